@@ -1,0 +1,169 @@
+package refund
+
+import "time"
+
+// Kind says what happened (records.md, member kind).
+type Kind string
+
+const (
+	KindSale           Kind = "sale"
+	KindRefund         Kind = "refund"   // 退货
+	KindVoid           Kind = "void"     // 消费撤销
+	KindReversal       Kind = "reversal" // 冲正
+	KindPreauth        Kind = "preauth"
+	KindPreauthVoid    Kind = "preauth_void"
+	KindCompletion     Kind = "completion" // 预授权完成
+	KindCompletionVoid Kind = "completion_void"
+	KindAdjust         Kind = "adjust"
+	KindVoidRefund     Kind = "void_refund"
+	KindSettlement     Kind = "settlement" // 结算
+	KindJournal        Kind = "journal"
+)
+
+// Outcome is what became of a transaction (records.md, member outcome).
+type Outcome string
+
+const (
+	Approved Outcome = "approved"
+	Declined Outcome = "declined"
+	Unknown  Outcome = "unknown"  // asked, no answer seen
+	Pending  Outcome = "pending"  // the channel still works on it
+	Closed   Outcome = "closed"   // the channel gave it up, no money moved
+	Abnormal Outcome = "abnormal" // the channel could not deliver the money
+)
+
+// Channel is the way the money came or goes (records.md, member channel).
+type Channel string
+
+const (
+	ChannelCard       Channel = "card"
+	ChannelWeChat     Channel = "wechat"
+	ChannelAlipay     Channel = "alipay"
+	ChannelUnionPayQR Channel = "unionpay_qr"
+	ChannelJD         Channel = "jd"
+	ChannelCash       Channel = "cash"
+	ChannelUnknown    Channel = "unknown"
+)
+
+// Entry is how the card or code was read (records.md, member entry).
+type Entry string
+
+const (
+	EntryChip        Entry = "chip"
+	EntrySwipe       Entry = "swipe"
+	EntryContactless Entry = "contactless"
+	EntryFallback    Entry = "fallback"
+	EntryKeyed       Entry = "keyed"
+	EntryQRShown     Entry = "qr_shown"
+	EntryQRScanned   Entry = "qr_scanned"
+	EntryNone        Entry = "none"
+)
+
+// Copy says why the firmware calls a record a repeat; empty: it does not.
+type Copy string
+
+const (
+	CopyReprint Copy = "reprint"
+	CopyUpload  Copy = "upload"
+	CopyDump    Copy = "dump"
+)
+
+// Route is what the channel says about the way back (records.md, refund_route).
+type Route string
+
+const (
+	RouteOriginal      Route = "ORIGINAL"
+	RouteBalance       Route = "BALANCE"
+	RouteOtherBalance  Route = "OTHER_BALANCE"
+	RouteOtherBankcard Route = "OTHER_BANKCARD"
+)
+
+// Record is one thing the payment firmware says happened, in the one shape that
+// every wire is translated into (records.md). Zero values mean "not stated".
+//
+// A Record that a decoder made may hold clear identifiers (Party.ID, Party.PAR);
+// Seal makes the form that may be stored, compared, logged or sent.
+// A Record is a value: nothing in this package changes one it was given.
+type Record struct {
+	Kind         Kind
+	Outcome      Outcome
+	ResponseCode string
+	Copy         Copy
+	Training     bool
+	MerchantID   string
+	TerminalID   string
+	Operator     string
+	Channel      Channel // "" and "unknown" both mean unknown
+	Funding      string
+	Entry        Entry // "" and "none" both mean none
+	// Amount is in minor units (fen) of Currency. HasAmount tells an absent
+	// amount (a copy without one) from a stated 0; an absent one is 0 to the judge.
+	Amount    int64
+	HasAmount bool
+	// PayerAmount is the part the payer really paid or gets back; meaningful
+	// only if HasPayerAmount: 0 is a value.
+	PayerAmount    int64
+	HasPayerAmount bool
+	Currency       string // ISO 4217 letters as stated ("RMB" already read as "CNY"); "" not stated
+	At             string // as stated; RFC 3339 with offset when usable. Use Time.
+	Stan           string
+	Batch          string
+	RRN            string
+	AuthCode       string
+	OrderNo        string
+	ChannelTxn     string
+	RefundNo       string
+	ChannelRefund  string
+	Original       Original
+	Party          *Party // nil: not stated
+	RefundRoute    Route
+	Signature      string // hex SHA-256 of the signature image
+	Totals         *Totals
+	Coverage       *Coverage // only KindJournal: its member "journal"
+}
+
+// Time parses At. ok is false when At is absent or not an RFC 3339 time; the
+// returned time keeps the offset as written, so its date is the local date.
+func (r *Record) Time() (t time.Time, ok bool) {
+	t, err := time.Parse(time.RFC3339Nano, r.At)
+	return t, err == nil && r.At != ""
+}
+
+// Original is how a record points at an earlier one. Values are as on the wire;
+// all-zero ones mean "not given" (see Given).
+type Original struct {
+	Stan       string
+	Batch      string
+	Date       string // MMDD or YYYY-MM-DD
+	RRN        string
+	AuthCode   string
+	OrderNo    string
+	ChannelTxn string
+	TerminalID string
+}
+
+// Given reports whether a member of Original says something: it is neither
+// empty nor made of zeros (and date separators) alone.
+func Given(v string) bool {
+	for _, c := range v {
+		if c != '0' && c != '-' {
+			return true
+		}
+	}
+	return false
+}
+
+// Totals are the sums of a settlement: minor units and counts.
+type Totals struct {
+	DebitAmount  int64 `json:"debit_amount"`
+	DebitCount   int64 `json:"debit_count"`
+	CreditAmount int64 `json:"credit_amount"`
+	CreditCount  int64 `json:"credit_count"`
+}
+
+// Coverage is what a journal record says about the journal: nothing before From
+// (RFC 3339) can be in it, and it covers Terminals (nil: all).
+type Coverage struct {
+	From      string   `json:"from"`
+	Terminals []string `json:"terminals,omitempty"`
+}

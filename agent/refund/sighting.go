@@ -1,0 +1,62 @@
+package refund
+
+import "time"
+
+// Arrival is what one frame of a link brought: the ledger stores it whole or
+// not at all.
+type Arrival struct {
+	Link      string // name of the link in the configuration
+	Sightings []Sighting
+	Memory    []MemoryChange
+}
+
+// Sighting is one record with the circumstances in which it was received.
+type Sighting struct {
+	Record      Record    // sealed
+	Received    time.Time // by the agent's clock
+	ClockSynced bool      // whether that clock was trusted
+	// AtFromClock: the wire gave no usable time, so Record.At is the time of
+	// reception.
+	AtFromClock bool
+	// FrameMAC is the keyed hash of the frame the record came in ("k1:…"), for
+	// evidence; "" where there was no frame.
+	FrameMAC string
+}
+
+// MemoryChange is one change to what a wire must remember between frames
+// (waiting requests, sums per trade, message ids: contract/wires.md, Common).
+type MemoryChange struct {
+	Key     string
+	Value   []byte    // nil deletes the key
+	Expires time.Time // zero: kept until deleted
+}
+
+// Applied is what became of one sighting, once it is durable.
+type Applied struct {
+	Link      string
+	Seq       int64
+	CopyOf    int64 // seq of the event it is a copy of, 0: a new event
+	Record    Record
+	Note      string       // why the record takes no part, "" if it does
+	Verdicts  []Judged     // said because of it, in seq order; never held ones
+	Cases     []CaseChange // in sequence order
+	Integrity *Integrity
+}
+
+// CaseChange is one step in the life of a case, as told to the back office.
+type CaseChange struct {
+	CaseID   string
+	Type     string // CaseOpened, CaseRevised or CaseCleared
+	Severity Severity
+	Sequence int64 // in the outbox; 0 while the outbox has no room
+	Judged   Judged
+	Refund   Record
+	Original *Record // nil: none found
+}
+
+// Types of case events (contract/topics.md, Case event).
+const (
+	CaseOpened  = "yuanlu.case.opened.v1"
+	CaseRevised = "yuanlu.case.revised.v1"
+	CaseCleared = "yuanlu.case.cleared.v1"
+)
