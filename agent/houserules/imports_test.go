@@ -1,0 +1,130 @@
+package houserules
+
+import (
+	"go/token"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// mayImport is the table of design.md, "Rooms": for each room, which of ours it
+// may import. The longest matching prefix of a package's folder decides; "/..."
+// in an entry allows the folder and everything below it.
+var mayImport = map[string][]string{
+	"cmd/yuanlu":       {"agent/...", "drivers/serialport", "drivers/usbport", "protocol/..."},
+	"cmd/firmware-sim": {"firmware-sim/..."},
+	"cmd/yuanlu-desk":  {"cmd/yuanlu-desk/...", "protocol/topics"},
+
+	"agent":            {"agent/..."},
+	"agent/houserules": {},
+	"agent/config":     {},
+	"agent/logbook":    {},
+	"agent/ingest":     {"agent/refund", "protocol/..."},
+	"agent/refund":     {},
+	// A memory of events for tests and small tools, and the rules, one file each.
+	"agent/refund/memhistory": {"agent/refund"},
+	"agent/refund/rules":      {"agent/refund"},
+	"agent/ledger":            {"agent/refund"},
+	"agent/report":            {"agent/refund", "protocol/topics"},
+	"agent/report/mqtt":       {},
+	"agent/report/brokertest": {},
+	"agent/control":           {"agent/refund"},
+
+	"drivers":            {},
+	"drivers/drivertest": {},
+	"protocol/frame":     {},
+	"protocol/mispos":    {"protocol/frame", "protocol/bcd", "protocol/currency", "protocol/sensitive"},
+	"protocol/cup8583":   {"protocol/frame", "protocol/bcd", "protocol/currency", "protocol/sensitive"},
+	"protocol/smart":     {"protocol/frame", "protocol/bcd", "protocol/currency", "protocol/sensitive"},
+	"protocol/sensitive": {},
+	"protocol/bcd":       {},
+	"protocol/currency":  {},
+	"protocol/topics":    {},
+	"firmware-sim":       {"firmware-sim/..."},
+}
+
+// onlyHere names the one room that may know a part.
+var onlyHere = map[string][]string{
+	"github.com/eclipse/paho.mqtt.golang": {"agent/report/mqtt"},
+	"modernc.org/sqlite":                  {"agent/ledger"},
+	"go.bug.st/serial":                    {"drivers/serialport"},
+	"github.com/google/gousb":             {"drivers/usbport"},
+	"github.com/moov-io/iso8583":          {"protocol/cup8583"},
+	"github.com/mochi-mqtt/server/v2":     {"firmware-sim", "cmd/firmware-sim"},
+}
+
+func TestImportTable(t *testing.T) {
+	code(t, func(r *room, f sourceFile, _ *token.FileSet) {
+		allowed, known := rule(r.dir)
+		if !known {
+			t.Errorf("%s: no line in the import table for this room", r.dir)
+			return
+		}
+		for _, spec := range f.ast.Imports {
+			imported, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ours, isOurs := strings.CutPrefix(imported, module+"/")
+			switch {
+			case isOurs && !within(ours, allowed):
+				t.Errorf("%s imports %s; it may import %v", f.path, ours, allowed)
+			case !isOurs && strings.HasPrefix(r.dir, "agent/refund") && strings.Contains(strings.Split(imported, "/")[0], "."):
+				t.Errorf("%s imports %s; agent/refund knows the standard library only", f.path, imported)
+			}
+			for part, rooms := range onlyHere {
+				if (imported == part || strings.HasPrefix(imported, part+"/")) && !below(r.dir, rooms) {
+					t.Errorf("%s imports %s; only %v may", f.path, imported, rooms)
+				}
+			}
+		}
+	})
+}
+
+// rule gives the line of the table for a folder.
+func rule(dir string) (allowed []string, known bool) {
+	for d := dir; ; d = d[:strings.LastIndexByte(d, '/')] {
+		if a, ok := mayImport[d]; ok {
+			return a, true
+		}
+		if !strings.Contains(d, "/") {
+			return nil, false
+		}
+	}
+}
+
+func within(pkg string, allowed []string) bool {
+	for _, a := range allowed {
+		if tree, ok := strings.CutSuffix(a, "/..."); ok && (pkg == tree || strings.HasPrefix(pkg, tree+"/")) || pkg == a {
+			return true
+		}
+	}
+	return false
+}
+
+func below(dir string, rooms []string) bool {
+	for _, r := range rooms {
+		if dir == r || strings.HasPrefix(dir, r+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+// A hyphen is not a package name: firmware-sim holds folders only.
+func TestNoGoFileDirectlyInFirmwareSim(t *testing.T) {
+	all, _ := rooms(t)
+	if r, ok := all["firmware-sim"]; ok {
+		t.Errorf("%s stands directly in firmware-sim/", r.files[0].path)
+	}
+}
+
+func TestNoGrabBagRooms(t *testing.T) {
+	all, _ := rooms(t)
+	for dir, r := range all {
+		switch r.name {
+		case "util", "utils", "common", "helper", "helpers", "types", "errors", "misc":
+			t.Errorf("%s: a package called %s says nothing about what is in it", dir, r.name)
+		}
+	}
+}
