@@ -1,0 +1,146 @@
+package config
+
+import (
+	"time"
+)
+
+// Config is the whole configuration, with defaults filled in. Read makes it; it
+// is not changed afterwards.
+type Config struct {
+	File       string // the path it was read from
+	Terminal   Terminal
+	Store      Store
+	Links      []Link
+	MQTT       MQTT
+	Delivery   Delivery
+	Backoffice Backoffice
+	Case       Case
+	Window     Window
+	Health     Health
+	Log        Log
+	Control    Control
+	Time       Time
+
+	given map[string]place // where each name was set
+}
+
+// Terminal says who this terminal is.
+type Terminal struct {
+	ID         string
+	MerchantID string // "" not stated: records of every merchant are ours
+}
+
+// Store is where the durable truth lies.
+type Store struct {
+	Dir       string
+	Mount     string        // "" or a mount point that must be there before anything is created
+	Retention time.Duration // how long records are kept
+}
+
+// Link is one connection to the payment firmware.
+type Link struct {
+	Name         string
+	Wire         string
+	Port         string // a path, or usb:VID:PID[:SERIAL]
+	Baud         int    // bits per second
+	DataBits     int
+	Parity       string // none, odd, even
+	StopBits     string // "1", "1.5", "2"
+	FrameTimeout time.Duration
+	Profile      string // path of a profile file, "" the embedded one
+	Enabled      bool
+}
+
+// MQTT is the broker and how to reach it.
+type MQTT struct {
+	URL            string // "": nothing is reported
+	Root           string
+	ClientID       string
+	Username       string
+	PasswordFile   string
+	CAFile         string
+	CertFile       string
+	KeyFile        string
+	ServerName     string
+	AllowPlaintext bool
+	KeepAlive      time.Duration
+	ConnectTimeout time.Duration
+}
+
+// Delivery is when a case event counts as delivered, and how much may wait.
+type Delivery struct {
+	Ack        string // "backoffice" or "broker"
+	AckTimeout time.Duration
+	MaxBytes   int64
+}
+
+// Backoffice is the other end: its presence and the keys it signs with.
+type Backoffice struct {
+	Host string
+	Keys []Key
+}
+
+// Key is one public key of the back office.
+type Key struct {
+	ID        string
+	PublicKey string // base64 of the 32 bytes of an Ed25519 public key
+}
+
+// Case is when a verdict becomes a case.
+type Case struct {
+	MinSeverity  string // info, low, medium, high, critical
+	PendingGrace time.Duration
+}
+
+// Window is how many calendar days after a sale a refund is in time, by channel.
+type Window struct {
+	Card, WeChat, Alipay, UnionPayQR, JD, Cash, Unknown int
+}
+
+// Map gives the windows by the channel names of records.md.
+func (w Window) Map() map[string]int {
+	return map[string]int{"card": w.Card, "wechat": w.WeChat, "alipay": w.Alipay,
+		"unionpay_qr": w.UnionPayQR, "jd": w.JD, "cash": w.Cash, "unknown": w.Unknown}
+}
+
+// Health is how often health is said.
+type Health struct {
+	Interval time.Duration
+}
+
+// Log is what the agent writes about itself.
+type Log struct {
+	Level    string // debug, info, warn, error
+	Format   string // text, json
+	File     string // a path, or "none"
+	MaxBytes int64  // per file
+	Keep     int    // older files kept beside it
+}
+
+// Path gives the log file, "" where none is wanted.
+func (l Log) Path() string {
+	if l.File == "none" {
+		return ""
+	}
+	return l.File
+}
+
+// Control is the local socket behind the technician's verbs.
+type Control struct {
+	Socket string
+}
+
+// Time is the zone of the settlement day and of times without one.
+type Time struct {
+	Zone string // "+08:00"
+}
+
+// Location gives the zone as a fixed offset. The file has been checked.
+func (t Time) Location() *time.Location {
+	at, err := time.Parse("-07:00", t.Zone)
+	if err != nil {
+		return time.FixedZone("+08:00", 8*3600)
+	}
+	_, offset := at.Zone()
+	return time.FixedZone(t.Zone, offset)
+}

@@ -1,0 +1,244 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/pelletier/go-toml/v2/unstable"
+)
+
+// MaxFile is the greatest size of a configuration file, in bytes; a real one has
+// one hundredth of that.
+const MaxFile = 256 << 10
+
+// Read reads and checks the file. The error is Errors with all mistakes (class
+// ErrConfig), or what kept the file from being read (errors.Is fs.ErrNotExist,
+// fs.ErrPermission).
+func Read(path string, o Options) (*Config, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	if len(text) > MaxFile {
+		return nil, Errors{{File: path, Message: fmt.Sprintf("the file is larger than %d bytes", MaxFile)}}
+	}
+	return Parse(path, text, o)
+}
+
+// Missing reports whether err says that there is no such file.
+func Missing(err error) bool { return errors.Is(err, fs.ErrNotExist) }
+
+// Parse checks the text of a file; path is what errors call it.
+func Parse(path string, text []byte, o Options) (*Config, error) {
+	if !utf8.Valid(text) {
+		return nil, Errors{{File: path, Line: badUTF8Line(text), Col: 1, Message: "the file is not UTF-8 text"}}
+	}
+	doc, errs := readDocument(path, text)
+	l := &loader{file: path, settings: settings(o), errs: errs, given: map[string]place{},
+		c: &Config{File: path}, tables: doc.tables, elements: doc.elements}
+	l.load(doc)
+	if len(l.errs) > 0 {
+		return nil, l.errs.sorted()
+	}
+	l.c.complete()
+	l.c.given = l.given
+	return l.c, nil
+}
+
+// loader stores a document into a Config.
+type loader struct {
+	file     string
+	settings []Setting
+	c        *Config
+	errs     Errors
+	given    map[string]place // "mqtt.url", "link[1].port": where the value stands
+	tables   map[string]place
+	elements map[string][]place
+}
+
+func (l *loader) problem(at place, name, format string, args ...any) {
+	l.errs = append(l.errs, Problem{l.file, at.line, at.col, name, fmt.Sprintf(format, args...)})
+}
+
+// element names a setting of the i-th (from 0) element of a table.
+func element(table string, i int, key string) string {
+	return fmt.Sprintf("%s[%d].%s", table, i+1, key)
+}
+
+// isList says which tables may stand several times.
+func isList(table string) bool { return table == "link" || table == "backoffice.key" }
+
+// where gives the place of a setting, else that of its table, else none.
+func (l *loader) where(table string, i int, key string) place {
+	name := table + "." + key
+	if isList(table) {
+		name = element(table, i, key)
+	}
+	if at, ok := l.given[name]; ok {
+		return at
+	}
+	if all := l.elements[table]; i < len(all) {
+		return all[i]
+	}
+	return l.tables[table]
+}
+
+func (l *loader) load(doc document) {
+	l.checkTables()
+	l.c.Links = make([]Link, len(doc.elements["link"]))
+	l.c.Backoffice.Keys = make([]Key, len(doc.elements["backoffice.key"]))
+	for i := range l.settings {
+		l.setDefaults(&l.settings[i])
+	}
+	for _, e := range doc.entries {
+		l.entry(e)
+	}
+	for i := range l.settings {
+		l.checkRequired(&l.settings[i])
+	}
+	l.checkTogether()
+}
+
+// count gives how many elements the setting's table has; 1 for plain tables.
+func (l *loader) count(s *Setting) int {
+	if !s.list() {
+		return 1
+	}
+	if s.table == "link" {
+		return len(l.c.Links)
+	}
+	return len(l.c.Backoffice.Keys)
+}
+
+func (l *loader) setDefaults(s *Setting) {
+	for i := range l.count(s) {
+		s.reset(l.c, i)
+	}
+}
+
+// reset stores the default. TestDefaults proves that every default is valid.
+func (s *Setting) reset(c *Config, i int) string {
+	v := value{text: s.Default, kind: unstable.String}
+	switch s.Type {
+	case "bool":
+		v.kind = unstable.Bool
+	case "integer":
+		v.kind = unstable.Integer
+	case "string", "string or integer":
+		if s.Default == "" {
+			return ""
+		}
+	}
+	return s.store(c, i, v)
+}
+
+// checkTables says which headers name no table.
+func (l *loader) checkTables() {
+	known := map[string]bool{"": true}
+	var names []string
+	for _, s := range l.settings {
+		if !known[s.table] {
+			known[s.table] = true
+			names = append(names, s.table)
+		}
+	}
+	for name, at := range l.tables {
+		switch {
+		case isList(name):
+			l.problem(at, name, "[%s] may stand several times: write [[%s]]", name, name)
+		case !known[name]:
+			l.unknown(at, name, "table", names)
+		}
+	}
+	for name, all := range l.elements {
+		for _, at := range all {
+			switch {
+			case !known[name]:
+				l.unknown(at, name, "table", names)
+			case !isList(name):
+				l.problem(at, name, "[[%s]] stands once: write [%s]", name, name)
+			}
+		}
+	}
+}
+
+func (l *loader) unknown(at place, name, what string, known []string) {
+	hint := ""
+	if near := Nearest(name, known); near != "" && near != name {
+		hint = fmt.Sprintf("; did you mean %q?", near)
+	}
+	l.problem(at, name, "unknown %s %q%s", what, name, hint)
+}
+
+func (l *loader) entry(e entry) {
+	var s *Setting
+	var inTable []string
+	for i := range l.settings {
+		c := &l.settings[i]
+		if c.table != e.table {
+			continue
+		}
+		inTable = append(inTable, c.key)
+		if c.key == e.key {
+			s = c
+		}
+	}
+	switch {
+	case s == nil && len(inTable) == 0:
+		// The header has been complained of already; a name outside any table has not.
+		if _, header := l.tables[e.table]; e.table == "" || !header && l.elements[e.table] == nil {
+			l.unknown(e.at, strings.TrimPrefix(e.table+"."+e.key, "."), "name", l.names())
+		}
+		return
+	case s == nil:
+		hint := ""
+		if near := Nearest(e.key, inTable); near != "" {
+			hint = fmt.Sprintf("; did you mean %q?", near)
+		}
+		l.problem(e.at, e.table+"."+e.key, "unknown name %q in [%s]%s", e.key, e.table, hint)
+		return
+	case e.index >= l.count(s):
+		return // the wrong kind of header, complained of already
+	}
+	name := s.Name
+	if s.list() {
+		name = element(s.table, e.index, s.key)
+	}
+	if wrong := s.store(l.c, e.index, e.value); wrong != "" {
+		l.problem(e.value.at, name, "%s %s", s.key, wrong)
+	}
+	l.given[name] = e.value.at
+}
+
+func (l *loader) names() []string {
+	var all []string
+	for _, s := range l.settings {
+		all = append(all, strings.ReplaceAll(s.Name, "[]", ""))
+	}
+	return all
+}
+
+func (l *loader) checkRequired(s *Setting) {
+	if !s.Required {
+		return
+	}
+	for i := range l.count(s) {
+		name := s.Name
+		if s.list() {
+			name = element(s.table, i, s.key)
+		}
+		if _, ok := l.given[name]; !ok {
+			l.problem(l.where(s.table, i, s.key), name, "%s is missing", name)
+		}
+	}
+}

@@ -1,0 +1,260 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pelletier/go-toml/v2/unstable"
+)
+
+// Text is a sentence in both languages.
+type Text struct {
+	EN string `json:"en"`
+	ZH string `json:"zh"`
+}
+
+// Setting is one name of the configuration file, as `config schema` lists it.
+type Setting struct {
+	Name     string `json:"name"` // "mqtt.url", "link[].port"
+	Type     string `json:"type"` // string, integer, bool, duration, size
+	Default  string `json:"default"`
+	Range    string `json:"range,omitempty"`
+	Required bool   `json:"required,omitempty"`
+	Doc      Text   `json:"doc"`
+
+	table, key string
+	field      func(c *Config, i int) any // pointer to where the value goes
+	check      func(text string) string   // what is wrong with the value, "" nothing
+	low, high  int64                      // of integers, sizes (bytes), durations (ns); both 0: any
+}
+
+// list says whether the setting belongs to a table that may stand several times.
+func (s *Setting) list() bool { return strings.Contains(s.Name, "[]") }
+
+// store puts v where the setting belongs, or says what is wrong with it.
+func (s *Setting) store(c *Config, i int, v value) string {
+	switch p := s.field(c, i).(type) {
+	case *string:
+		return s.storeString(p, v)
+	case *bool:
+		if v.kind != unstable.Bool {
+			return "wants true or false, not " + kindName(v)
+		}
+		*p = v.text == "true"
+	case *int:
+		n, wrong := s.number(v)
+		if wrong != "" {
+			return wrong
+		}
+		*p = int(n)
+	case *int64:
+		n, wrong := s.size(v)
+		if wrong != "" {
+			return wrong
+		}
+		*p = n
+	case *time.Duration:
+		if v.kind != unstable.String {
+			return `wants a duration such as "10m", not ` + kindName(v)
+		}
+		d, err := parseDuration(v.text)
+		if err != nil {
+			return `wants a duration such as "500ms", "10m", "36h" or "540d"`
+		}
+		if int64(d) < s.low || int64(d) > s.high {
+			return "is out of range: " + s.Range
+		}
+		*p = d
+	}
+	return ""
+}
+
+func (s *Setting) storeString(p *string, v value) string {
+	text := v.text
+	switch {
+	case v.kind == unstable.String:
+	case v.kind == unstable.Integer && s.Type == "string or integer":
+	case v.kind == unstable.Float && s.Type == "string or integer":
+	default:
+		return "wants text in quotes, not " + kindName(v)
+	}
+	if strings.ContainsFunc(text, func(c rune) bool { return c < ' ' || c == 0x7f }) {
+		return "holds a control character"
+	}
+	if s.check != nil {
+		if wrong := s.check(text); wrong != "" {
+			return wrong
+		}
+	}
+	*p = text
+	return ""
+}
+
+func (s *Setting) number(v value) (int64, string) {
+	if v.kind != unstable.Integer {
+		return 0, "wants a whole number, not " + kindName(v)
+	}
+	n, err := strconv.ParseInt(strings.ReplaceAll(v.text, "_", ""), 0, 64)
+	if err != nil || n < s.low || n > s.high {
+		return 0, "is out of range: " + s.Range
+	}
+	if s.check != nil {
+		return n, s.check(strconv.FormatInt(n, 10))
+	}
+	return n, ""
+}
+
+// size takes bytes as a whole number or as text with a unit.
+func (s *Setting) size(v value) (int64, string) {
+	if v.kind == unstable.Integer {
+		return s.number(v)
+	}
+	if v.kind != unstable.String {
+		return 0, `wants a size such as "16MiB", not ` + kindName(v)
+	}
+	n, ok := parseSize(v.text)
+	if !ok {
+		return 0, `wants a size such as "512KiB", "16MiB" or a number of bytes`
+	}
+	if n < s.low || n > s.high {
+		return 0, "is out of range: " + s.Range
+	}
+	return n, ""
+}
+
+func kindName(v value) string {
+	switch v.kind {
+	case unstable.String:
+		return "text"
+	case unstable.Bool:
+		return "true or false"
+	case unstable.Integer:
+		return "a whole number"
+	case unstable.Float:
+		return "a number with a point"
+	case unstable.Array:
+		return "a list"
+	case unstable.InlineTable:
+		return "a table"
+	default:
+		return "a date or time"
+	}
+}
+
+// parseDuration reads Go's durations and whole days ("540d").
+func parseDuration(text string) (time.Duration, error) {
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		n, err := strconv.ParseUint(days, 10, 16)
+		return time.Duration(n) * 24 * time.Hour, err
+	}
+	d, err := time.ParseDuration(text)
+	if err == nil && d < 0 {
+		err = strconv.ErrRange
+	}
+	return d, err
+}
+
+var units = [...]struct {
+	name  string
+	bytes int64
+}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"B", 1}}
+
+func parseSize(text string) (int64, bool) {
+	for _, u := range units {
+		digits, ok := strings.CutSuffix(text, u.name)
+		if !ok {
+			continue
+		}
+		n, err := strconv.ParseUint(strings.TrimSpace(digits), 10, 40)
+		return int64(n) * u.bytes, err == nil
+	}
+	return 0, false
+}
+
+// literal writes the value as it would stand in the file.
+func (s *Setting) literal(c *Config, i int) string {
+	switch p := s.field(c, i).(type) {
+	case *bool:
+		return strconv.FormatBool(*p)
+	case *int:
+		return strconv.Itoa(*p)
+	case *int64:
+		return strconv.Quote(sizeText(*p))
+	case *time.Duration:
+		return strconv.Quote(durationText(*p))
+	case *string:
+		return strconv.Quote(*p)
+	}
+	return ""
+}
+
+func sizeText(n int64) string {
+	for _, u := range units {
+		if n >= u.bytes && n%u.bytes == 0 {
+			return strconv.FormatInt(n/u.bytes, 10) + u.name
+		}
+	}
+	return strconv.FormatInt(n, 10) + "B"
+}
+
+func durationText(d time.Duration) string {
+	if d >= 48*time.Hour && d%(24*time.Hour) == 0 {
+		return strconv.FormatInt(int64(d/(24*time.Hour)), 10) + "d"
+	}
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
+
+// Checks of text values. Each gives what is wrong, in words that can follow the
+// name of the setting, or "".
+
+func oneOf(words ...string) func(string) string {
+	return func(text string) string {
+		if slices.Contains(words, text) {
+			return ""
+		}
+		hint := ""
+		if near := Nearest(text, words); near != "" {
+			hint = fmt.Sprintf("; did you mean %q?", near)
+		}
+		return "wants one of " + strings.Join(words, ", ") + hint
+	}
+}
+
+func name(what string, most int, extra string) func(string) string {
+	return func(text string) string {
+		ok := len(text) > 0 && len(text) <= most
+		for _, c := range text {
+			ok = ok && (c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || strings.ContainsRune(extra, c))
+		}
+		if ok {
+			return ""
+		}
+		return "wants " + what
+	}
+}
+
+func optional(check func(string) string) func(string) string {
+	return func(text string) string {
+		if text == "" {
+			return ""
+		}
+		return check(text)
+	}
+}
+
+func absolute(text string) string {
+	if strings.HasPrefix(text, "/") {
+		return ""
+	}
+	return "wants a path that begins with /"
+}
