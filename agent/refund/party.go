@@ -22,45 +22,84 @@ const (
 // void), as far as the record shows.
 //
 // Before Seal the identifiers stand in ID and PAR. After Seal those are empty
-// and Tokens, Shown, Mask and PARTokens hold what may be kept.
+// and Tokens, Shown, Mask and PARTokens hold what may be kept. A Party is a
+// value: nothing in this package changes one it was given.
 type Party struct {
-	Scheme    Scheme
+	Scheme    Scheme // "" means none
 	Namespace string // the appid of an openid; else ""
 	ID        Secret // clear identifier; empty once sealed
-	// Tokens is the keyed hash of scheme, namespace and identifier, one per key
-	// still in use, newest key first ("k2:…"). pan and dpan hash as one scheme.
-	// Two identifiers are equal if they share a token. Nil: no identifier.
+	// Tokens are keyed hashes of scheme, namespace and identifier, one per key
+	// still in use, newest key first ("k2:…"); Tokens[0] is the member `token`.
+	// pan and dpan hash as one scheme. An openid with a namespace has after them
+	// the same once more without its namespace, because an openid whose namespace
+	// the other side does not state is compared too (§ 4). Two identifiers of one
+	// scheme and namespace are equal if they share a token. Nil: no identifier.
 	Tokens []string
 	Shown  string // masked form for people
-	// Mask is what is visible of a pan, dpan or pan_masked, for comparing masked
-	// numbers; zero for other schemes.
+	// Mask is what is visible of a pan or pan_masked, for comparing masked
+	// numbers; zero for other schemes and for a pan with a Flaw.
 	Mask      Mask
 	PAR       Secret   // clear payment account reference; empty once sealed
 	PARTokens []string // as Tokens, for the PAR; nil: unknown
 	Text      string   // the channel's own description of the account
 	Also      []Party  // further identifiers of the same party; only Scheme, Namespace, ID, Tokens, Shown, Mask
-	// Flaw says what is impossible about the identifier (pan of 5 digits, Luhn);
-	// "" if nothing. Set by Seal, because afterwards nobody can tell. § 1.2
+	// Flaw says what is impossible about an identifier of scheme pan, its own or
+	// one of Also (not 12 to 19 digits, check digit); "" if nothing. Set by Seal,
+	// because afterwards nobody can tell. § 1.2
 	Flaw string
 }
 
+// HasIdentifier reports whether a sealed party states any identifier that could be
+// compared: its own or one of Also. none, cash, account_text and an empty
+// identifier are none (§ 4). A nil party has none. A PAR alone is none.
+func (p *Party) HasIdentifier() bool {
+	if p == nil {
+		return false
+	}
+	if p.identifies() {
+		return true
+	}
+	for i := range p.Also {
+		if p.Also[i].identifies() {
+			return true
+		}
+	}
+	return false
+}
+
+// identifies is HasIdentifier for the party's own identifier alone.
+func (p *Party) identifies() bool {
+	switch p.Scheme {
+	case "", SchemeNone, SchemeCash, SchemeAccountText:
+		return false
+	}
+	return len(p.Tokens) > 0
+}
+
 // Mask is the visible part of a card number: at most the first 6 and last 4 digits
-// in clear, which is what Shown tells anyway.
+// in clear, which is what a receipt shows. Digits further in are keyed tokens.
 type Mask struct {
-	Lead string // digits before the first hidden one, at most 6 of them
-	Tail string // digits after the last hidden one, at most 4 of them
+	// Lead is the number's beginning, at most 6 characters: digits, and '*' for a
+	// hidden one that has a visible one behind it.
+	Lead string
+	// Tail is the number's end, at most 4 characters, in the same way.
+	Tail string
 	// Length is the number of digits of the whole card number, 0 if unknown
 	// (exactly four stars hide an unknown number of digits, records.md).
 	Length int
 	// Middle holds the further visible digits of a masked number, as keyed
-	// tokens of position and digit: they compare, and do not print.
+	// tokens: they compare, and do not print. A full card number has none (§ 4: it
+	// is compared with a masked one through its first 6, last 4 and length).
 	Middle []MaskDigit
 }
 
 // MaskDigit is one visible digit outside the first 6 and last 4.
 type MaskDigit struct {
-	Pos   int    // > 0: 1-based from the left; < 0: from the right, -1 the last
-	Token string // keyed hash of the digit at this position
+	// Pos is the digit's place: > 0, 1-based from the left, whenever Length is
+	// known or the digit stands before the first star; < 0, from the right (-1 is
+	// the last), when Length is unknown and it stands after the last star.
+	Pos    int
+	Tokens []string // keyed hash of the digit, as Party.Tokens
 }
 
 // Tokenizer makes keyed tokens of clear identifiers. The ledger owns the keys.
@@ -69,16 +108,3 @@ type Tokenizer interface {
 	// label separates what must not be equal by accident (scheme and namespace).
 	Tokens(label, clear string) []string
 }
-
-// Secret is a clear identifier on its way to Seal. It cannot print, log or
-// marshal itself. The zero value is "no identifier".
-type Secret struct{ clear string }
-
-// NewSecret takes a clear identifier.
-func NewSecret(clear string) Secret { return Secret{clear} }
-
-// Reveal gives the clear text. Only Seal, decoders and their tests may call it.
-func (s Secret) Reveal() string { return s.clear }
-
-// Empty reports whether there is no identifier.
-func (s Secret) Empty() bool { return s.clear == "" }

@@ -1,0 +1,201 @@
+package refund
+
+import (
+	"strconv"
+)
+
+// Labels under which Seal asks a Tokenizer for tokens. An identifier's label is
+// its scheme and, for an openid, its namespace: scheme + labelEnd + namespace. pan
+// and dpan share one (records.md, token).
+const (
+	labelCard  = "pan"
+	labelPAR   = "par"
+	labelDigit = "digit"
+	labelEnd   = "\x1f"
+)
+
+// Seal gives r in the form that may be stored, compared, logged and sent: every
+// clear identifier is replaced by Tokens, Shown and Mask, the PAR by PARTokens,
+// and Party.Flaw says what was impossible about a card number. Long numbers inside
+// Party.Text are masked. Nothing of r is changed, and sealing a sealed record
+// changes nothing. It never fails; t must not be nil.
+// Source: records.md, party; verdicts.md § 1.2.
+func Seal(r Record, t Tokenizer) Record {
+	if r.Party == nil {
+		return r
+	}
+	p := sealOne(r.Party, t)
+	if !r.Party.PAR.Empty() {
+		p.PARTokens = t.Tokens(labelPAR, r.Party.PAR.Reveal())
+		p.PAR = Secret{}
+	}
+	p.Text = maskText(p.Text)
+	if len(r.Party.Also) > 0 {
+		p.Also = make([]Party, len(r.Party.Also))
+		for i := range r.Party.Also {
+			a := sealOne(&r.Party.Also[i], t)
+			if a.Flaw != "" && p.Flaw == "" {
+				p.Flaw = "also " + strconv.Itoa(i+1) + ": " + a.Flaw
+			}
+			a.Flaw = ""
+			p.Also[i] = a
+		}
+	}
+	r.Party = &p
+	return r
+}
+
+// sealOne seals a party's own identifier. One that has no clear identifier is
+// sealed already, or never had one.
+func sealOne(p *Party, t Tokenizer) Party {
+	q := *p
+	if p.ID.Empty() {
+		return q
+	}
+	clear := p.ID.Reveal()
+	q.ID = Secret{}
+	q.Tokens = identifierTokens(p.Scheme, p.Namespace, clear, t)
+	q.Shown = shownForm(p.Scheme, clear)
+	q.Flaw, q.Mask = "", Mask{}
+	switch p.Scheme {
+	case SchemePAN:
+		if q.Flaw = cardFlaw(clear); q.Flaw == "" {
+			q.Mask = Mask{Lead: clear[:6], Tail: clear[len(clear)-4:], Length: len(clear)}
+		}
+	case SchemePANMasked:
+		q.Mask = maskOf(clear, t)
+	}
+	return q
+}
+
+// identifierTokens asks for the tokens of one identifier.
+func identifierTokens(s Scheme, namespace, clear string, t Tokenizer) []string {
+	switch s {
+	case SchemePAN, SchemeDPAN:
+		return t.Tokens(labelCard, clear)
+	case SchemeWeChatOpenID, SchemeAlipayOpenID:
+		tokens := t.Tokens(string(s)+labelEnd+namespace, clear)
+		if namespace == "" {
+			return tokens
+		}
+		bare := t.Tokens(string(s)+labelEnd, clear)
+		return append(tokens[:len(tokens):len(tokens)], bare...)
+	}
+	return t.Tokens(string(s)+labelEnd, clear)
+}
+
+// cardFlaw says what is impossible about a clear card number, "" if nothing. § 1.2
+func cardFlaw(clear string) string {
+	for i := range len(clear) {
+		if clear[i] < '0' || clear[i] > '9' {
+			return "not digits alone"
+		}
+	}
+	if len(clear) < 12 || len(clear) > 19 {
+		return strconv.Itoa(len(clear)) + " digits, want 12 to 19"
+	}
+	if !luhn(clear) {
+		return "check digit does not hold"
+	}
+	return ""
+}
+
+// luhn reports whether the last of the digits is the check digit of ISO/IEC 7812-1.
+func luhn(digits string) bool {
+	sum := 0
+	for i := range len(digits) {
+		d := int(digits[len(digits)-1-i] - '0')
+		if i%2 == 1 {
+			if d *= 2; d > 9 {
+				d -= 9
+			}
+		}
+		sum += d
+	}
+	return sum%10 == 0
+}
+
+// shownForm is the masked form for people (records.md, shown). Lengths are in
+// characters. It does not change what is already masked.
+func shownForm(s Scheme, clear string) string {
+	c := []rune(clear)
+	lead, tail := 0, 0
+	card := s == SchemePAN || s == SchemeDPAN || s == SchemePANMasked
+	switch n := len(c); {
+	case card && n >= 11:
+		lead, tail = 6, 4
+	case s == SchemePANMasked:
+		tail = min(4, n)
+	case n >= 9:
+		lead, tail = 4, 4
+	}
+	for i := lead; i < len(c)-tail; i++ {
+		c[i] = '*'
+	}
+	return string(c)
+}
+
+// maskText masks in a free text every run of 12 or more digits but its last 4 (a
+// card number, whatever its check digit; full-width digits too, and single spaces
+// or hyphens between the digits do not end a run), and the inside of every run of
+// 24 or more letters, digits, '-' and '_' (openids and user ids are that long; no
+// description of an account is). It does not change what is already masked.
+func maskText(text string) string {
+	if len(text) < 12 {
+		return text
+	}
+	c := []rune(text)
+	for i := 0; i < len(c); {
+		end, digits := digitRun(c, i)
+		if digits >= 12 {
+			hideDigits(c[i:end], digits-4)
+		}
+		i = max(end, i+1)
+	}
+	for i := 0; i < len(c); {
+		end := i
+		for end < len(c) && isWord(c[end]) {
+			end++
+		}
+		if end-i >= 24 {
+			for k := i + 4; k < end-4; k++ {
+				c[k] = '*'
+			}
+		}
+		i = max(end, i+1)
+	}
+	return string(c)
+}
+
+// digitRun gives the end of the run of digits that begins at c[i] (i, 0: none
+// does), and how many digits it has.
+func digitRun(c []rune, i int) (end, digits int) {
+	end = i
+	for k := i; k < len(c); k++ {
+		switch {
+		case isDigit(c[k]) || c[k] >= '０' && c[k] <= '９':
+			digits++
+			end = k + 1
+		case digits > 0 && end == k && (c[k] == ' ' || c[k] == '-'):
+		default:
+			return end, digits
+		}
+	}
+	return end, digits
+}
+
+// hideDigits puts a star over the first n digits of c.
+func hideDigits(c []rune, n int) {
+	for i, r := range c {
+		if n > 0 && r != ' ' && r != '-' {
+			c[i] = '*'
+			n--
+		}
+	}
+}
+
+func isDigit(r rune) bool { return r >= '0' && r <= '9' }
+
+func isWord(r rune) bool {
+	return isDigit(r) || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r == '-' || r == '_'
+}
