@@ -1,0 +1,233 @@
+package topics
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// kind is a set of JSON types.
+type kind uint8
+
+const (
+	kindNull kind = 1 << iota
+	kindBool
+	kindInteger
+	kindNumber // any number, also an integer
+	kindString
+	kindArray
+	kindObject
+	kindAny kind = 0xff
+)
+
+// rule is one compiled schema: the subset of draft 2020-12 that our schemas
+// use. Zero bounds mean "not given" for the pointer fields.
+type rule struct {
+	kinds      kind
+	props      map[string]property
+	required   []string
+	additional *rule // of members without a property; nil: anything
+	items      *rule
+	enum       []string // raw JSON of the allowed scalars; nil: any
+	pattern    *regexp.Regexp
+	dateTime   bool
+	minLen     *int
+	maxLen     *int
+	minItems   *int
+	maxItems   *int
+	min, max   *int64
+	anyOf      []*rule
+	ref        *rule
+}
+
+// property is a member with a rule, or one that is only required.
+type property struct {
+	rule     *rule // nil: anything
+	required int   // index in required + 1; 0: not required
+}
+
+// compiler turns documents into rules; refs are resolved when all are known.
+type compiler struct {
+	rules map[string]*rule // by absolute id, "urn:…" or "urn:…#/$defs/x"
+	refs  []pendingRef
+}
+
+type pendingRef struct {
+	from *rule
+	id   string
+	at   string
+}
+
+func compileAll(docs []SchemaDoc) (map[string]*rule, error) {
+	c := &compiler{rules: map[string]*rule{}}
+	for _, d := range docs {
+		id := SchemaURN(d.Name)
+		var body struct {
+			ID   string                     `json:"$id"`
+			Defs map[string]json.RawMessage `json:"$defs"`
+		}
+		if err := json.Unmarshal(d.JSON, &body); err != nil {
+			return nil, fmt.Errorf("topics: schema %s: %w", d.Name, err)
+		}
+		if body.ID != id {
+			return nil, fmt.Errorf("topics: schema %s: $id is %q, want %q", d.Name, body.ID, id)
+		}
+		for name, raw := range body.Defs {
+			r, err := c.compile(id, "/$defs/"+name, raw)
+			if err != nil {
+				return nil, err
+			}
+			c.rules[id+"#/$defs/"+name] = r
+		}
+		r, err := c.compile(id, "", d.JSON)
+		if err != nil {
+			return nil, err
+		}
+		c.rules[id] = r
+	}
+	for _, p := range c.refs {
+		target, ok := c.rules[p.id]
+		if !ok {
+			return nil, fmt.Errorf("topics: schema %s: $ref to unknown %q", p.at, p.id)
+		}
+		p.from.ref = target
+	}
+	return c.rules, nil
+}
+
+// rawSchema is a schema as written. Unknown keywords are refused, because a
+// keyword that the validator does not know would silently check nothing.
+type rawSchema struct {
+	Schema      string                     `json:"$schema"`
+	ID          string                     `json:"$id"`
+	Defs        map[string]json.RawMessage `json:"$defs"`
+	Title       string                     `json:"title"`
+	Description string                     `json:"description"`
+	Type        json.RawMessage            `json:"type"`
+	Properties  map[string]json.RawMessage `json:"properties"`
+	Required    []string                   `json:"required"`
+	Additional  json.RawMessage            `json:"additionalProperties"`
+	Items       json.RawMessage            `json:"items"`
+	Enum        []json.RawMessage          `json:"enum"`
+	Const       json.RawMessage            `json:"const"`
+	Pattern     string                     `json:"pattern"`
+	Format      string                     `json:"format"`
+	MinLength   *int                       `json:"minLength"`
+	MaxLength   *int                       `json:"maxLength"`
+	MinItems    *int                       `json:"minItems"`
+	MaxItems    *int                       `json:"maxItems"`
+	Minimum     *int64                     `json:"minimum"`
+	Maximum     *int64                     `json:"maximum"`
+	AnyOf       []json.RawMessage          `json:"anyOf"`
+	Ref         string                     `json:"$ref"`
+}
+
+func (c *compiler) compile(doc, path string, raw json.RawMessage) (*rule, error) {
+	at := doc + "#" + path
+	dec := json.NewDecoder(strings.NewReader(string(raw)))
+	dec.DisallowUnknownFields()
+	var s rawSchema
+	if err := dec.Decode(&s); err != nil {
+		return nil, fmt.Errorf("topics: schema %s: %w", at, err)
+	}
+	r := &rule{kinds: kindAny, required: s.Required, dateTime: s.Format == "date-time",
+		minLen: s.MinLength, maxLen: s.MaxLength, minItems: s.MinItems, maxItems: s.MaxItems, min: s.Minimum, max: s.Maximum}
+	if s.Format != "" && s.Format != "date-time" {
+		return nil, fmt.Errorf("topics: schema %s: format %q is not supported", at, s.Format)
+	}
+	var err error
+	if r.kinds, err = compileType(s.Type); err != nil {
+		return nil, fmt.Errorf("topics: schema %s: %w", at, err)
+	}
+	if s.Pattern != "" {
+		if r.pattern, err = regexp.Compile(s.Pattern); err != nil {
+			return nil, fmt.Errorf("topics: schema %s: %w", at, err)
+		}
+	}
+	for _, e := range s.Enum {
+		r.enum = append(r.enum, string(e))
+	}
+	if s.Const != nil {
+		r.enum = append(r.enum, string(s.Const))
+	}
+	if s.Ref != "" {
+		id := s.Ref
+		if r.kinds != kindAny || s.Properties != nil || s.Required != nil || s.AnyOf != nil {
+			return nil, fmt.Errorf("topics: schema %s: $ref with further conditions is not supported", at)
+		}
+		if strings.HasPrefix(id, "#") {
+			id = doc + id
+		}
+		c.refs = append(c.refs, pendingRef{r, id, at})
+	}
+	return r, c.compileParts(r, &s, doc, path)
+}
+
+// compileParts compiles the schemas inside a schema.
+func (c *compiler) compileParts(r *rule, s *rawSchema, doc, path string) error {
+	var err error
+	if len(s.Properties)+len(s.Required) > 0 {
+		r.props = make(map[string]property, len(s.Properties))
+	}
+	for name, raw := range s.Properties {
+		sub, err := c.compile(doc, path+"/properties/"+name, raw)
+		if err != nil {
+			return err
+		}
+		r.props[name] = property{rule: sub}
+	}
+	for i, name := range s.Required {
+		p := r.props[name]
+		p.required = i + 1
+		r.props[name] = p
+	}
+	if len(s.Required) > 64 {
+		return fmt.Errorf("topics: schema %s#%s: more than 64 required members", doc, path)
+	}
+	if s.Additional != nil {
+		if r.additional, err = c.compile(doc, path+"/additionalProperties", s.Additional); err != nil {
+			return err
+		}
+	}
+	if s.Items != nil {
+		if r.items, err = c.compile(doc, path+"/items", s.Items); err != nil {
+			return err
+		}
+	}
+	for i, raw := range s.AnyOf {
+		sub, err := c.compile(doc, fmt.Sprintf("%s/anyOf/%d", path, i), raw)
+		if err != nil {
+			return err
+		}
+		r.anyOf = append(r.anyOf, sub)
+	}
+	return nil
+}
+
+func compileType(raw json.RawMessage) (kind, error) {
+	if raw == nil {
+		return kindAny, nil
+	}
+	var names []string
+	var one string
+	if json.Unmarshal(raw, &one) == nil {
+		names = []string{one}
+	} else if err := json.Unmarshal(raw, &names); err != nil {
+		return 0, err
+	}
+	all := []string{"null", "boolean", "integer", "number", "string", "array", "object"}
+	var k kind
+	for _, n := range names {
+		i := slices.Index(all, n)
+		if i < 0 {
+			return 0, fmt.Errorf("type %q is not a JSON type", n)
+		}
+		k |= 1 << i
+	}
+	if k&kindNumber != 0 {
+		k |= kindInteger
+	}
+	return k, nil
+}

@@ -1,0 +1,144 @@
+package topics
+
+import (
+	"embed"
+	"fmt"
+	"io/fs"
+	"strings"
+)
+
+//go:embed schema/*.json
+var schemaFiles embed.FS
+
+// SchemaDoc is one JSON Schema as it is shipped.
+type SchemaDoc struct {
+	Name string // "case-event.v1"; the $id is SchemaURN(Name)
+	JSON []byte
+}
+
+// Schemas gives every schema, sorted by name. The error means that the program
+// was built wrongly; a test rules it out.
+func Schemas() ([]SchemaDoc, error) {
+	entries, err := fs.ReadDir(schemaFiles, "schema") // sorted by name
+	if err != nil {
+		return nil, fmt.Errorf("topics: schemas: %w", err)
+	}
+	docs := make([]SchemaDoc, 0, len(entries))
+	for _, e := range entries {
+		b, err := schemaFiles.ReadFile("schema/" + e.Name())
+		if err != nil {
+			return nil, fmt.Errorf("topics: schemas: %w", err)
+		}
+		docs = append(docs, SchemaDoc{Name: strings.TrimSuffix(e.Name(), ".json"), JSON: b})
+	}
+	return docs, nil
+}
+
+// SchemaIDs gives the ids of the payloads that an agent of this version sends,
+// for up/info.
+func SchemaIDs() []string {
+	var ids []string
+	for _, c := range Channels() {
+		if c.Direction == Up {
+			ids = append(ids, SchemaURN(c.Schema))
+		}
+	}
+	return ids
+}
+
+// Direction of a channel as the terminal sees it.
+type Direction uint8
+
+// Up goes from the terminal to the back office, DownTo comes down to one
+// terminal, FromHost is a back office's own presence.
+const (
+	Up Direction = iota + 1
+	DownTo
+	FromHost
+)
+
+// Channel is one row of the table of contract/topics.md.
+type Channel struct {
+	Name      string // stable key, "case"
+	Suffix    string // after {root}/v1/{terminal}/, with {link}, {level}, {cmd} where it varies
+	Direction Direction
+	QoS       byte
+	Retain    bool
+	Schema    string // name of the schema of its payload
+	Summary   string
+}
+
+// Channels is the table of topics: names, QoS, retain flag and schema of each.
+// What the agent sends and the AsyncAPI document both come from it.
+func Channels() []Channel {
+	return []Channel{
+		{"state", "up/state", Up, 1, true, "state.v1", "Presence; the will is a lost of this session"},
+		{"info", "up/info", Up, 1, true, "info.v1", "Birth document"},
+		{"health", "up/health", Up, 1, true, "health.v1", "Health, every 60 s ± 10 %"},
+		{"link", "up/link/{link}/state", Up, 1, true, "link-state.v1", "Presence of one link"},
+		{"case", "up/case", Up, 1, false, "case-event.v1", "Case events, in sequence order"},
+		{"caseSummary", "up/case-summary", Up, 1, true, "case-summary.v1", "Numbers of the outbox and of open cases"},
+		{"event", "up/event", Up, 1, false, "event.v1", "Other events, lower priority"},
+		{"log", "up/log/{level}", Up, 0, false, "log.v1", "Log lines, warn and above, rate-capped"},
+		{"rsp", "up/rsp/{cmd}", Up, 1, false, "rsp.v1", "Answers to commands"},
+		{"config", "up/config", Up, 1, true, "config.v1", "Configuration in force"},
+		{"cmd", "dn/cmd/{cmd}", DownTo, 1, false, "cmd.v1", "Commands, never retained"},
+		{"ack", "dn/ack", DownTo, 1, false, "ack.v1", "Acknowledgements"},
+		{"desiredConfig", "dn/config", DownTo, 1, true, "desired-config.v1", "Desired configuration"},
+		{"hostState", "_host/{host}/state", FromHost, 1, true, "host-state.v1", "Presence of a back office"},
+	}
+}
+
+// ChannelOf gives the row with this Name; ok is false if there is none.
+func ChannelOf(name string) (c Channel, ok bool) {
+	for _, c := range Channels() {
+		if c.Name == name {
+			return c, true
+		}
+	}
+	return Channel{}, false
+}
+
+// SchemaOfTopic names the schema that the payload of a topic of any terminal
+// must satisfy, "" for a topic that is none of ours. An empty payload on a
+// retained topic takes it back and satisfies no schema.
+func SchemaOfTopic(root, topic string) string {
+	rest, ok := strings.CutPrefix(topic, root+"/v1/")
+	if !ok {
+		return ""
+	}
+	terminal, rest, _ := strings.Cut(rest, "/")
+	for _, c := range Channels() {
+		suffix := c.Suffix
+		if c.Direction == FromHost {
+			suffix = strings.TrimPrefix(suffix, "_host/")
+		}
+		if (c.Direction == FromHost) == (terminal == "_host") && matchSuffix(suffix, rest) {
+			return c.Schema
+		}
+	}
+	return ""
+}
+
+// matchSuffix reports whether got is pattern with every {…} level replaced by a
+// proper part.
+func matchSuffix(pattern, got string) bool {
+	for {
+		p, prest, pmore := strings.Cut(pattern, "/")
+		g, grest, gmore := strings.Cut(got, "/")
+		if p[0] == '{' {
+			if CheckPart(g) != nil {
+				return false
+			}
+		} else if p != g {
+			return false
+		}
+		if pmore != gmore {
+			return false
+		}
+		if !pmore {
+			return true
+		}
+		pattern, got = prest, grest
+	}
+}
