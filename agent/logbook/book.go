@@ -1,0 +1,256 @@
+package logbook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// Options say where a Book writes. The zero value writes nothing but keeps the
+// ring.
+type Options struct {
+	Level    slog.Level
+	Stream   io.Writer // standard error; nil: none
+	Journald bool      // Stream is read by journald
+	JSON     bool      // lines as JSON objects, on the stream and in the file
+	File     string    // path; "": none
+	MaxBytes int64     // per file; 0: 2 MiB
+	Keep     int       // older files
+	Ring     int       // lines remembered; 0: 500
+	Zone     *time.Location
+	Now      func() time.Time
+}
+
+// Book is the log. It is safe for concurrent use, and nothing about it waits.
+type Book struct {
+	level slog.LevelVar
+	zone  *time.Location
+	now   func() time.Time
+	json  bool
+	jd    bool
+
+	mu      sync.Mutex // guards all below
+	repeats *repeats
+	ring    []Line // the oldest at next once it is full
+	next    int
+	cap     int
+	stream  *sink // nil: none
+	file    *sink // nil: none
+	subs    map[*Subscription]bool
+	closed  bool
+
+	disk *file
+}
+
+// Open makes a Book and starts its ways out; Close ends them.
+func Open(o Options) *Book {
+	b := &Book{zone: o.Zone, now: o.Now, json: o.JSON, jd: o.Journald, repeats: newRepeats(),
+		cap: o.Ring, subs: map[*Subscription]bool{}}
+	b.level.Set(o.Level)
+	if b.zone == nil {
+		b.zone = time.Local
+	}
+	if b.now == nil {
+		b.now = time.Now
+	}
+	if b.cap <= 0 {
+		b.cap = 500
+	}
+	if o.Stream != nil {
+		b.stream = startSink(o.Stream)
+	}
+	if o.File != "" {
+		if o.MaxBytes <= 0 {
+			o.MaxBytes = 2 << 20
+		}
+		b.disk = &file{path: o.File, max: o.MaxBytes, keep: o.Keep, now: b.now}
+		b.file = startSink(b.disk)
+	}
+	return b
+}
+
+// Logger gives the logger that writes here.
+func (b *Book) Logger() *slog.Logger { return slog.New(&handler{book: b}) }
+
+// SetLevel changes the least level that is said.
+func (b *Book) SetLevel(l slog.Level) { b.level.Set(l) }
+
+// Level gives the least level that is said.
+func (b *Book) Level() slog.Level { return b.level.Level() }
+
+// Close writes what still waits and ends the goroutines. A way out that takes
+// nothing any more is given up when ctx ends, and the error says which.
+func (b *Book) Close(ctx context.Context) error {
+	b.mu.Lock()
+	if b.closed {
+		b.mu.Unlock()
+		return nil
+	}
+	b.closed = true
+	for s := range b.subs {
+		close(s.lines)
+		delete(b.subs, s)
+	}
+	for _, s := range []*sink{b.stream, b.file} {
+		if s != nil {
+			close(s.lines)
+		}
+	}
+	b.mu.Unlock()
+	var errs []error
+	for name, s := range map[string]*sink{"stream": b.stream, "file": b.file} {
+		if s == nil {
+			continue
+		}
+		select {
+		case <-s.done:
+		case <-ctx.Done():
+			errs = append(errs, fmt.Errorf("log %s takes nothing any more: %w", name, ctx.Err()))
+			continue
+		}
+		if s == b.file {
+			errs = append(errs, b.disk.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// say hands a line to every way out.
+func (b *Book) say(l Line) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	l.Time = b.now().In(b.zone)
+	if b.closed || !b.repeats.say(&l) {
+		return
+	}
+	b.write(l)
+}
+
+// write is called with mu held.
+func (b *Book) write(l Line) {
+	b.remember(l)
+	if b.stream != nil {
+		b.put(b.stream, l, b.jd)
+	}
+	if b.file != nil {
+		b.put(b.file, l, false)
+	}
+	for s := range b.subs {
+		s.offer(l)
+	}
+}
+
+// put writes a line to one way out, and before it how many it could not take.
+func (b *Book) put(s *sink, l Line, journal bool) {
+	if n := s.dropped.Swap(0); n > 0 {
+		gap := Line{Time: l.Time, Level: slog.LevelWarn, Code: "log.dropped", Fields: "lines=" + strconv.FormatInt(n, 10)}
+		before := s.dropped.Load()
+		s.put([]byte(b.format(gap, journal)))
+		if s.dropped.Load() > before { // the queue is still full
+			s.dropped.Add(n - 1)
+		}
+	}
+	s.put([]byte(b.format(l, journal)))
+}
+
+func (b *Book) format(l Line, journal bool) string {
+	switch {
+	case journal && b.json:
+		// journald takes the prefix off and keeps the object.
+		return l.journal()[:3] + l.jsonText() + "\n"
+	case journal:
+		return l.journal() + "\n"
+	case b.json:
+		return l.jsonText() + "\n"
+	}
+	return l.String() + "\n"
+}
+
+func (b *Book) remember(l Line) {
+	if len(b.ring) < b.cap {
+		b.ring = append(b.ring, l)
+		return
+	}
+	b.ring[b.next] = l
+	b.next = (b.next + 1) % b.cap
+}
+
+// Last gives up to n of the last lines that want accepts, oldest first. A nil
+// want accepts all.
+func (b *Book) Last(n int, want func(Line) bool) []Line {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.last(n, want)
+}
+
+func (b *Book) last(n int, want func(Line) bool) []Line {
+	var out []Line
+	for i := len(b.ring) - 1; i >= 0 && len(out) < n; i-- {
+		if l := b.ring[(b.next+i)%len(b.ring)]; want == nil || want(l) {
+			out = append(out, l)
+		}
+	}
+	slices.Reverse(out)
+	return out
+}
+
+// Subscription is a stream of lines as they are said. A reader that is too slow
+// misses lines; Missed says how many.
+type Subscription struct {
+	book   *Book
+	want   func(Line) bool
+	lines  chan Line // closed by Cancel or Book.Close
+	missed int64     // guarded by Book.mu
+}
+
+// Subscribe begins a stream of the lines that want accepts, after up to n of the
+// last ones; no line is lost between the two. The caller must call Cancel.
+func (b *Book) Subscribe(n int, want func(Line) bool) ([]Line, *Subscription) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := &Subscription{book: b, want: want, lines: make(chan Line, 64)}
+	if b.closed {
+		close(s.lines)
+	} else {
+		b.subs[s] = true
+	}
+	return b.last(n, want), s
+}
+
+// Lines gives the stream; it is closed by Cancel and when the Book closes.
+func (s *Subscription) Lines() <-chan Line { return s.lines }
+
+// Missed gives how many lines the reader was too slow for.
+func (s *Subscription) Missed() int64 {
+	s.book.mu.Lock()
+	defer s.book.mu.Unlock()
+	return s.missed
+}
+
+// Cancel ends the stream. It may be called more than once.
+func (s *Subscription) Cancel() {
+	s.book.mu.Lock()
+	defer s.book.mu.Unlock()
+	if s.book.subs[s] {
+		delete(s.book.subs, s)
+		close(s.lines)
+	}
+}
+
+// offer is called with the Book's mutex held.
+func (s *Subscription) offer(l Line) {
+	if s.want != nil && !s.want(l) {
+		return
+	}
+	select {
+	case s.lines <- l:
+	default:
+		s.missed++
+	}
+}

@@ -1,0 +1,350 @@
+package logbook
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var cst = time.FixedZone("+08:00", 8*3600)
+
+func clock() time.Time { return time.Date(2026, 8, 23, 1, 0, 0, 123e6, time.UTC) }
+
+func shut(t *testing.T, b *Book) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := b.Close(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+func said(t *testing.T, o Options, say func(l *slog.Logger)) string {
+	t.Helper()
+	var out bytes.Buffer
+	o.Stream, o.Zone = &out, cst
+	if o.Now == nil {
+		o.Now = clock
+	}
+	b := Open(o)
+	say(b.Logger())
+	shut(t, b)
+	return out.String()
+}
+
+func TestGolden(t *testing.T) {
+	say := func(l *slog.Logger) {
+		l.Warn("case.opened", "case", "01J9", "refund", "260823000104", "recipient", "different",
+			"shown", "620550*********0004", "payer", "620000******0005")
+		l.Info("link.online", "link", "pos", "port", "/dev/ttyS1", slog.Group("serial", "baud", 9600))
+		l.Error("store.unavailable", "err", errors.New("disk I/O error: \"x\"\nsecond line"), "wait", 2*time.Second)
+		l.Debug("frame.good")
+		l.With("link", "pos").WithGroup("g").Warn("a b", "k", "", "zh", "退货")
+	}
+	tests := []struct {
+		name string
+		o    Options
+		want string
+	}{
+		{"text", Options{}, `2026-08-23T09:00:00.123+08:00 WARN case.opened case=01J9 refund=260823000104 recipient=different shown=620550*********0004 payer=620000******0005
+2026-08-23T09:00:00.123+08:00 INFO link.online link=pos port=/dev/ttyS1 serial.baud=9600
+2026-08-23T09:00:00.123+08:00 ERROR store.unavailable err="disk I/O error: \"x\"\nsecond line" wait=2s
+2026-08-23T09:00:00.123+08:00 WARN "a_b" link=pos g.k="" g.zh=退货
+`},
+		{"journald", Options{Journald: true, Level: slog.LevelDebug}, `<4>case.opened case=01J9 refund=260823000104 recipient=different shown=620550*********0004 payer=620000******0005
+<6>link.online link=pos port=/dev/ttyS1 serial.baud=9600
+<3>store.unavailable err="disk I/O error: \"x\"\nsecond line" wait=2s
+<7>frame.good
+<4>"a_b" link=pos g.k="" g.zh=退货
+`},
+		{"json", Options{JSON: true, Level: slog.LevelWarn}, `{"time":"2026-08-23T09:00:00.123+08:00","level":"WARN","code":"case.opened","case":"01J9","refund":"260823000104","recipient":"different","shown":"620550*********0004","payer":"620000******0005"}
+{"time":"2026-08-23T09:00:00.123+08:00","level":"ERROR","code":"store.unavailable","err":"disk I/O error: \"x\"\nsecond line","wait":"2s"}
+{"time":"2026-08-23T09:00:00.123+08:00","level":"WARN","code":"\"a_b\"","link":"pos","g.k":"","g.zh":"退货"}
+`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if d := cmp.Diff(tt.want, said(t, tt.o, say)); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+func TestLinesReadBack(t *testing.T) {
+	for _, asJSON := range []bool{false, true} {
+		out := said(t, Options{JSON: asJSON}, func(l *slog.Logger) {
+			l.Warn("link.lost", "link", "pos", "reason", `gone = "x y"`, "empty", "")
+		})
+		l, ok := ParseLine(strings.TrimSuffix(out, "\n"))
+		if !ok || l.Code != "link.lost" || l.Level != slog.LevelWarn || l.Field("reason") != `gone = "x y"` || l.Field("link") != "pos" {
+			t.Errorf("%q read back as %+v", out, l)
+		}
+		if !l.Time.Equal(clock().Truncate(time.Millisecond)) {
+			t.Errorf("time %s", l.Time)
+		}
+	}
+	for _, text := range []string{"", "x", "{", `{"a":1}`, "2026-08-23T09:00:00.123+08:00 LOUD x", "panic: runtime error"} {
+		if l, ok := ParseLine(text); ok {
+			t.Errorf("%q read as %+v", text, l)
+		}
+	}
+}
+
+func TestRepeats(t *testing.T) {
+	now := clock()
+	out := said(t, Options{Now: func() time.Time { return now }}, func(l *slog.Logger) {
+		for range 1000 {
+			l.Warn("link.absent", "link", "pos")
+			l.Warn("other", "n", 1)
+			now = now.Add(time.Second)
+		}
+		now = now.Add(time.Hour)
+		l.Warn("link.absent", "link", "pos")
+	})
+	var got []string
+	for line := range strings.Lines(out) {
+		if l, ok := ParseLine(strings.TrimSpace(line)); ok && l.Code == "link.absent" {
+			got = append(got, l.Field("repeat"))
+		}
+	}
+	if d := cmp.Diff([]string{"", "10", "100", "1000", ""}, got); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestRepeatsAreBounded(t *testing.T) {
+	r := newRepeats()
+	for i := range 5 * maxRepeats {
+		l := Line{Code: "x", Fields: fmt.Sprint("n=", i), Time: clock()}
+		if !r.say(&l) {
+			t.Fatal("a new line was kept back")
+		}
+	}
+	if len(r.seen) != maxRepeats || r.order.Len() != maxRepeats {
+		t.Errorf("watches %d lines", len(r.seen))
+	}
+}
+
+func TestFence(t *testing.T) {
+	tests := []struct{ in, want string }{
+		{"6200000000000005", "620000******0005"},
+		{"read 6205500000000000005 twice", "read 6205500000000000005 twice"}, // not a card number: Luhn
+		{"a6212345678901232b", "a621234******1232b"},
+		{"260823000104", "260823000104"},                 // an RRN
+		{"20260823010203000001", "20260823010203000001"}, // longer than any card
+		{"620000******0005", "620000******0005"},
+		{"", ""},
+	}
+	for _, tt := range tests {
+		if got := fence(tt.in); got != tt.want {
+			t.Errorf("fence(%q) = %q, want %q", tt.in, got, tt.want)
+		}
+	}
+}
+
+// stuck is a pipe that nobody reads.
+type stuck struct{ block chan struct{} }
+
+func (s stuck) Write(p []byte) (int, error) {
+	<-s.block
+	return len(p), nil
+}
+
+func TestDeadPipeNeverBlocks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pipe := stuck{make(chan struct{})}
+		b := Open(Options{Stream: pipe, Now: time.Now})
+		for i := range 10 * queueLines {
+			b.Logger().Info("line", "n", i)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := b.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Close said %v", err)
+		}
+		if got := b.Last(1, nil); len(got) != 1 || got[0].Field("n") != fmt.Sprint(10*queueLines-1) {
+			t.Errorf("last line %+v", got)
+		}
+		close(pipe.block)
+	})
+}
+
+// gate blocks until it is opened, then keeps what is written.
+type gate struct {
+	open chan struct{}
+	mu   sync.Mutex
+	buf  bytes.Buffer
+}
+
+func (g *gate) Write(p []byte) (int, error) {
+	<-g.open
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.buf.Write(p)
+}
+
+func TestLostLinesAreCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &gate{open: make(chan struct{})}
+		b := Open(Options{Stream: g, Now: clock})
+		for i := range queueLines + 100 {
+			b.Logger().Info("line", "n", i)
+		}
+		close(g.open)
+		synctest.Wait()
+		b.Logger().Info("after")
+		shut(t, b)
+		out := g.buf.String()
+		if n := strings.Count(out, " line "); n < queueLines || n > queueLines+1 {
+			t.Errorf("%d lines got through", n)
+		}
+		if !strings.Contains(out, "log.dropped lines=") || !strings.HasSuffix(out, "after\n") {
+			t.Errorf("ends with %q", out[max(0, len(out)-200):])
+		}
+	})
+}
+
+func TestFileRotates(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log", "a.log")
+	b := Open(Options{File: path, MaxBytes: 1000, Keep: 2, Zone: cst, Now: clock})
+	for i := range 200 {
+		b.Logger().Info("line", "n", i)
+	}
+	shut(t, b)
+	files := Files(path, 2)
+	if len(files) != 3 {
+		t.Fatalf("files %v", files)
+	}
+	last := -1
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(f)
+		if err != nil || info.Size() > 1000 || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %d bytes, mode %v, %v", f, info.Size(), info.Mode(), err)
+		}
+		for line := range strings.Lines(string(text)) {
+			l, ok := ParseLine(strings.TrimSpace(line))
+			var n int
+			if _, err := fmt.Sscan(l.Field("n"), &n); !ok || err != nil || last >= 0 && n != last+1 {
+				t.Fatalf("after %d: %q", last, line)
+			}
+			last = n
+		}
+	}
+	if last != 199 {
+		t.Errorf("the last line is %d", last)
+	}
+}
+
+func TestFullDisk(t *testing.T) {
+	if _, err := os.Stat("/dev/full"); err != nil {
+		t.Skip("no /dev/full here")
+	}
+	now := clock()
+	w := &file{path: "/dev/full", max: 1 << 20, now: func() time.Time { return now }}
+	for range 3 {
+		if _, err := w.Write([]byte("x\n")); err == nil {
+			t.Fatal("a full disk took a line")
+		}
+	}
+	w.path = filepath.Join(t.TempDir(), "a.log")
+	if _, err := w.Write([]byte("x\n")); err == nil {
+		t.Error("tried again at once")
+	}
+	now = now.Add(retryFile)
+	if _, err := w.Write([]byte("x\n")); err != nil {
+		t.Errorf("after the wait: %v", err)
+	}
+	if err := w.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRingAndSubscription(t *testing.T) {
+	b := Open(Options{Ring: 10, Now: clock})
+	l := b.Logger()
+	for i := range 25 {
+		l.Info("line", "n", i)
+	}
+	even := func(l Line) bool { return strings.HasSuffix(l.Fields, "0") || strings.HasSuffix(l.Fields, "4") }
+	past, sub := b.Subscribe(3, even)
+	l.Info("line", "n", 100)
+	l.Info("line", "n", 101)
+	var got []string
+	for _, p := range past {
+		got = append(got, p.Fields)
+	}
+	got = append(got, (<-sub.Lines()).Fields)
+	if d := cmp.Diff([]string{"n=20", "n=24", "n=100"}, got); d != "" {
+		t.Error(d)
+	}
+	for i := range 200 {
+		l.Info("more", "n", i*10)
+	}
+	if sub.Missed() == 0 {
+		t.Error("a slow reader missed nothing")
+	}
+	sub.Cancel()
+	sub.Cancel()
+	_, other := b.Subscribe(0, nil)
+	shut(t, b)
+	if _, open := <-other.Lines(); open {
+		t.Error("the stream outlives the Book")
+	}
+	l.Info("after close")
+}
+
+type secret struct{}
+
+func (secret) LogValue() slog.Value { return slog.StringValue("[hidden]") }
+
+func TestSecretsStayHidden(t *testing.T) {
+	out := said(t, Options{}, func(l *slog.Logger) {
+		l.Info("x", "party", secret{}, slog.Group("g", "in", secret{}), "err", fmt.Errorf("bad 6200000000000005"))
+	})
+	if !strings.Contains(out, "party=[hidden] g.in=[hidden]") || strings.Contains(out, "6200000000000005") {
+		t.Error(out)
+	}
+}
+
+func TestUnderJournald(t *testing.T) {
+	f, err := os.CreateTemp(t.TempDir(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if UnderJournald(func(string) string { return "1:2" }, f) || UnderJournald(func(string) string { return "" }, f) {
+		t.Error("a file is not journald's stream")
+	}
+}
+
+func BenchmarkSay(b *testing.B) {
+	book := Open(Options{Stream: io.Discard})
+	l := book.Logger()
+	n := 0
+	for b.Loop() {
+		n++
+		l.Info("line", "n", n)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if err := book.Close(ctx); err != nil {
+		b.Error(err)
+	}
+}
