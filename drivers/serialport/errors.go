@@ -1,0 +1,112 @@
+package serialport
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// Classes of failure, for errors.Is. Every error of the package wraps one of
+// them, os.ErrDeadlineExceeded or os.ErrClosed, and names the port.
+var (
+	// ErrAbsent: no such device now. Normal at start; try again later.
+	ErrAbsent = errors.New("no such serial port")
+	// ErrPermission: the device is there and may not be opened. The text names
+	// the group that may, and the udev rule to install.
+	ErrPermission = errors.New("no permission for the serial port")
+	// ErrBusy: another process (or this one) holds the port. The text says who.
+	ErrBusy = errors.New("serial port in use")
+	// ErrSettings: the configuration names no serial line, or the driver did not
+	// take a setting. *SettingsError says which.
+	ErrSettings = errors.New("serial settings not possible")
+	// ErrGone: the device has vanished under the open port. Close it, open anew.
+	ErrGone = errors.New("serial port gone")
+	// ErrTooManyFiles: the process has so many files open that the library could
+	// not wait for this one (its select ends at descriptor 1023).
+	ErrTooManyFiles = errors.New("too many open files for a serial port")
+)
+
+// A Difference is one line setting that is not as asked.
+type Difference struct {
+	Setting string // "speed", "data bits", "parity" …
+	Got     string // what the device says
+	Want    string // what was asked
+}
+
+// A SettingsError says which settings of a port are impossible or were not taken.
+type SettingsError struct {
+	Port        string
+	Differences []Difference
+}
+
+// Error lists every difference with what the device says and what was asked.
+func (e *SettingsError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "serialport: %s: %v", e.Port, ErrSettings)
+	for i, d := range e.Differences {
+		sep := ", "
+		if i == 0 {
+			sep = ": "
+		}
+		fmt.Fprintf(&b, "%s%s is %s, want %s", sep, d.Setting, d.Got, d.Want)
+	}
+	return b.String()
+}
+
+// Unwrap makes errors.Is(err, ErrSettings) true.
+func (e *SettingsError) Unwrap() error { return ErrSettings }
+
+// openError puts a failed open of a node into its class.
+func openError(node string, err error) error {
+	switch {
+	case errors.Is(err, syscall.ENOENT), errors.Is(err, syscall.ENXIO),
+		errors.Is(err, syscall.ENODEV), errors.Is(err, syscall.EIO), errors.Is(err, syscall.ENOTDIR):
+		return fmt.Errorf("serialport: open %s: %w (%v)", node, ErrAbsent, err)
+	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
+		return fmt.Errorf("serialport: open %s: %w: %s", node, ErrPermission, whoMay(node))
+	case errors.Is(err, syscall.EBUSY):
+		return busyError(node)
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		return fmt.Errorf("serialport: open %s: %w (%v)", node, ErrTooManyFiles, err)
+	}
+	return fmt.Errorf("serialport: open %s: %w", node, err)
+}
+
+// whoMay says to whom a device node belongs and what to do to be let in.
+func whoMay(node string) string {
+	const remedy = "install the udev rule 70-yuanlu.rules or add this user to the group"
+	info, err := os.Stat(node)
+	if err != nil {
+		return remedy
+	}
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return remedy
+	}
+	return fmt.Sprintf("it belongs to group %s (mode %04o); %s", groupName(owner.Gid), info.Mode()&fs.ModePerm, remedy)
+}
+
+func groupName(gid uint32) string {
+	id := strconv.FormatUint(uint64(gid), 10)
+	if g, err := user.LookupGroupId(id); err == nil {
+		return g.Name
+	}
+	return id
+}
+
+func busyError(node string) error {
+	holders := Holders(node)
+	if len(holders) == 0 {
+		return fmt.Errorf("serialport: open %s: %w by a process this user cannot see", node, ErrBusy)
+	}
+	names := make([]string, len(holders))
+	for i, h := range holders {
+		names[i] = h.String()
+	}
+	return fmt.Errorf("serialport: open %s: %w by %s", node, ErrBusy, strings.Join(names, ", "))
+}

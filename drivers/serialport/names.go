@@ -1,0 +1,243 @@
+package serialport
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sort"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// A Device is a serial port of this machine as sysfs describes it. Nothing was
+// opened to learn it.
+type Device struct {
+	Node         string // "/dev/ttyUSB0"
+	ByID         string // stable name after udev's rule, "usb-…-if00-port0"; "" for a built-in port
+	ByPath       string // link in /dev/serial/by-path if udev has made one
+	Driver       string // kernel driver, "cdc_acm"
+	VendorID     string // four hex digits, USB only
+	ProductID    string // four hex digits, USB only
+	Serial       string // USB serial number, "" if the device has none
+	Manufacturer string
+	Product      string
+}
+
+// List gives the serial ports that sysfs knows, by node name. Built-in UARTs
+// whose chip was never found are left out. Errors: those of reading sysfs.
+func List() ([]Device, error) { return systemTree.list() }
+
+// tree is where the kernel shows its devices; tests have their own.
+type tree struct{ sys, dev string }
+
+// systemTree is the running kernel's.
+var systemTree = tree{sys: "/sys", dev: "/dev"}
+
+func (t tree) list() ([]Device, error) {
+	entries, err := os.ReadDir(filepath.Join(t.sys, "class/tty"))
+	if err != nil {
+		return nil, fmt.Errorf("serialport: list: %w", err)
+	}
+	links := t.links("serial/by-path")
+	var found []Device
+	for _, e := range entries {
+		dir := filepath.Join(t.sys, "class/tty", e.Name())
+		device, err := filepath.EvalSymlinks(filepath.Join(dir, "device"))
+		if err != nil {
+			continue // a console or a pty: no hardware behind it
+		}
+		if kind := attribute(dir, "type"); kind == "0" {
+			continue // PORT_UNKNOWN: a UART that was never found
+		}
+		d := Device{Node: filepath.Join(t.dev, e.Name()), Driver: linkBase(device, "driver")}
+		d.ByPath = links[d.Node]
+		t.describe(&d, device)
+		found = append(found, d)
+	}
+	sort.Slice(found, func(i, j int) bool { return found[i].Node < found[j].Node })
+	return found, nil
+}
+
+// describe fills in what the USB device above a port says of itself.
+func (t tree) describe(d *Device, dir string) {
+	var number, port string
+	for ; len(dir) > len(t.sys); dir = filepath.Dir(dir) {
+		if number == "" {
+			number = attribute(dir, "bInterfaceNumber")
+		}
+		if port == "" {
+			port = attribute(dir, "port_number")
+		}
+		if attribute(dir, "idVendor") == "" {
+			continue
+		}
+		d.VendorID, d.ProductID = attribute(dir, "idVendor"), attribute(dir, "idProduct")
+		d.Serial = attribute(dir, "serial")
+		d.Manufacturer, d.Product = attribute(dir, "manufacturer"), attribute(dir, "product")
+		d.ByID = byIDName(d, number, port)
+		return
+	}
+}
+
+// byIDName makes the name that udev's 60-serial.rules would give.
+func byIDName(d *Device, number, port string) string {
+	name := "usb-" + udevWord(d.Manufacturer, d.VendorID) + "_" + udevWord(d.Product, d.ProductID)
+	if d.Serial != "" {
+		name += "_" + udevWord(d.Serial, "")
+	}
+	if number != "" {
+		name += "-if" + number
+	}
+	if port != "" {
+		name += "-port" + port
+	}
+	return name
+}
+
+// udevWord replaces what udev does not allow in a link's name.
+func udevWord(s, otherwise string) string {
+	s = strings.Join(strings.Fields(s), "_")
+	if s == "" {
+		return otherwise
+	}
+	return strings.Map(func(r rune) rune {
+		if r > 127 || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || strings.ContainsRune("#+-.:=@_", r) {
+			return r
+		}
+		return '_'
+	}, s)
+}
+
+// byID gives the node of a by-id name where udev has made no link; "" if there is
+// none, an error if two devices share the name (adapters without serial number).
+func (t tree) byID(name string) (string, error) {
+	devices, err := t.list()
+	if err != nil {
+		return "", nil // no sysfs: the missing link is the error to tell
+	}
+	node := ""
+	for _, d := range devices {
+		if d.ByID != name || name == "" {
+			continue
+		}
+		if node != "" {
+			return "", fmt.Errorf("serialport: open %s: %w: both %s and %s have this name; use a by-path name", name, ErrAbsent, node, d.Node)
+		}
+		node = d.Node
+	}
+	return node, nil
+}
+
+// links maps nodes to the links of a folder that name them.
+func (t tree) links(folder string) map[string]string {
+	found := map[string]string{}
+	entries, err := os.ReadDir(filepath.Join(t.dev, folder))
+	if err != nil {
+		return found // no udev here
+	}
+	for _, e := range entries {
+		link := filepath.Join(t.dev, folder, e.Name())
+		if node, err := filepath.EvalSymlinks(link); err == nil {
+			found[node] = link
+		}
+	}
+	return found
+}
+
+func attribute(dir, name string) string {
+	b, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(b))
+}
+
+func linkBase(dir, name string) string {
+	target, err := os.Readlink(filepath.Join(dir, name))
+	if err != nil {
+		return ""
+	}
+	return filepath.Base(target)
+}
+
+// A Holder is a process that has a port open.
+type Holder struct {
+	PID     int
+	Command string // short command name
+	Locked  bool   // it holds the lock (flock) too
+}
+
+// String gives "pid 812 (minicom)".
+func (h Holder) String() string {
+	locked := ""
+	if h.Locked {
+		locked = ", locked"
+	}
+	return fmt.Sprintf("pid %d (%s%s)", h.PID, h.Command, locked)
+}
+
+// Holders gives the processes that have the device open, as far as this user may
+// see them, by pid. It opens nothing.
+func Holders(node string) []Holder {
+	var st syscall.Stat_t
+	if err := syscall.Stat(node, &st); err != nil {
+		return nil
+	}
+	locker := lockOwner(&st)
+	procs, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil
+	}
+	var found []Holder
+	for _, e := range procs {
+		pid, err := strconv.Atoi(e.Name())
+		if err == nil && (pid == locker || hasOpen(pid, &st)) {
+			found = append(found, Holder{pid, attribute("/proc/"+e.Name(), "comm"), pid == locker})
+		}
+	}
+	sort.Slice(found, func(i, j int) bool { return found[i].PID < found[j].PID })
+	return found
+}
+
+func hasOpen(pid int, want *syscall.Stat_t) bool {
+	dir := fmt.Sprintf("/proc/%d/fd", pid)
+	fds, err := os.ReadDir(dir)
+	if err != nil {
+		return false // not ours to see, or ended
+	}
+	for _, fd := range fds {
+		link := filepath.Join(dir, fd.Name())
+		if target, err := os.Readlink(link); err != nil || !strings.HasPrefix(target, "/dev/") {
+			continue // nor is a file of a dead network mount touched
+		}
+		var st syscall.Stat_t
+		if syscall.Stat(link, &st) == nil && idOf(&st) == idOf(want) {
+			return true
+		}
+	}
+	return false
+}
+
+// lockOwner reads the pid that holds the flock of an inode from /proc/locks:
+// "1: FLOCK  ADVISORY  WRITE 812 00:05:93 0 EOF" (device numbers in hex).
+func lockOwner(st *syscall.Stat_t) int {
+	f, err := os.Open("/proc/locks")
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	major, minor := deviceNumbers(st.Dev)
+	inode := fmt.Sprintf("%02x:%02x:%d", major, minor, st.Ino)
+	for s := bufio.NewScanner(f); s.Scan(); {
+		w := strings.Fields(s.Text())
+		if len(w) >= 6 && w[1] == "FLOCK" && w[5] == inode {
+			pid, err := strconv.Atoi(w[4])
+			if err == nil {
+				return pid
+			}
+		}
+	}
+	return 0
+}
