@@ -88,8 +88,8 @@ func linkSettings(wires []string) []Setting {
 	at := func(c *Config, i int) *Link { return &c.Links[i] }
 	return []Setting{
 		text("link[].name", "", "name of the link in topics, logs and verbs", "链路名称",
-			name("1 to 32 of a-z, 0-9, - and _", 32, "-_"), func(c *Config, i int) *string { return &at(c, i).Name }).
-			required().withRange("1 to 32 of a-z, 0-9, - and _; each once"),
+			name("1 to 64 of a-z, 0-9 and -", 64, "-"), func(c *Config, i int) *string { return &at(c, i).Name }).
+			required().withRange("1 to 64 of a-z, 0-9 and -; each once"),
 		text("link[].wire", "", "what is spoken on the link", "链路协议",
 			oneOf(wires...), func(c *Config, i int) *string { return &at(c, i).Wire }).
 			required().withRange(strings.Join(wires, ", ")),

@@ -1,0 +1,47 @@
+package control
+
+import (
+	"encoding/json"
+	"errors"
+	"time"
+)
+
+const (
+	maxRequest  = 64 << 10         // bytes of a request line
+	maxAnswer   = 4 << 20          // bytes of an answer line
+	maxClients  = 16               // at a time
+	readWithin  = 5 * time.Second  // a request must be here
+	writeWithin = 5 * time.Second  // an answer line must be taken
+	dialWithin  = 2 * time.Second  // the daemon must accept
+	quietWithin = 30 * time.Second // the first answer must be here
+)
+
+// Request is what a client asks.
+type Request struct {
+	Verb string          `json:"verb"`
+	Args json.RawMessage `json:"args,omitempty"`
+}
+
+// answer is one line of what it gets.
+type answer struct {
+	Data  json.RawMessage `json:"data,omitempty"`
+	Error *Error          `json:"error,omitempty"`
+	End   bool            `json:"end,omitempty"`
+}
+
+// Error is a refusal, as the client sees it. Code is stable.
+type Error struct {
+	Code    string `json:"code"` // bad_request, unknown_verb, busy, not_found, unavailable, internal
+	Message string `json:"message"`
+}
+
+func (e *Error) Error() string { return "control: " + e.Code + ": " + e.Message }
+
+var (
+	// ErrNotRunning: nobody listens, so the daemon is not running.
+	ErrNotRunning = errors.New("the daemon is not running")
+	// ErrPermission: the socket belongs to somebody else.
+	ErrPermission = errors.New("not permitted to talk to the daemon")
+	// ErrProtocol: the other side does not speak as it should.
+	ErrProtocol = errors.New("control: unexpected answer")
+)
