@@ -1,0 +1,100 @@
+package ingest
+
+import (
+	"strconv"
+	"time"
+)
+
+// Clock is what is known about the time when a frame is looked at
+// (contract/wires.md, Common).
+type Clock struct {
+	Now    time.Time // of reception
+	Today  time.Time // the day MMDD dates are counted from; zero: Now
+	Synced bool      // whether the clock behind Now is trusted
+	Zone   *time.Location
+	// HasNow: records without a time of their own are dated by Now. False in a
+	// replay that was not told the time of reception.
+	HasNow bool
+}
+
+// DefaultZone is the zone of times on a wire where none is set: +08:00.
+func DefaultZone() *time.Location { return time.FixedZone("", 8*3600) }
+
+func (c Clock) zone() *time.Location {
+	if c.Zone == nil {
+		return DefaultZone()
+	}
+	return c.Zone
+}
+
+// received gives the time of reception as `at`, "" if it is not to be used.
+func (c Clock) received() string {
+	if !c.HasNow {
+		return ""
+	}
+	return c.Now.In(c.zone()).Format(time.RFC3339Nano)
+}
+
+// moment gives the `at` of a date (YYYYMMDD or MMDD) and a time of day (hhmmss), all
+// digits, as they stand on a wire. ok is false where they are no moment: one of them
+// is missing, or there is no such date or time.
+func (c Clock) moment(date, clock string) (at string, ok bool) {
+	if len(clock) != 6 {
+		return "", false
+	}
+	h, m, s := two(clock), two(clock[2:]), two(clock[4:])
+	if h < 0 || m < 0 || s < 0 || h > 23 || m > 59 || s > 59 {
+		return "", false
+	}
+	y, mon, d, ok := c.day(date)
+	if !ok {
+		return "", false
+	}
+	return time.Date(y, mon, d, h, m, s, 0, c.zone()).Format(time.RFC3339), true
+}
+
+// day reads a date. One without a year is the latest such day not after tomorrow.
+func (c Clock) day(date string) (int, time.Month, int, bool) {
+	switch len(date) {
+	case 8:
+		y, err := strconv.Atoi(date[:4])
+		m, d := two(date[4:]), two(date[6:])
+		return y, time.Month(m), d, err == nil && y > 0 && exists(y, m, d)
+	case 4:
+		m, d := two(date), two(date[2:])
+		y, ok := c.yearOf(m, d)
+		return y, time.Month(m), d, ok
+	}
+	return 0, 0, 0, false
+}
+
+// yearOf gives the year of the latest day MMDD not after tomorrow.
+func (c Clock) yearOf(m, d int) (int, bool) {
+	today := c.Today
+	if today.IsZero() {
+		today = c.Now
+	}
+	last := today.In(c.zone()).AddDate(0, 0, 1)
+	// Two leap days are at most eight years apart.
+	for y := last.Year(); y >= last.Year()-8; y-- {
+		if exists(y, m, d) && (y < last.Year() || m < int(last.Month()) || m == int(last.Month()) && d <= last.Day()) {
+			return y, true
+		}
+	}
+	return 0, false
+}
+
+func exists(y, m, d int) bool {
+	if m < 1 || m > 12 || d < 1 {
+		return false
+	}
+	return d <= time.Date(y, time.Month(m)+1, 0, 0, 0, 0, 0, time.UTC).Day()
+}
+
+// two reads the first two digits of s, -1 if they are none.
+func two(s string) int {
+	if len(s) < 2 || s[0] < '0' || s[0] > '9' || s[1] < '0' || s[1] > '9' {
+		return -1
+	}
+	return int(s[0]-'0')*10 + int(s[1]-'0')
+}

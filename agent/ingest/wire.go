@@ -1,0 +1,158 @@
+package ingest
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"yuanlu/agent/refund"
+	"yuanlu/protocol/frame"
+)
+
+// Wire turns the frames of one link into records. It is not safe for concurrent use.
+type Wire interface {
+	// Scanner gives a new scanner for the framing of this wire.
+	Scanner() *frame.Scanner
+	// Frame takes one good frame. The Step is to be acted on even with an error,
+	// which says that the message was refused: it gives field and offset, never
+	// bytes of the message. Nothing of f is kept.
+	Frame(f frame.Frame, now Clock) (Step, error)
+	// Due gives what has become known by time passing (answers that did not come),
+	// and when to ask again; the zero time: nothing waits.
+	Due(now Clock) (Step, time.Time)
+	// End gives what becomes known because nothing more will come: the end of a
+	// capture file. A running agent never says so.
+	End(now Clock) Step
+}
+
+// Step is what one frame, or time passing, has brought. Its slices are valid until
+// the next call of the wire that gave it.
+type Step struct {
+	Records []Decoded
+	Memory  []refund.MemoryChange
+	// Reply is to be written once Records and Memory are durable, Immediate at once.
+	Reply, Immediate []byte
+	// Ignored says what was left out on purpose ("trans_type 18", "no such date"),
+	// a stable text without values of the message: counted, and said once per text.
+	Ignored string
+}
+
+// Decoded is one record as a wire made it, its identifiers in clear.
+type Decoded struct {
+	Record refund.Record
+	// AtFromClock: the wire gave no usable time, so Record.At is the time of reception.
+	AtFromClock bool
+	// Raw is what the record came from, for its MAC; nil: the frame. It is valid
+	// until the next call of the wire.
+	Raw []byte
+}
+
+// Memory is what a wire may read back of what it remembered. Its own changes are
+// seen at once, whether they are stored yet or not. A change whose Expires has
+// passed may be there or not.
+type Memory interface {
+	// Get gives the value of a key. The value must not be changed.
+	Get(key string) (value []byte, ok bool)
+}
+
+// rememberer is a Memory that takes changes.
+type rememberer interface {
+	Memory
+	Remember(changes []refund.MemoryChange)
+}
+
+// Errors of this package, for errors.Is.
+var (
+	// ErrWire: there is no wire of that name.
+	ErrWire = errors.New("ingest: unknown wire")
+	// ErrProfile: a profile file has errors; it is a ProfileErrors.
+	ErrProfile = errors.New("ingest: profile")
+	// ErrRefused: a message in a good frame was refused; it is a *RefusedError.
+	ErrRefused = errors.New("ingest: message refused")
+)
+
+// kind is what this package knows about one wire.
+type kind struct {
+	defaults string                     // the profile embedded for it
+	blank    func() any                 // a new, empty profile body
+	read     func(body any, s *section) // fills it from a file, keeping what the file does not say
+	finish   func(body any) error       // makes what the wire needs of it, and what no single value tells
+	wire     func(body any, m Memory) Wire
+}
+
+// kindOf is the table of wires.
+func kindOf(name string) (kind, error) {
+	switch name {
+	case "mispos":
+		return misposKind(), nil
+	}
+	return kind{}, fmt.Errorf("%w %q, want one of %s", ErrWire, name, strings.Join(Wires(), ", "))
+}
+
+// Wires gives the names of the wires there are.
+func Wires() []string { return []string{"mispos"} }
+
+// NewWire makes the wire of that name with a profile made for it. m gives back what
+// the wire remembered earlier; nil: nothing, and what it remembers stays in this
+// process. If m has the method Remember([]refund.MemoryChange), it is called with
+// the changes of every Step. Errors: ErrWire, ErrProfile (of another wire).
+func NewWire(name string, p Profile, m Memory) (Wire, error) {
+	k, err := kindOf(name)
+	if err != nil {
+		return nil, err
+	}
+	if p.wire != name {
+		return nil, fmt.Errorf("%w: it is one of wire %q, want %q", ErrProfile, p.wire, name)
+	}
+	if m == nil {
+		m = scratch{}
+	}
+	w := k.wire(p.body, m)
+	if r, ok := m.(rememberer); ok {
+		w = remembering{w, r}
+	}
+	return w, nil
+}
+
+// remembering hands the changes of every step to the memory the wire reads.
+type remembering struct {
+	Wire
+	memory rememberer
+}
+
+func (w remembering) Frame(f frame.Frame, now Clock) (Step, error) {
+	s, err := w.Wire.Frame(f, now)
+	w.memory.Remember(s.Memory)
+	return s, err
+}
+
+func (w remembering) Due(now Clock) (Step, time.Time) {
+	s, next := w.Wire.Due(now)
+	w.memory.Remember(s.Memory)
+	return s, next
+}
+
+func (w remembering) End(now Clock) Step {
+	s := w.Wire.End(now)
+	w.memory.Remember(s.Memory)
+	return s
+}
+
+// scratch is a Memory that lives as long as its wire.
+type scratch map[string][]byte
+
+func (m scratch) Get(key string) ([]byte, bool) {
+	v, ok := m[key]
+	return v, ok
+}
+
+func (m scratch) Remember(changes []refund.MemoryChange) {
+	for _, c := range changes {
+		if c.Value == nil {
+			delete(m, c.Key)
+		} else {
+			m[c.Key] = c.Value
+		}
+	}
+}
