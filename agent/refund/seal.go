@@ -25,6 +25,9 @@ func Seal(r Record, t Tokenizer) Record {
 		return r
 	}
 	p := sealOne(r.Party, t)
+	if p.Flaw == "" {
+		p.Flaw = r.Party.Flaw
+	}
 	if !r.Party.PAR.Empty() {
 		p.PARTokens = t.Tokens(labelPAR, r.Party.PAR.Reveal())
 		p.PAR = Secret{}
@@ -33,12 +36,8 @@ func Seal(r Record, t Tokenizer) Record {
 	if len(r.Party.Also) > 0 {
 		p.Also = make([]Party, len(r.Party.Also))
 		for i := range r.Party.Also {
-			a := sealOne(&r.Party.Also[i], t)
-			if a.Flaw != "" && p.Flaw == "" {
-				p.Flaw = "also " + strconv.Itoa(i+1) + ": " + a.Flaw
-			}
-			a.Flaw = ""
-			p.Also[i] = a
+			p.Also[i] = sealOne(&r.Party.Also[i], t)
+			p.takeFlaw(i)
 		}
 	}
 	r.Party = &p
@@ -66,6 +65,15 @@ func sealOne(p *Party, t Tokenizer) Party {
 		q.Mask = maskOf(clear, t)
 	}
 	return q
+}
+
+// takeFlaw makes the flaw of a further identifier that of the whole party.
+func (p *Party) takeFlaw(i int) {
+	a := &p.Also[i]
+	if a.Flaw != "" && p.Flaw == "" {
+		p.Flaw = "also " + strconv.Itoa(i+1) + ": " + a.Flaw
+	}
+	a.Flaw = ""
 }
 
 // identifierTokens asks for the tokens of one identifier.
@@ -198,4 +206,17 @@ func isDigit(r rune) bool { return r >= '0' && r <= '9' }
 
 func isWord(r rune) bool {
 	return isDigit(r) || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r == '-' || r == '_'
+}
+
+// shownFlaw is cardFlaw for a card number of which only the masked form is known.
+func shownFlaw(shown string) string {
+	if len(shown) < 12 || len(shown) > 19 {
+		return strconv.Itoa(len([]rune(shown))) + " digits, want 12 to 19"
+	}
+	for _, r := range shown[:6] + shown[len(shown)-4:] {
+		if !isDigit(r) {
+			return "not digits alone"
+		}
+	}
+	return ""
 }

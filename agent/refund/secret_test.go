@@ -23,7 +23,7 @@ func leak(t *testing.T, how, text, clear string) {
 }
 
 func TestSecretCannotPrint(t *testing.T) {
-	const clear = "6200000000000005"
+	const clear = "6200000111122227" // its middle is in no address
 	type inner struct{ hiddenField Record }
 	s := NewSecret(clear)
 	rec := Record{Party: &Party{Scheme: SchemePAN, ID: s, PAR: s, Also: []Party{{Scheme: SchemePAN, ID: s}}}}

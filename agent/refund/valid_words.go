@@ -1,0 +1,73 @@
+package refund
+
+import "strings"
+
+// The words of records.md, member by member.
+var (
+	kinds = []Kind{KindSale, KindRefund, KindVoid, KindReversal, KindPreauth, KindPreauthVoid, KindCompletion,
+		KindCompletionVoid, KindAdjust, KindVoidRefund, KindSettlement, KindJournal}
+	outcomes = []Outcome{Approved, Declined, Unknown, Pending, Closed, Abnormal}
+	copies   = []Copy{CopyReprint, CopyUpload, CopyDump}
+	channels = []Channel{ChannelCard, ChannelWeChat, ChannelAlipay, ChannelUnionPayQR, ChannelJD, ChannelCash, ChannelUnknown}
+	entries  = []Entry{EntryChip, EntrySwipe, EntryContactless, EntryFallback, EntryKeyed, EntryQRShown, EntryQRScanned, EntryNone}
+	routes   = []Route{RouteOriginal, RouteBalance, RouteOtherBalance, RouteOtherBankcard}
+	schemes  = []Scheme{SchemePAN, SchemeDPAN, SchemePANMasked, SchemeWeChatOpenID, SchemeAlipayUserID, SchemeAlipayOpenID,
+		SchemeAlipayLogon, SchemeUnionPayToken, SchemeAccountText, SchemeMerchantAccount, SchemeCash, SchemeNone}
+)
+
+// wordMode says which words besides the listed ones are taken.
+type wordMode uint8
+
+const (
+	wordRequired wordMode = iota // none
+	wordOptional                 // the empty one
+	wordAny                      // any: what the store holds was judged when it came
+)
+
+// word reads a string that is one of the listed words.
+func word[T ~string](d *reader, v *T, listed []T, mode wordMode) bool {
+	d.space()
+	at := d.pos
+	b, ok := d.quoted("a string")
+	if !ok {
+		return false
+	}
+	for _, w := range listed {
+		if string(w) == string(b) {
+			*v = w
+			return true
+		}
+	}
+	switch {
+	case mode == wordAny, mode == wordOptional && len(b) == 0:
+		*v = T(b)
+		return true
+	}
+	names := make([]string, len(listed))
+	for i, w := range listed {
+		names[i] = string(w)
+	}
+	return d.fail(at, safeWord(b), "one of "+strings.Join(names, ", "))
+}
+
+// safeWord gives a word that is not listed as an error may show it: only if it is
+// made of a few letters, and so nobody's number.
+func safeWord(b []byte) string {
+	for _, c := range b {
+		if c != '_' && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') {
+			return "another word"
+		}
+	}
+	if len(b) > 20 {
+		return "another word"
+	}
+	return `"` + string(b) + `"`
+}
+
+// required is the mode of a member that may not be empty where others may.
+func required(m wordMode) wordMode {
+	if m == wordOptional {
+		return wordRequired
+	}
+	return m
+}
