@@ -44,8 +44,8 @@ type Link struct {
 	Port         string // a path, or usb:VID:PID[:SERIAL]
 	Baud         int    // bits per second
 	DataBits     int
-	Parity       string // none, odd, even
-	StopBits     string // "1", "1.5", "2"
+	Parity       string // none, odd, even, mark, space
+	StopBits     string // "1", "2"
 	FrameTimeout time.Duration
 	Profile      string // path of a profile file, "" the embedded one
 	Enabled      bool

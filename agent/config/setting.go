@@ -77,7 +77,6 @@ func (s *Setting) storeString(p *string, v value) string {
 	switch {
 	case v.kind == unstable.String:
 	case v.kind == unstable.Integer && s.Type == "string or integer":
-	case v.kind == unstable.Float && s.Type == "string or integer":
 	default:
 		return "wants text in quotes, not " + kindName(v)
 	}

@@ -1,0 +1,106 @@
+package agent
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestNowIsTheLatest(t *testing.T) {
+	at := func(s string) time.Time {
+		v, err := time.Parse(time.DateOnly, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	tests := []struct{ name, clock, store, build, want string }{
+		{"clock", "2026-08-23", "2026-08-22", "2026-01-01", "2026-08-23"},
+		{"clock at 1970", "1970-01-01", "2026-08-22", "2026-01-01", "2026-08-22"},
+		{"empty store", "1970-01-01", "", "2026-01-01", "2026-01-01"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c := NewClock(func() time.Time { return at(tt.clock) }, at(tt.build), nil)
+			if tt.store != "" {
+				c.Saw(at(tt.store))
+				c.Saw(at("2020-01-01"))
+			}
+			if got := c.Now().Format(time.DateOnly); got != tt.want {
+				t.Errorf("now is %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestClockTrust(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked, synced := 0, false
+		c := NewClock(time.Now, time.Time{}, func() (bool, time.Duration) {
+			asked++
+			return synced, time.Millisecond
+		})
+		for range 100 {
+			if c.Synced() {
+				t.Fatal("trusted")
+			}
+		}
+		synced = true
+		time.Sleep(syncedFor)
+		if !c.Synced() || asked != 2 {
+			t.Errorf("synced %v after %d questions", c.Synced(), asked)
+		}
+	})
+}
+
+func TestStep(t *testing.T) {
+	now := time.Now()
+	c := NewClock(func() time.Time { return now }, time.Time{}, func() (bool, time.Duration) { return true, 0 })
+	if d := c.Step(); d != 0 {
+		t.Errorf("first look: %s", d)
+	}
+	now = now.Add(time.Minute)
+	if d := c.Step(); d != 0 {
+		t.Errorf("time passing: %s", d)
+	}
+	// A wall clock set an hour back: the monotonic reading is lost with Round,
+	// so the difference is all there is to see.
+	c.last = now.Round(0)
+	now = now.Add(time.Hour)
+	if d := c.Step(); d != 0 {
+		t.Errorf("without monotonic readings: %s", d)
+	}
+}
+
+func TestKernelClock(t *testing.T) {
+	synced, offset := kernelClock()
+	if !synced && offset != 0 {
+		t.Errorf("not synced, offset %s", offset)
+	}
+}
+
+func TestWatchdog(t *testing.T) {
+	w := newWatchdog(time.Minute)
+	now := time.Now()
+	counts := map[string]uint64{"a": 1, "b": 1}
+	for i := range 5 {
+		if names := w.stalled(now, counts); len(names) != 0 && i < 3 {
+			t.Fatalf("round %d: %v", i, names)
+		}
+		counts["a"]++
+		now = now.Add(20 * time.Second)
+	}
+	if names := w.stalled(now, counts); len(names) != 1 || names[0] != "b" {
+		t.Errorf("stalled: %v", names)
+	}
+	counts["b"]++
+	if names := w.stalled(now, counts); len(names) != 0 {
+		t.Errorf("after progress: %v", names)
+	}
+	delete(counts, "b")
+	now = now.Add(time.Hour)
+	counts["a"]++
+	if names := w.stalled(now, counts); len(names) != 0 {
+		t.Errorf("one that is gone: %v", names)
+	}
+}

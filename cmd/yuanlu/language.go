@@ -1,0 +1,53 @@
+package main
+
+import (
+	"errors"
+	"strings"
+)
+
+// language is English or Chinese; it is also the value of the flag --lang.
+type language string
+
+const (
+	english language = "en"
+	chinese language = "zh"
+)
+
+// languageOf takes the language from the environment, as POSIX orders it.
+func languageOf(env func(string) string) language {
+	for _, name := range []string{"LC_ALL", "LC_MESSAGES", "LANG"} {
+		if v := env(name); v != "" {
+			if strings.HasPrefix(v, "zh") {
+				return chinese
+			}
+			return english
+		}
+	}
+	return english
+}
+
+// t gives the text in the language.
+func (l language) t(en, zh string) string {
+	if l == chinese {
+		return zh
+	}
+	return en
+}
+
+// String implements flag.Value.
+func (l *language) String() string {
+	if l == nil {
+		return ""
+	}
+	return string(*l)
+}
+
+// Set implements flag.Value.
+func (l *language) Set(v string) error {
+	switch language(v) {
+	case english, chinese:
+		*l = language(v)
+		return nil
+	}
+	return errors.New("want en or zh")
+}

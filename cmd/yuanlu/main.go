@@ -1,0 +1,34 @@
+// Command yuanlu (原路) is everything on the terminal: the daemon that watches
+// refunds, and the verbs of the technician.
+//
+// main builds a program value; tests build the same value. One file holds one
+// verb. Only this package knows all rooms: it hands the agent the functions that
+// open ports and dial the broker.
+//
+// Source: contract/cli.md.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+func main() {
+	// SIGPIPE on standard output ends the process as for any filter; signals of
+	// the daemon are told to it.
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT)
+	p := &program{
+		args:    os.Args[1:],
+		stdin:   os.Stdin,
+		stdout:  os.Stdout,
+		stderr:  os.Stderr,
+		env:     os.Getenv,
+		now:     time.Now,
+		signals: signals,
+	}
+	os.Exit(p.run(context.Background()))
+}

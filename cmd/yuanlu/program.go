@@ -1,0 +1,220 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"yuanlu/agent/config"
+)
+
+// Exit codes (contract/cli.md).
+const (
+	exitOK         = 0
+	exitInternal   = 1
+	exitUsage      = 2
+	exitNotFound   = 3
+	exitWarnings   = 4
+	exitErrors     = 5
+	exitData       = 65
+	exitBroker     = 69
+	exitStore      = 73
+	exitDevice     = 74
+	exitPermission = 77
+	exitConfig     = 78
+)
+
+// program is one run of yuanlu: what main builds and tests build too. It is used
+// once.
+type program struct {
+	args    []string // without the program's name
+	stdin   io.Reader
+	stdout  io.Writer
+	stderr  io.Writer
+	env     func(string) string
+	now     func() time.Time
+	signals <-chan os.Signal // SIGTERM and SIGINT stop, SIGHUP reloads; nil: none
+
+	lang language
+	json bool
+}
+
+// errUsage marks a wrong command line; its text has been said already.
+var errUsage = errors.New("usage")
+
+// errSaid marks an outcome that has been said already: only its exit code counts.
+type errSaid int
+
+func (e errSaid) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+// run does what the arguments say and gives the exit code.
+func (p *program) run(ctx context.Context) int {
+	p.lang = languageOf(p.env)
+	if len(p.args) == 0 {
+		p.help(p.stderr)
+		return exitUsage
+	}
+	name, args := p.args[0], p.args[1:]
+	switch name {
+	case "help", "-h", "-help", "--help":
+		return p.helpVerb(args)
+	case "-version", "--version":
+		name = "version"
+	}
+	v, ok := findVerb(name)
+	if !ok {
+		p.unknownVerb(name)
+		return exitUsage
+	}
+	ctx, stop := p.stoppable(ctx, v)
+	defer stop()
+	return p.exit(v, v.run(p, ctx, args))
+}
+
+// stoppable gives a context that SIGTERM and SIGINT end, for verbs that do not
+// look at signals themselves.
+func (p *program) stoppable(ctx context.Context, v *verb) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	if v.ownSignals || p.signals == nil {
+		return ctx, cancel
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case s := <-p.signals:
+				if s != syscall.SIGHUP {
+					cancel()
+					return
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return ctx, func() {
+		cancel()
+		<-ended
+	}
+}
+
+// exit says the error, if it has not been said, and gives its code.
+func (p *program) exit(v *verb, err error) int {
+	var said errSaid
+	var problems config.Errors
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+		return exitOK
+	case errors.Is(err, errUsage):
+		return exitUsage
+	case errors.As(err, &said):
+		return int(said)
+	case errors.Is(err, syscall.EPIPE):
+		return exitOK // whoever read our output has enough
+	case errors.As(err, &problems):
+		for _, one := range problems {
+			fmt.Fprintln(p.stderr, one)
+		}
+	default:
+		fmt.Fprintf(p.stderr, "yuanlu %s: %v\n", v.name, err)
+	}
+	return exitCode(err)
+}
+
+// exitCode gives the code of a class of errors.
+func exitCode(err error) int {
+	for _, class := range exitClasses() {
+		if errors.Is(err, class.err) {
+			return class.code
+		}
+	}
+	return exitInternal
+}
+
+type exitClass struct {
+	err  error
+	code int
+}
+
+// flags makes the flag set of a verb with what all verbs have.
+func (p *program) flags(v *verb) *flag.FlagSet {
+	f := flag.NewFlagSet(v.name, flag.ContinueOnError)
+	f.SetOutput(io.Discard)
+	f.BoolVar(&p.json, "json", false, p.lang.t("output for machines", "输出 JSON"))
+	f.Var(&p.lang, "lang", p.lang.t("en or zh", "en 或 zh"))
+	return f
+}
+
+// parse reads a verb's arguments: flags may stand before and after the others,
+// of which there are at most most. Errors have been said.
+func (p *program) parse(v *verb, f *flag.FlagSet, args []string, least, most int) ([]string, error) {
+	var rest []string
+	for {
+		if err := f.Parse(args); err != nil {
+			if errors.Is(err, flag.ErrHelp) {
+				p.verbHelp(p.stdout, v, f)
+				return nil, err
+			}
+			return nil, p.wrongUsage(v, "%v", flagHint(err, f))
+		}
+		args = f.Args()
+		if len(args) == 0 {
+			break
+		}
+		rest = append(rest, args[0])
+		args = args[1:]
+	}
+	switch {
+	case len(rest) < least:
+		return nil, p.wrongUsage(v, "%s", p.lang.t("something is missing", "缺少参数"))
+	case len(rest) > most:
+		return nil, p.wrongUsage(v, p.lang.t("unexpected %q", "多余的参数 %q"), rest[most])
+	}
+	return rest, nil
+}
+
+// flagHint adds "did you mean" to an unknown flag.
+func flagHint(err error, f *flag.FlagSet) string {
+	text := err.Error()
+	name, unknown := strings.CutPrefix(text, "flag provided but not defined: -")
+	if !unknown {
+		return text
+	}
+	var names []string
+	f.VisitAll(func(one *flag.Flag) { names = append(names, one.Name) })
+	text = "unknown flag --" + name
+	if near := config.Nearest(name, names); near != "" {
+		text += "; did you mean --" + near + "?"
+	}
+	return text
+}
+
+func (p *program) wrongUsage(v *verb, format string, args ...any) error {
+	fmt.Fprintf(p.stderr, "yuanlu %s: %s\n", v.name, fmt.Sprintf(format, args...))
+	fmt.Fprintf(p.stderr, "%s yuanlu %s %s\n", p.lang.t("usage:", "用法："), v.name, v.usage)
+	return errUsage
+}
+
+// openInput opens FILE, or standard input for "" and "-".
+func (p *program) openInput(name string) (io.ReadCloser, error) {
+	if name == "" || name == "-" {
+		return io.NopCloser(p.stdin), nil
+	}
+	f, err := os.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		fmt.Fprintf(p.stderr, "yuanlu: %v\n", err)
+		return nil, errSaid(exitNotFound)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
