@@ -122,12 +122,9 @@ type Record struct {
 	Coverage       *Coverage // only KindJournal: its member "journal"
 }
 
-// Time parses At. ok is false when At is absent or not an RFC 3339 time; the
-// returned time keeps the offset as written, so its date is the local date.
-func (r *Record) Time() (t time.Time, ok bool) {
-	t, err := time.Parse(time.RFC3339Nano, r.At)
-	return t, err == nil && r.At != ""
-}
+// Time parses At (ParseTime). ok is false when At is absent or not an RFC 3339
+// time; the returned time keeps the offset as written, so its date is the local date.
+func (r *Record) Time() (t time.Time, ok bool) { return ParseTime(r.At) }
 
 // Original is how a record points at an earlier one. Values are as on the wire;
 // all-zero ones mean "not given" (see Given).

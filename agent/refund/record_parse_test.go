@@ -14,8 +14,8 @@ import (
 const (
 	exampleSale   = `{"v":1,"kind":"sale","outcome":"approved","response_code":"00","merchant_id":"898000000000001","terminal_id":"10000001","operator":"01","channel":"card","entry":"chip","amount":1000,"currency":"CNY","at":"2026-08-22T10:15:30+08:00","stan":"000101","batch":"000007","rrn":"260822000101","auth_code":"123456","party":{"scheme":"pan","id":"6200000000000005"}}`
 	exampleRefund = `{"v":1,"kind":"refund","outcome":"approved","response_code":"00","merchant_id":"898000000000001","terminal_id":"10000001","operator":"01","channel":"card","entry":"keyed","amount":350,"currency":"CNY","at":"2026-08-23T09:00:00+08:00","stan":"000104","batch":"000008","rrn":"260823000104","original":{"rrn":"260822000101","date":"0822"},"party":{"scheme":"pan","id":"6205500000000000004"}}`
-	// head begins a record that lacks nothing.
-	head = `{"v":1,"kind":"sale","outcome":"approved"`
+	// recordHead begins a record that lacks nothing.
+	recordHead = `{"v":1,"kind":"sale","outcome":"approved"`
 )
 
 func mustParse(t testing.TB, line string) Record {
@@ -32,7 +32,7 @@ func TestParseExample(t *testing.T) {
 	want := Record{Kind: KindRefund, Outcome: Approved, ResponseCode: "00", MerchantID: "898000000000001",
 		TerminalID: "10000001", Operator: "01", Channel: ChannelCard, Entry: EntryKeyed, Amount: 350, HasAmount: true,
 		Currency: "CNY", At: "2026-08-23T09:00:00+08:00", Stan: "000104", Batch: "000008", RRN: "260823000104",
-		Original: Original{RRN: "260822000101", Date: "0822"}, Party: party(SchemePAN, "", "6205500000000000004")}
+		Original: Original{RRN: "260822000101", Date: "0822"}, Party: clearParty(SchemePAN, "", "6205500000000000004")}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
@@ -63,21 +63,21 @@ func TestParseEveryMember(t *testing.T) {
 
 // What is well-formed but impossible is for the judge to say.
 func TestParseKeepsImpossibleValues(t *testing.T) {
-	r := mustParse(t, head+`,"amount":0,"payer_amount":-1,"currency":"cn","at":"yesterday","party":{"scheme":"pan","id":"12"}}`)
+	r := mustParse(t, recordHead+`,"amount":0,"payer_amount":-1,"currency":"cn","at":"yesterday","party":{"scheme":"pan","id":"12"}}`)
 	if !r.HasAmount || r.Amount != 0 || !r.HasPayerAmount || r.PayerAmount != -1 || r.Currency != "cn" || r.At != "yesterday" || r.Party.ID.Reveal() != "12" {
 		t.Errorf("got %+v", r)
 	}
-	if r = mustParse(t, head+`}`); r.HasAmount || r.HasPayerAmount || r.Party != nil || r.Channel != "" {
+	if r = mustParse(t, recordHead+`}`); r.HasAmount || r.HasPayerAmount || r.Party != nil || r.Channel != "" {
 		t.Errorf("absent members: %+v", r)
 	}
-	r = mustParse(t, head+`,"amount":99999999999999999999,"payer_amount":-99999999999999999999}`)
+	r = mustParse(t, recordHead+`,"amount":99999999999999999999,"payer_amount":-99999999999999999999}`)
 	if r.Amount != 1<<63-1 || r.PayerAmount != -1<<63 {
 		t.Errorf("amounts beyond 64 bits: %d, %d", r.Amount, r.PayerAmount)
 	}
 	if r, err := ParseRecord([]byte(`{"v":1,"kind":"journal"}`), Reject); err != nil || r.Outcome != "" {
 		t.Errorf("a journal needs no outcome: %v", err)
 	}
-	r = mustParse(t, head+`,"channel":"","entry":"","copy":"","refund_route":"","party":{"scheme":""}}`)
+	r = mustParse(t, recordHead+`,"channel":"","entry":"","copy":"","refund_route":"","party":{"scheme":""}}`)
 	if r.Party == nil {
 		t.Error("empty words are not taken")
 	}
@@ -95,49 +95,56 @@ func TestParseErrors(t *testing.T) {
 		{`{"v":2,"kind":"sale","outcome":"approved"}`, `column 6: v: got another version, want 1`},
 		{`{"v":1,"kind":"","outcome":"approved"}`, `column 15: kind: got "", want one of sale, refund, void, reversal, preauth, preauth_void, completion, completion_void, adjust, void_refund, settlement, journal`},
 		{`{"v":1,"kind":"sale","outcome":"ok"}`, `column 32: outcome: got "ok", want one of approved, declined, unknown, pending, closed, abnormal`},
-		{head + `,"amount":1.5}`, `column 52: amount: got a number with a fraction or an exponent, want an integer`},
-		{head + `,"amount":1e2}`, `column 52: amount: got a number with a fraction or an exponent, want an integer`},
-		{head + `,"amount":"100"}`, `column 52: amount: got a string, want an integer`},
-		{head + `,"amount":007}`, `column 52: amount: got a number that JSON does not know, want an integer`},
-		{head + `,"amount":-}`, `column 52: amount: got a number that JSON does not know, want an integer`},
-		{head + `,"amount":+1}`, `column 52: amount: got something that is no JSON, want an integer`},
-		{head + `,"amount":null}`, `column 52: amount: got null, want an integer`},
-		{head + `,"totals":{"debit_count":9223372036854775808}}`, `column 67: totals.debit_count: got a number of more than 64 bits, want an integer`},
-		{head + `,"stan":101}`, `column 50: stan: got a number, want a string`},
-		{head + `,"training":1}`, `column 54: training: got a number, want true or false`},
-		{head + `,"original":null}`, `column 54: original: got null, want an object`},
-		{head + `,"bogus":1}`, `column 43: bogus: got an unknown member, want a member that records.md names`},
-		{head + `,"party":{"scheme":"pan","bogus":1}}`, `column 67: party.bogus: got an unknown member, want a member that records.md names`},
-		{head + `,"party":{"also":[{},{"text":"x"}]}}`, `column 64: party.also[1].text: got an unknown member, want a member that records.md names`},
-		{head + `,"original":{"channel":"card"}}`, `column 55: original.channel: got an unknown member, want a member that records.md names`},
-		{head + `,"journal":{"to":"x"}}`, `column 54: journal.to: got an unknown member, want a member that records.md names`},
-		{head + `,"stan":"1","stan":"1"}`, `column 54: stan: got a second one, want each member once`},
-		{head + `,"st\u0061n":"1","stan":"1"}`, `column 59: stan: got a second one, want each member once`},
-		{head + `,"party":{"par":"1","par":"2"}}`, `column 62: party.par: got a second one, want each member once`},
-		{head + `,"channel":"paypal"}`, `column 53: channel: got "paypal", want one of card, wechat, alipay, unionpay_qr, jd, cash, unknown`},
-		{head + `,"channel":"6200000000000005"}`, `column 53: channel: got another word, want one of card, wechat, alipay, unionpay_qr, jd, cash, unknown`},
-		{head + `,"party":{"scheme":"iban"}}`, `column 61: party.scheme: got "iban", want one of pan, dpan, pan_masked, wechat_openid, alipay_user_id, alipay_open_id, alipay_logon, unionpay_token, account_text, merchant_account, cash, none`},
-		{head + `,"party":{"id":6200000000000005}}`, `column 57: party.id: got a number, want a string`},
-		{head + `,"party":{"token":"6200000000000005"}}`, `column 60: party.token: got no token, want key:hexadecimal digits`},
-		{head + `,"party":{"also":[{"id":"6200000000000005"},{"id":true}]}}`, `column 92: party.also[1].id: got true or false, want a string`},
-		{head + `,"6200000000000005":1}`, `column 43: ************0005: got an unknown member, want a member that records.md names`},
-		{head + `,"a\nb":1}`, `column 43: "a\nb": got an unknown member, want a member that records.md names`},
-		{head + `} x`, `column 44: got something that is no JSON, want the end of the line after the record`},
-		{head + `}{`, `column 43: got an object, want the end of the line after the record`},
-		{head + `,}`, `column 43: got '}', want the name of a member`},
-		{head + ` "stan":"1"}`, `column 43: got a string, want ',' or '}'`},
-		{head + `,"stan" "1"}`, `column 50: got a string, want ':' after the name of a member`},
-		{head + `,"stan":"1`, `column 52: stan: got the end of the line, want '"' at the end of the string`},
-		{head + `,"stan":"\x"}`, `column 51: stan: got an escape that means no character, want a JSON escape`},
-		{head + `,"stan":"\ud800"}`, `column 51: stan: got an escape that means no character, want a JSON escape`},
-		{head + `,"stan":"\udc00\ud800"}`, `column 51: stan: got an escape that means no character, want a JSON escape`},
-		{head + `,"stan":"\u12g4"}`, `column 51: stan: got an escape that means no character, want a JSON escape`},
-		{head + ",\"stan\":\"a\tb\"}", `column 52: stan: got a control character, want it written as \u00XX`},
-		{head + ",\"stan\":\"中\xff\"}", `column 52: stan: got bytes that are no UTF-8, want UTF-8`},
-		{head + ",\"stan\":\"\\n中\xe4\xb8\"}", `column 54: stan: got bytes that are no UTF-8, want UTF-8`},
-		{head + ",\"stan\":\"\xed\xa0\x80\"}", `column 51: stan: got bytes that are no UTF-8, want UTF-8`},
-		{head + `,"order_no":"中文","bogus":1}`, `column 59: bogus: got an unknown member, want a member that records.md names`},
-		{"\ufeff" + head + `}`, `column 1: got something that is no JSON, want an object`},
+		{recordHead + `,"amount":1.5}`, `column 52: amount: got a number with a fraction or an exponent, want an integer`},
+		{recordHead + `,"amount":1e2}`, `column 52: amount: got a number with a fraction or an exponent, want an integer`},
+		{recordHead + `,"amount":"100"}`, `column 52: amount: got a string, want an integer`},
+		{recordHead + `,"amount":007}`, `column 52: amount: got a number that JSON does not know, want an integer`},
+		{recordHead + `,"amount":-}`, `column 52: amount: got a number that JSON does not know, want an integer`},
+		{recordHead + `,"amount":+1}`, `column 52: amount: got something that is no JSON, want an integer`},
+		{recordHead + `,"amount":null}`, `column 52: amount: got null, want an integer`},
+		{recordHead + `,"totals":{"debit_count":9223372036854775808}}`, `column 67: totals.debit_count: got a number of more than 64 bits, want an integer`},
+		{recordHead + `,"training":tru}`, `column 54: training: got true or false, want true or false`},
+		{`{"v":"1","kind":"sale","outcome":"approved"}`, `column 6: v: got a string, want an integer`},
+		{recordHead + `,"journal":{"terminals":["a",1]}}`, `column 71: journal.terminals[1]: got a number, want a string`},
+		{recordHead + `,"order_no":"\u00e9x`, `column 62: order_no: got the end of the line, want '"' at the end of the string`},
+		{recordHead + `,"order_no":"\u00e9` + "\x01" + `"}`, `column 61: order_no: got a control character, want it written as \u00XX`},
+		{recordHead + `,"order_no":"\u00`, `column 55: order_no: got an escape that means no character, want a JSON escape`},
+		{recordHead + `,"order_no":"\`, `column 55: order_no: got an escape that means no character, want a JSON escape`},
+		{recordHead + `,"stan":101}`, `column 50: stan: got a number, want a string`},
+		{recordHead + `,"training":1}`, `column 54: training: got a number, want true or false`},
+		{recordHead + `,"original":null}`, `column 54: original: got null, want an object`},
+		{recordHead + `,"bogus":1}`, `column 43: bogus: got an unknown member, want a member that records.md names`},
+		{recordHead + `,"party":{"scheme":"pan","bogus":1}}`, `column 67: party.bogus: got an unknown member, want a member that records.md names`},
+		{recordHead + `,"party":{"also":[{},{"text":"x"}]}}`, `column 64: party.also[1].text: got an unknown member, want a member that records.md names`},
+		{recordHead + `,"original":{"channel":"card"}}`, `column 55: original.channel: got an unknown member, want a member that records.md names`},
+		{recordHead + `,"journal":{"to":"x"}}`, `column 54: journal.to: got an unknown member, want a member that records.md names`},
+		{recordHead + `,"stan":"1","stan":"1"}`, `column 54: stan: got a second one, want each member once`},
+		{recordHead + `,"st\u0061n":"1","stan":"1"}`, `column 59: stan: got a second one, want each member once`},
+		{recordHead + `,"party":{"par":"1","par":"2"}}`, `column 62: party.par: got a second one, want each member once`},
+		{recordHead + `,"channel":"paypal"}`, `column 53: channel: got "paypal", want one of card, wechat, alipay, unionpay_qr, jd, cash, unknown`},
+		{recordHead + `,"channel":"6200000000000005"}`, `column 53: channel: got another word, want one of card, wechat, alipay, unionpay_qr, jd, cash, unknown`},
+		{recordHead + `,"party":{"scheme":"iban"}}`, `column 61: party.scheme: got "iban", want one of pan, dpan, pan_masked, wechat_openid, alipay_user_id, alipay_open_id, alipay_logon, unionpay_token, account_text, merchant_account, cash, none`},
+		{recordHead + `,"party":{"id":6200000000000005}}`, `column 57: party.id: got a number, want a string`},
+		{recordHead + `,"party":{"token":"6200000000000005"}}`, `column 60: party.token: got no token, want key:hexadecimal digits`},
+		{recordHead + `,"party":{"also":[{"id":"6200000000000005"},{"id":true}]}}`, `column 92: party.also[1].id: got true or false, want a string`},
+		{recordHead + `,"6200000000000005":1}`, `column 43: ************0005: got an unknown member, want a member that records.md names`},
+		{recordHead + `,"a\nb":1}`, `column 43: "a\nb": got an unknown member, want a member that records.md names`},
+		{recordHead + `} x`, `column 44: got something that is no JSON, want the end of the line after the record`},
+		{recordHead + `}{`, `column 43: got an object, want the end of the line after the record`},
+		{recordHead + `,}`, `column 43: got '}', want the name of a member`},
+		{recordHead + ` "stan":"1"}`, `column 43: got a string, want ',' or '}'`},
+		{recordHead + `,"stan" "1"}`, `column 50: got a string, want ':' after the name of a member`},
+		{recordHead + `,"stan":"1`, `column 52: stan: got the end of the line, want '"' at the end of the string`},
+		{recordHead + `,"stan":"\x"}`, `column 51: stan: got an escape that means no character, want a JSON escape`},
+		{recordHead + `,"stan":"\ud800"}`, `column 51: stan: got an escape that means no character, want a JSON escape`},
+		{recordHead + `,"stan":"\udc00\ud800"}`, `column 51: stan: got an escape that means no character, want a JSON escape`},
+		{recordHead + `,"stan":"\u12g4"}`, `column 51: stan: got an escape that means no character, want a JSON escape`},
+		{recordHead + ",\"stan\":\"a\tb\"}", `column 52: stan: got a control character, want it written as \u00XX`},
+		{recordHead + ",\"stan\":\"中\xff\"}", `column 52: stan: got bytes that are no UTF-8, want UTF-8`},
+		{recordHead + ",\"stan\":\"\\n中\xe4\xb8\"}", `column 54: stan: got bytes that are no UTF-8, want UTF-8`},
+		{recordHead + ",\"stan\":\"\xed\xa0\x80\"}", `column 51: stan: got bytes that are no UTF-8, want UTF-8`},
+		{recordHead + `,"order_no":"中文","bogus":1}`, `column 59: bogus: got an unknown member, want a member that records.md names`},
+		{"\ufeff" + recordHead + `}`, `column 1: got something that is no JSON, want an object`},
 	}
 	for _, tt := range tests {
 		_, err := ParseRecord([]byte(tt.line), Reject)
@@ -158,14 +165,14 @@ func TestParseErrors(t *testing.T) {
 }
 
 func TestParseIgnoresUnknown(t *testing.T) {
-	line := head + `,"new":{"a":[1,-0.5e+3,true,false,null,"\u00e9",{}],"a":[]},"party":{"scheme":"pan","name":"x","also":[{"text":"x","scheme":"cash"}]},"original":{"x":[[]]}}`
+	line := recordHead + `,"new":{"a":[1,-0.5e+3,true,false,null,"\u00e9",{}],"a":[]},"party":{"scheme":"pan","name":"x","also":[{"text":"x","scheme":"cash"}]},"original":{"x":[[]]}}`
 	got, err := ParseRecord([]byte(line), Ignore)
 	want := Record{Kind: KindSale, Outcome: Approved, Party: &Party{Scheme: SchemePAN, Also: []Party{{Scheme: SchemeCash}}}}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	for _, bad := range []string{`01`, `1.`, `.5`, `1e`, `-`, `tru`, `nul`, `[1,]`, `{"a"}`, `{"a":1,}`, `{1:2}`, `"\q"`, `'a'`, ``, strings.Repeat("[", 100)} {
-		if _, err := ParseRecord([]byte(head+`,"new":`+bad+`}`), Ignore); !errors.Is(err, ErrInput) {
+		if _, err := ParseRecord([]byte(recordHead+`,"new":`+bad+`}`), Ignore); !errors.Is(err, ErrInput) {
 			t.Errorf("unknown member with %s: got %v, want an input error", bad, err)
 		}
 	}
@@ -173,7 +180,7 @@ func TestParseIgnoresUnknown(t *testing.T) {
 
 func TestParseTakesTokens(t *testing.T) {
 	const hex = "00112233445566778899aabbccddeeff"
-	line := head + `,"party":{"scheme":"pan","token":"k1:` + hex + `","shown":"620000******0005","par":"k1:` + hex +
+	line := recordHead + `,"party":{"scheme":"pan","token":"k1:` + hex + `","shown":"620000******0005","par":"k1:` + hex +
 		`","also":[{"scheme":"pan_masked","token":"k1:` + hex + `","shown":"620000****0005"}]}}`
 	want := &Party{Scheme: SchemePAN, Tokens: []string{"in.k1:" + hex}, Shown: "620000******0005",
 		Mask: Mask{Lead: "620000", Tail: "0005", Length: 16}, PARTokens: []string{"in.k1:" + hex},
@@ -186,15 +193,15 @@ func TestParseTakesTokens(t *testing.T) {
 		t.Errorf("sealed: %+v", s.Party)
 	}
 	// A clear identifier wins, and a masked form that is none is masked.
-	r = mustParse(t, head+`,"party":{"scheme":"pan","id":"6200000000000005","token":"k1:`+hex+`","shown":"x"}}`)
+	r = mustParse(t, recordHead+`,"party":{"scheme":"pan","id":"6200000000000005","token":"k1:`+hex+`","shown":"x"}}`)
 	if r.Party.Tokens != nil || r.Party.Shown != "" || r.Party.ID.Empty() {
 		t.Errorf("id besides token: %+v", r.Party)
 	}
-	r = mustParse(t, head+`,"party":{"scheme":"pan","token":"k1:`+hex+`","shown":"6200000000000005"}}`)
+	r = mustParse(t, recordHead+`,"party":{"scheme":"pan","token":"k1:`+hex+`","shown":"6200000000000005"}}`)
 	if r.Party.Shown != "620000******0005" {
 		t.Errorf("shown in clear: %+v", r.Party)
 	}
-	r = mustParse(t, head+`,"party":{"also":[{"scheme":"pan","token":"k1:`+hex+`","shown":"*****"}]}}`)
+	r = mustParse(t, recordHead+`,"party":{"also":[{"scheme":"pan","token":"k1:`+hex+`","shown":"*****"}]}}`)
 	if r.Party.Flaw != "also 1: 5 digits, want 12 to 19" || r.Party.Also[0].Flaw != "" {
 		t.Errorf("flaw by shown: %+v", r.Party)
 	}
@@ -305,7 +312,7 @@ func TestAppendJSONGolden(t *testing.T) {
 }
 
 func FuzzParseRecord(f *testing.F) {
-	for _, s := range []string{exampleSale, exampleRefund, head + `}`, head + `,"x":[1.5e3,{"y":null}]}`, head + `,"party":{"also":[{}]}}`, "{\"\\ud83d\\ude00\":1}"} {
+	for _, s := range []string{exampleSale, exampleRefund, recordHead + `}`, recordHead + `,"x":[1.5e3,{"y":null}]}`, recordHead + `,"party":{"also":[{}]}}`, "{\"\\ud83d\\ude00\":1}"} {
 		f.Add([]byte(s), true)
 		f.Add([]byte(s), false)
 	}

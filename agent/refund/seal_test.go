@@ -32,7 +32,7 @@ func (k ring) Tokens(label, clear string) []string {
 
 var testRing = ring{"k2", "k1"}
 
-func party(s Scheme, namespace, id string) *Party {
+func clearParty(s Scheme, namespace, id string) *Party {
 	return &Party{Scheme: s, Namespace: namespace, ID: NewSecret(id)}
 }
 
@@ -68,7 +68,7 @@ func TestSealShown(t *testing.T) {
 		{SchemeMerchantAccount, "商户基本账户一二三", "商户基本*户一二三"},
 	}
 	for _, tt := range tests {
-		got := seal(party(tt.scheme, "", tt.id))
+		got := seal(clearParty(tt.scheme, "", tt.id))
 		if got.Shown != tt.shown {
 			t.Errorf("%s of %d characters: shown %q, want %q", tt.scheme, len([]rune(tt.id)), got.Shown, tt.shown)
 		}
@@ -108,7 +108,7 @@ func TestSealMask(t *testing.T) {
 		{SchemeAlipayLogon, "136****1234", Mask{}},
 	}
 	for _, tt := range tests {
-		if got := seal(party(tt.scheme, "", tt.id)).Mask; !reflect.DeepEqual(got, tt.want) {
+		if got := seal(clearParty(tt.scheme, "", tt.id)).Mask; !reflect.DeepEqual(got, tt.want) {
 			t.Errorf("%s %s: got %+v, want %+v", tt.scheme, tt.id, got, tt.want)
 		}
 	}
@@ -119,18 +119,18 @@ func TestSealFlaw(t *testing.T) {
 		p    *Party
 		flaw string // part of it
 	}{
-		{party(SchemePAN, "", "6200000000000005"), ""},
-		{party(SchemePAN, "", "6200000000000006"), "check digit"},
-		{party(SchemePAN, "", "62000000005"), "11 digits"},
-		{party(SchemePAN, "", "62000000000000000000"), "20 digits"},
-		{party(SchemePAN, "", "62000000000a0005"), "not digits"},
-		{party(SchemePAN, "", "620000******0005"), "not digits"},
-		{party(SchemePAN, "", "６200000000000005"), "not digits"},
-		{party(SchemePAN, "", ""), ""},
-		{party(SchemeDPAN, "", "12345"), ""}, // the contract says so of scheme pan only
-		{party(SchemePANMasked, "", "12345"), ""},
-		{&Party{Scheme: SchemeNone, Also: []Party{*party(SchemePAN, "", "6200000000000005"), *party(SchemePAN, "", "12345")}}, "also 2: 5 digits"},
-		{&Party{Scheme: SchemePAN, ID: NewSecret("1"), Also: []Party{*party(SchemePAN, "", "12345")}}, "1 digits"},
+		{clearParty(SchemePAN, "", "6200000000000005"), ""},
+		{clearParty(SchemePAN, "", "6200000000000006"), "check digit"},
+		{clearParty(SchemePAN, "", "62000000005"), "11 digits"},
+		{clearParty(SchemePAN, "", "62000000000000000000"), "20 digits"},
+		{clearParty(SchemePAN, "", "62000000000a0005"), "not digits"},
+		{clearParty(SchemePAN, "", "620000******0005"), "not digits"},
+		{clearParty(SchemePAN, "", "６200000000000005"), "not digits"},
+		{clearParty(SchemePAN, "", ""), ""},
+		{clearParty(SchemeDPAN, "", "12345"), ""}, // the contract says so of scheme pan only
+		{clearParty(SchemePANMasked, "", "12345"), ""},
+		{&Party{Scheme: SchemeNone, Also: []Party{*clearParty(SchemePAN, "", "6200000000000005"), *clearParty(SchemePAN, "", "12345")}}, "also 2: 5 digits"},
+		{&Party{Scheme: SchemePAN, ID: NewSecret("1"), Also: []Party{*clearParty(SchemePAN, "", "12345")}}, "1 digits"},
 	}
 	for i, tt := range tests {
 		got := seal(tt.p)
@@ -146,23 +146,23 @@ func TestSealFlaw(t *testing.T) {
 }
 
 func TestSealTokens(t *testing.T) {
-	pan, dpan := seal(party(SchemePAN, "", "6200000000000005")), seal(party(SchemeDPAN, "", "6200000000000005"))
+	pan, dpan := seal(clearParty(SchemePAN, "", "6200000000000005")), seal(clearParty(SchemeDPAN, "", "6200000000000005"))
 	if !reflect.DeepEqual(pan.Tokens, dpan.Tokens) || len(pan.Tokens) != 2 || !strings.HasPrefix(pan.Tokens[0], "k2:") {
 		t.Error("pan and dpan do not have the same two tokens, newest key first")
 	}
-	masked := seal(party(SchemePANMasked, "", "6200000000000005"))
+	masked := seal(clearParty(SchemePANMasked, "", "6200000000000005"))
 	if share(pan.Tokens, masked.Tokens) {
 		t.Error("pan and pan_masked share a token")
 	}
-	a, b := seal(party(SchemeWeChatOpenID, "wx1", "oX")), seal(party(SchemeWeChatOpenID, "wx2", "oX"))
-	bare := seal(party(SchemeWeChatOpenID, "", "oX"))
+	a, b := seal(clearParty(SchemeWeChatOpenID, "wx1", "oX")), seal(clearParty(SchemeWeChatOpenID, "wx2", "oX"))
+	bare := seal(clearParty(SchemeWeChatOpenID, "", "oX"))
 	if a.Tokens[0] == b.Tokens[0] || len(a.Tokens) != 4 || len(bare.Tokens) != 2 {
 		t.Error("tokens of an openid do not depend on its namespace")
 	}
 	if !share(a.Tokens, bare.Tokens) || !share(b.Tokens, bare.Tokens) || share(a.Tokens[:2], bare.Tokens) {
 		t.Error("an openid with a namespace does not have the tokens without it last")
 	}
-	if got := seal(party(SchemeAlipayOpenID, "", "oX")); share(got.Tokens, bare.Tokens) {
+	if got := seal(clearParty(SchemeAlipayOpenID, "", "oX")); share(got.Tokens, bare.Tokens) {
 		t.Error("two schemes share a token")
 	}
 	par := seal(&Party{Scheme: SchemePAN, PAR: NewSecret("PAR1")})
@@ -269,7 +269,7 @@ func TestSealAgreesWithVectors(t *testing.T) {
 					continue
 				}
 				n++
-				if got := seal(party(o.Scheme, o.Namespace, o.ID)); got.Shown != o.Shown && o.Shown != "" {
+				if got := seal(clearParty(o.Scheme, o.Namespace, o.ID)); got.Shown != o.Shown && o.Shown != "" {
 					t.Errorf("%s: shown %q, want %q", f, got.Shown, o.Shown)
 				}
 			}
@@ -281,7 +281,7 @@ func TestSealAgreesWithVectors(t *testing.T) {
 }
 
 func BenchmarkSeal(b *testing.B) {
-	r := Record{Kind: KindSale, Party: party(SchemePAN, "", "6200000000000005")}
+	r := Record{Kind: KindSale, Party: clearParty(SchemePAN, "", "6200000000000005")}
 	fixed := fixedTokens{"k2:00112233445566778899aabbccddeeff"}
 	b.ReportAllocs()
 	for b.Loop() {

@@ -13,7 +13,7 @@ import (
 func TestStoredGolden(t *testing.T) {
 	r := Seal(Record{Kind: KindRefund, Outcome: Approved, HasAmount: true, HasPayerAmount: true, Party: &Party{
 		Scheme: SchemePANMasked, ID: NewSecret("6200003****70005"), PAR: NewSecret("P"), Text: "x",
-		Also: []Party{*party(SchemePAN, "", "12345")}}}, fixedTokens{"k2:bb", "k1:aa"})
+		Also: []Party{*clearParty(SchemePAN, "", "12345")}}}, fixedTokens{"k2:bb", "k1:aa"})
 	const want = `{"v":1,"kind":"refund","outcome":"approved","amount":0,"payer_amount":0,"party":{"scheme":"pan_masked",` +
 		`"token":["k2:bb","k1:aa"],"shown":"620000******0005","mask":["620000","0005",0,7,["k2:bb","k1:aa"],-5,["k2:bb","k1:aa"]],` +
 		`"par":["k2:bb","k1:aa"],"text":"x","flaw":"also 1: 5 digits, want 12 to 19",` +
