@@ -49,7 +49,9 @@ func Attach(server, busID string) (*Attachment, error) {
 	}
 	defer f.Close()
 	// Several may look for a free port at once; the kernel refuses the slower.
-	for end := time.Now().Add(attachWait); ; {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(attachWait); ; <-tick.C {
 		port, err := freePort(speed)
 		if err == nil {
 			line := fmt.Sprintf("%d %d %d %d", port, f.Fd(), devID, speed)

@@ -26,7 +26,7 @@ type Kernel struct {
 
 // wanted are the modules a guest needs; what they depend on comes with them.
 func wanted() []string {
-	return []string{"virtio_pci", "virtio_net", "usbcore", "usbip_core", "vhci_hcd", "cdc_acm"}
+	return []string{"virtio_pci", "virtio_net", "usbcore", "usbip_core", "vhci_hcd", "cdc_acm", "usbserial"}
 }
 
 // Prepare finds the programs, and downloads and unpacks the kernel if the cache

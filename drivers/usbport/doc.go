@@ -1,0 +1,45 @@
+// Package usbport reads and writes the byte stream of a smart terminal over USB:
+// one vendor interface (class FF, subclass 50, protocol 53) with a bulk IN and a
+// bulk OUT endpoint (contract/wires.md, "smart"), by the rules that every port
+// keeps (drivers/drivertest).
+//
+// It stands on google/gousb v1.1.3 and libusb, with cgo. A build without cgo, or
+// with the tag nousb, has the same names; Open answers ErrNoUSB.
+//
+// What is done against the library's and the hardware's habits:
+//
+//	habit                                       what is done here
+//	enumeration parses every device on the bus  the device is found in sysfs; its raw descriptors
+//	and panics on some                          are checked by own code before the library sees
+//	                                            them; every library call runs under a recover
+//	no hot-plug; a context's list grows stale   a new context for each open; kernel uevents and a
+//	                                            slow look at sysfs tell the loss of the device
+//	a cancelled read may lose what had come     one reader runs for the whole life of the port and
+//	                                            fills a buffer; deadlines are of the buffer
+//	auto-detach takes every interface           exactly our interface's driver is detached, by
+//	                                            usbfs, and given back at close
+//	control requests wait for ever              a timeout of one second
+//	no clear-halt                               CLEAR_FEATURE by a control request; an endpoint
+//	                                            that stalls on and on ends the port
+//	errors of claiming have lost their class    node, lock and driver are looked at first
+//	closing in another order leaks or fails     reader, writer; interface, configuration, device,
+//	                                            context; the node and its lock last
+//
+// Zero-length packets from the device mean nothing and are skipped (many in a row
+// are read ever more slowly); a write that ends with a full packet is followed by
+// one, so that the device sees its end.
+//
+// The seam "link" (port.go) is all that the port knows of the library. A reader in
+// a process of its own, so that not even a crash inside libusb reaches the agent,
+// is a second implementation of it whose four methods are messages over a pipe:
+// the child calls openLink and serves it, the parent restarts it. With the checks
+// above no descriptor is known that gets that far.
+//
+// Limits: after a stall the host's data toggle is reset by the host controller
+// (xHCI does) or by opening the port anew, not by the control request. Another
+// device on the bus that makes the library panic keeps the port from opening; the
+// error names such devices. A host controller that never gives a cancelled
+// transfer back costs one goroutine and its memory (ErrStuck at Close).
+//
+// 70-yuanlu.rules beside this file is the udev rule that errors speak of.
+package usbport
