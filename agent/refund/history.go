@@ -10,6 +10,10 @@ type Event struct {
 	// UndoneBy is the seq of the approved reversal or void_refund that undid it
 	// (§ 1.5), 0 if none.
 	UndoneBy int64
+	// Observed, only of settlements: the sums of the batch as known when the
+	// settlement was first seen (§ 6). A store that does not keep it makes the
+	// judge add them up again when a later copy completes the settlement.
+	Observed *Totals
 }
 
 // KeyKind names an index by which records find each other. An entry of kind
@@ -24,8 +28,8 @@ const (
 	KeyOrderNo
 	KeyRRN
 	KeyStan          // terminal, stan, batch: numbers that grow, so entries are appended
-	KeyRefundNo      // own, of refunds and voids
-	KeyChannelRefund // own, of refunds and voids
+	KeyRefundNo      // own, of refunds and voids; wanted by void_refunds
+	KeyChannelRefund // own, of refunds and voids; wanted by void_refunds
 	KeyParty         // wanted, by refunds without any other key: token of recipient or PAR
 	// KeyRefundsOf is wanted by the refunds and voids whose original is the given seq.
 	KeyRefundsOf
@@ -46,7 +50,7 @@ type Key struct {
 }
 
 // History is what the judge may ask of the events before it: a read view that
-// stays the same during one Journal.Apply. Events come in Seq order, each once.
+// stays the same during one Judge.Apply. Events come in Seq order, each once.
 // An error of the store ends the iteration as its last element.
 type History interface {
 	// Find gives the events that own or want a key of k.Kind whose value begins
@@ -69,7 +73,8 @@ type History interface {
 type Bounds struct {
 	From      string   // earliest `from` of the journal records, "" none
 	Terminals []string // union of theirs, sorted; meaningless if AllTerminals
-	// AllTerminals: no journal record yet, or one of them without a list.
+	// AllTerminals: no journal record yet, or one of them without a list. The
+	// zero Bounds, too, cover all terminals (see Covers).
 	AllTerminals bool
 	FirstAt      string // `at` of the first usable, non-training record by seq, "" none
 	FirstSeq     int64  // its seq

@@ -1,0 +1,196 @@
+package refund
+
+import "strconv"
+
+// partEnd ends each part of a Key's value.
+const partEnd = "\x1f"
+
+// IsSale reports whether money came in: sales and completions, the candidates of § 2.
+func (k Kind) IsSale() bool { return k == KindSale || k == KindCompletion }
+
+// IsVoid reports whether the contract's word "void" means this kind.
+func (k Kind) IsVoid() bool { return k == KindVoid || k == KindCompletionVoid }
+
+// Judged reports whether records of this kind get a verdict.
+func (k Kind) Judged() bool { return k == KindRefund || k.IsVoid() }
+
+// reversible reports whether a reversal may undo this kind (§ 1.5).
+func (k Kind) reversible() bool {
+	return k.IsSale() || k.Judged() || k == KindVoidRefund || k == KindAdjust
+}
+
+// stanKey is the key of a number at a terminal. Without a batch it finds, and is
+// found by, that number in every batch.
+func stanKey(terminal, stan, batch string, anyBatch bool) Key {
+	v := terminal + partEnd + stan + partEnd
+	if !anyBatch {
+		v += batch + partEnd
+	}
+	return Key{Kind: KeyStan, Value: v}
+}
+
+func oneKey(kind KeyKind, value string) Key { return Key{Kind: kind, Value: value + partEnd} }
+
+func refundsOfKey(seq int64) Key { return oneKey(KeyRefundsOf, strconv.FormatInt(seq, 10)) }
+
+func batchKey(r *Record) Key {
+	return Key{Kind: KeyBatch, Value: r.MerchantID + partEnd + r.TerminalID + partEnd + r.Batch + partEnd}
+}
+
+// ownKeys appends the keys by which others find this record for what it is itself.
+func ownKeys(dst []Key, r *Record) []Key {
+	add := func(kind KeyKind, value string) {
+		if value != "" {
+			dst = append(dst, oneKey(kind, value))
+		}
+	}
+	switch {
+	case r.Kind.IsSale():
+		add(KeyChannelTxn, r.ChannelTxn)
+		add(KeyOrderNo, r.OrderNo)
+		add(KeyRRN, r.RRN)
+	case r.Kind.Judged():
+		add(KeyChannelRefund, r.ChannelRefund)
+		add(KeyRefundNo, r.RefundNo)
+		if r.Kind == KindRefund {
+			add(KeyRRN, r.RRN) // a void_refund may name it by that
+		}
+	case r.Kind == KindSettlement:
+		if r.Batch != "" {
+			dst = append(dst, batchKey(r))
+		}
+		return dst
+	case r.Kind == KindJournal:
+		return dst
+	}
+	if r.Stan != "" {
+		dst = append(dst, stanKey(r.TerminalID, r.Stan, r.Batch, false))
+	}
+	return dst
+}
+
+// wantedKeys appends the keys of what this record points at (§ 2; § 1.5 for a
+// void_refund; § 3 for an adjust).
+func wantedKeys(dst []Key, r *Record) []Key {
+	o := &r.Original
+	want := func(k Key) { k.Wants = true; dst = append(dst, k) }
+	switch {
+	case r.Kind.Judged():
+		n := len(dst)
+		if Given(o.ChannelTxn) {
+			want(oneKey(KeyChannelTxn, o.ChannelTxn))
+		}
+		if Given(o.OrderNo) {
+			want(oneKey(KeyOrderNo, o.OrderNo))
+		}
+		if Given(o.RRN) {
+			want(oneKey(KeyRRN, o.RRN))
+		}
+		if Given(o.Stan) {
+			want(stanKey(originalTerminal(r), o.Stan, o.Batch, !Given(o.Batch)))
+		}
+		if len(dst) == n {
+			for _, t := range partyTokens(nil, r.Party) {
+				want(oneKey(KeyParty, t))
+			}
+		}
+	case r.Kind == KindVoidRefund:
+		if Given(o.ChannelTxn) {
+			want(oneKey(KeyChannelRefund, o.ChannelTxn))
+		}
+		if Given(o.OrderNo) {
+			want(oneKey(KeyRefundNo, o.OrderNo))
+		}
+		fallthrough
+	case r.Kind == KindAdjust:
+		if Given(o.RRN) {
+			want(oneKey(KeyRRN, o.RRN))
+		}
+		if Given(o.Stan) && Given(o.Batch) {
+			want(stanKey(r.TerminalID, o.Stan, o.Batch, false))
+		}
+	}
+	return dst
+}
+
+// originalTerminal is the terminal at which original.stan counts (§ 2, key stan).
+func originalTerminal(r *Record) string {
+	if Given(r.Original.TerminalID) {
+		return r.Original.TerminalID
+	}
+	return r.TerminalID
+}
+
+// givesKey reports whether a refund names its original by any number (§ 2).
+func givesKey(r *Record) bool {
+	o := &r.Original
+	return Given(o.ChannelTxn) || Given(o.OrderNo) || Given(o.RRN) || Given(o.Stan)
+}
+
+// partyTokens appends every token by which a party can be recognised: of its own
+// identifier, of those in also, and of the PAR.
+func partyTokens(dst []string, p *Party) []string {
+	if p == nil {
+		return dst
+	}
+	dst = append(dst, p.Tokens...)
+	for i := range p.Also {
+		dst = append(dst, p.Also[i].Tokens...)
+	}
+	return append(dst, p.PARTokens...)
+}
+
+// waiterKeys appends the keys to look up for the refunds and voids that a sale may
+// concern: all that point at one of its numbers, and those without any number
+// whose recipient may be its payer.
+func waiterKeys(dst []Key, sale *Record) []Key {
+	n := len(dst)
+	dst = ownKeys(dst, sale)
+	for i := n; i < len(dst); i++ {
+		if dst[i].Kind == KeyStan {
+			// Also those that do not say which batch.
+			dst[i] = stanKey(sale.TerminalID, sale.Stan, "", true)
+		}
+	}
+	for _, t := range partyTokens(nil, sale.Party) {
+		dst = append(dst, oneKey(KeyParty, t))
+	}
+	return dst
+}
+
+// storedKeys gives all keys of an event but KeyBatch, which depends on others.
+// Unusable and training records are found by nobody, but for unusable sales, which
+// explain why a refund has no original (§ 2, line 3).
+func storedKeys(e *Event, v *Verdict) []Key {
+	r := &e.Record
+	if r.Training {
+		return nil
+	}
+	if unusable(r) != "" && !r.Kind.IsSale() && r.Kind != KindSettlement {
+		return nil
+	}
+	keys := wantedKeys(ownKeys(nil, r), r)
+	if v == nil {
+		return keys
+	}
+	if v.Original != nil {
+		k := refundsOfKey(v.Original.Seq)
+		k.Wants = true
+		keys = append(keys, k)
+	}
+	if dependsOnCoverage(v) {
+		keys = append(keys, Key{Kind: KeyUnfound})
+	}
+	return keys
+}
+
+// dependsOnCoverage reports whether a verdict is one of lines 5 to 7 of "No hit":
+// those a journal record may change (§ 2).
+func dependsOnCoverage(v *Verdict) bool {
+	switch v.Reason {
+	case ReasonOtherTerminal, ReasonHistoryGap, ReasonNoOriginal:
+		return true
+	}
+	// A merchant account hides the reason (recipient different, § 2).
+	return v.Original == nil && v.Recipient == Different
+}

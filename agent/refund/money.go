@@ -1,0 +1,269 @@
+package refund
+
+import "time"
+
+// Money is what § 3 asks about a refund or void and its original. Amounts are in
+// minor units; pointers are nil where there is no such event.
+type Money struct {
+	// Base is the original's amount as the last approved adjust left it, or its
+	// payer_amount if ByPayer.
+	Base    int64
+	ByPayer bool   // original, refund and every counted refund state payer_amount
+	Adjust  *Event // the adjust that left the amount so
+	Amount  int64  // of the original, as adjusted
+	This    int64  // of this refund, in the same measure as Base
+	Counted int64  // of the refunds counted before it, in the same measure
+	// CountedRefunds are those, by seq; LeftOut the different and approved ones
+	// that a corrected refund leaves out.
+	CountedRefunds []*Event
+	LeftOut        []*Event
+	LossOpen       *Event // the last of LeftOut that is not payer_not_repaid
+	Repeats        *Event // the last counted refund of the same amount
+	// EarlierDifferent is the last earlier refund of this original whose recipient
+	// is different and whose money may have moved (§ 4, reissue).
+	EarlierDifferent *Event
+	VoidedBy         *Event // the last approved void before this one
+	RefundedBy       *Event // the last refund before it whose money may have moved
+	CurrencyDiffers  bool   // both stated and different
+	Days             int    // local calendar days from the original to this one
+	Window           int    // days that the original's channel allows
+	// Early is how long this one lies before its original by the clock; negative
+	// or zero if it does not.
+	Early time.Duration
+}
+
+// SumChecked reports whether base and counted are compared at all (§ 3): not for
+// an original that is undone, voided or never was, nor across currencies.
+func (c *Case) SumChecked() bool {
+	o := c.Original
+	return o != nil && !noMoneyMoved(o.Record.Outcome) && !c.Money.CurrencyDiffers &&
+		o.UndoneBy == 0 && c.Money.VoidedBy == nil
+}
+
+// related is what the store knows that may concern some sales: the refunds and
+// voids found to be theirs, and adjusts. One is shared by sales asked for together.
+type related struct {
+	judged  []*Event
+	adjusts []*Event
+}
+
+// relate reads what may concern the sales, in as few calls as possible.
+func (w *work) relate(sales []*Event) error {
+	var keys []Key
+	var todo []*Event
+	for _, s := range sales {
+		if _, ok := w.relatedTo[s.Seq]; ok {
+			continue
+		}
+		todo = append(todo, s)
+		keys = append(keys, refundsOfKey(s.Seq))
+		if s.Record.RRN != "" {
+			keys = append(keys, oneKey(KeyRRN, s.Record.RRN))
+		}
+		if s.Record.Stan != "" && s.Record.Batch != "" {
+			keys = append(keys, stanKey(s.Record.TerminalID, s.Record.Stan, s.Record.Batch, false))
+		}
+	}
+	if len(todo) == 0 {
+		return nil
+	}
+	found, err := w.ask(keys)
+	if err != nil {
+		return err
+	}
+	rel := &related{}
+	for _, e := range found {
+		switch {
+		case e.Record.Kind.Judged():
+			rel.judged = append(rel.judged, e)
+		case e.Record.Kind == KindAdjust:
+			rel.adjusts = append(rel.adjusts, e)
+		}
+	}
+	for _, s := range todo {
+		w.relatedTo[s.Seq] = rel
+	}
+	return nil
+}
+
+// refundsOf gives the refunds and voids before seq whose original is the sale, by
+// seq, with the verdicts they have now.
+func (w *work) refundsOf(sale *Event, before int64) (events []*Event, verdicts []*Verdict, err error) {
+	if err := w.relate([]*Event{sale}); err != nil {
+		return nil, nil, err
+	}
+	for _, e := range w.current(w.relatedTo[sale.Seq].judged, false) {
+		if e.Seq >= before || !e.Record.Kind.Judged() || e.Record.Training {
+			continue
+		}
+		j, err := w.verdict(e.Seq)
+		if err != nil {
+			return nil, nil, err
+		}
+		if j != nil && j.Verdict.Original != nil && j.Verdict.Original.Seq == sale.Seq {
+			events, verdicts = append(events, e), append(verdicts, &j.Verdict)
+		}
+	}
+	return events, verdicts, nil
+}
+
+// voidedBy gives the last approved void of the sale before seq, nil if none (§ 2).
+func (w *work) voidedBy(sale *Event, before int64) (*Event, error) {
+	events, _, err := w.refundsOf(sale, before)
+	var last *Event
+	for _, e := range events {
+		if voids(e) {
+			last = e
+		}
+	}
+	return last, err
+}
+
+// voids reports whether an event is a void with effect: approved and not undone.
+func voids(e *Event) bool {
+	return e.Record.Kind.IsVoid() && e.Record.Outcome == Approved && e.UndoneBy == 0
+}
+
+// amountOf gives a sale's amount as the last approved adjust that names it left it,
+// and that adjust (§ 3, Base).
+func (w *work) amountOf(sale *Event) (int64, *Event, error) {
+	if err := w.relate([]*Event{sale}); err != nil {
+		return 0, nil, err
+	}
+	amount := sale.Record.Amount
+	var last *Event
+	for _, a := range w.current(w.relatedTo[sale.Seq].adjusts, false) {
+		if a.Seq <= sale.Seq || !adjusts(a) || a.Record.MerchantID != sale.Record.MerchantID {
+			continue
+		}
+		target, err := w.adjusted(a)
+		if err != nil {
+			return 0, nil, err
+		}
+		if target != nil && target.Seq == sale.Seq {
+			amount, last = a.Record.Amount, a
+		}
+	}
+	return amount, last, nil
+}
+
+// adjusts reports whether an event is an adjust with effect.
+func adjusts(e *Event) bool {
+	return e.Record.Kind == KindAdjust && e.Record.Outcome == Approved && e.UndoneBy == 0 &&
+		!e.Record.Training && unusable(&e.Record) == ""
+}
+
+// adjusted gives the sale or completion that an adjust names, nil if none: batch
+// and stan at its own terminal, else rrn; the latest before it (§ 3, Base).
+func (w *work) adjusted(a *Event) (*Event, error) {
+	events, err := w.find(wantedKeys(nil, &a.Record))
+	if err != nil {
+		return nil, err
+	}
+	return latest(namedByAdjust(a, events)), nil
+}
+
+// namedByAdjust gives the events that the first of an adjust's keys hits.
+func namedByAdjust(a *Event, events []*Event) []*Event {
+	o := &a.Record.Original
+	byStan := Given(o.Stan) && Given(o.Batch)
+	var stan, rrn []*Event
+	for _, e := range events {
+		r := &e.Record
+		if e.Seq >= a.Seq || !r.Kind.IsSale() || r.Training || r.MerchantID != a.Record.MerchantID || unusable(r) != "" {
+			continue
+		}
+		if byStan && r.TerminalID == a.Record.TerminalID && r.Stan == o.Stan && r.Batch == o.Batch {
+			stan = append(stan, e)
+		}
+		if Given(o.RRN) && r.RRN == o.RRN {
+			rrn = append(rrn, e)
+		}
+	}
+	if len(stan) > 0 {
+		return stan
+	}
+	return rrn
+}
+
+// money gathers § 3 for a refund or void whose original and recipient are known.
+func (w *work) money(c *Case) error {
+	m, r, o := &c.Money, &c.Refund.Record, &c.Original.Record
+	var err error
+	if m.Amount, m.Adjust, err = w.amountOf(c.Original); err != nil {
+		return err
+	}
+	m.CurrencyDiffers = o.Currency != "" && r.Currency != "" && o.Currency != r.Currency
+	w.times(c)
+	events, verdicts, err := w.refundsOf(c.Original, c.Refund.Seq)
+	if err != nil {
+		return err
+	}
+	currency := o.Currency
+	if currency == "" {
+		currency = r.Currency
+	}
+	for i, e := range events {
+		if voids(e) {
+			m.VoidedBy = e
+		}
+		if e.Record.Kind != KindRefund || !moneyMayMove(e.Record.Outcome) || e.UndoneBy != 0 {
+			continue
+		}
+		m.RefundedBy = e
+		wrong := verdicts[i].Recipient == Different
+		if wrong {
+			m.EarlierDifferent = e
+		}
+		if e.Record.Currency != "" && e.Record.Currency != currency {
+			continue
+		}
+		if wrong && e.Record.Outcome == Approved && c.Recipient.Match() {
+			m.LeftOut = append(m.LeftOut, e)
+			if !verdicts[i].Has(CodePayerNotRepaid) {
+				m.LossOpen = e
+			}
+			continue
+		}
+		m.CountedRefunds = append(m.CountedRefunds, e)
+		if e.Record.Amount == r.Amount {
+			m.Repeats = e
+		}
+	}
+	m.measure(r, o)
+	return nil
+}
+
+// measure adds up by payer_amount if everybody states it, else by amount.
+func (m *Money) measure(r, o *Record) {
+	m.ByPayer = o.HasPayerAmount && r.HasPayerAmount
+	for _, e := range m.CountedRefunds {
+		m.ByPayer = m.ByPayer && e.Record.HasPayerAmount
+	}
+	of := func(r *Record) int64 {
+		if m.ByPayer {
+			return r.PayerAmount
+		}
+		return r.Amount
+	}
+	m.Base, m.This = m.Amount, of(r)
+	if m.ByPayer {
+		m.Base = o.PayerAmount
+	}
+	for _, e := range m.CountedRefunds {
+		m.Counted += of(&e.Record)
+	}
+}
+
+// times gathers what § 3 asks of calendar and clock.
+func (w *work) times(c *Case) {
+	made, _ := c.Refund.Record.Time()
+	sold, _ := c.Original.Record.Time()
+	c.Money.Days = int(dayOf(made) - dayOf(sold))
+	c.Money.Early = sold.Sub(made)
+	channel := c.Original.Record.Channel
+	if !channelKnown(channel) {
+		channel = c.Refund.Record.Channel
+	}
+	c.Money.Window = w.j.settings.window(channel)
+}

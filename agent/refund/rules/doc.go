@@ -1,0 +1,47 @@
+// Package rules holds the rules of contract/verdicts.md § 5, one file each: its
+// number, what it reads, what it cannot tell, its severities and its texts in both
+// languages. The facts come from agent/refund, which finds the original, compares
+// the parties and adds up the money; a rule only says whether they make a finding.
+//
+// To add a rule: write one file with a type that implements refund.Rule, its table
+// test beside it, and put it into the list of All.
+package rules
+
+import "yuanlu/agent/refund"
+
+// All gives every rule, in the order of § 5's table.
+func All() []refund.Rule {
+	return []refund.Rule{
+		recipientMismatch{},
+		payerNotRepaid{},
+		channelChanged{},
+		platformRerouted{},
+		recipientSuspect{},
+		recipientWeakMatch{},
+		recipientUnverifiable{},
+		noOriginal{},
+		originalAmbiguous{},
+		originalNotRefundable{},
+		overRefund{},
+		duplicateRefund{},
+		dataError{},
+		currencyMismatch{},
+		otherMerchant{},
+		outOfWindow{},
+		unreferencedRefund{},
+		keyedRefund{},
+		outcomeUnknown{},
+		refundFailed{},
+		voidAnomaly{},
+		lossOpen{},
+		reissueWrongAgain{},
+		reissueObserved{},
+		clockSuspect{},
+	}
+}
+
+// noSale is why rules that look at the original have no answer without one.
+const noSale = "no original"
+
+// severities is short for a list of them.
+func severities(s ...refund.Severity) []refund.Severity { return s }

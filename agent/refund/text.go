@@ -1,0 +1,150 @@
+package refund
+
+import (
+	"strconv"
+	"strings"
+)
+
+// Value fills one {placeholder} of a template. ZH may be left empty where both
+// languages say the same.
+type Value struct{ Name, EN, ZH string }
+
+// Put is a Value that reads the same in both languages.
+func Put(name, value string) Value { return Value{name, value, value} }
+
+// PutInt is a Value for a number.
+func PutInt(name string, value int) Value { return Put(name, strconv.Itoa(value)) }
+
+// PutText is a Value with a text for each language.
+func PutText(name string, t Text) Value { return Value{name, t.EN, t.ZH} }
+
+// Fill puts values in place of the {placeholders} of a template. A value's own
+// braces are left alone.
+func Fill(t Text, values ...Value) Text {
+	en := make([]string, 0, 2*len(values))
+	zh := make([]string, 0, 2*len(values))
+	for _, v := range values {
+		name := "{" + v.Name + "}"
+		en, zh = append(en, name, v.EN), append(zh, name, v.ZH)
+	}
+	return Text{strings.NewReplacer(en...).Replace(t.EN), strings.NewReplacer(zh...).Replace(t.ZH)}
+}
+
+// Number names a record for people: the first number that it states.
+func (e *Event) Number() string {
+	r := &e.Record
+	switch {
+	case r.Kind.Judged() && r.RefundNo != "":
+		return r.RefundNo
+	case r.Kind.Judged() && r.ChannelRefund != "":
+		return r.ChannelRefund
+	case r.RRN != "":
+		return r.RRN
+	case r.OrderNo != "":
+		return r.OrderNo
+	case r.ChannelTxn != "":
+		return r.ChannelTxn
+	case r.Stan != "" && r.Batch != "":
+		return r.Batch + "/" + r.Stan
+	}
+	return "#" + strconv.FormatInt(e.Seq, 10)
+}
+
+// AmountText writes the event's amount with its currency.
+func (e *Event) AmountText() string { return AmountText(e.Record.Amount, e.Record.Currency) }
+
+// Currency is the currency in which the case is reckoned: the original's, else the
+// refund's (§ 3).
+func (c *Case) Currency() string {
+	if c.Original != nil && c.Original.Record.Currency != "" {
+		return c.Original.Record.Currency
+	}
+	return c.Refund.Record.Currency
+}
+
+// Standard gives the values that most templates use: {refund_no}, {amt}, {orig_no},
+// {payer}, {recipient}. Identifiers are masked.
+func (c *Case) Standard(more ...Value) []Value {
+	orig, payer := Put("orig_no", ""), Put("payer", "")
+	if c.Original != nil {
+		orig = Put("orig_no", c.Original.Number())
+		payer = PutText("payer", partyName(c.Original.Record.Party, c.Compared.PayerShown))
+	}
+	currency := c.Refund.Record.Currency
+	if currency == "" {
+		currency = c.Currency()
+	}
+	return append([]Value{
+		Put("refund_no", c.Refund.Number()),
+		Put("amt", AmountText(c.Refund.Record.Amount, currency)),
+		orig, payer,
+		PutText("recipient", partyName(c.Refund.Record.Party, c.Compared.RecipientShown)),
+	}, more...)
+}
+
+// partyName names a party: the identifier that was compared, else its own, else the
+// channel's description.
+func partyName(p *Party, compared string) Text {
+	s := compared
+	if s == "" && p != nil {
+		if s = p.shownIdentifier().Shown; s == "" {
+			s = p.Text
+		}
+	}
+	switch {
+	case s != "":
+		return Text{s, s}
+	case p != nil && p.Scheme == SchemeCash:
+		return Text{"cash", "现金"}
+	}
+	return Text{"an account that the record does not name", "记录中未注明的账户"}
+}
+
+// KeyKindText names what was compared, for {key_kind}.
+func (c *Case) KeyKindText() Text {
+	if c.Compared.ByPAR {
+		return Text{"the payment account reference", "支付账户参考号(PAR)"}
+	}
+	switch c.Compared.RecipientScheme {
+	case SchemePAN:
+		return Text{"the card number", "卡号"}
+	case SchemeDPAN:
+		return Text{"the device card number", "设备卡号"}
+	case SchemePANMasked:
+		return Text{"the visible digits of the card number", "卡号的可见位"}
+	case SchemeWeChatOpenID, SchemeAlipayOpenID:
+		return Text{"the openid", "openid"}
+	case SchemeAlipayUserID:
+		return Text{"the Alipay user id", "支付宝用户号"}
+	case SchemeAlipayLogon:
+		return Text{"the masked Alipay logon", "脱敏的支付宝登录号"}
+	case SchemeUnionPayToken:
+		return Text{"the UnionPay token", "银联支付标记"}
+	}
+	return Text{"the identifier", "标识"}
+}
+
+// DifferenceText says where two identifiers differ: at the first visible digit that
+// does, in their lengths, or only in what is hidden.
+func (c *Case) DifferenceText() Text {
+	payer, recipient := []rune(c.Compared.PayerShown), []rune(c.Compared.RecipientShown)
+	at := func(pos int) Text {
+		n := strconv.Itoa(pos)
+		return Text{"at position " + n, "第 " + n + " 位"}
+	}
+	switch {
+	case c.Compared.Position > 0:
+		return at(c.Compared.Position)
+	case c.Compared.Position < 0:
+		n := strconv.Itoa(-c.Compared.Position)
+		return Text{"at position " + n + " from the right", "倒数第 " + n + " 位"}
+	case len(payer) != len(recipient):
+		return Text{"in length", "长度"}
+	}
+	for i := range payer {
+		if payer[i] != recipient[i] && payer[i] != '*' && recipient[i] != '*' {
+			return at(i + 1)
+		}
+	}
+	return Text{"in the hidden characters", "隐藏部分"}
+}
