@@ -1,0 +1,193 @@
+package ingest
+
+import (
+	"time"
+
+	"yuanlu/agent/refund"
+	"yuanlu/protocol/frame"
+)
+
+// decoder is the part of a Worker that turns bytes into arrivals. It belongs to the
+// goroutine of Run.
+type decoder struct {
+	scanner    *frame.Scanner
+	chunk      [readSize]byte
+	received   int64 // bytes
+	generation int   // of the port the bytes come from
+	// stuck is a frame that could not be looked at because the store does not give
+	// back what the wire remembers. Nothing is pushed into the scanner until it is.
+	stuck   *frame.Frame
+	ending  mark        // taken from the inbox, and not yet done with
+	nextDue time.Time   // zero: nothing waits for time to pass
+	askDue  bool        // something may wait since Due was last asked
+	seen    frame.Stats // already told
+}
+
+// clock gives the time for one chunk, without digits that no one needs.
+func (w *Worker) clock() Clock {
+	c := w.opt.Clock()
+	c.Now = c.Now.Truncate(time.Millisecond)
+	return c
+}
+
+// receive takes what is in the inbox, one chunk or mark, and decodes it. It reports
+// whether there is more.
+func (w *Worker) receive() bool {
+	n, m, more := w.inbox.take(w.chunk[:])
+	if more {
+		signal(w.inbox.ready)
+	}
+	now := w.clock()
+	if n > 0 {
+		w.received += int64(n)
+		w.scanner.Push(w.chunk[:n])
+		w.frames(now)
+	}
+	if m != markNone {
+		w.ending = m
+		w.end(now)
+	}
+	w.tellDamage()
+	return more
+}
+
+// end does what a mark says: what is unfinished is given up, and what is behind it
+// looked at. While a frame is stuck on the way, the mark stays.
+func (w *Worker) end(now Clock) {
+	if w.ending == markNone {
+		return
+	}
+	for w.stuck == nil && w.scanner.Pending() {
+		w.scanner.GiveUp()
+		w.frames(now)
+	}
+	if w.stuck != nil {
+		return
+	}
+	if w.ending == markLost {
+		w.generation++
+	}
+	w.ending = markNone
+}
+
+// frames looks at every whole frame the scanner has.
+func (w *Worker) frames(now Clock) {
+	for w.stuck == nil {
+		f, ok := w.scanner.Next()
+		if !ok {
+			return
+		}
+		w.frame(f, now)
+	}
+}
+
+// frame decodes one frame; if the store does not answer the wire, it is stuck.
+func (w *Worker) frame(f frame.Frame, now Clock) {
+	w.memory.err = nil
+	step, err := w.wire.Frame(f, now)
+	if w.memory.err != nil {
+		w.stuck = &f
+		w.storeFails(w.memory.err)
+		return
+	}
+	w.askDue = true
+	w.count(func(h *LinkHealth) {
+		h.LastFrame = now.Now
+		if err != nil {
+			h.Refused++
+		}
+	})
+	if err != nil {
+		w.log.Warn("message.refused", "offset", f.Offset, "error", err)
+	}
+	w.step(step, now, f.Raw, f.Offset)
+}
+
+// retryStuck looks again at a frame that is stuck, and at what is behind it.
+func (w *Worker) retryStuck() {
+	if w.stuck == nil || time.Now().Before(w.retryAt) {
+		return
+	}
+	f := *w.stuck
+	w.stuck = nil
+	now := w.clock()
+	w.frame(f, now)
+	w.frames(now)
+	w.end(now)
+	w.tellDamage()
+}
+
+// due asks the wire what has become known by time passing.
+func (w *Worker) due() {
+	if w.stuck != nil || w.nextDue.IsZero() && !w.askDue || time.Now().Before(w.nextDue) {
+		return
+	}
+	now := w.clock()
+	w.memory.err = nil
+	step, next := w.wire.Due(now)
+	if w.memory.err != nil {
+		w.storeFails(w.memory.err)
+		w.nextDue = w.retryAt
+		return
+	}
+	w.step(step, now, nil, w.received)
+	w.nextDue, w.askDue = time.Time{}, false
+	if !next.IsZero() {
+		w.nextDue = time.Now().Add(next.Sub(now.Now))
+	}
+}
+
+// step seals what a wire made and queues it, and writes what is to be written at once.
+func (w *Worker) step(s Step, now Clock, raw []byte, offset int64) {
+	if s.Ignored != "" {
+		w.count(func(h *LinkHealth) { h.Ignored++ })
+		w.log.Warn("message.ignored", "what", s.Ignored, "offset", offset)
+	}
+	if len(s.Immediate) > 0 {
+		w.write(w.generation, s.Immediate)
+	}
+	if len(s.Records) == 0 && len(s.Memory) == 0 {
+		w.queueReply(s.Reply)
+		return
+	}
+	a := refund.Arrival{Link: w.opt.Link, Memory: append([]refund.MemoryChange(nil), s.Memory...)}
+	if len(s.Records) > 0 {
+		a.Sightings = make([]refund.Sighting, len(s.Records))
+	}
+	for i, d := range s.Records {
+		from := d.Raw
+		if from == nil {
+			from = raw
+		}
+		a.Sightings[i] = refund.Sighting{
+			Record: refund.Seal(d.Record, w.opt.Tokenizer), Received: now.Now, ClockSynced: now.Synced, AtFromClock: d.AtFromClock,
+		}
+		if w.opt.MAC != nil && len(from) > 0 {
+			a.Sightings[i].FrameMAC = w.opt.MAC(from)
+		}
+	}
+	w.count(func(h *LinkHealth) { h.Records += uint64(len(s.Records)) })
+	w.enqueue(a, s.Reply)
+}
+
+// tellDamage says what the scanner has skipped since it was last said.
+func (w *Worker) tellDamage() {
+	s := w.scanner.Stats()
+	if s == w.seen {
+		return
+	}
+	w.count(func(h *LinkHealth) { statsOf(h, s) })
+	if bad, skipped := s.BadFrames-w.seen.BadFrames, s.SkippedBytes-w.seen.SkippedBytes; bad+skipped > 0 {
+		w.log.Warn("frame.bad", "frames", bad, "skipped", skipped, "offset", w.received)
+	}
+	w.seen = s
+}
+
+// write writes to the port the frame came from, if it is still open: another port, or
+// the same one opened again, gets no answer to what it never said.
+func (w *Worker) write(generation int, b []byte) {
+	if _, err := w.port.write(generation, b); err != nil {
+		_, reason := w.opt.Classify(err)
+		w.log.Warn("link.write", "reason", reason)
+	}
+}

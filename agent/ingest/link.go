@@ -1,0 +1,172 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"time"
+)
+
+// Timing of the link goroutine.
+const (
+	openLimit  = 10 * time.Second       // for one Open
+	readPoll   = 500 * time.Millisecond // the longest wait in one Read: how late a stop is noticed
+	backOffMin = time.Second
+	backOffMax = 30 * time.Second
+	goodFor    = 10 * time.Second // a port open that long was a good one: back-off starts anew
+	readSize   = 4096
+	noProgress = 100 // Reads in a row that give neither bytes nor an error
+)
+
+// errNoProgress: the port gives neither bytes nor an error.
+var errNoProgress = errors.New("ingest: reads give nothing")
+
+// errAsked: the port was closed because Reopen was called.
+var errAsked = errors.New("ingest: asked to reopen the port")
+
+// runLink owns the port: it opens it with back-off, puts what it reads into the
+// inbox and closes it, until ctx is done. It never waits for the store.
+func (w *Worker) runLink(ctx context.Context) {
+	failures, lost, opened := 0, 0, 0
+	for ctx.Err() == nil {
+		port, name, err := w.open(ctx)
+		if err != nil {
+			w.notOpen(err)
+			failures++
+			w.pause(ctx, failures)
+			continue
+		}
+		if opened++; opened > 1 {
+			w.count(func(h *LinkHealth) { h.Reopens++ })
+		}
+		w.online(name, lost > 0)
+		since := time.Now()
+		w.port.set(port, lost)
+		gotBytes, err := w.read(ctx, port)
+		w.port.set(nil, lost)
+		w.busy.Store(time.Now().UnixNano())
+		closeErr := port.Close()
+		w.busy.Store(0)
+		if ctx.Err() != nil {
+			return
+		}
+		lost++
+		w.inbox.mark(markLost)
+		w.lost(errors.Join(err, closeErr))
+		if failures++; gotBytes || time.Since(since) >= goodFor {
+			failures = 1
+		}
+		if !errors.Is(err, errAsked) {
+			w.pause(ctx, failures)
+		}
+	}
+}
+
+func (w *Worker) open(ctx context.Context) (Port, string, error) {
+	w.reopen.Store(false)
+	w.busy.Store(time.Now().UnixNano())
+	defer w.busy.Store(0)
+	ctx, cancel := context.WithTimeout(ctx, openLimit)
+	defer cancel()
+	return w.opt.Open(ctx)
+}
+
+// notOpen says why the port is not open, once per reason.
+func (w *Worker) notOpen(err error) {
+	state, reason := w.opt.Classify(err)
+	if w.setState(state, reason) {
+		w.log.Warn("link."+state, "reason", reason)
+	}
+}
+
+func (w *Worker) online(name string, again bool) {
+	w.count(func(h *LinkHealth) { h.Port = name })
+	w.setState(StateOnline, "")
+	w.log.Info("link.online", "port", name)
+	if again {
+		w.opt.OnEvent("link.restored", slog.String("port", name))
+	}
+}
+
+func (w *Worker) lost(err error) {
+	state, reason := w.opt.Classify(err)
+	if errors.Is(err, errAsked) {
+		state, reason = StateAbsent, "being reopened"
+	}
+	w.setState(state, reason)
+	w.log.Warn("link.lost", "reason", reason)
+	w.opt.OnEvent("link.lost", slog.String("reason", reason))
+}
+
+// pause waits before the next try to open: 1 s, 2 s, 4 s … 30 s, half of it at
+// random so that many terminals do not try at once. Wake ends it.
+func (w *Worker) pause(ctx context.Context, failures int) {
+	d := backOff(failures, backOffMin, backOffMax)
+	t := time.NewTimer(d/2 + time.Duration(w.opt.Jitter()*float64(d/2)))
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	case <-w.kick:
+	}
+}
+
+// backOff doubles first with every failure after the first one, up to last.
+func backOff(failures int, first, last time.Duration) time.Duration {
+	d := first
+	for ; failures > 1 && d < last; failures-- {
+		d *= 2
+	}
+	return min(d, last)
+}
+
+// read puts bytes into the inbox until the port fails, Reopen is called or ctx is
+// done. A silence of FrameTimeout after a byte is marked there: what is unfinished
+// then is given up. The silence is what the port's deadline says, not what a clock
+// says afterwards: a process that was stopped for a while finds its bytes in the
+// kernel, without a pause between them.
+func (w *Worker) read(ctx context.Context, port Port) (gotBytes bool, err error) {
+	buf := make([]byte, readSize)
+	var silentAt time.Time // when the silence is long enough; zero: it was marked
+	empty := 0
+	for ctx.Err() == nil {
+		if w.reopen.Load() {
+			return gotBytes, errAsked
+		}
+		now := time.Now()
+		deadline := now.Add(readPoll)
+		if !silentAt.IsZero() && silentAt.Before(deadline) {
+			deadline = silentAt
+		}
+		n, err := w.readOnce(port, buf, now, deadline)
+		if n > 0 {
+			gotBytes, empty = true, 0
+			w.inbox.put(ctx, buf[:n])
+			silentAt = time.Now().Add(w.opt.FrameTimeout)
+		}
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			if n == 0 && !silentAt.IsZero() && !time.Now().Before(silentAt) {
+				w.inbox.mark(markSilence)
+				silentAt = time.Time{}
+			}
+		case err != nil:
+			return gotBytes, err
+		case n == 0:
+			if empty++; empty >= noProgress {
+				return gotBytes, errNoProgress
+			}
+		}
+	}
+	return gotBytes, nil
+}
+
+func (w *Worker) readOnce(port Port, buf []byte, now, deadline time.Time) (int, error) {
+	w.busy.Store(now.UnixNano())
+	defer w.busy.Store(0)
+	if err := port.SetReadDeadline(deadline); err != nil {
+		return 0, err
+	}
+	return port.Read(buf)
+}

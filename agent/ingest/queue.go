@@ -1,0 +1,165 @@
+package ingest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"yuanlu/agent/refund"
+)
+
+// ErrUnstored: the worker stopped while arrivals could not be stored. On a wire
+// without confirm they are lost unless the firmware prints them again.
+var ErrUnstored = errors.New("ingest: arrivals not stored")
+
+// queue is the part of a Worker that hands arrivals to the store. It belongs to the
+// goroutine of Run; the applier goroutine gets copies.
+type queue struct {
+	waiting  []waiting
+	inFlight int       // of waiting, given to the applier
+	sentAt   time.Time // when
+	failures int       // of the store in a row
+	retryAt  time.Time // zero: at once
+	batches  chan []refund.Arrival
+	applied  chan error // cap 1: what became of the batch in flight
+}
+
+// waiting is an arrival that is not yet durable, with the confirm that waits for it.
+type waiting struct {
+	arrival    refund.Arrival
+	reply      []byte
+	generation int // of the port the confirm is for
+}
+
+// enqueue adds an arrival.
+func (w *Worker) enqueue(a refund.Arrival, reply []byte) {
+	w.waiting = append(w.waiting, waiting{a, bytes.Clone(reply), w.generation})
+	w.countWaiting()
+}
+
+// queueReply writes a confirm that needs nothing stored, behind the confirms that
+// wait: it may be the repeat of a message that is still on its way to the store.
+func (w *Worker) queueReply(reply []byte) {
+	if len(reply) == 0 {
+		return
+	}
+	if len(w.waiting) == 0 {
+		w.write(w.generation, reply)
+		return
+	}
+	last := &w.waiting[len(w.waiting)-1]
+	if last.generation != w.generation {
+		last.reply, last.generation = nil, w.generation
+	}
+	if !bytes.Contains(last.reply, reply) { // the same confirm twice says nothing new
+		last.reply = append(last.reply, reply...)
+	}
+}
+
+func (w *Worker) countWaiting() {
+	w.count(func(h *LinkHealth) { h.Waiting = len(w.waiting) })
+}
+
+// dispatch gives the applier what waits, if it is idle: all that came while it was
+// busy shares one commit.
+func (w *Worker) dispatch() {
+	if w.inFlight > 0 || len(w.waiting) == 0 || time.Now().Before(w.retryAt) {
+		return
+	}
+	w.inFlight = min(len(w.waiting), MaxBatch)
+	batch := make([]refund.Arrival, w.inFlight)
+	for i := range batch {
+		batch[i] = w.waiting[i].arrival
+	}
+	w.sentAt = time.Now()
+	w.batches <- batch
+}
+
+// runApplier stores batches until there are no more.
+func (w *Worker) runApplier(ctx context.Context) {
+	for batch := range w.batches {
+		w.applied <- w.apply(ctx, batch)
+	}
+}
+
+func (w *Worker) apply(ctx context.Context, batch []refund.Arrival) error {
+	ctx, cancel := context.WithTimeout(ctx, applyLimit)
+	defer cancel()
+	_, err := w.opt.Applier.Apply(ctx, batch)
+	return err
+}
+
+// settle takes the answer of the store: confirms what is durable, or keeps it for
+// another try.
+func (w *Worker) settle(err error) {
+	n := w.inFlight
+	w.inFlight = 0
+	if err != nil {
+		w.storeFails(err)
+		return
+	}
+	if w.failures > 0 {
+		w.log.Info("store.back", "waiting", len(w.waiting))
+	}
+	w.failures, w.retryAt = 0, time.Time{}
+	w.setStore("")
+	for i := range w.waiting[:n] {
+		done := &w.waiting[i]
+		w.memory.stored(done.arrival.Memory)
+		if len(done.reply) > 0 {
+			w.write(done.generation, done.reply)
+		}
+	}
+	rest := copy(w.waiting, w.waiting[n:])
+	clear(w.waiting[rest:])
+	w.waiting = w.waiting[:rest]
+	w.countWaiting()
+}
+
+// storeFails plans the next try. Nothing that waits is lost by it.
+func (w *Worker) storeFails(err error) {
+	w.failures++
+	d := backOff(w.failures, retryFirst, retryLast)
+	w.retryAt = time.Now().Add(d/2 + time.Duration(w.opt.Jitter()*float64(d/2)))
+	w.setStore("the store does not take records: " + err.Error())
+	w.log.Warn("store.refused", "error", err, "waiting", len(w.waiting))
+}
+
+// flush stores what was read, when the worker stops.
+func (w *Worker) flush() error {
+	limit := time.NewTimer(stopLimit)
+	defer limit.Stop()
+	w.retryAt = time.Time{}
+	w.retryStuck()
+	for more := true; more && w.stuck == nil; {
+		more = w.receive()
+	}
+	if w.ending == markNone {
+		w.ending = markSilence // nothing more will come
+	}
+	w.end(w.clock())
+	w.tellDamage()
+	for len(w.waiting) > 0 {
+		w.retryAt = time.Time{}
+		w.dispatch()
+		select {
+		case err := <-w.applied:
+			if w.settle(err); err != nil {
+				return w.unstored(err)
+			}
+		case <-limit.C:
+			return w.unstored(context.DeadlineExceeded)
+		}
+	}
+	if w.stuck != nil {
+		return w.unstored(w.memory.err)
+	}
+	return nil
+}
+
+func (w *Worker) unstored(err error) error {
+	w.log.Error("records.unstored", "arrivals", len(w.waiting), "error", err)
+	return fmt.Errorf("%w: %d of link %s: %w", ErrUnstored, len(w.waiting), w.opt.Link, err)
+}

@@ -1,0 +1,361 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"yuanlu/agent/refund"
+	"yuanlu/protocol/frame"
+)
+
+// Port is an open device: bytes with deadlines. One goroutine reads, another may
+// write at the same time; Close is called when neither is in a call.
+type Port interface {
+	// Read gives at least one byte, or an error; os.ErrDeadlineExceeded when the
+	// deadline has passed without one.
+	Read(p []byte) (int, error)
+	// Write writes all of p or gives an error. It ends by itself when the device
+	// takes nothing.
+	Write(p []byte) (int, error)
+	SetReadDeadline(t time.Time) error
+	Close() error
+}
+
+// Opener opens the port of a link and gives the name of the device it found. It ends
+// when ctx does.
+type Opener func(ctx context.Context) (Port, string, error)
+
+// Applier stores arrivals: all of them or none, durable when it returns nil. After an
+// error it is unknown whether they are stored; storing them again does no harm.
+type Applier interface {
+	Apply(ctx context.Context, a []refund.Arrival) ([]refund.Applied, error)
+}
+
+// Recaller gives back what a wire remembered, as stored. *ledger.DB is one.
+type Recaller interface {
+	Memory(ctx context.Context, link, key string) (value []byte, ok bool, err error)
+}
+
+// Defaults of Options.
+const (
+	DefaultFrameTimeout = 500 * time.Millisecond // contract/wires.md, Common
+	// DefaultMaxWaiting bounds the arrivals kept in memory while the store cannot take
+	// them: a few megabytes, and at 9600 baud five minutes of a line that never rests.
+	DefaultMaxWaiting = 2048
+	// DefaultBuffer bounds the bytes read ahead of the decoder.
+	DefaultBuffer = 256 << 10
+	// MaxBatch is the number of arrivals given to one Apply. One commit costs the
+	// same for all of them; beyond this the wait for it grows and little is gained.
+	MaxBatch = 64
+)
+
+// Options of a Worker. Link, Wire, Open, Applier, Tokenizer and Clock are required.
+type Options struct {
+	Link    string // name of the link in the configuration
+	Wire    string // name of its wire
+	Profile Profile
+	Open    Opener
+	Applier Applier
+	// Recaller gives what the wire remembered in earlier runs; nil: nothing.
+	Recaller  Recaller
+	Tokenizer refund.Tokenizer
+	MAC       func(raw []byte) string // keyed hash of a frame; nil: none
+	// Clock gives the time as records are to have it. Its Now must go on as time
+	// does, even where it is made from the newest record in the store: waits for
+	// answers are measured by it.
+	Clock func() Clock
+	// Classify tells the state ("absent", "denied") and a reason for people of an
+	// error of Open or Read; nil: "absent" and the error's text.
+	Classify func(error) (state, reason string)
+	// OnEvent is told "link.lost" and "link.restored"; OnChange that Health has
+	// another state. Neither may block. nil: nobody.
+	OnEvent  func(event string, attrs ...slog.Attr)
+	OnChange func()
+	Log      *slog.Logger // nil: none
+
+	FrameTimeout time.Duration
+	MaxWaiting   int
+	Buffer       int
+	Jitter       func() float64 // in [0,1); nil: random
+}
+
+// The states of a link (contract/topics.md, up/link). A worker is never "disabled".
+const (
+	StateOnline   = "online"
+	StateDegraded = "degraded" // the port is open, but nothing can be stored
+	StateAbsent   = "absent"
+	StateDenied   = "denied"
+)
+
+// LinkHealth is what a link looks like at one moment. Counters go up from the start
+// of the worker.
+type LinkHealth struct {
+	Name, Wire string
+	Port       string // the device found when it was last open
+	State      string
+	Since      time.Time // of State
+	Reason     string    // for people; "" when online
+	FramesGood uint64
+	FramesBad  uint64
+	// SkippedBytes belong to no good frame.
+	SkippedBytes uint64
+	Refused      uint64 // messages in good frames
+	Ignored      uint64 // messages, or parts of them, left out on purpose
+	Records      uint64 // made, stored or waiting to be
+	Waiting      int    // arrivals read and not yet stored
+	Stalls       uint64 // times that reading had to stop because too much waited
+	LastFrame    time.Time
+	Reopens      uint64 // times the port was opened after the first
+	// Progress grows at least every few seconds while nothing hangs: the watchdog's
+	// sign of life.
+	Progress uint64
+}
+
+// Worker reads one link for as long as it runs.
+type Worker struct {
+	opt    Options
+	log    *slog.Logger
+	wire   Wire
+	memory *overlay
+	inbox  *inbox
+	port   livePort
+	kick   chan struct{} // cap 1: try to open now
+	reopen atomic.Bool   // close the port and open it again
+	// busy is the time (Unix ns) since which the link goroutine is in a call of the
+	// driver, 0 if it is in none.
+	busy     atomic.Int64
+	progress atomic.Uint64
+
+	mu     sync.Mutex // guards health and storeReason
+	health LinkHealth
+	// storeReason is why nothing can be stored, "" while it can.
+	storeReason string
+
+	decoder // only of the goroutine of Run
+	queue   // only of the goroutine of Run
+}
+
+// ErrOptions: a required option is missing.
+var ErrOptions = errors.New("ingest: missing option")
+
+// NewWorker makes a worker; Run starts it. Errors: ErrOptions, and those of NewWire.
+func NewWorker(o Options) (*Worker, error) {
+	if o.Link == "" || o.Open == nil || o.Applier == nil || o.Tokenizer == nil || o.Clock == nil {
+		return nil, ErrOptions
+	}
+	defaults(&o)
+	w := &Worker{opt: o, log: o.Log.With("link", o.Link), kick: make(chan struct{}, 1), inbox: newInbox(o.Buffer)}
+	w.memory = newOverlay(o.Recaller, o.Link)
+	wire, err := NewWire(o.Wire, o.Profile, w.memory)
+	if err != nil {
+		return nil, err
+	}
+	w.wire = wire
+	w.scanner, w.askDue = wire.Scanner(), true
+	w.applied = make(chan error, 1)
+	w.health = LinkHealth{Name: o.Link, Wire: o.Wire, State: StateAbsent, Since: o.Clock().Now, Reason: "not opened yet"}
+	return w, nil
+}
+
+func defaults(o *Options) {
+	if o.FrameTimeout <= 0 {
+		o.FrameTimeout = DefaultFrameTimeout
+	}
+	if o.MaxWaiting <= 0 {
+		o.MaxWaiting = DefaultMaxWaiting
+	}
+	if o.Buffer <= 0 {
+		o.Buffer = DefaultBuffer
+	}
+	if o.Jitter == nil {
+		o.Jitter = rand.Float64
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Classify == nil {
+		o.Classify = func(err error) (string, string) { return StateAbsent, err.Error() }
+	}
+	if o.OnEvent == nil {
+		o.OnEvent = func(string, ...slog.Attr) {}
+	}
+	if o.OnChange == nil {
+		o.OnChange = func() {}
+	}
+}
+
+// Timing of Run.
+const (
+	tick       = 2 * time.Second  // at the latest, a sign of life
+	hung       = 30 * time.Second // in one call of the driver: no sign of life
+	applyLimit = 60 * time.Second // for one Apply
+	stopLimit  = 3 * time.Second  // to store what waits when the worker stops
+	retryFirst = 200 * time.Millisecond
+	retryLast  = 10 * time.Second
+)
+
+// Run reads the link until ctx is done. It waits for its goroutines and tries, for
+// stopLimit, to store what was read. It returns nil, or how many arrivals could not
+// be stored (ErrUnstored). Call it once.
+func (w *Worker) Run(ctx context.Context) error {
+	linkDone, applierDone := make(chan struct{}), make(chan struct{})
+	w.batches = make(chan []refund.Arrival, 1)
+	go func() {
+		defer close(linkDone)
+		w.runLink(ctx)
+	}()
+	applyCtx, stopApplying := context.WithCancel(context.WithoutCancel(ctx))
+	go func() {
+		defer close(applierDone)
+		w.runApplier(applyCtx)
+	}()
+	timer := time.NewTimer(tick)
+	defer timer.Stop()
+	for ctx.Err() == nil {
+		var ready <-chan struct{}
+		if w.stuck == nil && len(w.waiting) < w.opt.MaxWaiting {
+			ready = w.inbox.ready
+		}
+		timer.Reset(w.untilNext())
+		select {
+		case <-ctx.Done():
+		case <-ready:
+			w.receive()
+		case err := <-w.applied:
+			w.settle(err)
+		case <-timer.C:
+			w.retryStuck()
+		}
+		w.due()
+		w.dispatch()
+		w.beat()
+	}
+	<-linkDone
+	err := w.flush()
+	close(w.batches)
+	stopApplying()
+	<-applierDone
+	return err
+}
+
+// untilNext is the time until something happens by itself.
+func (w *Worker) untilNext() time.Duration {
+	d := tick
+	for _, t := range []time.Time{w.nextDue, w.retryAt} {
+		if !t.IsZero() {
+			d = min(d, time.Until(t))
+		}
+	}
+	return max(d, time.Millisecond)
+}
+
+// beat counts a sign of life, unless a call of the driver or of the store hangs.
+func (w *Worker) beat() {
+	if t := w.busy.Load(); t != 0 && time.Since(time.Unix(0, t)) > hung {
+		return
+	}
+	if w.inFlight > 0 && time.Since(w.sentAt) > applyLimit+hung {
+		return
+	}
+	w.progress.Add(1)
+}
+
+// Wake makes a worker whose port is absent try to open it now: a device has
+// appeared. It does nothing while the port is open.
+func (w *Worker) Wake() {
+	select {
+	case w.kick <- struct{}{}:
+	default:
+	}
+}
+
+// Reopen makes the worker close its port, within half a second, and open it again.
+func (w *Worker) Reopen() {
+	w.reopen.Store(true)
+	w.Wake()
+}
+
+// Health gives the state and the counters. Safe for concurrent use.
+func (w *Worker) Health() LinkHealth {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	h := w.health
+	if h.State == StateOnline && w.storeReason != "" {
+		h.State, h.Reason = StateDegraded, w.storeReason
+	}
+	h.Stalls = w.inbox.stallCount()
+	h.Progress = w.progress.Load()
+	return h
+}
+
+// count changes the counters of Health.
+func (w *Worker) count(f func(h *LinkHealth)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f(&w.health)
+}
+
+// setState changes the state of the port, and reports whether it was another.
+func (w *Worker) setState(state, reason string) bool {
+	now := w.opt.Clock().Now
+	w.mu.Lock()
+	changed := w.health.State != state || w.health.Reason != reason
+	if w.health.State != state {
+		w.health.Since = now
+	}
+	w.health.State, w.health.Reason = state, reason
+	w.mu.Unlock()
+	if changed {
+		w.opt.OnChange()
+	}
+	return changed
+}
+
+// setStore notes why nothing can be stored, "" if it can again.
+func (w *Worker) setStore(reason string) {
+	now := w.opt.Clock().Now
+	w.mu.Lock()
+	changed := (w.storeReason == "") != (reason == "")
+	w.storeReason = reason
+	if changed && w.health.State == StateOnline {
+		w.health.Since = now
+	}
+	w.mu.Unlock()
+	if changed {
+		w.opt.OnChange()
+	}
+}
+
+// livePort is the port while it is open, for writing to it.
+type livePort struct {
+	mu         sync.Mutex // guards both, and is held during a Write
+	port       Port
+	generation int // of the port: how many were lost before it
+}
+
+func (p *livePort) set(port Port, generation int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.port, p.generation = port, generation
+}
+
+// write writes to the port of that generation; false: it is gone.
+func (p *livePort) write(generation int, b []byte) (bool, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.port == nil || p.generation != generation {
+		return false, nil
+	}
+	_, err := p.port.Write(b)
+	return true, err
+}
+
+// statsOf copies the scanner's counts into the health.
+func statsOf(h *LinkHealth, s frame.Stats) {
+	h.FramesGood, h.FramesBad, h.SkippedBytes = s.Frames, s.BadFrames, s.SkippedBytes
+}

@@ -1,0 +1,284 @@
+package ingest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"yuanlu/agent/refund"
+	"yuanlu/protocol/frame"
+)
+
+// talker is a wire with everything a wire can do: one record per frame, a confirm when
+// it is durable, one at once, and a memory by which a repeat makes no record again.
+type talker struct {
+	memory Memory
+	wait   time.Time // Due then makes a record
+}
+
+func (w *talker) Scanner() *frame.Scanner { return frame.NewSTX() }
+
+func (w *talker) Frame(f frame.Frame, now Clock) (Step, error) {
+	text := string(f.Data)
+	switch {
+	case text == "hello":
+		return Step{Immediate: []byte("[hi]")}, nil
+	case text == "bad":
+		return Step{Reply: []byte("[bad]")}, errors.New("field 1, offset 0: got nothing, want something")
+	case text == "wait":
+		w.wait = now.Now.Add(time.Minute)
+		return Step{}, nil
+	}
+	if _, seen := w.memory.Get(text); seen {
+		return Step{Reply: []byte("[" + text + "]")}, nil
+	}
+	return Step{
+		Records: []Decoded{{Record: refund.Record{Kind: refund.KindSale, Stan: text}}},
+		Memory:  []refund.MemoryChange{{Key: text, Value: []byte("seen")}},
+		Reply:   []byte("[" + text + "]"),
+	}, nil
+}
+
+func (w *talker) Due(now Clock) (Step, time.Time) {
+	if w.wait.IsZero() || now.Now.Before(w.wait) {
+		return Step{}, w.wait
+	}
+	w.wait = time.Time{}
+	return Step{Records: []Decoded{{Record: refund.Record{Kind: refund.KindSale, Stan: "late"}}}}, w.wait
+}
+
+func (w *talker) End(Clock) Step { return Step{} }
+
+func startTalker(t *testing.T, change func(*bench, *Options)) (*bench, *memPort) {
+	t.Helper()
+	b := start(t, change)
+	b.w.wire = remembering{&talker{memory: b.w.memory}, b.w.memory}
+	port := newMemPort()
+	b.ports <- port
+	b.run()
+	return b, port
+}
+
+func say(p *memPort, texts ...string) {
+	for _, text := range texts {
+		f, err := frame.AppendSTX(nil, []byte(text))
+		if err == nil {
+			p.in <- f
+		}
+	}
+}
+
+func TestConfirmOnlyAfterTheCommit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, port := startTalker(t, func(b *bench, o *Options) { b.store.slow = 300 * time.Millisecond })
+		say(port, "a", "hello", "a") // the repeat comes while the first is on its way
+		pass(200 * time.Millisecond)
+		want(t, "said before the commit", port.said(), "[hi]")
+		pass(200 * time.Millisecond)
+		want(t, "said after it", port.said(), "[hi][a]")
+		want(t, "stored", b.store.stans(), "a")
+		say(port, "a", "bad")
+		pass(time.Second)
+		want(t, "a repeat, and a bad one", port.said(), "[hi][a][a][bad]")
+		want(t, "stored", b.store.stans(), "a")
+		want(t, "refused", b.w.Health().Refused, 1)
+		_ = b.stop()
+	})
+}
+
+func TestRecordsThatComeMeanwhileShareACommit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, port := startTalker(t, func(b *bench, o *Options) { b.store.slow = 300 * time.Millisecond })
+		for i := range 151 {
+			say(port, fmt.Sprint(i))
+			if i == 0 {
+				pass(time.Millisecond)
+			}
+		}
+		pass(250 * time.Millisecond)
+		want(t, "left in the port", len(port.in), 0) // read, though nothing is stored yet
+		want(t, "stored", b.store.stans(), "")
+		pass(10 * time.Second)
+		var sizes []int
+		for _, batch := range b.store.batches {
+			sizes = append(sizes, len(batch))
+		}
+		want(t, "sizes", fmt.Sprint(sizes), "[1 64 64 22]")
+		want(t, "confirms", strings.Count(port.said(), "["), 151)
+		_ = b.stop()
+	})
+}
+
+func TestNothingIsLostWhileTheStoreIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, port := startTalker(t, func(b *bench, o *Options) {
+			b.store.fail = errors.New("disk full")
+			o.MaxWaiting, o.Buffer = 4, 16
+		})
+		for i := range 40 {
+			say(port, fmt.Sprintf("%02d", i))
+		}
+		pass(5 * time.Minute)
+		h := b.w.Health()
+		want(t, "state", h.State, StateDegraded)
+		want(t, "reason", h.Reason, "the store does not take records: disk full")
+		want(t, "said", port.said(), "")
+		if h.Waiting > 8 || h.Stalls == 0 || len(port.in) < 20 {
+			t.Errorf("%d arrivals wait, %d stalls, %d frames are left in the port", h.Waiting, h.Stalls, len(port.in))
+		}
+		b.store.set(func(s *memStore) { s.fail = nil })
+		pass(30 * time.Second)
+		var all, said string
+		for i := range 40 {
+			all += fmt.Sprintf("%02d ", i)
+			said += fmt.Sprintf("[%02d]", i)
+		}
+		want(t, "stored", b.store.stans()+" ", all)
+		want(t, "said", port.said(), said)
+		want(t, "state", b.w.Health().State, StateOnline)
+		_ = b.stop()
+	})
+}
+
+func TestConfirmsGoOnlyToThePortThatAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, port := startTalker(t, func(b *bench, o *Options) { b.store.slow = 5 * time.Second })
+		other := newMemPort()
+		b.ports <- other
+		say(port, "a")
+		pass(time.Second)
+		port.gone <- io.EOF
+		pass(2 * time.Second)
+		say(other, "a")
+		pass(time.Second)
+		want(t, "said before the commit", port.said()+other.said(), "")
+		pass(5 * time.Second)
+		want(t, "said to the first", port.said(), "")
+		want(t, "said to the second, which asked too", other.said(), "[a]")
+		want(t, "stored", b.store.stans(), "a")
+		_ = b.stop()
+	})
+}
+
+func TestFrameWaitsForTheMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, port := startTalker(t, func(b *bench, o *Options) {
+			b.store.memory = map[string][]byte{"a": []byte("seen")}
+			b.store.forget = errors.New("database is locked")
+		})
+		other := newMemPort()
+		b.ports <- other
+		say(port, "a")
+		f, _ := frame.AppendSTX(nil, []byte("b"))
+		port.in <- append(f, f[:4]...)
+		pass(2 * time.Second)
+		want(t, "stored", b.store.stans(), "")
+		want(t, "said", port.said(), "")
+		want(t, "state", b.w.Health().State, StateDegraded)
+		b.store.set(func(s *memStore) { s.forget = nil })
+		pass(20 * time.Second)
+		want(t, "stored: a was seen in an earlier run", b.store.stans(), "b")
+		want(t, "said", port.said(), "[a][b]")
+		want(t, "state", b.w.Health().State, StateOnline)
+		want(t, "good", b.w.Health().FramesGood, 2)
+		want(t, "skipped", b.w.Health().SkippedBytes, 4)
+		_ = b.stop()
+	})
+}
+
+func TestDueMakesRecordsAsTimePasses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, port := startTalker(t, nil)
+		say(port, "wait")
+		pass(59 * time.Second)
+		want(t, "stored", b.store.stans(), "")
+		pass(2 * time.Second)
+		want(t, "stored", b.store.stans(), "late")
+		_ = b.stop()
+	})
+}
+
+func TestStopStoresWhatWasRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, port := startTalker(t, func(b *bench, o *Options) { b.store.slow = 200 * time.Millisecond })
+		for i := range 100 {
+			say(port, fmt.Sprint(i))
+		}
+		pass(10 * time.Millisecond)
+		if err := b.stop(); err != nil {
+			t.Error(err)
+		}
+		want(t, "stored", len(strings.Fields(b.store.stans())), 100)
+
+		b, port = startTalker(t, func(b *bench, o *Options) { b.store.slow = time.Hour })
+		say(port, "a", "b")
+		pass(10 * time.Millisecond)
+		from := time.Now()
+		if err := b.stop(); !errors.Is(err, ErrUnstored) || !strings.Contains(err.Error(), "2 of link pos") {
+			t.Errorf("got %v", err)
+		}
+		if d := time.Since(from); d > 5*time.Second {
+			t.Errorf("stopping took %v", d)
+		}
+	})
+}
+
+func TestOverlay(t *testing.T) {
+	store := &memStore{memory: map[string][]byte{"old": []byte("1")}}
+	o := newOverlay(store, "pos")
+	get := func(key string) string { v, ok := o.Get(key); return fmt.Sprintf("%s %t", v, ok) }
+	want(t, "stored", get("old"), "1 true")
+	want(t, "nowhere", get("new"), " false")
+	first := []refund.MemoryChange{{Key: "new", Value: []byte("2")}, {Key: "old"}}
+	second := []refund.MemoryChange{{Key: "new", Value: []byte("3")}}
+	o.Remember(first)
+	o.Remember(second)
+	want(t, "changed twice", get("new"), "3 true")
+	want(t, "deleted", get("old"), " false")
+	store.memory = map[string][]byte{"new": []byte("2")} // first is stored
+	o.stored(first)
+	want(t, "half stored", get("new"), "3 true")
+	want(t, "deleted and stored", get("old"), " false")
+	o.stored(second)
+	want(t, "what the store says", get("new"), "2 true")
+	want(t, "kept here", len(o.changed), 0)
+	store.forget = errors.New("away")
+	if _, ok := o.Get("old"); ok || o.err == nil {
+		t.Error("an error of the store is not kept")
+	}
+	o.Remember(first)
+	want(t, "remembered with holes", len(o.changed), 0)
+}
+
+func TestInboxKeepsOrder(t *testing.T) {
+	b := newInbox(8)
+	var got bytes.Buffer
+	take := func() {
+		buf := make([]byte, 3)
+		for {
+			n, m, more := b.take(buf)
+			got.Write(buf[:n])
+			if m != markNone {
+				fmt.Fprintf(&got, "<%d>", m)
+			}
+			if !more {
+				return
+			}
+		}
+	}
+	b.mark(markLost)
+	b.put(t.Context(), []byte("abcd"))
+	b.mark(markSilence)
+	b.mark(markLost)
+	b.put(t.Context(), []byte("ef"))
+	take()
+	b.put(t.Context(), []byte("0123456789")) // larger than the limit, alone
+	take()
+	want(t, "taken", got.String(), "<2>abcd<1><2>ef0123456789")
+	want(t, "stalls", b.stallCount(), 0)
+}
