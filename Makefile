@@ -1,0 +1,72 @@
+# Yuanlu. The two commands of the README: make demo, make test.
+# Everything here runs on Debian 12 or later with make, Go 1.26 and root; .ci/setup
+# installs what is missing and says so.
+
+SHELL   := /bin/bash
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+DATE    := $(shell git log -1 --format=%cI 2>/dev/null || date -u +%FT%TZ)
+LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.buildDate=$(DATE)
+
+# Tests that end processes, boot machines, run the twin or measure: never with -race.
+SLOW := ^Test(Kill|E2E|Lab|Twin|Soak)
+
+.PHONY: all build static demo test unit e2e lab twin bench soak fuzz vet clean setup
+
+all: build
+
+build: setup
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/yuanlu ./cmd/yuanlu
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/firmware-sim ./cmd/firmware-sim
+
+setup:
+	@.ci/setup build
+
+# One static file without USB, for terminals without libusb.
+static:
+	CGO_ENABLED=0 $(GO) build -trimpath -tags nousb -ldflags '$(LDFLAGS)' -o bin/yuanlu-static ./cmd/yuanlu
+
+demo: build
+	bin/firmware-sim demo --agent bin/yuanlu
+
+test:
+	@.ci/setup build test lab
+	@$(MAKE) --no-print-directory build vet static unit twin e2e lab
+
+vet:
+	@unformatted=$$(gofmt -l agent cmd drivers firmware-sim protocol); \
+	if [ -n "$$unformatted" ]; then echo "gofmt would change:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+
+unit:
+	$(GO) test -race -timeout 6m -skip '$(SLOW)' ./...
+
+# The judge against its twin, seeded.
+twin:
+	$(GO) test -timeout 3m -run '^TestTwin' ./agent/refund/...
+
+# The program that main builds, against the simulator, mosquitto, kill -9, full disks.
+e2e:
+	$(GO) test -timeout 8m -v -run '^Test(Kill|E2E)' ./agent/... ./cmd/...
+
+# USB in a virtual machine, where the kernel has none.
+lab:
+	$(GO) test -timeout 8m -v -run '^TestLab' ./drivers/...
+
+bench: build
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 60m -v ./cmd/yuanlu/bench
+
+# All of what `make test` runs a seeded tenth of.
+soak: build
+	YUANLU_SOAK=1 $(GO) test -timeout 120m -v -run '^Test(Kill|E2E|Lab|Twin|Soak)' ./...
+
+FUZZTIME ?= 60s
+fuzz:
+	@set -e; for p in $$($(GO) list ./...); do \
+	  for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz' || true); do \
+	    echo "== $$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p; \
+	  done; done
+
+clean:
+	rm -rf bin
