@@ -1,6 +1,7 @@
 package serialport
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"sync"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"go.bug.st/serial"
 	"golang.org/x/sys/unix"
@@ -18,6 +20,7 @@ const (
 	writePatience = 2 * time.Second // beyond the time the bytes need on the line
 	drainPatience = 500 * time.Millisecond
 	drainStep     = 5 * time.Millisecond
+	closePatience = 2 * time.Second // beyond drainPatience
 )
 
 // A Port is an open serial line. Its methods may be called from any goroutine;
@@ -127,7 +130,8 @@ func (p *Port) SetReadDeadline(t time.Time) error {
 }
 
 // Close wakes the calls under way, waits for them, gives bytes still on their way
-// out half a second, and frees the device. A second Close does nothing.
+// out half a second, and frees the device; it takes at most three seconds. A second
+// Close does nothing.
 func (p *Port) Close() error {
 	p.mu.Lock()
 	if p.closed {
@@ -142,7 +146,7 @@ func (p *Port) Close() error {
 	defer p.use.Unlock()
 	p.watch.stop()
 	p.drain()
-	return errors.Join(p.lib.Close(), p.file.Close())
+	return p.finish()
 }
 
 // drain lets what was written reach the line, then drops the rest: the last close
@@ -150,15 +154,53 @@ func (p *Port) Close() error {
 func (p *Port) drain() {
 	_, gone := p.state()
 	_ = p.raw.Control(func(fd uintptr) {
+		left := func() bool {
+			n, err := unix.IoctlGetInt(int(fd), unix.TIOCOUTQ)
+			return err == nil && n > 0
+		}
 		tick := time.NewTicker(drainStep)
 		defer tick.Stop()
-		for end := time.Now().Add(drainPatience); !gone && time.Now().Before(end); <-tick.C {
-			if left, err := unix.IoctlGetInt(int(fd), unix.TIOCOUTQ); err != nil || left == 0 {
-				return
-			}
+		for end := time.Now().Add(drainPatience); !gone && time.Now().Before(end) && left(); <-tick.C {
+		}
+		if !left() {
+			return
 		}
 		_ = unix.IoctlSetInt(int(fd), unix.TCFLSH, unix.TCOFLUSH) // best effort on a line that is dead
+		if left() {
+			noClosingWait(fd) // cdc-acm cannot flush
+		}
 	})
+}
+
+// noClosingWait tells a serial driver not to wait at the last close
+// (linux/serial.h, struct serial_struct). Only root may; others wait.
+func noClosingWait(fd uintptr) {
+	const (
+		waitNone  = 65535 // ASYNC_CLOSING_WAIT_NONE
+		offset    = 8*4 + 2 + 1 + 1 + 4
+		structure = 128 // at least its size on any machine
+	)
+	var serialStruct [structure]byte
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, fd, unix.TIOCGSERIAL, uintptr(unsafe.Pointer(&serialStruct))); errno != 0 {
+		return
+	}
+	binary.NativeEndian.PutUint16(serialStruct[offset:], waitNone)
+	_, _, _ = unix.Syscall(unix.SYS_IOCTL, fd, unix.TIOCSSERIAL, uintptr(unsafe.Pointer(&serialStruct)))
+}
+
+// finish closes both descriptors. Where the kernel insists on waiting for the
+// line, Close does not: it returns, and the device is free when the kernel is done.
+func (p *Port) finish() error {
+	done := make(chan error, 1)
+	go func() { done <- errors.Join(p.lib.Close(), p.file.Close()) }()
+	limit := time.NewTimer(closePatience)
+	defer limit.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-limit.C:
+		return p.fault("close", fmt.Errorf("the line takes nothing and its driver waits: %w", ErrBusy))
+	}
 }
 
 func (p *Port) state() (closed, gone bool) {

@@ -54,10 +54,10 @@ type Port struct {
 	link  link
 	node  io.Closer // holds the lock
 
-	life  context.Context // ends with Close or the loss of the device
-	end   context.CancelFunc
-	tasks sync.WaitGroup // reader, watcher
-	write sync.Mutex     // one writer; Close takes it too
+	life    context.Context // ends with Close or the loss of the device
+	end     context.CancelFunc
+	tasks   sync.WaitGroup // reader, watcher
+	writing chan struct{}  // one writer; Close takes it too
 
 	mu       sync.Mutex
 	changed  *sync.Cond
@@ -70,7 +70,7 @@ type Port struct {
 
 // newPort starts the reader and the watch.
 func newPort(name string, c channel, l link, node io.Closer, present func() bool) *Port {
-	p := &Port{name: name, in: c.in, out: c.out, outPk: c.outPacket, link: l, node: node}
+	p := &Port{name: name, in: c.in, out: c.out, outPk: c.outPacket, link: l, node: node, writing: make(chan struct{}, 1)}
 	p.changed = sync.NewCond(&p.mu)
 	p.life, p.end = context.WithCancel(context.Background())
 	p.tasks.Add(2)
@@ -146,14 +146,42 @@ func (p *Port) wake() {
 // two seconds longer than a slow device needs, then returns
 // os.ErrDeadlineExceeded. Other errors: ErrGone, os.ErrClosed.
 func (p *Port) Write(b []byte) (int, error) {
-	p.write.Lock()
-	defer p.write.Unlock()
+	select {
+	case p.writing <- struct{}{}:
+	case <-p.life.Done():
+		return 0, p.fault("write", p.state())
+	}
 	if err := p.state(); err != nil {
+		<-p.writing
 		return 0, p.fault("write", err)
 	}
+	type outcome struct {
+		sent int
+		err  error
+	}
 	patience := writePatience + time.Duration(len(b))*time.Second/writeRate
-	ctx, cancel := context.WithTimeout(p.life, patience)
-	defer cancel()
+	done := make(chan outcome, 1)
+	own := append([]byte(nil), b...) // a stuck transfer keeps it
+	go func() {
+		defer func() { <-p.writing }()
+		ctx, cancel := context.WithTimeout(p.life, patience)
+		defer cancel()
+		sent, err := p.send(ctx, own)
+		done <- outcome{sent, err}
+	}()
+	limit := time.NewTimer(patience + stuckPatience)
+	defer limit.Stop()
+	select {
+	case o := <-done:
+		return o.sent, o.err
+	case <-limit.C:
+		p.lose(ErrStuck)
+		return 0, p.fault("write", p.state())
+	}
+}
+
+// send moves b in transfers, and marks its end if the last one is a full packet.
+func (p *Port) send(ctx context.Context, b []byte) (int, error) {
 	sent, failures := 0, 0
 	for sent < len(b) {
 		n, err := p.link.write(ctx, b[sent:min(sent+writeSize, len(b))])
@@ -304,18 +332,17 @@ func (p *Port) Close() error {
 	p.changed.Broadcast()
 	p.mu.Unlock()
 
-	idle := make(chan struct{})
+	done := make(chan error, 1)
 	go func() {
-		defer close(idle)
 		p.tasks.Wait()
-		p.write.Lock() // a Write under way ends with life
-		defer p.write.Unlock()
+		p.writing <- struct{}{} // a Write under way ends with life; none begins after it
+		done <- errors.Join(p.link.close(), p.node.Close())
 	}()
 	limit := time.NewTimer(stuckPatience)
 	defer limit.Stop()
 	select {
-	case <-idle:
-		return errors.Join(p.link.close(), p.node.Close())
+	case err := <-done:
+		return err
 	case <-limit.C:
 		return p.fault("close", ErrStuck)
 	}

@@ -225,9 +225,6 @@ func (d *Device) pumpIn(u urb) bool {
 	case take(&d.faults.Babble):
 		d.session.submitted(u.seq, statusBabble, 0, nil)
 		return true
-	case take(&d.faults.Lie):
-		d.session.submitted(u.seq, statusOK, u.length+64, make([]byte, u.length+64))
-		return true
 	case len(d.toHost) == 0:
 		return false
 	}

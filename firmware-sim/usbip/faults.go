@@ -1,12 +1,15 @@
 package usbip
 
-// Faults say how a device misbehaves. Counters go down as faults happen; a device
+// Faults say how a device misbehaves. What a device says of itself is bent by
+// Config.Rewrite instead; what only a broken server could say (an answer longer
+// than asked for) is not offered: Linux 6.1 trusts it and crashes.
+//
+// Counters go down as faults happen; a device
 // whose counters are all zero behaves. Set them with Device.SetFaults.
 type Faults struct {
 	StallIn  int // so many next IN transfers find the endpoint halted, until the host clears it
 	StallOut int // the same for OUT
 	Babble   int // so many next IN transfers end as if the device had sent too much; no byte is lost
-	Lie      int // so many next IN transfers claim more bytes than the host asked for
 
 	MaxTransfer int // an IN transfer gives at most so many bytes. 0: no limit
 	ZeroLength  int // so many next IN transfers are empty

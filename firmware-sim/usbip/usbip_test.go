@@ -366,9 +366,9 @@ func TestStallLastsUntilItIsCleared(t *testing.T) {
 
 func TestFaultsOfInTransfers(t *testing.T) {
 	c, d := taken(t, Config{})
-	d.SetFaults(Faults{ZeroLength: 1, Babble: 1, Lie: 1, MaxTransfer: 3})
+	d.SetFaults(Faults{ZeroLength: 1, Babble: 1, MaxTransfer: 3})
 	var got []answer
-	for range 3 {
+	for range 2 {
 		c.submit(1, true, 8, "", nil)
 		got = append(got, c.answer(true))
 	}
@@ -380,8 +380,8 @@ func TestFaultsOfInTransfers(t *testing.T) {
 		got = append(got, c.answer(true))
 	}
 	want := []answer{
-		{3, 1, 0, 0, ""}, {3, 2, -75, 0, ""}, {3, 3, 0, 72, strings.Repeat("\x00", 72)},
-		{3, 4, 0, 3, "abc"}, {3, 5, 0, 2, "de"},
+		{3, 1, 0, 0, ""}, {3, 2, -75, 0, ""},
+		{3, 3, 0, 3, "abc"}, {3, 4, 0, 2, "de"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
