@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -178,99 +176,4 @@ func setRaw(fd int, speed uint32) error {
 	t.Ispeed, t.Ospeed = speed, speed
 	t.Cc[unix.VMIN], t.Cc[unix.VTIME] = 1, 0
 	return unix.IoctlSetTermios(fd, unix.TCSETS, t)
-}
-
-// Socket is a place where a terminal is plugged in: a line that can be taken away and comes back, for a PTY under
-// another name.
-type Socket struct {
-	spec, link string
-	baud       int
-	line       Line
-}
-
-// Plug opens the line that spec names: "pty", or the path of a tty. link, if not empty, is a symbolic link that
-// always points at the other end's present name. baud is for a tty only.
-func Plug(spec, link string, baud int) (*Socket, error) {
-	s := &Socket{spec: spec, link: link, baud: baud}
-	line, err := s.open()
-	if err != nil {
-		return nil, err
-	}
-	s.line = line
-	return s, s.point()
-}
-
-func (s *Socket) open() (Line, error) {
-	if s.spec == "pty" {
-		return OpenPTY()
-	}
-	return OpenTTY(s.spec, s.baud)
-}
-
-// Line is the line as it is plugged in now.
-func (s *Socket) Line() Line { return s.line }
-
-// Place is where the other end is found now: the link if there is one.
-func (s *Socket) Place() string {
-	if s.link != "" {
-		return s.link
-	}
-	return s.line.Place()
-}
-
-// Replug takes the line away for a while and brings it back, a PTY under another name.
-func (s *Socket) Replug(away time.Duration) error {
-	old := s.line
-	if s.spec != "pty" {
-		old.Close()
-		time.Sleep(away)
-		line, err := s.open()
-		if err != nil {
-			return err
-		}
-		s.line = line
-		return nil
-	}
-	// The new one is made first: the kernel would give the freed number out again.
-	line, err := s.open()
-	if err != nil {
-		return err
-	}
-	if s.link != "" {
-		if err := os.Remove(s.link); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return err
-		}
-	}
-	old.Close()
-	time.Sleep(away)
-	s.line = line
-	return s.point()
-}
-
-// point makes the link point at the line, replacing only a link.
-func (s *Socket) point() error {
-	if s.link == "" {
-		return nil
-	}
-	if i, err := os.Lstat(s.link); err == nil && i.Mode()&os.ModeSymlink == 0 {
-		return fmt.Errorf("%w: %s exists and is no symbolic link", ErrLine, s.link)
-	}
-	tmp := filepath.Join(filepath.Dir(s.link), "."+strings.TrimPrefix(filepath.Base(s.link), ".")+".new")
-	if err := os.Remove(tmp); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	if err := os.Symlink(s.line.Place(), tmp); err != nil {
-		return fmt.Errorf("%w: %w", ErrLine, err)
-	}
-	return os.Rename(tmp, s.link)
-}
-
-// Close takes the line and the link away.
-func (s *Socket) Close() error {
-	if s.link != "" {
-		if i, err := os.Lstat(s.link); err == nil && i.Mode()&os.ModeSymlink != 0 {
-			os.Remove(s.link)
-		}
-	}
-	return s.line.Close()
 }

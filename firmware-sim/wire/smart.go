@@ -7,3 +7,6 @@ type Smart struct{}
 func (s *Smart) Encode(r *Record) ([]Frame, error) {
 	return nil, &CannotCarry{"smart", "kind", "not built"}
 }
+
+// HoldsSmart says whether b is one whole frame of the smart wire with a right check byte.
+func HoldsSmart(b []byte) bool { return false }

@@ -1,0 +1,219 @@
+package scenario
+
+import (
+	"slices"
+	"time"
+
+	"yuanlu/firmware-sim/wire"
+)
+
+// Book is what an agent that heard every message of a terminal could know: the records in their order, so that the
+// verdicts the contract demands can be worked out. It holds one merchant. Not safe for concurrent use.
+type Book struct {
+	first  time.Time // the journal begins here
+	deeds  []*deed
+	byKey  map[string][]*deed // key name and value: sales and completions
+	byStan map[string][]*deed // terminal and stan: any kind
+}
+
+// deed is one event with what later ones did to it.
+type deed struct {
+	rec      wire.Record
+	amount   int64 // as adjusted
+	undone   bool
+	voided   []*deed
+	refunds  []*deed
+	verdict  verdict
+	original *deed
+}
+
+// verdict is the part of a verdict that later ones look at.
+type verdict struct {
+	recipient, reason, evidence, foundBy string
+	findings                             map[string]int
+	original                             *deed
+}
+
+// NewBook gives an empty book.
+func NewBook() *Book {
+	return &Book{byKey: map[string][]*deed{}, byStan: map[string][]*deed{}}
+}
+
+// Windows of verdicts.md § 3, in days.
+func window(channel string) int {
+	switch channel {
+	case "unionpay_qr":
+		return 360
+	case "card":
+		return 180
+	}
+	return 365
+}
+
+func moneyBack(kind string) bool {
+	return kind == "refund" || kind == "void" || kind == "completion_void"
+}
+
+// Add takes the next record. For a refund or void seen for the first time it gives the verdict the contract demands;
+// nil for everything else.
+func (b *Book) Add(r wire.Record) *Verdict {
+	if r.Training || r.Kind == "journal" {
+		return nil
+	}
+	if b.first.IsZero() {
+		b.first = r.At
+	}
+	if b.copyOf(&r) {
+		return nil
+	}
+	d := &deed{rec: r, amount: r.Amount}
+	switch r.Kind {
+	case "reversal":
+		if r.Outcome == "approved" {
+			b.undo(r.TerminalID, r.Batch, r.Stan)
+		}
+	case "adjust":
+		b.adjust(&r)
+	case "refund", "void", "completion_void":
+		d.verdict = b.judge(d)
+		b.link(d)
+	}
+	b.keep(d)
+	if !moneyBack(r.Kind) {
+		return nil
+	}
+	return d.verdict.public()
+}
+
+// Again gives the verdict on the refund or void of these numbers as it stands by now, nil if there is none.
+func (b *Book) Again(terminal, batch, stan string) *Verdict {
+	for _, d := range slices.Backward(b.byStan[terminal+"/"+stan]) {
+		if d.rec.Batch == batch && moneyBack(d.rec.Kind) {
+			if d.undone {
+				return verdict{recipient: "none", reason: "cancelled"}.public()
+			}
+			return d.verdict.public()
+		}
+	}
+	return nil
+}
+
+func (b *Book) keep(d *deed) {
+	b.deeds = append(b.deeds, d)
+	r := &d.rec
+	b.byStan[r.TerminalID+"/"+r.Stan] = append(b.byStan[r.TerminalID+"/"+r.Stan], d)
+	if r.Kind != "sale" && r.Kind != "completion" {
+		return
+	}
+	for key, value := range map[string]string{"channel_txn": r.ChannelTxn, "order_no": r.OrderNo, "rrn": r.RRN, "stan": r.Stan} {
+		if value != "" {
+			b.byKey[key+value] = append(b.byKey[key+value], d)
+		}
+	}
+}
+
+// copyOf takes a record that says an event again, with its final outcome for example.
+func (b *Book) copyOf(r *wire.Record) bool {
+	for _, d := range slices.Backward(b.byStan[r.TerminalID+"/"+r.Stan]) {
+		o := &d.rec
+		if o.Kind != r.Kind || o.Batch != r.Batch || o.Amount != r.Amount || r.Stan == "" || r.Batch == "" {
+			continue
+		}
+		if r.Copy == "" && r.At.Sub(o.At).Abs() > 72*time.Hour {
+			continue
+		}
+		if o.Outcome == "unknown" || o.Outcome == "pending" {
+			o.Outcome = r.Outcome
+		}
+		for _, m := range [][2]*string{{&o.ChannelTxn, &r.ChannelTxn}, {&o.RRN, &r.RRN}, {&o.OrderNo, &r.OrderNo}} {
+			if *m[0] == "" && *m[1] != "" {
+				*m[0] = *m[1]
+			}
+		}
+		if o.ChannelTxn != "" && (o.Kind == "sale" || o.Kind == "completion") && !slices.Contains(b.byKey["channel_txn"+o.ChannelTxn], d) {
+			b.byKey["channel_txn"+o.ChannelTxn] = append(b.byKey["channel_txn"+o.ChannelTxn], d)
+		}
+		if o.RRN != "" && (o.Kind == "sale" || o.Kind == "completion") && !slices.Contains(b.byKey["rrn"+o.RRN], d) {
+			b.byKey["rrn"+o.RRN] = append(b.byKey["rrn"+o.RRN], d)
+		}
+		if o.Party.IsZero() {
+			o.Party = r.Party
+		}
+		return true
+	}
+	return false
+}
+
+func (b *Book) undo(terminal, batch, stan string) {
+	for _, d := range slices.Backward(b.byStan[terminal+"/"+stan]) {
+		if d.rec.Batch == batch && batch != "" && d.rec.Kind != "preauth" && d.rec.Kind != "reversal" {
+			d.undone = true
+			return
+		}
+	}
+}
+
+// adjust changes the amount of the sale that an approved adjust names by its number or its RRN.
+func (b *Book) adjust(r *wire.Record) {
+	if r.Outcome != "approved" {
+		return
+	}
+	list := b.byKey["rrn"+r.Original.RRN]
+	if r.Original.Stan != "" {
+		list = b.byKey["stan"+r.Original.Stan]
+	}
+	for _, d := range slices.Backward(list) {
+		if r.Original.Stan == "" || d.rec.TerminalID == r.TerminalID && (r.Original.Batch == "" || d.rec.Batch == r.Original.Batch) {
+			d.amount = r.Amount
+			return
+		}
+	}
+}
+
+// link notes what a refund or void did to its original.
+func (b *Book) link(d *deed) {
+	d.original = d.verdict.original
+	if d.original == nil {
+		return
+	}
+	if d.rec.Kind == "refund" {
+		d.original.refunds = append(d.original.refunds, d)
+	} else if d.rec.Outcome == "approved" {
+		d.original.voided = append(d.original.voided, d)
+	}
+}
+
+func (d *deed) effective() bool {
+	o := d.rec.Outcome
+	return (o == "approved" || o == "unknown" || o == "pending") && !d.undone && !d.isVoided()
+}
+
+func (d *deed) isVoided() bool {
+	return slices.ContainsFunc(d.voided, func(v *deed) bool { return !v.undone })
+}
+
+// day is the local date of a time, as a day without clock.
+func day(t time.Time) time.Time {
+	return time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, time.UTC)
+}
+
+// date reads original.date of a record; ok is false if none was given.
+func date(r *wire.Record) (time.Time, bool) {
+	s := r.Original.Date
+	if t, err := time.Parse("2006-01-02", s); err == nil {
+		return t, true
+	}
+	if len(s) != 4 || s == "0000" {
+		return time.Time{}, false
+	}
+	last := day(r.At).AddDate(0, 0, 1)
+	for y := last.Year(); y > last.Year()-9; y-- {
+		t, err := time.Parse("20060102", time.Date(y, 1, 1, 0, 0, 0, 0, time.UTC).Format("2006")+s)
+		if err == nil && !t.After(last) {
+			return t, true
+		}
+	}
+	return time.Time{}, false
+}
+
+func daysApart(a, b time.Time) int { return int(day(a).Sub(day(b)).Hours() / 24) }

@@ -1,0 +1,58 @@
+package scenario
+
+import (
+	"slices"
+	"strings"
+)
+
+// Facts are what really happened in a refund or void, as only the firmware knows it.
+type Facts struct {
+	Payer, Recipient string // accounts, "anna/card"
+	Moved            bool   // money really moved, or may have
+	Invented         bool   // the named sale never was
+	OtherWay         bool   // it goes back by another channel than it came
+}
+
+// Label sets facts against the verdict that the contract demands. A refund is wrong if the money went to an account
+// that did not pay, or by another way, or was not owed, and the contract names that very fault; right if nothing is
+// wrong and no case is opened; everything else cannot be told from what the wire shows.
+func Label(f Facts, v *Verdict) *Truth {
+	t := &Truth{Case: v.Case, Recipient: v.Recipient, Reason: v.Reason, Evidence: v.Evidence, Decision: v.Decision,
+		FoundBy: v.FoundBy, Codes: v.Codes}
+	says := func(codes ...string) bool {
+		return slices.ContainsFunc(codes, func(c string) bool { return slices.Contains(v.Codes, c) })
+	}
+	owed := says("over_refund", "duplicate_refund", "original_not_refundable", "out_of_window", "void_anomaly",
+		"currency_mismatch", "other_merchant") && v.Case
+	strayed := says("recipient_mismatch", "payer_not_repaid", "channel_changed", "reissue_wrong_again")
+	other := f.Moved && f.Payer != f.Recipient && !f.Invented
+	why := func(label string, words ...string) *Truth {
+		t.Label, t.Why = label, strings.Join(words, " ")
+		return t
+	}
+	switch {
+	case !f.Moved:
+		return why(Right, "no money moved")
+	case f.Invented && says("no_original"):
+		return why(Wrong, "money for a sale that never was")
+	case f.Invented:
+		return why(CannotTell, "the sale never was, but may be older than the journal")
+	case other && strayed:
+		return why(Wrong, "paid by", f.Payer, "but returned to", f.Recipient)
+	case f.OtherWay && strayed:
+		return why(Wrong, "paid by", f.Payer, "but returned by another way")
+	case owed && v.Recipient != "unverifiable" && !says("original_ambiguous") && !onlySuspended(v):
+		return why(Wrong, "not owed:", strings.Join(v.Codes, ", "))
+	case other:
+		return why(CannotTell, "paid by", f.Payer, "and returned to", f.Recipient+", which the wire does not show")
+	case v.Case:
+		return why(CannotTell, "returned to the payer, which the wire does not show:", strings.Join(v.Codes, ", "))
+	}
+	return why(Right, "returned to the payer")
+}
+
+// onlySuspended says that the only thing against the money is that the original's own outcome is not known.
+func onlySuspended(v *Verdict) bool {
+	return v.Decision == "review" && slices.Contains(v.Codes, "original_not_refundable") &&
+		!slices.Contains(v.Codes, "out_of_window") && !slices.Contains(v.Codes, "void_anomaly")
+}

@@ -1,0 +1,82 @@
+package terminal
+
+import (
+	"fmt"
+	"time"
+
+	"yuanlu/firmware-sim/scenario"
+	"yuanlu/firmware-sim/wire"
+)
+
+// settle closes the batch with its totals; the next one has the next number.
+func (t *Terminal) settle(s scenario.Step) (*scenario.Entry, error) {
+	r := t.record("settlement", "")
+	totals := t.totals
+	r.Totals = &totals
+	t.fit(&r)
+	e := t.enter(s, r, "", "", nil)
+	t.open, t.totals = nil, wire.Totals{}
+	t.batch = t.batch%999_999 + 1
+	for _, d := range t.recent {
+		d.cleared = true
+	}
+	return e, nil
+}
+
+// full says that the batch cannot count any further: its totals have three digits for each count.
+func (t *Terminal) full() bool { return t.totals.DebitCount >= 990 || t.totals.CreditCount >= 990 }
+
+// reprint gives the open batch once more, each record as a copy. It is nothing that happened, so it has no number.
+func (t *Terminal) reprint() []scenario.Entry {
+	var out []scenario.Entry
+	for _, e := range t.open {
+		e.Record.Copy = "reprint"
+		e.Asked = false
+		out = append(out, e)
+	}
+	return out
+}
+
+// reverse takes back a transaction whose answer never came (wire cup8583).
+func (t *Terminal) reverse(s scenario.Step, d *deal) (*scenario.Entry, error) {
+	o := d.entry.Record
+	if t.o.Wire != "cup8583" {
+		return nil, fmt.Errorf("%w: do: wire %s has no reversal", ErrStep, t.o.Wire)
+	}
+	t.now = t.now.Add(time.Duration(5+t.rng.IntN(40)) * time.Second)
+	r := o
+	r.Kind, r.Outcome, r.ResponseCode, r.At = "reversal", "approved", "00", t.now.Truncate(time.Second)
+	decide(&r, s.Outcome)
+	r.RRN, r.AuthCode, r.Original = "", "", wire.Original{}
+	t.fit(&r)
+	e := t.enter(s, r, d.entry.Payer, "", nil)
+	if r.Outcome == "approved" {
+		d.left, d.voided = 0, true
+		t.uncount(&o)
+	}
+	return e, nil
+}
+
+func (t *Terminal) uncount(r *wire.Record) {
+	before := t.totals
+	t.totals = wire.Totals{}
+	t.count(r)
+	n := t.totals
+	t.totals = wire.Totals{DebitAmount: before.DebitAmount - n.DebitAmount, DebitCount: before.DebitCount - n.DebitCount,
+		CreditAmount: before.CreditAmount - n.CreditAmount, CreditCount: before.CreditCount - n.CreditCount}
+}
+
+// fit leaves out of a record what its wire has no place for: the firmware knows it and cannot say it.
+func (t *Terminal) fit(r *wire.Record) {
+	switch t.o.Wire {
+	case "mispos":
+		r.Funding, r.PayerAmount = "", nil
+		if moneyBack(r.Kind) {
+			r.OrderNo = ""
+		}
+	}
+}
+
+func moneyBack(kind string) bool {
+	return kind == "refund" || kind == "void" || kind == "completion_void"
+}
