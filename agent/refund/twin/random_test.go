@@ -169,7 +169,7 @@ func (d dice) again(journal []rec, at time.Time) refund.Record {
 	if d.chance(50) {
 		r.At = at.Format(time.RFC3339)
 	}
-	if d.chance(40) {
+	if r.Kind != refund.KindSettlement && d.chance(40) {
 		r.Outcome = pick(d, refund.Approved, refund.Declined, refund.Unknown, refund.Closed, refund.Abnormal)
 	}
 	if d.chance(20) {
