@@ -1,0 +1,275 @@
+package ledger
+
+import (
+	"context"
+	"time"
+
+	"yuanlu/agent/refund"
+)
+
+// Apply stores what arrived, judges it, and queues what the back office must be
+// told, all in one transaction: on nil it is durable. Later sightings see the
+// earlier ones of the same call. The result has one entry per sighting, in order.
+//
+// On ErrUnavailable nothing of it may be confirmed; the caller calls again with
+// the same arrivals, alone or among others. If the failed commit did reach the
+// disk they are recognised and answered, not stored again.
+func (d *DB) Apply(ctx context.Context, arrivals []refund.Arrival) ([]refund.Applied, error) {
+	if d.readOnly {
+		return nil, ErrReadOnly
+	}
+	if err := d.acquire(ctx); err != nil {
+		return nil, err
+	}
+	defer d.release()
+	if err := d.ready(ctx); err != nil {
+		return nil, err
+	}
+	try := &attempt{pending: true, first: d.now.seq + 1, applied: make([][]refund.Applied, len(arrivals))}
+	known := d.recognised(arrivals)
+	err := d.transact(func(t *tx) error {
+		for i := range arrivals {
+			if a, ok := known[i]; ok {
+				try.applied[i] = a
+				continue
+			}
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			a, err := t.arrival(&arrivals[i])
+			if err != nil {
+				return err
+			}
+			try.applied[i] = a
+		}
+		try.last = t.n.seq
+		d.o.step("apply.commit")
+		return t.n.payers.flush(t.c, t.n.seq)
+	})
+	if err != nil {
+		if d.unknown {
+			d.noteLost(try, arrivals)
+		}
+		return nil, err
+	}
+	d.o.step("apply.done")
+	d.forgetRecognised(arrivals, known)
+	var all []refund.Applied
+	for _, a := range try.applied {
+		all = append(all, a...)
+	}
+	return all, nil
+}
+
+// arrival stores one frame's sightings and what its wire must remember.
+func (t *tx) arrival(a *refund.Arrival) ([]refund.Applied, error) {
+	link, err := t.link(a.Link)
+	if err != nil {
+		return nil, err
+	}
+	applied := make([]refund.Applied, 0, len(a.Sightings))
+	for i := range a.Sightings {
+		s := &a.Sightings[i]
+		t.n.seq++
+		ch, err := t.d.judge.Apply(t.h, t.n.seq, s.Record)
+		if err != nil {
+			return nil, err
+		}
+		done, err := t.store(link, s, &ch)
+		if err != nil {
+			return nil, err
+		}
+		done.Link = a.Link
+		applied = append(applied, done)
+	}
+	for i := range a.Memory {
+		if err := t.remember(link, &a.Memory[i]); err != nil {
+			return nil, err
+		}
+	}
+	return applied, nil
+}
+
+// store writes what the judge made of one sighting.
+func (t *tx) store(link int64, s *refund.Sighting, ch *refund.Changes) (refund.Applied, error) {
+	done := refund.Applied{Seq: ch.Seq, CopyOf: ch.CopyOf, Record: s.Record, Note: ch.Note, Integrity: ch.Integrity}
+	if err := t.insertRecord(link, s, ch); err != nil {
+		return done, err
+	}
+	for i := range ch.Events {
+		if e := &ch.Events[i]; e.Event.Seq != ch.Seq {
+			if err := t.updateEvent(e); err != nil {
+				return done, err
+			}
+		}
+	}
+	if ch.Bounds != nil {
+		ch.Bounds.RemovedDay = t.n.bounds.RemovedDay
+		t.n.bounds = *ch.Bounds
+		if err := saveBounds(t.c, ch.Bounds); err != nil {
+			return done, err
+		}
+	}
+	why := circumstances{
+		time: s.Received, synced: s.ClockSynced, seq: ch.Seq, record: &s.Record,
+		historical: historical(s) || t.d.rebuilding,
+	}
+	if err := t.say(ch.Verdicts, &why, &done); err != nil {
+		return done, err
+	}
+	if ch.Integrity != nil && !t.d.temporary {
+		if err := t.queueGap(ch.Integrity, &why); err != nil {
+			return done, err
+		}
+	}
+	t.n.newest = newerAt(t.n.newest, &s.Record, s.ClockSynced, s.Received)
+	t.n.synced = s.ClockSynced
+	return done, t.count(s, ch)
+}
+
+// historical reports whether a sighting tells of something that did not just
+// happen: the firmware calls it a repeat, or it lies more than a day before its
+// reception by a trusted clock.
+func historical(s *refund.Sighting) bool {
+	if s.Record.Copy != "" {
+		return true
+	}
+	at, ok := s.Record.Time()
+	return ok && s.ClockSynced && s.Received.Sub(at) > day
+}
+
+// insertRecord writes the sighting's own row, and for a first sighting its keys.
+func (t *tx) insertRecord(link int64, s *refund.Sighting, ch *refund.Changes) error {
+	row := recordRow{
+		seq: ch.Seq, copyOf: ch.CopyOf, link: link, received: millis(s.Received),
+		mac: packMAC(s.FrameMAC), note: ch.Note,
+	}
+	if s.ClockSynced {
+		row.flags |= flagSynced
+	}
+	if s.AtFromClock {
+		row.flags |= flagAtClock
+	}
+	body := &s.Record
+	for i := range ch.Events {
+		e := &ch.Events[i]
+		if e.Event.Seq != ch.Seq {
+			continue
+		}
+		body = &e.Event.Record
+		row.undoneBy, row.observed = e.Event.UndoneBy, packTotals(e.Event.Observed)
+		if body.Kind.Judged() {
+			if row.caseID = t.caseID; row.caseID == "" {
+				row.caseID = caseID(t.d.keys.kase, &s.Record)
+			}
+			row.keys = packKeys(e.Keys)
+		}
+		if err := t.insertKeys(ch.Seq, e.Keys); err != nil {
+			return err
+		}
+		if len(e.Payer) > 0 {
+			t.n.payers.add(ch.Seq, e.Payer)
+		}
+	}
+	row.body = refund.EncodeStored(t.h.body[:0], body)
+	t.h.body = row.body
+	return row.insert(t.c)
+}
+
+func (t *tx) insertKeys(seq int64, keys []refund.Key) error {
+	for _, k := range keys {
+		s, err := t.c.prepare(`INSERT OR IGNORE INTO key(value, seq) VALUES(?1, ?2)`)
+		if err != nil {
+			return err
+		}
+		t.h.buf = keyBytes(t.h.buf[:0], k)
+		s.bindBlob(1, t.h.buf)
+		s.bindInt(2, seq)
+		if err := s.run(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// updateEvent replaces what is stored of an event. A refund's keys are replaced;
+// any other event only gains keys: its copies fill what was empty and change
+// nothing that it is found by (verdicts.md § 1.3).
+func (t *tx) updateEvent(e *refund.Stored) error {
+	seq, judged := e.Event.Seq, e.Event.Record.Kind.Judged()
+	if judged {
+		if err := t.removeKeys(seq); err != nil {
+			return err
+		}
+	}
+	if err := t.insertKeys(seq, e.Keys); err != nil {
+		return err
+	}
+	if len(e.Payer) > 0 {
+		t.n.payers.add(seq, e.Payer)
+	}
+	s, err := t.c.prepare(`UPDATE record SET undone_by = ?2, keys = ?3, observed = ?4, crc = ?5, body = ?6 WHERE seq = ?1`)
+	if err != nil {
+		return err
+	}
+	body := refund.EncodeStored(t.h.body[:0], &e.Event.Record)
+	t.h.body = body
+	s.bindInt(1, seq)
+	bindPositive(s, 2, e.Event.UndoneBy)
+	if judged {
+		s.bindBlob(3, packKeys(e.Keys))
+	} else {
+		s.bindNull(3)
+	}
+	bindStated(s, 4, packTotals(e.Event.Observed))
+	s.bindInt(5, rowSum(seq, body))
+	s.bindJSON(6, body)
+	return s.run()
+}
+
+// removeKeys removes the keys that a refund's row names.
+func (t *tx) removeKeys(seq int64) error {
+	s, err := t.c.prepare(`SELECT keys FROM record WHERE seq = ?1`)
+	if err != nil {
+		return err
+	}
+	s.bindInt(1, seq)
+	more, err := s.step()
+	packed := []byte(nil)
+	if err == nil && more {
+		packed = s.bytes(0)
+	}
+	s.reset()
+	if err != nil {
+		return err
+	}
+	return eachPackedKey(packed, func(value []byte) error {
+		del, err := t.c.prepare(`DELETE FROM key WHERE value = ?1 AND seq = ?2`)
+		if err != nil {
+			return err
+		}
+		del.bindBlob(1, value)
+		del.bindInt(2, seq)
+		return del.run()
+	})
+}
+
+// count adds a refund to its day, for status.
+func (t *tx) count(s *refund.Sighting, ch *refund.Changes) error {
+	if ch.CopyOf != 0 || ch.Note != "" || !s.Record.Kind.Judged() || t.d.temporary {
+		return nil
+	}
+	return t.countDay(s.Received, 1, 0)
+}
+
+func (t *tx) countDay(when time.Time, refunds, cases int64) error {
+	s, err := t.c.prepare(`INSERT INTO daily(day, refunds, cases) VALUES(?1, ?2, ?3)
+ ON CONFLICT(day) DO UPDATE SET refunds = refunds + ?2, cases = cases + ?3`)
+	if err != nil {
+		return err
+	}
+	s.bindText(1, when.Format(time.DateOnly))
+	s.bindInt(2, refunds)
+	s.bindInt(3, cases)
+	return s.run()
+}

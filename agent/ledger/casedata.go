@@ -1,0 +1,168 @@
+package ledger
+
+import (
+	"bytes"
+	"encoding/json"
+
+	"yuanlu/agent/refund"
+)
+
+// caseData is the `data` of a case event. Its members and their order are those of
+// topics.md, Case event; explain stands besides.
+type caseData struct {
+	CaseID   string          `json:"case_id"`
+	Severity string          `json:"severity"`
+	Decision refund.Decision `json:"decision"`
+	Verdict  refund.Verdict  `json:"verdict"`
+	Explain  refund.Explain  `json:"explain"`
+	Refund   *sideData       `json:"refund"`
+	Original *sideData       `json:"original"`
+	Evidence []evidenceData  `json:"evidence"`
+}
+
+// sideData is a refund or its original as told to the back office.
+type sideData struct {
+	Link          string         `json:"link"`
+	Kind          refund.Kind    `json:"kind"`
+	Outcome       refund.Outcome `json:"outcome"`
+	MerchantID    string         `json:"merchant_id"`
+	TerminalID    string         `json:"terminal_id"`
+	Operator      string         `json:"operator"`
+	Channel       refund.Channel `json:"channel"`
+	Entry         refund.Entry   `json:"entry"`
+	Amount        int64          `json:"amount"`
+	PayerAmount   *int64         `json:"payer_amount,omitempty"`
+	Currency      string         `json:"currency"`
+	At            string         `json:"at"`
+	Stan          string         `json:"stan"`
+	Batch         string         `json:"batch"`
+	RRN           string         `json:"rrn"`
+	OrderNo       string         `json:"order_no"`
+	ChannelTxn    string         `json:"channel_txn"`
+	RefundNo      string         `json:"refund_no"`
+	ChannelRefund string         `json:"channel_refund"`
+	Party         *partyData     `json:"party"`
+}
+
+// partyData is what may be told of a party: never more than the newest token and
+// the masked form.
+type partyData struct {
+	Scheme refund.Scheme `json:"scheme"`
+	Shown  string        `json:"shown"`
+	Token  string        `json:"token"`
+}
+
+// evidenceData names one sighting.
+type evidenceData struct {
+	Record   int64  `json:"record"`
+	FrameMAC string `json:"frame_mac"`
+	Received string `json:"received"`
+}
+
+// mostEvidence bounds the sightings named of the refund and of its original each:
+// a batch printed again every day must not make the event too large to send.
+const mostEvidence = 8
+
+func sideOf(link string, r *refund.Record) *sideData {
+	s := &sideData{
+		Link: link, Kind: r.Kind, Outcome: r.Outcome, MerchantID: r.MerchantID, TerminalID: r.TerminalID,
+		Operator: r.Operator, Channel: r.Channel, Entry: r.Entry, Amount: r.Amount, Currency: r.Currency, At: r.At,
+		Stan: r.Stan, Batch: r.Batch, RRN: r.RRN, OrderNo: r.OrderNo, ChannelTxn: r.ChannelTxn,
+		RefundNo: r.RefundNo, ChannelRefund: r.ChannelRefund,
+	}
+	if s.Channel == "" {
+		s.Channel = refund.ChannelUnknown
+	}
+	if s.Entry == "" {
+		s.Entry = refund.EntryNone
+	}
+	if r.HasPayerAmount {
+		s.PayerAmount = &r.PayerAmount
+	}
+	if p := r.Party; p != nil {
+		s.Party = &partyData{Scheme: p.Scheme, Shown: p.Shown}
+		if s.Party.Scheme == "" {
+			s.Party.Scheme = refund.SchemeNone
+		}
+		if len(p.Tokens) > 0 {
+			s.Party.Token = p.Tokens[0]
+		}
+	}
+	return s
+}
+
+// caseData gathers what an event of this case says, and completes the change with
+// both records.
+func (t *tx) caseData(step *refund.CaseChange, row *recordRow) ([]byte, error) {
+	v := &step.Judged.Verdict
+	r, err := row.decode()
+	if err != nil {
+		return nil, err
+	}
+	step.Refund = r
+	data := caseData{
+		CaseID: step.CaseID, Severity: step.Severity.String(), Decision: v.Decision, Verdict: *v,
+		Explain: step.Judged.Explain, Refund: sideOf(t.linkName(row.link), &r),
+	}
+	if data.Evidence, err = appendEvidence(nil, t.c, row); err != nil {
+		return nil, err
+	}
+	if v.Original != nil {
+		o, err := loadRow(t.c, v.Original.Seq)
+		if err != nil {
+			return nil, err
+		}
+		if o != nil {
+			rec, err := o.decode()
+			if err != nil {
+				return nil, err
+			}
+			step.Original = &rec
+			data.Original = sideOf(t.linkName(o.link), &rec)
+			if data.Evidence, err = appendEvidence(data.Evidence, t.c, o); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return marshal(&data)
+}
+
+// marshal is json.Marshal without the escaping of HTML.
+func marshal(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+// appendEvidence adds the first sighting of an event and its newest copies.
+func appendEvidence(list []evidenceData, c *conn, row *recordRow) ([]evidenceData, error) {
+	list = append(list, evidenceData{row.seq, unpackMAC(row.mac), stamp(row.received)})
+	s, err := c.prepare(`SELECT seq, frame_mac, received FROM record WHERE copy_of = ?1 ORDER BY seq DESC LIMIT ?2`)
+	if err != nil {
+		return nil, err
+	}
+	s.bindInt(1, row.seq)
+	s.bindInt(2, mostEvidence-1)
+	defer s.reset()
+	for {
+		more, err := s.step()
+		if err != nil || !more {
+			return list, err
+		}
+		list = append(list, evidenceData{s.int(0), unpackMAC(s.bytes(1)), stamp(s.int(2))})
+	}
+}
+
+// stamp is a stored time as events carry it.
+func stamp(ms int64) string {
+	if ms == 0 {
+		return ""
+	}
+	return timeOf(ms).Format(timeFormat)
+}
+
+const timeFormat = "2006-01-02T15:04:05.000Z07:00"

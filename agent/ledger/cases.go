@@ -1,0 +1,218 @@
+package ledger
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"yuanlu/agent/refund"
+)
+
+// circumstances is what the events of one record, or of one release, have in common.
+type circumstances struct {
+	time       time.Time
+	synced     bool
+	historical bool
+	seq        int64
+	record     *refund.Record
+}
+
+// say stores verdicts, notes which of them wait, and queues the case events of
+// those that are said, in the same transaction (topics.md, rule 1).
+func (t *tx) say(verdicts []refund.Judged, why *circumstances, done *refund.Applied) error {
+	for i := range verdicts {
+		j := &verdicts[i]
+		seq := j.Verdict.Seq
+		if err := storeVerdict(t.c, j); err != nil {
+			return err
+		}
+		if j.Held {
+			if err := t.hold(seq); err != nil {
+				return err
+			}
+			continue
+		}
+		if t.d.mayHold(t, seq) {
+			if err := t.unhold(seq); err != nil {
+				return err
+			}
+		}
+		done.Verdicts = append(done.Verdicts, *j)
+		if t.d.temporary {
+			continue
+		}
+		ch, err := t.caseStep(j, why)
+		if err != nil {
+			return err
+		}
+		if ch != nil {
+			done.Cases = append(done.Cases, *ch)
+		}
+	}
+	return nil
+}
+
+// mayHold reports whether a verdict may be among the held ones.
+func (d *DB) mayHold(t *tx, seq int64) bool {
+	return d.temporary || d.held[seq] != nil || len(t.atEnd) > 0
+}
+
+// caseRow is one row of the table cases.
+type caseRow struct {
+	id             string
+	seq, original  int64
+	open           bool
+	severity       refund.Severity
+	events         int64
+	opened, change int64
+	told           string
+}
+
+// caseStep takes a said verdict into the life of its refund's case and queues what
+// the back office must hear, nil if it need not.
+//
+// A case is opened the first time a finding reaches min_severity. After that every
+// change of recipient, evidence, decision, original or findings is told: as cleared
+// if the decision falls to pass, else as revised. Source: topics.md, Types.
+func (t *tx) caseStep(j *refund.Judged, why *circumstances) (*refund.CaseChange, error) {
+	v := &j.Verdict
+	row, err := loadRow(t.c, v.Seq)
+	if err != nil {
+		return nil, err
+	}
+	if row == nil || row.caseID == "" {
+		return nil, nil
+	}
+	old, err := loadCase(t.c, row.caseID)
+	if err != nil {
+		return nil, err
+	}
+	worst, told := worstOf(v), toldOf(v)
+	step := refund.CaseChange{CaseID: row.caseID, Severity: worst, Judged: *j}
+	now := caseRow{id: row.caseID, seq: v.Seq, open: true, severity: worst, events: 1, told: told, change: millis(why.time)}
+	if v.Original != nil {
+		now.original = v.Original.Seq
+	}
+	switch {
+	case old == nil && worst < t.d.o.MinSeverity:
+		return nil, nil
+	case old == nil:
+		step.Type, now.opened = refund.CaseOpened, now.change
+		if err := t.countDay(why.time, 0, 1); err != nil {
+			return nil, err
+		}
+	case old.told == told:
+		return nil, nil
+	default:
+		step.Type = refund.CaseRevised
+		now.events, now.opened = old.events+1, old.opened
+		wasPass := decisionTold(old.told) == refund.Pass
+		switch {
+		case v.Decision == refund.Pass && !wasPass:
+			step.Type, now.open = refund.CaseCleared, false
+		case v.Decision == refund.Pass:
+			now.open = old.open
+		}
+	}
+	if err := saveCase(t.c, &now); err != nil {
+		return nil, err
+	}
+	return &step, t.queueCase(&step, &now, row, why)
+}
+
+// worstOf is the severity of the worst finding, 0 without findings.
+func worstOf(v *refund.Verdict) refund.Severity {
+	var worst refund.Severity
+	for i := range v.Findings {
+		worst = max(worst, v.Findings[i].Severity)
+	}
+	return worst
+}
+
+// toldOf is what of a verdict makes a new event when it changes. The decision
+// stands first.
+func toldOf(v *refund.Verdict) string {
+	var b strings.Builder
+	b.WriteString(string(v.Decision) + " " + string(v.Recipient) + " " + string(v.Evidence) + " ")
+	if v.Original != nil {
+		b.WriteString(strconv.FormatInt(v.Original.Seq, 10) + "/" + v.Original.FoundBy)
+	}
+	for i := range v.Findings {
+		b.WriteString(" " + v.Findings[i].Code + "=" + v.Findings[i].Severity.String())
+	}
+	return b.String()
+}
+
+func decisionTold(told string) refund.Decision {
+	d, _, _ := strings.Cut(told, " ")
+	return refund.Decision(d)
+}
+
+func loadCase(c *conn, id string) (*caseRow, error) {
+	s, err := c.prepare(`SELECT seq, original, open, severity, events, opened, changed, told FROM cases WHERE case_id = ?1`)
+	if err != nil {
+		return nil, err
+	}
+	s.bindText(1, id)
+	defer s.reset()
+	more, err := s.step()
+	if err != nil || !more {
+		return nil, err
+	}
+	return &caseRow{id: id, seq: s.int(0), original: s.int(1), open: s.int(2) != 0, severity: refund.Severity(s.int(3)),
+		events: s.int(4), opened: s.int(5), change: s.int(6), told: s.text(7)}, nil
+}
+
+func saveCase(c *conn, r *caseRow) error {
+	s, err := c.prepare(`INSERT OR REPLACE INTO cases(case_id, seq, original, open, severity, events, opened, changed, told)
+ VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)`)
+	if err != nil {
+		return err
+	}
+	s.bindText(1, r.id)
+	s.bindInt(2, r.seq)
+	bindPositive(s, 3, r.original)
+	open := int64(0)
+	if r.open {
+		open = 1
+	}
+	s.bindInt(4, open)
+	s.bindInt(5, int64(r.severity))
+	s.bindInt(6, r.events)
+	s.bindInt(7, r.opened)
+	s.bindInt(8, r.change)
+	s.bindText(9, r.told)
+	return s.run()
+}
+
+// loadRow gives a record's row, nil if there is none.
+func loadRow(c *conn, seq int64) (*recordRow, error) {
+	s, err := c.prepare(`SELECT ` + recordColumns + ` FROM record WHERE seq = ?1`)
+	if err != nil {
+		return nil, err
+	}
+	s.bindInt(1, seq)
+	defer s.reset()
+	more, err := s.step()
+	if err != nil || !more {
+		return nil, err
+	}
+	row, err := scanRecord(s)
+	if err != nil {
+		return nil, err
+	}
+	return &row, nil
+}
+
+// linkName is the name of a link by its number.
+func (t *tx) linkName(id int64) string {
+	if name, ok := t.d.names[id]; ok {
+		return name
+	}
+	for name, n := range t.links {
+		if n == id {
+			return name
+		}
+	}
+	return ""
+}

@@ -1,0 +1,124 @@
+package ledger
+
+import (
+	"fmt"
+)
+
+// wholeCheck is the size in bytes up to which every opening checks the whole file.
+// In a larger one the small tables are checked, and what is read: a damaged page or
+// row shows when it is, and the reopening after it checks everything.
+const wholeCheck = 16 << 20
+
+// smallTables are those without which nothing goes.
+var smallTables = [...]string{"meta", "link", "held", "cases", "outbox", "untold", "quarantine", "memory", "daily"}
+
+// check finds out whether a database file is a whole store. What is wrong is errDamaged.
+func check(c *conn, whole bool) (err error) {
+	defer asDamage(&err)
+	if err := checkHeader(c); err != nil {
+		return err
+	}
+	tables, _, err := c.queryInt(`SELECT count(*) FROM sqlite_schema`)
+	if err != nil || tables == 0 {
+		return err
+	}
+	pages, _, err := c.queryInt("PRAGMA page_count")
+	if err != nil {
+		return err
+	}
+	size, _, err := c.queryInt("PRAGMA page_size")
+	if err != nil {
+		return err
+	}
+	if whole || pages*size <= wholeCheck {
+		if err := quickCheck(c, "PRAGMA quick_check(1)"); err != nil {
+			return err
+		}
+		return checkRows(c)
+	}
+	for _, table := range smallTables {
+		if err := quickCheck(c, "PRAGMA quick_check("+table+")"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkHeader tells a store from another program's database. A database without
+// tables is a store whose making was cut short.
+func checkHeader(c *conn) error {
+	id, _, err := c.queryInt("PRAGMA application_id")
+	if err != nil || id == applicationID {
+		return err
+	}
+	tables, _, err := c.queryInt(`SELECT count(*) FROM sqlite_schema`)
+	if err != nil || id == 0 && tables == 0 {
+		return err
+	}
+	return fmt.Errorf("%w: application id %#x, want %#x", errDamaged, id, applicationID)
+}
+
+func quickCheck(c *conn, pragma string) error {
+	text, err := c.queryText(pragma)
+	if err != nil {
+		return err
+	}
+	if text != "ok" {
+		return fmt.Errorf("%w: %s", errDamaged, clip(text, 200))
+	}
+	return nil
+}
+
+// checkRows compares every guarded row with its checksum.
+func checkRows(c *conn) error {
+	version, _, err := c.queryInt("PRAGMA user_version")
+	if err != nil || version == 0 {
+		return err
+	}
+	for _, q := range []struct{ table, sql string }{
+		{"record", `SELECT seq, crc, body, '' FROM record`},
+		{"verdict", `SELECT seq, crc, verdict, explain FROM verdict`},
+	} {
+		err := eachRow(c, q.sql, func(s *stmt) error {
+			if rowSum(s.int(0), s.view(2), s.view(3)) != s.int(1) {
+				return &rowError{q.table, s.int(0), "checksum does not match"}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return eachRow(c, `SELECT entry, crc, data FROM outbox`, func(s *stmt) error {
+		if int64(checksum(s.view(2))) != s.int(1) {
+			return &rowError{"outbox", s.int(0), "checksum does not match"}
+		}
+		return nil
+	})
+}
+
+// eachRow calls do for each row of a query without arguments.
+func eachRow(c *conn, sql string, do func(*stmt) error) error {
+	s, err := c.prepare(sql)
+	if err != nil {
+		return err
+	}
+	defer s.reset()
+	for {
+		more, err := s.step()
+		if err != nil || !more {
+			return err
+		}
+		if err := do(s); err != nil {
+			return err
+		}
+	}
+}
+
+// asDamage turns a fault inside SQLite, which only a damaged file can cause, into
+// errDamaged. It guards what reads files that nothing has checked yet.
+func asDamage(err *error) {
+	if v := recover(); v != nil {
+		*err = fmt.Errorf("%w: reading it faults", errDamaged)
+	}
+}

@@ -1,0 +1,351 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"yuanlu/agent/refund"
+)
+
+// judge is what the store asks of refund.Judge; tests give others.
+type judge interface {
+	Apply(h refund.History, seq int64, r refund.Record) (refund.Changes, error)
+	Release(h refund.History, seq int64) (refund.Changes, error)
+}
+
+// DB is the store of one terminal. It is safe for concurrent use. Every exported
+// method that writes is one transaction, durable when it returns nil.
+//
+// After an I/O error the store closes itself and every method gives
+// ErrUnavailable until a later call has reopened and checked it.
+type DB struct {
+	dir       string
+	o         Options
+	judge     judge
+	keys      *Keys
+	lock      *storeLock
+	readOnly  bool
+	temporary bool
+
+	writer     chan struct{} // holds one token: the right to use what stands below
+	w          *conn         // nil while the store is not available
+	now        figures       // as committed
+	held       map[int64]*heldVerdict
+	links      map[string]int64
+	names      map[int64]string
+	fault      error      // why w is nil
+	failed     time.Time  // when it was last tried in vain
+	lost       []*attempt // batches whose commit failed and which may be on the disk
+	unknown    bool       // the last transaction failed in its commit
+	ran        running
+	stream     string
+	damage     []DamageNote
+	toldDamage int  // of damage
+	rebuilding bool // a salvage judges old records again
+	closed     bool
+
+	queue   queue // what waits in the outbox; has a lock of its own
+	readers readers
+}
+
+// figures is what a transaction counts on from the one before. It is copied when
+// one begins and copied back when it is committed, so a rollback undoes it.
+type figures struct {
+	seq      int64 // newest record
+	bounds   refund.Bounds
+	newest   time.Time // newest trusted `at`
+	synced   bool      // whether the clock was trusted at the newest record
+	payers   payers
+	outbox   outboxFigures
+	removed  int64 // records that retention has removed
+	sweeping bool  // keys of removed records may be left
+	swept    sweepPlace
+	looked   int64 // newest record that retention has looked at
+}
+
+// tx is one transaction on the writer connection.
+type tx struct {
+	d      *DB
+	c      *conn
+	n      figures
+	h      *history
+	links  map[string]int64 // added by this transaction
+	atEnd  []func()         // run once it is committed
+	queued []queued         // new outbox entries
+	saved  bool             // saveSent has run
+	caseID string           // in place of the computed one, "": none
+}
+
+// after has f run once the transaction is committed.
+func (t *tx) after(f func()) { t.atEnd = append(t.atEnd, f) }
+
+// acquire waits for the writer; release gives it back.
+func (d *DB) acquire(ctx context.Context) error {
+	select {
+	case <-d.writer:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (d *DB) release() { d.writer <- struct{}{} }
+
+// write runs do in a transaction. See DB for what an error means.
+func (d *DB) write(ctx context.Context, do func(*tx) error) error {
+	if d.readOnly {
+		return ErrReadOnly
+	}
+	if err := d.acquire(ctx); err != nil {
+		return err
+	}
+	defer d.release()
+	if err := d.ready(ctx); err != nil {
+		return err
+	}
+	return d.transact(do)
+}
+
+// ready makes sure that there is a writer connection.
+func (d *DB) ready(ctx context.Context) error {
+	if d.closed {
+		return ErrClosed
+	}
+	if d.w != nil {
+		return nil
+	}
+	return d.reopen(ctx)
+}
+
+// transact is write for a caller that has the writer.
+func (d *DB) transact(do func(*tx) error) error {
+	if err := d.w.begin(); err != nil {
+		return d.failedWith(err)
+	}
+	t := &tx{d: d, c: d.w, n: d.now}
+	t.h = &history{c: d.w, bounds: &t.n.bounds, payers: &t.n.payers}
+	d.unknown = false
+	err := do(t)
+	if err == nil {
+		err = t.saveFigures()
+	}
+	if err == nil {
+		err = d.w.commit()
+		d.unknown = err != nil
+	}
+	if err != nil {
+		return d.failedWith(err)
+	}
+	d.now = t.n
+	d.queue.append(t.queued)
+	for _, f := range t.atEnd {
+		f()
+	}
+	return nil
+}
+
+// failedWith ends the transaction after an error and decides what the error says
+// about the store: nothing, no room, or that it must be reopened.
+func (d *DB) failedWith(err error) error {
+	if d.w != nil && d.w.inTransaction() {
+		if e := d.w.exec("ROLLBACK"); e != nil && d.w.inTransaction() {
+			d.breakOff(e)
+			return unavailable(err)
+		}
+	}
+	switch {
+	case errors.Is(err, ErrDiskFull):
+		// Nothing is wrong with the store and reading goes on.
+		return unavailable(err)
+	case errors.Is(err, ErrUnavailable):
+		d.breakOff(err)
+	}
+	return err
+}
+
+// breakOff closes the store after an error that leaves unknown what is on the
+// disk. The next call reopens it.
+func (d *DB) breakOff(err error) {
+	d.o.Log.LogAttrs(context.Background(), slog.LevelError, "store.failed", slog.String("error", err.Error()))
+	d.fault = err
+	d.readers.close()
+	if d.w != nil {
+		d.w.keepWAL()
+		_ = d.w.close()
+		d.w = nil
+	}
+}
+
+// retryEvery is the shortest time between two attempts to reopen the store.
+const retryEvery = 200 * time.Millisecond
+
+// reopen opens the store again after breakOff, with all the checks of Open.
+func (d *DB) reopen(ctx context.Context) error {
+	now := d.o.Now()
+	if since := now.Sub(d.failed); since >= 0 && since < retryEvery {
+		return unavailable(d.fault)
+	}
+	dropPageCache(d.file())
+	if err := d.openStore(ctx, d.fault); err != nil {
+		d.failed, d.fault = now, err
+		return unavailable(err)
+	}
+	d.fault = nil
+	d.o.Log.LogAttrs(ctx, slog.LevelWarn, "store.reopened")
+	if err := d.settleLost(); err != nil {
+		return d.failedWith(err)
+	}
+	return d.tellDamage(ctx)
+}
+
+func (d *DB) file() string { return filepath.Join(d.dir, storeFile) }
+
+// Keys gives the store's secrets.
+func (d *DB) Keys() *Keys { return d.keys }
+
+// Stream names this store's life, in which sequences have no gap.
+func (d *DB) Stream() string {
+	d.queue.mu.Lock()
+	defer d.queue.mu.Unlock()
+	return d.stream
+}
+
+// Damage tells what opening or reopening the store has moved aside so far.
+func (d *DB) Damage() []DamageNote {
+	d.queue.mu.Lock()
+	defer d.queue.mu.Unlock()
+	return append([]DamageNote(nil), d.damage...)
+}
+
+// Close ends the use of the store. It is safe to call it twice.
+func (d *DB) Close() error {
+	<-d.writer
+	defer d.release()
+	if d.closed {
+		return nil
+	}
+	d.closed = true
+	var err error
+	if d.w != nil {
+		if !d.readOnly && !d.temporary && d.queue.unsaved() {
+			err = d.transact(func(t *tx) error { return t.saveSent() })
+		}
+		d.readers.close()
+		if d.w != nil {
+			d.lock.clean()
+			err = errors.Join(err, d.w.close())
+			d.w = nil
+		}
+	}
+	d.readers.close()
+	d.lock.release()
+	if d.temporary {
+		err = errors.Join(err, removeTemporary(d.dir))
+	}
+	if err != nil {
+		return fmt.Errorf("ledger: close: %w", err)
+	}
+	return nil
+}
+
+// read hands a connection that sees what is committed to do.
+func (d *DB) read(ctx context.Context, do func(*conn) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if d.temporary {
+		return d.readInWriter(ctx, do)
+	}
+	err := d.readers.use(do)
+	if errors.Is(err, errNoReader) && !d.readOnly {
+		if err = d.readInWriter(ctx, func(*conn) error { return nil }); err == nil {
+			err = d.readers.use(do)
+		}
+	}
+	if errors.Is(err, errDamaged) && !d.readOnly {
+		if e := d.acquire(ctx); e == nil {
+			if d.w != nil {
+				d.breakOff(err)
+			}
+			d.release()
+		}
+	}
+	return err
+}
+
+// readInWriter reads on the writer connection, reopening the store if it must.
+func (d *DB) readInWriter(ctx context.Context, do func(*conn) error) error {
+	if err := d.acquire(ctx); err != nil {
+		return err
+	}
+	defer d.release()
+	if err := d.ready(ctx); err != nil {
+		return err
+	}
+	return do(d.w)
+}
+
+// errNoReader: the store is closed, or being reopened.
+var errNoReader = fmt.Errorf("%w: not open", ErrUnavailable)
+
+// readers are the connections that only read: they see what is committed and
+// never wait for the writer.
+type readers struct {
+	path string
+	make func() (*conn, error)
+	mu   sync.Mutex
+	idle []*conn
+	life int // counts close, so that a connection taken before is not kept
+}
+
+// use hands a reading connection to do. path "" (the store is not open) is
+// ErrUnavailable.
+func (r *readers) use(do func(*conn) error) error {
+	r.mu.Lock()
+	life, open := r.life, r.make
+	var c *conn
+	if n := len(r.idle); n > 0 {
+		c, r.idle = r.idle[n-1], r.idle[:n-1]
+	}
+	r.mu.Unlock()
+	if open == nil {
+		return errNoReader
+	}
+	var err error
+	if c == nil {
+		if c, err = open(); err != nil {
+			return unavailable(err)
+		}
+	}
+	err = do(c)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err == nil && r.life == life && len(r.idle) < 2 {
+		r.idle = append(r.idle, c)
+		return nil
+	}
+	return errors.Join(err, c.close())
+}
+
+// open lets reading begin.
+func (r *readers) open(make func() (*conn, error)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.make = make
+}
+
+// close ends reading; a connection in use is closed by its user.
+func (r *readers) close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, c := range r.idle {
+		_ = c.close()
+	}
+	r.idle, r.make = nil, nil
+	r.life++
+}

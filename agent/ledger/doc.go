@@ -1,0 +1,2 @@
+// Package ledger is the durable truth of a terminal.
+package ledger

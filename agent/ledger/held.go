@@ -1,0 +1,223 @@
+package ledger
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"yuanlu/agent/refund"
+)
+
+// A verdict that a sale still to come would change waits pending_grace before it
+// is said (verdicts.md § 2): minutes of running time, because nothing can come
+// while the agent is off. In a run the due time is kept by the run's own clock.
+// Stored is the due time by the wall clock; after a restart what is left of it
+// counts, and the whole grace again if it has passed or makes no sense, but only
+// once: an agent that restarts all the time says it in the end.
+type heldVerdict struct {
+	due time.Duration // by the run's clock
+}
+
+// running is the run's own clock, as ReleaseHeld last told it and as it goes on
+// between its calls.
+type running struct {
+	now  func() time.Time
+	last time.Duration
+	at   time.Time // when last was told
+}
+
+func (r *running) elapsed() time.Duration {
+	if r.at.IsZero() {
+		return r.last
+	}
+	return r.last + max(0, r.now().Sub(r.at))
+}
+
+// set takes the caller's word for the running time.
+func (r *running) set(d time.Duration) { r.last, r.at = d, r.now() }
+
+// hold notes that a verdict waits; one that already does keeps its due time.
+func (t *tx) hold(seq int64) error {
+	if t.d.temporary {
+		return t.c.run(`INSERT OR IGNORE INTO held(seq, due, again) VALUES(?1, 0, 0)`, seq)
+	}
+	due := max(0, t.d.o.Grace)
+	wall := millis(t.d.o.Now().Add(due))
+	if err := t.c.run(`INSERT OR IGNORE INTO held(seq, due, again) VALUES(?1, ?2, 0)`, seq, wall); err != nil {
+		return err
+	}
+	if t.c.changes() == 1 {
+		at := t.d.ran.elapsed() + due
+		t.after(func() { t.d.held[seq] = &heldVerdict{due: at} })
+	}
+	return nil
+}
+
+// unhold notes that a verdict no longer waits.
+func (t *tx) unhold(seq int64) error {
+	if err := t.c.run(`DELETE FROM held WHERE seq = ?1`, seq); err != nil {
+		return err
+	}
+	t.after(func() { delete(t.d.held, seq) })
+	return nil
+}
+
+// loadHeld takes up the verdicts that waited when the store was last open. Within
+// one run (reopened after an error) they keep their due time.
+func (d *DB) loadHeld(c *conn) error {
+	held := make(map[int64]*heldVerdict)
+	s, err := c.prepare(`SELECT seq, due, again FROM held ORDER BY seq`)
+	if err != nil {
+		return err
+	}
+	var again []int64
+	now := millis(d.o.Now())
+	for {
+		more, err := s.step()
+		if err != nil {
+			s.reset()
+			return err
+		}
+		if !more {
+			break
+		}
+		seq := s.int(0)
+		if h := d.held[seq]; h != nil {
+			held[seq] = h
+			continue
+		}
+		left := time.Duration(s.int(1)-now) * time.Millisecond
+		switch {
+		case left > 0 && left <= d.o.Grace:
+		case s.int(2) == 0:
+			left = max(0, d.o.Grace)
+			again = append(again, seq)
+		default:
+			left = 0
+		}
+		held[seq] = &heldVerdict{due: d.ran.elapsed() + left}
+	}
+	s.reset()
+	for _, seq := range again {
+		if err := c.run(`UPDATE held SET due = ?2, again = 1 WHERE seq = ?1`, seq, now+d.o.Grace.Milliseconds()); err != nil {
+			return err
+		}
+	}
+	d.held = held
+	return nil
+}
+
+// ReleaseHeld says the held verdicts whose grace has passed, in seq order. running
+// is the time this process has been running, by a clock that is never set. next is
+// the running time at which the next one is due, 0 if none is held.
+func (d *DB) ReleaseHeld(ctx context.Context, running time.Duration) (applied []refund.Applied, next time.Duration, err error) {
+	if d.readOnly {
+		return nil, 0, ErrReadOnly
+	}
+	if err := d.acquire(ctx); err != nil {
+		return nil, 0, err
+	}
+	defer d.release()
+	if err := d.ready(ctx); err != nil {
+		return nil, 0, err
+	}
+	d.ran.set(running)
+	var due []int64
+	for seq, h := range d.held {
+		if h.due <= running {
+			due = append(due, seq)
+		}
+	}
+	if len(due) > 0 {
+		slices.Sort(due)
+		if applied, err = d.releaseThese(due); err != nil {
+			return nil, 0, err
+		}
+	}
+	for _, seq := range slices.Sorted(maps.Keys(d.held)) {
+		if at := d.held[seq].due; next == 0 || at < next {
+			next = at
+		}
+	}
+	return applied, next, nil
+}
+
+// ReleaseAll says every held verdict, in seq order: the end of the input of `check`.
+func (d *DB) ReleaseAll(ctx context.Context) ([]refund.Applied, error) {
+	if d.readOnly {
+		return nil, ErrReadOnly
+	}
+	if err := d.acquire(ctx); err != nil {
+		return nil, err
+	}
+	defer d.release()
+	if err := d.ready(ctx); err != nil {
+		return nil, err
+	}
+	s, err := d.w.prepare(`SELECT seq FROM held ORDER BY seq`)
+	if err != nil {
+		return nil, d.failedWith(err)
+	}
+	var due []int64
+	for {
+		more, err := s.step()
+		if err != nil {
+			s.reset()
+			return nil, d.failedWith(err)
+		}
+		if !more {
+			break
+		}
+		due = append(due, s.int(0))
+	}
+	s.reset()
+	return d.releaseThese(due)
+}
+
+// releaseThese says these held verdicts in one transaction.
+func (d *DB) releaseThese(seqs []int64) ([]refund.Applied, error) {
+	var applied []refund.Applied
+	err := d.transact(func(t *tx) error {
+		for _, seq := range seqs {
+			ch, err := t.d.judge.Release(t.h, seq)
+			if err != nil {
+				return err
+			}
+			if err := t.unhold(seq); err != nil {
+				return err
+			}
+			a, err := t.released(seq, &ch)
+			if err != nil {
+				return err
+			}
+			if len(a.Verdicts) > 0 {
+				applied = append(applied, a)
+			}
+		}
+		d.o.step("release.commit")
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return applied, nil
+}
+
+// released stores what a release has said.
+func (t *tx) released(seq int64, ch *refund.Changes) (refund.Applied, error) {
+	a := refund.Applied{Seq: seq}
+	row, err := loadRow(t.c, seq)
+	if err != nil || row == nil {
+		return a, err
+	}
+	if a.Record, err = row.decode(); err != nil {
+		return a, err
+	}
+	a.Link = t.linkName(row.link)
+	why := circumstances{
+		time: t.d.o.Now(), synced: t.n.synced, seq: seq, record: &a.Record,
+		historical: a.Record.Copy != "" || t.d.rebuilding,
+	}
+	return a, t.say(ch.Verdicts, &why, &a)
+}

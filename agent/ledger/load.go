@@ -1,0 +1,261 @@
+package ledger
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"yuanlu/agent/refund"
+)
+
+// load reads what the writer must know of a checked store, and gives a new store
+// its stream.
+func (d *DB) load(c *conn) error {
+	stream, err := metaText(c, "stream")
+	if err != nil {
+		return err
+	}
+	if stream == "" {
+		stream = randomID()
+		if err := setMeta(c, "stream", stream); err != nil {
+			return err
+		}
+	}
+	n, err := loadFigures(c)
+	if err != nil {
+		return err
+	}
+	links, names, err := loadLinks(c)
+	if err != nil {
+		return err
+	}
+	q, err := loadQueue(c, &n.outbox)
+	if err != nil {
+		return err
+	}
+	if err := d.loadHeld(c); err != nil {
+		return err
+	}
+	if d.keys != nil {
+		if err := settleKeys(c, d.keys.IDs(), n.seq); err != nil {
+			return err
+		}
+	}
+	d.now, d.links, d.names = n, links, names
+	d.queue.replace(q, stream == d.stream)
+	d.queue.mu.Lock()
+	d.stream = stream
+	d.queue.mu.Unlock()
+	return nil
+}
+
+// loadForReading is load for a store that another process may be writing.
+func (d *DB) loadForReading(c *conn) error {
+	steps, err := migrations()
+	if err != nil {
+		return err
+	}
+	if err := checkHeader(c); err != nil {
+		return err
+	}
+	version, _, err := c.queryInt("PRAGMA user_version")
+	if err != nil {
+		return err
+	}
+	if version != int64(len(steps)) {
+		return fmt.Errorf("%w: version %d, this one reads %d", ErrNewer, version, len(steps))
+	}
+	if d.stream, err = metaText(c, "stream"); err != nil {
+		return err
+	}
+	_, d.names, err = loadLinks(c)
+	return err
+}
+
+func loadFigures(c *conn) (figures, error) {
+	var n figures
+	var err error
+	if n.seq, _, err = c.queryInt(`SELECT max(seq) FROM record`); err != nil {
+		return n, err
+	}
+	floor, err := metaInt(c, "seq_floor")
+	if err != nil {
+		return n, err
+	}
+	n.seq = max(n.seq, floor)
+	if n.bounds, err = loadBounds(c); err != nil {
+		return n, err
+	}
+	if n.removed, err = metaInt(c, "removed"); err != nil {
+		return n, err
+	}
+	n.sweeping = n.removed > 0
+	if n.payers, err = collectPayers(c); err != nil {
+		return n, err
+	}
+	n.newest, n.synced, err = loadNewest(c)
+	return n, err
+}
+
+func loadBounds(c *conn) (refund.Bounds, error) {
+	b := refund.Bounds{AllTerminals: true}
+	text, err := metaText(c, "bounds")
+	if err != nil || text == "" {
+		return b, err
+	}
+	if json.Unmarshal([]byte(text), &b) != nil {
+		return b, &rowError{"meta", 0, "bounds are not readable"}
+	}
+	return b, nil
+}
+
+func saveBounds(c *conn, b *refund.Bounds) error {
+	text, err := json.Marshal(b)
+	if err != nil {
+		return err
+	}
+	return setMeta(c, "bounds", string(text))
+}
+
+// newestRows is how many of the newest records say what the newest trusted time is.
+const newestRows = 64
+
+// loadNewest gives the newest trusted `at`, and whether the clock was trusted when
+// the newest record came.
+func loadNewest(c *conn) (time.Time, bool, error) {
+	var newest time.Time
+	s, err := c.prepare(`SELECT ` + recordColumns + ` FROM record ORDER BY seq DESC LIMIT ?1`)
+	if err != nil {
+		return newest, false, err
+	}
+	s.bindInt(1, newestRows)
+	defer s.reset()
+	first, synced := true, false
+	for {
+		more, err := s.step()
+		if err != nil || !more {
+			return newest, synced, err
+		}
+		row, err := scanRecord(s)
+		if err != nil {
+			return newest, synced, err
+		}
+		if first {
+			synced, first = row.flags&flagSynced != 0, false
+		}
+		r, err := row.decode()
+		if err != nil {
+			return newest, synced, err
+		}
+		newest = newerAt(newest, &r, row.flags&flagSynced != 0, timeOf(row.received))
+	}
+}
+
+// newerAt gives the greater of newest and the `at` of a record, if that can be
+// trusted: the clock was when it came, and it does not lie in that clock's future.
+func newerAt(newest time.Time, r *refund.Record, synced bool, received time.Time) time.Time {
+	at, ok := r.Time()
+	if !ok || !synced || r.Training || at.After(received.Add(day)) || !at.After(newest) {
+		return newest
+	}
+	return at
+}
+
+func loadLinks(c *conn) (map[string]int64, map[int64]string, error) {
+	ids, names := make(map[string]int64), make(map[int64]string)
+	s, err := c.prepare(`SELECT id, name FROM link`)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer s.reset()
+	for {
+		more, err := s.step()
+		if err != nil || !more {
+			return ids, names, err
+		}
+		ids[s.text(1)] = s.int(0)
+		names[s.int(0)] = s.text(1)
+	}
+}
+
+// link gives the number of a link's name, a new one for a new name.
+func (t *tx) link(name string) (int64, error) {
+	if id, ok := t.d.links[name]; ok {
+		return id, nil
+	}
+	if id, ok := t.links[name]; ok {
+		return id, nil
+	}
+	s, err := t.c.prepare(`INSERT INTO link(name) VALUES(?1) RETURNING id`)
+	if err != nil {
+		return 0, err
+	}
+	s.bindText(1, name)
+	if _, err := s.step(); err != nil {
+		s.reset()
+		return 0, err
+	}
+	id := s.int(0)
+	s.reset()
+	if t.links == nil {
+		t.links = make(map[string]int64)
+	}
+	t.links[name] = id
+	t.after(func() { t.d.links[name], t.d.names[id] = id, name })
+	return id, nil
+}
+
+func metaText(c *conn, name string) (string, error) {
+	s, err := c.prepare(`SELECT value FROM meta WHERE name = ?1`)
+	if err != nil {
+		return "", err
+	}
+	s.bindText(1, name)
+	defer s.reset()
+	more, err := s.step()
+	if err != nil || !more {
+		return "", err
+	}
+	return s.text(0), nil
+}
+
+// metaInt gives 0 for a name that is not there.
+func metaInt(c *conn, name string) (int64, error) {
+	text, err := metaText(c, name)
+	if err != nil || text == "" {
+		return 0, err
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return 0, &rowError{"meta", 0, name + " is no number"}
+	}
+	return n, nil
+}
+
+func setMeta(c *conn, name, value string) error {
+	s, err := c.prepare(`INSERT OR REPLACE INTO meta(name, value) VALUES(?1, ?2)`)
+	if err != nil {
+		return err
+	}
+	s.bindText(1, name)
+	s.bindText(2, value)
+	return s.run()
+}
+
+func setMetaInt(c *conn, name string, v int64) error {
+	return setMeta(c, name, strconv.FormatInt(v, 10))
+}
+
+// saveFigures writes what of the figures has changed since the last transaction.
+func (t *tx) saveFigures() error {
+	if t.n.removed != t.d.now.removed {
+		if err := setMetaInt(t.c, "removed", t.n.removed); err != nil {
+			return err
+		}
+	}
+	if t.n.outbox != t.d.now.outbox {
+		return t.saveSent()
+	}
+	return nil
+}

@@ -1,0 +1,337 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"yuanlu/agent/refund"
+)
+
+// Names in the store's folder.
+const (
+	storeFile  = "yuanlu.db"
+	markerFile = "store-id" // made when the first opening is complete: from then on a missing file is a lost one
+)
+
+// Cache sizes of a connection in KiB: the whole process must fit in 24 MiB.
+const (
+	writerCache    = 2048
+	readerCache    = 512
+	temporaryCache = 64 << 10
+)
+
+// Open opens the store in o.Dir for writing, or makes it. A damaged store is
+// replaced by what could be read of it and Damage tells of it.
+//
+// Errors: *LockedError if another process has it; ErrNotMounted; ErrNewer; ErrUnavailable
+// if the disk is full or gives I/O errors (try again later); else the folder
+// cannot be used (permission).
+func Open(ctx context.Context, o Options) (*DB, error) {
+	if err := o.fill(); err != nil {
+		return nil, err
+	}
+	if o.Mount != "" {
+		if err := proveMount(o.Mount, o.Dir); err != nil {
+			return nil, err
+		}
+	}
+	if err := makeDir(o.Dir); err != nil {
+		return nil, fmt.Errorf("ledger: folder: %w", classOf(err))
+	}
+	lock, err := lockStore(o.Dir)
+	if err != nil {
+		return nil, classOf(err)
+	}
+	d := newDB(o)
+	d.lock = lock
+	if err := d.openAll(ctx); err != nil {
+		d.readers.close()
+		lock.release()
+		return nil, err
+	}
+	return d, nil
+}
+
+func newDB(o Options) *DB {
+	d := &DB{dir: o.Dir, o: o, judge: o.judge, writer: make(chan struct{}, 1)}
+	d.ran.now = o.Now
+	d.writer <- struct{}{}
+	return d
+}
+
+// openAll reads the keys and opens the store. The marker is written last.
+func (d *DB) openAll(ctx context.Context) error {
+	used := exists(filepath.Join(d.dir, markerFile))
+	keys, notes, err := loadKeys(d.dir, used, d.o.Now())
+	if err != nil {
+		return classOf(err)
+	}
+	d.keys, d.damage = keys, notes
+	if !used {
+		d.o.step("open.keys")
+	}
+	err = d.openStore(ctx, nil)
+	if errors.Is(err, ErrDiskFull) && d.releaseBallast() {
+		err = d.openStore(ctx, nil)
+	}
+	if err != nil {
+		return unavailableUnless(err, ErrNewer, context.Canceled, context.DeadlineExceeded)
+	}
+	d.keepBallast()
+	if !used {
+		d.o.step("open.store")
+		if err := writeFile(filepath.Join(d.dir, markerFile), []byte(d.stream+"\n")); err != nil {
+			return classOf(err)
+		}
+	}
+	return d.tellDamage(ctx)
+}
+
+// openStore opens the database file, checks it and loads what the writer needs to
+// know. cause is the error after which it is reopened, nil at the start. A damaged
+// file is replaced by what can be read of it (salvage).
+func (d *DB) openStore(ctx context.Context, cause error) error {
+	if err := d.resumeSalvage(ctx); err != nil {
+		return err
+	}
+	err := d.missing(cause)
+	if err == nil && errors.Is(cause, errDamaged) {
+		err = cause
+	}
+	if err == nil {
+		err = d.openFile(cause != nil)
+	}
+	if errors.Is(err, errDamaged) {
+		if err = d.salvage(ctx, err); err == nil {
+			err = d.openFile(false)
+		}
+	}
+	return err
+}
+
+// missing reports a store that was there and is gone, or has lost all its bytes,
+// as damaged. It looks at names and sizes only.
+func (d *DB) missing(cause error) error {
+	if !exists(filepath.Join(d.dir, markerFile)) {
+		return nil
+	}
+	info, err := os.Stat(d.file())
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w: the file is missing", errDamaged)
+	case err != nil:
+		return err
+	case info.Size() == 0 && !exists(d.file()+"-wal"):
+		return fmt.Errorf("%w: the file is empty", errDamaged)
+	case d.lock.unclean && cause == nil && !exists(d.file()+"-wal"):
+		// The process before did not close the store, so the newest commits were in
+		// the WAL.
+		return fmt.Errorf("%w: the WAL is missing", errDamaged)
+	}
+	return nil
+}
+
+// openFile opens the database file as the writer. whole asks for the full check
+// whatever the size.
+func (d *DB) openFile(whole bool) error {
+	c, err := openConn(d.file(), openWrite)
+	if err != nil {
+		return err
+	}
+	if err = d.prepareWriter(c, whole); err == nil {
+		err = d.load(c)
+	}
+	if err != nil {
+		if errors.Is(err, errDamaged) {
+			c.keepWAL() // evidence stays as it is
+		}
+		_ = c.close()
+		return err
+	}
+	d.w = c
+	d.lock.opened()
+	d.readers.open(func() (*conn, error) { return openReader(d.file()) })
+	return nil
+}
+
+// prepareWriter sets, checks and brings up to date a connection to the store.
+func (d *DB) prepareWriter(c *conn, whole bool) error {
+	steps, err := migrations()
+	if err != nil {
+		return err
+	}
+	if err := configure(c, settings(d.o.Synchronous, writerCache, false)); err != nil {
+		return err
+	}
+	pages, _, err := c.queryInt("PRAGMA page_count")
+	if err != nil {
+		return err
+	}
+	if pages == 0 {
+		if err := c.exec("PRAGMA auto_vacuum = INCREMENTAL"); err != nil {
+			return err
+		}
+	} else if err := check(c, whole); err != nil {
+		return err
+	}
+	mode, err := c.queryText("PRAGMA journal_mode = WAL")
+	if err != nil {
+		return err
+	}
+	if mode != "wal" {
+		return fmt.Errorf("%w: journal mode is %q, not wal", ErrUnavailable, mode)
+	}
+	return migrate(c, steps)
+}
+
+// openReader opens a connection that cannot write.
+func openReader(path string) (*conn, error) {
+	c, err := openConn(path, openRead)
+	if err != nil {
+		return nil, err
+	}
+	list := []setting{
+		{"busy_timeout", "5000"}, {"cell_size_check", "1"}, {"trusted_schema", "0"}, {"mmap_size", "0"},
+		{"query_only", "1"}, {"cache_size", fmt.Sprint(-readerCache)},
+	}
+	if err := configure(c, list); err != nil {
+		_ = c.close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// OpenReadOnly opens the store in dir for the verbs that only read, whether the
+// daemon has it open or not. Nothing is created, moved or locked. ErrNotFound:
+// there is no store; ErrNewer; ErrUnavailable: it cannot be read (damaged, not permitted).
+func OpenReadOnly(ctx context.Context, dir string) (*DB, error) {
+	o := Options{Dir: dir, judge: noJudge{}}
+	if err := o.fill(); err != nil {
+		return nil, err
+	}
+	d := newDB(o)
+	d.readOnly = true
+	if !exists(d.file()) {
+		return nil, fmt.Errorf("%w: %s", ErrNotFound, d.file())
+	}
+	c, err := openReader(d.file())
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	err = d.loadForReading(c)
+	_ = c.close()
+	if err != nil {
+		return nil, unavailableUnless(err, ErrNewer)
+	}
+	d.readers.open(func() (*conn, error) { return openReader(d.file()) })
+	return d, nil
+}
+
+// OpenTemporary opens a store of its own for `check` and `replay`: in a new folder
+// below o.Dir (or the system's), nothing durable, no outbox, keys in memory,
+// everything removed by Close. o.Grace does not matter: ReleaseAll ends it.
+func OpenTemporary(_ context.Context, o Options) (*DB, error) {
+	parent := o.Dir
+	o.Dir = "temporary"
+	if err := o.fill(); err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp(parent, "yuanlu-check-")
+	if err != nil {
+		return nil, fmt.Errorf("ledger: temporary store: %w", err)
+	}
+	o.Dir = dir
+	d := newDB(o)
+	d.temporary = true
+	d.keys = temporaryKeys(nil)
+	if err := d.openTemporaryFile(); err != nil {
+		_ = removeTemporary(dir)
+		return nil, err
+	}
+	return d, nil
+}
+
+func (d *DB) openTemporaryFile() error {
+	steps, err := migrations()
+	if err != nil {
+		return err
+	}
+	c, err := openConn(d.file(), openWrite)
+	if err != nil {
+		return err
+	}
+	if err = configure(c, settings("OFF", temporaryCache, true)); err == nil {
+		if err = migrate(c, steps); err == nil {
+			err = d.load(c)
+		}
+	}
+	if err != nil {
+		_ = c.close()
+		return err
+	}
+	d.w = c
+	return nil
+}
+
+func removeTemporary(dir string) error { return os.RemoveAll(dir) }
+
+// noJudge stands where nothing is ever judged.
+type noJudge struct{}
+
+func (noJudge) Apply(refund.History, int64, refund.Record) (refund.Changes, error) {
+	return refund.Changes{}, ErrReadOnly
+}
+
+func (noJudge) Release(refund.History, int64) (refund.Changes, error) {
+	return refund.Changes{}, ErrReadOnly
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// classOf adds to an error of the file system the class it belongs to.
+func classOf(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return fmt.Errorf("%w: %w: %w", ErrUnavailable, ErrDiskFull, err)
+	case errors.Is(err, syscall.EIO), errors.Is(err, syscall.EROFS):
+		return unavailable(err)
+	}
+	return err
+}
+
+// unavailableUnless is unavailable but for errors of these classes.
+func unavailableUnless(err error, classes ...error) error {
+	for _, c := range classes {
+		if errors.Is(err, c) {
+			return err
+		}
+	}
+	return unavailable(err)
+}
+
+// dropPageCache has the kernel forget what it holds of the closed store, so that
+// the check after an I/O error reads the disk: after a failed fsync the pages in
+// memory are marked clean whether they were written or not. No connection is
+// open then, so no lock can be lost by opening the files.
+func dropPageCache(path string) {
+	for _, name := range []string{path, path + "-wal"} {
+		f, err := os.Open(name)
+		if err != nil {
+			continue
+		}
+		_ = unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED)
+		_ = f.Close()
+	}
+}

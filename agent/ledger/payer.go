@@ -1,0 +1,156 @@
+package ledger
+
+import (
+	"cmp"
+	"encoding/binary"
+	"slices"
+	"sort"
+
+	"yuanlu/agent/refund"
+)
+
+// Which sales a payer token is a party of is asked rarely (refunds that point at
+// nothing), so no sale pays for it with an index on a random value. The tokens'
+// 32-bit hashes are collected in memory; every blockSales sales they are written
+// as one sorted block, and a look-up searches each block, newest first. What is
+// not in a block yet is collected again from the records when the store is opened.
+const (
+	blockSales = 1024
+	entryBytes = 8 // hash, distance of the sale from the block's base
+)
+
+// payerEntry is one token of one sale.
+type payerEntry struct {
+	hash uint32
+	seq  int64
+}
+
+// payers is what has been collected since the last block.
+type payers struct {
+	entries []payerEntry
+	sales   int
+}
+
+func (p *payers) add(seq int64, tokens []string) {
+	for _, t := range tokens {
+		p.entries = append(p.entries, payerEntry{checksum([]byte(t)), seq})
+	}
+	p.sales++
+}
+
+// flush writes a block up to the record last if it is time to.
+func (p *payers) flush(c *conn, last int64) error {
+	if p.sales < blockSales {
+		return nil
+	}
+	e := slices.Clone(p.entries)
+	slices.SortFunc(e, func(a, b payerEntry) int {
+		return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.seq, b.seq))
+	})
+	base := e[0].seq
+	for _, x := range e {
+		base = min(base, x.seq)
+	}
+	blob := make([]byte, 0, len(e)*entryBytes)
+	for _, x := range e {
+		blob = binary.BigEndian.AppendUint32(blob, x.hash)
+		blob = binary.BigEndian.AppendUint32(blob, uint32(min(x.seq-base, 1<<32-1)))
+	}
+	s, err := c.prepare(`INSERT INTO payer(last, base, tokens) VALUES(?1, ?2, ?3)`)
+	if err != nil {
+		return err
+	}
+	s.bindInt(1, last)
+	s.bindInt(2, base)
+	s.bindBlob(3, blob)
+	*p = payers{}
+	return s.run()
+}
+
+// find gives the sales that any of the tokens may be a party of, in seq order.
+func (p *payers) find(c *conn, tokens []string) ([]int64, error) {
+	hashes := make([]uint32, len(tokens))
+	for i, t := range tokens {
+		hashes[i] = checksum([]byte(t))
+	}
+	var found []int64
+	for _, e := range p.entries {
+		if slices.Contains(hashes, e.hash) {
+			found = append(found, e.seq)
+		}
+	}
+	s, err := c.prepare(`SELECT base, tokens FROM payer ORDER BY last DESC`)
+	if err != nil {
+		return nil, err
+	}
+	defer s.reset()
+	for {
+		more, err := s.step()
+		if err != nil {
+			return nil, err
+		}
+		if !more {
+			break
+		}
+		base, blob := s.int(0), s.view(1)
+		for _, h := range hashes {
+			found = searchBlock(found, blob, base, h)
+		}
+	}
+	slices.Sort(found)
+	return slices.Compact(found), nil
+}
+
+func searchBlock(found []int64, blob []byte, base int64, hash uint32) []int64 {
+	n := len(blob) / entryBytes
+	at := func(i int) uint32 { return binary.BigEndian.Uint32(blob[i*entryBytes:]) }
+	for i := sort.Search(n, func(i int) bool { return at(i) >= hash }); i < n && at(i) == hash; i++ {
+		found = append(found, base+int64(binary.BigEndian.Uint32(blob[i*entryBytes+4:])))
+	}
+	return found
+}
+
+// collectPayers reads from the records what no block holds yet.
+func collectPayers(c *conn) (payers, error) {
+	var p payers
+	last, _, err := c.queryInt(`SELECT max(last) FROM payer`)
+	if err != nil {
+		return p, err
+	}
+	s, err := c.prepare(`SELECT ` + recordColumns + ` FROM record WHERE seq > ?1 ORDER BY seq`)
+	if err != nil {
+		return p, err
+	}
+	s.bindInt(1, last)
+	defer s.reset()
+	for {
+		more, err := s.step()
+		if err != nil || !more {
+			return p, err
+		}
+		row, err := scanRecord(s)
+		if err != nil {
+			return p, err
+		}
+		r, err := row.decode()
+		if err != nil {
+			return p, err
+		}
+		if (r.Kind == refund.KindSale || r.Kind == refund.KindCompletion) && r.Party != nil {
+			seq := row.seq
+			if row.copyOf > 0 {
+				seq = row.copyOf
+			}
+			p.add(seq, partyTokens(r.Party))
+		}
+	}
+}
+
+// partyTokens gives every token a party is found by.
+func partyTokens(p *refund.Party) []string {
+	tokens := slices.Clone(p.Tokens)
+	for i := range p.Also {
+		tokens = append(tokens, p.Also[i].Tokens...)
+	}
+	return append(tokens, p.PARTokens...)
+}

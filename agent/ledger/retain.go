@@ -1,0 +1,323 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"yuanlu/agent/refund"
+)
+
+// trustAhead is how far beyond the newest trusted record the clock is believed when
+// it comes to removing: a clock that jumps years ahead must not empty the store.
+const trustAhead = 7 * day
+
+// Retain removes records older than the retention, oldest first, looking at no more
+// than step of them, together with what belongs to them; call it again while
+// removed > 0. Kept are the records that an open case stands on and those that wait.
+// It also drops what has expired (wire memory, old events, token keys that no
+// record uses) and gives free pages back to the file system. On a full disk it
+// uses the ballast.
+func (d *DB) Retain(ctx context.Context, now time.Time, step int) (removed int, err error) {
+	do := func(t *tx) (err error) { removed, err = t.retain(now, step); return err }
+	err = d.write(ctx, do)
+	if errors.Is(err, ErrDiskFull) && d.releaseBallast() {
+		err = d.write(ctx, do)
+	}
+	if err != nil {
+		return 0, err
+	}
+	if err := d.dropKeys(ctx, now); err != nil {
+		return removed, err
+	}
+	d.keepBallast()
+	return removed, nil
+}
+
+// sweepStep is how many entries of the table key one call looks at per record.
+const sweepStep = 8
+
+func (t *tx) retain(now time.Time, step int) (int, error) {
+	if err := t.dropOld(now); err != nil {
+		return 0, err
+	}
+	if err := t.c.run(`DELETE FROM memory WHERE expires <= ?1`, millis(now)); err != nil {
+		return 0, err
+	}
+	if t.n.newest.IsZero() {
+		return 0, nil
+	}
+	limit := t.n.newest.Add(trustAhead)
+	if now.Before(limit) {
+		limit = now
+	}
+	removed, err := t.removeBefore(limit.Add(-t.d.o.Retention), step)
+	if err != nil {
+		return 0, err
+	}
+	if removed > 0 {
+		t.n.sweeping = true
+	}
+	if t.n.sweeping {
+		if err := t.sweepKeys(step * sweepStep); err != nil {
+			return 0, err
+		}
+	}
+	return removed, t.c.run(`PRAGMA incremental_vacuum(256)`)
+}
+
+// removeBefore removes up to step records older than limit. The newest record of
+// all always stays: numbers go on from it.
+func (t *tx) removeBefore(limit time.Time, step int) (int, error) {
+	s, err := t.c.prepare(`SELECT ` + recordColumns + ` FROM record WHERE seq > ?1 AND seq < ?2 ORDER BY seq LIMIT ?3`)
+	if err != nil {
+		return 0, err
+	}
+	s.bindInt(1, t.n.looked)
+	s.bindInt(2, t.n.seq)
+	s.bindInt(3, int64(step))
+	var rows []recordRow
+	for {
+		more, err := s.step()
+		if err != nil {
+			s.reset()
+			return 0, err
+		}
+		if !more {
+			break
+		}
+		row, err := scanRecord(s)
+		if err != nil {
+			s.reset()
+			return 0, err
+		}
+		rows = append(rows, row)
+	}
+	s.reset()
+	removed := 0
+	for i := range rows {
+		r, err := rows[i].decode()
+		if err != nil {
+			return 0, err
+		}
+		if !ageOf(&rows[i], &r).Before(limit) {
+			t.n.looked = 0 // from the beginning next time: a case may be closed then
+			return removed, t.saveRemoved(removed)
+		}
+		t.n.looked = rows[i].seq
+		gone, err := t.removeRecord(&rows[i], &r)
+		if err != nil {
+			return 0, err
+		}
+		if gone {
+			removed++
+		}
+	}
+	if len(rows) < step {
+		t.n.looked = 0
+	}
+	return removed, t.saveRemoved(removed)
+}
+
+// ageOf is the time a record counts from: its reception by a trusted clock, else its
+// own time, else its reception.
+func ageOf(row *recordRow, r *refund.Record) time.Time {
+	if row.flags&flagSynced == 0 {
+		if at, ok := r.Time(); ok {
+			return at
+		}
+	}
+	return timeOf(row.received)
+}
+
+func (t *tx) saveRemoved(n int) error {
+	if n == 0 {
+		return nil
+	}
+	t.n.removed += int64(n)
+	first, _, err := t.c.queryInt(`SELECT min(seq) FROM record`)
+	if err != nil {
+		return err
+	}
+	if err := t.c.run(`DELETE FROM payer WHERE last < ?1`, first); err != nil {
+		return err
+	}
+	return saveBounds(t.c, &t.n.bounds)
+}
+
+// removeRecord removes a record unless something still needs it.
+func (t *tx) removeRecord(row *recordRow, r *refund.Record) (bool, error) {
+	event := row.seq
+	if row.copyOf > 0 {
+		event = row.copyOf
+	}
+	needed, _, err := t.c.queryInt(`SELECT EXISTS(SELECT 1 FROM cases WHERE open = 1 AND seq = ?1)
+ OR EXISTS(SELECT 1 FROM cases WHERE open = 1 AND original = ?1) OR EXISTS(SELECT 1 FROM held WHERE seq = ?1)`, event)
+	if err != nil || needed != 0 {
+		return false, err
+	}
+	if err := t.removeKeys(row.seq); err != nil {
+		return false, err
+	}
+	for _, sql := range []string{
+		`DELETE FROM record WHERE seq = ?1`,
+		`DELETE FROM verdict WHERE seq = ?1`,
+		`DELETE FROM cases WHERE seq = ?1`,
+	} {
+		if err := t.c.run(sql, row.seq); err != nil {
+			return false, err
+		}
+	}
+	if on := dateOf(row, r); on > t.n.bounds.RemovedDay {
+		t.n.bounds.RemovedDay = on
+	}
+	return true, nil
+}
+
+// dateOf is a record's local date as written.
+func dateOf(row *recordRow, r *refund.Record) string {
+	if at, ok := r.Time(); ok {
+		return at.Format(time.DateOnly)
+	}
+	return timeOf(row.received).Format(time.DateOnly)
+}
+
+// sweepKeys looks at the next n entries of the table key and removes those whose
+// record is gone. An entry that is left finds nothing until then, so this may take
+// its time. A refund's entries are removed with it.
+func (t *tx) sweepKeys(n int) error {
+	s, err := t.c.prepare(`SELECT key.value, key.seq, record.seq IS NULL FROM key LEFT JOIN record ON record.seq = key.seq
+ WHERE (key.value, key.seq) > (?1, ?2) ORDER BY key.value, key.seq LIMIT ?3`)
+	if err != nil {
+		return err
+	}
+	at := t.n.swept
+	s.bindBlob(1, []byte(at.value))
+	s.bindInt(2, at.seq)
+	s.bindInt(3, int64(n))
+	type entry struct {
+		value string
+		seq   int64
+	}
+	var dead []entry
+	seen := 0
+	for {
+		more, err := s.step()
+		if err != nil {
+			s.reset()
+			return err
+		}
+		if !more {
+			break
+		}
+		seen++
+		at = sweepPlace{string(s.view(0)), s.int(1)}
+		if s.int(2) != 0 {
+			dead = append(dead, entry(at))
+		}
+	}
+	s.reset()
+	for _, e := range dead {
+		del, err := t.c.prepare(`DELETE FROM key WHERE value = ?1 AND seq = ?2`)
+		if err != nil {
+			return err
+		}
+		del.bindBlob(1, []byte(e.value))
+		del.bindInt(2, e.seq)
+		if err := del.run(); err != nil {
+			return err
+		}
+	}
+	t.n.swept = at
+	if seen < n {
+		t.n.swept, t.n.sweeping = sweepPlace{}, false
+	}
+	return nil
+}
+
+// sweepPlace is how far sweepKeys has come.
+type sweepPlace struct {
+	value string
+	seq   int64
+}
+
+// inFlight is how long a record may be on its way from Seal to Apply.
+const inFlight = time.Hour
+
+// Rotate makes a new token key. Records sealed from now on have tokens under it and
+// under the older ones still in use.
+func (d *DB) Rotate(ctx context.Context) error {
+	if d.readOnly || d.temporary {
+		return ErrReadOnly
+	}
+	if err := d.acquire(ctx); err != nil {
+		return err
+	}
+	defer d.release()
+	if d.closed {
+		return ErrClosed
+	}
+	return classOf(d.keys.add(d.o.Now()))
+}
+
+// untilName is where the store notes the newest record that may have been sealed
+// before there was a newer key than this.
+func untilName(id int64) string { return fmt.Sprintf("key.%d.until", id) }
+
+// settleKeys notes, for each older key, the newest record that may have tokens under
+// it but not under the next: known at an opening, when nothing is on its way.
+func settleKeys(c *conn, ids []int64, newest int64) error {
+	for _, id := range ids[1:] {
+		until, err := metaText(c, untilName(id))
+		if err != nil {
+			return err
+		}
+		if until == "" {
+			if err := setMetaInt(c, untilName(id), newest); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// dropKeys takes keys out of use that no record needs: every stored record has
+// tokens under a newer one.
+func (d *DB) dropKeys(ctx context.Context, now time.Time) error {
+	ids := d.keys.IDs()
+	if len(ids) < 2 || d.temporary {
+		return nil
+	}
+	unused := map[int64]bool{}
+	err := d.write(ctx, func(t *tx) error {
+		if now.Sub(d.keys.newestMade()) >= inFlight {
+			if err := settleKeys(t.c, ids, t.n.seq); err != nil {
+				return err
+			}
+		}
+		first, _, err := t.c.queryInt(`SELECT min(seq) FROM record`)
+		if err != nil {
+			return err
+		}
+		for _, id := range ids[1:] {
+			text, err := metaText(t.c, untilName(id))
+			if err != nil {
+				return err
+			}
+			until, err := metaInt(t.c, untilName(id))
+			if err != nil {
+				return err
+			}
+			unused[id] = text != "" && first > until
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return classOf(d.keys.drop(func(id int64) bool { return unused[id] }))
+}
+
+// newestMade is when the newest key was made.
+func (k *Keys) newestMade() time.Time { return (*k.ring.Load())[0].made }
