@@ -127,11 +127,12 @@ func (w *Worker) storeFails(err error) {
 	w.log.Warn("store.refused", "error", err, "waiting", len(w.waiting))
 }
 
-// flush stores what was read, when the worker stops.
+// flush stores what was read, when the worker stops; an error of the store is tried
+// again until stopLimit.
 func (w *Worker) flush() error {
 	limit := time.NewTimer(stopLimit)
 	defer limit.Stop()
-	w.retryAt = time.Time{}
+	w.failures, w.retryAt = 0, time.Time{} // short pauses again
 	w.retryStuck()
 	for more := true; more && w.stuck == nil; {
 		more = w.receive()
@@ -141,16 +142,21 @@ func (w *Worker) flush() error {
 	}
 	w.end(w.clock())
 	w.tellDamage()
+	last := context.DeadlineExceeded
 	for len(w.waiting) > 0 {
-		w.retryAt = time.Time{}
 		w.dispatch()
+		var again <-chan time.Time
+		if w.inFlight == 0 {
+			again = time.After(max(0, time.Until(w.retryAt)))
+		}
 		select {
 		case err := <-w.applied:
 			if w.settle(err); err != nil {
-				return w.unstored(err)
+				last = err
 			}
+		case <-again:
 		case <-limit.C:
-			return w.unstored(context.DeadlineExceeded)
+			return w.unstored(last)
 		}
 	}
 	if w.stuck != nil {

@@ -73,7 +73,8 @@ type Options struct {
 	// error of Open or Read; nil: "absent" and the error's text.
 	Classify func(error) (state, reason string)
 	// OnEvent is told "link.lost" and "link.restored"; OnChange that Health has
-	// another state. Neither may block. nil: nobody.
+	// another state. They are called from several goroutines and may not block. nil:
+	// nobody.
 	OnEvent  func(event string, attrs ...slog.Attr)
 	OnChange func()
 	Log      *slog.Logger // nil: none

@@ -215,6 +215,17 @@ func TestStopStoresWhatWasRead(t *testing.T) {
 		}
 		want(t, "stored", len(strings.Fields(b.store.stans())), 100)
 
+		b, port = startTalker(t, func(b *bench, o *Options) { b.store.fail = errors.New("disk full") })
+		say(port, "a", "b")
+		pass(10 * time.Second)
+		b.cancel()
+		pass(time.Second)
+		b.store.set(func(s *memStore) { s.fail = nil })
+		if err := <-b.done; err != nil {
+			t.Errorf("the store came back in time: %v", err)
+		}
+		want(t, "stored", b.store.stans(), "a b")
+
 		b, port = startTalker(t, func(b *bench, o *Options) { b.store.slow = time.Hour })
 		say(port, "a", "b")
 		pass(10 * time.Millisecond)

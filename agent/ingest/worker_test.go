@@ -447,3 +447,69 @@ func TestNewWorkerNeedsItsOptions(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// endless is a Port that gives the same sales over and over, as fast as it is read.
+type endless struct {
+	b  []byte
+	at int
+	n  int // frames left, in bytes
+}
+
+func (p *endless) Read(b []byte) (int, error) {
+	if p.n == 0 {
+		<-time.After(10 * time.Millisecond)
+		return 0, os.ErrDeadlineExceeded
+	}
+	n := copy(b, p.b[p.at:])
+	n = min(n, p.n)
+	p.n -= n
+	p.at = (p.at + n) % len(p.b)
+	return n, nil
+}
+
+func (p *endless) Write(b []byte) (int, error)     { return len(b), nil }
+func (p *endless) SetReadDeadline(time.Time) error { return nil }
+func (p *endless) Close() error                    { return nil }
+
+// counter is an Applier that counts.
+type counter struct {
+	left int
+	done chan struct{}
+}
+
+func (c *counter) Apply(_ context.Context, a []refund.Arrival) ([]refund.Applied, error) {
+	if c.left -= len(a); c.left <= 0 {
+		close(c.done)
+	}
+	return nil, nil
+}
+
+// BenchmarkWorker is the whole way of a record but for the port, the store and the
+// keys.
+func BenchmarkWorker(b *testing.B) {
+	p, err := DefaultProfile("mispos")
+	if err != nil {
+		b.Fatal(err)
+	}
+	store := &counter{left: b.N, done: make(chan struct{})}
+	port := &endless{b: sale(1)}
+	port.n = b.N * len(port.b)
+	w, err := NewWorker(Options{
+		Link: "pos", Wire: "mispos", Profile: p, Applier: store, Tokenizer: keyless{},
+		Clock: func() Clock { return Clock{Now: time.Now(), HasNow: true} },
+		Open:  func(context.Context) (Port, string, error) { return port, "", nil },
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	ctx, cancel := context.WithCancel(b.Context())
+	done := make(chan error)
+	go func() { done <- w.Run(ctx) }()
+	<-store.done
+	b.StopTimer()
+	cancel()
+	if err := <-done; err != nil {
+		b.Fatal(err)
+	}
+}
