@@ -18,12 +18,12 @@ const (
 // the system's clock, the newest trusted time in the store and the build date, and
 // whether the system's clock is trusted. It is safe for concurrent use.
 type Clock struct {
-	now   func() time.Time
-	ask   func() (synced bool, offset time.Duration)
-	floor time.Time // the build date
+	now func() time.Time
+	ask func() (synced bool, offset time.Duration)
 
 	mu      sync.Mutex // guards all below
-	newest  time.Time  // newest trusted time in the store
+	base    time.Time  // the latest known of build date and store; it goes on from baseAt
+	baseAt  time.Time  // when that was, by now, with its monotonic reading
 	synced  bool
 	offset  time.Duration
 	askedAt time.Time
@@ -36,7 +36,7 @@ func NewClock(now func() time.Time, build time.Time, ask func() (bool, time.Dura
 	if ask == nil {
 		ask = kernelClock
 	}
-	return &Clock{now: now, ask: ask, floor: build}
+	return &Clock{now: now, ask: ask, base: build, baseAt: now()}
 }
 
 // kernelClock asks adjtimex(2): STA_UNSYNC is what every time daemon clears.
@@ -53,16 +53,18 @@ func kernelClock() (synced bool, offset time.Duration) {
 	return true, offset
 }
 
-// Now gives the time.
+// Now gives the time. It goes on as time does, whatever it is made from.
 func (c *Clock) Now() time.Time {
 	now := c.now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if now.Before(c.newest) {
-		now = c.newest
-	}
-	if now.Before(c.floor) {
-		now = c.floor
+	return c.latest(now)
+}
+
+// latest is called with mu held.
+func (c *Clock) latest(now time.Time) time.Time {
+	if at := c.base.Add(now.Sub(c.baseAt)); !c.base.IsZero() && at.After(now) {
+		return at
 	}
 	return now
 }
@@ -87,10 +89,11 @@ func (c *Clock) State() (synced bool, offset time.Duration) {
 
 // Saw takes in the newest trusted time of the store.
 func (c *Clock) Saw(t time.Time) {
+	now := c.now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if t.After(c.newest) {
-		c.newest = t
+	if t.After(c.latest(now)) {
+		c.base, c.baseAt = t, now
 	}
 }
 

@@ -24,8 +24,8 @@ func merchant(text string) string {
 func port(text string) string {
 	usb, isUSB := strings.CutPrefix(text, "usb:")
 	if !isUSB {
-		if wrong := absolute(text); wrong != "" {
-			return "wants a device path that begins with /, or usb:VID:PID[:SERIAL]"
+		if text == "" || !strings.HasPrefix(text, "/") && strings.ContainsAny(text, "/ ") {
+			return "wants a path that begins with /, a name in /dev/serial/by-id, or usb:VID:PID[:SERIAL]"
 		}
 		return ""
 	}

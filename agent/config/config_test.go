@@ -135,8 +135,8 @@ func TestErrors(t *testing.T) {
 		{"not utf-8", "[terminal]\n\xff\n", `f:2:1: the file is not UTF-8 text`},
 		{"empty", "", "f: terminal.id is missing\nf: there is no [[link]]: the agent would hear nothing"},
 		{"column in characters", least + "[log] # 日志\nlevel = \"信息\"\n", `f:9:9: level wants one of debug, info, warn, error`},
-		{"inline", "terminal = {id = \"a\", mid = 1}\nlink = [{name = \"p\", wire = \"smart\", port = \"x\"}]\n",
-			"f:1:23: unknown name \"mid\" in [terminal]; did you mean \"id\"?\nf:2:45: port wants a device path that begins with /, or usb:VID:PID[:SERIAL]"},
+		{"inline", "terminal = {id = \"a\", mid = 1}\nlink = [{name = \"p\", wire = \"smart\", port = \"x/y\"}]\n",
+			"f:1:23: unknown name \"mid\" in [terminal]; did you mean \"id\"?\nf:2:45: port wants a path that begins with /, a name in /dev/serial/by-id, or usb:VID:PID[:SERIAL]"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

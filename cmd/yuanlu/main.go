@@ -29,6 +29,7 @@ func main() {
 		env:     os.Getenv,
 		now:     time.Now,
 		signals: signals,
+		whole:   true,
 	}
 	os.Exit(p.run(context.Background()))
 }

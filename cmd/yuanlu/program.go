@@ -42,6 +42,10 @@ type program struct {
 	now     func() time.Time
 	signals <-chan os.Signal // SIGTERM and SIGINT stop, SIGHUP reloads; nil: none
 
+	// whole: the process is this program's alone, so that it may set what holds for
+	// all of it (memory, core dumps).
+	whole bool
+
 	lang language
 	json bool
 }

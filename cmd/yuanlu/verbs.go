@@ -23,7 +23,7 @@ type verb struct {
 // verbs lists all verbs in the order of the help.
 func verbs() []*verb {
 	return []*verb{
-		configVerb(), versionVerb(),
+		runVerb(), checkVerb(), replayVerb(), configVerb(), versionVerb(),
 	}
 }
 

@@ -12,9 +12,9 @@ import (
 	"yuanlu/protocol/topics"
 )
 
-// Set by the linker: -X main.version=… -X main.commit=… -X main.date=…
+// Set by the linker: -X main.version=… -X main.commit=… -X main.buildDate=…
 // (RFC 3339). Without them the build information that Go records is used.
-var version, commit, date string
+var version, commit, buildDate string
 
 // build is what is known about this program.
 type build struct {
@@ -30,7 +30,7 @@ type build struct {
 
 func buildInfo() build {
 	b := build{Version: version, Commit: commit, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, Wires: wireNames()}
-	b.Date, _ = time.Parse(time.RFC3339, date)
+	b.Date, _ = time.Parse(time.RFC3339, buildDate)
 	info, ok := debug.ReadBuildInfo()
 	if ok {
 		for _, s := range info.Settings {

@@ -1,0 +1,289 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"yuanlu/agent/config"
+	"yuanlu/agent/control"
+	"yuanlu/agent/ingest"
+	"yuanlu/agent/ledger"
+	"yuanlu/agent/logbook"
+	"yuanlu/agent/refund"
+)
+
+// Build says which program this is.
+type Build struct {
+	Version string    `json:"version"`
+	Commit  string    `json:"commit"`
+	Date    time.Time `json:"date,omitzero"`
+}
+
+// Link is one link of the configuration with what opens its port.
+type Link struct {
+	Config  config.Link
+	Profile ingest.Profile
+	Open    ingest.Opener
+	// Classify tells the state ("absent", "denied") and a reason for people of an
+	// error of Open or of the port.
+	Classify func(error) (state, reason string)
+}
+
+// Reporter reports to the back office. It is made by whoever knows brokers and
+// topics. Run returns when ctx ends, having said offline.
+type Reporter interface {
+	Run(ctx context.Context) error
+	Wake() // the outbox or the state of something has changed; never blocks
+	Status() ReporterStatus
+}
+
+// ReporterStatus is the connection to the broker as it went so far.
+type ReporterStatus struct {
+	Connected  bool      `json:"connected"`
+	Since      time.Time `json:"since,omitzero"` // of Connected
+	LastError  string    `json:"last_error,omitempty"`
+	Reconnects int64     `json:"reconnects"`
+	Progress   uint64    `json:"-"` // for the watchdog
+}
+
+// Options are what an Agent is made of. Config, Judge, Book and Now are needed.
+type Options struct {
+	Config   *config.Config
+	Build    Build
+	Judge    *refund.Judge
+	Severity refund.Severity // least that opens a case
+	Links    []Link
+	Book     *logbook.Book
+	// NewReporter makes the reporter; nil: nothing is reported.
+	NewReporter func(a *Agent) (Reporter, error)
+	// Notify tells the service manager ("READY=1"); nil: there is none.
+	Notify func(state string)
+	// Watchdog is how soon the service manager wants a sign of life; 0: it does not.
+	Watchdog time.Duration
+	Now      func() time.Time
+	// AskClock replaces the kernel's answer about the clock; nil: adjtimex(2).
+	AskClock func() (synced bool, offset time.Duration)
+	// Hotplug returns when a device has come or gone; nil: nobody tells, and the
+	// links look by themselves.
+	Hotplug func(ctx context.Context) error
+	// CertEnds gives when the terminal's certificate ends, ok false without one;
+	// nil: there is none.
+	CertEnds func() (end time.Time, ok bool)
+	// OnReady is called once detection and store run; nil: nobody.
+	OnReady func()
+}
+
+// StopWithin is how long the stop of an agent may take.
+const StopWithin = 5 * time.Second
+
+// ErrAnotherDaemon: the store belongs to a daemon that is running. The error says
+// its pid.
+var ErrAnotherDaemon = ledger.ErrLocked
+
+// Agent is one run of the daemon. New makes it, Run is called once; the rest is
+// safe for concurrent use while it runs.
+type Agent struct {
+	o        Options
+	log      *slog.Logger
+	clock    *Clock
+	began    time.Time // with its monotonic reading
+	reporter Reporter  // nil: none
+	health   *healthBook
+	store    atomic.Pointer[ledger.DB]
+	events   chan refund.Notice // that wait to be queued
+
+	mu       sync.Mutex // guards all below
+	workers  []*ingest.Worker
+	commit   *committer
+	storeErr error // why the store is not open
+	ready    bool
+	foreign  int64 // records of other merchants
+	records  int64 // since the start
+
+	timers map[string]*atomic.Uint64 // signs of life of the timers; not changed after New
+}
+
+// New makes an agent. Nothing runs yet.
+func New(o Options) (*Agent, error) {
+	a := &Agent{o: o, log: o.Book.Logger(), clock: NewClock(o.Now, o.Build.Date, o.AskClock), began: time.Now(),
+		health: newHealthBook(), timers: map[string]*atomic.Uint64{}, events: make(chan refund.Notice, maxEvents)}
+	if a.o.Notify == nil {
+		a.o.Notify = func(string) {}
+	}
+	for _, name := range []string{"held", "retention", "clock"} {
+		a.timers[name] = new(atomic.Uint64)
+	}
+	if o.NewReporter != nil {
+		r, err := o.NewReporter(a)
+		if err != nil {
+			return nil, fmt.Errorf("reporter: %w", err)
+		}
+		a.reporter = r
+	}
+	return a, nil
+}
+
+// Store gives the store, nil while it cannot be opened.
+func (a *Agent) Store() *ledger.DB { return a.store.Load() }
+
+// Clock gives the agent's clock.
+func (a *Agent) Clock() *Clock { return a.clock }
+
+// Began gives when the agent was made.
+func (a *Agent) Began() time.Time { return a.began }
+
+// Run runs the agent until ctx ends, then stops it. Errors: ErrAnotherDaemon, or
+// what went wrong while stopping, joined.
+func (a *Agent) Run(ctx context.Context) error {
+	a.o.Notify("STATUS=opening the store")
+	db, err := a.openStore(ctx)
+	if errors.Is(err, ErrAnotherDaemon) {
+		return err
+	}
+	c := newCrew()
+	a.startOutside(c)
+	if err != nil && ctx.Err() == nil {
+		db = a.openStoreLater(ctx, err)
+	}
+	if db != nil {
+		a.startInside(c, db)
+		a.setReady()
+		<-ctx.Done()
+	}
+	return a.stop(c, db)
+}
+
+// Layers of goroutines, in the order in which they stop.
+const (
+	layerLinks = iota
+	layerCommit
+	layerReport
+	layerLocal
+	layers
+)
+
+// startOutside starts what tells others how things are, even without a store.
+func (a *Agent) startOutside(c *crew) {
+	server, err := control.Listen(a.o.Config.Control.Socket, a.verbs(), a.log)
+	if err != nil {
+		a.log.Error("control.unavailable", "err", err)
+	} else {
+		c.start(layerLocal, "control", server.Run)
+	}
+	c.start(layerLocal, "watchdog", a.feedWatchdog)
+	c.start(layerLocal, "clock", a.watchClock)
+	if a.reporter != nil {
+		c.start(layerReport, "report", a.reporter.Run)
+	}
+}
+
+// startInside starts detection on an open store.
+func (a *Agent) startInside(c *crew, db *ledger.DB) {
+	commit := newCommitter(db, func(err error) bool { return errors.Is(err, ledger.ErrUnavailable) }, a.applied)
+	var workers []*ingest.Worker
+	for _, l := range a.o.Links {
+		if !l.Config.Enabled {
+			continue
+		}
+		w, err := ingest.NewWorker(a.workerOptions(l, db, commit))
+		if err != nil { // a configuration that was checked does not come here
+			a.log.Error("link.unusable", "link", l.Config.Name, "err", err)
+			continue
+		}
+		workers = append(workers, w)
+		c.start(layerLinks, "link "+l.Config.Name, w.Run)
+	}
+	a.mu.Lock()
+	a.commit, a.workers = commit, workers
+	a.mu.Unlock()
+	if a.o.Hotplug != nil {
+		c.start(layerLinks, "hotplug", func(ctx context.Context) error { return a.watchDevices(ctx, workers) })
+	}
+	c.start(layerCommit, "commit", func(ctx context.Context) error {
+		commit.run(ctx)
+		return nil
+	})
+	c.start(layerCommit, "held", func(ctx context.Context) error { return a.releaseHeld(ctx, db) })
+	c.start(layerCommit, "events", func(ctx context.Context) error { return a.queueEvents(ctx, db) })
+	c.start(layerCommit, "retention", func(ctx context.Context) error { return a.retain(ctx, db) })
+}
+
+func (a *Agent) workerOptions(l Link, db *ledger.DB, commit *committer) ingest.Options {
+	zone := a.o.Config.Time.Location()
+	return ingest.Options{
+		Link: l.Config.Name, Wire: l.Config.Wire, Profile: l.Profile, Open: l.Open, Classify: l.Classify,
+		Applier: commit, Recaller: db, Tokenizer: db.Keys(), MAC: db.Keys().MAC, Log: a.log,
+		FrameTimeout: l.Config.FrameTimeout,
+		Clock: func() ingest.Clock {
+			now := a.clock.Now()
+			return ingest.Clock{Now: now, Today: now, Synced: a.clock.Synced(), Zone: zone, HasNow: true}
+		},
+		OnEvent: func(event string, attrs ...slog.Attr) {
+			a.Event(event, "link/"+l.Config.Name, append(attrs, slog.String("link", l.Config.Name))...)
+		},
+		OnChange: a.wake,
+	}
+}
+
+func (a *Agent) setReady() {
+	a.mu.Lock()
+	a.ready = true
+	a.mu.Unlock()
+	a.log.Info("agent.ready", "version", a.o.Build.Version, "links", len(a.o.Links), "config", a.o.Config.Digest())
+	a.o.Notify("READY=1")
+	a.wake()
+	if a.o.OnReady != nil {
+		a.o.OnReady()
+	}
+}
+
+func (a *Agent) wake() {
+	if a.reporter != nil {
+		a.reporter.Wake()
+	}
+}
+
+// stop ends the layers one after the other, then closes the store.
+func (a *Agent) stop(c *crew, db *ledger.DB) error {
+	a.o.Notify("STOPPING=1")
+	a.log.Info("agent.stopping")
+	end := time.Now().Add(StopWithin)
+	// Of the five seconds the links may take most: they store what they have read.
+	shares := [layers]time.Duration{layerLinks: 3300 * time.Millisecond, layerCommit: 500 * time.Millisecond,
+		layerReport: time.Second, layerLocal: 200 * time.Millisecond}
+	var errs []error
+	left := StopWithin
+	for layer := range layers {
+		left -= shares[layer]
+		errs = append(errs, c.stop(layer, end.Add(-max(left, 0)))) // what one layer does not need, the next may use
+	}
+	if db != nil {
+		errs = append(errs, closeStore(db, end))
+	}
+	err := errors.Join(errs...)
+	if err != nil {
+		a.log.Error("agent.stopped", "err", err)
+	} else {
+		a.log.Info("agent.stopped")
+	}
+	return err
+}
+
+// closeStore closes the store, but does not wait for a disk that hangs.
+func closeStore(db *ledger.DB, end time.Time) error {
+	closed := make(chan error, 1)
+	go func() { closed <- db.Close() }()
+	t := time.NewTimer(max(time.Until(end), 200*time.Millisecond))
+	defer t.Stop()
+	select {
+	case err := <-closed:
+		return err
+	case <-t.C:
+		return errors.New("the store does not close: its disk does not answer")
+	}
+}

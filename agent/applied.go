@@ -1,0 +1,152 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"time"
+
+	"yuanlu/agent/ledger"
+	"yuanlu/agent/refund"
+)
+
+// applied says what has become durable: cases in the log, a word about records of
+// other merchants, and to the reporter that there is something to send.
+func (a *Agent) applied(all []refund.Applied) {
+	foreign := int64(0)
+	tell := false
+	for i := range all {
+		one := &all[i]
+		if own := a.o.Config.Terminal.MerchantID; own != "" && one.Record.MerchantID != "" && one.Record.MerchantID != own {
+			foreign++
+			a.log.Warn("record.other_merchant", "link", one.Link, "merchant", one.Record.MerchantID)
+		}
+		for k := range one.Verdicts {
+			a.logVerdict(one.Link, &one.Verdicts[k].Verdict)
+		}
+		for k := range one.Cases {
+			a.logCase(one.Link, &one.Cases[k])
+			tell = true
+		}
+		if g := one.Integrity; g != nil {
+			a.log.Warn("integrity.capture_gap", "link", one.Link, "seq", g.Seq,
+				"expected_debit", g.Expected.DebitAmount, "observed_debit", g.Observed.DebitAmount,
+				"expected_credit", g.Expected.CreditAmount, "observed_credit", g.Observed.CreditAmount)
+			tell = true
+		}
+	}
+	a.mu.Lock()
+	a.records += int64(len(all))
+	a.foreign += foreign
+	a.mu.Unlock()
+	if tell {
+		a.wake()
+	}
+}
+
+func (a *Agent) logVerdict(link string, v *refund.Verdict) {
+	a.log.Debug("refund.judged", "link", link, "seq", v.Seq, "rev", v.Rev, "kind", v.Kind, "recipient", v.Recipient,
+		"reason", v.Reason, "evidence", v.Evidence, "decision", v.Decision)
+}
+
+// logCase writes the line of contract/cli.md.
+func (a *Agent) logCase(link string, c *refund.CaseChange) {
+	code, level := "case.opened", slog.LevelWarn
+	switch c.Type {
+	case refund.CaseRevised:
+		code = "case.revised"
+	case refund.CaseCleared:
+		code, level = "case.cleared", slog.LevelInfo
+	}
+	v := &c.Judged.Verdict
+	attrs := []slog.Attr{
+		slog.String("case", c.CaseID), slog.String("refund", refundName(&c.Refund)),
+		slog.String("recipient", string(v.Recipient)), slog.String("shown", shownOf(c.Refund.Party)),
+	}
+	if c.Original != nil {
+		attrs = append(attrs, slog.String("payer", shownOf(c.Original.Party)))
+	}
+	if v.Reason != "" {
+		attrs = append(attrs, slog.String("reason", v.Reason))
+	}
+	if len(v.Findings) > 0 {
+		attrs = append(attrs, slog.String("finding", v.Findings[0].Code))
+	}
+	attrs = append(attrs, slog.String("severity", c.Severity.String()), slog.String("link", link))
+	a.log.LogAttrs(context.Background(), level, code, attrs...)
+}
+
+// refundName is the number that people know a refund by.
+func refundName(r *refund.Record) string {
+	for _, n := range []string{r.RefundNo, r.RRN, r.ChannelRefund} {
+		if n != "" {
+			return n
+		}
+	}
+	if r.Stan != "" {
+		return r.Batch + "/" + r.Stan
+	}
+	return "-"
+}
+
+func shownOf(p *refund.Party) string {
+	switch {
+	case p == nil:
+		return "-"
+	case p.Shown != "":
+		return p.Shown
+	case p.Text != "":
+		return p.Text
+	}
+	return string(p.Scheme)
+}
+
+// maxEvents is how many events may wait for the store.
+const maxEvents = 64
+
+// Event queues an event for the back office (contract/topics.md, up/event). It
+// never waits and never fails: what cannot be queued stands in the log.
+func (a *Agent) Event(name, subject string, attrs ...slog.Attr) {
+	data := map[string]any{}
+	for _, one := range attrs {
+		switch v := one.Value.Resolve(); v.Kind() {
+		case slog.KindInt64:
+			data[one.Key] = v.Int64()
+		case slog.KindBool:
+			data[one.Key] = v.Bool()
+		default:
+			data[one.Key] = v.String()
+		}
+	}
+	raw, err := json.Marshal(data)
+	if err != nil {
+		return
+	}
+	n := refund.Notice{Type: name, Subject: subject, Time: a.clock.Now(), ClockSynced: a.clock.Synced(),
+		Class: refund.NoticeEvent, Data: raw}
+	select {
+	case a.events <- n:
+	default:
+		a.log.Warn("event.lost", "event", name, "why", "too many wait")
+	}
+}
+
+// queueEvents stores events as they come. One that finds the store unavailable is
+// tried again until the store works or the agent stops.
+func (a *Agent) queueEvents(ctx context.Context, db *ledger.DB) error {
+	for {
+		select {
+		case n := <-a.events:
+			for err := db.AddEvent(ctx, n); err != nil; err = db.AddEvent(ctx, n) {
+				if !errors.Is(err, ledger.ErrUnavailable) || !sleep(ctx, time.Second) {
+					a.log.Warn("event.lost", "event", n.Type, "err", err)
+					break
+				}
+			}
+			a.wake()
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}

@@ -1,0 +1,181 @@
+package agent
+
+import (
+	"slices"
+	"sync"
+	"time"
+)
+
+// Levels of a problem; the worst one is the verdict of health.
+const (
+	levelNote     = "note"     // worth saying, nothing is amiss yet
+	levelDegraded = "degraded" // part of the work is not done
+	levelFailing  = "failing"  // the agent cannot do what it is for
+)
+
+// Problem is one thing that is wrong: a stable code, what it means and what to do.
+type Problem struct {
+	Code   string    `json:"code"` // "store_unavailable", "link_absent", …
+	Level  string    `json:"level"`
+	About  string    `json:"about,omitempty"` // the link, the file
+	Since  time.Time `json:"since"`
+	Text   Text      `json:"text"`
+	Remedy Text      `json:"remedy"`
+}
+
+// Text is a sentence in both languages.
+type Text struct {
+	EN string `json:"en"`
+	ZH string `json:"zh"`
+}
+
+// healthBook remembers since when each problem is there.
+type healthBook struct {
+	mu    sync.Mutex
+	since map[string]time.Time // by code and what it is about
+}
+
+func newHealthBook() *healthBook { return &healthBook{since: map[string]time.Time{}} }
+
+// date gives every problem its beginning and forgets those that are gone.
+func (h *healthBook) date(now time.Time, problems []Problem) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	there := map[string]bool{}
+	for i := range problems {
+		p := &problems[i]
+		key := p.Code + "\x00" + p.About
+		there[key] = true
+		if at, ok := h.since[key]; ok {
+			p.Since = at
+			continue
+		}
+		if p.Since.IsZero() {
+			p.Since = now
+		}
+		h.since[key] = p.Since
+	}
+	for key := range h.since {
+		if !there[key] {
+			delete(h.since, key)
+		}
+	}
+}
+
+// verdictOf gives ok, degraded or failing, and sorts the worst problem to the top.
+func verdictOf(problems []Problem) string {
+	rank := func(p Problem) int { return slices.Index([]string{levelFailing, levelDegraded, levelNote}, p.Level) }
+	slices.SortStableFunc(problems, func(a, b Problem) int { return rank(a) - rank(b) })
+	if len(problems) == 0 || problems[0].Level == levelNote {
+		return "ok"
+	}
+	return problems[0].Level
+}
+
+// problems looks at everything and says what is wrong.
+func (a *Agent) problems(s *Snapshot) []Problem {
+	var all []Problem
+	add := func(level, code, about string, text, remedy Text) {
+		all = append(all, Problem{Code: code, Level: level, About: about, Text: text, Remedy: remedy})
+	}
+	a.storeProblems(s, add)
+	linkProblems(s, add)
+	a.brokerProblems(s, add)
+	if !s.Clock.Synced {
+		add(levelDegraded, "clock_unsynced", "", Text{"the clock is not synchronised", "系统时钟未同步"},
+			Text{"check NTP (timedatectl); times may be wrong until then", "检查 NTP（timedatectl）；在此之前时间可能不准"})
+	}
+	return all
+}
+
+type addProblem func(level, code, about string, text, remedy Text)
+
+// lowDisk is the free space below which health warns, in bytes.
+const lowDisk = 64 << 20
+
+func (a *Agent) storeProblems(s *Snapshot, add addProblem) {
+	if s.StoreError != "" {
+		add(levelFailing, "store_unavailable", "", Text{"nothing can be stored: " + s.StoreError, "无法保存记录：" + s.StoreError},
+			Text{"look at the disk and its mount (df, dmesg); the agent tries again by itself", "检查磁盘和挂载（df、dmesg）；程序会自动重试"})
+	}
+	for _, d := range s.Damage {
+		add(levelNote, "store_damaged", d.What, Text{d.What + " was damaged and moved aside: " + d.Why, d.What + " 已损坏并移至隔离区：" + d.Why},
+			Text{"send the folder quarantine/ to support; check the disk", "将 quarantine/ 目录交给技术支持；检查磁盘"})
+	}
+	o := s.Outbox
+	if o.Unsequenced > 0 {
+		add(levelFailing, "outbox_full", "", Text{"the outbox is full; new cases are stored but not queued", "待发队列已满；新案件已保存但未排队"},
+			Text{"let the back office acknowledge; see delivery.max_bytes", "请后台确认接收；参见 delivery.max_bytes"})
+	} else if o.LimitBytes > 0 && o.Bytes > o.LimitBytes/10*8 {
+		add(levelDegraded, "outbox_filling", "", Text{"the outbox is more than 80 % full", "待发队列已用超过 80%"},
+			Text{"let the back office acknowledge", "请后台确认接收"})
+	}
+	if o.Quarantined > 0 {
+		add(levelNote, "outbox_quarantine", "", Text{"events were refused by the back office", "部分事件被后台拒收"},
+			Text{"yuanlu outbox list, then requeue", "运行 yuanlu outbox list，再 requeue"})
+	}
+	if s.DiskFree >= 0 && s.DiskFree < lowDisk {
+		add(levelDegraded, "disk_low", "", Text{"the disk is almost full", "磁盘空间不足"}, Text{"make room where store.dir lies", "清理 store.dir 所在分区"})
+	}
+}
+
+func linkProblems(s *Snapshot, add addProblem) {
+	down, enabled := 0, 0
+	for _, l := range s.Links {
+		if l.State == "disabled" {
+			continue
+		}
+		enabled++
+		switch l.State {
+		case "absent":
+			down++
+			add(levelDegraded, "link_absent", l.Name, Text{"link " + l.Name + ": " + l.Reason, "链路 " + l.Name + "：" + l.Reason},
+				Text{"check the cable and the name of the port (yuanlu links list)", "检查连接线和端口名称（yuanlu links list）"})
+		case "denied":
+			down++
+			add(levelDegraded, "link_denied", l.Name, Text{"link " + l.Name + ": " + l.Reason, "链路 " + l.Name + "：" + l.Reason},
+				Text{"add the user yuanlu to the group that owns the port, or install the udev rules", "将用户 yuanlu 加入端口所属的组，或安装 udev 规则"})
+		case "degraded":
+			add(levelDegraded, "link_degraded", l.Name, Text{"link " + l.Name + ": " + l.Reason, "链路 " + l.Name + "：" + l.Reason},
+				Text{"see the other problems", "参见其他问题"})
+		}
+		if bad := l.FramesBad; bad > 10 && bad > l.FramesGood/10 {
+			add(levelDegraded, "link_noisy", l.Name, Text{"link " + l.Name + " has many damaged frames", "链路 " + l.Name + " 坏帧较多"},
+				Text{"check cable, baud and the other line settings", "检查连接线、波特率等串口参数"})
+		}
+		if l.Refused > 0 {
+			add(levelNote, "link_refused", l.Name, Text{"link " + l.Name + ": messages were refused", "链路 " + l.Name + " 有报文被拒绝"},
+				Text{"yuanlu tail tells which field; the profile may not fit the acquirer", "用 yuanlu tail 查看字段；差异文件可能与收单机构不符"})
+		}
+	}
+	if enabled > 0 && down == enabled {
+		add(levelFailing, "no_link", "", Text{"no link is connected: refunds are not seen", "没有链路连通：看不到退款"},
+			Text{"see the links", "参见各链路"})
+	}
+}
+
+// brokerPatience is how long the broker may be away before it is a problem.
+const brokerPatience = 2 * time.Minute
+
+func (a *Agent) brokerProblems(s *Snapshot, add addProblem) {
+	c := a.o.Config
+	switch {
+	case s.MQTT == nil:
+		add(levelNote, "mqtt_not_configured", "", Text{"no broker is configured: cases stay on this terminal", "未配置 MQTT 服务器：案件仅保存在本机"},
+			Text{"set mqtt.url", "设置 mqtt.url"})
+	case !s.MQTT.Connected && time.Since(a.began) > brokerPatience && a.o.Now().Sub(s.MQTT.Since) > brokerPatience:
+		add(levelDegraded, "mqtt_offline", "", Text{"the broker is not reachable: " + s.MQTT.LastError, "无法连接 MQTT 服务器：" + s.MQTT.LastError},
+			Text{"check network, mqtt.url and certificates; cases wait in the outbox", "检查网络、mqtt.url 和证书；案件在队列中等待"})
+	}
+	if s.MQTT != nil && len(c.Backoffice.Keys) == 0 {
+		add(levelNote, "commands_unsigned", "", Text{"commands are taken without a signature", "未要求命令签名"},
+			Text{"configure [[backoffice.key]]", "配置 [[backoffice.key]]"})
+	}
+	if d := s.CertDays; d != nil && *d < 30 {
+		level := levelDegraded
+		if *d >= 7 {
+			level = levelNote
+		}
+		add(level, "cert_expiring", "", Text{"the certificate of this terminal ends soon", "终端证书即将到期"}, Text{"renew mqtt.cert_file", "更新 mqtt.cert_file"})
+	}
+}

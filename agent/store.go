@@ -1,0 +1,152 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"yuanlu/agent/ledger"
+)
+
+const (
+	storeRetryMin = time.Second
+	storeRetryMax = 30 * time.Second
+)
+
+// storeOptions says how the configuration wants the store opened.
+func (a *Agent) storeOptions() ledger.Options {
+	c := a.o.Config
+	grace := c.Case.PendingGrace
+	if grace == 0 {
+		grace = -1 // none; 0 would be the ledger's default
+	}
+	return ledger.Options{
+		Dir: c.Store.Dir, Mount: c.Store.Mount, Retention: c.Store.Retention, Terminal: c.Terminal.ID,
+		Judge: a.o.Judge, MinSeverity: a.o.Severity, Grace: grace, OutboxMaxBytes: c.Delivery.MaxBytes,
+		Now: a.localNow, Log: a.log,
+	}
+}
+
+// localNow gives the time in the zone of the configuration: what is "today" for the
+// store.
+func (a *Agent) localNow() time.Time { return a.clock.Now().In(a.o.Config.Time.Location()) }
+
+// sawNewest tells the clock the newest time in the store.
+func (a *Agent) sawNewest(ctx context.Context, db *ledger.DB) {
+	if newest, err := db.Newest(ctx); err == nil {
+		a.clock.Saw(newest)
+	}
+}
+
+// openStore tries once.
+func (a *Agent) openStore(ctx context.Context) (*ledger.DB, error) {
+	db, err := ledger.Open(ctx, a.storeOptions())
+	a.mu.Lock()
+	a.storeErr = err
+	a.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	a.sawNewest(ctx, db)
+	a.store.Store(db)
+	for _, d := range db.Damage() {
+		a.log.Error("store.damaged", "what", d.What, "why", d.Why, "moved", d.Moved, "kept", d.Kept, "lost", d.Lost)
+	}
+	return db, nil
+}
+
+// openStoreLater tries until it works or ctx ends (then it gives nil): the disk
+// may be full, read-only, or not mounted yet. Nothing is confirmed meanwhile.
+func (a *Agent) openStoreLater(ctx context.Context, err error) *ledger.DB {
+	for wait := storeRetryMin; ; wait = min(2*wait, storeRetryMax) {
+		a.log.Error("store.unavailable", "err", err)
+		a.o.Notify("STATUS=the store cannot be opened: " + oneLine(err.Error()))
+		a.wake()
+		if !sleep(ctx, wait) {
+			return nil
+		}
+		var db *ledger.DB
+		if db, err = a.openStore(ctx); err == nil {
+			return db
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+	}
+}
+
+// releaseHeld says the verdicts whose pending_grace has passed.
+func (a *Agent) releaseHeld(ctx context.Context, db *ledger.DB) error {
+	longest := min(idleTick, max(a.o.Config.Case.PendingGrace/4, 100*time.Millisecond))
+	for {
+		running := time.Since(a.began)
+		applied, next, err := db.ReleaseHeld(ctx, running)
+		wait := longest
+		switch {
+		case err != nil && ctx.Err() == nil && !errors.Is(err, ledger.ErrUnavailable):
+			a.log.Error("held.failed", "err", err)
+		case next > 0:
+			wait = min(longest, max(next-running, 10*time.Millisecond))
+		}
+		a.applied(applied)
+		a.timers["held"].Add(1)
+		if !sleep(ctx, wait) {
+			return nil
+		}
+	}
+}
+
+const (
+	retainEvery = time.Hour
+	retainStep  = 200                    // records per transaction
+	retainPause = 250 * time.Millisecond // between two, so that records come first
+)
+
+// retain removes what is older than store.retention, in small steps.
+func (a *Agent) retain(ctx context.Context, db *ledger.DB) error {
+	next := time.Now().Add(time.Minute) // not in the way of the start
+	for {
+		a.timers["retention"].Add(1)
+		wait := idleTick
+		if !time.Now().Before(next) {
+			removed, err := db.Retain(ctx, a.retainBefore(ctx, db), retainStep)
+			switch {
+			case err != nil && ctx.Err() == nil && !errors.Is(err, ledger.ErrUnavailable):
+				a.log.Error("retention.failed", "err", err)
+				next = time.Now().Add(retainEvery)
+			case err == nil && removed > 0:
+				wait = retainPause
+			default:
+				next = time.Now().Add(retainEvery)
+			}
+		}
+		if !sleep(ctx, wait) {
+			return nil
+		}
+	}
+}
+
+// retainBefore gives the time that retention counts from. A clock that nobody
+// vouches for must not throw records away: then the newest record has a say too.
+func (a *Agent) retainBefore(ctx context.Context, db *ledger.DB) time.Time {
+	now := a.o.Now()
+	if a.clock.Synced() {
+		return now
+	}
+	if newest, err := db.Newest(ctx); err != nil || newest.Before(now) {
+		return newest
+	}
+	return now
+}
+
+// sleep waits; false if ctx ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

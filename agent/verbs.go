@@ -1,0 +1,64 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"strings"
+
+	"yuanlu/agent/control"
+	"yuanlu/agent/logbook"
+)
+
+// TailArgs are the arguments of the verb tail.
+type TailArgs struct {
+	Follow bool       `json:"follow"`
+	Lines  int        `json:"lines"` // of the past
+	Level  slog.Level `json:"level"` // least
+	Link   string     `json:"link,omitempty"`
+	Cases  bool       `json:"cases,omitempty"`
+}
+
+// Wants gives the filter that the arguments mean.
+func (t TailArgs) Wants(l logbook.Line) bool {
+	return l.Level >= t.Level && (t.Link == "" || l.Field("link") == t.Link) &&
+		(!t.Cases || strings.HasPrefix(l.Code, "case."))
+}
+
+// verbs are what the control socket answers.
+func (a *Agent) verbs() map[string]control.Handler {
+	return map[string]control.Handler{
+		"status": func(ctx context.Context, _ json.RawMessage, send func(any) error) error {
+			return send(a.Snapshot(ctx))
+		},
+		"tail": a.tail,
+	}
+}
+
+func (a *Agent) tail(ctx context.Context, args json.RawMessage, send func(any) error) error {
+	var t TailArgs
+	if err := json.Unmarshal(args, &t); err != nil {
+		return &control.Error{Code: "bad_request", Message: "tail: arguments do not fit"}
+	}
+	past, sub := a.o.Book.Subscribe(t.Lines, t.Wants)
+	defer sub.Cancel()
+	for _, l := range past {
+		if err := send(l); err != nil {
+			return err
+		}
+	}
+	for t.Follow {
+		select {
+		case l, open := <-sub.Lines():
+			if !open {
+				return nil
+			}
+			if err := send(l); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	return nil
+}
