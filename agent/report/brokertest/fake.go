@@ -1,0 +1,223 @@
+package brokertest
+
+import (
+	"errors"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/eclipse/paho.mqtt.golang/packets"
+)
+
+// Fake is a broker whose behaviour the test decides. Without a Handler it
+// accepts everybody, acknowledges every publish and grants every subscription.
+// It shares nothing between connections but what it has recorded.
+type Fake struct {
+	// Handler sees every packet first. It returns true if it has dealt with the
+	// packet; else the default follows. It runs in the connection's goroutine.
+	Handler func(c *FakeConn, p packets.ControlPacket) bool
+
+	mu        sync.Mutex
+	conns     []*FakeConn     // guarded by mu: all that ever were
+	published []FakePublished // guarded by mu
+	pubacks   int             // guarded by mu: PUBACKs written
+	wg        sync.WaitGroup
+}
+
+// FakePublished is one received message.
+type FakePublished struct {
+	Topic    string
+	Payload  []byte
+	QoS      byte
+	Retain   bool
+	Conn     int // number of the connection, from 1
+	InFlight int // publishes of that connection without PUBACK, this one included
+}
+
+// FakeConn is one connection to a Fake.
+type FakeConn struct {
+	net.Conn
+	Number  int // from 1
+	Connect *packets.ConnectPacket
+
+	fake     *Fake
+	write    sync.Mutex
+	inFlight int      // of the connection's goroutine
+	filters  []string // guarded by fake.mu
+}
+
+// Listen serves on a loopback port until the test ends and gives its URL.
+func (f *Fake) Listen(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.wg.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			f.wg.Go(func() { f.Serve(c) })
+		}
+	})
+	t.Cleanup(func() {
+		l.Close()
+		f.CloseAll()
+		f.wg.Wait()
+	})
+	return "tcp://" + l.Addr().String()
+}
+
+// Pipe gives the client's end of a connection in memory.
+func (f *Fake) Pipe() net.Conn {
+	client, server := net.Pipe()
+	f.wg.Go(func() { f.Serve(server) })
+	return client
+}
+
+// Wait waits until every connection has ended.
+func (f *Fake) Wait() { f.wg.Wait() }
+
+// CloseAll drops every connection.
+func (f *Fake) CloseAll() {
+	for _, c := range f.Conns() {
+		c.Close()
+	}
+}
+
+// Conns gives all connections so far.
+func (f *Fake) Conns() []*FakeConn {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return append([]*FakeConn(nil), f.conns...)
+}
+
+// Published gives all messages so far.
+func (f *Fake) Published() []FakePublished {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return append([]FakePublished(nil), f.published...)
+}
+
+// Pubacks is how many PUBACKs were written.
+func (f *Fake) Pubacks() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.pubacks
+}
+
+// Serve speaks MQTT on conn until it ends.
+func (f *Fake) Serve(conn net.Conn) {
+	c := &FakeConn{Conn: conn, fake: f}
+	f.mu.Lock()
+	f.conns = append(f.conns, c)
+	c.Number = len(f.conns)
+	f.mu.Unlock()
+	defer conn.Close()
+	for {
+		p, err := packets.ReadPacket(conn)
+		if err != nil {
+			return
+		}
+		if f.Handler != nil && f.note(c, p) && f.Handler(c, p) {
+			continue
+		} else if f.Handler == nil {
+			f.note(c, p)
+		}
+		if c.Default(p) != nil {
+			return
+		}
+	}
+}
+
+// note records a packet; always true.
+func (f *Fake) note(c *FakeConn, p packets.ControlPacket) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch p := p.(type) {
+	case *packets.ConnectPacket:
+		c.Connect = p
+	case *packets.PublishPacket:
+		if p.Qos > 0 {
+			c.inFlight++
+		}
+		f.published = append(f.published, FakePublished{p.TopicName, p.Payload, p.Qos, p.Retain, c.Number, c.inFlight})
+	case *packets.SubscribePacket:
+		c.filters = append(c.filters, p.Topics...)
+	}
+	return true
+}
+
+var errBye = errors.New("brokertest: DISCONNECT")
+
+// Default answers a packet as a well-behaved broker does.
+func (c *FakeConn) Default(p packets.ControlPacket) error {
+	switch p := p.(type) {
+	case *packets.ConnectPacket:
+		return c.Send(packets.NewControlPacket(packets.Connack))
+	case *packets.PublishPacket:
+		if p.Qos == 0 {
+			return nil
+		}
+		return c.Puback(p.MessageID)
+	case *packets.SubscribePacket:
+		a := packets.NewControlPacket(packets.Suback).(*packets.SubackPacket)
+		a.MessageID = p.MessageID
+		a.ReturnCodes = p.Qoss
+		return c.Send(a)
+	case *packets.PingreqPacket:
+		return c.Send(packets.NewControlPacket(packets.Pingresp))
+	case *packets.DisconnectPacket:
+		return errBye
+	}
+	return nil
+}
+
+// Puback acknowledges one publish.
+func (c *FakeConn) Puback(id uint16) error {
+	a := packets.NewControlPacket(packets.Puback).(*packets.PubackPacket)
+	a.MessageID = id
+	c.fake.mu.Lock()
+	c.inFlight--
+	c.fake.pubacks++
+	c.fake.mu.Unlock()
+	return c.Send(a)
+}
+
+// Send writes one packet.
+func (c *FakeConn) Send(p packets.ControlPacket) error {
+	c.write.Lock()
+	defer c.write.Unlock()
+	return p.Write(c.Conn)
+}
+
+// Raw writes any bytes.
+func (c *FakeConn) Raw(b []byte) error {
+	c.write.Lock()
+	defer c.write.Unlock()
+	_, err := c.Conn.Write(b)
+	return err
+}
+
+// Push sends a message to every connection that still stands and has
+// subscribed to a filter that matches (exactly, or by a # at its end).
+func (f *Fake) Push(topic string, payload []byte, retained bool) {
+	for _, c := range f.Conns() {
+		f.mu.Lock()
+		match := false
+		for _, filter := range c.filters {
+			prefix, wild := strings.CutSuffix(filter, "#")
+			match = match || filter == topic || wild && strings.HasPrefix(topic, prefix)
+		}
+		f.mu.Unlock()
+		if !match {
+			continue
+		}
+		p := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
+		p.TopicName, p.Payload, p.Retain, p.Qos, p.MessageID = topic, payload, retained, 1, 1
+		_ = c.Send(p)
+	}
+}

@@ -1,0 +1,274 @@
+package mqtt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	paho "github.com/eclipse/paho.mqtt.golang"
+)
+
+// Classes of errors of a connection.
+var (
+	ErrLost       = errors.New("mqtt: connection lost")
+	ErrClosed     = errors.New("mqtt: connection closed by us")
+	ErrAckTimeout = errors.New("mqtt: broker did not acknowledge in time")
+	ErrRefused    = errors.New("mqtt: broker refused the subscription")
+	ErrTopic      = errors.New("mqtt: bad topic")
+)
+
+// Conn is one connection to a broker, from CONNECT to its end; it is never
+// used again. All methods are safe for concurrent use.
+type Conn struct {
+	guard      *guard
+	client     paho.Client
+	ackTimeout time.Duration
+	inbox      *inbox
+	done       chan struct{} // closed by end
+
+	mu      sync.Mutex
+	closing bool           // guarded by mu: no more waiters may start
+	err     error          // guarded by mu: why done is closed
+	waiters sync.WaitGroup // goroutines of Send; Add only under mu while not closing
+}
+
+func newConn(conn net.Conn, o *Options) *Conn {
+	c := &Conn{ackTimeout: o.AckTimeout, done: make(chan struct{}), inbox: newInbox()}
+	c.guard = newGuard(conn, o.WriteTimeout, c.lost)
+	c.waiters.Go(func() { c.inbox.run(c.done) })
+	return c
+}
+
+// lost ends the connection for err; only the first reason counts.
+func (c *Conn) lost(err error) {
+	if errors.Is(err, net.ErrClosed) {
+		c.end(ErrClosed)
+		return
+	}
+	c.end(fmt.Errorf("%w: %w", ErrLost, err))
+}
+
+func (c *Conn) end(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return
+	}
+	if c.closing { // what happens now happens because we close
+		err = ErrClosed
+	}
+	c.err = err
+	close(c.done)
+}
+
+// Done is closed when the connection has ended, for whatever reason.
+func (c *Conn) Done() <-chan struct{} { return c.done }
+
+// Err says why the connection has ended: ErrLost with its cause, or ErrClosed.
+// It is nil while the connection is good.
+func (c *Conn) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
+// LostByPeer reports whether the other side closed a connection that was good:
+// what a broker does when another client takes the client id.
+func (c *Conn) LostByPeer() bool { return peerClosed(c.Err()) }
+
+// Send hands a message to the connection; messages leave in the order of the
+// calls. It returns when the library has taken the message, within the write
+// timeout. The channel then gets exactly one value: nil once the broker has
+// acknowledged on this very connection (QoS 0: once written), else the reason.
+// A message that is not acknowledged in time ends the connection.
+//
+// An error means that the message may or may not arrive.
+func (c *Conn) Send(ctx context.Context, topic string, qos byte, retain bool, payload []byte) (<-chan error, error) {
+	if err := checkMessage(topic, qos, payload); err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	result, handed := make(chan error, 1), make(chan struct{})
+	if err := c.start(func() {
+		token := c.handOver(func() paho.Token { return c.client.Publish(topic, qos, retain, payload) })
+		close(handed)
+		result <- c.await(token, "PUBACK")
+	}); err != nil {
+		return nil, err
+	}
+	select {
+	case <-handed:
+		return result, nil
+	case <-c.done:
+		return nil, c.Err()
+	}
+}
+
+// handOverTime is how long the library waits for its writer to take a packet.
+const handOverTime = time.Second
+
+// handOver gives the library a packet. It waits while an earlier one is being
+// written, which the guard bounds. If the connection ends just then, nobody
+// takes the packet any more and the library holds on to it for handOverTime;
+// that is why the time is short and the packet is offered again.
+func (c *Conn) handOver(offer func() paho.Token) paho.Token {
+	for {
+		token := offer()
+		select {
+		case <-token.Done():
+		default:
+			return token // taken
+		}
+		err := token.Error()
+		if err == nil || !strings.Contains(err.Error(), "broken by timeout") || c.Err() != nil {
+			return token
+		}
+	}
+}
+
+// start runs f in a goroutine that Close waits for. f must end soon after done
+// is closed.
+func (c *Conn) start(f func()) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return c.err
+	}
+	if c.closing {
+		return ErrClosed
+	}
+	c.waiters.Go(f)
+	return nil
+}
+
+// Publish is Send and waiting for the broker, or ctx.
+func (c *Conn) Publish(ctx context.Context, topic string, qos byte, retain bool, payload []byte) error {
+	result, err := c.Send(ctx, topic, qos, retain, payload)
+	if err != nil {
+		return err
+	}
+	select {
+	case err := <-result:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// await waits for a token. It is believed only while the connection is good.
+func (c *Conn) await(token paho.Token, what string) error {
+	timer := time.NewTimer(c.ackTimeout)
+	defer timer.Stop()
+	select {
+	case <-token.Done():
+	case <-c.done:
+	case <-timer.C:
+		c.guard.fail(fmt.Errorf("%w: no %s in %s", ErrAckTimeout, what, c.ackTimeout))
+	}
+	select {
+	case <-c.done:
+		return c.Err()
+	default:
+	}
+	if err := token.Error(); err != nil {
+		return fmt.Errorf("%w: %w", ErrLost, err)
+	}
+	return nil
+}
+
+// checkMessage refuses what no broker may be sent.
+func checkMessage(topic string, qos byte, payload []byte) error {
+	if topic == "" || len(topic) > 1024 || strings.ContainsAny(topic, "+#\x00") {
+		return fmt.Errorf("%w: empty, too long or with a wildcard", ErrTopic)
+	}
+	if qos > 1 {
+		return fmt.Errorf("%w: QoS %d, want 0 or 1", ErrTopic, qos)
+	}
+	if len(payload) > MaxPacket {
+		return fmt.Errorf("%w: payload of %d bytes, want at most %d", ErrTopic, len(payload), MaxPacket)
+	}
+	return nil
+}
+
+// Subscribe asks for a filter at QoS 1 and waits for the answer. ErrRefused
+// means that the broker will not have it; the connection goes on.
+//
+// handler is called in one goroutine for all subscriptions, in the order of
+// arrival; it may keep payload. While it is busy messages wait, at most 256 and
+// 512 KiB of them; beyond that they are dropped and counted (Dropped).
+func (c *Conn) Subscribe(ctx context.Context, filter string, handler func(topic string, payload []byte, retained bool)) error {
+	if filter == "" || len(filter) > 1024 {
+		return fmt.Errorf("%w: filter empty or too long", ErrTopic)
+	}
+	var token paho.Token
+	answered := make(chan error, 1)
+	if err := c.start(func() {
+		token = c.handOver(func() paho.Token {
+			return c.client.Subscribe(filter, 1, func(_ paho.Client, m paho.Message) {
+				c.inbox.put(delivery{m.Topic(), m.Payload(), m.Retained(), handler})
+			})
+		})
+		answered <- c.await(token, "SUBACK")
+	}); err != nil {
+		return err
+	}
+	select {
+	case err := <-answered:
+		if err != nil {
+			return err
+		}
+	case <-c.done:
+		return c.Err()
+	case <-ctx.Done(): // the answer may still come; a half known subscription is not kept
+		c.guard.fail(ctx.Err())
+		return ctx.Err()
+	}
+	st, ok := token.(*paho.SubscribeToken)
+	if !ok {
+		return fmt.Errorf("%w: the library gave no subscribe token", ErrLost)
+	}
+	if st.Result()[filter] == 0x80 {
+		return fmt.Errorf("%w: %s", ErrRefused, filter)
+	}
+	return nil
+}
+
+// Dropped is the number of received messages that found no room.
+func (c *Conn) Dropped() int64 { return c.inbox.dropped() }
+
+// Close ends the connection: with a DISCONNECT if it still stands, so that the
+// broker forgets the will. Messages not acknowledged yet fail. It waits for
+// what this Conn started, at most until ctx ends; it may be called repeatedly.
+func (c *Conn) Close(ctx context.Context) error {
+	c.mu.Lock()
+	c.closing = true
+	c.mu.Unlock()
+	c.client.Disconnect(250) // at most 250 ms; at once if the connection is gone
+	c.abandon()
+	finished := make(chan struct{})
+	go func() { // ends with the waiters, which end with done
+		c.waiters.Wait()
+		close(finished)
+	}()
+	select {
+	case <-finished:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// abandon ends the connection without a word.
+func (c *Conn) abandon() {
+	c.mu.Lock()
+	c.closing = true
+	c.mu.Unlock()
+	_ = c.guard.Close()
+	c.end(ErrClosed)
+}

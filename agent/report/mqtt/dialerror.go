@@ -1,0 +1,203 @@
+package mqtt
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/eclipse/paho.mqtt.golang/packets"
+)
+
+// DialError says in one line why there is no connection and what to do.
+type DialError struct {
+	Stage  string // options, files, network, tls or mqtt
+	Code   string // stable: unknown_authority, wrong_host, cert_expired, refused, dns …
+	What   string // what is wrong
+	Remedy string // what to do
+	Err    error  // the cause; may be nil
+}
+
+// Error gives the one line: stage, what and remedy.
+func (e *DialError) Error() string {
+	return "mqtt: " + e.Stage + ": " + e.What + "; " + e.Remedy
+}
+
+// Unwrap gives the cause.
+func (e *DialError) Unwrap() error { return e.Err }
+
+// clock is what the terminal thinks of its own time.
+type clock struct {
+	now    time.Time
+	synced bool
+}
+
+// doubt says that the clock is a likely culprit, "" if it is not.
+func (c clock) doubt() string {
+	if c.synced {
+		return ""
+	}
+	return fmt.Sprintf("the clock of this terminal is not set (it says %s), which is why TLS fails: ", c.now.UTC().Format("2006-01-02 15:04"))
+}
+
+// explain turns an error of any stage into a DialError.
+func explain(err error, e endpoint, o *Options) *DialError {
+	if de, ok := errors.AsType[*DialError](err); ok {
+		return de
+	}
+	c := clock{o.Now(), o.ClockSynced()}
+	if de := explainCertificate(err, e, o, c); de != nil {
+		de.Stage, de.Err = "tls", err
+		return de
+	}
+	if de := explainNetwork(err, e, o); de != nil {
+		de.Err = err
+		return de
+	}
+	if de := explainRefusal(err, e); de != nil {
+		de.Stage, de.Err = "mqtt", err
+		return de
+	}
+	return &DialError{Stage: "network", Code: "other", What: strings.ToValidUTF8(oneLine(err), "?"), Remedy: "see the broker's log", Err: err}
+}
+
+func oneLine(err error) string {
+	return strings.Join(strings.Fields(err.Error()), " ")
+}
+
+func explainCertificate(err error, e endpoint, o *Options, c clock) *DialError {
+	ca := "the system's authorities"
+	if o.CAFile != "" {
+		ca = "ca_file " + o.CAFile
+	}
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return &DialError{Code: "unknown_authority", What: fmt.Sprintf("the certificate of %s is not signed by %s", e.address, ca),
+			Remedy: "put the certificate of the broker's authority into ca_file"}
+	}
+	if he, ok := errors.AsType[x509.HostnameError](err); ok {
+		return &DialError{Code: "wrong_host", What: fmt.Sprintf("the certificate of %s is for other names than %q (%s)", e.address, he.Host, certNames(he.Certificate)),
+			Remedy: "use one of those names in mqtt.url, or have the broker's certificate made for this one"}
+	}
+	if ie, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
+		return explainInvalid(ie, e, c)
+	}
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+		return &DialError{Code: "not_tls", What: e.address + " does not speak TLS", Remedy: "use the broker's TLS port (8883 as a rule)"}
+	}
+	if oe, ok := errors.AsType[*net.OpError](err); ok && oe.Op == "remote error" {
+		return explainAlert(oe.Err.Error(), e, o, c)
+	}
+	if text := err.Error(); strings.Contains(text, "protocol version not supported") || strings.Contains(text, "unsupported versions") {
+		return &DialError{Code: "tls_version", What: e.address + " speaks only TLS older than 1.2", Remedy: "update the broker"}
+	}
+	return nil
+}
+
+func certNames(cert *x509.Certificate) string {
+	names := cert.DNSNames
+	for _, ip := range cert.IPAddresses {
+		names = append(names, ip.String())
+	}
+	if len(names) == 0 {
+		return "it bears none"
+	}
+	if len(names) > 4 {
+		names = append(names[:4:4], "…")
+	}
+	return strings.Join(names, ", ")
+}
+
+func explainInvalid(ie x509.CertificateInvalidError, e endpoint, c clock) *DialError {
+	cert := ie.Cert
+	switch {
+	case ie.Reason != x509.Expired || cert == nil:
+		return &DialError{Code: "cert_invalid", What: fmt.Sprintf("the certificate of %s may not be used for this (%s)", e.address, ie.Error()),
+			Remedy: "have a server certificate made for the broker"}
+	case c.now.Before(cert.NotBefore):
+		return &DialError{Code: "cert_not_yet_valid",
+			What:   fmt.Sprintf("%sthe certificate of %s is valid from %s only", c.doubt(), e.address, cert.NotBefore.UTC().Format("2006-01-02")),
+			Remedy: fmt.Sprintf("set the clock (here it is %s), and see that time synchronisation works", c.now.UTC().Format("2006-01-02"))}
+	default:
+		return &DialError{Code: "cert_expired",
+			What:   fmt.Sprintf("%sthe certificate of %s was valid until %s", c.doubt(), e.address, cert.NotAfter.UTC().Format("2006-01-02")),
+			Remedy: fmt.Sprintf("renew it on the broker (or set the clock: here it is %s)", c.now.UTC().Format("2006-01-02"))}
+	}
+}
+
+// explainAlert explains what the broker said against us, mostly against the
+// client certificate.
+func explainAlert(alert string, e endpoint, o *Options, c clock) *DialError {
+	if strings.Contains(alert, "protocol version") {
+		return &DialError{Code: "tls_version", What: e.address + " speaks only TLS older than 1.2", Remedy: "update the broker"}
+	}
+	if o.CertFile == "" {
+		return &DialError{Code: "client_cert_required", What: fmt.Sprintf("%s ended TLS (%s), and no client certificate is configured", e.address, alert),
+			Remedy: "set cert_file and key_file"}
+	}
+	what, remedy := "the client certificate "+o.CertFile, "have it signed by an authority the broker trusts"
+	if until, err := CertificateExpiry(o.CertFile); err == nil && c.now.After(until) {
+		remedy = "it expired on " + until.UTC().Format("2006-01-02") + ": renew it"
+	}
+	return &DialError{Code: "client_cert_refused", What: fmt.Sprintf("%s%s refused %s (%s)", c.doubt(), e.address, what, alert), Remedy: remedy}
+}
+
+func explainNetwork(err error, e endpoint, o *Options) *DialError {
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
+		return &DialError{Stage: "files", Code: "file", What: fmt.Sprintf("cannot read %s (%v)", pe.Path, pe.Err), Remedy: "check the path and its permissions"}
+	}
+	if de, ok := errors.AsType[*net.DNSError](err); ok {
+		what := fmt.Sprintf("no address known for %s", e.host)
+		if !de.IsNotFound {
+			what = fmt.Sprintf("no name server answers for %s", e.host)
+		}
+		return &DialError{Stage: "network", Code: "dns", What: what, Remedy: "check the name in mqtt.url and the terminal's network"}
+	}
+	net := func(code, what, remedy string) *DialError {
+		return &DialError{Stage: "network", Code: code, What: e.address + " " + what, Remedy: remedy}
+	}
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return net("refused", "refuses the connection", "check that the broker runs and listens on this port")
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		return net("unreachable", "cannot be reached", "check the terminal's network")
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
+		return net("timeout", "did not answer in "+o.ConnectTimeout.String(), "check the network, the port and firewalls on the way")
+	case errors.Is(err, context.Canceled):
+		return net("cancelled", "was being connected when the agent stopped", "nothing")
+	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.ErrUnexpectedEOF):
+		if e.tls {
+			return net("closed", "closed the connection during the handshake",
+				"see the broker's log: it may refuse the client certificate, user or client id, or not speak TLS on this port")
+		}
+		return net("closed", "closed the connection before answering", "see the broker's log (a TLS port does this too: then use tls://)")
+	case errors.Is(err, ErrProtocol):
+		return &DialError{Stage: "mqtt", Code: "protocol", What: e.address + " does not speak MQTT 3.1.1 as it must (" + oneLine(err) + ")", Remedy: "check the port"}
+	}
+	return nil
+}
+
+func explainRefusal(err error, e endpoint) *DialError {
+	for _, r := range []struct {
+		err                error
+		code, what, remedy string
+	}{
+		{packets.ErrorRefusedBadProtocolVersion, "mqtt_version", "does not accept MQTT 3.1.1", "update the broker"},
+		{packets.ErrorRefusedIDRejected, "client_id", "rejects the client id", "check terminal.id and the broker's rules for client ids"},
+		{packets.ErrorRefusedServerUnavailable, "unavailable", "says it is unavailable", "see the broker's log"},
+		{packets.ErrorRefusedBadUsernameOrPassword, "credentials", "rejects user name or password", "check them in the configuration and at the broker"},
+		{packets.ErrorRefusedNotAuthorised, "not_authorised", "does not let this terminal in", "check user, password or client certificate at the broker"},
+	} {
+		if errors.Is(err, r.err) {
+			return &DialError{Code: r.code, What: e.address + " " + r.what, Remedy: r.remedy}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,124 @@
+package mqtt
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/url"
+	"time"
+)
+
+// Options are the settings of a connection. Files are read again at each Dial,
+// so a renewed certificate needs no restart.
+type Options struct {
+	URL      string // tls://host[:8883], or tcp://host[:1883] to loopback
+	ClientID string // the terminal's id; 1 to 64 of [a-z0-9-]
+	Username string // "": ClientID if there is a Password, else none
+	Password string
+
+	CAFile     string // PEM; "": the system's authorities
+	CertFile   string // PEM, client certificate with its chain; "" with KeyFile "": none
+	KeyFile    string // PEM
+	ServerName string // name the broker's certificate must bear; "": the host of URL
+
+	AllowPlaintext bool // tcp:// to other than loopback
+
+	WillTopic   string // "": no will; else QoS 1, retained
+	WillPayload []byte
+
+	KeepAlive      time.Duration // whole seconds, default 30 s
+	ConnectTimeout time.Duration // network, TLS and CONNACK together, default 15 s
+	WriteTimeout   time.Duration // of one packet, default 10 s
+	AckTimeout     time.Duration // from Send to PUBACK or SUBACK, default 20 s
+
+	// Now is the clock that certificates are checked with; nil: time.Now.
+	Now func() time.Time
+	// ClockSynced says whether that clock is trusted; nil: it is. It only
+	// changes what an error about a certificate advises.
+	ClockSynced func() bool
+	// DialContext opens the network connection; nil: a net.Dialer. There is no
+	// proxy, whatever the environment says.
+	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// endpoint is where and how to connect.
+type endpoint struct {
+	address  string // host:port
+	host     string
+	tls      bool
+	loopback bool // the connection must stay on this machine
+}
+
+// withDefaults fills what was left out.
+func (o Options) withDefaults() Options {
+	def := func(d *time.Duration, v time.Duration) {
+		if *d <= 0 {
+			*d = v
+		}
+	}
+	def(&o.KeepAlive, 30*time.Second)
+	def(&o.ConnectTimeout, 15*time.Second)
+	def(&o.WriteTimeout, 10*time.Second)
+	def(&o.AckTimeout, 20*time.Second)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.ClockSynced == nil {
+		o.ClockSynced = func() bool { return true }
+	}
+	if o.Username == "" && o.Password != "" {
+		o.Username = o.ClientID
+	}
+	return o
+}
+
+// Check reports what is wrong with the options that can be known without
+// connecting: a *DialError of stage "options", or nil.
+func (o Options) Check() error {
+	_, err := o.endpoint()
+	if err == nil && (o.CertFile == "") != (o.KeyFile == "") {
+		err = optionError("certificate", "cert_file and key_file belong together", "set both or none")
+	}
+	return err
+}
+
+func optionError(code, what, remedy string) error {
+	return &DialError{Stage: "options", Code: code, What: what, Remedy: remedy}
+}
+
+func (o Options) endpoint() (endpoint, error) {
+	u, err := url.Parse(o.URL)
+	if err != nil || u.Host == "" || u.Hostname() == "" {
+		return endpoint{}, optionError("url", "mqtt.url is not a URL with a host", "write it as tls://broker.example:8883")
+	}
+	if u.User != nil || u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "" {
+		return endpoint{}, optionError("url", "mqtt.url holds more than scheme, host and port", "write it as tls://broker.example:8883")
+	}
+	e := endpoint{host: u.Hostname()}
+	port := u.Port()
+	switch u.Scheme {
+	case "tls", "ssl", "mqtts":
+		e.tls = true
+		if port == "" {
+			port = "8883"
+		}
+	case "tcp", "mqtt":
+		if port == "" {
+			port = "1883"
+		}
+		e.loopback = !o.AllowPlaintext
+		if e.loopback && !isLoopback(e.host) {
+			return endpoint{}, optionError("plaintext", fmt.Sprintf("%s would be reached without encryption", e.host),
+				"use tls://, or set allow_plaintext = true")
+		}
+	default:
+		return endpoint{}, optionError("url", fmt.Sprintf("mqtt.url has scheme %q", u.Scheme), "use tls:// (or tcp:// to this machine)")
+	}
+	e.address = net.JoinHostPort(e.host, port)
+	return e, nil
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
