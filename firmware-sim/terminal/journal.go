@@ -90,6 +90,8 @@ type Source struct {
 	script []scenario.Step
 	crowd  bool
 	line   int
+
+	between, came int // seeded customers between the steps of a script
 }
 
 // Customers lets seeded customers come, without end.
@@ -100,9 +102,14 @@ func Script(t *Terminal, steps []scenario.Step) *Source { return &Source{t: t, s
 
 // Next gives the next entries; none and io.EOF at the end of a script.
 func (s *Source) Next() ([]scenario.Entry, error) {
-	if s.crowd {
+	if s.crowd && len(s.script) == 0 {
 		return s.t.Next()
 	}
+	if s.came < s.between && s.line < len(s.script) && s.script[s.line].Do != "wait" {
+		s.came++
+		return s.t.Next()
+	}
+	s.came = 0
 	for s.line < len(s.script) {
 		step := s.script[s.line]
 		s.line++

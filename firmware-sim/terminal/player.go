@@ -90,7 +90,11 @@ func (p *Player) Run(ctx context.Context) error {
 	if err := p.start(ctx); err != nil {
 		return endOf(ctx, err)
 	}
-	return endOf(ctx, p.play(ctx))
+	err := endOf(ctx, p.play(ctx))
+	if ctx.Err() == nil {
+		p.o.Socket.Drain(5 * time.Second)
+	}
+	return err
 }
 
 func endOf(ctx context.Context, err error) error {

@@ -60,7 +60,11 @@ func SayRecords(ctx context.Context, recs []wire.Record, o RecordsOptions) error
 			return endOf(ctx, err)
 		}
 	}
-	return endOf(ctx, p.faulty.Flush())
+	err = endOf(ctx, p.faulty.Flush())
+	if ctx.Err() == nil {
+		o.Socket.Drain(5 * time.Second)
+	}
+	return err
 }
 
 // raw puts a frame on the line with the line's moments; a power cut has no journal to print from.

@@ -129,6 +129,33 @@ func (p *PTY) Read(b []byte) (int, error) {
 	}
 }
 
+// Drain waits until the reader has taken what was written, at most so long: closing at once would take the bytes away
+// with the line.
+func (p *PTY) Drain(limit time.Duration) {
+	for end, empty := time.Now().Add(limit), 0; p.Open() && empty < 3 && time.Now().Before(end); {
+		n, err := p.unread()
+		if err != nil { // somebody has it exclusively: give him time
+			time.Sleep(min(limit, 500*time.Millisecond))
+			return
+		}
+		if n == 0 {
+			empty++
+		} else {
+			empty = 0
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+func (p *PTY) unread() (int, error) {
+	fd, err := unix.Open(p.place, unix.O_RDONLY|unix.O_NOCTTY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return 0, err
+	}
+	defer unix.Close(fd)
+	return unix.IoctlGetInt(fd, unix.TIOCINQ)
+}
+
 // Close takes the pseudo terminal away: its reader sees the line hang up, and the name is gone.
 func (p *PTY) Close() error { return p.master.Close() }
 

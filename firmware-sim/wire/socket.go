@@ -119,6 +119,13 @@ func (s *Socket) point() error {
 	return os.Rename(tmp, s.link)
 }
 
+// Drain waits until what was written is read, where that can be known, at most so long.
+func (s *Socket) Drain(limit time.Duration) {
+	if line, ok := s.Line().(interface{ Drain(time.Duration) }); ok {
+		line.Drain(limit)
+	}
+}
+
 // Close takes the line and the link away for good.
 func (s *Socket) Close() error {
 	s.mu.Lock()

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"yuanlu/firmware-sim/demo"
+)
+
+// runDemo shows the whole thing on one machine.
+func runDemo(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.Writer) error {
+	f := flags("demo", stderr)
+	var o demo.Options
+	f.StringVar(&o.Agent, "agent", "", "the yuanlu program")
+	f.StringVar(&o.Desk, "desk", "", "the yuanlu-desk program; without it a small back office inside takes the cases")
+	f.BoolVar(&o.Keep, "keep", false, "keep the directory with configurations, logs, stores and the truth")
+	f.Uint64Var(&o.Seed, "seed", 1, "the same seed gives the same customers")
+	f.BoolVar(&o.JSON, "json", false, "cases and table as JSON Lines")
+	if err := parse(f, args); err != nil {
+		return err
+	}
+	if o.Agent == "" || f.NArg() > 0 {
+		return fmt.Errorf("%w: demo --agent BIN [--desk BIN] [--keep] [--seed N]", errUsage)
+	}
+	if _, err := os.Stat(o.Agent); err != nil {
+		return err
+	}
+	if out, ok := stdout.(*os.File); ok {
+		i, err := out.Stat()
+		o.Colour = err == nil && i.Mode()&os.ModeCharDevice != 0 && os.Getenv("NO_COLOR") == ""
+	}
+	o.Out = stdout
+	err := demo.Run(ctx, o)
+	if errors.Is(err, demo.ErrDiffers) {
+		return errors.Join(errSaid, err)
+	}
+	return err
+}

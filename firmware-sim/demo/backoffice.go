@@ -1,0 +1,226 @@
+package demo
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// root is the first level of all topics of the demo.
+const root = "yuanlu"
+
+// caseEvent is what the back office reads of an event on up/case: contract/topics.md.
+type caseEvent struct {
+	SpecVersion string `json:"specversion"`
+	ID          string `json:"id"`
+	Type        string `json:"type"`
+	Sequence    string `json:"sequence"`
+	Stream      string `json:"stream"`
+	Attempt     int    `json:"attempt"`
+	Data        struct {
+		CaseID   string      `json:"case_id"`
+		Severity string      `json:"severity"`
+		Verdict  caseVerdict `json:"verdict"`
+		Refund   caseRecord  `json:"refund"`
+		Original *caseRecord `json:"original"`
+	} `json:"data"`
+}
+
+type caseVerdict struct {
+	Recipient string `json:"recipient"`
+	Reason    string `json:"reason"`
+	Decision  string `json:"decision"`
+	Findings  []struct {
+		Code     string `json:"code"`
+		Severity string `json:"severity"`
+		Text     struct {
+			EN string `json:"en"`
+			ZH string `json:"zh"`
+		} `json:"text"`
+	} `json:"findings"`
+}
+
+type caseRecord struct {
+	Kind       string `json:"kind"`
+	TerminalID string `json:"terminal_id"`
+	Channel    string `json:"channel"`
+	Amount     int64  `json:"amount"`
+	At         string `json:"at"`
+	Stan       string `json:"stan"`
+	Batch      string `json:"batch"`
+	Party      struct {
+		Scheme string `json:"scheme"`
+		Shown  string `json:"shown"`
+		Text   string `json:"text"`
+	} `json:"party"`
+}
+
+// stream is what the back office knows of one store's life.
+type stream struct {
+	next    int64           // the sequence that comes next
+	early   map[int64]bool  // arrived before those below them
+	ids     map[string]bool // events taken
+	highest int64           // of first attempts
+}
+
+// backOffice takes cases, checks their order, acknowledges, and keeps the newest verdict of each.
+type backOffice struct {
+	say     *sayer
+	publish func(topic string, payload []byte) error
+
+	mu       sync.Mutex
+	stations map[string]*station // by the terminal's name in topics
+	streams  map[string]*stream
+	cases    map[string]*caseEvent // by key of the refund: the newest event
+	opened   map[string]string     // key of the refund: case id
+	faults   []string              // what was wrong with the delivery
+	events   map[string]int        // up/event by type
+	traffic  map[string][]byte     // topic: payloads, one after the other
+	repeats  int
+	last     time.Time // when the last case event came
+	changed  chan struct{}
+}
+
+func newBackOffice(say *sayer) *backOffice {
+	return &backOffice{say: say, stations: map[string]*station{}, streams: map[string]*stream{},
+		cases: map[string]*caseEvent{}, opened: map[string]string{}, events: map[string]int{},
+		traffic: map[string][]byte{}, changed: make(chan struct{}, 1)}
+}
+
+// know tells the back office which terminals there are.
+func (b *backOffice) know(c *crew) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, s := range c.stations {
+		b.stations[s.name] = s
+	}
+}
+
+// arrive takes one message; it is called by the broker, one at a time for each terminal.
+func (b *backOffice) arrive(topic string, payload []byte) {
+	level := strings.Split(strings.TrimPrefix(topic, root+"/v1/"), "/")
+	if len(level) < 3 {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.traffic[topic] = append(append(b.traffic[topic], payload...), '\n')
+	switch level[2] {
+	case "event":
+		var e struct {
+			Type string `json:"type"`
+		}
+		if err := json.Unmarshal(payload, &e); err != nil {
+			b.fault("%s: an event that is no JSON", level[0])
+			return
+		}
+		b.events[e.Type]++
+	case "case":
+		var e caseEvent
+		if err := json.Unmarshal(payload, &e); err != nil {
+			b.fault("%s: a case that is no JSON", level[0])
+			return
+		}
+		b.take(level[0], &e)
+	}
+}
+
+func (b *backOffice) fault(format string, args ...any) {
+	b.faults = append(b.faults, fmt.Sprintf(format, args...))
+}
+
+// take checks a case event, acknowledges it and keeps it.
+func (b *backOffice) take(name string, e *caseEvent) {
+	seq, err := strconv.ParseInt(e.Sequence, 10, 64)
+	if err != nil || len(e.Sequence) != 20 || e.SpecVersion != "1.0" || e.ID == "" || e.Stream == "" || e.Data.CaseID == "" {
+		b.fault("%s: a case event without its envelope", name)
+		return
+	}
+	s := b.streams[e.Stream]
+	if s == nil {
+		s = &stream{next: 1, early: map[int64]bool{}, ids: map[string]bool{}}
+		b.streams[e.Stream] = s
+	}
+	if e.Attempt <= 1 {
+		if seq <= s.highest {
+			b.fault("%s: sequence %d came after %d", name, seq, s.highest)
+		}
+		s.highest = max(s.highest, seq)
+	}
+	if s.ids[e.ID] {
+		b.repeats++
+	} else {
+		s.ids[e.ID] = true
+		b.keep(name, e)
+	}
+	s.early[seq] = true
+	for s.early[s.next] {
+		delete(s.early, s.next)
+		s.next++
+	}
+	ack := fmt.Sprintf(`{"stream":%q,"acked_seq":%d}`, e.Stream, s.next-1)
+	if err := b.publish(root+"/v1/"+name+"/dn/ack", []byte(ack)); err != nil {
+		b.fault("%s: the acknowledgement could not be sent: %v", name, err)
+	}
+	b.last = time.Now()
+	select {
+	case b.changed <- struct{}{}:
+	default:
+	}
+}
+
+func (b *backOffice) keep(name string, e *caseEvent) {
+	r := &e.Data.Refund
+	key := r.TerminalID + "/" + r.Batch + "/" + r.Stan
+	if id, ok := b.opened[key]; ok && id != e.Data.CaseID {
+		b.fault("%s: one refund, two case ids", name)
+	}
+	b.opened[key] = e.Data.CaseID
+	b.cases[key] = e
+	model := name
+	if s := b.stations[name]; s != nil {
+		model = s.model
+	}
+	b.say.caseCame(model, e)
+}
+
+// gaps counts sequences that never came.
+func (b *backOffice) gaps() int {
+	n := 0
+	for _, s := range b.streams {
+		n += int(s.highest-s.next+1) - len(s.early)
+	}
+	return n
+}
+
+// wait waits until every expected case has come, at most limit, and then until none has come for a while.
+func (b *backOffice) wait(ctx context.Context, expected []string, limit, quiet time.Duration) {
+	end := time.Now().Add(limit)
+	for begin := time.Now(); ; {
+		b.mu.Lock()
+		missing := 0
+		for _, key := range expected {
+			if b.cases[key] == nil {
+				missing++
+			}
+		}
+		still := time.Since(begin)
+		if !b.last.IsZero() {
+			still = min(still, time.Since(b.last))
+		}
+		b.mu.Unlock()
+		if missing == 0 && still >= quiet || time.Now().After(end) {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-b.changed:
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}

@@ -1,0 +1,152 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"yuanlu/firmware-sim/scenario"
+)
+
+// Options say how the demo is run.
+type Options struct {
+	Agent  string // path of yuanlu
+	Desk   string // path of yuanlu-desk; empty: a back office inside
+	Keep   bool   // keep the directory
+	Seed   uint64
+	JSON   bool
+	Colour bool
+	Out    io.Writer
+}
+
+// ErrDiffers says that cases and truth differ; what differs was printed.
+var ErrDiffers = errors.New("cases and truth differ")
+
+// Times of the demo: customers come for a while, then the last cases may take their time. Together well below the
+// 60 seconds that contract/cli.md allows.
+const (
+	playFor = 14 * time.Second
+	waitFor = 25 * time.Second
+	settle  = 4 * time.Second // longer than pending_grace: what comes falsely has come by then
+	grace   = "2s"
+)
+
+// Run runs the demo until its end, at most a minute. On failure the directory is kept.
+func Run(ctx context.Context, o Options) error {
+	ctx, cancel := context.WithTimeout(ctx, 58*time.Second)
+	defer cancel()
+	dir, err := os.MkdirTemp("", "yuanlu-demo-")
+	if err != nil {
+		return err
+	}
+	say := &sayer{o: o}
+	failed := show(ctx, o, dir, say)
+	if failed == nil && !o.Keep {
+		return os.RemoveAll(dir)
+	}
+	say.line("kept: %s", dir)
+	return failed
+}
+
+func show(ctx context.Context, o Options, dir string, say *sayer) error {
+	desk := newBackOffice(say)
+	broker, err := startBroker(desk)
+	if err != nil {
+		return err
+	}
+	defer broker.Close()
+	crew, err := equip(ctx, o, dir, broker.url, say)
+	if err != nil {
+		return err
+	}
+	defer crew.close()
+	desk.know(crew)
+	if err := crew.startAgents(o.Agent); err != nil {
+		return err
+	}
+	if err := crew.play(ctx); err != nil {
+		crew.tails(say)
+		return err
+	}
+	say.line("the day is over; waiting for the last cases")
+	desk.wait(ctx, crew.expected(), waitFor, settle)
+	crew.stopAgents()
+	result := compare(crew, desk)
+	result.leaks = findLeaks(crew, desk, dir)
+	say.table(result)
+	if result.ok() {
+		return nil
+	}
+	crew.tails(say)
+	return ErrDiffers
+}
+
+// expected lists the keys of the refunds that must become cases.
+func (c *crew) expected() []string {
+	var out []string
+	for _, s := range c.stations {
+		for _, e := range s.ledger() {
+			if e.Truth != nil && e.Truth.Case {
+				out = append(out, keyOf(&e))
+			}
+		}
+	}
+	return out
+}
+
+// keyOf names a refund in truth and case alike.
+func keyOf(e *scenario.Entry) string {
+	return e.Record.TerminalID + "/" + e.Record.Batch + "/" + e.Record.Stan
+}
+
+// play lets all terminals play at once.
+func (c *crew) play(ctx context.Context) error {
+	var wg sync.WaitGroup
+	errs := make([]error, len(c.stations))
+	for i, s := range c.stations {
+		wg.Go(func() { errs[i] = s.play(ctx) })
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("the demo took too long: %w", ctx.Err())
+	}
+	return nil
+}
+
+// findLeaks searches the traffic and the agents' files for clear identifiers; it says where, never what.
+func findLeaks(c *crew, desk *backOffice, dir string) []string {
+	var leaks []string
+	secrets := newSecrets(c)
+	desk.mu.Lock()
+	for topic, payloads := range desk.traffic {
+		if n := secrets.in(payloads); n > 0 {
+			leaks = append(leaks, fmt.Sprintf("topic %s: %d", topic, n))
+		}
+	}
+	desk.mu.Unlock()
+	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !d.Type().IsRegular() || filepath.Base(path) == truthFile {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if n := secrets.in(data); n > 0 {
+			leaks = append(leaks, fmt.Sprintf("file %s: %d", path, n))
+		}
+		return nil
+	})
+	if err != nil {
+		leaks = append(leaks, fmt.Sprintf("search: %v", err))
+	}
+	return leaks
+}

@@ -1,0 +1,248 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"yuanlu/firmware-sim/scenario"
+	"yuanlu/firmware-sim/terminal"
+	"yuanlu/firmware-sim/wire"
+)
+
+// truthFile is the name of a station's ledger; the only file that may hold clear identifiers.
+const truthFile = "truth.jsonl"
+
+// station is one terminal with its agent.
+type station struct {
+	name, model, wire, dir string
+	term                   *terminal.Terminal
+	source                 *terminal.Source
+	socket                 *wire.Socket
+	journal                *terminal.Journal
+	seed                   uint64
+	steps                  int
+
+	agent  *exec.Cmd
+	exited chan error
+	log    string
+
+	mu   sync.Mutex
+	said []scenario.Entry
+}
+
+// crew is all stations.
+type crew struct{ stations []*station }
+
+// plan says which terminals the demo has; the wires of the later ones are asked for first.
+type plan struct{ name, model, wire, instead string }
+
+func plans() []plan {
+	return []plan{
+		{"t-esign", "e-sign", "mispos", ""},
+		{"t-traditional", "traditional", "cup8583", "mispos"},
+		{"t-smart", "smart", "smart", ""},
+	}
+}
+
+// equip makes stations, their lines and their configurations. A terminal whose wire the agent does not know yet
+// speaks another one, or stays away, which is said.
+func equip(ctx context.Context, o Options, dir, url string, say *sayer) (*crew, error) {
+	c := &crew{}
+	for i, p := range plans() {
+		s := &station{name: p.name, model: p.model, wire: p.wire, dir: filepath.Join(dir, p.name), seed: o.Seed + uint64(i)}
+		err := s.equip(ctx, o.Agent, url, i)
+		if errors.Is(err, errWire) && p.instead != "" {
+			say.line("%s: this agent does not know wire %s; it speaks %s", p.model, p.wire, p.instead)
+			s.wire = p.instead
+			err = s.equip(ctx, o.Agent, url, i)
+		}
+		if errors.Is(err, errWire) {
+			say.line("%s: this agent does not know wire %s; it stays away", p.model, s.wire)
+			continue
+		}
+		if err != nil {
+			c.close()
+			return nil, err
+		}
+		c.stations = append(c.stations, s)
+		say.line("%-11s %-7s on %s, agent %s", s.model, s.wire, s.socket.Place(), s.name)
+	}
+	if len(c.stations) == 0 {
+		return nil, errors.New("the agent knows none of the wires")
+	}
+	return c, nil
+}
+
+// errWire says that the agent refuses the configuration of a wire.
+var errWire = errors.New("the agent does not take this configuration")
+
+func (s *station) equip(ctx context.Context, agent, url string, i int) error {
+	if err := os.MkdirAll(filepath.Join(s.dir, "store"), 0o700); err != nil {
+		return err
+	}
+	if s.socket == nil {
+		socket, err := wire.Plug("pty", "", 9600)
+		if err != nil {
+			return err
+		}
+		s.socket = socket
+	}
+	id := fmt.Sprintf("1000000%d", i+1)
+	text := fmt.Sprintf(config, s.name, filepath.Join(s.dir, "store"), s.wire, s.socket.Place(), url, grace)
+	if err := os.WriteFile(s.configFile(), []byte(text), 0o600); err != nil {
+		return err
+	}
+	if out, err := exec.CommandContext(ctx, agent, "config", "check", "--config", s.configFile()).CombinedOutput(); err != nil {
+		s.socket.Close()
+		if exit := new(exec.ExitError); errors.As(err, &exit) && exit.ExitCode() == 78 {
+			s.socket = nil
+			return fmt.Errorf("%w: %s", errWire, out)
+		}
+		return fmt.Errorf("%s config check: %w: %s", agent, err, out)
+	}
+	start := time.Now().In(time.FixedZone("", 8*3600)).AddDate(0, 0, -3)
+	start = time.Date(start.Year(), start.Month(), start.Day(), 9, 0, 0, 0, start.Location())
+	term, err := terminal.New(terminal.Options{Model: s.model, Wire: s.wire, Seed: s.seed, TerminalID: id, Start: start,
+		FirstStan: 1 + i*200_000, Wrong: 0.35})
+	if err != nil {
+		return err
+	}
+	s.term, s.source = term, terminal.Programme(term, s.wire)
+	s.journal, err = terminal.OpenJournal(filepath.Join(s.dir, truthFile))
+	return err
+}
+
+func (s *station) configFile() string { return filepath.Join(s.dir, "yuanlu.toml") }
+
+// config is the configuration of one agent.
+const config = `[terminal]
+id = %q
+merchant_id = "898000000000001"
+
+[store]
+dir = %q
+
+[[link]]
+name = "pos"
+wire = %q
+port = %q
+
+[mqtt]
+url = %q
+
+[delivery]
+ack = "backoffice"
+
+[case]
+min_severity = "medium"
+pending_grace = %q
+
+[log]
+level = "info"
+`
+
+// play plays the terminal at a pace that shows something.
+func (s *station) play(ctx context.Context) error {
+	p, err := terminal.NewPlayer(terminal.PlayerOptions{Terminal: s.term, Model: s.model, Source: s.source,
+		Socket: s.socket, Journal: s.journal, Faults: wire.Faults{Split: 0.2}, Seed: s.seed,
+		Every: playFor / time.Duration(s.source.Len()*5/4), Wait: true,
+		Said: func(e *scenario.Entry, _ terminal.Outcome) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.said = append(s.said, *e)
+		}})
+	if err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- p.Run(ctx) }()
+	select {
+	case err := <-ended:
+		return err
+	case err := <-s.exited:
+		s.exited <- err
+		s.socket.Close()
+		<-ended
+		return fmt.Errorf("the agent of %s ended by itself: %v", s.name, err)
+	}
+}
+
+// ledger is what the terminal did so far.
+func (s *station) ledger() []scenario.Entry {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]scenario.Entry(nil), s.said...)
+}
+
+// startAgents starts one agent for each station.
+func (c *crew) startAgents(bin string) error {
+	for _, s := range c.stations {
+		s.log = filepath.Join(s.dir, "agent.log")
+		out, err := os.OpenFile(s.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+		if err != nil {
+			return err
+		}
+		s.agent = exec.Command(bin, "run", "--config", s.configFile())
+		s.agent.Stdout, s.agent.Stderr = out, out
+		err = s.agent.Start()
+		out.Close()
+		if err != nil {
+			s.agent = nil
+			return fmt.Errorf("start %s: %w", bin, err)
+		}
+		s.exited = make(chan error, 1)
+		go func() { s.exited <- s.agent.Wait() }()
+	}
+	return nil
+}
+
+// stopAgents ends the agents as a service manager would: SIGTERM, and after a while SIGKILL.
+func (c *crew) stopAgents() {
+	for _, s := range c.stations {
+		if s.agent != nil {
+			s.agent.Process.Signal(syscall.SIGTERM)
+		}
+	}
+	for _, s := range c.stations {
+		if s.agent == nil {
+			continue
+		}
+		select {
+		case <-s.exited:
+		case <-time.After(6 * time.Second):
+			s.agent.Process.Kill()
+			<-s.exited
+		}
+		s.agent = nil
+	}
+}
+
+func (c *crew) close() {
+	c.stopAgents()
+	for _, s := range c.stations {
+		if s.socket != nil {
+			s.socket.Close()
+		}
+		if s.journal != nil {
+			s.journal.Close()
+		}
+	}
+}
+
+// tails prints the last lines of each agent's log.
+func (c *crew) tails(say *sayer) {
+	for _, s := range c.stations {
+		data, err := os.ReadFile(s.log)
+		if err != nil {
+			continue
+		}
+		say.tail(s.log, data)
+	}
+}

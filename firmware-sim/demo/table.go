@@ -1,0 +1,228 @@
+package demo
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"yuanlu/firmware-sim/scenario"
+)
+
+// line is the row of one station in the table.
+type line struct {
+	Terminal   string `json:"terminal"`
+	Wire       string `json:"wire"`
+	Records    int    `json:"records"`
+	Refunds    int    `json:"refunds"`
+	Wrong      int    `json:"wrong"`
+	Right      int    `json:"right"`
+	CannotTell int    `json:"cannot_tell"`
+	Received   int    `json:"cases_received"`
+	Missed     int    `json:"cases_missed"`
+	False      int    `json:"cases_false"`
+	Other      int    `json:"other_recipient"`
+}
+
+// result is how cases and truth compare.
+type result struct {
+	lines  []line
+	differ []string // one sentence for each difference
+	notes  []string
+	leaks  []string
+}
+
+func (r *result) ok() bool {
+	t := r.total()
+	return len(r.differ) == 0 && len(r.leaks) == 0 && t.Wrong > 0 && t.Right > 0 && t.CannotTell > 0
+}
+
+func (r *result) total() line {
+	t := line{Terminal: "all"}
+	for _, l := range r.lines {
+		t.Records += l.Records
+		t.Refunds += l.Refunds
+		t.Wrong += l.Wrong
+		t.Right += l.Right
+		t.CannotTell += l.CannotTell
+		t.Received += l.Received
+		t.Missed += l.Missed
+		t.False += l.False
+		t.Other += l.Other
+	}
+	return t
+}
+
+// compare sets the cases against the truth.
+func compare(c *crew, desk *backOffice) *result {
+	desk.mu.Lock()
+	defer desk.mu.Unlock()
+	r := &result{}
+	known := map[string]bool{}
+	for _, s := range c.stations {
+		l := line{Terminal: s.model, Wire: s.wire}
+		for _, e := range s.ledger() {
+			if e.Record.Copy == "reprint" {
+				continue
+			}
+			l.Records++
+			if e.Truth == nil {
+				continue
+			}
+			l.Refunds++
+			known[keyOf(&e)] = true
+			r.one(&l, &e, desk.cases[keyOf(&e)])
+		}
+		r.lines = append(r.lines, l)
+	}
+	for key, e := range desk.cases {
+		if !known[key] {
+			r.differ = append(r.differ, fmt.Sprintf("case %s is about no refund of any terminal", e.Data.CaseID))
+		}
+	}
+	r.differ = append(r.differ, desk.faults...)
+	if n := desk.gaps(); n > 0 {
+		r.differ = append(r.differ, fmt.Sprintf("%d case events never came", n))
+	}
+	if desk.repeats > 0 {
+		r.notes = append(r.notes, fmt.Sprintf("%d case events came again and were recognised", desk.repeats))
+	}
+	for kind, n := range desk.events {
+		if strings.Contains(kind, "capture_gap") {
+			r.differ = append(r.differ, fmt.Sprintf("%d settlements did not add up for the agent (%s)", n, kind))
+		}
+	}
+	return r
+}
+
+// one compares one refund with its case, nil if none came.
+func (r *result) one(l *line, e *scenario.Entry, c *caseEvent) {
+	t := e.Truth
+	says := func(format string, args ...any) {
+		r.differ = append(r.differ, fmt.Sprintf("%s %s %s batch %s STAN %s (%s: %s): ", l.Terminal, e.Record.Kind,
+			yuan(e.Record.Amount), e.Record.Batch, e.Record.Stan, t.Label, t.Why)+fmt.Sprintf(format, args...))
+	}
+	if c != nil {
+		l.Received++
+	}
+	switch t.Label {
+	case scenario.Wrong:
+		l.Wrong++
+		if c == nil {
+			l.Missed++
+			says("no case came")
+		}
+	case scenario.Right:
+		l.Right++
+		if c != nil {
+			l.False++
+			says("a case came: recipient %s, %s", c.Data.Verdict.Recipient, codes(c))
+		}
+	default:
+		l.CannotTell++
+		switch {
+		case t.Case && c == nil:
+			l.Missed++
+			says("no case came, which must say recipient %s", t.Recipient)
+		case !t.Case && c != nil:
+			l.False++
+			says("a case came: recipient %s, %s", c.Data.Verdict.Recipient, codes(c))
+		case c != nil && (c.Data.Verdict.Recipient != t.Recipient || c.Data.Verdict.Reason != t.Reason):
+			l.Other++
+			says("recipient %s %s, must be %s %s", c.Data.Verdict.Recipient, c.Data.Verdict.Reason, t.Recipient, t.Reason)
+		}
+	}
+}
+
+func codes(e *caseEvent) string {
+	var out []string
+	for _, f := range e.Data.Verdict.Findings {
+		out = append(out, f.Code)
+	}
+	return strings.Join(out, " ")
+}
+
+func yuan(fen int64) string { return fmt.Sprintf("%d.%02d", fen/100, fen%100) }
+
+// sayer prints what the demo has to say; it may be used from several goroutines.
+type sayer struct {
+	o  Options
+	mu sync.Mutex
+}
+
+func (s *sayer) line(format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.o.JSON {
+		s.json(map[string]string{"note": fmt.Sprintf(format, args...)})
+		return
+	}
+	fmt.Fprintf(s.o.Out, format+"\n", args...)
+}
+
+func (s *sayer) json(v any) {
+	b, err := json.Marshal(v)
+	if err == nil {
+		fmt.Fprintf(s.o.Out, "%s\n", b)
+	}
+}
+
+// caseCame prints a case as it arrives: one line.
+func (s *sayer) caseCame(model string, e *caseEvent) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.o.JSON {
+		s.json(map[string]any{"case": e.Data, "type": e.Type, "sequence": e.Sequence})
+		return
+	}
+	what := strings.TrimSuffix(strings.TrimPrefix(e.Type, "yuanlu.case."), ".v1")
+	text := ""
+	if len(e.Data.Verdict.Findings) > 0 {
+		text = e.Data.Verdict.Findings[0].Text.EN
+	}
+	severity := fmt.Sprintf("%-8s", e.Data.Severity)
+	if s.o.Colour {
+		colour := map[string]string{"critical": "\x1b[1;31m", "high": "\x1b[31m", "medium": "\x1b[33m"}[e.Data.Severity]
+		severity = colour + severity + "\x1b[0m"
+	}
+	refund := e.Data.Refund
+	fmt.Fprintf(s.o.Out, "%s %-11s %-7s %s %-6s %9s %-11s %-12s %s\n", time.Now().Format("15:04:05"), model, what,
+		severity, refund.Kind, yuan(refund.Amount), refund.Channel, e.Data.Verdict.Recipient, text)
+}
+
+// tail prints the last lines of a log.
+func (s *sayer) tail(name string, data []byte) {
+	lines := strings.Split(strings.TrimRight(string(data), "\n"), "\n")
+	lines = lines[max(0, len(lines)-8):]
+	s.line("%s:\n  %s", name, strings.Join(lines, "\n  "))
+}
+
+// table prints the end of the demo.
+func (s *sayer) table(r *result) {
+	if s.o.JSON {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.json(map[string]any{"terminals": r.lines, "all": r.total(), "differences": r.differ, "leaks": r.leaks,
+			"notes": r.notes, "ok": r.ok()})
+		return
+	}
+	s.line("\n%-11s %-8s %8s %8s %6s %6s %12s %9s %7s %6s %6s", "terminal", "wire", "records", "refunds", "wrong",
+		"right", "cannot tell", "cases", "missed", "false", "other")
+	for _, l := range append(r.lines, r.total()) {
+		s.line("%-11s %-8s %8d %8d %6d %6d %12d %9d %7d %6d %6d", l.Terminal, l.Wire, l.Records, l.Refunds, l.Wrong,
+			l.Right, l.CannotTell, l.Received, l.Missed, l.False, l.Other)
+	}
+	for _, d := range r.differ {
+		s.line("DIFFERS %s", d)
+	}
+	for _, d := range r.leaks {
+		s.line("LEAKED clear identifiers: %s", d)
+	}
+	for _, d := range r.notes {
+		s.line("note: %s", d)
+	}
+	if r.ok() {
+		s.line("every wrong refund came as a case, no right one did; no clear card number or openid left a terminal's line")
+	}
+}
