@@ -12,6 +12,7 @@ import (
 const (
 	openLimit  = 10 * time.Second       // for one Open
 	readPoll   = 500 * time.Millisecond // the longest wait in one Read: how late a stop is noticed
+	readAgain  = 10 * time.Millisecond  // the shortest: for bytes that are there already
 	backOffMin = time.Second
 	backOffMax = 30 * time.Second
 	goodFor    = 10 * time.Second // a port open that long was a good one: back-off starts anew
@@ -123,34 +124,35 @@ func backOff(failures int, first, last time.Duration) time.Duration {
 
 // read puts bytes into the inbox until the port fails, Reopen is called or ctx is
 // done. A silence of FrameTimeout after a byte is marked there: what is unfinished
-// then is given up. The silence is what the port's deadline says, not what a clock
-// says afterwards: a process that was stopped for a while finds its bytes in the
-// kernel, without a pause between them.
+// then is given up. The silence is what the port says, not what a clock says
+// afterwards: a process that was stopped for a while finds its bytes in the kernel,
+// without a pause between them. A deadline that passed while it was stopped is
+// reported although they are there, so the port is asked once more.
 func (w *Worker) read(ctx context.Context, port Port) (gotBytes bool, err error) {
 	buf := make([]byte, readSize)
 	var silentAt time.Time // when the silence is long enough; zero: it was marked
+	sure := false          // the port was asked once more
 	empty := 0
 	for ctx.Err() == nil {
 		if w.reopen.Load() {
 			return gotBytes, errAsked
 		}
-		now := time.Now()
-		deadline := now.Add(readPoll)
-		if !silentAt.IsZero() && silentAt.Before(deadline) {
-			deadline = silentAt
-		}
-		n, err := w.readOnce(port, buf, now, deadline)
+		n, err := w.readOnce(port, buf, silentAt)
 		if n > 0 {
 			gotBytes, empty = true, 0
 			w.inbox.put(ctx, buf[:n])
-			silentAt = time.Now().Add(w.opt.FrameTimeout)
+			silentAt, sure = time.Now().Add(w.opt.FrameTimeout), false
 		}
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			if n == 0 && !silentAt.IsZero() && !time.Now().Before(silentAt) {
+			if n > 0 || silentAt.IsZero() || time.Now().Before(silentAt) {
+				continue
+			}
+			if sure {
 				w.inbox.mark(markSilence)
 				silentAt = time.Time{}
 			}
+			sure = true
 		case err != nil:
 			return gotBytes, err
 		case n == 0:
@@ -162,10 +164,16 @@ func (w *Worker) read(ctx context.Context, port Port) (gotBytes bool, err error)
 	return gotBytes, nil
 }
 
-func (w *Worker) readOnce(port Port, buf []byte, now, deadline time.Time) (int, error) {
+// readOnce reads until silentAt, for readPoll at most and readAgain at least.
+func (w *Worker) readOnce(port Port, buf []byte, silentAt time.Time) (int, error) {
+	now := time.Now()
+	wait := readPoll
+	if !silentAt.IsZero() {
+		wait = min(readPoll, max(readAgain, silentAt.Sub(now)))
+	}
 	w.busy.Store(now.UnixNano())
 	defer w.busy.Store(0)
-	if err := port.SetReadDeadline(deadline); err != nil {
+	if err := port.SetReadDeadline(now.Add(wait)); err != nil {
 		return 0, err
 	}
 	return port.Read(buf)

@@ -17,7 +17,8 @@ import (
 // write at the same time; Close is called when neither is in a call.
 type Port interface {
 	// Read gives at least one byte, or an error; os.ErrDeadlineExceeded when the
-	// deadline has passed without one.
+	// deadline has passed without one (bytes that came just then may be left for the
+	// next call).
 	Read(p []byte) (int, error)
 	// Write writes all of p or gives an error. It ends by itself when the device
 	// takes nothing.

@@ -24,6 +24,7 @@ type memPort struct {
 	gone   chan error // one error ends it
 	closed bool
 	hang   bool
+	missed bool // the next Read reports its deadline though bytes are there
 
 	mu       sync.Mutex // guards the rest
 	rest     []byte
@@ -36,8 +37,13 @@ func newMemPort() *memPort { return &memPort{in: make(chan []byte, 4096), gone: 
 
 func (p *memPort) Read(b []byte) (int, error) {
 	p.mu.Lock()
-	rest, deadline, hang := p.rest, p.deadline, p.hang
+	rest, deadline, hang, missed := p.rest, p.deadline, p.hang, p.missed
+	p.missed = false
 	p.mu.Unlock()
+	if missed {
+		<-time.After(time.Until(deadline) + time.Second)
+		return 0, os.ErrDeadlineExceeded
+	}
 	if hang {
 		<-time.After(time.Hour)
 	}
@@ -388,6 +394,35 @@ func TestWorkerGivesUpAfterSilence(t *testing.T) {
 		port.in <- f[20:]
 		pass(600 * time.Millisecond)
 		want(t, "stored across a silence", b.store.stans(), "000001 000002")
+		_ = b.stop()
+	})
+}
+
+// A process that is stopped in mid-frame, so that its deadline passes although the
+// bytes are there, gives nothing up.
+func TestWorkerStoppedForAWhileLosesNoFrame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t, nil)
+		port := newMemPort()
+		b.ports <- port
+		b.run()
+		f := sale(1)
+		port.mu.Lock()
+		port.rest, port.missed = f[:20], false
+		port.mu.Unlock()
+		pass(600 * time.Millisecond) // reading begins with what is there
+		want(t, "skipped by a true silence", b.w.Health().SkippedBytes, 20)
+		port.in <- f[:20]
+		pass(time.Millisecond)
+		port.mu.Lock()
+		port.missed = true
+		port.mu.Unlock()
+		port.in <- f[20:40] // the Read under way takes it; the next one is stopped
+		pass(time.Millisecond)
+		port.in <- f[40:]
+		pass(3 * time.Second)
+		want(t, "stored", b.store.stans(), "000001")
+		want(t, "skipped", b.w.Health().SkippedBytes, 20)
 		_ = b.stop()
 	})
 }
