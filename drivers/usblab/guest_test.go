@@ -123,7 +123,7 @@ func TestGuestVendorConformance(t *testing.T) {
 			drivertest.Run(t, drivertest.Harness{
 				Plug: func(t *testing.T) drivertest.Peer { return b.terminal(t, usbip.Config{PacketSize: packet}) },
 				Open: openUSB, Gone: usbport.ErrGone, Busy: usbport.ErrBusy,
-				Patience: step, Cycles: 8,
+				Patience: step, Cycles: 4,
 			})
 		})
 	}
@@ -162,7 +162,7 @@ func TestGuestModemConformance(t *testing.T) {
 			return p, nil
 		},
 		Gone: serialport.ErrGone, Busy: serialport.ErrBusy,
-		Patience: step, Cycles: 8,
+		Patience: step, Cycles: 4,
 	})
 }
 
@@ -401,11 +401,95 @@ func TestGuestAgainstHost(t *testing.T) {
 	if got := readAll(t, port, len(message)); !bytes.Equal(got, message) {
 		t.Error("bytes differ")
 	}
-	if _, err := port.Write([]byte("bye")); err != nil {
-		t.Fatal(err)
+	if _, err := port.Write([]byte("bye")); err != nil && !errors.Is(err, usbport.ErrGone) {
+		t.Fatal(err) // the plug may be out before the transfer is confirmed
 	}
 	_ = port.SetReadDeadline(time.Now().Add(step))
 	if _, err := port.Read(make([]byte, 64)); !errors.Is(err, usbport.ErrGone) {
 		t.Errorf("Read after the plug was pulled outside: %v, want ErrGone", err)
+	}
+}
+
+// The same program is the child of OpenIsolated.
+func TestMain(m *testing.M) {
+	if usbport.IsChild() {
+		os.Exit(usbport.RunChild())
+	}
+	os.Exit(m.Run())
+}
+
+// children gives the processes that this one has started.
+func children(t *testing.T) []int {
+	t.Helper()
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []int
+	for _, path := range stats {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			continue // it has ended
+		}
+		_, rest, _ := strings.Cut(string(b), ") ")
+		var state string
+		var pid, parent int
+		if n, err := fmt.Sscanf(string(b), "%d", &pid); n != 1 || err != nil {
+			continue
+		}
+		if n, err := fmt.Sscanf(rest, "%s %d", &state, &parent); n == 2 && err == nil && parent == os.Getpid() {
+			found = append(found, pid)
+		}
+	}
+	return found
+}
+
+// A crash of the process that has the library is a port that is gone, no more.
+func TestGuestIsolated(t *testing.T) {
+	guestOnly(t)
+	b := newBench(t)
+	p := b.terminal(t, usbip.Config{})
+	message := bytes.Repeat([]byte("isolated "), 5000)
+	for _, how := range []string{"closed", "killed"} {
+		port, err := usbport.OpenIsolated(t.Context(), name(p))
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() { _, _ = p.Write(message) }()
+		if got := readAll(t, port, len(message)); !bytes.Equal(got, message) {
+			t.Error("bytes differ")
+		}
+		if _, err := usbport.OpenIsolated(t.Context(), name(p)); !errors.Is(err, usbport.ErrBusy) {
+			t.Errorf("second open: %v, want ErrBusy", err)
+		}
+		if n, err := port.Write(message); n != len(message) || err != nil {
+			t.Errorf("Write = %d, %v", n, err)
+		}
+		if _, err := io.ReadFull(p, make([]byte, len(message))); err != nil {
+			t.Error(err)
+		}
+		if how == "killed" {
+			pids := children(t)
+			if len(pids) != 1 {
+				t.Fatalf("%d children, want 1", len(pids))
+			}
+			child, err := os.FindProcess(pids[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := child.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			_ = port.SetReadDeadline(time.Now().Add(step))
+			if _, err := port.Read(make([]byte, 8)); !errors.Is(err, usbport.ErrGone) {
+				t.Errorf("Read: %v, want ErrGone", err)
+			}
+		}
+		if err := port.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+		if left := children(t); len(left) != 0 {
+			t.Errorf("children left: %v", left)
+		}
 	}
 }

@@ -29,11 +29,10 @@
 // are read ever more slowly); a write that ends with a full packet is followed by
 // one, so that the device sees its end.
 //
-// The seam "link" (port.go) is all that the port knows of the library. A reader in
-// a process of its own, so that not even a crash inside libusb reaches the agent,
-// is a second implementation of it whose four methods are messages over a pipe:
-// the child calls openLink and serves it, the parent restarts it. With the checks
-// above no descriptor is known that gets that far.
+// The seam "link" (port.go) is all that the port knows of the library. Open has it
+// in this process; OpenIsolated in a second one, so that not even a crash inside
+// libusb, or a transfer that the kernel never gives back, reaches the agent
+// (child.go, rpc.go). The program's main asks IsChild first.
 //
 // Limits: after a stall the host's data toggle is reset by the host controller
 // (xHCI does) or by opening the port anew, not by the control request. Another

@@ -42,6 +42,31 @@ func Open(ctx context.Context, c Config) (*Port, error) {
 	return newPort(d.String(), d.channel, l, node, d.present), nil
 }
 
+// openChild does the part of Open that is the child's.
+func openChild(c Config) (link, error) {
+	d, err := systemTree.find(c)
+	if err != nil {
+		return nil, err
+	}
+	node, err := lockNode(d)
+	if err != nil {
+		return nil, err
+	}
+	l, err := openLink(d, node)
+	if err != nil {
+		return nil, errors.Join(err, node.Close())
+	}
+	return lockedLink{l, node}, nil
+}
+
+// A lockedLink is a link that keeps the lock of its device.
+type lockedLink struct {
+	link
+	node *os.File
+}
+
+func (l lockedLink) close() error { return errors.Join(l.link.close(), l.node.Close()) }
+
 // lockNode opens the usbfs node for ourselves and locks it: whether the device may
 // be opened, and by whom, is told here and not by the library.
 func lockNode(d *Device) (*os.File, error) {
