@@ -46,14 +46,13 @@ func (h *healthBook) date(now time.Time, problems []Problem) {
 		p := &problems[i]
 		key := p.Code + "\x00" + p.About
 		there[key] = true
-		if at, ok := h.since[key]; ok {
-			p.Since = at
-			continue
+		if !p.Since.IsZero() {
+			continue // known better than from looking now and then
 		}
-		if p.Since.IsZero() {
-			p.Since = now
+		if _, ok := h.since[key]; !ok {
+			h.since[key] = now
 		}
-		h.since[key] = p.Since
+		p.Since = h.since[key]
 	}
 	for key := range h.since {
 		if !there[key] {
@@ -75,8 +74,9 @@ func verdictOf(problems []Problem) string {
 // problems looks at everything and says what is wrong.
 func (a *Agent) problems(s *Snapshot) []Problem {
 	var all []Problem
-	add := func(level, code, about string, text, remedy Text) {
+	add := func(level, code, about string, text, remedy Text) *Problem {
 		all = append(all, Problem{Code: code, Level: level, About: about, Text: text, Remedy: remedy})
+		return &all[len(all)-1]
 	}
 	a.storeProblems(s, add)
 	linkProblems(s, add)
@@ -88,7 +88,8 @@ func (a *Agent) problems(s *Snapshot) []Problem {
 	return all
 }
 
-type addProblem func(level, code, about string, text, remedy Text)
+// addProblem adds a problem; the pointer is good until the next one.
+type addProblem func(level, code, about string, text, remedy Text) *Problem
 
 // lowDisk is the free space below which health warns, in bytes.
 const lowDisk = 64 << 20
@@ -126,18 +127,19 @@ func linkProblems(s *Snapshot, add addProblem) {
 			continue
 		}
 		enabled++
+		said := Text{"link " + l.Name + ": " + l.Reason, "链路 " + l.Name + "：" + l.Reason}
 		switch l.State {
 		case "absent":
 			down++
-			add(levelDegraded, "link_absent", l.Name, Text{"link " + l.Name + ": " + l.Reason, "链路 " + l.Name + "：" + l.Reason},
-				Text{"check the cable and the name of the port (yuanlu links list)", "检查连接线和端口名称（yuanlu links list）"})
+			add(levelDegraded, "link_absent", l.Name, said,
+				Text{"check the cable and the name of the port", "检查连接线和端口名称"}).Since = l.Since
 		case "denied":
 			down++
-			add(levelDegraded, "link_denied", l.Name, Text{"link " + l.Name + ": " + l.Reason, "链路 " + l.Name + "：" + l.Reason},
-				Text{"add the user yuanlu to the group that owns the port, or install the udev rules", "将用户 yuanlu 加入端口所属的组，或安装 udev 规则"})
+			add(levelDegraded, "link_denied", l.Name, said,
+				Text{"end what holds the port, or add the user yuanlu to its group or install the udev rules 70-yuanlu.rules",
+					"结束占用端口的程序，或将用户 yuanlu 加入端口所属的组、安装 udev 规则 70-yuanlu.rules"}).Since = l.Since
 		case "degraded":
-			add(levelDegraded, "link_degraded", l.Name, Text{"link " + l.Name + ": " + l.Reason, "链路 " + l.Name + "：" + l.Reason},
-				Text{"see the other problems", "参见其他问题"})
+			add(levelDegraded, "link_degraded", l.Name, said, Text{"see the other problems", "参见其他问题"}).Since = l.Since
 		}
 		if bad := l.FramesBad; bad > 10 && bad > l.FramesGood/10 {
 			add(levelDegraded, "link_noisy", l.Name, Text{"link " + l.Name + " has many damaged frames", "链路 " + l.Name + " 坏帧较多"},

@@ -3,10 +3,12 @@ package agent
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"strings"
 
 	"yuanlu/agent/control"
+	"yuanlu/agent/ledger"
 	"yuanlu/agent/logbook"
 )
 
@@ -31,8 +33,32 @@ func (a *Agent) verbs() map[string]control.Handler {
 		"status": func(ctx context.Context, _ json.RawMessage, send func(any) error) error {
 			return send(a.Snapshot(ctx))
 		},
-		"tail": a.tail,
+		"tail":    a.tail,
+		"requeue": a.requeue,
 	}
+}
+
+// requeue puts a quarantined entry of the outbox back into the queue.
+func (a *Agent) requeue(ctx context.Context, args json.RawMessage, _ func(any) error) error {
+	var q struct {
+		Entry int64 `json:"entry"`
+	}
+	if err := json.Unmarshal(args, &q); err != nil {
+		return &control.Error{Code: "bad_request", Message: "requeue: arguments do not fit"}
+	}
+	db := a.Store()
+	if db == nil {
+		return &control.Error{Code: "unavailable", Message: "the store is not open"}
+	}
+	err := db.Requeue(ctx, q.Entry)
+	switch {
+	case errors.Is(err, ledger.ErrNotFound):
+		return &control.Error{Code: "not_found", Message: "no such entry in quarantine"}
+	case err != nil:
+		return &control.Error{Code: "unavailable", Message: err.Error()}
+	}
+	a.wake()
+	return nil
 }
 
 func (a *Agent) tail(ctx context.Context, args json.RawMessage, send func(any) error) error {

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// Call asks the daemon on the socket at path and hands every answer to each, in
-// order. It ends when the daemon says so, when each returns an error, or when ctx
+// Call asks the daemon on the socket at path and hands every answer to each (nil:
+// nobody wants them), in order. It ends when the daemon says so, when each returns an error, or when ctx
 // ends (then it returns ctx.Err()). Errors: ErrNotRunning, ErrPermission, *Error,
 // ErrProtocol.
 func Call(ctx context.Context, path, verb string, args any, each func(json.RawMessage) error) error {
@@ -46,6 +46,9 @@ func Call(ctx context.Context, path, verb string, args any, each func(json.RawMe
 			return a.Error
 		case a.End:
 			return nil
+		}
+		if each == nil {
+			continue
 		}
 		if err := each(a.Data); err != nil {
 			return err

@@ -1,11 +1,11 @@
 package main
 
 import (
-	"errors"
 	"io/fs"
 
 	"yuanlu/agent/config"
 	"yuanlu/agent/control"
+	"yuanlu/agent/ledger"
 	"yuanlu/agent/refund"
 )
 
@@ -18,9 +18,10 @@ func exitClasses() []exitClass {
 		{refund.ErrInput, exitData},
 		{control.ErrPermission, exitPermission},
 		{fs.ErrPermission, exitPermission},
-		{errNotFound, exitNotFound},
+		{ledger.ErrNotFound, exitNotFound},
+		{ledger.ErrLocked, exitStore},
+		{ledger.ErrUnavailable, exitStore},
+		{ledger.ErrNotMounted, exitStore},
+		{ledger.ErrReadOnly, exitStore},
 	}
 }
-
-// errNotFound: what was asked for is not there.
-var errNotFound = errors.New("not found")

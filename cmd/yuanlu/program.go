@@ -61,6 +61,7 @@ func (e errSaid) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 // run does what the arguments say and gives the exit code.
 func (p *program) run(ctx context.Context) int {
 	p.lang = languageOf(p.env)
+	p.args = p.verbFirst(p.args)
 	if len(p.args) == 0 {
 		p.help(p.stderr)
 		return exitUsage
@@ -80,6 +81,30 @@ func (p *program) run(ctx context.Context) int {
 	ctx, stop := p.stoppable(ctx, v)
 	defer stop()
 	return p.exit(v, v.run(p, ctx, args))
+}
+
+// verbFirst moves the flags that all verbs have behind the verb, where somebody
+// wrote them before it.
+func (p *program) verbFirst(args []string) []string {
+	var before []string
+	for len(args) > 0 {
+		name, value, glued := strings.Cut(strings.TrimLeft(args[0], "-"), "=")
+		switch {
+		case !strings.HasPrefix(args[0], "-"):
+			return append(append([]string{args[0]}, before...), args[1:]...)
+		case name == "json" || name == "lang" && glued:
+			before, args = append(before, args[0]), args[1:]
+		case name == "lang" && len(args) > 1:
+			before, args = append(before, args[:2]...), args[2:]
+			value = before[len(before)-1]
+		default:
+			return args
+		}
+		if name == "lang" {
+			_ = p.lang.Set(value) // a wrong one is said by the verb
+		}
+	}
+	return before
 }
 
 // stoppable gives a context that SIGTERM and SIGINT end, for verbs that do not

@@ -23,7 +23,8 @@ type verb struct {
 // verbs lists all verbs in the order of the help.
 func verbs() []*verb {
 	return []*verb{
-		runVerb(), checkVerb(), replayVerb(), configVerb(), versionVerb(),
+		runVerb(), checkVerb(), replayVerb(), statusVerb(), tailVerb(), casesVerb(), configVerb(),
+		outboxVerb(), apiVerb(), versionVerb(),
 	}
 }
 

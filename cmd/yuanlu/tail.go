@@ -1,0 +1,141 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"yuanlu/agent"
+	"yuanlu/agent/config"
+	"yuanlu/agent/control"
+	"yuanlu/agent/logbook"
+)
+
+func tailVerb() *verb {
+	return &verb{name: "tail", usage: "[-f] [-n N] [-p level] [--link L] [--cases] [--config F]",
+		en: "the log, readable: from the daemon, else from the log file", zh: "查看日志：来自守护进程，否则来自日志文件", run: (*program).tail}
+}
+
+func (p *program) tail(ctx context.Context, args []string) error {
+	v := tailVerb()
+	f := p.flags(v)
+	path := p.configFlag(f)
+	var t agent.TailArgs
+	f.BoolVar(&t.Follow, "f", false, p.lang.t("go on as lines are said", "持续输出"))
+	f.IntVar(&t.Lines, "n", 50, p.lang.t("`lines` of the past", "历史`行数`"))
+	level := f.String("p", "debug", p.lang.t("least `level`: debug, info, warn, error", "最低`级别`：debug, info, warn, error"))
+	f.StringVar(&t.Link, "link", "", p.lang.t("only this `link`", "仅此`链路`"))
+	f.BoolVar(&t.Cases, "cases", false, p.lang.t("only cases", "仅案件"))
+	if _, err := p.parse(v, f, args, 0, 0); err != nil {
+		return err
+	}
+	var known bool
+	if t.Level, known = logbook.ParseLevel(*level); !known || t.Lines < 0 {
+		return p.wrongUsage(v, "%s", p.lang.t("-p wants debug, info, warn or error; -n a number", "-p 需要 debug、info、warn 或 error；-n 需要数字"))
+	}
+	c, err := p.readConfig(*path)
+	if err != nil {
+		return err
+	}
+	err = p.tailFrom(ctx, c, t)
+	if t.Follow && errors.Is(err, context.Canceled) {
+		return nil // how following ends
+	}
+	return err
+}
+
+// tailFrom takes the lines from the daemon, else from the files. While following
+// it waits for a daemon that is not running, and goes on with the next one.
+func (p *program) tailFrom(ctx context.Context, c *config.Config, t agent.TailArgs) error {
+	ink := p.ink(p.stdout)
+	show := func(raw json.RawMessage) error {
+		var l logbook.Line
+		if err := json.Unmarshal(raw, &l); err != nil {
+			return err
+		}
+		return p.showLine(l, c.Time.Location(), ink)
+	}
+	fromFile := false
+	for {
+		err := control.Call(ctx, c.Control.Socket, "tail", t, show)
+		stopped := errors.Is(err, control.ErrNotRunning)
+		if !stopped && (err != nil && !errors.Is(err, control.ErrProtocol) || !t.Follow) {
+			return err
+		}
+		if stopped && !fromFile {
+			fromFile = true
+			if err := p.tailFile(c, t, ink); err != nil {
+				return err
+			}
+		}
+		if !t.Follow {
+			return nil
+		}
+		t.Lines = 0
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// tailFile shows the last lines of the log files.
+func (p *program) tailFile(c *config.Config, t agent.TailArgs, ink ink) error {
+	files := logbook.Files(c.Log.Path(), c.Log.Keep)
+	if c.Log.Path() == "" || len(files) == 0 {
+		fmt.Fprintln(p.stderr, p.lang.t("yuanlu tail: the daemon is not running and there is no log file", "yuanlu tail：守护进程未运行，且没有日志文件"))
+		return errSaid(exitNotFound)
+	}
+	var last []logbook.Line
+	for _, name := range files {
+		f, err := os.Open(name)
+		if err != nil {
+			return err
+		}
+		lines := bufio.NewScanner(f)
+		lines.Buffer(make([]byte, 4096), 1<<20)
+		for lines.Scan() {
+			l, ok := logbook.ParseLine(lines.Text())
+			if !ok || !t.Wants(l) {
+				continue
+			}
+			if last = append(last, l); len(last) > 2*t.Lines+64 {
+				last = append(last[:0], last[len(last)-t.Lines:]...)
+			}
+		}
+		if err := errors.Join(lines.Err(), f.Close()); err != nil {
+			return fmt.Errorf("log file: %w", err)
+		}
+	}
+	for _, l := range last[max(0, len(last)-t.Lines):] {
+		if err := p.showLine(l, c.Time.Location(), ink); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *program) showLine(l logbook.Line, zone *time.Location, ink ink) error {
+	if p.json {
+		return p.printJSON(l)
+	}
+	l.Time = l.Time.In(zone)
+	text := l.String()
+	switch {
+	case l.Level >= slog.LevelError:
+		text = ink.red(text)
+	case strings.HasPrefix(l.Code, "case."):
+		text = ink.bold(text)
+	case l.Level >= slog.LevelWarn:
+		text = ink.yellow(text)
+	}
+	_, err := fmt.Fprintln(p.stdout, text)
+	return err
+}
