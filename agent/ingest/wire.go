@@ -86,18 +86,20 @@ func kindOf(name string) (kind, error) {
 	switch name {
 	case "mispos":
 		return misposKind(), nil
+	case "cup8583":
+		return cup8583Kind(), nil
 	}
 	return kind{}, fmt.Errorf("%w %q, want one of %s", ErrWire, name, strings.Join(Wires(), ", "))
 }
 
 // Wires gives the names of the wires there are.
-func Wires() []string { return []string{"mispos"} }
+func Wires() []string { return []string{"mispos", "cup8583"} }
 
 // NewWire makes the wire of that name with a profile made for it. m gives back what
 // the wire remembered earlier; nil: nothing, and what it remembers stays in this
 // process. If m has the method Remember([]refund.MemoryChange), it is called with
 // the changes of every Step. Errors: ErrWire, ErrProfile (of another wire).
-func NewWire(name string, p Profile, m Memory) (Wire, error) {
+func NewWire(name string, p Profile, m Memory, options ...WireOption) (Wire, error) {
 	k, err := kindOf(name)
 	if err != nil {
 		return nil, err
@@ -109,10 +111,27 @@ func NewWire(name string, p Profile, m Memory) (Wire, error) {
 		m = scratch{}
 	}
 	w := k.wire(p.body, m)
+	for _, option := range options {
+		option(w)
+	}
 	if r, ok := m.(rememberer); ok {
 		w = remembering{w, r}
 	}
 	return w, nil
+}
+
+// WireOption is something a wire may need beyond its profile and memory.
+type WireOption func(Wire)
+
+// WithTokenizer gives the tokenizer under whose keys a wire keeps card data that it must
+// remember. Without one such data stays in this process and is not in the changes that
+// the wire gives back: for replays, whose records are sealed where they end.
+func WithTokenizer(t refund.Tokenizer) WireOption {
+	return func(w Wire) {
+		if s, ok := w.(interface{ sealWith(refund.Tokenizer) }); ok && t != nil {
+			s.sealWith(t)
+		}
+	}
 }
 
 // remembering hands the changes of every step to the memory the wire reads.

@@ -153,7 +153,7 @@ func NewWorker(o Options) (*Worker, error) {
 	defaults(&o)
 	w := &Worker{opt: o, log: o.Log.With("link", o.Link), kick: make(chan struct{}, 1), inbox: newInbox(o.Buffer)}
 	w.memory = newOverlay(o.Recaller, o.Link)
-	wire, err := NewWire(o.Wire, o.Profile, w.memory)
+	wire, err := NewWire(o.Wire, o.Profile, w.memory, WithTokenizer(o.Tokenizer))
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,236 @@
+package cup8583
+
+import (
+	"encoding/binary"
+	"strconv"
+
+	"github.com/moov-io/iso8583/encoding"
+
+	"yuanlu/protocol/sensitive"
+)
+
+// MaxMessage is the greatest number of bytes a message has: its frame says its
+// length in four decimal digits.
+const MaxMessage = 9999
+
+// Decode reads data into m, replacing what m held. Every error is a *DecodeError,
+// after which m holds nothing. m does not refer to data.
+func (l *Layout) Decode(m *Message, data []byte) error {
+	m.reset()
+	d := decoder{layout: l, message: m, data: data}
+	if err := d.run(); err != nil {
+		m.reset()
+		return err
+	}
+	return nil
+}
+
+type decoder struct {
+	layout  *Layout
+	message *Message
+	data    []byte
+	at      int
+}
+
+func (d *decoder) fail(field string, at int, got, want string) error {
+	return &DecodeError{Field: field, Offset: at, Got: got, Want: want}
+}
+
+func (d *decoder) run() error {
+	if len(d.data) > MaxMessage {
+		return d.fail("", 0, plural(len(d.data), "byte"), "at most "+strconv.Itoa(MaxMessage))
+	}
+	if err := d.envelope(); err != nil {
+		return err
+	}
+	if err := d.fields(); err != nil {
+		return err
+	}
+	if rest := len(d.data) - d.at; rest > 0 {
+		return d.fail("", d.at, plural(rest, "byte")+" left over", "the end")
+	}
+	d.message.encryptedTrack()
+	return nil
+}
+
+// envelope reads all that stands before the fields.
+func (d *decoder) envelope() error {
+	m, o := d.message, &d.layout.opt
+	if o.TCPLength && len(d.data) >= 2 && int(binary.BigEndian.Uint16(d.data)) == len(d.data)-2 {
+		m.tcpLength = true
+		d.at = 2
+	}
+	need := o.TPDU + o.Head + mtiSize + bitmapSize
+	if rest := len(d.data) - d.at; rest < need {
+		return d.fail("", d.at, plural(rest, "byte"), "TPDU, HEAD, type and bitmap, "+plural(need, "byte"))
+	}
+	m.tpdu = append(m.tpdu[:0], d.data[d.at:d.at+o.TPDU]...)
+	d.at += o.TPDU
+	m.head = append(m.head[:0], d.data[d.at:d.at+o.Head]...)
+	d.at += o.Head
+	raw := d.data[d.at : d.at+mtiSize]
+	if i := badNibble(raw, 2*mtiSize); i >= 0 {
+		return d.fail("MTI", d.at, "no digit at place "+strconv.Itoa(i), "4 digits")
+	}
+	mti, _, err := encoding.BCD.Decode(raw, 2*mtiSize)
+	if err != nil {
+		return d.fail("MTI", d.at, "no digits", "4 digits")
+	}
+	m.mti = string(mti)
+	d.at += mtiSize
+	return nil
+}
+
+// fields reads the bitmap and every field it claims.
+func (d *decoder) fields() error {
+	bits := newBitmap()
+	at := d.at
+	read, err := bits.Unpack(d.data[at : at+bitmapSize])
+	if err != nil || read != bitmapSize {
+		return d.fail("bitmap", at, "no bitmap", plural(bitmapSize, "byte"))
+	}
+	if bits.IsSet(1) {
+		return d.fail("bitmap", at, "bit 1 set", "64 fields")
+	}
+	d.at += bitmapSize
+	for n := 2; n < fieldsEnd; n++ {
+		if !bits.IsSet(n) {
+			continue
+		}
+		if err := d.field(n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// field reads the field that begins at d.at.
+func (d *decoder) field(n int) error {
+	f := &d.layout.fields[n]
+	if f.Form == FormUnknown {
+		return d.fail(fieldName(n), d.at, "a field of unknown format", "one that the layout has")
+	}
+	size, err := d.size(f)
+	if err != nil {
+		return err
+	}
+	from, rest := d.at+f.head, len(d.data)-d.at-f.head
+	end := from + f.bytes(size)
+	if end > len(d.data) {
+		if f.Prefix == Fixed {
+			return d.fail(f.name, d.at, plural(rest, "byte"), plural(f.bytes(size), "byte"))
+		}
+		return d.fail(f.name, d.at, "a length past the end", "at most the "+plural(rest, "byte")+" that follow")
+	}
+	raw := d.data[from:end:end]
+	if at, got, want := f.check(raw, size); want != "" {
+		return d.fail(f.name, from+at, got, want)
+	}
+	d.at = end
+	switch n {
+	case 35:
+		d.message.track = trackPAN(raw, size)
+	case 55:
+		return d.chip(from, raw)
+	}
+	if dropped(n) {
+		return nil
+	}
+	value, _, err := f.enc.Decode(raw, size)
+	if err != nil {
+		return d.fail(f.name, from, "a value that cannot be read", "its format")
+	}
+	d.message.put(n, string(value))
+	return nil
+}
+
+// size reads the length of a field.
+func (d *decoder) size(f *fieldCodec) (int, error) {
+	if f.Prefix == Fixed {
+		return f.Size, nil
+	}
+	if rest := len(d.data) - d.at; rest < f.head {
+		return 0, d.fail(f.name, d.at, plural(rest, "byte"), "a length of "+plural(f.head, "byte"))
+	}
+	raw := d.data[d.at : d.at+f.head]
+	if !d.layout.opt.BinaryLengths {
+		if i := badNibble(raw, 2*f.head); i >= 0 {
+			return 0, d.fail(f.name, d.at, "a length with no digit at place "+strconv.Itoa(i), "digits")
+		}
+	}
+	n, _, err := f.pref.DecodeLength(1<<16, raw)
+	if err != nil {
+		return 0, d.fail(f.name, d.at, "a length that cannot be read", "a number")
+	}
+	if n > f.Size {
+		return 0, d.fail(f.name, d.at, "a greater length", "at most "+strconv.Itoa(f.Size))
+	}
+	return n, nil
+}
+
+// check says what is wrong with a value and at which byte of it; want is "" if nothing.
+func (f *fieldCodec) check(raw []byte, size int) (at int, got, want string) {
+	switch f.Form {
+	case Digits:
+		first, fill := 0, 2*len(raw)-1
+		if f.Right {
+			first, fill = size%2, 0
+		}
+		if size%2 == 1 && nibble(raw, fill) != 0 {
+			return fill / 2, "a filling nibble that is not 0", "0"
+		}
+		for i := first; i < first+size; i++ {
+			if nibble(raw, i) > 9 {
+				return i / 2, "no digit at place " + strconv.Itoa(i-first), plural(size, "digit")
+			}
+		}
+	case Track:
+		if fill := 2*len(raw) - 1; size%2 == 1 && nibble(raw, fill) != 0 && nibble(raw, fill) != 0xF {
+			return fill / 2, "a filling nibble that is neither 0 nor F", "0 or F"
+		}
+	case Text:
+		for i, c := range raw {
+			if c < 0x20 || c > 0x7E {
+				return i, "no printable character at place " + strconv.Itoa(i), plural(size, "printable character")
+			}
+		}
+	}
+	return 0, "", ""
+}
+
+func nibble(b []byte, i int) byte {
+	if i%2 == 0 {
+		return b[i/2] >> 4
+	}
+	return b[i/2] & 15
+}
+
+// badNibble gives the first of n nibbles that is no digit, -1 if all are.
+func badNibble(b []byte, n int) int {
+	for i := range n {
+		if nibble(b, i) > 9 {
+			return i
+		}
+	}
+	return -1
+}
+
+// trackPAN gives the card number of track 2: the digits before the first separator.
+// It is empty where there is no separator, or anything else than 1 to 19 digits
+// before it.
+func trackPAN(raw []byte, size int) sensitive.Text {
+	digits := make([]byte, 0, maxPAN)
+	for i := range size {
+		switch d := nibble(raw, i); {
+		case d == 0xD:
+			return sensitive.New(string(digits))
+		case d > 9 || len(digits) == maxPAN:
+			return sensitive.Text{}
+		default:
+			digits = append(digits, '0'+d)
+		}
+	}
+	return sensitive.Text{}
+}
+
+const maxPAN = 19

@@ -1,0 +1,23 @@
+// Package cup8583 is the strict codec of wire cup8583: UnionPay ISO 8583 as
+// traditional terminals relay it, packed in BCD.
+//
+//	+-----+--------+--------+-------+----------+============+
+//	| LEN |  TPDU  |  HEAD  |  MTI  |  bitmap  |  fields    |
+//	+-----+--------+--------+-------+----------+============+
+//	 0 | 2    5        6        2        8       F2 … F64
+//
+// LEN (binary, of what follows it) is that of TCP and absent on a serial link. TPDU
+// and HEAD are not looked at, but for the fifth digit of HEAD, which is 1 in training.
+// There are 64 fields; which has what format is a Layout: data, so that a profile can
+// change it. Packing and bitmap are those of github.com/moov-io/iso8583 v0.26.0,
+// whose Unpack accepts bytes left over, drops filling nibbles unseen and puts whole
+// messages into its errors; so Decode walks the fields itself, checks every length,
+// nibble and character before moov's encoders see it, and says where it stopped.
+//
+// What decodes encodes to the same bytes, save what may not leave the decoder and is
+// gone: F14 (expiry), F35 and F36 (tracks), F52 (PIN block), and tags 57, 5A, 5F24
+// and 9F6B of F55. The card number is read before that, as a sensitive.Text. No error
+// holds a byte of a message; a Message prints as its type and number of fields.
+//
+// Source: contract/wires.md, cup8583; reference/domain.md § 1.
+package cup8583

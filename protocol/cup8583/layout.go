@@ -1,0 +1,219 @@
+package cup8583
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/moov-io/iso8583/encoding"
+	"github.com/moov-io/iso8583/prefix"
+)
+
+// Form is what the bytes of a field are.
+type Form uint8
+
+// The forms.
+const (
+	FormUnknown Form = iota
+	Digits           // two to a byte
+	Track            // two nibbles to a byte, D separates; never kept
+	Text             // printable ASCII
+	Bytes            // anything
+)
+
+// Prefix is how a field says its length, counted in digits (Digits), nibbles (Track)
+// or bytes.
+type Prefix uint8
+
+// The prefixes.
+const (
+	Fixed Prefix = iota // it has no prefix
+	LL                  // one byte
+	LLL                 // two bytes
+)
+
+// Format is the format of one field.
+type Format struct {
+	Form   Form
+	Prefix Prefix
+	Size   int  // digits, nibbles or bytes: exactly (Fixed) or at most
+	Right  bool // an odd number of digits is right-justified: the filling nibble is the first
+}
+
+// ParseFormat reads the notation of reference/domain.md § 1.2: a letter for the form
+// (n digits, z track, an or ans text, b bytes), no, two or three dots for the prefix,
+// and the size: "n6", "n..19", "z...104", "ans8", "b...255". Behind a space "right"
+// says how an odd number of digits is justified. Text with a prefix is Bytes: hosts
+// put GBK there. Error: ErrLayout.
+func ParseFormat(s string) (Format, error) {
+	var f Format
+	body, right := strings.CutSuffix(s, " right")
+	kind := strings.TrimRight(body, "0123456789.")
+	rest := body[len(kind):]
+	digits := strings.TrimLeft(rest, ".")
+	dots := len(rest) - len(digits)
+	switch dots {
+	case 2:
+		f.Prefix = LL
+	case 3:
+		f.Prefix = LLL
+	case 0:
+	default:
+		return Format{}, fmt.Errorf("%w: format %q has %d dots, want 0, 2 or 3", ErrLayout, s, dots)
+	}
+	switch kind {
+	case "n":
+		f.Form = Digits
+	case "z":
+		f.Form = Track
+	case "an", "ans":
+		if f.Form = Text; dots > 0 {
+			f.Form = Bytes
+		}
+	case "b":
+		f.Form = Bytes
+	default:
+		return Format{}, fmt.Errorf("%w: format %q, want n, z, an, ans or b, then dots and a size", ErrLayout, s)
+	}
+	n, err := strconv.Atoi(digits)
+	if limit := f.Prefix.limit(); err != nil || n < 1 || n > limit {
+		return Format{}, fmt.Errorf("%w: format %q has no size from 1 to %d", ErrLayout, s, limit)
+	}
+	if f.Size, f.Right = n, right; right && (f.Form != Digits || dots > 0 || n%2 == 0) {
+		return Format{}, fmt.Errorf("%w: format %q, want \"right\" behind a fixed odd number of digits only", ErrLayout, s)
+	}
+	return f, nil
+}
+
+func (p Prefix) limit() int {
+	if p == LL {
+		return 99
+	}
+	return 999
+}
+
+// Standard gives the formats of the UnionPay fields by their numbers, in the notation
+// of ParseFormat. Sizes that differ between acquirers are as large as their prefix
+// allows. A field that is not here cannot be skipped: a message with it is refused.
+func Standard() map[int]string {
+	return map[int]string{
+		2: "n..19", 3: "n6", 4: "n12", 11: "n6", 12: "n6", 13: "n4", 14: "n4", 15: "n4",
+		22: "n3", 23: "n3 right", 25: "n2", 26: "n2", 32: "n..11", 35: "z..37", 36: "z...104",
+		37: "an12", 38: "an6", 39: "an2", 41: "ans8", 42: "ans15", 44: "ans..99",
+		48: "n...999", 49: "an3", 52: "b8", 53: "n16", 54: "ans...999", 55: "b...999", 56: "b...999",
+		57: "ans...999", 58: "b...999", 59: "b...999", 60: "n...999", 61: "n...999", 62: "b...999",
+		63: "ans...999", 64: "b8",
+	}
+}
+
+// Options say what stands around the fields.
+type Options struct {
+	TPDU, Head int // bytes, from 0
+	// TCPLength: two bytes of length may stand before the message.
+	TCPLength bool
+	// BinaryLengths: prefixes are binary numbers, not BCD (a dialect of few hosts).
+	BinaryLengths bool
+}
+
+// DefaultOptions are those of a serial link.
+func DefaultOptions() Options { return Options{TPDU: 5, Head: 6} }
+
+const (
+	fieldsEnd  = 65 // one behind the last field
+	bitmapSize = 8
+	mtiSize    = 2
+)
+
+// fieldCodec is a Format with what packs it.
+type fieldCodec struct {
+	Format
+	name string
+	pref prefix.Prefixer
+	enc  encoding.Encoder
+	head int // bytes of the prefix
+}
+
+// Layout says what a message looks like. It does not change and may be shared.
+type Layout struct {
+	opt    Options
+	fields [fieldsEnd]fieldCodec
+}
+
+// MaxEnvelope is the greatest number of bytes of TPDU and of HEAD.
+const MaxEnvelope = 16
+
+// NewLayout makes a layout of formats by field number (2 to 64). Fields that are
+// dropped or that this package reads into must keep their form: F2, F3, F11, F22, F25,
+// F48, F53, F60 and F61 are digits, F35 and F36 tracks, F55 and F59 bytes. Error:
+// ErrLayout.
+func NewLayout(formats map[int]string, o Options) (*Layout, error) {
+	if o.TPDU < 0 || o.TPDU > MaxEnvelope || o.Head < 0 || o.Head > MaxEnvelope {
+		return nil, fmt.Errorf("%w: TPDU of %d and HEAD of %d bytes, want 0 to %d", ErrLayout, o.TPDU, o.Head, MaxEnvelope)
+	}
+	l := &Layout{opt: o}
+	for n, text := range formats {
+		if n < 2 || n >= fieldsEnd {
+			return nil, fmt.Errorf("%w: field %d, want 2 to %d", ErrLayout, n, fieldsEnd-1)
+		}
+		f, err := ParseFormat(text)
+		if err != nil {
+			return nil, fmt.Errorf("field %d: %w", n, err)
+		}
+		if want := formOf(n); want != FormUnknown && f.Form != want {
+			return nil, fmt.Errorf("%w: field %d as %q, want another form", ErrLayout, n, text)
+		}
+		l.fields[n] = codecOf(f, fieldName(n), o.BinaryLengths)
+	}
+	return l, nil
+}
+
+// formOf gives the form that this package needs a field to have.
+func formOf(n int) Form {
+	switch n {
+	case 2, 3, 4, 11, 12, 13, 14, 22, 25, 48, 53, 60, 61:
+		return Digits
+	case 35, 36:
+		return Track
+	case 37, 38, 39, 41, 42, 49:
+		return Text
+	case 52, 55, 59:
+		return Bytes
+	}
+	return FormUnknown
+}
+
+func codecOf(f Format, name string, binary bool) fieldCodec {
+	c := fieldCodec{Format: f, name: name, pref: prefix.BCD.Fixed, head: int(f.Prefix)}
+	switch {
+	case f.Prefix == LL && binary:
+		c.pref = prefix.Binary.L
+	case f.Prefix == LL:
+		c.pref = prefix.BCD.LL
+	case f.Prefix == LLL && binary:
+		c.pref = prefix.Binary.LL
+	case f.Prefix == LLL:
+		c.pref = prefix.BCD.LLLL // LLL would drop the first nibble unseen
+	}
+	switch {
+	case f.Form == Digits && f.Right:
+		c.enc = encoding.BCD
+	case f.Form == Digits:
+		c.enc = encoding.LBCD
+	case f.Form == Text:
+		c.enc = encoding.ASCII
+	default:
+		c.enc = encoding.Binary
+	}
+	return c
+}
+
+// bytes gives the number of bytes that a value of n digits, nibbles or bytes takes.
+func (f *Format) bytes(n int) int {
+	if f.Form == Digits || f.Form == Track {
+		return (n + 1) / 2
+	}
+	return n
+}
+
+// dropped reports whether a field is not kept.
+func dropped(n int) bool { return n == 14 || n == 35 || n == 36 || n == 52 }

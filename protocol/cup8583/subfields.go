@@ -1,0 +1,108 @@
+package cup8583
+
+import (
+	"strings"
+
+	"yuanlu/protocol/sensitive"
+)
+
+// Source says where a card number was read, the strongest last.
+type Source uint8
+
+// The sources.
+const (
+	SourceNone  Source = iota
+	SourceChip         // F55 tag 5A
+	SourceTrack        // F35, before the separator
+	SourceField        // F2
+)
+
+// Account gives the card number and where it was read: F2, else F35 (unless F53 calls
+// it encrypted), else tag 5A of F55.
+func (m *Message) Account() (sensitive.Text, Source) {
+	switch {
+	case !m.pan.Empty():
+		return m.pan, SourceField
+	case !m.track.Empty():
+		return m.track, SourceTrack
+	case !m.chip.pan.Empty():
+		return m.chip.pan, SourceChip
+	}
+	return sensitive.Text{}, SourceNone
+}
+
+// PAR gives the payment account reference, tag 9F24 of F55.
+func (m *Message) PAR() sensitive.Text { return m.chip.par }
+
+// DeviceToken reports whether F55 says that the number is that of a phone or watch: it
+// has tag 9F19 or 9F6E.
+func (m *Message) DeviceToken() bool { return m.chip.device }
+
+// digitsAt gives the digits from … to of a field, "" if it does not reach that far.
+func (m *Message) digitsAt(n, from, to int) string {
+	if v := m.values[n]; len(v) >= to {
+		return v[from:to]
+	}
+	return ""
+}
+
+// Type gives F60.1, the two digits that tell kinds apart.
+func (m *Message) Type() string { return m.digitsAt(60, 0, 2) }
+
+// Batch gives F60.2.
+func (m *Message) Batch() string { return m.digitsAt(60, 2, 8) }
+
+// Original gives F61.1 to F61.3: batch, STAN and date (MMDD) of the original. Each is
+// "" where F61 does not reach that far; zeros mean that it is not given.
+func (m *Message) Original() (batch, stan, date string) {
+	return m.digitsAt(61, 0, 6), m.digitsAt(61, 6, 12), m.digitsAt(61, 12, 16)
+}
+
+// Sums gives the 62 digits of F48 in a settlement, "" if F48 has another length.
+func (m *Message) Sums() string {
+	if len(m.values[48]) != 62 {
+		return ""
+	}
+	return m.values[48]
+}
+
+// SettlementCode gives the reconciliation code of domestic cards in a settlement, '0' to
+// '9'; 0 if F48 does not reach that far.
+func (m *Message) SettlementCode() byte {
+	if code := m.digitsAt(48, 30, 31); code != "" {
+		return code[0]
+	}
+	return 0
+}
+
+// Sub59 gives the value of a sub-field of F59 (tag of two characters, length of three
+// digits, value) without trailing spaces; "" if it is absent or empty, or if F59 is
+// something else that a vendor put there.
+func (m *Message) Sub59(tag string) string {
+	rest := m.values[59]
+	found, has := "", false
+	for len(rest) > 0 {
+		if len(rest) < 5 || !isAlnum(rest[0]) || !isAlnum(rest[1]) {
+			return ""
+		}
+		n := 0
+		for _, c := range []byte(rest[2:5]) {
+			if c < '0' || c > '9' {
+				return ""
+			}
+			n = 10*n + int(c-'0')
+		}
+		if n > len(rest)-5 {
+			return ""
+		}
+		if rest[:2] == tag && !has {
+			found, has = rest[5:5+n], true
+		}
+		rest = rest[5+n:]
+	}
+	return strings.TrimRight(found, " ")
+}
+
+func isAlnum(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z'
+}
