@@ -41,6 +41,7 @@ func ledger(_ context.Context, args []string, _ io.Reader, stdout, stderr io.Wri
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
+		scenario.Final(entries)
 		for i := range entries {
 			if *refunds && entries[i].Truth == nil {
 				continue

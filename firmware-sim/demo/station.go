@@ -178,7 +178,9 @@ func (s *station) play(ctx context.Context) error {
 func (s *station) ledger() []scenario.Entry {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return append([]scenario.Entry(nil), s.said...)
+	out := append([]scenario.Entry(nil), s.said...)
+	scenario.Final(out)
+	return out
 }
 
 // startAgents starts one agent for each station.

@@ -14,6 +14,14 @@ type Book struct {
 	deeds  []*deed
 	byKey  map[string][]*deed // key name and value: sales and completions
 	byStan map[string][]*deed // terminal and stan: any kind
+	loose  []*deed            // refunds and voids without an original
+	news   []Revised
+}
+
+// Revised says that the verdict on an earlier refund or void is another one now.
+type Revised struct {
+	Terminal, Batch, Stan string
+	Verdict               *Verdict
 }
 
 // deed is one event with what later ones did to it.
@@ -80,22 +88,42 @@ func (b *Book) Add(r wire.Record) *Verdict {
 	}
 	b.keep(d)
 	if !moneyBack(r.Kind) {
+		b.settleLoose(d)
 		return nil
+	}
+	if d.original == nil && d.verdict.reason != "cancelled" {
+		b.loose = append(b.loose, d)
 	}
 	return d.verdict.public()
 }
 
-// Again gives the verdict on the refund or void of these numbers as it stands by now, nil if there is none.
-func (b *Book) Again(terminal, batch, stan string) *Verdict {
-	for _, d := range slices.Backward(b.byStan[terminal+"/"+stan]) {
-		if d.rec.Batch == batch && moneyBack(d.rec.Kind) {
-			if d.undone {
-				return verdict{recipient: "none", reason: "cancelled"}.public()
-			}
-			return d.verdict.public()
-		}
+// News gives the earlier refunds and voids whose verdicts the last Add changed.
+func (b *Book) News() []Revised {
+	out := b.news
+	b.news = nil
+	return out
+}
+
+func (b *Book) tell(d *deed, v verdict) {
+	b.news = append(b.news, Revised{d.rec.TerminalID, d.rec.Batch, d.rec.Stan, v.public()})
+}
+
+// settleLoose judges refunds again that lack an original which has come now: verdicts.md § 2 looks anywhere in the
+// journal.
+func (b *Book) settleLoose(sale *deed) {
+	if sale.rec.Kind != "sale" && sale.rec.Kind != "completion" {
+		return
 	}
-	return nil
+	b.loose = slices.DeleteFunc(b.loose, func(d *deed) bool {
+		v := b.judge(d)
+		if v.original == nil || d.undone {
+			return d.undone
+		}
+		d.verdict = v
+		b.link(d)
+		b.tell(d, v)
+		return true
+	})
 }
 
 func (b *Book) keep(d *deed) {
@@ -148,22 +176,26 @@ func (b *Book) undo(terminal, batch, stan string) {
 	for _, d := range slices.Backward(b.byStan[terminal+"/"+stan]) {
 		if d.rec.Batch == batch && batch != "" && d.rec.Kind != "preauth" && d.rec.Kind != "reversal" {
 			d.undone = true
+			if moneyBack(d.rec.Kind) {
+				b.tell(d, verdict{recipient: "none", reason: "cancelled"})
+			}
 			return
 		}
 	}
 }
 
-// adjust changes the amount of the sale that an approved adjust names by its number or its RRN.
+// adjust changes the amount of the sale that an approved adjust names by batch and number, or by its RRN.
 func (b *Book) adjust(r *wire.Record) {
 	if r.Outcome != "approved" {
 		return
 	}
+	byNumber := given(r.Original.Stan) && given(r.Original.Batch)
 	list := b.byKey["rrn"+r.Original.RRN]
-	if r.Original.Stan != "" {
+	if byNumber {
 		list = b.byKey["stan"+r.Original.Stan]
 	}
 	for _, d := range slices.Backward(list) {
-		if r.Original.Stan == "" || d.rec.TerminalID == r.TerminalID && (r.Original.Batch == "" || d.rec.Batch == r.Original.Batch) {
+		if !byNumber || d.rec.TerminalID == r.TerminalID && d.rec.Batch == r.Original.Batch {
 			d.amount = r.Amount
 			return
 		}

@@ -40,6 +40,28 @@ type Entry struct {
 	Recipient string      `json:"recipient,omitempty"` // the account that really gets the money
 	Truth     *Truth      `json:"truth,omitempty"`     // refunds, voids and completion_voids outside of training
 	Asked     bool        `json:"asked,omitempty"`     // mispos: the terminal printed the request before the answer
+	Revises   []Revision  `json:"revises,omitempty"`   // what this entry changes in the truth of earlier ones
+}
+
+// Revision is the truth of an earlier entry as it is from now on.
+type Revision struct {
+	Seq   int64  `json:"seq"`
+	Truth *Truth `json:"truth"`
+}
+
+// Final puts into each entry of one terminal the truth that later entries left it with.
+func Final(entries []Entry) {
+	bySeq := map[int64]int{}
+	for i := range entries {
+		bySeq[entries[i].Seq] = i
+	}
+	for i := range entries {
+		for _, r := range entries[i].Revises {
+			if k, ok := bySeq[r.Seq]; ok {
+				entries[k].Truth = r.Truth
+			}
+		}
+	}
 }
 
 // WriteEntry appends one line to a ledger.

@@ -268,7 +268,7 @@ func (t *Terminal) follow(s scenario.Step) (*scenario.Entry, error) {
 	}
 	t.numbers(&r)
 	r.Party, r.Entry = o.Party, o.Entry
-	r.Original.Stan = o.Stan
+	r.Original.Stan, r.Original.RRN = o.Stan, o.RRN
 	if t.o.Wire == "cup8583" {
 		r.Original = wire.Original{AuthCode: o.AuthCode, Date: o.At.Format("0102")}
 		if s.Do == "adjust" {
@@ -280,6 +280,9 @@ func (t *Terminal) follow(s scenario.Step) (*scenario.Entry, error) {
 	if s.Do == "adjust" {
 		if r.Outcome == "approved" {
 			d.left += r.Amount - o.Amount
+			if o.Batch == r.Batch {
+				t.totals.DebitAmount += r.Amount - o.Amount
+			}
 			d.entry.Record.Amount = r.Amount
 		}
 		return e, nil

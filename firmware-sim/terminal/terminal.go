@@ -48,8 +48,15 @@ type Terminal struct {
 	open   []scenario.Entry
 	totals wire.Totals
 	used   map[string]bool
+	facts  map[string]fact // of refunds whose truth may change, by batch and number
 	queue  []scenario.Step // steps the crowd has in mind
 	opened time.Time       // this morning
+}
+
+// fact is what is known of a refund whose truth may change.
+type fact struct {
+	seq   int64
+	facts scenario.Facts
 }
 
 // deal is a transaction that later ones may be about.
@@ -95,7 +102,7 @@ func New(o Options) (*Terminal, error) {
 	}
 	return &Terminal{o: o, rng: rand.New(rand.NewPCG(o.Seed, 1)), now: o.Start, opened: o.Start, stan: o.FirstStan - 1,
 		batch: 1, book: scenario.NewBook(), people: map[string]*Customer{}, named: map[string]*deal{},
-		used: map[string]bool{}}, nil
+		used: map[string]bool{}, facts: map[string]fact{}}, nil
 }
 
 // Now is the terminal's virtual time.
@@ -199,6 +206,15 @@ func (t *Terminal) enter(s scenario.Step, r wire.Record, payer, recipient string
 		facts.Payer, facts.Recipient = payer, recipient
 		facts.Moved = r.Outcome != "declined" && r.Outcome != "closed"
 		e.Truth = scenario.Label(*facts, v)
+		if v.FoundBy == "" || t.o.Wire == "cup8583" {
+			t.facts[r.Batch+r.Stan] = fact{e.Seq, *facts}
+		}
+	}
+	for _, n := range t.book.News() {
+		if f, ok := t.facts[n.Batch+n.Stan]; ok {
+			f.facts.Moved = n.Verdict.Reason != "cancelled"
+			e.Revises = append(e.Revises, scenario.Revision{Seq: f.seq, Truth: scenario.Label(f.facts, n.Verdict)})
+		}
 	}
 	if r.Copy == "" && r.Kind != "settlement" && !r.Training {
 		t.open = append(t.open, e)
