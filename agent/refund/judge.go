@@ -93,7 +93,6 @@ func (j *Judge) begin(h History, seq int64) (*work, error) {
 	}
 	return &work{
 		view: newView(h), j: j, seq: seq, bounds: b, known: b,
-		relatedTo: map[int64]*related{}, before: map[int64]*Event{},
-		out: Changes{Seq: seq},
+		before: map[int64]*Event{}, out: Changes{Seq: seq},
 	}, nil
 }

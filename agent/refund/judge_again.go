@@ -85,7 +85,7 @@ func (w *work) judgeOne(seq int64) error {
 		if !next.Held {
 			next.Verdict.Rev = said + 1
 		}
-		w.judged[seq] = &next
+		w.say(&next)
 		if !known {
 			w.before[seq] = e
 		}

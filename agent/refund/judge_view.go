@@ -24,7 +24,7 @@ type view struct {
 }
 
 func newView(h History) *view {
-	return &view{h: h, changed: map[int64]*Event{}, judged: map[int64]*Judged{}, stored: map[int64]*Judged{}}
+	return &view{h: h, changed: map[int64]*Event{}}
 }
 
 // put makes e the newest version of its event.
@@ -160,10 +160,20 @@ func (v *view) oldVerdict(seq int64) (*Judged, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !ok {
-		v.stored[seq] = nil
-		return nil, nil
+	if v.stored == nil {
+		v.stored = map[int64]*Judged{}
 	}
-	v.stored[seq] = &j
-	return &j, nil
+	v.stored[seq] = nil
+	if ok {
+		v.stored[seq] = &j
+	}
+	return v.stored[seq], nil
+}
+
+// say makes j the newest verdict about its refund.
+func (v *view) say(j *Judged) {
+	if v.judged == nil {
+		v.judged = map[int64]*Judged{}
+	}
+	v.judged[j.Verdict.Seq] = j
 }

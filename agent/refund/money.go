@@ -51,14 +51,21 @@ type related struct {
 func (w *work) relate(sales []*Event) error {
 	var keys []Key
 	var todo []*Event
+	var rrns map[string]bool // many sales may share one
+	if len(sales) > 1 {
+		rrns = map[string]bool{}
+	}
 	for _, s := range sales {
 		if _, ok := w.relatedTo[s.Seq]; ok {
 			continue
 		}
 		todo = append(todo, s)
 		keys = append(keys, refundsOfKey(s.Seq))
-		if s.Record.RRN != "" {
+		if s.Record.RRN != "" && !rrns[s.Record.RRN] {
 			keys = append(keys, oneKey(KeyRRN, s.Record.RRN))
+			if rrns != nil {
+				rrns[s.Record.RRN] = true
+			}
 		}
 		if s.Record.Stan != "" && s.Record.Batch != "" {
 			keys = append(keys, stanKey(s.Record.TerminalID, s.Record.Stan, s.Record.Batch, false))
@@ -79,6 +86,9 @@ func (w *work) relate(sales []*Event) error {
 		case e.Record.Kind == KindAdjust:
 			rel.adjusts = append(rel.adjusts, e)
 		}
+	}
+	if w.relatedTo == nil {
+		w.relatedTo = map[int64]*related{}
 	}
 	for _, s := range todo {
 		w.relatedTo[s.Seq] = rel
