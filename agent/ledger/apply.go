@@ -43,7 +43,6 @@ func (d *DB) Apply(ctx context.Context, arrivals []refund.Arrival) ([]refund.App
 			try.applied[i] = a
 		}
 		try.last = t.n.seq
-		d.o.step("apply.commit")
 		return t.n.payers.flush(t.c, t.n.seq)
 	})
 	if err != nil {
@@ -52,7 +51,6 @@ func (d *DB) Apply(ctx context.Context, arrivals []refund.Arrival) ([]refund.App
 		}
 		return nil, err
 	}
-	d.o.step("apply.done")
 	d.forgetRecognised(arrivals, known)
 	var all []refund.Applied
 	for _, a := range try.applied {

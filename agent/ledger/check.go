@@ -22,6 +22,9 @@ func check(c *conn, whole bool) (err error) {
 	if err != nil || tables == 0 {
 		return err
 	}
+	if err := checkSchema(c); err != nil {
+		return err
+	}
 	pages, _, err := c.queryInt("PRAGMA page_count")
 	if err != nil {
 		return err
@@ -31,7 +34,7 @@ func check(c *conn, whole bool) (err error) {
 		return err
 	}
 	if whole || pages*size <= wholeCheck {
-		if err := quickCheck(c, "PRAGMA quick_check(1)"); err != nil {
+		if err := quickCheck(c, "PRAGMA integrity_check(1)"); err != nil {
 			return err
 		}
 		return checkRows(c)
@@ -56,6 +59,38 @@ func checkHeader(c *conn) error {
 		return err
 	}
 	return fmt.Errorf("%w: application id %#x, want %#x", errDamaged, id, applicationID)
+}
+
+// checkSchema compares the texts of the schema with those of a new store of the same
+// version: a flipped byte in them can change what a statement means.
+func checkSchema(c *conn) error {
+	version, _, err := c.queryInt("PRAGMA user_version")
+	if err != nil {
+		return err
+	}
+	steps, err := migrations()
+	if err != nil || version > int64(len(steps)) {
+		return err // migrate says that it is newer
+	}
+	fresh, err := openConn(":memory:", openWrite)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = fresh.close() }()
+	if err := migrate(fresh, steps[:version]); err != nil {
+		return err
+	}
+	const texts = `SELECT group_concat(type || name || tbl_name || coalesce(sql, ''), ';') FROM
+ (SELECT * FROM sqlite_schema WHERE name NOT LIKE 'sqlite_stat%' ORDER BY name)`
+	want, err := fresh.queryText(texts)
+	if err != nil {
+		return err
+	}
+	got, err := c.queryText(texts)
+	if err == nil && got != want {
+		err = fmt.Errorf("%w: its schema is not that of version %d", errDamaged, version)
+	}
+	return err
 }
 
 func quickCheck(c *conn, pragma string) error {

@@ -135,12 +135,14 @@ func (d *DB) transact(do func(*tx) error) error {
 		err = t.saveFigures()
 	}
 	if err == nil {
+		d.o.step("commit")
 		err = d.w.commit()
 		d.unknown = err != nil
 	}
 	if err != nil {
 		return d.failedWith(err)
 	}
+	d.o.step("committed")
 	d.now = t.n
 	d.queue.append(t.queued)
 	for _, f := range t.atEnd {

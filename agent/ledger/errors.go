@@ -63,6 +63,9 @@ func (e *storeError) Error() string {
 
 // Is sorts the result codes into the package's classes.
 func (e *storeError) Is(target error) bool {
+	if e.code == sqlite3.SQLITE_IOERR_SHMSIZE { // the WAL's index found no room
+		return target == ErrDiskFull || target == ErrUnavailable
+	}
 	switch e.code & 0xff {
 	case sqlite3.SQLITE_FULL:
 		return target == ErrDiskFull || target == ErrUnavailable

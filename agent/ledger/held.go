@@ -195,7 +195,6 @@ func (d *DB) releaseThese(seqs []int64) ([]refund.Applied, error) {
 				applied = append(applied, a)
 			}
 		}
-		d.o.step("release.commit")
 		return nil
 	})
 	if err != nil {

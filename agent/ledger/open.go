@@ -101,7 +101,7 @@ func (d *DB) openStore(ctx context.Context, cause error) error {
 	if err := d.resumeSalvage(ctx); err != nil {
 		return err
 	}
-	err := d.missing(cause)
+	err := classOf(d.missing(cause))
 	if err == nil && errors.Is(cause, errDamaged) {
 		err = cause
 	}
@@ -116,8 +116,8 @@ func (d *DB) openStore(ctx context.Context, cause error) error {
 	return err
 }
 
-// missing reports a store that was there and is gone, or has lost all its bytes,
-// as damaged. It looks at names and sizes only.
+// missing reports a store that was there and is gone, or has lost all its bytes or
+// commits in its WAL, as damaged, before SQLite opens it.
 func (d *DB) missing(cause error) error {
 	if !exists(filepath.Join(d.dir, markerFile)) {
 		return nil
@@ -135,7 +135,7 @@ func (d *DB) missing(cause error) error {
 		// the WAL.
 		return fmt.Errorf("%w: the WAL is missing", errDamaged)
 	}
-	return nil
+	return checkWAL(d.file() + "-wal")
 }
 
 // openFile opens the database file as the writer. whole asks for the full check

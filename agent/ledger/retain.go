@@ -258,6 +258,7 @@ func (d *DB) Rotate(ctx context.Context) error {
 	if d.closed {
 		return ErrClosed
 	}
+	d.o.step("rotate.write")
 	return classOf(d.keys.add(d.o.Now()))
 }
 

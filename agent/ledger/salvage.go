@@ -46,6 +46,7 @@ func (d *DB) salvage(ctx context.Context, why error) error {
 	if err := writeFile(filepath.Join(q, pendingFile), []byte(stageMoving+"\n"+clip(why.Error(), 300)+"\n")); err != nil {
 		return classOf(err)
 	}
+	d.o.step("salvage.pending")
 	return d.finishSalvage(ctx, q, stageMoving, clip(why.Error(), 300))
 }
 
@@ -127,6 +128,7 @@ func (d *DB) rebuild(ctx context.Context, q string, note *DamageNote) error {
 	if e := c.close(); err == nil {
 		err = e
 	}
+	d.o.step("salvage.rename")
 	if err == nil {
 		err = classOf(os.Rename(path, d.file()))
 	}
@@ -136,11 +138,22 @@ func (d *DB) rebuild(ctx context.Context, q string, note *DamageNote) error {
 	return err
 }
 
-// openDamaged opens what may not be a database at all; nil if it is none.
-func openDamaged(path string) (c *conn) {
-	var err error
+// openDamaged opens what may not be a database at all; nil if nothing of it can be read.
+func openDamaged(path string) *conn {
+	if c := tryDamaged(path); c != nil {
+		return c
+	}
+	patched, err := patchFirstPage(path)
+	if err != nil {
+		return nil
+	}
+	return tryDamaged(patched)
+}
+
+func tryDamaged(path string) (c *conn) {
+	tables, err := int64(0), error(nil)
 	defer func() {
-		if recover() != nil || err != nil {
+		if recover() != nil || err != nil || tables != 1 {
 			_ = c.close()
 			c = nil
 		}
@@ -148,10 +161,18 @@ func openDamaged(path string) (c *conn) {
 	if !exists(path) {
 		return nil
 	}
-	if c, err = openReader(path); err != nil {
+	if c, err = openConn(path, openRead); err != nil {
 		return c
 	}
-	_, _, err = c.queryInt(`SELECT count(*) FROM sqlite_schema WHERE name = 'record'`)
+	// writable_schema: a file shorter than its header says is read as far as it goes.
+	// Nothing is written: the connection is read-only.
+	if err = c.exec("PRAGMA writable_schema = ON; PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; PRAGMA busy_timeout = 5000"); err != nil {
+		return c
+	}
+	if err = checkSchema(c); err != nil {
+		return c
+	}
+	tables, _, err = c.queryInt(`SELECT count(*) FROM sqlite_schema WHERE name = 'record'`)
 	return c
 }
 

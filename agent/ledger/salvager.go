@@ -20,7 +20,7 @@ type salvager struct {
 const salvageBatch = 500
 
 // farthest is how many numbers without a readable record end the search.
-const farthest = 100_000
+const farthest = 20_000
 
 func (s *salvager) run(ctx context.Context, note *DamageNote) error {
 	s.names = map[int64]string{}

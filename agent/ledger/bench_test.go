@@ -1,0 +1,184 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"yuanlu/agent/refund"
+)
+
+// Every figure stands beside what the same disk gives in the same run: run
+//
+//	go test -run - -bench . ./agent/ledger
+//
+// cpu-us/rec is user and system time of the process; disk-B/rec is what the kernel
+// was asked to write to the device (/proc/self/io, write_bytes).
+
+// sales gives n arrivals of one card sale each, numbered from first.
+func sales(k refund.Tokenizer, first, n int) []refund.Arrival {
+	list := make([]refund.Arrival, n)
+	for i := range list {
+		at := start.Add(time.Duration(first+i) * time.Second)
+		list[i] = refund.Arrival{Link: "pos", Sightings: []refund.Sighting{{
+			Record: refund.Seal(saleOf(first+i, at), k), Received: at, ClockSynced: true,
+			FrameMAC: fmt.Sprintf("k1:%032x", first+i),
+		}}}
+	}
+	return list
+}
+
+// fill applies sales first..first+n.
+func fill(b testing.TB, d *DB, first, n int) {
+	b.Helper()
+	for at := first; at < first+n; at += 500 {
+		if _, err := d.Apply(context.Background(), sales(d.Keys(), at, min(500, first+n-at))); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+type usage struct {
+	cpu   time.Duration
+	wrote int64
+	at    time.Time
+}
+
+func usageNow() usage {
+	var r syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &r)
+	u := usage{cpu: time.Duration(r.Utime.Nano() + r.Stime.Nano()), at: time.Now()}
+	text, _ := os.ReadFile("/proc/self/io")
+	for line := range strings.Lines(string(text)) {
+		if v, ok := strings.CutPrefix(line, "write_bytes: "); ok {
+			u.wrote, _ = strconv.ParseInt(strings.TrimSpace(v), 10, 64)
+		}
+	}
+	return u
+}
+
+func report(b *testing.B, before usage, records int) {
+	now := usageNow()
+	n := float64(records)
+	b.ReportMetric(float64((now.cpu-before.cpu).Microseconds())/n, "cpu-us/rec")
+	b.ReportMetric(float64(now.wrote-before.wrote)/n, "disk-B/rec")
+	b.ReportMetric(n/now.at.Sub(before.at).Seconds(), "rec/s")
+	b.ReportMetric(0, "ns/op")
+}
+
+func BenchmarkFloor(b *testing.B) {
+	b.Run("fdatasync-4KiB", func(b *testing.B) {
+		f, err := os.Create(filepath.Join(b.TempDir(), "f"))
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer f.Close()
+		page := make([]byte, 4096)
+		for i := range b.N {
+			if _, err := f.WriteAt(page, int64(i%256)*4096); err != nil {
+				b.Fatal(err)
+			}
+			if err := syscall.Fdatasync(int(f.Fd())); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("sqlite-commit-1-row", func(b *testing.B) {
+		c := plainStore(b)
+		row := recordRow{link: 1, received: start.UnixMilli(), mac: make([]byte, 17), body: make([]byte, 400)}
+		b.ResetTimer()
+		for i := range b.N {
+			row.seq = int64(i + 1)
+			must(b, c.begin())
+			must(b, row.insert(c))
+			must(b, c.commit())
+		}
+	})
+}
+
+func must(b testing.TB, err error) {
+	b.Helper()
+	if err != nil {
+		b.Fatal(err)
+	}
+}
+
+// plainStore is a connection with the store's schema and settings and nothing else.
+func plainStore(b testing.TB) *conn {
+	b.Helper()
+	c, err := openConn(filepath.Join(b.TempDir(), storeFile), openWrite)
+	must(b, err)
+	b.Cleanup(func() { _ = c.close() })
+	must(b, c.exec("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL"))
+	must(b, configure(c, settings("", writerCache, false)))
+	steps, err := migrations()
+	must(b, err)
+	must(b, migrate(c, steps))
+	return c
+}
+
+// plainRows inserts the rows that Apply stores for these sales, without judging.
+func plainRows(b testing.TB, c *conn, arrivals []refund.Arrival, seq int64) {
+	must(b, c.begin())
+	t := &tx{c: c, h: &history{c: c}}
+	for i := range arrivals {
+		s := &arrivals[i].Sightings[0]
+		r := &s.Record
+		row := recordRow{seq: seq + int64(i), link: 1, received: millis(s.Received), flags: flagSynced, mac: packMAC(s.FrameMAC), body: refund.EncodeStored(nil, r)}
+		must(b, row.insert(c))
+		must(b, t.insertKeys(row.seq, []refund.Key{
+			{Kind: refund.KeyRRN, Value: r.RRN + "\x1f"},
+			{Kind: refund.KeyStan, Value: r.TerminalID + "\x1f" + r.Stan + "\x1f" + r.Batch + "\x1f"},
+		}))
+	}
+	must(b, c.commit())
+}
+
+func BenchmarkRows64(b *testing.B) {
+	c := plainStore(b)
+	k := temporaryKeys(nil)
+	n := 0
+	for ; n < 100_000; n += 500 {
+		plainRows(b, c, sales(k, n, 500), int64(n+1))
+	}
+	const batch = 64
+	all := make([][]refund.Arrival, b.N/batch+1)
+	for i := range all {
+		all[i] = sales(k, n+i*batch, batch)
+	}
+	b.ResetTimer()
+	before := usageNow()
+	for i := range all {
+		plainRows(b, c, all[i], int64(n+1+i*batch))
+	}
+	report(b, before, len(all)*batch)
+}
+
+func benchmarkApply(b *testing.B, batch, history int) {
+	o := testOptions(b.TempDir())
+	o.Now = time.Now
+	d := openTest(b, o)
+	fill(b, d, 0, history)
+	all := make([][]refund.Arrival, b.N/batch+1)
+	for i := range all {
+		all[i] = sales(d.Keys(), history+i*batch, batch)
+	}
+	b.ResetTimer()
+	before := usageNow()
+	for i := range all {
+		if _, err := d.Apply(context.Background(), all[i]); err != nil {
+			b.Fatal(err)
+		}
+	}
+	report(b, before, len(all)*batch)
+}
+
+func BenchmarkApply64(b *testing.B) { benchmarkApply(b, 64, 100_000) }
+
+func BenchmarkApply1(b *testing.B) { benchmarkApply(b, 1, 100_000) }
