@@ -49,6 +49,15 @@ type ReporterStatus struct {
 	LastError  string    `json:"last_error,omitempty"`
 	Reconnects int64     `json:"reconnects"`
 	Progress   uint64    `json:"-"` // for the watchdog
+	// Problems are those that the reporter itself knows of.
+	Problems []ReporterProblem `json:"-"`
+}
+
+// ReporterProblem is something that is wrong with reporting.
+type ReporterProblem struct {
+	Code  string
+	Since time.Time
+	Text  string
 }
 
 // Options are what an Agent is made of. Config, Judge, Book and Now are needed.
@@ -105,6 +114,12 @@ type Agent struct {
 	foreign  int64 // records of other merchants
 	records  int64 // since the start
 
+	lookMu  sync.Mutex // guards what follows: what the store last told
+	looked  time.Time
+	outbox  Outbox
+	counts  Counts
+	lookErr error
+
 	timers map[string]*atomic.Uint64 // signs of life of the timers; not changed after New
 }
 
@@ -130,6 +145,13 @@ func New(o Options) (*Agent, error) {
 
 // Store gives the store, nil while it cannot be opened.
 func (a *Agent) Store() *ledger.DB { return a.store.Load() }
+
+// Ready reports whether detection and store run.
+func (a *Agent) Ready() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.ready
+}
 
 // Clock gives the agent's clock.
 func (a *Agent) Clock() *Clock { return a.clock }

@@ -21,6 +21,8 @@ type Problem struct {
 	Since  time.Time `json:"since"`
 	Text   Text      `json:"text"`
 	Remedy Text      `json:"remedy"`
+	// FromReporter: the reporter says it by itself in what it publishes.
+	FromReporter bool `json:"-"`
 }
 
 // Text is a sentence in both languages.
@@ -82,7 +84,7 @@ func (a *Agent) problems(s *Snapshot) []Problem {
 	linkProblems(s, add)
 	a.brokerProblems(s, add)
 	if !s.Clock.Synced {
-		add(levelDegraded, "clock_unsynced", "", Text{"the clock is not synchronised", "系统时钟未同步"},
+		add(levelNote, "clock_unsynced", "", Text{"the clock is not synchronised", "系统时钟未同步"},
 			Text{"check NTP (timedatectl); times may be wrong until then", "检查 NTP（timedatectl）；在此之前时间可能不准"})
 	}
 	return all
@@ -168,6 +170,12 @@ func (a *Agent) brokerProblems(s *Snapshot, add addProblem) {
 	case !s.MQTT.Connected && time.Since(a.began) > brokerPatience && a.o.Now().Sub(s.MQTT.Since) > brokerPatience:
 		add(levelDegraded, "mqtt_offline", "", Text{"the broker is not reachable: " + s.MQTT.LastError, "无法连接 MQTT 服务器：" + s.MQTT.LastError},
 			Text{"check network, mqtt.url and certificates; cases wait in the outbox", "检查网络、mqtt.url 和证书；案件在队列中等待"})
+	}
+	if s.MQTT != nil {
+		for _, one := range s.MQTT.Problems {
+			p := add(levelDegraded, one.Code, "", Text{one.Text, one.Text}, Text{"see the log (yuanlu tail)", "查看日志（yuanlu tail）"})
+			p.Since, p.FromReporter = one.Since, true
+		}
 	}
 	if s.MQTT != nil && len(c.Backoffice.Keys) == 0 {
 		add(levelNote, "commands_unsigned", "", Text{"commands are taken without a signature", "未要求命令签名"},

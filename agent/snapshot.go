@@ -104,7 +104,7 @@ func (a *Agent) Snapshot(ctx context.Context) Snapshot {
 		s.StoreError = a.storeErr.Error()
 	}
 	a.mu.Unlock()
-	s.Links = a.linkStates()
+	s.Links = a.Links()
 	if db := a.Store(); db != nil {
 		a.look(ctx, db, &s)
 	}
@@ -123,11 +123,20 @@ func (a *Agent) look(ctx context.Context, db *ledger.DB, s *Snapshot) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	s.Damage = db.Damage()
-	var err error
-	if s.Outbox, s.Counts, err = Look(ctx, db, s.At.In(a.o.Config.Time.Location())); err != nil {
-		s.StoreError = err.Error()
+	a.lookMu.Lock()
+	defer a.lookMu.Unlock()
+	if time.Since(a.looked) >= lookEvery {
+		a.outbox, a.counts, a.lookErr = Look(ctx, db, s.At.In(a.o.Config.Time.Location()))
+		a.looked = time.Now()
+	}
+	s.Outbox, s.Counts = a.outbox, a.counts
+	if a.lookErr != nil {
+		s.StoreError = a.lookErr.Error()
 	}
 }
+
+// lookEvery is how long what the store told is good: several ask at once.
+const lookEvery = 500 * time.Millisecond
 
 // Look gives what a store tells, also one that is only open for reading. now tells
 // which day is today, by its location.
@@ -147,7 +156,8 @@ func Look(ctx context.Context, db *ledger.DB, now time.Time) (Outbox, Counts, er
 		Records: n.Records, Refunds: n.Refunds, Cases: n.Cases}, err
 }
 
-func (a *Agent) linkStates() []LinkState {
+// Links gives the state of every link of the configuration.
+func (a *Agent) Links() []LinkState {
 	a.mu.Lock()
 	workers := a.workers
 	a.mu.Unlock()

@@ -101,7 +101,7 @@ func (a *Agent) feedWatchdog(ctx context.Context) error {
 	if limit <= 0 {
 		limit = defaultWatchdog
 	}
-	dog := newWatchdog(limit / 2)
+	dog := newWatchdog(limit * 3 / 4)
 	said := ""
 	for {
 		stalled := dog.stalled(time.Now(), a.counters())

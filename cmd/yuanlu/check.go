@@ -80,8 +80,7 @@ func (p *program) checkLines(ctx context.Context, in io.Reader, t *trial) (bad i
 	}()
 	defer func() {
 		cancel()
-		for range lines { // the reader sees ctx at its next line
-		}
+		drain(lines)
 	}()
 	progress := p.newProgress()
 	for {
@@ -90,7 +89,11 @@ func (p *program) checkLines(ctx context.Context, in io.Reader, t *trial) (bad i
 			if err := t.judge(ctx); err != nil {
 				return bad, err
 			}
-			one, open = <-lines
+			select {
+			case one, open = <-lines:
+			case <-ctx.Done():
+				return bad, ctx.Err()
+			}
 		}
 		if !open {
 			return bad, <-ended
@@ -104,6 +107,23 @@ func (p *program) checkLines(ctx context.Context, in io.Reader, t *trial) (bad i
 			if err := t.add(ctx, one.seq, *one.record); err != nil {
 				return bad, err
 			}
+		}
+	}
+}
+
+// drain waits for the reader to end: it sees its context at the next line. One that
+// hangs in a terminal or pipe is left; the process is about to end.
+func drain(lines <-chan input) {
+	t := time.NewTimer(time.Second)
+	defer t.Stop()
+	for {
+		select {
+		case _, open := <-lines:
+			if !open {
+				return
+			}
+		case <-t.C:
+			return
 		}
 	}
 }

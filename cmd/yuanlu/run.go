@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"runtime/debug"
 	"strings"
@@ -110,7 +111,7 @@ func (p *program) reload(a *agent.Agent, c *config.Config, book *logbook.Book) *
 		for _, one := range problems {
 			log.Error("config.rejected", "file", one.File, "line", one.Line, "col", one.Col, "why", one.Message)
 		}
-		a.Event("config.rejected", "config", attrInt("errors", len(problems)), attrText("first", problems[0].String()))
+		a.Event("config.rejected", "config", slog.Int("errors", len(problems)), slog.String("first", problems[0].String()))
 		return nil
 	}
 	changed := c.Changed(next)

@@ -60,7 +60,7 @@ func (p *program) help(w io.Writer) {
 }
 
 func (p *program) helpVerb(args []string) int {
-	if len(args) == 0 {
+	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
 		p.help(p.stdout)
 		return exitOK
 	}

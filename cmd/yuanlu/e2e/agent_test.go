@@ -1,0 +1,244 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// program is the path of the yuanlu under test, built once.
+var program = sync.OnceValues(func() (string, error) {
+	if bin := os.Getenv("YUANLU_BIN"); bin != "" {
+		return bin, nil
+	}
+	dir, err := os.MkdirTemp("", "yuanlu-e2e-bin-")
+	if err != nil {
+		return "", err
+	}
+	bin := filepath.Join(dir, "yuanlu")
+	out, err := exec.Command("go", "build", "-o", bin, "yuanlu/cmd/yuanlu").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return bin, nil
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if bin, err := program(); err == nil && os.Getenv("YUANLU_BIN") == "" {
+		os.RemoveAll(filepath.Dir(bin))
+	}
+	os.Exit(code)
+}
+
+// settings is what a test's configuration says beyond the usual.
+type settings struct {
+	store  string // folder; empty: store below the station's
+	port   string // tty or symlink
+	broker string // URL
+	ack    string // "" backoffice
+	grace  string // "" 1s
+	extra  string // further TOML, tables and all
+	id     string
+}
+
+// station is one terminal's agent: its folder, its configuration, its processes.
+type station struct {
+	t      testing.TB
+	dir    string
+	store  string
+	config string
+	id     string
+	log    *capture // standard error of all its runs
+	cmd    *exec.Cmd
+	done   chan error
+}
+
+func newStation(t testing.TB, s settings) *station {
+	t.Helper()
+	dir := t.TempDir()
+	st := &station{t: t, dir: dir, store: s.store, config: filepath.Join(dir, "yuanlu.toml"), log: &capture{}, id: s.id}
+	if st.store == "" {
+		st.store = filepath.Join(dir, "store")
+	}
+	if st.id == "" {
+		st.id = "t-e2e"
+	}
+	or := func(s, otherwise string) string {
+		if s == "" {
+			return otherwise
+		}
+		return s
+	}
+	toml := fmt.Sprintf(`
+[terminal]
+id = %q
+merchant_id = "898000000000001"
+[store]
+dir = %q
+[[link]]
+name = "pos"
+wire = "mispos"
+port = %q
+baud = 115200
+[mqtt]
+url = %q
+[delivery]
+ack = %q
+[case]
+pending_grace = %q
+%s`, st.id, st.store, s.port, or(s.broker, "tcp://127.0.0.1:1"), or(s.ack, "backoffice"), or(s.grace, "1s"), s.extra)
+	if err := os.WriteFile(st.config, []byte(toml), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		st.kill()
+		if t.Failed() {
+			t.Logf("log of %s:\n%s", st.id, st.log.tail(60))
+		}
+	})
+	return st
+}
+
+// command prepares a verb of the program on this station's configuration.
+func (st *station) command(verb string, args ...string) *exec.Cmd {
+	bin, err := program()
+	if err != nil {
+		st.t.Fatal(err)
+	}
+	cmd := exec.Command(bin, append([]string{verb, "--config", st.config}, args...)...)
+	cmd.Env = append(os.Environ(), "LANG=C", "JOURNAL_STREAM=")
+	return cmd
+}
+
+// start runs the daemon and returns when it has told systemd that it is ready.
+func (st *station) start() {
+	st.t.Helper()
+	if err := st.tryStart(30 * time.Second); err != nil {
+		st.t.Fatalf("%v\n%s", err, st.log.tail(30))
+	}
+}
+
+func (st *station) tryStart(limit time.Duration) error {
+	notify := filepath.Join(st.t.TempDir(), "notify")
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: notify, Net: "unixgram"})
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	cmd := st.command("run")
+	cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+notify)
+	cmd.Stdout, cmd.Stderr = st.log, st.log
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	st.cmd, st.done = cmd, make(chan error, 1)
+	go func() { st.done <- cmd.Wait() }()
+	if err := conn.SetReadDeadline(time.Now().Add(limit)); err != nil {
+		return err
+	}
+	buf := make([]byte, 4096)
+	for {
+		n, err := conn.Read(buf)
+		if err != nil {
+			return fmt.Errorf("the daemon did not become ready: %w", err)
+		}
+		if bytes.Contains(buf[:n], []byte("READY=1")) {
+			return nil
+		}
+	}
+}
+
+// kill ends the daemon as a power cut would.
+func (st *station) kill() {
+	if st.cmd == nil {
+		return
+	}
+	st.cmd.Process.Kill()
+	<-st.done
+	st.cmd = nil
+}
+
+// stop ends the daemon as systemd would; it has five seconds.
+func (st *station) stop() {
+	st.t.Helper()
+	if st.cmd == nil {
+		return
+	}
+	begin := time.Now()
+	if err := st.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		st.t.Fatal(err)
+	}
+	select {
+	case err := <-st.done:
+		st.cmd = nil
+		if err != nil {
+			st.t.Errorf("after SIGTERM: %v", err)
+		}
+	case <-time.After(20 * time.Second):
+		st.t.Error("SIGTERM did not end the daemon")
+		st.kill()
+	}
+	if took := time.Since(begin); took > 5*time.Second {
+		st.t.Logf("the stop took %v", took)
+	}
+}
+
+// out runs a verb and gives its standard output.
+func (st *station) out(verb string, args ...string) string {
+	st.t.Helper()
+	b, err := st.command(verb, args...).Output()
+	if err != nil {
+		st.t.Fatalf("yuanlu %s %s: %v", verb, strings.Join(args, " "), err)
+	}
+	return string(b)
+}
+
+// capture keeps what processes print. Safe for concurrent use.
+type capture struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (c *capture) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.buf.Write(p)
+}
+
+func (c *capture) String() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.buf.String()
+}
+
+func (c *capture) tail(n int) string {
+	lines := strings.Split(strings.TrimSpace(c.String()), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}
+
+// eventually waits until ok, or fails the test after limit. It asks the real
+// world: another process's files, a broker.
+func eventually(t testing.TB, limit time.Duration, what string, ok func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-ctx.Done():
+			t.Fatalf("not within %v: %s", limit, what)
+		case <-tick.C:
+		}
+	}
+}

@@ -1,0 +1,143 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
+)
+
+// desk is a small back office: it subscribes to everything, keeps every byte that
+// came, acknowledges cases by their sequence and notes what may not happen.
+type desk struct {
+	t        testing.TB
+	terminal string
+	mu       sync.Mutex
+	client   mqtt.Client
+	traffic  []byte // all topics and payloads
+	cases    map[string]caseEvent
+	byID     map[string]string // event id → its bytes but attempt
+	last     map[string]int64  // stream → sequence
+	faults   []string
+	again    int // events received more than once
+	mute     bool
+}
+
+// caseEvent is what the desk needs of a case event.
+type caseEvent struct {
+	ID       string `json:"id"`
+	Type     string `json:"type"`
+	Sequence string `json:"sequence"`
+	Stream   string `json:"stream"`
+	Attempt  int    `json:"attempt"`
+	Data     struct {
+		CaseID   string `json:"case_id"`
+		Severity string `json:"severity"`
+		Decision string `json:"decision"`
+		Verdict  struct {
+			Recipient string `json:"recipient"`
+			Reason    string `json:"reason"`
+		} `json:"verdict"`
+		Refund struct {
+			TerminalID string `json:"terminal_id"`
+			Batch      string `json:"batch"`
+			Stan       string `json:"stan"`
+		} `json:"refund"`
+	} `json:"data"`
+}
+
+func newDesk(t testing.TB, url, terminal string) *desk {
+	d := &desk{t: t, terminal: terminal, cases: map[string]caseEvent{}, byID: map[string]string{}, last: map[string]int64{}}
+	o := mqtt.NewClientOptions().AddBroker(strings.Replace(url, "mqtt://", "tcp://", 1)).SetClientID("desk-" + terminal).
+		SetCleanSession(false).SetAutoReconnect(true).SetMaxReconnectInterval(200 * time.Millisecond).SetConnectRetry(true).
+		SetConnectRetryInterval(100 * time.Millisecond).SetOrderMatters(true)
+	o.SetOnConnectHandler(func(c mqtt.Client) {
+		c.Subscribe("yuanlu/#", 1, d.receive)
+	})
+	d.client = mqtt.NewClient(o)
+	d.client.Connect()
+	t.Cleanup(func() { d.client.Disconnect(50) })
+	return d
+}
+
+func (d *desk) receive(c mqtt.Client, m mqtt.Message) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.traffic = append(d.traffic, m.Topic()...)
+	d.traffic = append(d.traffic, m.Payload()...)
+	if !strings.HasSuffix(m.Topic(), "/up/case") {
+		return
+	}
+	var e caseEvent
+	if err := json.Unmarshal(m.Payload(), &e); err != nil {
+		d.fault("not JSON: %v", err)
+		return
+	}
+	seq, err := strconv.ParseInt(e.Sequence, 10, 64)
+	if err != nil {
+		d.fault("sequence %q", e.Sequence)
+		return
+	}
+	bytes := strings.Replace(string(m.Payload()), fmt.Sprintf(`"attempt":%d`, e.Attempt), "", 1)
+	if before, ok := d.byID[e.ID]; ok {
+		if d.again++; before != bytes {
+			d.fault("event %s came again with other bytes", e.ID)
+		}
+	} else {
+		d.byID[e.ID] = bytes
+		if d.last[e.Stream]+1 != seq {
+			d.fault("sequence %d after %d", seq, d.last[e.Stream])
+		}
+		d.last[e.Stream] = max(seq, d.last[e.Stream])
+		opened, known := d.cases[e.Data.CaseID]
+		if known && e.Type == "yuanlu.case.opened.v1" {
+			d.fault("case %s opened twice (%s)", e.Data.CaseID, opened.ID)
+		}
+		if !known && e.Type != "yuanlu.case.opened.v1" {
+			d.fault("case %s begins with %s", e.Data.CaseID, e.Type)
+		}
+		d.cases[e.Data.CaseID] = e
+	}
+	if !d.mute {
+		ack := fmt.Sprintf(`{"stream":%q,"acked_seq":%d}`, e.Stream, d.last[e.Stream])
+		c.Publish("yuanlu/v1/"+d.terminal+"/dn/ack", 1, false, ack)
+	}
+}
+
+func (d *desk) fault(format string, args ...any) {
+	d.faults = append(d.faults, fmt.Sprintf(format, args...))
+}
+
+func (d *desk) count() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.byID)
+}
+
+func (d *desk) snapshot() map[string]caseEvent {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return maps.Clone(d.cases)
+}
+
+func (d *desk) bytes() []byte {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return append([]byte(nil), d.traffic...)
+}
+
+// check fails the test for everything that may not happen.
+func (d *desk) check() {
+	d.t.Helper()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, f := range d.faults {
+		d.t.Errorf("desk: %s", f)
+	}
+}
