@@ -128,7 +128,7 @@ func isTTY(st *syscall.Stat_t) bool {
 	if st.Mode&syscall.S_IFMT != syscall.S_IFCHR {
 		return false
 	}
-	major, minor := deviceNumbers(st.Rdev)
+	major, minor := deviceNumbers(uint64(st.Rdev))
 	if major >= ptyFirst && major <= ptyLast {
 		return true
 	}

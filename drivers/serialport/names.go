@@ -228,7 +228,7 @@ func lockOwner(st *syscall.Stat_t) int {
 		return 0
 	}
 	defer f.Close()
-	major, minor := deviceNumbers(st.Dev)
+	major, minor := deviceNumbers(uint64(st.Dev))
 	inode := fmt.Sprintf("%02x:%02x:%d", major, minor, st.Ino)
 	for s := bufio.NewScanner(f); s.Scan(); {
 		w := strings.Fields(s.Text())

@@ -17,8 +17,10 @@
 //
 // The guest has busybox, the files given with the shared libraries they need,
 // a loopback and a network card by which the host's loopback is 10.0.2.2, and a
-// devtmpfs without udev. A script attaches a device of the host's server by
-// calling a program that calls Attach("10.0.2.2:3240", "1-1").
+// devtmpfs without udev. A script attaches a device of the host's server with
+// "usbip attach -r 10.0.2.2 -b 1-1" if Files brings /usr/sbin/usbip along (Debian
+// package usbip), or by a program of the test's own that calls
+// Attach("10.0.2.2:3240", "1-1"): the test binary itself will do, as here.
 //
 // The package's own test is also its example: it boots itself, and in the guest
 // runs the suite of drivers/drivertest against usbport and serialport.

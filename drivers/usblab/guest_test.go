@@ -291,6 +291,13 @@ func TestGuestRogueDescriptors(t *testing.T) {
 			c[2] = byte(len(c))
 			return c
 		},
+		"interfaces 0, 1, 0": func(c []byte) []byte { // the library panics over this one
+			first := append([]byte(nil), c[9:]...)
+			second := []byte{9, 4, 1, 0, 0, 0xff, 1, 1, 0}
+			c = append(append(c, second...), first...)
+			c[2], c[4] = byte(len(c)), 3
+			return c
+		},
 		"claims two interfaces":    func(c []byte) []byte { c[4] = 2; return c },
 		"says it is longer":        func(c []byte) []byte { c[2] += 40; return c },
 		"ends before its endpoint": func(c []byte) []byte { c[2] -= 10; return c },

@@ -116,6 +116,9 @@ func openLink(d *Device, node *os.File) (link, error) {
 
 func (l *gousbLink) open(d *Device, node *os.File) error {
 	l.context = gousb.NewContext()
+	// First a look without opening: if the library panics over some device on the
+	// bus, nothing is open yet and the context can be closed.
+	_, _ = l.context.OpenDevices(func(*gousb.DeviceDesc) bool { return false })
 	devices, err := l.context.OpenDevices(func(desc *gousb.DeviceDesc) bool {
 		return desc.Bus == d.Bus && desc.Address == d.Number &&
 			uint16(desc.Vendor) == d.Name.VendorID && uint16(desc.Product) == d.Name.ProductID
