@@ -1,13 +1,12 @@
 package brokertest
 
 import (
+	"bufio"
 	"errors"
 	"net"
 	"strings"
 	"sync"
 	"testing"
-
-	"github.com/eclipse/paho.mqtt.golang/packets"
 )
 
 // Fake is a broker whose behaviour the test decides. Without a Handler it
@@ -16,7 +15,7 @@ import (
 type Fake struct {
 	// Handler sees every packet first. It returns true if it has dealt with the
 	// packet; else the default follows. It runs in the connection's goroutine.
-	Handler func(c *FakeConn, p packets.ControlPacket) bool
+	Handler func(c *FakeConn, p *Packet) bool
 
 	mu        sync.Mutex
 	conns     []*FakeConn     // guarded by mu: all that ever were
@@ -39,11 +38,11 @@ type FakePublished struct {
 type FakeConn struct {
 	net.Conn
 	Number  int // from 1
-	Connect *packets.ConnectPacket
+	Connect ConnectPacket
 
 	fake     *Fake
 	write    sync.Mutex
-	inFlight int      // of the connection's goroutine
+	inFlight int      // guarded by fake.mu
 	filters  []string // guarded by fake.mu
 }
 
@@ -117,8 +116,8 @@ func (f *Fake) Serve(conn net.Conn) {
 	c.Number = len(f.conns)
 	f.mu.Unlock()
 	defer conn.Close()
-	for {
-		p, err := packets.ReadPacket(conn)
+	for r := bufio.NewReader(conn); ; {
+		p, err := readPacket(r)
 		if err != nil {
 			return
 		}
@@ -134,19 +133,19 @@ func (f *Fake) Serve(conn net.Conn) {
 }
 
 // note records a packet; always true.
-func (f *Fake) note(c *FakeConn, p packets.ControlPacket) bool {
+func (f *Fake) note(c *FakeConn, p *Packet) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	switch p := p.(type) {
-	case *packets.ConnectPacket:
-		c.Connect = p
-	case *packets.PublishPacket:
-		if p.Qos > 0 {
+	switch p.Kind {
+	case Connect:
+		c.Connect = p.Connect
+	case Publish:
+		if p.QoS > 0 {
 			c.inFlight++
 		}
-		f.published = append(f.published, FakePublished{p.TopicName, p.Payload, p.Qos, p.Retain, c.Number, c.inFlight})
-	case *packets.SubscribePacket:
-		c.filters = append(c.filters, p.Topics...)
+		f.published = append(f.published, FakePublished{p.Topic, p.Payload, p.QoS, p.Retain, c.Number, c.inFlight})
+	case Subscribe:
+		c.filters = append(c.filters, p.Filters...)
 	}
 	return true
 }
@@ -154,23 +153,24 @@ func (f *Fake) note(c *FakeConn, p packets.ControlPacket) bool {
 var errBye = errors.New("brokertest: DISCONNECT")
 
 // Default answers a packet as a well-behaved broker does.
-func (c *FakeConn) Default(p packets.ControlPacket) error {
-	switch p := p.(type) {
-	case *packets.ConnectPacket:
-		return c.Send(packets.NewControlPacket(packets.Connack))
-	case *packets.PublishPacket:
-		if p.Qos == 0 {
+func (c *FakeConn) Default(p *Packet) error {
+	switch p.Kind {
+	case Connect:
+		return c.Raw([]byte{byte(Connack << 4), 2, 0, 0})
+	case Publish:
+		if p.QoS == 0 {
 			return nil
 		}
-		return c.Puback(p.MessageID)
-	case *packets.SubscribePacket:
-		a := packets.NewControlPacket(packets.Suback).(*packets.SubackPacket)
-		a.MessageID = p.MessageID
-		a.ReturnCodes = p.Qoss
-		return c.Send(a)
-	case *packets.PingreqPacket:
-		return c.Send(packets.NewControlPacket(packets.Pingresp))
-	case *packets.DisconnectPacket:
+		return c.Puback(p.ID)
+	case Subscribe:
+		answer := []byte{byte(Suback << 4), byte(2 + len(p.Filters)), byte(p.ID >> 8), byte(p.ID)}
+		for range p.Filters {
+			answer = append(answer, 1)
+		}
+		return c.Raw(answer)
+	case Pingreq:
+		return c.Raw([]byte{byte(Pingresp << 4), 0})
+	case Disconnect:
 		return errBye
 	}
 	return nil
@@ -178,20 +178,11 @@ func (c *FakeConn) Default(p packets.ControlPacket) error {
 
 // Puback acknowledges one publish.
 func (c *FakeConn) Puback(id uint16) error {
-	a := packets.NewControlPacket(packets.Puback).(*packets.PubackPacket)
-	a.MessageID = id
 	c.fake.mu.Lock()
 	c.inFlight--
 	c.fake.pubacks++
 	c.fake.mu.Unlock()
-	return c.Send(a)
-}
-
-// Send writes one packet.
-func (c *FakeConn) Send(p packets.ControlPacket) error {
-	c.write.Lock()
-	defer c.write.Unlock()
-	return p.Write(c.Conn)
+	return c.Raw([]byte{byte(Puback << 4), 2, byte(id >> 8), byte(id)})
 }
 
 // Raw writes any bytes.
@@ -216,8 +207,6 @@ func (f *Fake) Push(topic string, payload []byte, retained bool) {
 		if !match {
 			continue
 		}
-		p := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
-		p.TopicName, p.Payload, p.Retain, p.Qos, p.MessageID = topic, payload, retained, 1, 1
-		_ = c.Send(p)
+		_ = c.Raw(encodePublish(topic, payload, 1, retained)) // one that is gone hears nothing
 	}
 }

@@ -76,10 +76,6 @@ func (c *Conn) Err() error {
 	return c.err
 }
 
-// LostByPeer reports whether the other side closed a connection that was good:
-// what a broker does when another client takes the client id.
-func (c *Conn) LostByPeer() bool { return peerClosed(c.Err()) }
-
 // Send hands a message to the connection; messages leave in the order of the
 // calls. It returns when the library has taken the message, within the write
 // timeout. The channel then gets exactly one value: nil once the broker has

@@ -183,8 +183,6 @@ func clientOptions(o *Options, c *Conn) *paho.ClientOptions {
 // outbox's to send again.
 type noStore struct{}
 
-var _ paho.Store = noStore{}
-
 func (noStore) Open()                             {}
 func (noStore) Put(string, packets.ControlPacket) {}
 func (noStore) Get(string) packets.ControlPacket  { return nil }

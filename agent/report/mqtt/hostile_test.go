@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eclipse/paho.mqtt.golang/packets"
-
 	"yuanlu/agent/report/brokertest"
 	"yuanlu/agent/report/mqtt"
 )
@@ -56,9 +54,9 @@ func TestRule03_HostileBytes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := &brokertest.Fake{}
-			f.Handler = func(c *brokertest.FakeConn, p packets.ControlPacket) bool {
-				switch p.(type) {
-				case *packets.SubscribePacket, *packets.PublishPacket:
+			f.Handler = func(c *brokertest.FakeConn, p *brokertest.Packet) bool {
+				switch p.Kind {
+				case brokertest.Subscribe, brokertest.Publish:
 					c.Raw(raw)
 					c.Close()
 					return true
@@ -71,7 +69,7 @@ func TestRule03_HostileBytes(t *testing.T) {
 				t.Errorf("Subscribe = %v, want ErrLost", err)
 			}
 			<-c.Done()
-			early := &brokertest.Fake{Handler: func(c *brokertest.FakeConn, _ packets.ControlPacket) bool {
+			early := &brokertest.Fake{Handler: func(c *brokertest.FakeConn, _ *brokertest.Packet) bool {
 				c.Raw(raw)
 				c.Close()
 				return true
@@ -87,8 +85,8 @@ func TestRule03_HostileBytes(t *testing.T) {
 }
 
 func TestRule03_HugeLengthIsNotAllocated(t *testing.T) {
-	f := &brokertest.Fake{Handler: func(c *brokertest.FakeConn, p packets.ControlPacket) bool {
-		if _, ok := p.(*packets.PublishPacket); ok {
+	f := &brokertest.Fake{Handler: func(c *brokertest.FakeConn, p *brokertest.Packet) bool {
+		if p.Kind == brokertest.Publish {
 			c.Raw([]byte{0x30, 0xff, 0xff, 0xff, 0x7f})
 			return true
 		}
@@ -113,12 +111,12 @@ func TestRule03_EarlyPuback(t *testing.T) {
 	for id := range 64 {
 		flood = append(flood, 0x40, 2, 0, byte(id))
 	}
-	f := &brokertest.Fake{Handler: func(c *brokertest.FakeConn, p packets.ControlPacket) bool {
-		if _, ok := p.(*packets.ConnectPacket); ok {
+	f := &brokertest.Fake{Handler: func(c *brokertest.FakeConn, p *brokertest.Packet) bool {
+		if p.Kind == brokertest.Connect {
 			c.Default(p)
 			go func() {
 				for c.Raw(flood) == nil {
-					time.Sleep(50 * time.Microsecond)
+					runtime.Gosched()
 				}
 			}()
 			return true

@@ -1,11 +1,6 @@
 package mqtt
 
-import (
-	"errors"
-	"io"
-	"sync"
-	"syscall"
-)
+import "sync"
 
 // Bounds of what waits between the library and the handler.
 const (
@@ -88,9 +83,4 @@ func (b *inbox) run(done <-chan struct{}) {
 			}
 		}
 	}
-}
-
-// peerClosed reports whether err is the other side closing the connection.
-func peerClosed(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.EPIPE)
 }

@@ -1,0 +1,20 @@
+// Package report tells the back office: it drains the outbox, says state, info,
+// health, links and the summary of cases, hears acknowledgements and commands,
+// and keeps the connection to the broker coming back.
+//
+// Its goroutines, all owned by Run:
+//
+//	Run ── connects, backs off (rule 10), counts kicks (rule 11)
+//	 └─ one session per connection, ends with it
+//	     ├─ drain     outbox → broker, in order, 14 in flight (rules 2, 4–7)
+//	     ├─ presence  state, info, health, links, summary; one in flight
+//	     └─ answer    answers to commands, log lines; one in flight
+//	 └─ at most 4 commands, which outlive their connection
+//
+// Received messages come one after the other from the Broker's goroutine.
+// Everything outside is behind small interfaces: Outbox (the ledger) and Broker
+// (agent/report/mqtt). Time comes from Options.Now and timers, so that all of it
+// runs in a testing/synctest bubble.
+//
+// Source: contract/topics.md; the numbers of delivery rules are those of that page.
+package report

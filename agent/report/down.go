@@ -1,0 +1,163 @@
+package report
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"yuanlu/protocol/topics"
+)
+
+// downTime is how long the outbox may take for an acknowledgement.
+const downTime = 10 * time.Second
+
+// receive takes one message from the broker: any bytes on any topic. What is
+// refused is counted and said, and changes nothing. It runs in the Broker's one
+// goroutine.
+func (s *session) receive(topic string, payload []byte, retained bool) {
+	kind, name := s.r.o.Names.ParseDown(topic)
+	switch kind {
+	case topics.DownHost:
+		if name == s.r.o.HostID {
+			s.hostState(payload)
+		}
+	case topics.DownAck:
+		if retained {
+			s.r.refuse(topic, "retained_ack", nil)
+			return
+		}
+		if body, ok := s.open(topic, payload); ok {
+			s.ack(topic, body)
+		}
+	case topics.DownConfig:
+		if len(payload) == 0 {
+			return // taken back
+		}
+		if body, ok := s.open(topic, payload); ok {
+			s.desired(topic, body)
+		}
+	case topics.DownCmd:
+		if len(payload) == 0 && retained {
+			return
+		}
+		s.r.commands.receive(topic, name, payload, retained)
+	default:
+		s.r.refuse(topic, "unknown_topic", nil)
+	}
+}
+
+// open gives the body of a payload: signed, if keys are known.
+func (s *session) open(topic string, payload []byte) ([]byte, bool) {
+	body, code, err := s.r.open(topic, payload)
+	if err != nil {
+		s.r.refuse(topic, code, err)
+		return nil, false
+	}
+	return body, true
+}
+
+// open gives the body of a payload, or why it is refused. Without keys the
+// payload is the body; one that is signed all the same is unwrapped unchecked.
+func (r *Reporter) open(topic string, payload []byte) (body []byte, code string, err error) {
+	if len(payload) > 2*topics.MaxMessage {
+		return nil, "too_large", ErrTooLarge
+	}
+	if len(r.o.Keys) == 0 {
+		var wrapped topics.Signed
+		if r.check.Check("signed.v1", payload) == nil && json.Unmarshal(payload, &wrapped) == nil {
+			var inner []byte
+			if json.Unmarshal([]byte(`"`+wrapped.Body+`"`), &inner) == nil {
+				return inner, "", nil
+			}
+		}
+		return payload, "", nil
+	}
+	_, body, err = topics.Open(r.check, r.o.Keys, topic, r.o.Names.Terminal, payload)
+	switch {
+	case err == nil:
+		return body, "", nil
+	case errors.Is(err, topics.ErrUnsigned):
+		return nil, "unsigned", err
+	case errors.Is(err, topics.ErrUnknownKey):
+		return nil, "unknown_key", err
+	case errors.Is(err, topics.ErrAddressee):
+		return nil, "other_terminal", err
+	}
+	return nil, "signature", err
+}
+
+// refuse counts and says that a received payload was refused. It reports whether
+// there is room for an answer about it: a flood gets few.
+func (r *Reporter) refuse(topic, code string, err error) bool {
+	r.refused.Add(1)
+	missed, ok := r.refusals.take()
+	if ok {
+		short := topic
+		if len(short) > 256 {
+			short = short[:256]
+		}
+		r.o.Log.Warn("dn.refused", "topic", short, "code", code, "err", err, "before", missed)
+		kind, _ := r.o.Names.ParseDown(topic)
+		names := map[topics.Down]string{topics.DownCmd: "cmd", topics.DownAck: "ack", topics.DownConfig: "config"}
+		r.o.Event("dn.refused", "dn", map[string]any{"what": names[kind], "code": code, "refused": r.refused.Load()})
+	}
+	return ok
+}
+
+func (s *session) hostState(payload []byte) {
+	var state topics.HostState
+	if err := s.r.check.Check("host-state.v1", payload); err != nil || json.Unmarshal(payload, &state) != nil {
+		if len(payload) > 0 {
+			s.r.refuse(s.r.o.Names.HostState(s.r.o.HostID), "schema", err)
+		}
+		return
+	}
+	s.r.host.say(state)
+	s.r.Wake()
+}
+
+// ack takes a cumulative acknowledgement and refusals of single events. It only
+// moves forward, and needs no trusted clock.
+func (s *session) ack(topic string, body []byte) {
+	var a topics.Ack
+	if err := s.r.check.Check("ack.v1", body); err != nil || json.Unmarshal(body, &a) != nil {
+		s.r.refuse(topic, "schema", err)
+		return
+	}
+	ctx, done := context.WithTimeout(context.Background(), downTime)
+	defer done()
+	for _, n := range a.Nack {
+		if err := s.r.o.Outbox.Nacked(ctx, a.Stream, n.Seq, n.Code, n.Message); err != nil {
+			s.r.o.Log.Warn("outbox.nack_lost", "seq", n.Seq, "err", err) // it is sent again, and refused again
+			return
+		}
+		s.r.o.Log.Warn("outbox.nacked", "seq", n.Seq, "code", n.Code)
+	}
+	if a.AckedSeq != nil && *a.AckedSeq > 0 {
+		if _, err := s.r.o.Outbox.Acked(ctx, a.Stream, *a.AckedSeq); err != nil {
+			s.r.o.Log.Warn("outbox.ack_lost", "seq", *a.AckedSeq, "err", err) // acknowledged again when sent again
+			return
+		}
+		if s.r.problems.clear("unacknowledged") {
+			s.r.o.Log.Info("delivery.acknowledged")
+		}
+	}
+	s.r.Wake()
+}
+
+func (s *session) desired(topic string, body []byte) {
+	var d topics.DesiredConfig
+	if err := s.r.check.Check("desired-config.v1", body); err != nil || json.Unmarshal(body, &d) != nil {
+		s.r.refuse(topic, "schema", err)
+		return
+	}
+	if s.r.o.OnConfig == nil {
+		s.r.refuse(topic, "unsupported", nil)
+		return
+	}
+	ctx, done := context.WithTimeout(context.Background(), downTime)
+	defer done()
+	s.r.o.OnConfig(ctx, d)
+	s.r.wakeSay.set()
+}

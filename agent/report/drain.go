@@ -1,0 +1,250 @@
+package report
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	"yuanlu/agent/refund"
+	"yuanlu/protocol/topics"
+)
+
+// Times of the drainer.
+const (
+	retryFirst   = 30 * time.Second // rule 5
+	retryMost    = 15 * time.Minute
+	drainBeat    = 5 * time.Second // longest sleep, for the watchdog
+	hostGrace    = 2 * time.Second // for the retained presence to come after subscribing
+	drainBatch   = 64              // small, so that a new case does not wait behind many events
+	unackedTries = 3               // sent so often without dn/ack: said
+)
+
+// drain sends the outbox over one connection. It is one goroutine.
+type drain struct {
+	s       *session
+	flight  []inFlight
+	done    []int64 // acknowledged by the broker, not yet told to the outbox
+	attempt int     // of those in done
+	acked   refund.Notice
+	buf     []byte
+	broken  bool // the outbox fails; said once
+}
+
+// inFlight is one entry without its PUBACK.
+type inFlight struct {
+	notice refund.Notice
+	result <-chan error
+}
+
+func newDrain(s *session) *drain { return &drain{s: s} }
+
+// retryAfter is rule 5: 30 s after the first attempt, doubling to 15 min.
+func retryAfter(attempt int) time.Duration {
+	d := retryFirst
+	for ; attempt > 1 && d < retryMost; attempt-- {
+		d *= 2
+	}
+	return min(d, retryMost)
+}
+
+// run sends what is due until ctx or the connection ends.
+func (d *drain) run(ctx context.Context) {
+	for ctx.Err() == nil && d.s.conn.Err() == nil {
+		d.beat()
+		if hold, changed := d.hold(); hold {
+			d.sleep(ctx, drainBeat, changed)
+			continue
+		}
+		now := d.s.r.o.Now()
+		batch, next, err := d.s.r.o.Outbox.Due(ctx, now, drainBatch)
+		d.outbox(ctx, err)
+		switch {
+		case err != nil:
+			d.sleep(ctx, drainBeat, nil)
+		case len(batch) > 0:
+			if err := d.send(ctx, batch); err != nil && !errors.Is(err, errEnded) {
+				d.outbox(ctx, err)
+				d.sleep(ctx, drainBeat, nil)
+			}
+		default:
+			wait := drainBeat
+			if !next.IsZero() {
+				wait = max(min(wait, next.Sub(now)), 10*time.Millisecond)
+			}
+			d.sleep(ctx, wait, nil)
+		}
+	}
+}
+
+// beat feeds the watchdog, unless presence has stopped moving.
+func (d *drain) beat() {
+	if time.Since(time.Unix(0, d.s.sayBeat.Load())) < time.Minute {
+		d.s.r.progress.Add(1)
+	}
+}
+
+// hold is rule 7; changed is closed when the answer may differ.
+func (d *drain) hold() (bool, <-chan struct{}) {
+	if d.s.r.o.HostID == "" {
+		return false, nil
+	}
+	known, online, changed := d.s.r.host.look()
+	if known && !online {
+		d.s.r.problems.set("host_offline", "the back office "+d.s.r.o.HostID+" is offline: cases wait", 0)
+		return true, changed
+	}
+	d.s.r.problems.clear("host_offline")
+	return !known && d.s.r.o.Now().Sub(d.s.began) < hostGrace, changed
+}
+
+// sleep waits for a wake, at most max.
+func (d *drain) sleep(ctx context.Context, most time.Duration, changed <-chan struct{}) {
+	if changed != nil && most > hostGrace/4 {
+		if known, _, _ := d.s.r.host.look(); !known {
+			most = hostGrace / 4
+		}
+	}
+	timer := time.NewTimer(most)
+	defer timer.Stop()
+	select {
+	case <-d.s.r.wakeDrain:
+	case <-changed:
+	case <-timer.C:
+	case <-d.s.conn.Done():
+	case <-ctx.Done():
+	}
+}
+
+// outbox says once that the outbox fails, and once that it works again.
+func (d *drain) outbox(ctx context.Context, err error) {
+	if ctx.Err() != nil || (err != nil) == d.broken {
+		return
+	}
+	if d.broken = err != nil; d.broken {
+		d.s.r.o.Log.Warn("outbox.unavailable", "err", err)
+	} else {
+		d.s.r.o.Log.Info("outbox.available")
+	}
+}
+
+// send sends a batch in its order with at most drainWindow in flight, and tells
+// the outbox what the broker acknowledged. When ctx ends, what is in flight gets
+// a last chance. An error of the class errEnded is the connection's.
+func (d *drain) send(ctx context.Context, batch []refund.Notice) error {
+	var failed error
+	for i := range batch {
+		if failed = ctx.Err(); failed != nil {
+			break
+		}
+		if failed = d.push(ctx, &batch[i]); failed != nil {
+			break
+		}
+	}
+	last, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(stopFlight, cancel) })
+	defer stop()
+	for len(d.flight) > 0 && !errors.Is(failed, errEnded) && last.Err() == nil {
+		if err := d.pop(last); err != nil {
+			failed = err
+		}
+	}
+	d.flight = d.flight[:0]
+	if err := d.flush(context.WithoutCancel(ctx)); failed == nil {
+		failed = err
+	}
+	return failed
+}
+
+// push sends one entry when there is room for it in flight.
+func (d *drain) push(ctx context.Context, n *refund.Notice) error {
+	channel, topic := d.channel(n)
+	d.buf = topics.AppendEvent(d.buf[:0], &topics.Fields{ID: n.ID, Source: d.s.r.o.Names.Source(), Type: n.Type, Subject: n.Subject,
+		Stream: n.Stream, Time: n.Time, Sequence: n.Sequence, Attempt: n.Attempt, Historical: n.Historical, ClockSynced: n.ClockSynced, Data: n.Data})
+	if err := d.s.r.fit(channel.Schema, d.buf); err != nil {
+		return d.quarantine(ctx, n, err)
+	}
+	for len(d.flight) >= drainWindow {
+		if err := d.pop(ctx); err != nil {
+			return err
+		}
+	}
+	payload := append([]byte(nil), d.buf...)
+	result, err := d.s.conn.Send(ctx, topic, channel.QoS, channel.Retain, payload)
+	if err != nil {
+		return errors.Join(errEnded, err)
+	}
+	d.flight = append(d.flight, inFlight{*n, result})
+	d.flight[len(d.flight)-1].notice.Data = nil
+	return nil
+}
+
+func (d *drain) channel(n *refund.Notice) (topics.Channel, string) {
+	if n.Class == refund.NoticeCase {
+		c, _ := topics.ChannelOf("case")
+		return c, d.s.r.o.Names.Case()
+	}
+	c, _ := topics.ChannelOf("event")
+	return c, d.s.r.o.Names.Event()
+}
+
+// quarantine is rule 6 for what must not leave: the outbox queues the event, the
+// queue goes on.
+func (d *drain) quarantine(ctx context.Context, n *refund.Notice, why error) error {
+	code := "schema"
+	if errors.Is(why, ErrTooLarge) {
+		code = "too_large"
+	}
+	d.s.r.o.Log.Error("outbox.quarantined", "entry", n.Entry, "type", n.Type, "code", code, "err", why)
+	return d.s.r.o.Outbox.Nacked(ctx, n.Stream, n.Entry, code, why.Error())
+}
+
+// pop waits for the oldest entry in flight.
+func (d *drain) pop(ctx context.Context) error {
+	oldest := d.flight[0]
+	if err := d.s.await(ctx, oldest.result); err != nil {
+		return err
+	}
+	d.beat()
+	d.flight = append(d.flight[:0], d.flight[1:]...)
+	n := oldest.notice
+	if len(d.done) > 0 && n.Attempt != d.attempt || len(d.done) >= drainWindow {
+		if err := d.flush(ctx); err != nil {
+			return err
+		}
+	}
+	d.done, d.attempt = append(d.done, n.Entry), n.Attempt
+	if n.Class == refund.NoticeCase {
+		d.acked = n
+		if n.Attempt >= unackedTries && d.s.r.o.AckMode == AckBackoffice {
+			d.unacked(n.Attempt)
+		}
+	}
+	return nil
+}
+
+// unacked says that the broker takes cases and nobody acknowledges them: a
+// missing consumer, or an access list that throws them away.
+func (d *drain) unacked(attempt int) {
+	text := "a case was sent " + strconv.Itoa(attempt) + " times and taken by the broker, but nobody acknowledged it: check the back office and the broker's access list"
+	if d.s.r.problems.set("unacknowledged", text, 0) {
+		d.s.r.o.Log.Warn("delivery.unacknowledged", "attempt", attempt)
+		d.s.r.o.Event("delivery.unacknowledged", "outbox", map[string]any{"attempt": attempt})
+	}
+}
+
+// flush tells the outbox what the broker has acknowledged (rule 4).
+func (d *drain) flush(ctx context.Context) error {
+	if len(d.done) == 0 {
+		return nil
+	}
+	err := d.s.r.o.Outbox.Sent(ctx, d.done, d.s.r.o.Now().Add(retryAfter(d.attempt)))
+	d.done = d.done[:0]
+	if err == nil && d.s.r.o.AckMode == AckBroker && d.acked.Sequence > 0 {
+		_, err = d.s.r.o.Outbox.Acked(ctx, d.acked.Stream, d.acked.Sequence)
+		d.acked.Sequence = 0
+	}
+	d.s.r.wakeSay.set()
+	return err
+}

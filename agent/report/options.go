@@ -1,0 +1,165 @@
+package report
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"yuanlu/agent/refund"
+	"yuanlu/protocol/topics"
+)
+
+// Outbox is what waits to be told; the ledger is one. Its methods are safe for
+// concurrent use.
+type Outbox interface {
+	// Due gives up to limit entries to be sent now, cases in sequence order, then
+	// events. It gives them again until Sent, Acked or Nacked says more. next is
+	// when something will be due, zero if nothing waits.
+	Due(ctx context.Context, now time.Time, limit int) (due []refund.Notice, next time.Time, err error)
+	// Sent notes that the broker has acknowledged these entries (Notice.Entry).
+	// A case is due again at retry unless it is Acked; an event is done.
+	Sent(ctx context.Context, entries []int64, retry time.Time) error
+	// Acked notes a cumulative acknowledgement, never past what was sent, and
+	// gives the newest acknowledged sequence. Another stream changes nothing.
+	Acked(ctx context.Context, stream string, seq int64) (int64, error)
+	// Nacked takes an entry into quarantine and queues an event about it. One
+	// that does not wait, or of another stream, changes nothing.
+	Nacked(ctx context.Context, stream string, entry int64, code, message string) error
+	// OutboxStat tells what waits.
+	OutboxStat(ctx context.Context) (refund.OutboxStat, error)
+}
+
+// Broker is one connection to a broker; agent/report/mqtt.Conn is one. It is
+// used until Done is closed or Close is called, and never again.
+type Broker interface {
+	// Send hands a message over; messages leave in the order of the calls. The
+	// channel gets exactly one value: nil after the broker's PUBACK on this very
+	// connection (QoS 0: once written), else why not.
+	Send(ctx context.Context, topic string, qos byte, retain bool, payload []byte) (<-chan error, error)
+	// Subscribe asks for a filter. An error while the connection goes on means
+	// that the broker refused. handler is called by one goroutine, in order.
+	Subscribe(ctx context.Context, filter string, handler func(topic string, payload []byte, retained bool)) error
+	// Done is closed when the connection has ended.
+	Done() <-chan struct{}
+	// Err says why it has ended, nil before.
+	Err() error
+	// Close ends it so that the broker forgets the will.
+	Close(ctx context.Context) error
+}
+
+// AckMode says what makes a case delivered.
+type AckMode string
+
+// AckBackoffice: dn/ack does. AckBroker: the broker's PUBACK does, for back
+// offices without an acknowledging consumer. Rule 4.
+const (
+	AckBackoffice AckMode = "backoffice"
+	AckBroker     AckMode = "broker"
+)
+
+// ErrUnknownCommand is what OnCommand returns for a command it does not have.
+var ErrUnknownCommand = errors.New("report: unknown command")
+
+// Command is one command that has passed all checks.
+type Command struct {
+	Name string // "log-level"
+	ID   string
+	Args json.RawMessage // an object, or nil
+	// Progress sends an answer of status progress; data marshals to an object.
+	Progress func(data any)
+}
+
+// CommandError is why a command was not done, as the back office shall read it.
+type CommandError struct {
+	Code     string // stable, snake_case
+	Message  string // for people; no secrets
+	Rejected bool   // status rejected instead of error: nothing was tried
+}
+
+// Error gives the message.
+func (e *CommandError) Error() string { return e.Message }
+
+// Options are what a Reporter works with. Outbox, Dial, Names, Info, Health and
+// Links are needed; functions must be safe for concurrent use and return soon.
+type Options struct {
+	Outbox Outbox
+	// Dial makes one connection with this will (QoS 1, retained), within a time
+	// of its own. It is called again and again.
+	Dial  func(ctx context.Context, willTopic string, will []byte) (Broker, error)
+	Names topics.Names
+
+	Info   func() topics.Info           // without TS and Session
+	Health func() topics.Health         // without TS, Session, MQTT and Outbox
+	Links  func() []topics.LinkState    // all links
+	Config func() (topics.Config, bool) // the configuration in force; nil: not said
+	Ready  func() bool                  // nil: always; until then the state is starting
+
+	AckMode AckMode      // "": AckBackoffice
+	HostID  string       // whose presence the cases wait for (rule 7); "": nobody's
+	Keys    []topics.Key // of the back office; none: unsigned payloads are taken
+
+	// ClockSynced says whether Now is trusted; nil: it is.
+	ClockSynced func() bool
+	// Event queues an up/event; nil: only logged.
+	Event func(typ, subject string, data map[string]any)
+	// OnCommand does a command that is not built in. It runs in a goroutine of
+	// its own, ctx ends with the reporter; the result marshals to an object.
+	// nil: there are none.
+	OnCommand func(ctx context.Context, c Command) (any, error)
+	// Commands names those that OnCommand knows, for up/info.
+	Commands []string
+	// OnConfig takes a desired configuration; what became of it is Config's to
+	// say. nil: refused and counted.
+	OnConfig func(ctx context.Context, d topics.DesiredConfig)
+	// Resend makes waiting cases from this sequence on due at once (command
+	// case-resend) and gives their number. nil: there is no such command.
+	Resend func(ctx context.Context, from int64) (int, error)
+
+	HealthEvery time.Duration    // default 60 s, said ± 10 %
+	Now         func() time.Time // nil: time.Now
+	Rand        func() float64   // in [0, 1); nil: math/rand/v2
+	Log         *slog.Logger     // nil: silent
+}
+
+// ErrOptions is the class of errors of New.
+var ErrOptions = errors.New("report: options")
+
+func (o Options) withDefaults() (Options, error) {
+	if o.Outbox == nil || o.Dial == nil || o.Info == nil || o.Health == nil || o.Links == nil || o.Names.Terminal == "" {
+		return o, errors.Join(ErrOptions, errors.New("report: Outbox, Dial, Names, Info, Health and Links are needed"))
+	}
+	if o.AckMode == "" {
+		o.AckMode = AckBackoffice
+	}
+	if o.AckMode != AckBackoffice && o.AckMode != AckBroker {
+		return o, errors.Join(ErrOptions, errors.New("report: AckMode is neither backoffice nor broker"))
+	}
+	if o.HealthEvery <= 0 {
+		o.HealthEvery = time.Minute
+	}
+	if o.Ready == nil {
+		o.Ready = func() bool { return true }
+	}
+	if o.Config == nil {
+		o.Config = func() (topics.Config, bool) { return topics.Config{}, false }
+	}
+	if o.ClockSynced == nil {
+		o.ClockSynced = func() bool { return true }
+	}
+	if o.Event == nil {
+		o.Event = func(string, string, map[string]any) {}
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Rand == nil {
+		o.Rand = rand.Float64
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return o, nil
+}

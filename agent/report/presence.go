@@ -1,0 +1,317 @@
+package report
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"time"
+
+	"yuanlu/agent/refund"
+	"yuanlu/protocol/topics"
+)
+
+// Times of presence.
+const (
+	lookEvery    = 2 * time.Second // least time between two looks for changes
+	summaryEvery = 2 * time.Second // least time between two summaries
+	sayBeat      = 5 * time.Second // longest sleep, for the watchdog
+)
+
+// presence says what is retained: state, info, health, links, summary,
+// configuration. It is one goroutine; one message at a time.
+type presence struct {
+	s       *session
+	state   string            // as last said
+	since   topics.Time       // of state
+	links   map[string]string // name → state and reason as last said
+	summary []byte            // as last said, without its time
+	config  []byte            // likewise
+
+	health      time.Time // when health is due, by timers
+	nextLook    time.Time // likewise
+	nextSummary time.Time // likewise
+	poked       bool
+}
+
+func newPresence(s *session) *presence {
+	return &presence{s: s, links: map[string]string{}}
+}
+
+// run says everything, and then what changes, until ctx or the connection ends.
+func (p *presence) run(ctx context.Context) {
+	for err := p.everything(ctx); err == nil; err = p.turn(ctx) {
+		p.s.sayBeat.Store(time.Now().UnixNano())
+	}
+}
+
+// everything is said on connecting and on the command rebirth. The state has
+// been said already on connecting.
+func (p *presence) everything(ctx context.Context) error {
+	p.health = time.Now().Add(p.s.r.healthJitter())
+	clear(p.links)
+	p.summary, p.config = nil, nil
+	for _, say := range []func(context.Context) error{p.sayInfo, p.sayConfig, p.sayLinks, p.sayHealth, p.saySummary} {
+		if err := say(ctx); err != nil {
+			return err
+		}
+	}
+	p.nextLook = time.Now().Add(lookEvery)
+	return nil
+}
+
+// healthJitter is the interval ± 10 %: terminals started together must not
+// speak together.
+func (r *Reporter) healthJitter() time.Duration {
+	return time.Duration(float64(r.o.HealthEvery) * (0.9 + 0.2*r.o.Rand()))
+}
+
+// turn waits for something to say and says it.
+func (p *presence) turn(ctx context.Context) error {
+	now := time.Now()
+	wait := min(sayBeat, p.health.Sub(now))
+	if p.poked {
+		wait = min(wait, p.nextLook.Sub(now))
+	}
+	timer := time.NewTimer(max(wait, 0))
+	defer timer.Stop()
+	wake := p.s.r.wakeSay
+	if p.poked {
+		wake = nil // a look is planned already
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-p.s.conn.Done():
+		return errEnded
+	case <-p.s.sayAll:
+		if err := p.sayState(ctx); err != nil {
+			return err
+		}
+		return p.everything(ctx)
+	case <-wake:
+		p.poked = true
+		return nil
+	case <-timer.C:
+	}
+	now = time.Now()
+	if !now.Before(p.health) {
+		p.health = now.Add(p.s.r.healthJitter())
+		return p.tick(ctx)
+	}
+	if p.poked && !now.Before(p.nextLook) {
+		return p.look(ctx)
+	}
+	return nil
+}
+
+// tick is the regular round: state again, health, links, summary.
+func (p *presence) tick(ctx context.Context) error {
+	clear(p.links)
+	for _, say := range []func(context.Context) error{p.sayState, p.sayHealth, p.sayLinks, p.saySummary, p.sayConfig} {
+		if err := say(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// look says what has changed since it was last said.
+func (p *presence) look(ctx context.Context) error {
+	now := time.Now()
+	p.poked, p.nextLook = false, now.Add(lookEvery)
+	if state, _ := p.current(p.s.r.health(p.s.id)); state != p.state {
+		if err := p.sayState(ctx); err != nil {
+			return err
+		}
+		if err := p.sayHealth(ctx); err != nil {
+			return err
+		}
+	}
+	if err := p.sayLinks(ctx); err != nil {
+		return err
+	}
+	if err := p.sayConfig(ctx); err != nil {
+		return err
+	}
+	if now.Before(p.nextSummary) {
+		p.poked, p.nextLook = true, p.nextSummary
+		return nil
+	}
+	return p.saySummary(ctx)
+}
+
+// send checks and sends one payload of a channel. A payload that breaks its own
+// schema or is too large stays here and is said in the log; only the
+// connection's end is an error.
+func (p *presence) send(ctx context.Context, name, topic string, v any) error {
+	channel, _ := topics.ChannelOf(name)
+	payload, err := p.s.r.payload(channel.Schema, v)
+	if err != nil {
+		p.s.r.o.Log.Error("report.unfit", "what", name, "err", err)
+		return nil
+	}
+	return p.s.say(ctx, channel, topic, payload)
+}
+
+// current derives the state from health and readiness.
+func (p *presence) current(h topics.Health) (state, reason string) {
+	switch {
+	case !p.s.r.o.Ready():
+		return topics.StateStarting, "start"
+	case h.Verdict == topics.HealthOK:
+		return topics.StateOnline, ""
+	case len(h.Problems) > 0:
+		return topics.StateDegraded, h.Problems[0].Code
+	}
+	return topics.StateDegraded, h.Verdict
+}
+
+// sayState says the state; first on every connection.
+func (p *presence) sayState(ctx context.Context) error {
+	state, reason := p.current(p.s.r.health(p.s.id))
+	if reason == "" {
+		if reason = "reconnect"; !p.s.r.firstSaid.Load() {
+			reason = "start"
+		}
+	}
+	err := p.say(ctx, state, reason)
+	if err == nil {
+		p.s.r.firstSaid.Store(true)
+	}
+	return err
+}
+
+func (p *presence) say(ctx context.Context, state, reason string) error {
+	now := topics.At(p.s.r.o.Now())
+	if state != p.state {
+		p.state, p.since = state, now
+	}
+	return p.send(ctx, "state", p.s.r.o.Names.State(),
+		&topics.State{V: 1, State: state, Session: p.s.id, Since: p.since, Reason: reason, TS: now})
+}
+
+func (p *presence) sayInfo(ctx context.Context) error {
+	info := p.s.r.o.Info()
+	info.V, info.TS, info.Session, info.Signed = 1, topics.At(p.s.r.o.Now()), p.s.id, len(p.s.r.o.Keys) > 0
+	info.Schemas, info.Commands = topics.SchemaIDs(), p.s.r.commands.names()
+	if info.Program == "" {
+		info.Program = "yuanlu"
+	}
+	if info.Links == nil {
+		info.Links = []topics.InfoLink{}
+	}
+	return p.send(ctx, "info", p.s.r.o.Names.Info(), &info)
+}
+
+func (p *presence) sayHealth(ctx context.Context) error {
+	h := p.s.r.health(p.s.id)
+	if stat, err := p.s.r.o.Outbox.OutboxStat(ctx); err == nil {
+		h.Outbox = p.s.r.healthOutbox(stat)
+	}
+	return p.send(ctx, "health", p.s.r.o.Names.Health(), &h)
+}
+
+// health is what the agent says of itself, and of reporting.
+func (r *Reporter) health(session string) topics.Health {
+	h := r.o.Health()
+	status := r.Status()
+	h.V, h.TS, h.Session = 1, topics.At(r.o.Now()), session
+	h.IntervalS = max(int(r.o.HealthEvery/time.Second), 1)
+	h.MQTT = topics.HealthMQTT{Connected: status.Connected, Since: topics.At(status.Since), Reconnects: status.Reconnects,
+		LastError: status.LastError, Refused: status.Refused}
+	problems := append([]topics.Problem{}, h.Problems...)
+	h.Problems = append(problems, status.Problems...)
+	if h.Verdict == "" || h.Verdict == topics.HealthOK {
+		h.Verdict = topics.HealthOK
+		if len(status.Problems) > 0 {
+			h.Verdict = topics.HealthDegraded
+			h.Problems = append(status.Problems, problems...)
+		}
+	}
+	if h.Links == nil {
+		h.Links = map[string]topics.HealthLink{}
+	}
+	return h
+}
+
+func (r *Reporter) healthOutbox(s refund.OutboxStat) topics.HealthOutbox {
+	o := topics.HealthOutbox{Waiting: s.Waiting, Bytes: s.Bytes, LimitBytes: s.LimitBytes, LastSeq: s.LastSeq, SentSeq: s.SentSeq,
+		AckedSeq: s.AckedSeq, Unsequenced: s.Unsequenced, Quarantined: s.Quarantined, Dropped: s.Dropped}
+	if !s.OldestUnacked.IsZero() {
+		o.OldestS = max(int64(r.o.Now().Sub(s.OldestUnacked)/time.Second), 0)
+	}
+	return o
+}
+
+// sayLinks says the links whose state or reason is not the one last said; those
+// that are gone are taken back with an empty payload.
+func (p *presence) sayLinks(ctx context.Context) error {
+	there := map[string]bool{}
+	for _, link := range p.s.r.o.Links() {
+		there[link.Name] = true
+		said := link.State + "\x00" + link.Reason
+		if p.links[link.Name] == said || topics.CheckPart(link.Name) != nil {
+			continue
+		}
+		link.V, link.Session = 1, p.s.id
+		if err := p.send(ctx, "link", p.s.r.o.Names.LinkState(link.Name), &link); err != nil {
+			return err
+		}
+		p.links[link.Name] = said
+		p.s.r.saidLink(link.Name)
+	}
+	channel, _ := topics.ChannelOf("link")
+	for _, name := range p.s.r.goneLinks(there) {
+		if err := p.s.say(ctx, channel, p.s.r.o.Names.LinkState(name), nil); err != nil {
+			return err
+		}
+		p.s.r.forgetLink(name)
+	}
+	return nil
+}
+
+// saySummary says the summary if it is not the one last said.
+func (p *presence) saySummary(ctx context.Context) error {
+	p.nextSummary = time.Now().Add(summaryEvery)
+	stat, err := p.s.r.o.Outbox.OutboxStat(ctx)
+	if err != nil {
+		return ctx.Err()
+	}
+	sum := topics.CaseSummary{V: 1, Stream: stat.Stream, LastSeq: stat.LastSeq, AckedSeq: stat.AckedSeq, Open: map[string]int{}}
+	for _, sev := range []refund.Severity{refund.Critical, refund.High, refund.Medium} {
+		sum.Open[sev.String()] = stat.Open[sev]
+	}
+	if !stat.OldestUnacked.IsZero() {
+		t := topics.At(stat.OldestUnacked)
+		sum.OldestUnacked = &t
+	}
+	plain, err := json.Marshal(&sum)
+	if err != nil || bytes.Equal(plain, p.summary) {
+		return err
+	}
+	sum.TS = topics.At(p.s.r.o.Now())
+	if err := p.send(ctx, "caseSummary", p.s.r.o.Names.CaseSummary(), &sum); err != nil {
+		return err
+	}
+	p.summary = plain
+	return nil
+}
+
+// sayConfig says the configuration in force if it is not the one last said.
+func (p *presence) sayConfig(ctx context.Context) error {
+	c, ok := p.s.r.o.Config()
+	if !ok {
+		return nil
+	}
+	c.V = 1
+	plain, err := json.Marshal(&c)
+	if err != nil || bytes.Equal(plain, p.config) {
+		return err
+	}
+	c.TS = topics.At(p.s.r.o.Now())
+	if err := p.send(ctx, "config", p.s.r.o.Names.Config(), &c); err != nil {
+		return err
+	}
+	p.config = plain
+	return nil
+}

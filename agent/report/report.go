@@ -1,0 +1,260 @@
+package report
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"yuanlu/protocol/topics"
+)
+
+// Status is how it goes.
+type Status struct {
+	Connected  bool
+	Since      time.Time // of Connected
+	LastError  string    // why the last connection failed or ended
+	Reconnects int64     // connections after the first
+	Session    string    // of the current or last connection
+	Refused    int64     // dn payloads refused since the start
+	Problems   []topics.Problem
+	Progress   uint64 // rises at least every 30 s while all is well, for the watchdog
+}
+
+// Reporter reports. New makes it, Run is called once; the rest is safe for
+// concurrent use.
+type Reporter struct {
+	o         Options
+	check     *topics.Validator
+	started   time.Time
+	firstSaid atomic.Bool // a state has been said since the start
+	progress  atomic.Uint64
+	refused   atomic.Int64
+	problems  *problems
+	host      *host
+	commands  *commands
+	wakeDrain signal
+	wakeSay   signal
+	logs      chan topics.LogLine
+	logCap    *bucket
+	refusals  *bucket // of answers and events about refused payloads
+
+	mu      sync.Mutex // guards all below
+	status  Status
+	current *session        // nil: not connected
+	links   map[string]bool // names of links whose state is retained at the broker
+}
+
+// signal wakes one goroutine; many signals are as good as one.
+type signal chan struct{}
+
+func (s signal) set() {
+	select {
+	case s <- struct{}{}:
+	default:
+	}
+}
+
+// New makes a reporter. Errors: ErrOptions.
+func New(o Options) (*Reporter, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	check, err := topics.NewValidator()
+	if err != nil {
+		return nil, err
+	}
+	r := &Reporter{o: o, check: check, started: o.Now(), problems: newProblems(o.Now), host: newHost(),
+		wakeDrain: make(signal, 1), wakeSay: make(signal, 1), logs: make(chan topics.LogLine, 32),
+		logCap: newBucket(o.Now, 20, 6*time.Second), refusals: newBucket(o.Now, 20, 3*time.Second)}
+	r.commands, r.links = newCommands(r), map[string]bool{}
+	r.status.Since = o.Now()
+	return r, nil
+}
+
+// Wake says that the outbox or the state of something has changed. It never
+// blocks.
+func (r *Reporter) Wake() {
+	r.wakeDrain.set()
+	r.wakeSay.set()
+}
+
+// Status tells how it goes.
+func (r *Reporter) Status() Status {
+	r.mu.Lock()
+	s := r.status
+	r.mu.Unlock()
+	s.Progress, s.Refused, s.Problems = r.progress.Load(), r.refused.Load(), r.problems.list()
+	return s
+}
+
+// Run connects, reports and reconnects until ctx ends; then it waits shortly for
+// what is in flight, says offline and disconnects, within 4 s. It returns nil.
+func (r *Reporter) Run(ctx context.Context) error {
+	defer r.commands.wait()
+	runCtx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	r.commands.begin(runCtx)
+	wait, kicked := backoff{rand: r.o.Rand}, kicks{}
+	for ctx.Err() == nil {
+		conn, session, err := r.connect(ctx)
+		if err != nil {
+			r.failed(ctx, err)
+			kicked.away()
+		} else {
+			if kicked.back(r.o.Now()) {
+				r.duplicateClient()
+			}
+			began := time.Now()
+			r.serve(ctx, conn, session)
+			good := time.Since(began)
+			wait.connected(good)
+			if lostByPeer(conn.Err()) {
+				kicked.lost()
+			}
+		}
+		if !r.pause(ctx, wait.next()) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// pause waits d in steps, so that the watchdog sees progress; false: ctx ended.
+func (r *Reporter) pause(ctx context.Context, d time.Duration) bool {
+	for {
+		r.progress.Add(1)
+		step := min(d, 5*time.Second)
+		timer := time.NewTimer(step)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return false
+		case <-timer.C:
+		}
+		if d -= step; d <= 0 {
+			return true
+		}
+	}
+}
+
+// connect makes one connection whose will says lost for a session of its own:
+// a will of an earlier connection, published late, must not count for this one.
+func (r *Reporter) connect(ctx context.Context) (Broker, string, error) {
+	session := rand.Text()
+	will, err := json.Marshal(&topics.State{V: 1, State: topics.StateLost, Session: session})
+	if err != nil {
+		return nil, "", err
+	}
+	r.progress.Add(1)
+	conn, err := r.o.Dial(ctx, r.o.Names.State(), will)
+	r.progress.Add(1)
+	return conn, session, err
+}
+
+func (r *Reporter) failed(ctx context.Context, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	r.mu.Lock()
+	news := r.status.LastError != err.Error()
+	r.status.LastError = err.Error()
+	r.mu.Unlock()
+	if news {
+		r.o.Log.Warn("mqtt.unreachable", "err", err)
+	}
+}
+
+// serve is one connection from CONNACK to its end.
+func (r *Reporter) serve(ctx context.Context, conn Broker, id string) {
+	s := newSession(r, conn, id)
+	r.mu.Lock()
+	if r.status.Session != "" {
+		r.status.Reconnects++
+	}
+	r.status.Connected, r.status.Since, r.status.Session, r.current = true, r.o.Now(), id, s
+	r.mu.Unlock()
+	r.o.Log.Info("mqtt.connected")
+	s.run(ctx)
+	r.mu.Lock()
+	r.current = nil
+	r.status.Connected, r.status.Since = false, r.o.Now()
+	err := conn.Err()
+	if err != nil && ctx.Err() == nil {
+		r.status.LastError = err.Error()
+	}
+	r.mu.Unlock()
+	if ctx.Err() == nil {
+		r.o.Log.Warn("mqtt.lost", "err", err)
+	}
+}
+
+// session gives the current session, nil while there is none.
+func (r *Reporter) session() *session {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.current
+}
+
+func (r *Reporter) saidLink(name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.links[name] = true
+}
+
+func (r *Reporter) forgetLink(name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.links, name)
+}
+
+// goneLinks gives the links that were said and are not there any more.
+func (r *Reporter) goneLinks(there map[string]bool) []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var gone []string
+	for name := range r.links {
+		if !there[name] {
+			gone = append(gone, name)
+		}
+	}
+	return gone
+}
+
+func (r *Reporter) duplicateClient() {
+	r.problems.set("duplicate_client_id", "twice within two minutes the broker ended a good connection and took the next one: another client may use this terminal's id", 10*time.Minute)
+	r.o.Log.Warn("duplicate_client_id")
+	r.o.Event("duplicate_client_id", "mqtt", map[string]any{"client_id": r.o.Names.Terminal})
+}
+
+// lostByPeer reports whether the broker closed a good connection: what it does
+// when another client takes the client id.
+func lostByPeer(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+// payload marshals v and checks it as rule 6 asks: size and own schema.
+func (r *Reporter) payload(schema string, v any) ([]byte, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("report: %s: %w", schema, err)
+	}
+	return b, r.fit(schema, b)
+}
+
+// ErrTooLarge is a payload over topics.MaxMessage.
+var ErrTooLarge = errors.New("report: payload too large")
+
+func (r *Reporter) fit(schema string, b []byte) error {
+	if len(b) > topics.MaxMessage {
+		return fmt.Errorf("%w: %d bytes, want at most %d", ErrTooLarge, len(b), topics.MaxMessage)
+	}
+	return r.check.Check(schema, b)
+}

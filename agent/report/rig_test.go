@@ -1,0 +1,311 @@
+package report_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"yuanlu/agent/refund"
+	"yuanlu/agent/report"
+	"yuanlu/agent/report/brokertest"
+	"yuanlu/agent/report/mqtt"
+	"yuanlu/protocol/topics"
+)
+
+const (
+	stream   = "01J8ABCDEFGHJKMNPQRSTVWXYZ"
+	root     = "yuanlu"
+	terminal = "t-00423"
+)
+
+var names = topics.Names{Root: root, Terminal: terminal}
+
+// memory is an outbox in memory with the ledger's rules.
+type memory struct {
+	now func() time.Time
+
+	mu          sync.Mutex
+	entries     []*entry // cases by sequence, then events
+	last, acked int64
+	sent        int64
+	events      int64
+	quarantined []string
+	broken      error
+}
+
+type entry struct {
+	n    refund.Notice
+	due  time.Time
+	sent bool
+}
+
+func caseData(n int64) []byte {
+	return fmt.Appendf(nil, `{"case_id":"01J9ABCDEFGHJKMNPQ%08d","severity":"critical","decision":"alarm","verdict":{"type":"verdict","seq":2,"rev":1,"kind":"refund","recipient":"different","reason":"","evidence":"strong","decision":"alarm","cancelled":false,"original":null,"findings":[]},"refund":{"kind":"refund","link":"pos"},"original":null,"evidence":[]}`, n)
+}
+
+func (m *memory) addCase() int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.last++
+	m.put(refund.Notice{Sequence: m.last, Entry: m.last, ID: fmt.Sprintf("id-%d", m.last), Stream: stream, Type: refund.CaseOpened,
+		Subject: "case/x", Time: m.now(), ClockSynced: true, Class: refund.NoticeCase, Data: caseData(m.last)})
+	return m.last
+}
+
+func (m *memory) change(seq int64, f func(n *refund.Notice)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, e := range m.entries {
+		if e.n.Sequence == seq {
+			f(&e.n)
+		}
+	}
+}
+
+func (m *memory) addEvent(typ, subject string, data map[string]any) {
+	raw, _ := json.Marshal(data)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.events++
+	m.put(refund.Notice{Entry: 1<<40 + m.events, ID: fmt.Sprintf("event-%d", m.events), Stream: stream, Type: typ, Subject: subject,
+		Time: m.now(), Class: refund.NoticeEvent, Data: raw})
+}
+
+func (m *memory) put(n refund.Notice) {
+	m.entries = append(m.entries, &entry{n: n})
+	slices.SortStableFunc(m.entries, func(a, b *entry) int { return int(a.n.Entry>>8-b.n.Entry>>8) + int(a.n.Entry&255-b.n.Entry&255) })
+}
+
+func (m *memory) Due(_ context.Context, now time.Time, limit int) ([]refund.Notice, time.Time, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var due []refund.Notice
+	var next time.Time
+	for _, e := range m.entries {
+		if e.due.After(now) {
+			if next.IsZero() || e.due.Before(next) {
+				next = e.due
+			}
+		} else if len(due) < limit {
+			n := e.n
+			n.Attempt++
+			due = append(due, n)
+		}
+	}
+	return due, next, m.broken
+}
+
+func (m *memory) Sent(_ context.Context, entries []int64, retry time.Time) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.entries = slices.DeleteFunc(m.entries, func(e *entry) bool {
+		if !slices.Contains(entries, e.n.Entry) {
+			return false
+		}
+		e.n.Attempt, e.due, e.sent = e.n.Attempt+1, retry, true
+		m.sent = max(m.sent, e.n.Sequence)
+		return e.n.Class == refund.NoticeEvent
+	})
+	return m.broken
+}
+
+func (m *memory) Acked(_ context.Context, s string, seq int64) (int64, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if s == stream {
+		seq = min(seq, m.sent)
+		m.acked = max(m.acked, seq)
+		m.entries = slices.DeleteFunc(m.entries, func(e *entry) bool { return e.n.Class == refund.NoticeCase && e.n.Sequence <= seq })
+	}
+	return m.acked, m.broken
+}
+
+func (m *memory) Nacked(_ context.Context, s string, number int64, code, _ string) error {
+	m.mu.Lock()
+	found := false
+	m.entries = slices.DeleteFunc(m.entries, func(e *entry) bool {
+		hit := s == stream && e.n.Entry == number
+		found = found || hit
+		return hit
+	})
+	if found {
+		m.quarantined = append(m.quarantined, fmt.Sprintf("%d %s", number, code))
+	}
+	m.mu.Unlock()
+	if found {
+		m.addEvent("outbox.quarantined", "outbox", map[string]any{"sequence": number, "code": code})
+	}
+	return m.broken
+}
+
+func (m *memory) OutboxStat(context.Context) (refund.OutboxStat, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return refund.OutboxStat{Stream: stream, LastSeq: m.last, SentSeq: m.sent, AckedSeq: m.acked, Waiting: int64(len(m.entries)),
+		Quarantined: int64(len(m.quarantined)), Open: map[refund.Severity]int{refund.Critical: int(m.last)}}, m.broken
+}
+
+func (m *memory) waiting() (cases, sent int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, e := range m.entries {
+		if e.n.Class == refund.NoticeCase {
+			cases++
+			if e.sent {
+				sent++
+			}
+		}
+	}
+	return cases, sent
+}
+
+// rig is a reporter on a broker with an outbox.
+type rig struct {
+	*report.Reporter
+	out  *memory
+	fake *brokertest.Fake
+	stop func()
+
+	mu      sync.Mutex
+	events  []string
+	verdict string
+	links   []topics.LinkState
+}
+
+func (g *rig) sawEvent(typ string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Contains(g.events, typ)
+}
+
+// options of a reporter that connects through dial.
+func (g *rig) options(dial func(context.Context, string, []byte) (report.Broker, error)) report.Options {
+	return report.Options{
+		Outbox: g.out, Dial: dial, Names: names,
+		Info: func() topics.Info { return topics.Info{Version: "1"} },
+		Health: func() topics.Health {
+			g.mu.Lock()
+			defer g.mu.Unlock()
+			h := topics.Health{Verdict: g.verdict}
+			if g.verdict != topics.HealthOK {
+				h.Problems = []topics.Problem{{Code: "link_absent"}}
+			}
+			return h
+		},
+		Links: func() []topics.LinkState {
+			g.mu.Lock()
+			defer g.mu.Unlock()
+			return slices.Clone(g.links)
+		},
+		Event: func(typ, subject string, data map[string]any) {
+			g.mu.Lock()
+			g.events = append(g.events, typ)
+			g.mu.Unlock()
+			g.out.addEvent(typ, subject, data)
+		},
+	}
+}
+
+// start runs a reporter against a fake broker through memory; best inside a
+// synctest bubble.
+func start(t *testing.T, fake *brokertest.Fake, change ...func(g *rig, o *report.Options)) *rig {
+	t.Helper()
+	return startWith(t, fake, func(ctx context.Context, topic string, will []byte) (report.Broker, error) {
+		return mqtt.Dial(ctx, mqtt.Options{URL: "tcp://localhost", ClientID: terminal, WillTopic: topic, WillPayload: will,
+			DialContext: func(context.Context, string, string) (net.Conn, error) { return fake.Pipe(), nil }})
+	}, change...)
+}
+
+func startWith(t *testing.T, fake *brokertest.Fake, dial func(context.Context, string, []byte) (report.Broker, error), change ...func(g *rig, o *report.Options)) *rig {
+	t.Helper()
+	g := &rig{fake: fake, out: &memory{now: time.Now}, verdict: topics.HealthOK, links: []topics.LinkState{{Name: "pos", State: "online", Port: "/dev/ttyS1"}}}
+	o := g.options(dial)
+	for _, f := range change {
+		f(g, &o)
+	}
+	r, err := report.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.Reporter = r
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- r.Run(ctx) }()
+	var once sync.Once
+	g.stop = func() {
+		once.Do(func() {
+			cancel()
+			if err := <-ended; err != nil {
+				t.Errorf("Run = %v", err)
+			}
+			if fake != nil {
+				fake.CloseAll()
+				fake.Wait()
+				checkSchemas(t, fake.Published())
+			}
+		})
+	}
+	return g
+}
+
+// checkSchemas validates everything a broker has seen, and its flags.
+func checkSchemas(t *testing.T, all []brokertest.FakePublished) {
+	t.Helper()
+	v, err := topics.NewValidator()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range all {
+		schema := topics.SchemaOfTopic(root, p.Topic)
+		if schema == "" {
+			t.Errorf("published on %s, which is no topic of ours", p.Topic)
+			continue
+		}
+		for _, c := range topics.Channels() {
+			if c.Schema == schema && (c.QoS != p.QoS || c.Retain != p.Retain) {
+				t.Errorf("%s: QoS %d retain %v, want %d %v", p.Topic, p.QoS, p.Retain, c.QoS, c.Retain)
+			}
+		}
+		if len(p.Payload) == 0 && p.Retain {
+			continue
+		}
+		if err := v.Check(schema, p.Payload); err != nil {
+			t.Errorf("%s: %v\n%s", p.Topic, err, p.Payload)
+		}
+		if p.InFlight > 16 {
+			t.Errorf("%s: %d in flight, want at most 16", p.Topic, p.InFlight)
+		}
+	}
+}
+
+// on gives the payloads published on one topic.
+func (g *rig) on(topic string) (list []map[string]any) {
+	for _, p := range g.fake.Published() {
+		if p.Topic == topic {
+			m := map[string]any{}
+			_ = json.Unmarshal(p.Payload, &m)
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
+// sequences gives the sequence numbers of all case events so far.
+func (g *rig) sequences() (list []int) {
+	for _, m := range g.on(names.Case()) {
+		n := 0
+		fmt.Sscanf(strings.TrimLeft(m["sequence"].(string), "0"), "%d", &n)
+		list = append(list, n)
+	}
+	return list
+}
+
+func ack(seq int64) []byte {
+	return fmt.Appendf(nil, `{"stream":%q,"acked_seq":%d}`, stream, seq)
+}

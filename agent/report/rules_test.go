@@ -1,0 +1,424 @@
+package report_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"yuanlu/agent/refund"
+	"yuanlu/agent/report"
+	"yuanlu/agent/report/brokertest"
+	"yuanlu/protocol/topics"
+)
+
+func upTo(n int) (list []int) {
+	for i := range n {
+		list = append(list, i+1)
+	}
+	return list
+}
+
+func TestRule02_InOrderAtMost16InFlightCasesFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &brokertest.Fake{}
+		f.Handler = func(c *brokertest.FakeConn, p *brokertest.Packet) bool {
+			if p.Kind == brokertest.Publish { // a slow broker: acknowledges a second later
+				time.AfterFunc(time.Second, func() { c.Puback(p.ID) })
+				return true
+			}
+			return false
+		}
+		g := start(t, f, func(g *rig, o *report.Options) {
+			for i := range 100 {
+				g.out.addEvent("link.lost", "link/pos", nil)
+				if i < 50 {
+					g.out.addCase()
+				}
+			}
+		})
+		time.Sleep(20 * time.Second)
+		synctest.Wait()
+		if got := g.sequences(); !slices.Equal(got, upTo(50)) {
+			t.Errorf("sequences %v", got)
+		}
+		most, events := 0, 0
+		for _, p := range f.Published() {
+			most = max(most, p.InFlight)
+			if p.Topic == names.Event() {
+				events++
+			} else if p.Topic == names.Case() && events > 0 {
+				t.Error("a case after an event")
+			}
+		}
+		if most > 16 || most < 14 || events != 100 {
+			t.Errorf("%d in flight at most, %d events", most, events)
+		}
+		g.stop()
+	})
+}
+
+// A case that appears while events are being sent does not wait for all of them.
+func TestRule02_NewCaseOvertakesEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &brokertest.Fake{}
+		f.Handler = func(c *brokertest.FakeConn, p *brokertest.Packet) bool {
+			if p.Kind == brokertest.Publish {
+				time.AfterFunc(time.Second, func() { c.Puback(p.ID) })
+				return true
+			}
+			return false
+		}
+		g := start(t, f, func(g *rig, o *report.Options) {
+			for range 1000 {
+				g.out.addEvent("link.lost", "link/pos", nil)
+			}
+		})
+		time.Sleep(10 * time.Second)
+		g.out.addCase()
+		g.Wake()
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if len(g.on(names.Case())) != 1 || len(g.on(names.Event())) > 400 {
+			t.Errorf("%d cases after %d events", len(g.on(names.Case())), len(g.on(names.Event())))
+		}
+		g.stop()
+	})
+}
+
+func TestRule03_NothingIsSentWithoutPuback(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &brokertest.Fake{}
+		f.Handler = func(c *brokertest.FakeConn, p *brokertest.Packet) bool {
+			if p.Kind == brokertest.Publish && p.Topic == names.Case() {
+				c.Close()
+				return true
+			}
+			return false
+		}
+		g := start(t, f)
+		for range 3 {
+			g.out.addCase()
+		}
+		g.Wake()
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if cases, sent := g.out.waiting(); cases != 3 || sent != 0 {
+			t.Errorf("%d cases wait, %d of them count as sent; none was acknowledged by the broker", cases, sent)
+		}
+		if n := len(f.Conns()); n < 60 || n > 400 {
+			t.Errorf("%d connections in an hour", n)
+		}
+		g.stop()
+	})
+}
+
+func TestRule03_RefusedSubscriptionIsAnEventNothingMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &brokertest.Fake{}
+		f.Handler = func(c *brokertest.FakeConn, p *brokertest.Packet) bool {
+			if p.Kind == brokertest.Subscribe {
+				c.Raw([]byte{0x90, 3, byte(p.ID >> 8), byte(p.ID), 0x80})
+				return true
+			}
+			return false
+		}
+		g := start(t, f)
+		g.out.addCase()
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		states := g.on(names.State())
+		if len(states) == 0 || states[0]["state"] != "degraded" || states[0]["reason"] != "subscription_refused" {
+			t.Errorf("states %v", states)
+		}
+		if !g.sawEvent("subscription.refused") || len(f.Conns()) != 1 || len(g.on(names.Case())) != 1 {
+			t.Errorf("event %v, %d connections, %d cases", g.sawEvent("subscription.refused"), len(f.Conns()), len(g.on(names.Case())))
+		}
+		g.stop()
+	})
+}
+
+func TestRule04_PubackIsSentAckIsDelivered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &brokertest.Fake{}
+		g := start(t, f)
+		for range 5 {
+			g.out.addCase()
+		}
+		g.Wake()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if cases, sent := g.out.waiting(); cases != 5 || sent != 5 {
+			t.Errorf("after PUBACK: %d wait, %d sent; want 5, 5", cases, sent)
+		}
+		f.Push(names.Ack(), []byte(`{"stream":"another","acked_seq":5}`), false)
+		f.Push(names.Ack(), ack(3), false)
+		f.Push(names.Ack(), ack(1), false) // never backwards
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if cases, _ := g.out.waiting(); cases != 2 {
+			t.Errorf("after ack of 3: %d wait, want 2", cases)
+		}
+		f.Push(names.Ack(), ack(99), false) // not past what was sent
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		sums := g.on(names.CaseSummary())
+		if last := sums[len(sums)-1]; last["acked_seq"] != 5.0 || last["last_seq"] != 5.0 {
+			t.Errorf("summary %v", last)
+		}
+		g.stop()
+	})
+}
+
+func TestRule04_BrokerModeNeedsNoAck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := start(t, &brokertest.Fake{}, func(_ *rig, o *report.Options) { o.AckMode = report.AckBroker })
+		for range 100 {
+			g.out.addCase()
+		}
+		g.Wake()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if cases, _ := g.out.waiting(); cases != 0 {
+			t.Errorf("%d cases wait", cases)
+		}
+		g.stop()
+	})
+}
+
+func TestRule05_SentAgainAfter30sDoublingTo15min(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &brokertest.Fake{}
+		var began time.Time
+		var at []time.Duration
+		f.Handler = func(_ *brokertest.FakeConn, p *brokertest.Packet) bool {
+			if p.Kind == brokertest.Publish && p.Topic == names.Case() {
+				at = append(at, time.Since(began).Round(time.Second))
+			}
+			return false
+		}
+		g := start(t, f)
+		time.Sleep(time.Second)
+		began = time.Now()
+		g.out.addCase()
+		g.Wake()
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		want := []time.Duration{0, 30, 90, 210, 450, 930, 1830, 2730}
+		for i := range want {
+			want[i] *= time.Second
+		}
+		if !slices.Equal(at, want) {
+			t.Errorf("sent at %v, want %v", at, want)
+		}
+		for i, m := range g.on(names.Case()) {
+			if m["id"] != "id-1" || m["attempt"] != float64(i+1) || m["sequence"] != topics.Sequence(1) {
+				t.Errorf("attempt %d: id %v attempt %v sequence %v", i+1, m["id"], m["attempt"], m["sequence"])
+			}
+		}
+		if !g.sawEvent("delivery.unacknowledged") {
+			t.Error("nobody acknowledges, and nobody says so")
+		}
+		f.Push(names.Ack(), ack(1), false)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if len(g.Status().Problems) != 0 {
+			t.Errorf("problems %v", g.Status().Problems)
+		}
+		g.stop()
+	})
+}
+
+func TestRule06_QuarantineAndTheQueueGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &brokertest.Fake{}
+		g := start(t, f, func(g *rig, _ *report.Options) {
+			for range 5 {
+				g.out.addCase()
+			}
+			g.out.change(2, func(n *refund.Notice) {
+				n.Data = fmt.Appendf(nil, `{"explain":%q,%s`, strings.Repeat("x", topics.MaxMessage), n.Data[1:])
+			})
+			g.out.change(3, func(n *refund.Notice) { n.Data = []byte(`{"case_id":"x"}`) })
+			g.out.addEvent("Not An Event Type", "x", nil)
+		})
+		time.Sleep(time.Second)
+		f.Push(names.Ack(), fmt.Appendf(nil, `{"stream":%q,"nack":[{"seq":4,"code":"schema","message":"no"},{"seq":77,"code":"x"}]}`, stream), false)
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		if got := g.sequences(); !slices.Equal(got, []int{1, 4, 5}) {
+			t.Errorf("sent %v", got)
+		}
+		want := []string{"2 too_large", "3 schema", fmt.Sprintf("%d schema", 1<<40+1), "4 schema"}
+		if !slices.Equal(g.out.quarantined, want) {
+			t.Errorf("quarantined %q, want %q", g.out.quarantined, want)
+		}
+		if n := len(g.on(names.Event())); n != 4 {
+			t.Errorf("%d events, want one per quarantined entry", n)
+		}
+		g.stop()
+	})
+}
+
+func TestRule07_CasesWaitForTheHost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &brokertest.Fake{}
+		f.Handler = func(c *brokertest.FakeConn, p *brokertest.Packet) bool {
+			if p.Kind == brokertest.Subscribe && p.Filters[0] == names.HostState("desk") {
+				c.Default(p)
+				f.Push(names.HostState("desk"), []byte(`{"online":false,"timestamp":1000}`), true)
+				return true
+			}
+			return false
+		}
+		g := start(t, f, func(g *rig, o *report.Options) { o.HostID = "desk"; g.out.addCase() })
+		time.Sleep(5 * time.Minute)
+		synctest.Wait()
+		if n, h := len(g.on(names.Case())), len(g.on(names.Health())); n != 0 || h < 4 {
+			t.Errorf("%d cases and %d healths while the host is offline", n, h)
+		}
+		f.Push(names.HostState("desk"), []byte(`{"online":true,"timestamp":999}`), false) // older: ignored
+		f.Push(names.HostState("desk"), []byte(`{"online":1}`), false)
+		f.Push(names.HostState("other"), []byte(`{"online":true,"timestamp":2000}`), false)
+		time.Sleep(time.Minute)
+		if n := len(g.on(names.Case())); n != 0 {
+			t.Errorf("%d cases after an older presence", n)
+		}
+		f.Push(names.HostState("desk"), []byte(`{"online":true,"timestamp":1001}`), false)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if n := len(g.on(names.Case())); n != 1 {
+			t.Errorf("%d cases although the host is back", n)
+		}
+		g.stop()
+	})
+}
+
+func TestRule07_UnknownHostHoldsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := start(t, &brokertest.Fake{}, func(g *rig, o *report.Options) { o.HostID = "desk"; g.out.addCase() })
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		if n := len(g.on(names.Case())); n != 1 {
+			t.Errorf("%d cases, although no host has ever said anything", n)
+		}
+		g.stop()
+	})
+}
+
+// dialer lets a test decide about every connection.
+type dialer func(n int) (report.Broker, error)
+
+func (d dialer) dial() func(context.Context, string, []byte) (report.Broker, error) {
+	n := 0
+	return func(context.Context, string, []byte) (report.Broker, error) { n++; return d(n) }
+}
+
+func TestRule10_FullJitterFrom1sTo60s(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var at []time.Time
+		d := dialer(func(int) (report.Broker, error) { at = append(at, time.Now()); return nil, errors.New("no broker") })
+		g := startWith(t, nil, d.dial(), func(_ *rig, o *report.Options) { o.Rand = func() float64 { return 0.5 } })
+		time.Sleep(10 * time.Minute)
+		g.stop()
+		var gaps []time.Duration
+		for i := 1; i < len(at); i++ {
+			gaps = append(gaps, at[i].Sub(at[i-1]))
+		}
+		want := []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second, 30 * time.Second, 30 * time.Second}
+		if len(gaps) < len(want) || !slices.Equal(gaps[:len(want)], want) {
+			t.Errorf("waited %v, want half of 1 s, 2 s, 4 s … 60 s", gaps)
+		}
+		if s := g.Status(); s.Connected || s.LastError != "no broker" || s.Progress == 0 {
+			t.Errorf("status %+v", s)
+		}
+	})
+}
+
+func TestRule10_OnlyAGoodConnectionResets(t *testing.T) {
+	for _, tc := range []struct {
+		lasts time.Duration
+		reset bool
+	}{{59 * time.Second, false}, {61 * time.Second, true}} {
+		synctest.Test(t, func(t *testing.T) {
+			f := &brokertest.Fake{}
+			f.Handler = func(c *brokertest.FakeConn, p *brokertest.Packet) bool {
+				if p.Kind == brokertest.Connect {
+					time.AfterFunc(tc.lasts, func() { c.Close() })
+				}
+				return false
+			}
+			g := start(t, f, func(_ *rig, o *report.Options) { o.Rand = func() float64 { return 1 } })
+			time.Sleep(20 * time.Minute)
+			synctest.Wait()
+			// In 1200 s: 59 s each and 1, 2, 4 … 60 s between them, or 61 s and always 1 s.
+			n := len(f.Conns())
+			if tc.reset && n != 20 || !tc.reset && n != 13 {
+				t.Errorf("%d connections of %s in 20 minutes", n, tc.lasts)
+			}
+			g.stop()
+		})
+	}
+}
+
+func TestRule11_KickedTwiceWithinTwoMinutes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &brokertest.Fake{}
+		g := start(t, f)
+		kick := func() { f.CloseAll(); time.Sleep(5 * time.Second); synctest.Wait() }
+		time.Sleep(5 * time.Minute)
+		kick()
+		time.Sleep(5 * time.Minute)
+		if kick(); g.sawEvent("duplicate_client_id") {
+			t.Error("two kicks five minutes apart count")
+		}
+		if kick(); !g.sawEvent("duplicate_client_id") {
+			t.Error("two kicks within two minutes do not count")
+		}
+		time.Sleep(time.Second)
+		states := g.on(names.State())
+		if last := states[len(states)-1]; last["state"] != "degraded" || last["reason"] != "duplicate_client_id" {
+			t.Errorf("state %v", last)
+		}
+		time.Sleep(15 * time.Minute)
+		if len(g.Status().Problems) != 0 {
+			t.Errorf("problems a quarter of an hour later: %v", g.Status().Problems)
+		}
+		g.stop()
+	})
+}
+
+// A broker that is restarted refuses connections for a while: that is no kick.
+func TestRule11_RestartedBrokerIsNoKick(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &brokertest.Fake{}
+		away := false
+		var g *rig
+		g = start(t, f, func(_ *rig, o *report.Options) {
+			dial := o.Dial
+			o.Dial = func(ctx context.Context, topic string, will []byte) (report.Broker, error) {
+				if away {
+					away = false
+					return nil, io.ErrClosedPipe
+				}
+				return dial(ctx, topic, will)
+			}
+		})
+		for range 5 {
+			time.Sleep(20 * time.Second)
+			synctest.Wait()
+			away = true
+			f.CloseAll()
+		}
+		time.Sleep(20 * time.Second)
+		if g.sawEvent("duplicate_client_id") {
+			t.Error("restarts taken for a second client")
+		}
+		g.stop()
+	})
+}

@@ -1,0 +1,203 @@
+package report
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"yuanlu/protocol/topics"
+)
+
+// How long the parts of a clean stop may take; together under 4 s.
+const (
+	stopFlight = 2 * time.Second // for what is in flight
+	stopSay    = time.Second     // for saying offline
+	stopClose  = time.Second     // for the DISCONNECT
+)
+
+// mostInFlight is rule 2: 14 entries of the outbox, one message of presence, one
+// answer.
+const (
+	mostInFlight = 16
+	drainWindow  = mostInFlight - 2
+)
+
+// session is one connection.
+type session struct {
+	r       *Reporter
+	conn    Broker
+	id      string
+	began   time.Time
+	answers chan answer
+	sayAll  signal // say everything again (command rebirth)
+	sayBeat atomic.Int64
+}
+
+// answer is one message for up/rsp.
+type answer struct {
+	topic   string
+	payload []byte
+}
+
+func newSession(r *Reporter, conn Broker, id string) *session {
+	s := &session{r: r, conn: conn, id: id, began: r.o.Now(), answers: make(chan answer, 32), sayAll: make(signal, 1)}
+	s.sayBeat.Store(time.Now().UnixNano())
+	return s
+}
+
+// run works until the connection or ctx ends, and closes the connection.
+func (s *session) run(ctx context.Context) {
+	work, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer s.close(ctx)
+	if !s.subscribe(work) {
+		return
+	}
+	p := newPresence(s)
+	if p.sayState(work) != nil {
+		return
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() { newDrain(s).run(work) })
+	wg.Go(func() { p.run(work) })
+	wg.Go(func() { s.answer(work) })
+	select {
+	case <-s.conn.Done():
+	case <-ctx.Done():
+	}
+	cancel()
+	wg.Wait()
+	if s.conn.Err() == nil { // a clean stop: a DISCONNECT discards the will
+		bye, done := context.WithTimeout(context.WithoutCancel(ctx), stopSay)
+		defer done()
+		if err := p.say(bye, topics.StateOffline, "stop"); err != nil {
+			s.r.o.Log.Warn("mqtt.offline_unsaid", "err", err)
+		}
+	}
+}
+
+func (s *session) close(ctx context.Context) {
+	bye, done := context.WithTimeout(context.WithoutCancel(ctx), stopClose)
+	defer done()
+	if err := s.conn.Close(bye); err != nil {
+		s.r.o.Log.Debug("mqtt.close", "err", err)
+	}
+}
+
+// subscribe asks for all that comes down. A refusal is an event and a problem,
+// nothing more (rule 3); false: the connection has ended.
+func (s *session) subscribe(ctx context.Context) bool {
+	filters := []string{s.r.o.Names.DownFilter()}
+	if s.r.o.HostID != "" {
+		filters = append(filters, s.r.o.Names.HostState(s.r.o.HostID))
+	}
+	refused := false
+	for _, filter := range filters {
+		err := s.conn.Subscribe(ctx, filter, s.receive)
+		if err == nil {
+			continue
+		}
+		if ctx.Err() != nil || s.conn.Err() != nil {
+			return false
+		}
+		refused = true
+		if s.r.problems.set("subscription_refused", "the broker refused "+filter+": acknowledgements and commands do not arrive; check its access list", 0) {
+			s.r.o.Log.Warn("mqtt.subscription_refused", "filter", filter, "err", err)
+			s.r.o.Event("subscription.refused", "mqtt", map[string]any{"filter": filter})
+		}
+	}
+	if !refused {
+		s.r.problems.clear("subscription_refused")
+	}
+	return true
+}
+
+// say sends one message and waits for the broker.
+func (s *session) say(ctx context.Context, channel topics.Channel, topic string, payload []byte) error {
+	result, err := s.conn.Send(ctx, topic, channel.QoS, channel.Retain, payload)
+	if err != nil {
+		return err
+	}
+	select {
+	case err := <-result:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// answer sends answers and log lines until ctx ends; answers that wait then
+// still go, within the time of a stop.
+func (s *session) answer(ctx context.Context) {
+	rsp, _ := topics.ChannelOf("rsp")
+	for {
+		select {
+		case a := <-s.answers:
+			if s.say(ctx, rsp, a.topic, a.payload) != nil && ctx.Err() == nil {
+				return // the connection has ended
+			}
+		case line := <-s.r.logs:
+			s.sendLog(ctx, line)
+		case <-ctx.Done():
+			s.lastAnswers(context.WithoutCancel(ctx), rsp)
+			return
+		}
+	}
+}
+
+func (s *session) lastAnswers(ctx context.Context, rsp topics.Channel) {
+	ctx, done := context.WithTimeout(ctx, stopFlight)
+	defer done()
+	for {
+		select {
+		case a := <-s.answers:
+			if s.say(ctx, rsp, a.topic, a.payload) != nil {
+				return
+			}
+		default:
+			return
+		}
+	}
+}
+
+// SendLog says a log line of level warn or error on up/log, rate-capped: 20 at
+// once, then 10 a minute. It never blocks. Lines about publishing itself must
+// not come here.
+func (r *Reporter) SendLog(line topics.LogLine) {
+	missed, ok := r.logCap.take()
+	if !ok {
+		return
+	}
+	line.Suppressed = missed
+	select {
+	case r.logs <- line:
+	default: // not connected for long: the log itself has it
+	}
+}
+
+func (s *session) sendLog(ctx context.Context, line topics.LogLine) {
+	channel, _ := topics.ChannelOf("log")
+	if payload, err := s.r.payload(channel.Schema, &line); err == nil {
+		_ = s.say(ctx, channel, s.r.o.Names.Log(line.Level), payload) // QoS 0: best effort
+	}
+}
+
+// errEnded wraps why a worker of a session stopped early.
+var errEnded = errors.New("report: connection ended")
+
+// await waits for the answer to a Send. While the connection stands it comes
+// within the Broker's own time.
+func (s *session) await(ctx context.Context, result <-chan error) error {
+	select {
+	case err := <-result:
+		if err != nil {
+			return fmt.Errorf("%w: %w", errEnded, err)
+		}
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
