@@ -18,7 +18,7 @@ const (
 	// commitWithin is how long one transaction may take before it is given up.
 	commitWithin = 30 * time.Second
 	// idleTick is how often an idle goroutine shows that it is alive.
-	idleTick = 5 * time.Second
+	idleTick = 2 * time.Second
 )
 
 // errStopped: the agent is stopping and takes no more.

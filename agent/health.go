@@ -125,7 +125,7 @@ func (a *Agent) storeProblems(s *Snapshot, add addProblem) {
 func linkProblems(s *Snapshot, add addProblem) {
 	down, enabled := 0, 0
 	for _, l := range s.Links {
-		if l.State == "disabled" {
+		if l.State == "disabled" || l.Reason == notOpenedYet {
 			continue
 		}
 		enabled++

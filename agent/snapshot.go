@@ -92,7 +92,13 @@ type Counts struct {
 }
 
 // Snapshot looks at everything. It does not wait for anything outside.
-func (a *Agent) Snapshot(ctx context.Context) Snapshot {
+func (a *Agent) Snapshot(ctx context.Context) Snapshot { return a.snapshot(ctx, 0) }
+
+// Glance is a Snapshot in which what the store tells may be half a second old: for
+// those who look again and again.
+func (a *Agent) Glance(ctx context.Context) Snapshot { return a.snapshot(ctx, glanceAge) }
+
+func (a *Agent) snapshot(ctx context.Context, age time.Duration) Snapshot {
 	c := a.o.Config
 	s := Snapshot{Terminal: c.Terminal.ID, Merchant: c.Terminal.MerchantID, PID: os.Getpid(), Build: a.o.Build,
 		Config: c.Digest(), At: a.clock.Now(), Uptime: time.Since(a.began).Round(time.Second),
@@ -106,7 +112,7 @@ func (a *Agent) Snapshot(ctx context.Context) Snapshot {
 	a.mu.Unlock()
 	s.Links = a.Links()
 	if db := a.Store(); db != nil {
-		a.look(ctx, db, &s)
+		a.look(ctx, db, &s, age)
 	}
 	if a.reporter != nil {
 		m := a.reporter.Status()
@@ -118,14 +124,14 @@ func (a *Agent) Snapshot(ctx context.Context) Snapshot {
 	return s
 }
 
-// look fills in what the store knows.
-func (a *Agent) look(ctx context.Context, db *ledger.DB, s *Snapshot) {
+// look fills in what the store knows, or what it told not longer than age ago.
+func (a *Agent) look(ctx context.Context, db *ledger.DB, s *Snapshot, age time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	s.Damage = db.Damage()
 	a.lookMu.Lock()
 	defer a.lookMu.Unlock()
-	if time.Since(a.looked) >= lookEvery {
+	if time.Since(a.looked) >= age {
 		a.outbox, a.counts, a.lookErr = Look(ctx, db, s.At.In(a.o.Config.Time.Location()))
 		a.looked = time.Now()
 	}
@@ -135,8 +141,8 @@ func (a *Agent) look(ctx context.Context, db *ledger.DB, s *Snapshot) {
 	}
 }
 
-// lookEvery is how long what the store told is good: several ask at once.
-const lookEvery = 500 * time.Millisecond
+// glanceAge is how old what the store told may be in a Glance.
+const glanceAge = 500 * time.Millisecond
 
 // Look gives what a store tells, also one that is only open for reading. now tells
 // which day is today, by its location.
@@ -156,6 +162,10 @@ func Look(ctx context.Context, db *ledger.DB, now time.Time) (Outbox, Counts, er
 		Records: n.Records, Refunds: n.Refunds, Cases: n.Cases}, err
 }
 
+// notOpenedYet is the reason of a link in the first moments; ingest.NewWorker gives
+// the same one.
+const notOpenedYet = "not opened yet"
+
 // Links gives the state of every link of the configuration.
 func (a *Agent) Links() []LinkState {
 	a.mu.Lock()
@@ -163,7 +173,7 @@ func (a *Agent) Links() []LinkState {
 	a.mu.Unlock()
 	all := make([]LinkState, 0, len(a.o.Links))
 	for _, l := range a.o.Links {
-		s := LinkState{Name: l.Config.Name, Wire: l.Config.Wire, Port: l.Config.Port, State: "absent", Reason: "not opened yet", Since: a.began.Round(0)}
+		s := LinkState{Name: l.Config.Name, Wire: l.Config.Wire, Port: l.Config.Port, State: "absent", Reason: notOpenedYet, Since: a.began.Round(0)}
 		if !l.Config.Enabled {
 			s.State, s.Reason = "disabled", "enabled = false"
 		}

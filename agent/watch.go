@@ -147,7 +147,7 @@ func framesOf(block string) string {
 
 // statusLine is one line about everything, for `systemctl status`.
 func (a *Agent) statusLine() string {
-	s := a.Snapshot(context.Background())
+	s := a.Glance(context.Background())
 	online := 0
 	for _, l := range s.Links {
 		if l.State == "online" {

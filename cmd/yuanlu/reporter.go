@@ -225,7 +225,7 @@ func platform() string {
 // healthOf gives the agent's health. What the reporter itself knows to be wrong it
 // adds itself.
 func healthOf(a *agent.Agent) topics.Health {
-	s := a.Snapshot(context.Background())
+	s := a.Glance(context.Background())
 	h := topics.Health{UptimeS: int64(s.Uptime / time.Second), Verdict: s.Verdict, Problems: []topics.Problem{}, Clock: clockOf(a),
 		Links: map[string]topics.HealthLink{}, Records: s.Counts.Records, Refunds: s.Counts.Refunds, Cases: s.Counts.Cases,
 		CertDays: s.CertDays, MemoryBytes: s.Memory, DiskFree: max(s.DiskFree, 0), Goroutines: s.Goroutines}

@@ -128,6 +128,18 @@ func (st *station) start() {
 	}
 }
 
+// startOnline is start, and waits until the daemon has opened its port: what is
+// said to a tty that nobody has open is lost.
+func (st *station) startOnline() {
+	st.t.Helper()
+	before := st.said("link.online")
+	st.start()
+	eventually(st.t, 10*time.Second, "the port open", func() bool { return st.said("link.online") > before })
+}
+
+// said counts the log's lines with an event.
+func (st *station) said(event string) int { return strings.Count(st.log.String(), " "+event+" ") }
+
 func (st *station) tryStart(limit time.Duration) error {
 	notify := filepath.Join(st.t.TempDir(), "notify")
 	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: notify, Net: "unixgram"})

@@ -22,7 +22,8 @@ type firmware struct {
 	socket  *wire.Socket
 	link    string // symbolic link to the pty's present name
 	entries []scenario.Entry
-	mu      sync.Mutex // one mouth
+	closing []scenario.Entry // the batch whose settlement is not said yet, nil if none
+	mu      sync.Mutex       // one mouth
 }
 
 func newFirmware(t testing.TB, model string, seed uint64) *firmware {
@@ -77,11 +78,21 @@ func (f *firmware) say(es []scenario.Entry) {
 // reprint prints the open batch again, as the firmware does after a power cut.
 func (f *firmware) reprint() {
 	f.t.Helper()
+	if f.closing != nil {
+		f.say(f.closing)
+		return
+	}
+	f.say(f.open())
+}
+
+// open gives the open batch as it would be printed again.
+func (f *firmware) open() []scenario.Entry {
+	f.t.Helper()
 	es, err := f.term.Do(scenario.Step{Do: "reprint"})
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	f.say(es)
+	return es
 }
 
 // settles reports whether entries hold a settlement: the open batch ends there.

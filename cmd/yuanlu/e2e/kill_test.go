@@ -29,7 +29,7 @@ func TestKillAtRandomMoments(t *testing.T) {
 
 	var held []scenario.Entry // a settlement that waits until its batch is known
 	for range kills {
-		st.start()
+		st.startOnline()
 		power := time.After(time.Duration(5+rng.IntN(500)) * time.Millisecond)
 		fw.reprint()
 		for on := true; on; {
@@ -43,7 +43,7 @@ func TestKillAtRandomMoments(t *testing.T) {
 			}
 		}
 	}
-	st.start()
+	st.startOnline()
 	fw.reprint()
 	if !waitFor(30*time.Second, func() bool { return whole(t, st.store, without(fw.entries, held)) }) {
 		report(t, st.store, without(fw.entries, held))
@@ -69,17 +69,19 @@ func TestKillAtRandomMoments(t *testing.T) {
 // is in the store: what a settled batch lost is not printed again by anyone.
 func (f *firmware) play(t *testing.T, st *station, held []scenario.Entry) []scenario.Entry {
 	if held == nil {
+		batch := f.open()
 		es := f.next()
 		if !settles(es) {
 			f.say(es)
 			return nil
 		}
-		held = es
+		held, f.closing = es, append(batch, es[:len(es)-1]...)
 	}
 	if whole(t, st.store, without(f.entries, held)) {
 		f.say(held)
 		// The settlement itself is in no open batch: wait for it too.
 		if waitFor(2*time.Second, func() bool { return whole(t, st.store, f.entries) }) {
+			f.closing = nil
 			return nil
 		}
 	}
@@ -124,7 +126,7 @@ func compareWithoutAccidents(t *testing.T, fw *firmware, st *station, es []scena
 	if err := os.WriteFile(filepath.Join(keys, "case"), key, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	other.start()
+	other.startOnline()
 	calm.say(es)
 	eventually(t, 30*time.Second, "the calm day in the store", func() bool { return whole(t, other.store, es) })
 	other.stop()

@@ -1,0 +1,316 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"yuanlu/agent/config"
+	"yuanlu/agent/control"
+	"yuanlu/agent/ingest"
+	"yuanlu/agent/logbook"
+	"yuanlu/agent/refund"
+	"yuanlu/agent/refund/rules"
+)
+
+// rig is an agent with a link that the test speaks into.
+type rig struct {
+	agent    *Agent
+	book     *logbook.Book
+	notes    chan string // what the service manager was told
+	firmware net.Conn    // the other end of the port
+	config   *config.Config
+}
+
+func newRig(t *testing.T, more string, change func(*Options)) *rig {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "ya") // short: the path of a socket is bounded
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	text := "[terminal]\nid = \"t-1\"\n[case]\npending_grace = \"100ms\"\n[log]\nfile = \"none\"\n[[link]]\nname = \"pos\"\nwire = \"mispos\"\nport = \"/none\"\n[store]\ndir = \"" + dir + "/s\"\n" + more
+	c, err := config.Parse("f", []byte(text), config.Options{Wires: ingest.Wires()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	profile, err := ingest.DefaultProfile("mispos")
+	if err != nil {
+		t.Fatal(err)
+	}
+	near, far := net.Pipe()
+	r := &rig{notes: make(chan string, 1000), firmware: far, config: c, book: logbook.Open(logbook.Options{})}
+	o := Options{Config: c, Judge: refund.NewJudge(refund.DefaultSettings(), rules.All()), Severity: refund.Medium, Book: r.book,
+		Notify: func(s string) { r.notes <- s }, Now: time.Now, AskClock: func() (bool, time.Duration) { return true, 0 },
+		Links: []Link{{Config: c.Links[0], Profile: profile, Open: func(context.Context) (ingest.Port, string, error) { return near, "pipe", nil }}}}
+	if change != nil {
+		change(&o)
+	}
+	if r.agent, err = New(o); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// run starts the agent; stop ends it and gives what Run returned.
+func (r *rig) run(t *testing.T) (stop func() error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- r.agent.Run(ctx) }()
+	stopped := false
+	stop = func() error {
+		if stopped {
+			return nil
+		}
+		stopped = true
+		cancel()
+		select {
+		case err := <-ended:
+			return err
+		case <-time.After(StopWithin + time.Second):
+			return errors.New("the agent does not stop in time")
+		}
+	}
+	t.Cleanup(func() { _ = stop() })
+	return stop
+}
+
+// await waits until the service manager has been told something.
+func (r *rig) await(t *testing.T, part string) {
+	t.Helper()
+	deadline := time.After(20 * time.Second)
+	for {
+		select {
+		case s := <-r.notes:
+			if strings.Contains(s, part) {
+				return
+			}
+		case <-deadline:
+			t.Fatalf("never told %q", part)
+		}
+	}
+}
+
+// line waits for a line in the log.
+func (r *rig) line(t *testing.T, code string) logbook.Line {
+	t.Helper()
+	past, sub := r.book.Subscribe(1, func(l logbook.Line) bool { return l.Code == code })
+	defer sub.Cancel()
+	if len(past) > 0 {
+		return past[0]
+	}
+	select {
+	case l := <-sub.Lines():
+		return l
+	case <-time.After(20 * time.Second):
+		t.Fatalf("no line %s in the log", code)
+		return logbook.Line{}
+	}
+}
+
+func vector(t *testing.T, name string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("ingest/testdata/vectors", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []byte
+	for line := range strings.Lines(string(text)) {
+		line, _, _ = strings.Cut(line, "#")
+		for digits := strings.Join(strings.Fields(line), ""); len(digits) >= 2; digits = digits[2:] {
+			b := strings.IndexByte("0123456789ABCDEF", digits[0])<<4 | strings.IndexByte("0123456789ABCDEF", digits[1])
+			out = append(out, byte(b))
+		}
+	}
+	return out
+}
+
+func TestFromWireToCase(t *testing.T) {
+	r := newRig(t, "", nil)
+	stop := r.run(t)
+	r.await(t, "READY=1")
+	if _, err := r.firmware.Write(vector(t, "mispos-kinds.mispos.hex")); err != nil {
+		t.Fatal(err)
+	}
+	opened := r.line(t, "case.opened")
+	if !strings.HasPrefix(opened.Fields, "case=") || opened.Field("link") != "pos" || opened.Field("recipient") == "" {
+		t.Errorf("line %s", opened)
+	}
+	s := r.agent.Snapshot(t.Context())
+	if !s.Ready || len(s.Links) != 1 || s.Links[0].State != "online" || s.Links[0].FramesGood == 0 {
+		t.Errorf("snapshot %+v", s)
+	}
+	var told Snapshot
+	err := control.Call(t.Context(), r.config.Control.Socket, "status", nil, func(raw json.RawMessage) error { return json.Unmarshal(raw, &told) })
+	if err != nil || told.Terminal != "t-1" || told.Counts.Records == 0 || told.Outbox.LastSeq == 0 {
+		t.Errorf("status by the socket: %v, %+v", err, told.Counts)
+	}
+	if err := stop(); err != nil {
+		t.Errorf("stop: %v", err)
+	}
+	r.await(t, "STOPPING=1")
+	if err := control.Call(t.Context(), r.config.Control.Socket, "status", nil, nil); !errors.Is(err, control.ErrNotRunning) {
+		t.Errorf("after the stop: %v", err)
+	}
+}
+
+func TestSecondDaemonIsRefused(t *testing.T) {
+	first := newRig(t, "", nil)
+	first.run(t)
+	first.await(t, "READY=1")
+	second := newRig(t, "", func(o *Options) { o.Config = first.config })
+	err := second.agent.Run(t.Context())
+	if !errors.Is(err, ErrAnotherDaemon) || !strings.Contains(err.Error(), "process") {
+		t.Errorf("the second daemon: %v", err)
+	}
+	if err := control.Call(t.Context(), first.config.Control.Socket, "status", nil, nil); err != nil {
+		t.Errorf("the first one's socket: %v", err)
+	}
+}
+
+// A store that cannot be opened keeps nobody from starting: it is said, and tried
+// again until it works.
+func TestStoreComesLater(t *testing.T) {
+	r := newRig(t, "", nil)
+	dir := r.config.Store.Dir
+	if err := os.WriteFile(dir, []byte("in the way"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stop := r.run(t)
+	r.await(t, "STATUS=the store cannot be opened")
+	s := r.agent.Snapshot(t.Context())
+	if s.Verdict != "failing" || s.Ready || s.Problems[0].Code != "store_unavailable" {
+		t.Errorf("verdict %s, problems %+v", s.Verdict, s.Problems)
+	}
+	if err := os.Remove(dir); err != nil {
+		t.Fatal(err)
+	}
+	r.await(t, "READY=1")
+	if s := r.agent.Snapshot(t.Context()); s.Verdict == "failing" && s.Problems[0].Code == "store_unavailable" {
+		t.Errorf("still failing: %+v", s.Problems)
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestStopWhileTheStoreIsAway(t *testing.T) {
+	r := newRig(t, "", nil)
+	if err := os.WriteFile(r.config.Store.Dir, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stop := r.run(t)
+	r.await(t, "STATUS=the store cannot be opened")
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+// stalledReporter runs but makes no progress once it is stuck.
+type stalledReporter struct {
+	stuck    atomic.Bool
+	progress atomic.Uint64
+}
+
+func (s *stalledReporter) Run(ctx context.Context) error {
+	<-ctx.Done()
+	return nil
+}
+func (s *stalledReporter) Wake() {}
+func (s *stalledReporter) Status() ReporterStatus {
+	if !s.stuck.Load() {
+		s.progress.Add(1)
+	}
+	return ReporterStatus{Connected: true, Progress: s.progress.Load()}
+}
+
+func TestWatchdogIsFedOnlyWithProgress(t *testing.T) {
+	reporter := &stalledReporter{}
+	// The limit leaves room for the slowest idle goroutine (idleTick).
+	r := newRig(t, "", func(o *Options) {
+		o.Watchdog = 2 * idleTick
+		o.NewReporter = func(*Agent) (Reporter, error) { return reporter, nil }
+	})
+	r.run(t)
+	r.await(t, "READY=1")
+	r.await(t, "WATCHDOG=1")
+	reporter.stuck.Store(true)
+	stalled := r.line(t, "watchdog.stalled")
+	if stalled.Field("who") != "report" {
+		t.Errorf("stalled: %s", stalled)
+	}
+	r.line(t, "watchdog.stack")
+}
+
+// stubborn does not end when it is told to.
+func TestStopNamesWhoStays(t *testing.T) {
+	c := newCrew()
+	release := make(chan struct{})
+	c.start(layerReport, "mule", func(context.Context) error { <-release; return nil })
+	c.start(layerReport, "dog", func(ctx context.Context) error { <-ctx.Done(); return errors.New("bitten") })
+	err := c.stop(layerReport, time.Now().Add(50*time.Millisecond))
+	if err == nil || !strings.Contains(err.Error(), "mule") || !strings.Contains(err.Error(), "dog: bitten") {
+		t.Errorf("stop: %v", err)
+	}
+	close(release)
+	if err := c.stop(layerReport, time.Now().Add(5*time.Second)); err == nil || strings.Contains(err.Error(), "mule") {
+		t.Errorf("second stop: %v", err)
+	}
+}
+
+func TestTailArgs(t *testing.T) {
+	l := logbook.Line{Code: "case.opened", Fields: "case=1 link=pos", Level: 4}
+	for _, tt := range []struct {
+		args TailArgs
+		want bool
+	}{
+		{TailArgs{}, true}, {TailArgs{Level: 8}, false}, {TailArgs{Link: "pos"}, true}, {TailArgs{Link: "po"}, false}, {TailArgs{Cases: true}, true},
+	} {
+		if got := tt.args.Wants(l); got != tt.want {
+			t.Errorf("%+v: %v", tt.args, got)
+		}
+	}
+}
+
+func TestHealthVerdicts(t *testing.T) {
+	link := func(state string) LinkState { return LinkState{Name: "pos", State: state, Reason: "why"} }
+	tests := []struct {
+		name, want, code string
+		s                Snapshot
+	}{
+		{"all well", "ok", "", Snapshot{Links: []LinkState{link("online")}}},
+		{"one of two away", "degraded", "link_absent", Snapshot{Links: []LinkState{link("online"), link("absent")}}},
+		{"all away", "failing", "no_link", Snapshot{Links: []LinkState{link("absent"), link("denied")}}},
+		{"disabled ones do not count", "ok", "", Snapshot{Links: []LinkState{link("online"), link("disabled")}}},
+		{"outbox full", "failing", "outbox_full", Snapshot{Links: []LinkState{link("online")}, Outbox: Outbox{Unsequenced: 1}}},
+		{"outbox filling", "degraded", "outbox_filling", Snapshot{Links: []LinkState{link("online")}, Outbox: Outbox{Bytes: 90, LimitBytes: 100}}},
+		{"store", "failing", "store_unavailable", Snapshot{Links: []LinkState{link("online")}, StoreError: "x"}},
+		{"little disk", "degraded", "disk_low", Snapshot{Links: []LinkState{link("online")}, DiskFree: 1}},
+	}
+	r := newRig(t, "", nil)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.s.DiskFree == 0 {
+				tt.s.DiskFree = 1 << 40
+			}
+			tt.s.Clock.Synced = true
+			problems := r.agent.problems(&tt.s)
+			if got := verdictOf(problems); got != tt.want || tt.code != "" && problems[0].Code != tt.code {
+				t.Errorf("verdict %s, problems %+v", got, problems)
+			}
+			for _, p := range problems {
+				if p.Text.EN == "" || p.Text.ZH == "" || p.Remedy.EN == "" || p.Remedy.ZH == "" {
+					t.Errorf("%s lacks a text", p.Code)
+				}
+			}
+		})
+	}
+}
