@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -182,3 +183,61 @@ func benchmarkApply(b *testing.B, batch, history int) {
 func BenchmarkApply64(b *testing.B) { benchmarkApply(b, 64, 100_000) }
 
 func BenchmarkApply1(b *testing.B) { benchmarkApply(b, 1, 100_000) }
+
+// BenchmarkTemporary is what `check` does with a million records, without reading
+// the JSON: run it with -benchtime 1x.
+func BenchmarkTemporary(b *testing.B) {
+	records := 1_000_000
+	for range b.N {
+		d, err := OpenTemporary(context.Background(), Options{Judge: newJudge()})
+		must(b, err)
+		before := usageNow()
+		for at := 0; at < records; at += 500 {
+			a := sales(d.Keys(), at, 480)
+			for i := range 20 {
+				at2 := start.Add(time.Duration(at+1000) * time.Second)
+				a = append(a, refund.Arrival{Link: "pos", Sightings: []refund.Sighting{{
+					Record: refund.Seal(refundOf(at+i*20, at+480+i, card(at+i*20), at2), d.Keys()), Received: at2,
+				}}})
+			}
+			_, err := d.Apply(context.Background(), a)
+			must(b, err)
+		}
+		_, err = d.ReleaseAll(context.Background())
+		must(b, err)
+		report(b, before, records)
+		b.ReportMetric(residentMiB(), "MiB-resident")
+		b.ReportMetric(time.Since(before.at).Seconds(), "s")
+		must(b, d.Close())
+	}
+}
+
+func residentMiB() float64 {
+	text, _ := os.ReadFile("/proc/self/status")
+	for line := range strings.Lines(string(text)) {
+		if v, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			kb, _ := strconv.ParseFloat(strings.Fields(v)[0], 64)
+			return kb / 1024
+		}
+	}
+	return 0
+}
+
+// BenchmarkResident takes records with a million sales on disk, in a process of its
+// own that has only opened the store: run it with -benchtime 1x.
+func BenchmarkResident(b *testing.B) {
+	dir := filepath.Join(b.TempDir(), "s")
+	d := openTest(b, testOptions(dir))
+	fill(b, d, 0, 1_000_000)
+	must(b, d.Close())
+	for range b.N {
+		c := exec.Command(os.Args[0])
+		c.Env = append(os.Environ(), childDir+"="+dir, childWhat+"=resident", "GOMEMLIMIT=20MiB", "GOGC=50")
+		out, err := c.CombinedOutput()
+		must(b, err)
+		mib, err := strconv.ParseFloat(strings.TrimSpace(string(out)), 64)
+		must(b, err)
+		b.ReportMetric(mib, "MiB-resident")
+		b.ReportMetric(0, "ns/op")
+	}
+}

@@ -1,2 +1,72 @@
-// Package ledger is the durable truth of a terminal.
+// Package ledger is the durable truth of one terminal: records, verdicts, cases and
+// what waits for the back office, in one SQLite database. One exported method is one
+// transaction; when it returns nil, a power cut changes nothing about it.
+//
+// # The folder
+//
+//	yuanlu.db     the store (WAL, synchronous=FULL); its WAL and index beside it while open
+//	keys/token    token keys, newest first; keys/case, which never changes
+//	store-id      made when the first opening is complete: from then on what is missing is lost
+//	lock          flock; the pid, and "open" while the store is open
+//	ballast       4 MiB of room to delete and open with on a full disk
+//	quarantine/   what was found damaged
+//
+// Nothing in this process opens the database but through SQLite while it is open.
+// SQLite locks with OFD locks, which survive another part of the process doing so.
+//
+// # Tables
+//
+// migrations/0001.sql describes each. record holds every sighting; the row of a first
+// sighting is the event as completed by its copies. key holds what events are found
+// by: values that mostly grow, so its pages are written in order. Nothing is indexed
+// by a random value: the payers of sales are found by blocks of hashes (payer.go).
+// Rows of record, verdict and outbox have a checksum, because SQLite finds a broken
+// page and not a flipped bit in a text. Entries of key have none; a flipped bit there
+// is found if it puts them out of order.
+//
+// # Failure
+//
+// A commit that gives an error is unknown, not undone. After any I/O error the store
+// closes itself without a checkpoint, has the kernel forget the files' pages (after
+// a failed fsync they are clean and wrong), and the next call opens it with its
+// checks; every method gives ErrUnavailable meanwhile. The caller calls Apply again
+// with the same arrivals. This process is the only writer and numbers the records, so
+// whether a batch is on the disk is whether its numbers are; its arrivals are then
+// answered with what was decided, and not stored again (attempt.go). A full disk is
+// ErrDiskFull, leaves the store open for reading, and passes by itself.
+//
+// Damage never keeps the store from opening (salvage.go). A salvage begins a new
+// stream and tells every case again in it: which sequences the lost part had given
+// out cannot be known. The revisions of verdicts begin at 1 again.
+//
+// # What a crash leaves
+//
+// In the table, "the firmware sends it again" means that it got no confirm; the judge
+// takes what comes again for a copy, under the same case id.
+//
+//	killed                             state on reopen                                  test
+//	----------------------------------------------------------------------------------------------------------------
+//	after the keys are made            keys/ without a store, no store-id: the store    TestKilledAtEachStep/open.keys-1
+//	                                   is made, the keys stay
+//	after the store is made, before    the store is there, empty; store-id is written   TestKilledAtEachStep/open.store-1
+//	store-id
+//	before the commit of anything      as before it; the firmware sends it again        TestKilledAtEachStep/commit-N
+//	(records, release, sent, ack,
+//	retention)
+//	after the commit, before anybody   it is there; the firmware sends it again and     TestKilledAtEachStep/committed-N
+//	was told                           it is a copy; a case is sent with the same id
+//	after a commit that gave an error  there or not; either way as in the two above     TestIOErrors, TestALostCommitIsRecognised
+//	between PUBACK and its saving      sent again with the same id and sequence         TestKilledAtEachStep/committed-N
+//	before a new token key is written  the old ring; the rotation has not happened      TestKilledAtEachStep/rotate.write-1
+//	a checkpoint cut short             the WAL is whole and is played again             TestKilledAtRandomMoments
+//	after the damage was seen          seen again                                       TestKilledInASalvage/salvage.begin
+//	after "pending" says moving        the files are moved, then as below               TestKilledInASalvage/salvage.pending
+//	after they are moved               the new store is built                           TestKilledInASalvage/salvage.moved
+//	while it is built                  what was built is thrown away and built again    TestKilledInASalvage/{salvage.build,commit,committed}
+//	before it gets its name            built again                                      TestKilledInASalvage/salvage.rename
+//	before "pending" is removed        the new store stays                              TestKilledInASalvage/salvage.built
+//	at a random moment                 one of the above                                 TestKilledAtRandomMoments
+//
+// Source: contract/topics.md (case event, rules 1, 4, 5, 6, 8, 9), contract/records.md
+// (tokens), contract/verdicts.md § 2 (pending_grace), reference/reliability.md §§ 1.5, 4, 9.
 package ledger

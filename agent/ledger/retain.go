@@ -28,15 +28,15 @@ func (d *DB) Retain(ctx context.Context, now time.Time, step int) (removed int, 
 	if err != nil {
 		return 0, err
 	}
+	if err := d.sweepKeys(ctx); err != nil {
+		return removed, err
+	}
 	if err := d.dropKeys(ctx, now); err != nil {
 		return removed, err
 	}
 	d.keepBallast()
 	return removed, nil
 }
-
-// sweepStep is how many entries of the table key one call looks at per record.
-const sweepStep = 8
 
 func (t *tx) retain(now time.Time, step int) (int, error) {
 	if err := t.dropOld(now); err != nil {
@@ -58,11 +58,6 @@ func (t *tx) retain(now time.Time, step int) (int, error) {
 	}
 	if removed > 0 {
 		t.n.sweeping = true
-	}
-	if t.n.sweeping {
-		if err := t.sweepKeys(step * sweepStep); err != nil {
-			return 0, err
-		}
 	}
 	return removed, t.c.run(`PRAGMA incremental_vacuum(256)`)
 }
@@ -183,60 +178,76 @@ func dateOf(row *recordRow, r *refund.Record) string {
 	return timeOf(row.received).Format(time.DateOnly)
 }
 
-// sweepKeys looks at the next n entries of the table key and removes those whose
-// record is gone. An entry that is left finds nothing until then, so this may take
-// its time. A refund's entries are removed with it.
-func (t *tx) sweepKeys(n int) error {
-	s, err := t.c.prepare(`SELECT key.value, key.seq, record.seq IS NULL FROM key LEFT JOIN record ON record.seq = key.seq
- WHERE (key.value, key.seq) > (?1, ?2) ORDER BY key.value, key.seq LIMIT ?3`)
+// sweepStep is how many entries of the table key one call looks at.
+const sweepStep = 20_000
+
+// sweepKeys looks at the next entries of the table key and removes those whose
+// record is gone: with a sale go only its row, because nothing but the entries
+// themselves says which they are. An entry that is left finds nothing until then.
+// It looks on a reading connection, so records do not wait for it.
+func (d *DB) sweepKeys(ctx context.Context) error {
+	if err := d.acquire(ctx); err != nil {
+		return err
+	}
+	at, sweeping := d.now.swept, d.now.sweeping
+	d.release()
+	if !sweeping {
+		return nil
+	}
+	var dead []sweepPlace
+	seen := 0
+	err := d.read(ctx, func(c *conn) (err error) {
+		dead, at, seen, err = deadKeys(c, at)
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	at := t.n.swept
+	return d.write(ctx, func(t *tx) error {
+		for _, e := range dead {
+			s, err := t.c.prepare(`DELETE FROM key WHERE value = ?1 AND seq = ?2`)
+			if err != nil {
+				return err
+			}
+			s.bindBlob(1, []byte(e.value))
+			s.bindInt(2, e.seq)
+			if err := s.run(); err != nil {
+				return err
+			}
+		}
+		t.n.swept = at
+		if seen < sweepStep {
+			t.n.swept, t.n.sweeping = sweepPlace{}, false
+		}
+		return nil
+	})
+}
+
+// deadKeys gives the entries after a place whose record is gone, and how far it looked.
+func deadKeys(c *conn, at sweepPlace) (dead []sweepPlace, end sweepPlace, seen int, err error) {
+	s, err := c.prepare(`SELECT key.value, key.seq, record.seq IS NULL FROM key LEFT JOIN record ON record.seq = key.seq
+ WHERE (key.value, key.seq) > (?1, ?2) ORDER BY key.value, key.seq LIMIT ?3`)
+	if err != nil {
+		return nil, at, 0, err
+	}
 	s.bindBlob(1, []byte(at.value))
 	s.bindInt(2, at.seq)
-	s.bindInt(3, int64(n))
-	type entry struct {
-		value string
-		seq   int64
-	}
-	var dead []entry
-	seen := 0
+	s.bindInt(3, sweepStep)
+	defer s.reset()
 	for {
 		more, err := s.step()
-		if err != nil {
-			s.reset()
-			return err
-		}
-		if !more {
-			break
+		if err != nil || !more {
+			return dead, at, seen, err
 		}
 		seen++
 		at = sweepPlace{string(s.view(0)), s.int(1)}
 		if s.int(2) != 0 {
-			dead = append(dead, entry(at))
+			dead = append(dead, at)
 		}
 	}
-	s.reset()
-	for _, e := range dead {
-		del, err := t.c.prepare(`DELETE FROM key WHERE value = ?1 AND seq = ?2`)
-		if err != nil {
-			return err
-		}
-		del.bindBlob(1, []byte(e.value))
-		del.bindInt(2, e.seq)
-		if err := del.run(); err != nil {
-			return err
-		}
-	}
-	t.n.swept = at
-	if seen < n {
-		t.n.swept, t.n.sweeping = sweepPlace{}, false
-	}
-	return nil
 }
 
-// sweepPlace is how far sweepKeys has come.
+// sweepPlace is an entry of the table key, and how far sweepKeys has come.
 type sweepPlace struct {
 	value string
 	seq   int64

@@ -60,6 +60,8 @@ func child(dir string) int {
 		}
 	case "commits":
 		err = commits(o)
+	case "resident":
+		err = resident(o)
 	default:
 		err = script(o, os.Stdout)
 	}
@@ -68,6 +70,23 @@ func child(dir string) int {
 		return 1
 	}
 	return 0
+}
+
+// resident takes 20 000 records in batches of 64 and prints the most memory it was seen with.
+func resident(o Options) error {
+	d, err := Open(context.Background(), o)
+	if err != nil {
+		return err
+	}
+	most := residentMiB()
+	for i := 0; i < 20_000; i += 64 {
+		if _, err := d.Apply(context.Background(), sales(d.Keys(), 2_000_000+i, 64)); err != nil {
+			return err
+		}
+		most = max(most, residentMiB())
+	}
+	fmt.Printf("%.1f\n", most)
+	return d.Close()
 }
 
 // commits applies 50 single sales.
