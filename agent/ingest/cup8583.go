@@ -54,6 +54,7 @@ func (w *cupWire) done() Step {
 // of cup8583.Layout.Decode.
 func (w *cupWire) Frame(f frame.Frame, now Clock) (Step, error) {
 	m := w.message
+	defer func() { *m = cup8583.Message{} }() // nothing clear is kept
 	if err := w.profile.layout.Decode(m, f.Data); err != nil {
 		return Step{}, err
 	}

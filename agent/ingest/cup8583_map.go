@@ -94,6 +94,9 @@ func (w *cupWire) kindOf(mti string, f *cupFacts) (refund.Kind, bool) {
 func (w *cupWire) record(mti string, req, resp *cupFacts) (d Decoded, ok bool) {
 	f := merged(req, resp)
 	kind, ok := w.kindOf(mti, &f)
+	if !ok && req != nil {
+		kind, ok = w.kindOf(mti, req) // the response says something that fits no line
+	}
 	if !ok || kind == cupIgnored {
 		return Decoded{}, false
 	}

@@ -123,10 +123,7 @@ func (p *cupProfile) finish() error {
 	p.layout, p.timeout = layout, time.Duration(p.timeoutSeconds)*time.Second
 	p.rows = p.rows[:0]
 	for key, kind := range p.kinds {
-		part := strings.Fields(strings.ReplaceAll(key, "*", "_"))
-		for i := range part {
-			part[i] = strings.Trim(part[i], "_")
-		}
+		part := strings.Split(strings.ReplaceAll(key, "*", ""), " ")
 		p.rows = append(p.rows, cupRow{part[0], part[1], part[2], part[3], kind})
 	}
 	sort.Slice(p.rows, func(i, j int) bool { return fmt.Sprint(p.rows[i]) < fmt.Sprint(p.rows[j]) })

@@ -70,7 +70,7 @@ func (d *decoder) tag(tag uint32, at int, value []byte) error {
 			c.par = sensitive.New(strings.TrimRight(string(value), " "))
 		}
 	case tagRequestor, tagFormIndic:
-		c.device = true
+		c.device = c.device || len(value) > 0
 	}
 	return nil
 }
