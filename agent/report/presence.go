@@ -22,6 +22,7 @@ const (
 type presence struct {
 	s       *session
 	state   string            // as last said
+	reason  string            // likewise
 	since   topics.Time       // of state
 	links   map[string]string // name → state and reason as last said
 	summary []byte            // as last said, without its time
@@ -170,9 +171,7 @@ func (p *presence) current(h topics.Health) (state, reason string) {
 func (p *presence) sayState(ctx context.Context) error {
 	state, reason := p.current(p.s.r.health(p.s.id))
 	if reason == "" {
-		if reason = "reconnect"; !p.s.r.firstSaid.Load() {
-			reason = "start"
-		}
+		reason = p.goodReason(state)
 	}
 	err := p.say(ctx, state, reason)
 	if err == nil {
@@ -181,11 +180,25 @@ func (p *presence) sayState(ctx context.Context) error {
 	return err
 }
 
+// goodReason is why the state is online: what has led to it.
+func (p *presence) goodReason(state string) string {
+	switch {
+	case state == p.state:
+		return p.reason
+	case !p.s.r.firstSaid.Load(), p.state == topics.StateStarting:
+		return "start"
+	case p.state == "":
+		return "reconnect"
+	}
+	return "recovered"
+}
+
 func (p *presence) say(ctx context.Context, state, reason string) error {
 	now := topics.At(p.s.r.o.Now())
 	if state != p.state {
 		p.state, p.since = state, now
 	}
+	p.reason = reason
 	return p.send(ctx, "state", p.s.r.o.Names.State(),
 		&topics.State{V: 1, State: state, Session: p.s.id, Since: p.since, Reason: reason, TS: now})
 }

@@ -1,6 +1,7 @@
 package report_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"yuanlu/agent/refund"
@@ -78,8 +80,8 @@ func (m *memory) addEvent(typ, subject string, data map[string]any) {
 }
 
 func (m *memory) put(n refund.Notice) {
-	m.entries = append(m.entries, &entry{n: n})
-	slices.SortStableFunc(m.entries, func(a, b *entry) int { return int(a.n.Entry>>8-b.n.Entry>>8) + int(a.n.Entry&255-b.n.Entry&255) })
+	at, _ := slices.BinarySearchFunc(m.entries, n.Entry, func(e *entry, number int64) int { return cmp.Compare(e.n.Entry, number) })
+	m.entries = slices.Insert(m.entries, at, &entry{n: n})
 }
 
 func (m *memory) Due(_ context.Context, now time.Time, limit int) ([]refund.Notice, time.Time, error) {
@@ -104,14 +106,18 @@ func (m *memory) Due(_ context.Context, now time.Time, limit int) ([]refund.Noti
 func (m *memory) Sent(_ context.Context, entries []int64, retry time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.entries = slices.DeleteFunc(m.entries, func(e *entry) bool {
-		if !slices.Contains(entries, e.n.Entry) {
-			return false
+	for _, number := range entries {
+		at, ok := slices.BinarySearchFunc(m.entries, number, func(e *entry, number int64) int { return cmp.Compare(e.n.Entry, number) })
+		if !ok {
+			continue
 		}
+		e := m.entries[at]
 		e.n.Attempt, e.due, e.sent = e.n.Attempt+1, retry, true
 		m.sent = max(m.sent, e.n.Sequence)
-		return e.n.Class == refund.NoticeEvent
-	})
+		if e.n.Class == refund.NoticeEvent {
+			m.entries = slices.Delete(m.entries, at, at+1)
+		}
+	}
 	return m.broken
 }
 
@@ -304,6 +310,12 @@ func (g *rig) sequences() (list []int) {
 		list = append(list, n)
 	}
 	return list
+}
+
+// pass lets virtual time pass in a synctest bubble, and everything settle.
+func pass(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
 }
 
 func ack(seq int64) []byte {

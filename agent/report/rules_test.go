@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -42,8 +43,7 @@ func TestRule02_InOrderAtMost16InFlightCasesFirst(t *testing.T) {
 				}
 			}
 		})
-		time.Sleep(20 * time.Second)
-		synctest.Wait()
+		pass(20 * time.Second)
 		if got := g.sequences(); !slices.Equal(got, upTo(50)) {
 			t.Errorf("sequences %v", got)
 		}
@@ -79,11 +79,10 @@ func TestRule02_NewCaseOvertakesEvents(t *testing.T) {
 				g.out.addEvent("link.lost", "link/pos", nil)
 			}
 		})
-		time.Sleep(10 * time.Second)
+		pass(10 * time.Second)
 		g.out.addCase()
 		g.Wake()
-		time.Sleep(10 * time.Second)
-		synctest.Wait()
+		pass(10 * time.Second)
 		if len(g.on(names.Case())) != 1 || len(g.on(names.Event())) > 400 {
 			t.Errorf("%d cases after %d events", len(g.on(names.Case())), len(g.on(names.Event())))
 		}
@@ -106,8 +105,7 @@ func TestRule03_NothingIsSentWithoutPuback(t *testing.T) {
 			g.out.addCase()
 		}
 		g.Wake()
-		time.Sleep(time.Hour)
-		synctest.Wait()
+		pass(time.Hour)
 		if cases, sent := g.out.waiting(); cases != 3 || sent != 0 {
 			t.Errorf("%d cases wait, %d of them count as sent; none was acknowledged by the broker", cases, sent)
 		}
@@ -130,8 +128,7 @@ func TestRule03_RefusedSubscriptionIsAnEventNothingMore(t *testing.T) {
 		}
 		g := start(t, f)
 		g.out.addCase()
-		time.Sleep(10 * time.Second)
-		synctest.Wait()
+		pass(10 * time.Second)
 		states := g.on(names.State())
 		if len(states) == 0 || states[0]["state"] != "degraded" || states[0]["reason"] != "subscription_refused" {
 			t.Errorf("states %v", states)
@@ -151,22 +148,19 @@ func TestRule04_PubackIsSentAckIsDelivered(t *testing.T) {
 			g.out.addCase()
 		}
 		g.Wake()
-		time.Sleep(time.Second)
-		synctest.Wait()
+		pass(time.Second)
 		if cases, sent := g.out.waiting(); cases != 5 || sent != 5 {
 			t.Errorf("after PUBACK: %d wait, %d sent; want 5, 5", cases, sent)
 		}
 		f.Push(names.Ack(), []byte(`{"stream":"another","acked_seq":5}`), false)
 		f.Push(names.Ack(), ack(3), false)
 		f.Push(names.Ack(), ack(1), false) // never backwards
-		time.Sleep(time.Second)
-		synctest.Wait()
+		pass(time.Second)
 		if cases, _ := g.out.waiting(); cases != 2 {
 			t.Errorf("after ack of 3: %d wait, want 2", cases)
 		}
 		f.Push(names.Ack(), ack(99), false) // not past what was sent
-		time.Sleep(5 * time.Second)
-		synctest.Wait()
+		pass(5 * time.Second)
 		sums := g.on(names.CaseSummary())
 		if last := sums[len(sums)-1]; last["acked_seq"] != 5.0 || last["last_seq"] != 5.0 {
 			t.Errorf("summary %v", last)
@@ -182,8 +176,7 @@ func TestRule04_BrokerModeNeedsNoAck(t *testing.T) {
 			g.out.addCase()
 		}
 		g.Wake()
-		time.Sleep(time.Second)
-		synctest.Wait()
+		pass(time.Second)
 		if cases, _ := g.out.waiting(); cases != 0 {
 			t.Errorf("%d cases wait", cases)
 		}
@@ -203,12 +196,11 @@ func TestRule05_SentAgainAfter30sDoublingTo15min(t *testing.T) {
 			return false
 		}
 		g := start(t, f)
-		time.Sleep(time.Second)
+		pass(time.Second)
 		began = time.Now()
 		g.out.addCase()
 		g.Wake()
-		time.Sleep(time.Hour)
-		synctest.Wait()
+		pass(time.Hour)
 		want := []time.Duration{0, 30, 90, 210, 450, 930, 1830, 2730}
 		for i := range want {
 			want[i] *= time.Second
@@ -225,8 +217,7 @@ func TestRule05_SentAgainAfter30sDoublingTo15min(t *testing.T) {
 			t.Error("nobody acknowledges, and nobody says so")
 		}
 		f.Push(names.Ack(), ack(1), false)
-		time.Sleep(time.Minute)
-		synctest.Wait()
+		pass(time.Minute)
 		if len(g.Status().Problems) != 0 {
 			t.Errorf("problems %v", g.Status().Problems)
 		}
@@ -247,10 +238,9 @@ func TestRule06_QuarantineAndTheQueueGoesOn(t *testing.T) {
 			g.out.change(3, func(n *refund.Notice) { n.Data = []byte(`{"case_id":"x"}`) })
 			g.out.addEvent("Not An Event Type", "x", nil)
 		})
-		time.Sleep(time.Second)
+		pass(time.Second)
 		f.Push(names.Ack(), fmt.Appendf(nil, `{"stream":%q,"nack":[{"seq":4,"code":"schema","message":"no"},{"seq":77,"code":"x"}]}`, stream), false)
-		time.Sleep(5 * time.Second)
-		synctest.Wait()
+		pass(5 * time.Second)
 		if got := g.sequences(); !slices.Equal(got, []int{1, 4, 5}) {
 			t.Errorf("sent %v", got)
 		}
@@ -277,21 +267,19 @@ func TestRule07_CasesWaitForTheHost(t *testing.T) {
 			return false
 		}
 		g := start(t, f, func(g *rig, o *report.Options) { o.HostID = "desk"; g.out.addCase() })
-		time.Sleep(5 * time.Minute)
-		synctest.Wait()
+		pass(5 * time.Minute)
 		if n, h := len(g.on(names.Case())), len(g.on(names.Health())); n != 0 || h < 4 {
 			t.Errorf("%d cases and %d healths while the host is offline", n, h)
 		}
 		f.Push(names.HostState("desk"), []byte(`{"online":true,"timestamp":999}`), false) // older: ignored
 		f.Push(names.HostState("desk"), []byte(`{"online":1}`), false)
 		f.Push(names.HostState("other"), []byte(`{"online":true,"timestamp":2000}`), false)
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if n := len(g.on(names.Case())); n != 0 {
 			t.Errorf("%d cases after an older presence", n)
 		}
 		f.Push(names.HostState("desk"), []byte(`{"online":true,"timestamp":1001}`), false)
-		time.Sleep(time.Second)
-		synctest.Wait()
+		pass(time.Second)
 		if n := len(g.on(names.Case())); n != 1 {
 			t.Errorf("%d cases although the host is back", n)
 		}
@@ -302,8 +290,7 @@ func TestRule07_CasesWaitForTheHost(t *testing.T) {
 func TestRule07_UnknownHostHoldsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := start(t, &brokertest.Fake{}, func(g *rig, o *report.Options) { o.HostID = "desk"; g.out.addCase() })
-		time.Sleep(5 * time.Second)
-		synctest.Wait()
+		pass(5 * time.Second)
 		if n := len(g.on(names.Case())); n != 1 {
 			t.Errorf("%d cases, although no host has ever said anything", n)
 		}
@@ -324,7 +311,7 @@ func TestRule10_FullJitterFrom1sTo60s(t *testing.T) {
 		var at []time.Time
 		d := dialer(func(int) (report.Broker, error) { at = append(at, time.Now()); return nil, errors.New("no broker") })
 		g := startWith(t, nil, d.dial(), func(_ *rig, o *report.Options) { o.Rand = func() float64 { return 0.5 } })
-		time.Sleep(10 * time.Minute)
+		pass(10 * time.Minute)
 		g.stop()
 		var gaps []time.Duration
 		for i := 1; i < len(at); i++ {
@@ -354,8 +341,7 @@ func TestRule10_OnlyAGoodConnectionResets(t *testing.T) {
 				return false
 			}
 			g := start(t, f, func(_ *rig, o *report.Options) { o.Rand = func() float64 { return 1 } })
-			time.Sleep(20 * time.Minute)
-			synctest.Wait()
+			pass(20 * time.Minute)
 			// In 1200 s: 59 s each and 1, 2, 4 … 60 s between them, or 61 s and always 1 s.
 			n := len(f.Conns())
 			if tc.reset && n != 20 || !tc.reset && n != 13 {
@@ -370,22 +356,22 @@ func TestRule11_KickedTwiceWithinTwoMinutes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &brokertest.Fake{}
 		g := start(t, f)
-		kick := func() { f.CloseAll(); time.Sleep(5 * time.Second); synctest.Wait() }
-		time.Sleep(5 * time.Minute)
+		kick := func() { f.CloseAll(); pass(5 * time.Second) }
+		pass(5 * time.Minute)
 		kick()
-		time.Sleep(5 * time.Minute)
+		pass(5 * time.Minute)
 		if kick(); g.sawEvent("duplicate_client_id") {
 			t.Error("two kicks five minutes apart count")
 		}
 		if kick(); !g.sawEvent("duplicate_client_id") {
 			t.Error("two kicks within two minutes do not count")
 		}
-		time.Sleep(time.Second)
+		pass(time.Second)
 		states := g.on(names.State())
 		if last := states[len(states)-1]; last["state"] != "degraded" || last["reason"] != "duplicate_client_id" {
 			t.Errorf("state %v", last)
 		}
-		time.Sleep(15 * time.Minute)
+		pass(15 * time.Minute)
 		if len(g.Status().Problems) != 0 {
 			t.Errorf("problems a quarter of an hour later: %v", g.Status().Problems)
 		}
@@ -397,25 +383,22 @@ func TestRule11_KickedTwiceWithinTwoMinutes(t *testing.T) {
 func TestRule11_RestartedBrokerIsNoKick(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &brokertest.Fake{}
-		away := false
-		var g *rig
-		g = start(t, f, func(_ *rig, o *report.Options) {
+		var away atomic.Bool
+		g := start(t, f, func(_ *rig, o *report.Options) {
 			dial := o.Dial
 			o.Dial = func(ctx context.Context, topic string, will []byte) (report.Broker, error) {
-				if away {
-					away = false
+				if away.CompareAndSwap(true, false) {
 					return nil, io.ErrClosedPipe
 				}
 				return dial(ctx, topic, will)
 			}
 		})
 		for range 5 {
-			time.Sleep(20 * time.Second)
-			synctest.Wait()
-			away = true
+			pass(20 * time.Second)
+			away.Store(true)
 			f.CloseAll()
 		}
-		time.Sleep(20 * time.Second)
+		pass(20 * time.Second)
 		if g.sawEvent("duplicate_client_id") {
 			t.Error("restarts taken for a second client")
 		}
