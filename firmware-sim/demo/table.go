@@ -63,7 +63,7 @@ func compare(c *crew, desk *backOffice) *result {
 	for _, s := range c.stations {
 		l := line{Terminal: s.model, Wire: s.wire}
 		for _, e := range s.ledger() {
-			if e.Record.Copy == "reprint" {
+			if e.Record.Copy == "reprint" || e.Record.Copy == "upload" {
 				continue
 			}
 			l.Records++

@@ -115,6 +115,9 @@ func (b *Book) settleLoose(sale *deed) {
 		return
 	}
 	b.loose = slices.DeleteFunc(b.loose, func(d *deed) bool {
+		if !mayOwn(&sale.rec, &d.rec) {
+			return d.undone
+		}
 		v := b.judge(d)
 		if v.original == nil || d.undone {
 			return d.undone
@@ -170,6 +173,16 @@ func (b *Book) copyOf(r *wire.Record) bool {
 		return true
 	}
 	return false
+}
+
+// mayOwn says whether a sale could be the original of a refund: a quick look before a judgement.
+func mayOwn(sale, back *wire.Record) bool {
+	o := &back.Original
+	if !given(o.ChannelTxn) && !given(o.OrderNo) && !given(o.RRN) && !given(o.Stan) {
+		return Compare(sale.Party, back.Party).Recipient == "same" || Compare(sale.Party, back.Party).Recipient == "equivalent"
+	}
+	return given(o.ChannelTxn) && o.ChannelTxn == sale.ChannelTxn || given(o.OrderNo) && o.OrderNo == sale.OrderNo ||
+		given(o.RRN) && o.RRN == sale.RRN || given(o.Stan) && o.Stan == sale.Stan
 }
 
 func (b *Book) undo(terminal, batch, stan string) {

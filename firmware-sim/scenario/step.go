@@ -35,7 +35,6 @@ type Step struct {
 	Account string `json:"account,omitempty"` // refunds of wallets: other_app (openid of another appid), logon, none
 	For     string `json:"for,omitempty"`     // wait: how long, as in 36h or 90m
 	On      bool   `json:"on,omitempty"`      // train: begin (true) or end
-	Late    bool   `json:"late,omitempty"`    // cup8583: the answer comes after the agent stopped waiting
 	Coupon  int64  `json:"coupon,omitempty"`  // smart wallets: fen that a coupon paid
 }
 

@@ -46,6 +46,9 @@ func (t *Terminal) refund(s scenario.Step) (*scenario.Entry, error) {
 	if to == "" {
 		to = fmt.Sprintf("c%04d", t.rng.IntN(2000))
 	}
+	if t.o.Wire == "cup8583" && to == "merchant" {
+		return nil, fmt.Errorf("%w: to: host messages show card numbers only", ErrStep)
+	}
 	if channel != "card" && (d == nil || to == "merchant" && t.o.Wire != "smart") {
 		return nil, fmt.Errorf("%w: a %s refund names its order, and goes to a customer", ErrStep, channel)
 	}
@@ -169,6 +172,9 @@ func (t *Terminal) pointer(r *wire.Record, s scenario.Step, o *wire.Record) {
 	default:
 		r.Original.RRN = o.RRN
 	}
+	if t.o.Wire == "cup8583" && o.Channel == "unionpay_qr" {
+		r.Original.ChannelTxn, r.Original.Stan, r.Original.Batch = o.ChannelTxn, o.Stan, o.Batch
+	}
 }
 
 // recipient writes who gets the money, as far as the wire shows it.
@@ -194,7 +200,7 @@ func (t *Terminal) recipient(r *wire.Record, s scenario.Step, d *deal, to string
 		return
 	}
 	switch {
-	case s.Account == "none", t.o.Wire == "smart" && r.Channel == "wechat":
+	case s.Account == "none", t.o.Wire == "cup8583", t.o.Wire == "smart" && r.Channel == "wechat":
 	case s.Account == "other_app" && r.Channel == "wechat":
 		r.Party = wire.Party{Scheme: "wechat_openid", Namespace: otherAppid, ID: c.OtherOpenID}
 	case s.Account == "logon" && r.Channel == "alipay":

@@ -31,7 +31,15 @@ func (t *Terminal) reprint() []scenario.Entry {
 	var out []scenario.Entry
 	for _, e := range t.open {
 		e.Record.Copy = "reprint"
-		e.Asked = false
+		e.Asked, e.Truth, e.Revises = false, nil, nil
+		if t.o.Wire == "cup8583" {
+			// The host messages know no reprint; refunds, completions and adjusts can be uploaded once more.
+			if k := e.Record.Kind; k != "refund" && k != "completion" && k != "adjust" || e.Record.Outcome != "approved" {
+				continue
+			}
+			e.Record.Copy = "upload"
+			e.Record.RRN, e.Record.AuthCode, e.Record.ResponseCode = "", "", ""
+		}
 		out = append(out, e)
 	}
 	return out
@@ -47,7 +55,7 @@ func (t *Terminal) reverse(s scenario.Step, d *deal) (*scenario.Entry, error) {
 	r := o
 	r.Kind, r.Outcome, r.ResponseCode, r.At = "reversal", "approved", "00", t.now.Truncate(time.Second)
 	decide(&r, s.Outcome)
-	r.RRN, r.AuthCode, r.Original = "", "", wire.Original{}
+	r.RRN, r.AuthCode, r.ChannelTxn, r.Original = rrn(&o), "", "", wire.Original{}
 	t.fit(&r)
 	e := t.enter(s, r, d.entry.Payer, "", nil)
 	if r.Outcome == "approved" {
@@ -74,6 +82,26 @@ func (t *Terminal) fit(r *wire.Record) {
 		if moneyBack(r.Kind) {
 			r.OrderNo = ""
 		}
+	case "cup8583":
+		t.fitCup(r)
+	}
+}
+
+// fitCup leaves out what host messages do not show. A transaction without an answer has no code and no numbers; only
+// chip data tell of the account behind a card.
+func (t *Terminal) fitCup(r *wire.Record) {
+	r.Operator, r.Funding, r.OrderNo, r.RefundNo, r.ChannelRefund, r.Signature = "", "", "", "", "", ""
+	if r.Kind == "settlement" {
+		r.ResponseCode = ""
+	}
+	if r.Outcome == "unknown" {
+		r.ResponseCode, r.RRN, r.AuthCode, r.ChannelTxn = "", "", "", ""
+	}
+	if r.Entry != "chip" && r.Entry != "contactless" {
+		r.Party.PAR = ""
+	}
+	if r.Channel == "unionpay_qr" {
+		r.Party, r.Entry = wire.Party{}, "qr_shown"
 	}
 }
 

@@ -105,6 +105,9 @@ func (s *Source) Next() ([]scenario.Entry, error) {
 	if s.crowd && len(s.script) == 0 {
 		return s.t.Next()
 	}
+	if s.between > 0 && len(s.t.queue) > 0 {
+		return s.t.Next() // a customer who has begun is served to the end
+	}
 	if s.came < s.between && s.line < len(s.script) && s.script[s.line].Do != "wait" {
 		s.came++
 		return s.t.Next()
@@ -133,7 +136,7 @@ func (s *Source) Resume(had []scenario.Entry) error {
 			return fmt.Errorf("%w: entry %d: %w", ErrJournal, i+1, err)
 		}
 		for k := range out {
-			if out[k].Record.Copy == "reprint" {
+			if printedAgain(&out[k]) {
 				continue
 			}
 			a, err := json.Marshal(out[k].Record)

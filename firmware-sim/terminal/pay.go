@@ -119,6 +119,9 @@ func (t *Terminal) numbers(r *wire.Record) {
 		if answered {
 			r.RRN = rrn(r)
 		}
+		if r.Outcome == "approved" && t.o.Wire != "mispos" {
+			r.ChannelTxn = t.channelNumber(r)
+		}
 	default:
 		if r.Outcome == "approved" {
 			r.ChannelTxn = t.channelNumber(r)
@@ -140,6 +143,8 @@ func (t *Terminal) channelNumber(r *wire.Record) string {
 		return "5030000000" + day + tail
 	case "alipay":
 		return day + "2200140000" + tail
+	case "unionpay_qr":
+		return day + "000" + tail // 21 digits, as queryId
 	}
 	return "JD" + day + tail
 }

@@ -146,7 +146,7 @@ func (p *Player) play(ctx context.Context) error {
 
 // one journals an entry and says it.
 func (p *Player) one(ctx context.Context, e *scenario.Entry) error {
-	if p.o.Journal != nil && e.Record.Copy != "reprint" {
+	if p.o.Journal != nil && !printedAgain(e) {
 		if err := p.o.Journal.Add(e); err != nil {
 			return err
 		}
@@ -155,6 +155,11 @@ func (p *Player) one(ctx context.Context, e *scenario.Entry) error {
 		return err
 	}
 	return p.utter(ctx, e)
+}
+
+// printedAgain says whether an entry is an earlier one printed once more, which is nothing that happened.
+func printedAgain(e *scenario.Entry) bool {
+	return e.Record.Copy == "reprint" || e.Record.Copy == "upload"
 }
 
 // utter says an entry on the line, whatever happens to the line meanwhile.

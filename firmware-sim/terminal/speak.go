@@ -19,6 +19,9 @@ func NewSpeaker(model, wireName string) (*Speaker, error) {
 		// The e-sign model has no printer: it says the last record again instead of printing it.
 		return &Speaker{mispos: &wire.Mispos{LastReprint: model == "e-sign"}}, nil
 	}
+	if wireName == "cup8583" {
+		return &Speaker{other: &wire.Cup8583{ICData: true}}, nil
+	}
 	e, err := wire.NewEncoder(wireName)
 	return &Speaker{other: e}, err
 }
