@@ -4,8 +4,6 @@ import (
 	"encoding/binary"
 	"strconv"
 
-	"github.com/moov-io/iso8583/encoding"
-
 	"yuanlu/protocol/sensitive"
 )
 
@@ -72,11 +70,7 @@ func (d *decoder) envelope() error {
 	if i := badNibble(raw, 2*mtiSize); i >= 0 {
 		return d.fail("MTI", d.at, "no digit at place "+strconv.Itoa(i), "4 digits")
 	}
-	mti, _, err := encoding.BCD.Decode(raw, 2*mtiSize)
-	if err != nil {
-		return d.fail("MTI", d.at, "no digits", "4 digits")
-	}
-	m.mti = string(mti)
+	m.mti = digitsOf(raw, 0, 2*mtiSize)
 	d.at += mtiSize
 	return nil
 }
@@ -136,11 +130,7 @@ func (d *decoder) field(n int) error {
 	if dropped(n) {
 		return nil
 	}
-	value, _, err := f.enc.Decode(raw, size)
-	if err != nil {
-		return d.fail(f.name, from, "a value that cannot be read", "its format")
-	}
-	d.message.put(n, string(value))
+	d.message.put(n, f.value(raw, size))
 	return nil
 }
 
@@ -158,9 +148,16 @@ func (d *decoder) size(f *fieldCodec) (int, error) {
 			return 0, d.fail(f.name, d.at, "a length with no digit at place "+strconv.Itoa(i), "digits")
 		}
 	}
-	n, _, err := f.pref.DecodeLength(1<<16, raw)
-	if err != nil {
-		return 0, d.fail(f.name, d.at, "a length that cannot be read", "a number")
+	base := 100
+	if d.layout.opt.BinaryLengths {
+		base = 256
+	}
+	n := 0
+	for _, c := range raw {
+		if base == 100 {
+			c = c>>4*10 + c&15
+		}
+		n = n*base + int(c)
 	}
 	if n > f.Size {
 		return 0, d.fail(f.name, d.at, "a greater length", "at most "+strconv.Itoa(f.Size))
@@ -196,6 +193,28 @@ func (f *fieldCodec) check(raw []byte, size int) (at int, got, want string) {
 		}
 	}
 	return 0, "", ""
+}
+
+// value reads a value that check found nothing wrong with.
+func (f *fieldCodec) value(raw []byte, size int) string {
+	if f.Form != Digits {
+		return string(raw)
+	}
+	first := 0
+	if f.Right {
+		first = size % 2
+	}
+	return digitsOf(raw, first, size)
+}
+
+// digitsOf gives n nibbles from the first on, which are digits.
+func digitsOf(raw []byte, first, n int) string {
+	var short [64]byte
+	out := short[:0]
+	for i := first; i < first+n; i++ {
+		out = append(out, '0'+nibble(raw, i))
+	}
+	return string(out)
 }
 
 func nibble(b []byte, i int) byte {
