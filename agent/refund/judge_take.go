@@ -134,6 +134,7 @@ func (w *work) finish() error {
 		if err != nil {
 			return err
 		}
+		w.seen, w.seenKeys = unfound, []Key{{Kind: KeyUnfound}}
 		for _, e := range unfound {
 			w.toJudge.add(e.Seq)
 		}

@@ -129,10 +129,8 @@ func (v *view) event(seq int64) (*Event, error) {
 	if e, ok := v.changed[seq]; ok {
 		return e, nil
 	}
-	for _, e := range v.seen {
-		if e.Seq == seq {
-			return e, nil
-		}
+	if i, ok := slices.BinarySearchFunc(v.seen, seq, func(e *Event, s int64) int { return cmp.Compare(e.Seq, s) }); ok {
+		return v.seen[i], nil
 	}
 	for e, err := range v.h.Range(seq, seq) {
 		if err != nil {

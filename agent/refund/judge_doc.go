@@ -1,0 +1,75 @@
+// # What a verdict depends on
+//
+// The verdict about a refund or void R (its seq is r) is a function of
+//
+//   - R's own event: its record as completed, and whether it is undone;
+//   - the candidates: the sales and completions, of whichever merchant, that own a
+//     number R points at, or, if R points at nothing, that share a token with its
+//     recipient; of each its record, whether it is undone, and the adjusts that
+//     name it;
+//   - the refunds and voids before r whose verdict names one of those candidates as
+//     original: voids for "effective" and "voided", refunds for "counted", for the
+//     corrected refund and for the reissue rules;
+//   - the bounds of the journal, in lines 5 to 7 of "No hit" only.
+//
+// Nothing in it looks at a refund or void after r. So verdicts can be judged in seq
+// order, each once, and one that changes can only matter to later ones: judgeAll is
+// a loop that ends, and what it leaves is the fixed point. Whether an event is undone
+// depends on reversals, which nothing undoes, and on void_refunds, which only
+// reversals undo: copy_undo.go settles void_refunds first and the rest after.
+//
+// # What a record wakes
+//
+// Who depends on a sale points at one of its numbers or at nothing; so the lookup of
+// the sale's own keys, with those of its party's tokens (waiterKeys), finds them all.
+// That lookup is made
+//
+//   - for a sale that arrives, together with that for its copies: one call;
+//   - for a sale that was completed, with its old and its new numbers;
+//   - for a sale that is now undone, or no longer;
+//   - for the sales that an adjust may name, when the adjust arrives, is completed,
+//     or is undone;
+//   - for the old and the new original of a refund or void whose event or verdict
+//     changed, of those that come after it. Those that arrive come last, so that an
+//     ordinary refund asks only for its own numbers and, once its candidates are
+//     known, for what concerns them.
+//
+// A journal record wakes the verdicts that own KeyUnfound. Nothing else reads more
+// of the history than what shares a number with the record, but for a settlement,
+// which reads its batch.
+//
+// # Where the contract leaves a choice
+//
+//   - data_error has no rule number: its rule is "" (§ 5 shows a dash).
+//   - § 1.2: an unusable record is nobody's copy and nobody is a copy of it; two alike
+//     get a verdict each. An unusable settlement still adds up: § 1.2 does not name
+//     it, and § 6 says "each".
+//   - § 1.3: a declined or closed event is left out before the latest of several is
+//     taken, so that a second try is not hidden by the first. journal records are
+//     never copies. "States" of a party or route means that it says anything: a party
+//     of scheme none does not replace one. A payer_amount that a copy states and that
+//     exceeds the event's amount is not taken, for it would make the event impossible.
+//     A copy's own `copy` is not filled in.
+//   - § 1.5: a void_refund's key 4 compares its own terminal. Of several that undo one
+//     event the first by seq is named.
+//   - § 2: where several fit, "compares" means the comparison of two parties, not the
+//     whole table of § 4. The matches asked for after steps f and g may be weak. The
+//     result "would be different" counts whatever made it so. A hit by key party that
+//     this turns into "ambiguous" adds no unreferenced_refund (without an original,
+//     nothing else is said). In line 4 "all of those" are those of both keys. A date
+//     of year 0 does not exist.
+//   - § 2: the grace is for what was never said: a verdict that was said and turns into
+//     one of lines 1 and 3 to 7 is revised at once.
+//   - § 2: with several from all of whom the recipient differs, a merchant account
+//     makes the evidence empty, as line 1 of § 4 does.
+//   - § 3: "the last adjust" is the last by seq. An adjust whose batch and stan hit
+//     nothing is looked for by rrn. Where neither original nor refund states a
+//     currency, refunds that state none are counted. "Every counted refund" are those
+//     that are not left out. loss_open is said whether or not the sum is checked.
+//   - § 4: "refunded" for a void asks no currency.
+//   - § 6: two settlements without a stan have the same stan. One whose approval or
+//     totals turn up in a copy is checked then, in its place by seq, against what was
+//     known when it was first seen.
+//   - A verdict is revised too when only a text changed, because a text is made from
+//     compared values; texts hold nothing else, so a plain copy changes none.
+package refund
