@@ -117,13 +117,13 @@ func openUSB(ctx context.Context, peer drivertest.Peer) (drivertest.Port, error)
 
 func TestGuestVendorConformance(t *testing.T) {
 	guestOnly(t)
-	for _, packet := range []int{64, 512} {
+	for packet, cycles := range map[int]int{64: 4, 512: 2} {
 		t.Run(fmt.Sprintf("%d-byte packets", packet), func(t *testing.T) {
 			b := newBench(t)
 			drivertest.Run(t, drivertest.Harness{
 				Plug: func(t *testing.T) drivertest.Peer { return b.terminal(t, usbip.Config{PacketSize: packet}) },
 				Open: openUSB, Gone: usbport.ErrGone, Busy: usbport.ErrBusy,
-				Patience: step, Cycles: 4,
+				Patience: step, Cycles: cycles, Bulk: 256 << 10,
 			})
 		})
 	}

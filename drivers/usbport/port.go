@@ -54,6 +54,8 @@ type Port struct {
 	link  link
 	node  io.Closer // holds the lock
 
+	patience time.Duration // for transfers to come back: stuckPatience
+
 	life    context.Context // ends with Close or the loss of the device
 	end     context.CancelFunc
 	tasks   sync.WaitGroup // reader, watcher
@@ -70,7 +72,7 @@ type Port struct {
 
 // newPort starts the reader and the watch.
 func newPort(name string, c channel, l link, node io.Closer, present func() bool) *Port {
-	p := &Port{name: name, in: c.in, out: c.out, outPk: c.outPacket, link: l, node: node, writing: make(chan struct{}, 1)}
+	p := &Port{name: name, in: c.in, out: c.out, outPk: c.outPacket, link: l, node: node, writing: make(chan struct{}, 1), patience: stuckPatience}
 	p.changed = sync.NewCond(&p.mu)
 	p.life, p.end = context.WithCancel(context.Background())
 	p.tasks.Add(2)
@@ -169,7 +171,7 @@ func (p *Port) Write(b []byte) (int, error) {
 		sent, err := p.send(ctx, own)
 		done <- outcome{sent, err}
 	}()
-	limit := time.NewTimer(patience + stuckPatience)
+	limit := time.NewTimer(patience + p.patience)
 	defer limit.Stop()
 	select {
 	case o := <-done:
@@ -338,7 +340,7 @@ func (p *Port) Close() error {
 		p.writing <- struct{}{} // a Write under way ends with life; none begins after it
 		done <- errors.Join(p.link.close(), p.node.Close())
 	}()
-	limit := time.NewTimer(stuckPatience)
+	limit := time.NewTimer(p.patience)
 	defer limit.Stop()
 	select {
 	case err := <-done:

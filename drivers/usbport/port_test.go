@@ -314,12 +314,10 @@ func TestBytesBeforeTheLoss(t *testing.T) {
 
 // Transfers that a broken controller never gives back do not hold Close for ever.
 func TestStuckTransfers(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes five seconds")
-	}
 	w := newWire(t)
 	w.stuck = true
 	p := w.open()
+	p.patience = 50 * time.Millisecond
 	w.mu.Lock()
 	for !w.reading {
 		w.on.Wait()
