@@ -104,7 +104,8 @@ type Agent struct {
 	reporter Reporter  // nil: none
 	health   *healthBook
 	store    atomic.Pointer[ledger.DB]
-	events   chan refund.Notice // that wait to be queued
+	digest   atomic.Pointer[string] // of the configuration in force
+	events   chan refund.Notice     // that wait to be queued
 
 	mu       sync.Mutex // guards all below
 	workers  []*ingest.Worker
@@ -127,6 +128,7 @@ type Agent struct {
 func New(o Options) (*Agent, error) {
 	a := &Agent{o: o, log: o.Book.Logger(), clock: NewClock(o.Now, o.Build.Date, o.AskClock), began: time.Now(),
 		health: newHealthBook(), timers: map[string]*atomic.Uint64{}, events: make(chan refund.Notice, maxEvents)}
+	a.SetDigest(o.Config.Digest())
 	if a.o.Notify == nil {
 		a.o.Notify = func(string) {}
 	}
@@ -145,6 +147,12 @@ func New(o Options) (*Agent, error) {
 
 // Store gives the store, nil while it cannot be opened.
 func (a *Agent) Store() *ledger.DB { return a.store.Load() }
+
+// Digest names the configuration in force.
+func (a *Agent) Digest() string { return *a.digest.Load() }
+
+// SetDigest notes that settings which need no new agent have changed.
+func (a *Agent) SetDigest(digest string) { a.digest.Store(&digest); a.wake() }
 
 // Ready reports whether detection and store run.
 func (a *Agent) Ready() bool {
@@ -256,7 +264,7 @@ func (a *Agent) setReady() {
 	a.mu.Lock()
 	a.ready = true
 	a.mu.Unlock()
-	a.log.Info("agent.ready", "version", a.o.Build.Version, "links", len(a.o.Links), "config", a.o.Config.Digest())
+	a.log.Info("agent.ready", "version", a.o.Build.Version, "links", len(a.o.Links), "config", a.Digest())
 	a.o.Notify("READY=1")
 	a.wake()
 	if a.o.OnReady != nil {

@@ -101,7 +101,7 @@ func (a *Agent) Glance(ctx context.Context) Snapshot { return a.snapshot(ctx, gl
 func (a *Agent) snapshot(ctx context.Context, age time.Duration) Snapshot {
 	c := a.o.Config
 	s := Snapshot{Terminal: c.Terminal.ID, Merchant: c.Terminal.MerchantID, PID: os.Getpid(), Build: a.o.Build,
-		Config: c.Digest(), At: a.clock.Now(), Uptime: time.Since(a.began).Round(time.Second),
+		Config: a.Digest(), At: a.clock.Now(), Uptime: time.Since(a.began).Round(time.Second),
 		Memory: residentMemory(), DiskFree: diskFree(c.Store.Dir), Goroutines: runtime.NumGoroutine(), CertDays: a.certDays()}
 	s.Clock.Synced, s.Clock.Offset = a.clock.State()
 	a.mu.Lock()

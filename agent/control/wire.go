@@ -35,6 +35,7 @@ type Error struct {
 	Message string `json:"message"`
 }
 
+// Error gives code and message.
 func (e *Error) Error() string { return "control: " + e.Code + ": " + e.Message }
 
 var (

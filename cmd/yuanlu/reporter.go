@@ -48,7 +48,7 @@ func (p *program) reporterOf(c *config.Config, book *logbook.Book) func(*agent.A
 			Health: func() topics.Health { return healthOf(a) },
 			Links:  func() []topics.LinkState { return linkStatesOf(a) },
 			Config: func() (topics.Config, bool) {
-				return topics.Config{V: 1, Digest: c.Digest(), Status: topics.ConfigApplied}, true
+				return topics.Config{V: 1, Digest: a.Digest(), Status: topics.ConfigApplied}, true
 			},
 			Ready: a.Ready, AckMode: report.AckMode(c.Delivery.Ack), HostID: c.Backoffice.Host, Keys: keys,
 			ClockSynced: a.Clock().Synced, Event: eventOf(a), Resend: box.resend,
@@ -192,7 +192,7 @@ func eventOf(a *agent.Agent) func(string, string, map[string]any) {
 func infoOf(c *config.Config, a *agent.Agent) topics.Info {
 	b := buildInfo()
 	info := topics.Info{Program: "yuanlu", Version: b.Version, Commit: b.Commit, Go: b.Go, OS: b.OS, Arch: b.Arch,
-		Platform: platform(), Merchant: c.Terminal.MerchantID, Started: topics.At(a.Began()), Config: topics.InfoConfig{Digest: c.Digest()}}
+		Platform: platform(), Merchant: c.Terminal.MerchantID, Started: topics.At(a.Began()), Config: topics.InfoConfig{Digest: a.Digest()}}
 	if db := a.Store(); db != nil {
 		info.Stream = db.Stream()
 	}

@@ -77,6 +77,7 @@ func (p *program) life(ctx context.Context, c *config.Config) (next *config.Conf
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	current := c // as the file was last read; the agent keeps the one it was made from
 	ended := make(chan error, 1)
 	go func() { ended <- a.Run(ctx) }()
 	for {
@@ -89,8 +90,10 @@ func (p *program) life(ctx context.Context, c *config.Config) (next *config.Conf
 				next = nil
 				cancel()
 			case ctx.Err() == nil:
-				if next = p.reload(a, c, book); next != nil {
+				another := false
+				if current, another = p.reload(a, current, book); another {
 					p.notify("RELOADING=1")
+					next = current
 					cancel()
 				}
 			}
@@ -98,9 +101,9 @@ func (p *program) life(ctx context.Context, c *config.Config) (next *config.Conf
 	}
 }
 
-// reload reads the configuration again. It gives one that needs another agent; a
-// wrong one is said and changes nothing.
-func (p *program) reload(a *agent.Agent, c *config.Config, book *logbook.Book) *config.Config {
+// reload reads the configuration again and gives what is in force then, and
+// whether that needs another agent. A wrong one is said and changes nothing.
+func (p *program) reload(a *agent.Agent, c *config.Config, book *logbook.Book) (now *config.Config, another bool) {
 	log := book.Logger()
 	next, err := p.readConfig(c.File)
 	if err != nil {
@@ -112,20 +115,17 @@ func (p *program) reload(a *agent.Agent, c *config.Config, book *logbook.Book) *
 			log.Error("config.rejected", "file", one.File, "line", one.Line, "col", one.Col, "why", one.Message)
 		}
 		a.Event("config.rejected", "config", slog.Int("errors", len(problems)), slog.String("first", problems[0].String()))
-		return nil
+		return c, false
 	}
 	changed := c.Changed(next)
 	log.Info("config.reloaded", "changed", strings.Join(changed, " "), "digest", next.Digest())
-	switch {
-	case len(changed) == 0:
-		return nil
-	case len(changed) == 1 && changed[0] == "log.level":
+	if len(changed) == 1 && changed[0] == "log.level" {
 		level, _ := logbook.ParseLevel(next.Log.Level)
 		book.SetLevel(level)
-		*c = *next
-		return nil
+		a.SetDigest(next.Digest())
+		return next, false
 	}
-	return next
+	return next, len(changed) > 0
 }
 
 func (p *program) openLog(c *config.Config) *logbook.Book {

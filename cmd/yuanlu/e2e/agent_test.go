@@ -94,6 +94,7 @@ baud = 115200
 url = %q
 [delivery]
 ack = %q
+ack_timeout = "2s"
 [case]
 pending_grace = %q
 %s`, st.id, st.store, s.port, or(s.broker, "tcp://127.0.0.1:1"), or(s.ack, "backoffice"), or(s.grace, "1s"), s.extra)
@@ -254,3 +255,5 @@ func eventually(t testing.TB, limit time.Duration, what string, ok func() bool) 
 		}
 	}
 }
+
+func itoa(n int) string { return fmt.Sprint(n) }
