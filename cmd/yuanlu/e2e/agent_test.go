@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -218,13 +219,17 @@ func (st *station) out(verb string, args ...string) string {
 
 // capture keeps what processes print. Safe for concurrent use.
 type capture struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
+	mu   sync.Mutex
+	buf  bytes.Buffer
+	also io.Writer // nil, or who reads along
 }
 
 func (c *capture) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.also != nil {
+		c.also.Write(p)
+	}
 	return c.buf.Write(p)
 }
 

@@ -27,6 +27,7 @@ type desk struct {
 	faults   []string
 	again    int // events received more than once
 	mute     bool
+	arrived  chan time.Time // nil, or the moment of each new case event
 }
 
 // caseEvent is what the desk needs of a case event.
@@ -103,11 +104,22 @@ func (d *desk) receive(c mqtt.Client, m mqtt.Message) {
 			d.fault("case %s begins with %s", e.Data.CaseID, e.Type)
 		}
 		d.cases[e.Data.CaseID] = e
+		if d.arrived != nil {
+			d.arrived <- time.Now()
+		}
 	}
 	if !d.mute {
 		ack := fmt.Sprintf(`{"stream":%q,"acked_seq":%d}`, e.Stream, d.last[e.Stream])
 		c.Publish("yuanlu/v1/"+d.terminal+"/dn/ack", 1, false, ack)
 	}
+}
+
+// watch gives the moment of each new case event from now on.
+func (d *desk) watch() <-chan time.Time {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.arrived = make(chan time.Time, 10_000)
+	return d.arrived
 }
 
 func (d *desk) fault(format string, args ...any) {
