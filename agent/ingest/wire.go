@@ -88,12 +88,14 @@ func kindOf(name string) (kind, error) {
 		return misposKind(), nil
 	case "cup8583":
 		return cup8583Kind(), nil
+	case "smart":
+		return smartKind(), nil
 	}
 	return kind{}, fmt.Errorf("%w %q, want one of %s", ErrWire, name, strings.Join(Wires(), ", "))
 }
 
 // Wires gives the names of the wires there are.
-func Wires() []string { return []string{"mispos", "cup8583"} }
+func Wires() []string { return []string{"mispos", "cup8583", "smart"} }
 
 // NewWire makes the wire of that name with a profile made for it. m gives back what
 // the wire remembered earlier; nil: nothing, and what it remembers stays in this

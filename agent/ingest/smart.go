@@ -1,0 +1,262 @@
+package ingest
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"yuanlu/agent/refund"
+	"yuanlu/protocol/frame"
+	"yuanlu/protocol/smart"
+)
+
+// smartWire maps the messages of wire smart to records and confirms them
+// (contract/wires.md, smart). All it remembers is in its Memory.
+type smartWire struct {
+	profile *smartProfile
+	memory  Memory
+	records [1]Decoded
+	changes []refund.MemoryChange
+	reply   []byte
+	notes   []string
+}
+
+func newSmart(p *smartProfile, m Memory) *smartWire { return &smartWire{profile: p, memory: m} }
+
+// Scanner gives one for smart frames.
+func (w *smartWire) Scanner() *frame.Scanner { return frame.NewSmart() }
+
+// Due gives nothing: nothing waits for an answer.
+func (w *smartWire) Due(Clock) (Step, time.Time) { return Step{}, time.Time{} }
+
+// End gives nothing.
+func (w *smartWire) End(Clock) Step { return Step{} }
+
+// Frame answers a handshake at once, and a data frame once its record is durable.
+// Its errors are of class smart.ErrMalformed; the frame is confirmed all the same, or
+// it would come for ever.
+func (w *smartWire) Frame(f frame.Frame, now Clock) (Step, error) {
+	w.changes, w.notes, w.reply = w.changes[:0], w.notes[:0], w.reply[:0]
+	w.records[0] = Decoded{}
+	switch f.Type {
+	case frame.SmartHandshake:
+		// Its ACK is 0 whatever the handshake's ID: it must not confirm a data frame.
+		return Step{Immediate: w.confirm(0)}, nil
+	case frame.SmartConfirm:
+		return Step{}, nil // the agent sends nothing that would be confirmed
+	case frame.SmartData:
+		step, err := w.data(f, now)
+		step.Reply = w.confirm(f.ID)
+		step.Ignored = strings.Join(w.notes, "; ")
+		return step, err
+	}
+	return Step{Ignored: "frame of an unknown type"}, nil
+}
+
+// confirm makes the frame that confirms an ID.
+func (w *smartWire) confirm(id byte) []byte {
+	w.reply, _ = frame.AppendSmart(w.reply[:0], frame.Frame{Type: frame.SmartConfirm, Ack: id}) // no data: never too long
+	return w.reply
+}
+
+// note says what is left out, or stands for nothing the tables name.
+func (w *smartWire) note(what string) { w.notes = append(w.notes, what) }
+
+// noteWord is note with the word that no table names, if it can be nobody's number.
+func (w *smartWire) noteWord(what, word string) {
+	if !isHarmless(word) {
+		w.note("unknown " + what)
+		return
+	}
+	w.note("unknown " + what + " " + word)
+}
+
+// isHarmless reports whether a word from a message may be shown: letters, dots and
+// underscores, or a code of at most 6 digits.
+func isHarmless(word string) bool {
+	digits := 0
+	for i := range len(word) {
+		switch c := word[i]; {
+		case c >= '0' && c <= '9':
+			digits++
+		case c != '_' && c != '.' && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z'):
+			return false
+		}
+	}
+	return len(word) <= 24 && digits <= 6
+}
+
+// data makes the record of a data frame, unless its message made one already.
+func (w *smartWire) data(f frame.Frame, now Clock) (Step, error) {
+	if f.ID == 0 {
+		w.note("data frame with id 0")
+	}
+	if len(f.Data) == 0 {
+		w.note("empty data frame")
+		return Step{}, nil
+	}
+	m, err := smart.Decode(f.Data)
+	if err != nil {
+		return Step{}, err
+	}
+	key := messageKey(&m, f.Data)
+	if _, again := w.memory.Get(key); again {
+		return Step{}, nil
+	}
+	made, err := w.body(&m, now)
+	if err != nil || !made {
+		return Step{}, err
+	}
+	w.remember(key, []byte{'1'}, now)
+	finishSmart(&w.records[0].Record)
+	return Step{Records: w.records[:], Memory: w.changes}, nil
+}
+
+// body maps the body by what src says. made is false for what makes no record.
+func (w *smartWire) body(m *smart.Message, now Clock) (made bool, err error) {
+	r := &w.records[0].Record
+	r.TerminalID, r.MerchantID, r.Operator = m.TerminalID, m.MerchantID, m.Operator
+	r.Training, r.Copy = m.Training, refund.Copy(m.Copy)
+	switch m.Src {
+	case smart.SrcWeChatTransaction:
+		return true, w.weChatTransaction(m, now)
+	case smart.SrcWeChatRefund:
+		return true, w.weChatRefund(m, now)
+	case smart.SrcAlipayTrade:
+		return true, w.alipayTrade(m, now)
+	case smart.SrcAlipayRefund:
+		return true, w.alipayRefund(m, now)
+	case smart.SrcUnionPayQR:
+		return w.unionPayQR(m, now)
+	case smart.SrcLakalaCard:
+		return w.lakala(m, now)
+	case smart.SrcRecord:
+		return true, w.spoken(m, now)
+	}
+	w.noteWord("src", m.Src)
+	return false, nil
+}
+
+// finishSmart leaves out what says nothing, and what a settlement does not have.
+func finishSmart(r *refund.Record) {
+	o := &r.Original
+	for _, v := range []*string{&o.Stan, &o.Batch, &o.Date, &o.RRN, &o.AuthCode, &o.OrderNo, &o.ChannelTxn, &o.TerminalID} {
+		*v = given(*v)
+	}
+	if r.Kind == refund.KindSettlement {
+		r.Channel, r.Entry, r.Party = "", "", nil
+	}
+	if r.Channel == refund.ChannelUnknown {
+		r.Channel = ""
+	}
+	if r.Entry == refund.EntryNone {
+		r.Entry = ""
+	}
+	if r.Currency == "RMB" {
+		r.Currency = "CNY"
+	}
+	if p := r.Party; p != nil && (p.Scheme == "" || p.Scheme == refund.SchemeNone) && p.ID.Empty() && p.Text == "" &&
+		p.PAR.Empty() && len(p.Tokens)+len(p.PARTokens)+len(p.Also) == 0 {
+		r.Party = nil
+	}
+}
+
+// date gives the record the first of the stated times that is one, read by parse, and
+// else the time of reception.
+func (w *smartWire) date(now Clock, parse func(string) (string, bool), stated ...string) {
+	d := &w.records[0]
+	for _, s := range stated {
+		if s == "" {
+			continue
+		}
+		if at, ok := parse(s); ok {
+			d.Record.At = at
+			return
+		}
+		w.note("no such date or time")
+	}
+	d.Record.At = now.received()
+	d.AtFromClock = d.Record.At != ""
+}
+
+// rfc3339 reads a time with its offset, and keeps it as it is written.
+func rfc3339(s string) (string, bool) {
+	_, ok := refund.ParseTime(s)
+	return s, ok
+}
+
+// alipayMoment reads yyyy-MM-dd HH:mm:ss, with or without a fraction, which is +08:00.
+func alipayMoment(s string) (string, bool) {
+	if len(s) < len(time.DateTime) || s[10] != ' ' {
+		return "", false
+	}
+	return rfc3339(s[:10] + "T" + s[11:] + "+08:00")
+}
+
+// compactMoment reads YYYYMMDDhhmmss in the zone of the settings.
+func (c Clock) compactMoment(s string) (string, bool) {
+	if len(s) != 14 || !isDigits(s) {
+		return "", false
+	}
+	return c.moment(s[:8], s[8:])
+}
+
+// amounts puts the amounts of a message into its record.
+func amounts(r *refund.Record, amount, payer smart.Number) {
+	r.Amount, r.HasAmount = amount.Value, amount.Given
+	r.PayerAmount, r.HasPayerAmount = payer.Value, payer.Given
+}
+
+// spoken takes a record that the firmware speaks itself. What its body lacks comes
+// from the envelope.
+func (w *smartWire) spoken(m *smart.Message, now Clock) error {
+	r := &w.records[0].Record
+	envelope := *r
+	body := m.AppendWithoutEmpty(nil)
+	defer clear(body) // it may hold a card number
+	spoken, err := refund.ParseRecord(body, refund.Ignore)
+	if err != nil {
+		return recordError(m, err)
+	}
+	*r = spoken
+	trimTexts(r)
+	for _, v := range []struct{ own, other *string }{
+		{&r.TerminalID, &envelope.TerminalID}, {&r.MerchantID, &envelope.MerchantID}, {&r.Operator, &envelope.Operator},
+	} {
+		if *v.own == "" {
+			*v.own = *v.other
+		}
+	}
+	if r.Copy == "" {
+		r.Copy = envelope.Copy
+	}
+	if _, states := m.Flag("training"); !states {
+		r.Training = envelope.Training
+	}
+	if at := r.At; r.Kind != refund.KindJournal {
+		r.At = ""
+		w.date(now, rfc3339, at)
+	}
+	return nil
+}
+
+// recordError gives an error of ParseRecord as one of the message.
+func recordError(m *smart.Message, err error) error {
+	if e := (*refund.InputError)(nil); errors.As(err, &e) {
+		return m.BodyError(e.Member, e.Column, e.Got, e.Want)
+	}
+	return fmt.Errorf("%w: %w", smart.ErrMalformed, err)
+}
+
+// trimTexts takes trailing spaces from the texts of a record.
+func trimTexts(r *refund.Record) {
+	for _, v := range []*string{
+		&r.ResponseCode, &r.MerchantID, &r.TerminalID, &r.Operator, &r.Funding, &r.Currency, &r.At, &r.Stan, &r.Batch, &r.RRN,
+		&r.AuthCode, &r.OrderNo, &r.ChannelTxn, &r.RefundNo, &r.ChannelRefund, &r.Signature,
+		&r.Original.Stan, &r.Original.Batch, &r.Original.Date, &r.Original.RRN, &r.Original.AuthCode, &r.Original.OrderNo,
+		&r.Original.ChannelTxn, &r.Original.TerminalID,
+	} {
+		*v = strings.TrimRight(*v, " ")
+	}
+}

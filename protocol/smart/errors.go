@@ -1,0 +1,30 @@
+package smart
+
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrMalformed is the class of every error of this package.
+var ErrMalformed = errors.New("smart: malformed message")
+
+// DecodeError says where DATA went wrong. It holds no value of the message, only
+// names of members and kinds of values, so it is safe to log.
+type DecodeError struct {
+	Field  string // path of a known member ("body.amount.total"); "" the message itself
+	Offset int    // in DATA; inside JSON that stands in a string, of that string
+	Got    string
+	Want   string
+}
+
+// Error gives field, offset, got and want.
+func (e *DecodeError) Error() string {
+	field := ""
+	if e.Field != "" {
+		field = "field " + e.Field + ", "
+	}
+	return fmt.Sprintf("%v: %soffset %d: got %s, want %s", ErrMalformed, field, e.Offset, e.Got, e.Want)
+}
+
+// Unwrap gives ErrMalformed.
+func (e *DecodeError) Unwrap() error { return ErrMalformed }

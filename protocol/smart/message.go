@@ -1,0 +1,164 @@
+package smart
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"unicode/utf8"
+)
+
+// The kinds of body (member src).
+const (
+	SrcWeChatTransaction = "wechat.transaction"
+	SrcWeChatRefund      = "wechat.refund"
+	SrcAlipayTrade       = "alipay.trade"
+	SrcAlipayRefund      = "alipay.refund"
+	SrcUnionPayQR        = "unionpay.qr"
+	SrcLakalaCard        = "lakala.card"
+	SrcRecord            = "record"
+)
+
+// Copies that an envelope may state (member copy), besides "".
+const (
+	CopyReprint = "reprint"
+	CopyUpload  = "upload"
+	CopyDump    = "dump"
+)
+
+// Message is one envelope. Its texts are copies; its body refers to the bytes it was
+// decoded from and is valid as long as they are. It prints as its size only.
+type Message struct {
+	ID, Src, TerminalID, MerchantID, Operator string
+	Training                                  bool
+	Copy                                      string
+
+	data     []byte
+	from, to int // of the body in data; both 0: none
+}
+
+// Decode reads DATA as an envelope. v must be 1 and src be there; the body is only
+// checked to be JSON. Every error is a *DecodeError.
+func Decode(data []byte) (Message, error) {
+	m := Message{data: data}
+	r := reader{b: data, inside: -1}
+	var v Number
+	ok := r.object([]field{
+		{name: "v", value: func(r *reader) bool {
+			at := r.pos
+			return r.integer(&v) && (v.Value == 1 || r.fail(at, "another version", "1"))
+		}},
+		{name: "id", text: &m.ID},
+		{name: "src", text: &m.Src},
+		{name: "terminal_id", text: &m.TerminalID},
+		{name: "merchant_id", text: &m.MerchantID},
+		{name: "operator", text: &m.Operator},
+		{name: "training", flag: &m.Training},
+		{name: "copy", value: func(r *reader) bool { return r.copy(&m.Copy) }},
+		{name: "body", value: func(r *reader) bool {
+			m.from = r.pos
+			ok := r.skip(0)
+			m.to = r.pos
+			return ok
+		}},
+	}, nil) && r.end() && (v.Given || r.missing("v", "1")) && (m.Src != "" || r.missing("src", "one that says what body is"))
+	if !ok {
+		return Message{}, r.err
+	}
+	return m, nil
+}
+
+// copy reads one of the copies.
+func (r *reader) copy(v *string) bool {
+	at, b, ok := r.trimmed()
+	if !ok {
+		return false
+	}
+	switch string(b) {
+	case "", CopyReprint, CopyUpload, CopyDump:
+		*v = string(b)
+		return true
+	}
+	return r.fail(at, "another word", "one of "+CopyReprint+", "+CopyUpload+", "+CopyDump)
+}
+
+// missing notes that the object read has no such member.
+func (r *reader) missing(name, want string) bool {
+	r.fail(r.pos, "no such member", want)
+	return r.within(name)
+}
+
+// Body gives the bytes of the body, nil if there is none.
+func (m *Message) Body() []byte {
+	if m.to == 0 {
+		return nil
+	}
+	return m.data[m.from:m.to]
+}
+
+// read reads the body as an object.
+func (m *Message) read(fields []field, other func([]byte) *field) error {
+	r := reader{b: m.data[:m.to], pos: m.from, inside: -1}
+	if m.to == 0 {
+		r.b = m.data
+		r.pos = len(m.data)
+		r.missing("body", "an object")
+		return r.err
+	}
+	if !r.object(fields, other) {
+		r.within("body")
+		return r.err
+	}
+	return nil
+}
+
+// BodyError gives a *DecodeError for a body that somebody else has read: column
+// counts the characters of the body from 1.
+func (m *Message) BodyError(member string, column int, got, want string) error {
+	field := "body"
+	if member != "" {
+		field += "." + member
+	}
+	at := m.from
+	for ; column > 1 && at < m.to; column-- {
+		_, n := utf8.DecodeRune(m.data[at:m.to])
+		at += n
+	}
+	return &DecodeError{Field: field, Offset: at, Got: got, Want: want}
+}
+
+// AppendMessage appends an envelope with all its members in the order of the
+// contract, and body as it is. The result is UTF-8 JSON if body is.
+func AppendMessage(dst []byte, m *Message, body []byte) []byte {
+	dst = append(dst, `{"v":1`...)
+	for _, f := range [...]struct{ name, text string }{
+		{"id", m.ID}, {"src", m.Src}, {"terminal_id", m.TerminalID}, {"merchant_id", m.MerchantID}, {"operator", m.Operator},
+	} {
+		dst = appendText(append(append(append(dst, `,"`...), f.name...), `":`...), f.text)
+	}
+	dst = strconv.AppendBool(append(dst, `,"training":`...), m.Training)
+	dst = appendText(append(dst, `,"copy":`...), m.Copy)
+	return append(append(append(dst, `,"body":`...), body...), '}')
+}
+
+// appendText appends a JSON string. Characters beyond ASCII stand as they are.
+func appendText(dst []byte, s string) []byte {
+	plain := true
+	for i := range len(s) {
+		plain = plain && s[i] >= 0x20 && s[i] != '"' && s[i] != '\\'
+	}
+	if plain && utf8.ValidString(s) {
+		return append(append(append(dst, '"'), s...), '"')
+	}
+	b, err := json.Marshal(s)
+	if err != nil { // a string always has a JSON form
+		return append(dst, `""`...)
+	}
+	return append(dst, b...)
+}
+
+// String gives the size.
+func (m Message) String() string { return "smart message of " + strconv.Itoa(len(m.data)) + " bytes" }
+
+// Format writes String for every verb and flag.
+func (m Message) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, m.String()) }
