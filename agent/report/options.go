@@ -23,7 +23,8 @@ type Outbox interface {
 	// A case is due again at retry unless it is Acked; an event is done.
 	Sent(ctx context.Context, entries []int64, retry time.Time) error
 	// Acked notes a cumulative acknowledgement, never past what was sent, and
-	// gives the newest acknowledged sequence. Another stream changes nothing.
+	// gives the newest acknowledged sequence. Another stream changes nothing. It
+	// may come before Sent, of something that Due gave: then it counts from Sent on.
 	Acked(ctx context.Context, stream string, seq int64) (int64, error)
 	// Nacked takes an entry into quarantine and queues an event about it. One
 	// that does not wait, or of another stream, changes nothing.

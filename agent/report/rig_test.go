@@ -36,6 +36,8 @@ type memory struct {
 	entries     []*entry // cases by sequence, then events
 	last, acked int64
 	sent        int64
+	offered     int64 // newest sequence given by Due
+	heard       int64 // acknowledged, but not Sent yet
 	events      int64
 	quarantined []string
 	broken      error
@@ -98,6 +100,7 @@ func (m *memory) Due(_ context.Context, now time.Time, limit int) ([]refund.Noti
 			n := e.n
 			n.Attempt++
 			due = append(due, n)
+			m.offered = max(m.offered, n.Sequence)
 		}
 	}
 	return due, next, m.broken
@@ -118,16 +121,25 @@ func (m *memory) Sent(_ context.Context, entries []int64, retry time.Time) error
 			m.entries = slices.Delete(m.entries, at, at+1)
 		}
 	}
+	if m.heard > 0 && m.heard <= m.sent {
+		m.forget(m.heard)
+	}
 	return m.broken
+}
+
+func (m *memory) forget(seq int64) {
+	m.acked = max(m.acked, seq)
+	m.entries = slices.DeleteFunc(m.entries, func(e *entry) bool { return e.n.Class == refund.NoticeCase && e.n.Sequence <= seq })
 }
 
 func (m *memory) Acked(_ context.Context, s string, seq int64) (int64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if s == stream {
-		seq = min(seq, m.sent)
-		m.acked = max(m.acked, seq)
-		m.entries = slices.DeleteFunc(m.entries, func(e *entry) bool { return e.n.Class == refund.NoticeCase && e.n.Sequence <= seq })
+		if seq > m.sent && seq <= m.offered {
+			m.heard = max(m.heard, seq)
+		}
+		m.forget(min(seq, m.sent))
 	}
 	return m.acked, m.broken
 }

@@ -68,7 +68,8 @@ func TestSevenDaysOfOutage(t *testing.T) {
 		}
 		for i, n := range got {
 			if n != i+1 {
-				t.Fatalf("event %d has sequence %d", i+1, n)
+				t.Errorf("event %d has sequence %d", i+1, n)
+				break
 			}
 		}
 		t.Logf("%d tries, %d events", tries.Load(), len(got))
