@@ -93,8 +93,8 @@ func (a *Agent) problems(s *Snapshot) []Problem {
 // addProblem adds a problem; the pointer is good until the next one.
 type addProblem func(level, code, about string, text, remedy Text) *Problem
 
-// lowDisk is the free space below which health warns, in bytes.
-const lowDisk = 64 << 20
+// LowDisk is the free space below which health warns, in bytes.
+const LowDisk = 64 << 20
 
 func (a *Agent) storeProblems(s *Snapshot, add addProblem) {
 	if s.StoreError != "" {
@@ -117,7 +117,7 @@ func (a *Agent) storeProblems(s *Snapshot, add addProblem) {
 		add(levelNote, "outbox_quarantine", "", Text{"events were refused by the back office", "部分事件被后台拒收"},
 			Text{"yuanlu outbox list, then requeue", "运行 yuanlu outbox list，再 requeue"})
 	}
-	if s.DiskFree >= 0 && s.DiskFree < lowDisk {
+	if s.DiskFree >= 0 && s.DiskFree < LowDisk {
 		add(levelDegraded, "disk_low", "", Text{"the disk is almost full", "磁盘空间不足"}, Text{"make room where store.dir lies", "清理 store.dir 所在分区"})
 	}
 }

@@ -102,7 +102,7 @@ func (a *Agent) snapshot(ctx context.Context, age time.Duration) Snapshot {
 	c := a.o.Config
 	s := Snapshot{Terminal: c.Terminal.ID, Merchant: c.Terminal.MerchantID, PID: os.Getpid(), Build: a.o.Build,
 		Config: a.Digest(), At: a.clock.Now(), Uptime: time.Since(a.began).Round(time.Second),
-		Memory: residentMemory(), DiskFree: diskFree(c.Store.Dir), Goroutines: runtime.NumGoroutine(), CertDays: a.certDays()}
+		Memory: residentMemory(), DiskFree: DiskFree(c.Store.Dir), Goroutines: runtime.NumGoroutine(), CertDays: a.certDays()}
 	s.Clock.Synced, s.Clock.Offset = a.clock.State()
 	a.mu.Lock()
 	s.Ready, s.Records, s.Foreign = a.ready, a.records, a.foreign
@@ -237,8 +237,8 @@ func residentMemory() int64 {
 	return pages * int64(os.Getpagesize())
 }
 
-// diskFree gives the bytes that may be used where dir lies (or would), -1 if unknown.
-func diskFree(dir string) int64 {
+// DiskFree gives the bytes that may be used where dir lies (or would), -1 if unknown.
+func DiskFree(dir string) int64 {
 	for {
 		var st unix.Statfs_t
 		err := unix.Statfs(dir, &st)

@@ -138,6 +138,11 @@ func TestDaemonAndItsVerbs(t *testing.T) {
 			t.Errorf("exit %d: %s", code, errs)
 		}
 	})
+	t.Run("doctor", func(t *testing.T) {
+		if code, out, _ := yl(t, "", "doctor", "--config", config); code != 4 || !strings.Contains(out, "√ link") || !strings.Contains(out, "‼ mqtt_not_configured") {
+			t.Errorf("exit %d\n%s", code, out)
+		}
+	})
 	checkCases(t, config)
 	d.stop(t)
 	t.Run("stopped", func(t *testing.T) {
@@ -222,6 +227,20 @@ func TestReload(t *testing.T) {
 	edit("[log]", "[case]\npending_grace = \"1s\"\n[log]")
 	eventually(t, "a second life", func() bool { return strings.Count(d.log.String(), "agent.ready") == 2 })
 	d.stop(t)
+}
+
+func TestDoctorWithoutDaemon(t *testing.T) {
+	config, dir := writeConfig(t, "[mqtt]\nurl = \"tcp://127.0.0.1:1\"\n")
+	code, out, _ := yl(t, "", "doctor", "--config", config)
+	if code != 5 || !strings.Contains(out, "× link pos") || !strings.Contains(out, "× broker") || !strings.Contains(out, "‼ daemon") {
+		t.Errorf("exit %d\n%s", code, out)
+	}
+	if err := os.WriteFile(config, []byte("x = 1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, out, _ := yl(t, "", "doctor", "--config", config, "--json"); code != 5 || !strings.Contains(out, `"level":"error"`) {
+		t.Errorf("exit %d in %s\n%s", code, dir, out)
+	}
 }
 
 func TestStatusWithoutAStore(t *testing.T) {

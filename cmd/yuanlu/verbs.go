@@ -23,7 +23,7 @@ type verb struct {
 // verbs lists all verbs in the order of the help.
 func verbs() []*verb {
 	return []*verb{
-		runVerb(), checkVerb(), replayVerb(), statusVerb(), tailVerb(), casesVerb(), configVerb(),
+		runVerb(), checkVerb(), replayVerb(), statusVerb(), tailVerb(), casesVerb(), doctorVerb(), configVerb(),
 		outboxVerb(), apiVerb(), versionVerb(),
 	}
 }
