@@ -29,7 +29,7 @@ type cupRequest struct {
 
 // Limits of one list, so that noise cannot make it grow.
 const (
-	maxTalk = 64 // requests that do not wait
+	maxTalk = 16 // requests that do not wait
 	maxUsed = 16 // answers per request
 )
 

@@ -1,0 +1,128 @@
+package ingest_test
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"testing"
+
+	"yuanlu/agent/ingest"
+	"yuanlu/protocol/cup8583"
+	"yuanlu/protocol/frame"
+)
+
+func TestCupProfileErrorsAllAtOnce(t *testing.T) {
+	file := []string{
+		`approved = ["00", "1", "68"]`,
+		`unknown = ["16", "68", 5]`,
+		`reversal_approved = ["00", "68"]`,
+		`response_timeout = 0`,
+		`token_ranges = ["62x", "622-621", "62-623", "621-622", "-"]`,
+		`tpdu = 17`,
+		`tcp_length = "yes"`,
+		`lengths = "hex"`,
+		`heads = 6`,
+		`[kind]`,
+		`"0200 00 00 22" = "buy"`,
+		`"0210 00 00 22" = "sale"`,
+		`"0200 0 00 22" = "sale"`,
+		`"0200 19 82 22" = "sale"`,
+		`[entry]`,
+		`1 = "keyed"`,
+		`04 = "scanned"`,
+		`[field]`,
+		`1 = "n6"`,
+		`2 = "b8"`,
+		`33 = "n..11"`,
+		`43 = "ans"`,
+		`48 = 4`,
+	}
+	_, err := ingest.LoadProfile("cup8583", []byte(strings.Join(file, "\n")))
+	var all ingest.ProfileErrors
+	if !errors.As(err, &all) || !errors.Is(err, ingest.ErrProfile) {
+		t.Fatalf("got %v", err)
+	}
+	var got []string
+	for _, e := range all {
+		got = append(got, fmt.Sprintf("%d %s", e.Line, e.Key))
+		if e.Column < 1 || e.Message == "" {
+			t.Errorf("%+v", e)
+		}
+	}
+	want := "1 approved,1 approved,2 unknown,2 unknown,3 reversal_approved,4 response_timeout,5 token_ranges,5 token_ranges,5 token_ranges,5 token_ranges," +
+		"6 tpdu,7 tcp_length,8 lengths,9 heads,11 kind.0200 00 00 22,12 kind.0210 00 00 22,13 kind.0200 0 00 22,16 entry.1,17 entry.04," +
+		"19 field.1,20 field.2,22 field.43,23 field.48"
+	if g := strings.Join(got, ","); g != want {
+		t.Errorf("got  %s\nwant %s\n%v", g, want, err)
+	}
+}
+
+func TestCupDefaultFieldsAreTheStandardOnes(t *testing.T) {
+	text, err := ingest.DefaultProfileText("cup8583")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, ok := strings.Cut(text, "[field]\n")
+	got := map[int]string{}
+	for line := range strings.Lines(table) {
+		var n int
+		if _, err := fmt.Sscanf(line, "%d", &n); err == nil {
+			got[n] = strings.Split(line, `"`)[1]
+		}
+	}
+	if !ok || !maps.Equal(got, cup8583.Standard()) {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestCupProfileChangesWhatItSays(t *testing.T) {
+	c := talk(t, true, `approved = ["00", "51"]`, `unknown = ["77"]`, `reversal_approved = ["94"]`, `[kind]`, `"0200 19 82 22" = "sale"`, `"0200 00 00 22" = ""`,
+		`"0420 * * *" = "reversal"`, `[entry]`, `04 = "qr_scanned"`, `[field]`, `33 = "n..11"`)
+	c.say("0200", saleRequest()).say("0210", saleAnswer())
+	c.say("0200", saleRequest().with(fields{"11": "000102", "3": "190000", "25": "82", "22": "041"}))
+	c.say("0210", saleAnswer().with(fields{"11": "000102", "3": "190000", "25": "82", "39": "51"}))
+	c.say("0200", saleRequest().with(fields{"11": "000103", "3": "190000", "25": "82"}))
+	c.say("0420", saleRequest().with(fields{"11": "000103"})).say("0430", saleAnswer().with(fields{"11": "000103", "39": "94"}))
+	c.say("0220", refundRequest()).say("0230", refundAnswer().with(fields{"39": "11"}))
+	c.expect("sale 000102 approved qr_scanned unionpay_qr; sale 000103 unknown chip card; reversal 000103 approved chip card; refund 000102 declined keyed card",
+		"kind", "stan", "outcome", "entry", "channel")
+}
+
+func TestCupEnvelopeIsOfTheProfile(t *testing.T) {
+	plain := cupBytes(t, "0200", saleRequest())
+	length := append([]byte{byte(len(plain) >> 8), byte(len(plain))}, plain...)
+	for _, c := range []struct {
+		name  string
+		file  string
+		bytes []byte
+		good  bool
+	}{
+		{"no TCP length", "", plain, true},
+		{"TCP length refused", "", length, false},
+		{"TCP length", "tcp_length = true", length, true},
+		{"TCP length need not be there", "tcp_length = true", plain, true},
+		{"no HEAD", "head = 0", append(append([]byte{}, plain[:5]...), plain[11:]...), true},
+		{"HEAD missing", "", append(append([]byte{}, plain[:5]...), plain[11:]...), false},
+		{"no TPDU", "tpdu = 0", plain[5:], true},
+	} {
+		x := talk(t, true, c.file)
+		s, err := x.wire.Frame(frame.Frame{Data: c.bytes, Raw: c.bytes}, x.clock)
+		x.take(s)
+		if x.end(); (err == nil) != c.good || len(x.got) == 1 != c.good {
+			t.Errorf("%s: %v, %d records", c.name, err, len(x.got))
+		}
+	}
+}
+
+func TestCupFieldThatNoTableGivesIsRefused(t *testing.T) {
+	b := cupBytes(t, "0200", saleRequest().with(fields{"18": "5411"}))
+	x := talk(t, true)
+	_, err := x.wire.Frame(frame.Frame{Data: b, Raw: b}, x.clock)
+	var e *cup8583.DecodeError
+	if !errors.As(err, &e) || e.Field != "F18" {
+		t.Errorf("got %v", err)
+	}
+	x = talk(t, true, "[field]", `18 = "n4"`)
+	x.raw(b).end().expect("sale", "kind")
+}
