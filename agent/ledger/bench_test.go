@@ -187,7 +187,7 @@ func BenchmarkApply1(b *testing.B) { benchmarkApply(b, 1, 100_000) }
 // BenchmarkTemporary is what `check` does with a million records, without reading
 // the JSON: run it with -benchtime 1x.
 func BenchmarkTemporary(b *testing.B) {
-	records := 1_000_000
+	records := benchRecords()
 	for range b.N {
 		d, err := OpenTemporary(context.Background(), Options{Judge: newJudge()})
 		must(b, err)
@@ -240,4 +240,12 @@ func BenchmarkResident(b *testing.B) {
 		b.ReportMetric(mib, "MiB-resident")
 		b.ReportMetric(0, "ns/op")
 	}
+}
+
+// benchRecords is how many records BenchmarkTemporary takes: YUANLU_BENCH_RECORDS or a million.
+func benchRecords() int {
+	if n, err := strconv.Atoi(os.Getenv("YUANLU_BENCH_RECORDS")); err == nil {
+		return n
+	}
+	return 1_000_000
 }

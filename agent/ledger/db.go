@@ -124,7 +124,7 @@ func (d *DB) ready(ctx context.Context) error {
 
 // transact is write for a caller that has the writer.
 func (d *DB) transact(do func(*tx) error) error {
-	if err := d.w.begin(); err != nil {
+	if err := d.beginWork(); err != nil {
 		return d.failedWith(err)
 	}
 	t := &tx{d: d, c: d.w, n: d.now}
@@ -136,7 +136,7 @@ func (d *DB) transact(do func(*tx) error) error {
 	}
 	if err == nil {
 		d.o.step("commit")
-		err = d.w.commit()
+		err = d.endWork()
 		d.unknown = err != nil
 	}
 	if err != nil {
@@ -151,9 +151,29 @@ func (d *DB) transact(do func(*tx) error) error {
 	return nil
 }
 
+// beginWork and endWork are begin and commit. A temporary store has one transaction
+// from its opening to its end: nothing of it must be durable, and pages that are
+// written once are written late. After an error it is of no more use.
+func (d *DB) beginWork() error {
+	if d.temporary && d.w.inTransaction() {
+		return nil
+	}
+	return d.w.begin()
+}
+
+func (d *DB) endWork() error {
+	if d.temporary {
+		return nil
+	}
+	return d.w.commit()
+}
+
 // failedWith ends the transaction after an error and decides what the error says
 // about the store: nothing, no room, or that it must be reopened.
 func (d *DB) failedWith(err error) error {
+	if d.temporary {
+		return err
+	}
 	if d.w != nil && d.w.inTransaction() {
 		if e := d.w.exec("ROLLBACK"); e != nil && d.w.inTransaction() {
 			d.breakOff(e)
