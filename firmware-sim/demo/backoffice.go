@@ -52,6 +52,7 @@ type caseRecord struct {
 	At         string `json:"at"`
 	Stan       string `json:"stan"`
 	Batch      string `json:"batch"`
+	RefundNo   string `json:"refund_no"`
 	Party      struct {
 		Scheme string `json:"scheme"`
 		Shown  string `json:"shown"`
@@ -175,7 +176,7 @@ func (b *backOffice) take(name string, e *caseEvent) {
 
 func (b *backOffice) keep(name string, e *caseEvent) {
 	r := &e.Data.Refund
-	key := r.TerminalID + "/" + r.Batch + "/" + r.Stan
+	key := refundKey(r.TerminalID, r.Batch, r.Stan, r.RefundNo)
 	if id, ok := b.opened[key]; ok && id != e.Data.CaseID {
 		b.fault("%s: one refund, two case ids", name)
 	}

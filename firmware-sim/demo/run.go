@@ -101,7 +101,15 @@ func (c *crew) expected() []string {
 
 // keyOf names a refund in truth and case alike.
 func keyOf(e *scenario.Entry) string {
-	return e.Record.TerminalID + "/" + e.Record.Batch + "/" + e.Record.Stan
+	return refundKey(e.Record.TerminalID, e.Record.Batch, e.Record.Stan, e.Record.RefundNo)
+}
+
+// refundKey names a refund by its number at the terminal, or where the channel gives none by the merchant's number.
+func refundKey(terminal, batch, stan, refundNo string) string {
+	if stan == "" {
+		return terminal + "/" + refundNo
+	}
+	return terminal + "/" + batch + "/" + stan
 }
 
 // play lets all terminals play at once.

@@ -100,8 +100,8 @@ func compare(c *crew, desk *backOffice) *result {
 func (r *result) one(l *line, e *scenario.Entry, c *caseEvent) {
 	t := e.Truth
 	says := func(format string, args ...any) {
-		r.differ = append(r.differ, fmt.Sprintf("%s %s %s batch %s STAN %s (%s: %s): ", l.Terminal, e.Record.Kind,
-			yuan(e.Record.Amount), e.Record.Batch, e.Record.Stan, t.Label, t.Why)+fmt.Sprintf(format, args...))
+		r.differ = append(r.differ, fmt.Sprintf("%s %s %s, %s (%s: %s): ", l.Terminal, e.Record.Kind,
+			yuan(e.Record.Amount), keyOf(e), t.Label, t.Why)+fmt.Sprintf(format, args...))
 	}
 	if c != nil {
 		l.Received++

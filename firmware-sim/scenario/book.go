@@ -18,10 +18,11 @@ type Book struct {
 	news   []Revised
 }
 
-// Revised says that the verdict on an earlier refund or void is another one now.
+// Revised says that the verdict on an earlier refund or void is another one now: the one whose first verdict had
+// that ID.
 type Revised struct {
-	Terminal, Batch, Stan string
-	Verdict               *Verdict
+	ID      int
+	Verdict *Verdict
 }
 
 // deed is one event with what later ones did to it.
@@ -33,6 +34,7 @@ type deed struct {
 	refunds  []*deed
 	verdict  verdict
 	original *deed
+	id       int // its place in the book, from 1
 }
 
 // verdict is the part of a verdict that later ones look at.
@@ -94,7 +96,9 @@ func (b *Book) Add(r wire.Record) *Verdict {
 	if d.original == nil && d.verdict.reason != "cancelled" {
 		b.loose = append(b.loose, d)
 	}
-	return d.verdict.public()
+	v := d.verdict.public()
+	v.ID = d.id
+	return v
 }
 
 // News gives the earlier refunds and voids whose verdicts the last Add changed.
@@ -105,7 +109,7 @@ func (b *Book) News() []Revised {
 }
 
 func (b *Book) tell(d *deed, v verdict) {
-	b.news = append(b.news, Revised{d.rec.TerminalID, d.rec.Batch, d.rec.Stan, v.public()})
+	b.news = append(b.news, Revised{d.id, v.public()})
 }
 
 // settleLoose judges refunds again that lack an original which has come now: verdicts.md § 2 looks anywhere in the
@@ -131,6 +135,7 @@ func (b *Book) settleLoose(sale *deed) {
 
 func (b *Book) keep(d *deed) {
 	b.deeds = append(b.deeds, d)
+	d.id = len(b.deeds)
 	r := &d.rec
 	b.byStan[r.TerminalID+"/"+r.Stan] = append(b.byStan[r.TerminalID+"/"+r.Stan], d)
 	if r.Kind != "sale" && r.Kind != "completion" {
@@ -145,34 +150,53 @@ func (b *Book) keep(d *deed) {
 
 // copyOf takes a record that says an event again, with its final outcome for example.
 func (b *Book) copyOf(r *wire.Record) bool {
+	d := b.sameEvent(r)
+	if d == nil {
+		return false
+	}
+	o := &d.rec
+	if o.Outcome == "unknown" || o.Outcome == "pending" {
+		o.Outcome = r.Outcome
+	}
+	for key, m := range map[string][2]*string{"channel_txn": {&o.ChannelTxn, &r.ChannelTxn}, "rrn": {&o.RRN, &r.RRN},
+		"order_no": {&o.OrderNo, &r.OrderNo}} {
+		if *m[0] != "" || *m[1] == "" {
+			continue
+		}
+		*m[0] = *m[1]
+		if o.Kind == "sale" || o.Kind == "completion" {
+			b.byKey[key+*m[1]] = append(b.byKey[key+*m[1]], d)
+		}
+	}
+	if o.Party.IsZero() {
+		o.Party = r.Party
+	}
+	return true
+}
+
+// sameEvent finds the event that a record says again: verdicts.md § 1.3, as far as terminals here come to it.
+func (b *Book) sameEvent(r *wire.Record) *deed {
+	if r.Kind == "sale" && r.Stan == "" && r.OrderNo != "" {
+		for _, d := range slices.Backward(b.byKey["order_no"+r.OrderNo]) {
+			if d.rec.Kind == r.Kind && d.rec.Channel == r.Channel {
+				return d
+			}
+		}
+	}
+	if r.Stan == "" || r.Batch == "" {
+		return nil
+	}
 	for _, d := range slices.Backward(b.byStan[r.TerminalID+"/"+r.Stan]) {
 		o := &d.rec
-		if o.Kind != r.Kind || o.Batch != r.Batch || o.Amount != r.Amount || r.Stan == "" || r.Batch == "" {
+		if o.Kind != r.Kind || o.Batch != r.Batch || o.Amount != r.Amount {
 			continue
 		}
 		if r.Copy == "" && r.At.Sub(o.At).Abs() > 72*time.Hour {
 			continue
 		}
-		if o.Outcome == "unknown" || o.Outcome == "pending" {
-			o.Outcome = r.Outcome
-		}
-		for _, m := range [][2]*string{{&o.ChannelTxn, &r.ChannelTxn}, {&o.RRN, &r.RRN}, {&o.OrderNo, &r.OrderNo}} {
-			if *m[0] == "" && *m[1] != "" {
-				*m[0] = *m[1]
-			}
-		}
-		if o.ChannelTxn != "" && (o.Kind == "sale" || o.Kind == "completion") && !slices.Contains(b.byKey["channel_txn"+o.ChannelTxn], d) {
-			b.byKey["channel_txn"+o.ChannelTxn] = append(b.byKey["channel_txn"+o.ChannelTxn], d)
-		}
-		if o.RRN != "" && (o.Kind == "sale" || o.Kind == "completion") && !slices.Contains(b.byKey["rrn"+o.RRN], d) {
-			b.byKey["rrn"+o.RRN] = append(b.byKey["rrn"+o.RRN], d)
-		}
-		if o.Party.IsZero() {
-			o.Party = r.Party
-		}
-		return true
+		return d
 	}
-	return false
+	return nil
 }
 
 // mayOwn says whether a sale could be the original of a refund: a quick look before a judgement.

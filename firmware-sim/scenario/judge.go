@@ -11,6 +11,7 @@ import (
 
 // Verdict is what the contract demands to be said of one refund or void.
 type Verdict struct {
+	ID                                             int
 	Recipient, Reason, Evidence, FoundBy, Decision string
 	Codes                                          []string // by severity, then by name
 	Case                                           bool     // a finding of medium or above

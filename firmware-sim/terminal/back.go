@@ -103,7 +103,7 @@ func (t *Terminal) backNumbers(r *wire.Record) {
 		return
 	}
 	r.RefundNo = fmt.Sprintf("R%s%s%s", r.TerminalID, r.At.Format("060102"), r.Stan)
-	if r.Channel != "unionpay_qr" && r.Outcome == "approved" {
+	if (r.Channel != "unionpay_qr" || t.o.Wire == "smart") && r.Outcome == "approved" {
 		r.ChannelRefund = t.channelNumber(r)
 	}
 }

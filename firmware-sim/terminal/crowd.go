@@ -65,9 +65,9 @@ func (t *Terminal) planSale() {
 	switch n := t.rng.IntN(100); {
 	case n < 5:
 		s.Outcome = "declined"
-	case n < 7:
+	case n < 7 && t.o.Wire != "smart":
 		s.Outcome = "unknown"
-		if channel == "card" && t.o.Wire == "cup8583" {
+		if t.o.Wire == "cup8583" {
 			t.queue = append(t.queue, s, scenario.Step{Do: "reversal", Of: s.As})
 			return
 		}

@@ -28,6 +28,9 @@ func (t *Terminal) full() bool { return t.totals.DebitCount >= 990 || t.totals.C
 
 // reprint gives the open batch once more, each record as a copy. It is nothing that happened, so it has no number.
 func (t *Terminal) reprint() []scenario.Entry {
+	if t.o.Wire == "smart" {
+		return nil // it says again what was not confirmed, and nothing else
+	}
 	var out []scenario.Entry
 	for _, e := range t.open {
 		e.Record.Copy = "reprint"
@@ -84,6 +87,8 @@ func (t *Terminal) fit(r *wire.Record) {
 		}
 	case "cup8583":
 		t.fitCup(r)
+	case "smart":
+		fitSmart(r)
 	}
 }
 

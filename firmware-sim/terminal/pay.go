@@ -134,7 +134,11 @@ func (t *Terminal) numbers(r *wire.Record) {
 // channelNumber is the channel's number of a payment or a refund, as long as the channel makes them.
 func (t *Terminal) channelNumber(r *wire.Record) string {
 	day := r.At.Format("20060102")
-	tail := r.TerminalID[len(r.TerminalID)-4:] + r.Stan
+	stan := r.Stan
+	if stan == "" && len(r.OrderNo) > 6 { // the wallets' own objects have none
+		stan = r.OrderNo[len(r.OrderNo)-6:]
+	}
+	tail := r.TerminalID[len(r.TerminalID)-4:] + stan
 	switch r.Channel {
 	case "wechat":
 		if r.Kind == "sale" {

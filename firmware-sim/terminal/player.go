@@ -129,11 +129,11 @@ func (p *Player) play(ctx context.Context) error {
 	played := 0
 	for {
 		if p.o.Count > 0 && played >= p.o.Count || !p.o.Until.IsZero() && !p.o.Terminal.Now().Before(p.o.Until) {
-			return p.faulty.Flush()
+			return p.flush()
 		}
 		entries, err := p.o.Source.Next()
 		if err != nil {
-			return errors.Join(p.faulty.Flush(), err)
+			return errors.Join(p.flush(), err)
 		}
 		for i := range entries {
 			if err := p.one(ctx, &entries[i]); err != nil {
@@ -257,7 +257,7 @@ func (p *Player) pace(ctx context.Context, at time.Time) error {
 func (p *Player) rest(ctx context.Context, d time.Duration) error {
 	var timer <-chan time.Time
 	if d > 0 {
-		if err := p.faulty.Flush(); err != nil {
+		if err := p.flush(); err != nil {
 			return err
 		}
 		t := time.NewTimer(d)
@@ -289,6 +289,15 @@ func (p *Player) rest(ctx context.Context, d time.Duration) error {
 			}
 		}
 	}
+}
+
+// flush writes what waits to be merged with a next frame.
+func (p *Player) flush() error {
+	if p.link != nil {
+		p.link.writing.Lock()
+		defer p.link.writing.Unlock()
+	}
+	return p.faulty.Flush()
 }
 
 // heard says whether somebody has the line open, as far as that can be known.

@@ -48,7 +48,7 @@ type Terminal struct {
 	open   []scenario.Entry
 	totals wire.Totals
 	used   map[string]bool
-	facts  map[string]fact // of refunds whose truth may change, by batch and number
+	facts  map[int]fact    // of refunds whose truth may change, by the ID of their verdict
 	queue  []scenario.Step // steps the crowd has in mind
 	opened time.Time       // this morning
 }
@@ -102,7 +102,7 @@ func New(o Options) (*Terminal, error) {
 	}
 	return &Terminal{o: o, rng: rand.New(rand.NewPCG(o.Seed, 1)), now: o.Start, opened: o.Start, stan: o.FirstStan - 1,
 		batch: 1, book: scenario.NewBook(), people: map[string]*Customer{}, named: map[string]*deal{},
-		used: map[string]bool{}, facts: map[string]fact{}}, nil
+		used: map[string]bool{}, facts: map[int]fact{}}, nil
 }
 
 // Now is the terminal's virtual time.
@@ -207,11 +207,11 @@ func (t *Terminal) enter(s scenario.Step, r wire.Record, payer, recipient string
 		facts.Moved = r.Outcome != "declined" && r.Outcome != "closed"
 		e.Truth = scenario.Label(*facts, v)
 		if v.FoundBy == "" || t.o.Wire == "cup8583" {
-			t.facts[r.Batch+r.Stan] = fact{e.Seq, *facts}
+			t.facts[v.ID] = fact{e.Seq, *facts}
 		}
 	}
 	for _, n := range t.book.News() {
-		if f, ok := t.facts[n.Batch+n.Stan]; ok {
+		if f, ok := t.facts[n.ID]; ok {
 			f.facts.Moved = n.Verdict.Reason != "cancelled"
 			e.Revises = append(e.Revises, scenario.Revision{Seq: f.seq, Truth: scenario.Label(f.facts, n.Verdict)})
 		}
@@ -244,7 +244,7 @@ func (t *Terminal) note(r *wire.Record) {
 
 // count adds an approved transaction to the totals of the batch.
 func (t *Terminal) count(r *wire.Record) {
-	if r.Outcome != "approved" || r.Training {
+	if r.Outcome != "approved" || r.Training || r.Batch == "" {
 		return
 	}
 	switch r.Kind {

@@ -42,7 +42,7 @@ func month(t *testing.T, o Options, n int) ([]scenario.Entry, []byte) {
 }
 
 func models() []Options {
-	return []Options{{Model: "e-sign"}, {Model: "traditional"}, {Model: "traditional", Wire: "cup8583"}}
+	return []Options{{Model: "e-sign"}, {Model: "traditional"}, {Model: "traditional", Wire: "cup8583"}, {Model: "smart"}}
 }
 
 func TestSameSeedSameBytes(t *testing.T) {

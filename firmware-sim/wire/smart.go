@@ -1,12 +1,172 @@
 package wire
 
-// Smart encodes records as JSON messages for the smart terminal's payment module.
-type Smart struct{}
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+)
 
-// Encode is not there yet.
-func (s *Smart) Encode(r *Record) ([]Frame, error) {
-	return nil, &CannotCarry{"smart", "kind", "not built"}
+// Frame types of the smart wire (contract/wires.md § smart).
+const (
+	SmartData      = 0x00
+	SmartHandshake = 0x01
+	SmartConfirm   = 0x02
+)
+
+// MaxSmart is the greatest number of bytes of data in a frame.
+const MaxSmart = 16384
+
+// AppendSmart appends 55 AA, type, ack, id, length, data, the XOR of type to data, CC 33.
+func AppendSmart(dst []byte, kind, ack, id byte, data []byte) ([]byte, error) {
+	if len(data) > MaxSmart {
+		return dst, fmt.Errorf("a smart frame holds up to %d bytes, not %d", MaxSmart, len(data))
+	}
+	dst = append(dst, 0x55, 0xAA)
+	at := len(dst)
+	dst = append(dst, kind, ack, id, byte(len(data)>>8), byte(len(data)))
+	dst = append(dst, data...)
+	var check byte
+	for _, b := range dst[at:] {
+		check ^= b
+	}
+	return append(dst, check, 0xCC, 0x33), nil
 }
 
 // HoldsSmart says whether b is one whole frame of the smart wire with a right check byte.
-func HoldsSmart(b []byte) bool { return false }
+func HoldsSmart(b []byte) bool {
+	_, n := smartFrame(b)
+	return n > 0 && n == len(b)
+}
+
+// Confirms is what a smart terminal understands of what it is sent: it takes bytes as they come and gives the frames
+// in them, types and acknowledged ids.
+type Confirms struct{ buf []byte }
+
+// Push takes bytes and gives the ids that are confirmed by them, 0 for an answer to a handshake.
+func (c *Confirms) Push(p []byte) []byte {
+	c.buf = append(c.buf, p...)
+	var acks []byte
+	for len(c.buf) > 0 {
+		at := bytes.Index(c.buf, []byte{0x55, 0xAA})
+		if at < 0 {
+			c.buf = c.buf[max(0, len(c.buf)-1):]
+			return acks
+		}
+		c.buf = c.buf[at:]
+		if len(c.buf) < 7 || len(c.buf) < 10+int(binary.BigEndian.Uint16(c.buf[5:])) && binary.BigEndian.Uint16(c.buf[5:]) <= MaxSmart {
+			return acks
+		}
+		head, n := smartFrame(c.buf)
+		if n == 0 {
+			c.buf = c.buf[2:]
+			continue
+		}
+		if head[0] == SmartConfirm {
+			acks = append(acks, head[1])
+		}
+		c.buf = c.buf[n:]
+	}
+	return acks
+}
+
+// smartFrame gives type, ack and id of the frame at the beginning of b and its length, 0 if there is none.
+func smartFrame(b []byte) (head [3]byte, n int) {
+	if len(b) < 10 || b[0] != 0x55 || b[1] != 0xAA {
+		return head, 0
+	}
+	n = 10 + int(binary.BigEndian.Uint16(b[5:]))
+	if n > 10+MaxSmart || len(b) < n || b[n-2] != 0xCC || b[n-1] != 0x33 {
+		return head, 0
+	}
+	var check byte
+	for _, c := range b[2 : n-3] {
+		check ^= c
+	}
+	if check != b[n-3] {
+		return head, 0
+	}
+	return [3]byte(b[2:5]), n
+}
+
+// Smart encodes records as the messages of a smart terminal: an envelope around the channel's own object where that
+// says everything the record says, else around the record itself. The zero value is ready to use; it counts frame
+// ids, so one serves one line.
+type Smart struct{ id byte }
+
+// envelope is contract/wires.md § smart.
+type envelope struct {
+	V          int    `json:"v"`
+	ID         string `json:"id"`
+	Src        string `json:"src"`
+	TerminalID string `json:"terminal_id"`
+	MerchantID string `json:"merchant_id"`
+	Operator   string `json:"operator"`
+	Training   bool   `json:"training"`
+	Copy       string `json:"copy"`
+	Body       any    `json:"body"`
+}
+
+// object is the body of a message as the channel itself writes it.
+type object map[string]any
+
+// Encode gives the one data frame that says the record. The message id is made from the message, so that the same
+// record said again, in another life of the terminal even, is the same message.
+func (s *Smart) Encode(r *Record) ([]Frame, error) {
+	src, body, err := smartBody(r)
+	if err != nil {
+		return nil, err
+	}
+	e := envelope{V: 1, Src: src, TerminalID: r.TerminalID, MerchantID: r.MerchantID, Operator: r.Operator,
+		Training: r.Training, Copy: r.Copy, Body: body}
+	data, err := marshal(e)
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(data)
+	e.ID = r.TerminalID + "-" + hex.EncodeToString(sum[:8])
+	if data, err = marshal(e); err != nil {
+		return nil, err
+	}
+	s.id = s.id%255 + 1
+	b, err := AppendSmart(nil, SmartData, 0, s.id, data)
+	return []Frame{{Bytes: b, Note: src}}, err
+}
+
+// marshal writes JSON without escaping what needs none.
+func marshal(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return bytes.TrimRight(b.Bytes(), "\n"), err
+}
+
+// smartBody chooses src and body.
+func smartBody(r *Record) (string, any, error) {
+	if r.Party.Token != "" && r.Party.ID == "" {
+		return "", nil, &CannotCarry{"smart", "party.token", "a wire carries identities in clear"}
+	}
+	for _, own := range []struct {
+		src  string
+		fits func(*Record) bool
+		body func(*Record) object
+	}{
+		{"wechat.transaction", isWechatSale, wechatSale},
+		{"wechat.refund", isWechatRefund, wechatRefund},
+		{"alipay.trade", isAlipayTrade, alipayTrade},
+		{"alipay.refund", isAlipayRefund, alipayRefund},
+		{"unionpay.qr", isUnionpay, unionpay},
+		{"lakala.card", isLakala, lakala},
+	} {
+		if own.fits(r) {
+			return own.src, own.body(r), nil
+		}
+	}
+	rec := *r
+	rec.V = 1
+	rec.Party.Shown = ""
+	return "record", rec, nil
+}
