@@ -54,10 +54,9 @@
 //     event the first by seq is named.
 //   - § 2: where several fit, "compares" means the comparison of two parties, not the
 //     whole table of § 4. The matches asked for after steps f and g may be weak. The
-//     result "would be different" counts whatever made it so. A hit by key party that
-//     this turns into "ambiguous" adds no unreferenced_refund (without an original,
-//     nothing else is said). In line 4 "all of those" are those of both keys. A date
-//     of year 0 does not exist.
+//     result "would be different" counts whatever made it so. A hit by key party adds
+//     unreferenced_refund even if this turns it into "ambiguous". In line 4 "all of
+//     those" are those of both keys. A date of year 0 does not exist.
 //   - § 2: the grace is for what was never said: a verdict that was said and turns into
 //     one of lines 1 and 3 to 7 is revised at once.
 //   - § 2: with several from all of whom the recipient differs, a merchant account

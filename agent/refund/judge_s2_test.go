@@ -112,6 +112,10 @@ func TestS2_Party(t *testing.T) {
 		{"a later one revises it", `sale pan=A at=08-20T12:00
 			refund pan=A
 			sale pan=A at=08-21T12:00`, `2 same//strong review 3/party unreferenced_refund:medium`},
+		{"a guess that would accuse: unreferenced all the same", `
+			sale ch=wechat id=wechat_openid:a:o1
+			sale ch=wechat id=wechat_openid:a:o1 at=08-21T12:00
+			refund ch=wechat id=merchant_account also=wechat_openid:a:o1`, `3 different// alarm - payer_not_repaid:high original_ambiguous:medium unreferenced_refund:medium`},
 		{"a void found by it", `sale pan=A
 			void pan=A`, `2 same//strong review 1/party unreferenced_refund:medium`},
 	})

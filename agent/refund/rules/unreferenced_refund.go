@@ -11,6 +11,8 @@ var unreferencedTexts = []refund.Text{
 		ZH: "退款 {refund_no}({amt})未关联原交易,且收款方 {recipient} 没有相符的付款。"},
 	{EN: "Refund {refund_no} of {amt} was made without a reference to a sale; its recipient {recipient} paid for sale {orig_no}, which was taken as its original.",
 		ZH: "退款 {refund_no}({amt})未关联原交易;收款方 {recipient} 是交易 {orig_no} 的付款方,按该交易处理。"},
+	{EN: "Refund {refund_no} of {amt} was made without a reference to a sale; its recipient {recipient} paid for several that fit, and none was taken as its original.",
+		ZH: "退款 {refund_no}({amt})未关联原交易;收款方 {recipient} 有多笔相符的付款,未按其中任何一笔处理。"},
 }
 
 func (unreferencedRefund) Info() refund.RuleInfo {
@@ -30,8 +32,12 @@ func (unreferencedRefund) Check(c *refund.Case) refund.Result {
 	switch {
 	case c.Search.Result == refund.SearchNoReference:
 		return refund.Speak("RC-405", refund.High, refund.Fill(unreferencedTexts[0], c.Standard()...)).Unless(would)
-	case c.Original != nil && c.Search.FoundBy == refund.FoundByParty:
-		return refund.Speak("RC-405", refund.Medium, refund.Fill(unreferencedTexts[1], c.Standard()...)).Unless(would)
+	case c.Search.FoundBy == refund.FoundByParty:
+		text := unreferencedTexts[1]
+		if c.Original == nil {
+			text = unreferencedTexts[2]
+		}
+		return refund.Speak("RC-405", refund.Medium, refund.Fill(text, c.Standard()...)).Unless(would)
 	}
 	return refund.Result{}
 }
