@@ -17,8 +17,6 @@ type handler struct {
 	prefix string // of WithGroup: "a.b."
 }
 
-var _ slog.Handler = (*handler)(nil)
-
 func (h *handler) Enabled(_ context.Context, l slog.Level) bool { return l >= h.book.level.Level() }
 
 func (h *handler) Handle(_ context.Context, r slog.Record) error {

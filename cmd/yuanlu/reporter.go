@@ -259,8 +259,6 @@ func linkStatesOf(a *agent.Agent) []topics.LinkState {
 // nothing waits, and nothing can be noted.
 type storeOutbox struct{ a *agent.Agent }
 
-var _ report.Outbox = storeOutbox{}
-
 // Due implements report.Outbox.
 func (o storeOutbox) Due(ctx context.Context, now time.Time, limit int) ([]refund.Notice, time.Time, error) {
 	if db := o.a.Store(); db != nil {
