@@ -38,7 +38,7 @@ func TestNowGoesOn(t *testing.T) {
 		store := time.Now().AddDate(20, 0, 0)
 		c := NewClock(time.Now, time.Time{}, nil)
 		c.Saw(store)
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		if got := c.Now(); !got.Equal(store.Add(time.Minute)) {
 			t.Errorf("a minute later it is %s, want %s", got, store.Add(time.Minute))
 		}
@@ -62,7 +62,7 @@ func TestClockTrust(t *testing.T) {
 			}
 		}
 		synced = true
-		time.Sleep(syncedFor)
+		<-time.After(syncedFor)
 		if !c.Synced() || asked != 2 {
 			t.Errorf("synced %v after %d questions", c.Synced(), asked)
 		}

@@ -23,7 +23,7 @@ type slowStore struct {
 }
 
 func (s *slowStore) Apply(ctx context.Context, a []refund.Arrival) ([]refund.Applied, error) {
-	time.Sleep(time.Second)
+	<-time.After(time.Second)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.fail != nil {
@@ -69,7 +69,7 @@ func TestFirstCommitsAtOnceOthersShare(t *testing.T) {
 		var all sync.WaitGroup
 		for i := range 10 {
 			all.Go(func() {
-				time.Sleep(time.Duration(i) * time.Millisecond) // all but the first while it is on its way
+				<-time.After(time.Duration(i) * time.Millisecond) // all but the first while it is on its way
 				link := fmt.Sprint("l", i)
 				got, err := c.Apply(ctx, arrival(link, i+1))
 				if err != nil || len(got) != i+1 {
@@ -180,7 +180,7 @@ func TestStopFinishesTheCommit(t *testing.T) {
 func TestIdleCommitterShowsLife(t *testing.T) {
 	with(t, &slowStore{}, func(t *testing.T, _ context.Context, c *committer) {
 		before := c.progress.Load()
-		time.Sleep(2 * idleTick)
+		<-time.After(2 * idleTick)
 		if c.progress.Load() == before {
 			t.Error("no sign of life")
 		}
