@@ -50,16 +50,18 @@ twin:
 e2e:
 	$(GO) test -timeout 8m -v -run '^Test(Kill|E2E)' ./agent/... ./cmd/...
 
-# USB in a virtual machine, where the kernel has none.
+# USB in a virtual machine, where the kernel has none. YUANLU_USBLAB=1: it must run.
 lab:
-	$(GO) test -timeout 8m -v -run '^TestLab' ./drivers/...
+	YUANLU_USBLAB=$${YUANLU_USBLAB:-auto} $(GO) test -timeout 8m -v -run '^TestLab' ./drivers/... ./cmd/...
 
 bench: build
-	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 60m -v ./cmd/yuanlu/bench
+	$(GO) test -run '^$$' -bench . -timeout 20m ./protocol/... ./agent/ingest ./agent/refund/... ./agent/report/...
+	$(GO) test -run '^$$' -bench . -timeout 30m ./agent/ledger
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./cmd/yuanlu/e2e
 
 # All of what `make test` runs a seeded tenth of.
 soak: build
-	YUANLU_SOAK=1 $(GO) test -timeout 120m -v -run '^Test(Kill|E2E|Lab|Twin|Soak)' ./...
+	YUANLU_SOAK=1 YUANLU_USBLAB=auto $(GO) test -timeout 120m -v -run '^Test(Kill|E2E|Lab|Twin|Soak)' ./...
 
 FUZZTIME ?= 60s
 fuzz:

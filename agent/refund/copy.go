@@ -39,6 +39,19 @@ func unusable(r *Record) string {
 	return ""
 }
 
+// repeatsWithoutAmount reports whether a record calls itself a repeat, states no
+// amount at all and has no other flaw: it can complete an event it is a copy of
+// (alipay.refund with fund_change N, contract/wires.md). As a first sighting it is
+// unusable like any record without an amount.
+func repeatsWithoutAmount(r *Record) bool {
+	if r.Copy == "" || r.HasAmount {
+		return false
+	}
+	whole := *r
+	whole.Amount, whole.PayerAmount, whole.HasPayerAmount = 1, 0, false
+	return unusable(&whole) == ""
+}
+
 func isCurrencyCode(s string) bool {
 	if len(s) != 3 {
 		return false

@@ -19,13 +19,14 @@ func (w *work) take(r Record) error {
 	} else {
 		w.extend(&r)
 	}
-	events, err := w.arrive(arrivalKeys(&r, flaw != ""))
+	mayRepeat := flaw == "" || r.Kind == KindSettlement || repeatsWithoutAmount(&r)
+	events, err := w.arrive(arrivalKeys(&r, !mayRepeat))
 	if err != nil {
 		return err
 	}
-	if flaw == "" || r.Kind == KindSettlement {
+	if mayRepeat {
 		if e := copyOf(events, &r); e != nil {
-			w.out.CopyOf = e.Seq
+			w.out.CopyOf, w.out.Note = e.Seq, ""
 			return w.complete(e, &r)
 		}
 	}

@@ -113,6 +113,7 @@ func read(lines []rec) *journal {
 		case l.Training:
 		case l.Kind == refund.KindJournal:
 			j.coverage = append(j.coverage, l)
+		case !usable(l.Record) && j.repeatWithoutAmount(l):
 		case !usable(l.Record):
 			j.unusable = append(j.unusable, l)
 		default:
@@ -128,6 +129,20 @@ func read(lines []rec) *journal {
 	}
 	j.undo()
 	return j
+}
+
+// repeatWithoutAmount: a copy that states no amount completes the event it names.
+func (j *journal) repeatWithoutAmount(l rec) bool {
+	whole := l
+	whole.Amount, whole.HasPayerAmount = 1, false
+	if l.HasAmount || l.Copy == "" || !usable(whole.Record) {
+		return false
+	}
+	e := j.copyOf(l)
+	if e != nil {
+		complete(&e.Record, l.Record)
+	}
+	return e != nil
 }
 
 // copyOf finds the event that l is another sighting of (§ 1.3).
@@ -218,7 +233,7 @@ func complete(e *refund.Record, c refund.Record) {
 	if e.Entry == "" || e.Entry == refund.EntryNone {
 		e.Entry = c.Entry
 	}
-	if !e.HasPayerAmount && c.HasPayerAmount {
+	if !e.HasPayerAmount && c.HasPayerAmount && c.PayerAmount <= e.Amount {
 		e.HasPayerAmount, e.PayerAmount = true, c.PayerAmount
 	}
 	if e.Totals == nil {

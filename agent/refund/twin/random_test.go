@@ -187,6 +187,9 @@ func (d dice) again(journal []rec, at time.Time) refund.Record {
 	if d.chance(10) {
 		r.Amount = 350
 	}
+	if d.chance(8) {
+		r.Amount, r.HasAmount = 0, false
+	}
 	return r
 }
 
