@@ -272,11 +272,12 @@ func (twoKeys) Tokens(label, clear string) []string {
 // message is refused, or what comes out is whole. Errors show none of its bytes.
 func TestCupEveryBitFlipped(t *testing.T) {
 	request, answer := cupBytes(t, "0220", refundRequest().with(fields{"55": "5A0A6205500000000000004F", "59": "A4003777"})), cupBytes(t, "0230", refundAnswer())
+	base := talk(t, true)
 	for which, good := range [][]byte{request, answer} {
 		for bit := range 8 * len(good) {
 			bad := bytes.Clone(good)
 			bad[bit/8] ^= 1 << (bit % 8)
-			c := talk(t, true)
+			c := base.anew(t)
 			pair := [][]byte{request, answer}
 			pair[which] = bad
 			refused := 0
@@ -324,8 +325,9 @@ func FuzzCup(f *testing.F) {
 	for _, v := range loadVectors(f, "cup8583") {
 		f.Add(v.bytes, uint16(3))
 	}
+	base := talk(f, true)
 	f.Fuzz(func(t *testing.T, capture []byte, restart uint16) {
-		c := talk(t, true)
+		c := base.anew(t)
 		for i, b := range frames(capture) {
 			if i == int(restart) {
 				c.restart()

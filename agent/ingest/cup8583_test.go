@@ -150,6 +150,14 @@ func talk(t testing.TB, sealed bool, file ...string) *cupTalk {
 	return c
 }
 
+// anew gives a conversation on the same profile that nothing was said in.
+func (c *cupTalk) anew(t testing.TB) *cupTalk {
+	n := &cupTalk{t: t, profile: c.profile, clock: c.clock, options: c.options,
+		memory: &cupMemory{values: map[string][]byte{}, expires: map[string]time.Time{}}}
+	n.restart()
+	return n
+}
+
 // restart makes a new wire that finds what the memory holds, less what has expired.
 func (c *cupTalk) restart() {
 	for k, at := range c.memory.expires {
