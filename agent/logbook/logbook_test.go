@@ -125,6 +125,25 @@ func TestRepeats(t *testing.T) {
 	}
 }
 
+// A cable pulled three times in a minute is said three times, and so is its return.
+func TestAChangeOfStateIsNoRepeat(t *testing.T) {
+	out := said(t, Options{Now: clock}, func(l *slog.Logger) {
+		for range 3 {
+			l.Warn("link.lost", "link", "pos")
+			for range 5 {
+				l.Warn("link.absent", "link", "pos")
+				l.Warn("link.absent", "link", "printer")
+			}
+			l.Info("link.online", "link", "pos")
+		}
+	})
+	for code, want := range map[string]int{"link.lost": 3, "link.absent link=pos": 3, "link.absent link=printer": 2, "link.online": 3} {
+		if got := strings.Count(out, code); got != want {
+			t.Errorf("%s said %d times, want %d:\n%s", code, got, want, out)
+		}
+	}
+}
+
 func TestRepeatsAreBounded(t *testing.T) {
 	r := newRepeats()
 	for i := range 5 * maxRepeats {

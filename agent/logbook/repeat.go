@@ -3,6 +3,7 @@ package logbook
 import (
 	"container/list"
 	"hash/maphash"
+	"strings"
 	"time"
 )
 
@@ -20,6 +21,9 @@ type repeats struct {
 	seed  maphash.Seed
 	seen  map[uint64]*list.Element
 	order *list.List // of *repeated, most recent first
+	// stands holds, for what has a state (each link, the broker, the store), the code
+	// of the line that said it last.
+	stands map[string]string
 }
 
 type repeated struct {
@@ -30,7 +34,29 @@ type repeated struct {
 }
 
 func newRepeats() *repeats {
-	return &repeats{seed: maphash.MakeSeed(), seen: map[uint64]*list.Element{}, order: list.New()}
+	return &repeats{seed: maphash.MakeSeed(), seen: map[uint64]*list.Element{}, order: list.New(), stands: map[string]string{}}
+}
+
+// changes reports whether the line says another state than the one said last: a
+// technician who pulls a cable twice wants to read twice that it is back. The back-off
+// of what reconnects bounds how many such lines there can be.
+func (r *repeats) changes(l *Line) bool {
+	subject, _, _ := strings.Cut(l.Code, ".")
+	switch subject {
+	case "link":
+		subject += " " + l.Field("link")
+	case "mqtt", "store":
+	default:
+		return false
+	}
+	if r.stands[subject] == l.Code {
+		return false
+	}
+	if len(r.stands) >= maxRepeats {
+		clear(r.stands)
+	}
+	r.stands[subject] = l.Code
+	return true
 }
 
 // say counts the line and reports whether to say it now: at 1, 10, 100 …
@@ -43,6 +69,7 @@ func (r *repeats) say(l *Line) bool {
 	h.WriteByte(0)
 	h.WriteString(l.Fields)
 	key := h.Sum64()
+	changed := r.changes(l)
 	e, ok := r.seen[key]
 	if !ok {
 		r.insert(key, l.Time)
@@ -52,7 +79,7 @@ func (r *repeats) say(l *Line) bool {
 	n, _ := e.Value.(*repeated)
 	quiet := l.Time.Sub(n.last)
 	n.last = l.Time
-	if quiet > repeatQuiet {
+	if quiet > repeatQuiet || changed {
 		n.count, n.next = 1, 10
 		return true
 	}

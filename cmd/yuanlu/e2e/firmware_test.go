@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -43,6 +44,16 @@ func newFirmware(t testing.TB, model string, seed uint64) *firmware {
 	}
 	t.Cleanup(func() { socket.Close() })
 	return &firmware{t: t, term: term, speaker: speaker, socket: socket, link: link}
+}
+
+// place is the present name of the port.
+func (f *firmware) place() string {
+	f.t.Helper()
+	p, err := os.Readlink(f.link)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return p
 }
 
 // next lets the next customer come, without saying anything yet.

@@ -20,7 +20,7 @@ func TestE2EUnpluggedAndBackUnderAnotherName(t *testing.T) {
 	st := newStation(t, settings{port: fw.link, broker: broker.URL()})
 	d := newDesk(t, broker.URL(), st.id)
 	st.startOnline()
-	names := map[string]bool{fw.socket.Place(): true}
+	names := map[string]bool{fw.place(): true}
 	for range 4 {
 		fw.day(25, time.Millisecond)
 		// Half a frame, and the cable is out.
@@ -31,7 +31,7 @@ func TestE2EUnpluggedAndBackUnderAnotherName(t *testing.T) {
 		if err := fw.socket.Replug(50 * time.Millisecond); err != nil {
 			t.Fatal(err)
 		}
-		names[fw.socket.Place()] = true
+		names[fw.place()] = true
 		eventually(t, 60*time.Second, "the port open again", func() bool { return st.said("link.online") > online })
 		fw.reprint()
 	}
