@@ -209,6 +209,23 @@ func TestANodeThatIsReplacedIsGone(t *testing.T) {
 	}
 }
 
+// awaitInput returns when the kernel has n bytes for whoever reads the tty: a pty
+// hands them over in its own time.
+func awaitInput(t *testing.T, tty string, n int) {
+	t.Helper()
+	fd, err := unix.Open(tty, unix.O_RDONLY|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); runtime.Gosched() {
+		if have, err := unix.IoctlGetInt(fd, unix.TIOCINQ); err != nil || have >= n {
+			return
+		}
+	}
+	t.Fatalf("%s never had %d bytes", tty, n)
+}
+
 // What the kernel has when the device is lost, it still delivers.
 func TestBytesDeliveredBeforeTheLossAreRead(t *testing.T) {
 	dev := openPTY(t)
@@ -220,6 +237,7 @@ func TestBytesDeliveredBeforeTheLossAreRead(t *testing.T) {
 	if _, err := dev.Write([]byte("last words")); err != nil {
 		t.Fatal(err)
 	}
+	awaitInput(t, dev.slave, len("last words"))
 	if err := os.Remove(link); err != nil {
 		t.Fatal(err)
 	}
