@@ -21,14 +21,16 @@ var mayImport = map[string][]string{
 	"agent/logbook":    {},
 	"agent/ingest":     {"agent/refund", "protocol/..."},
 	"agent/refund":     {},
-	// A memory of events for tests and small tools, and the rules, one file each.
-	"agent/refund/memhistory": {"agent/refund"},
-	"agent/refund/rules":      {"agent/refund"},
-	"agent/ledger":            {"agent/refund"},
-	"agent/report":            {"agent/refund", "protocol/topics"},
-	"agent/report/mqtt":       {},
-	"agent/report/brokertest": {},
-	"agent/control":           {"agent/refund"},
+	// A memory of events for tests and small tools, random journals for tests, and
+	// the rules, one file each.
+	"agent/refund/memhistory":    {"agent/refund"},
+	"agent/refund/randomjournal": {"agent/refund"},
+	"agent/refund/rules":         {"agent/refund"},
+	"agent/ledger":               {"agent/refund"},
+	"agent/report":               {"agent/refund", "protocol/topics"},
+	"agent/report/mqtt":          {},
+	"agent/report/brokertest":    {},
+	"agent/control":              {"agent/refund"},
 
 	"drivers":            {},
 	"drivers/drivertest": {},

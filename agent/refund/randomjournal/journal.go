@@ -1,4 +1,8 @@
-package twin
+// Package randomjournal makes seeded journals for tests, in which numbers collide
+// often: few merchants, terminals, cards, numbers and days, so that every rule of
+// contract/verdicts.md is met within some hundred journals. Identifiers are in clear
+// and invented. It is no part of any program.
+package randomjournal
 
 import (
 	"fmt"
@@ -8,8 +12,10 @@ import (
 	"yuanlu/agent/refund"
 )
 
-// dice makes journals in which numbers collide often: few merchants, terminals,
-// cards, numbers and days, so that every rule of the page is met.
+// Records gives a journal of n records. The same seed and n give the same journal.
+func Records(seed uint64, n int) []refund.Record { return newDice(seed).journal(n) }
+
+// dice draws what a journal is made of.
 type dice struct{ *rand.Rand }
 
 func newDice(seed uint64) dice { return dice{rand.New(rand.NewPCG(seed, 2026))} }
@@ -27,11 +33,11 @@ var (
 	pars    = []string{"PAR0000000000000000000000001", "PAR0000000000000000000000002"}
 )
 
-func (d dice) journal(n int) []rec {
-	var out []rec
+func (d dice) journal(n int) []refund.Record {
+	var out []refund.Record
 	base := time.Date(2026, 3, 1, 8, 0, 0, 0, time.FixedZone("", 8*3600))
 	at := base
-	for seq := int64(1); seq <= int64(n); seq++ {
+	for range n {
 		at = at.Add(time.Duration(d.IntN(6*3600)) * time.Second)
 		if d.chance(3) {
 			at = at.Add(time.Duration(d.IntN(200)-20) * 24 * time.Hour)
@@ -41,9 +47,9 @@ func (d dice) journal(n int) []rec {
 			r = d.again(out, at)
 		}
 		if len(out) > 0 && d.chance(70) {
-			d.pointAt(&r, out[d.IntN(len(out))].Record)
+			d.pointAt(&r, out[d.IntN(len(out))])
 		}
-		out = append(out, rec{seq, r})
+		out = append(out, r)
 	}
 	return out
 }
@@ -160,8 +166,8 @@ func (d dice) party(c refund.Channel) *refund.Party {
 }
 
 // again is another sighting of something in the journal, or nearly so.
-func (d dice) again(journal []rec, at time.Time) refund.Record {
-	r := journal[d.IntN(len(journal))].Record
+func (d dice) again(journal []refund.Record, at time.Time) refund.Record {
+	r := journal[d.IntN(len(journal))]
 	if r.Kind == refund.KindJournal || r.Kind == refund.KindSettlement && d.chance(50) {
 		return d.record(at)
 	}
@@ -234,7 +240,7 @@ func (d dice) pointAt(r *refund.Record, to refund.Record) {
 	}
 	if d.chance(45) {
 		r.MerchantID = to.MerchantID
-		if known(to.Channel) && d.chance(80) {
+		if to.Channel != "" && to.Channel != refund.ChannelUnknown && d.chance(80) {
 			r.Channel = to.Channel
 		}
 		if d.chance(60) {
