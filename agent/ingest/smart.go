@@ -16,13 +16,16 @@ import (
 type smartWire struct {
 	profile *smartProfile
 	memory  Memory
+	tokens  refund.Tokenizer // nil: what is remembered ends with this process
 	records [1]Decoded
 	changes []refund.MemoryChange
 	reply   []byte
 	notes   []string
 }
 
-func newSmart(p *smartProfile, m Memory) *smartWire { return &smartWire{profile: p, memory: m} }
+func newSmart(p *smartProfile, m Memory) *smartWire {
+	return &smartWire{profile: p, memory: m}
+}
 
 // Scanner gives one for smart frames.
 func (w *smartWire) Scanner() *frame.Scanner { return frame.NewSmart() }
@@ -100,15 +103,26 @@ func (w *smartWire) data(f frame.Frame, now Clock) (Step, error) {
 	if err != nil {
 		return Step{}, err
 	}
-	key := messageKey(&m, f.Data)
-	if _, again := w.memory.Get(key); again {
-		return Step{}, nil
+	// Where the envelope names no terminal the body may; else nobody looks at the body
+	// of a repeat.
+	var keys []string
+	if m.TerminalID != "" {
+		if keys = w.messageKeys(m.TerminalID, m.ID, f.Data); w.isRepeat(keys) {
+			return Step{}, nil
+		}
 	}
 	made, err := w.body(&m, now)
 	if err != nil || !made {
 		return Step{}, err
 	}
-	w.remember(key, []byte{'1'}, now)
+	if keys == nil {
+		if keys = w.messageKeys(w.records[0].Record.TerminalID, m.ID, f.Data); w.isRepeat(keys) {
+			return Step{}, nil
+		}
+	}
+	if len(keys) > 0 {
+		w.remember(keys[0], []byte{'1'}, now)
+	}
 	finishSmart(&w.records[0].Record)
 	return Step{Records: w.records[:], Memory: w.changes}, nil
 }

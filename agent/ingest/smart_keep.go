@@ -34,13 +34,39 @@ func hashed(bytes int, parts ...string) string {
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:bytes])
 }
 
-// messageKey is the key of a message: its terminal and id. One without an id is known
-// by its bytes.
-func messageKey(m *smart.Message, data []byte) string {
-	if m.ID == "" {
-		return messageMark + hashed(18, m.TerminalID, "", string(data))
+// messageKeys gives the keys under which a message may be remembered, newest first: one
+// made of terminal and id. A message without an id is known by its bytes, which may
+// hold card data and are therefore kept as tokens, one per key still in use.
+func (w *smartWire) messageKeys(terminal, id string, data []byte) []string {
+	if id != "" {
+		return []string{messageMark + hashed(18, terminal, id)}
 	}
-	return messageMark + hashed(18, m.TerminalID, m.ID)
+	if w.tokens == nil {
+		return []string{messageMark + hashed(18, terminal, "", string(data))}
+	}
+	tokens := w.tokens.Tokens(messageLabel, string(data))
+	keys := make([]string, len(tokens))
+	for i := range keys {
+		keys[i] = messageMark + tokens[i]
+	}
+	return keys
+}
+
+// messageLabel separates the tokens of messages from those of identifiers.
+const messageLabel = "smart message"
+
+// sealWith makes the wire remember bytes of messages as tokens only. Without it they
+// are hashed: for a replay, whose memory ends with its process.
+func (w *smartWire) sealWith(t refund.Tokenizer) { w.tokens = t }
+
+// isRepeat reports whether one of the keys is remembered.
+func (w *smartWire) isRepeat(keys []string) bool {
+	for _, key := range keys {
+		if _, again := w.memory.Get(key); again {
+			return true
+		}
+	}
+	return false
 }
 
 func (w *smartWire) remember(key string, value []byte, now Clock) {

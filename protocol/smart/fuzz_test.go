@@ -1,0 +1,103 @@
+package smart_test
+
+import (
+	"testing"
+
+	"yuanlu/protocol/smart"
+)
+
+// FuzzDecode: any bytes as a whole message.
+func FuzzDecode(f *testing.F) {
+	for _, data := range golden(f) {
+		f.Add(data)
+	}
+	f.Add([]byte(`{"v":1,"src":"jd.trade","body":{"a":1}}`))
+	f.Add([]byte(`{"v":1,`))
+	f.Fuzz(func(t *testing.T, data []byte) { check(t, "fuzz", data) })
+}
+
+// fuzzBody: any bytes as the body of one src.
+func fuzzBody(f *testing.F, src string, seeds ...string) {
+	for _, data := range golden(f) {
+		if m, err := smart.Decode(data); err == nil && m.Src == src {
+			f.Add(m.Body())
+		}
+	}
+	for _, s := range seeds {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		whole := body(src, string(data))
+		check(t, "fuzz", whole)
+		if m, err := smart.Decode(whole); err == nil {
+			if again := m.AppendWithoutEmpty(nil); len(again) != len(m.Body()) {
+				t.Fatalf("%d bytes became %d", len(m.Body()), len(again))
+			}
+		}
+	})
+}
+
+func FuzzWeChatTransaction(f *testing.F) {
+	fuzzBody(f, smart.SrcWeChatTransaction, `{"amount":{"total":100.5}}`, `{"payer":null,"amount":{"total":-0}}`)
+}
+
+func FuzzWeChatRefund(f *testing.F) {
+	fuzzBody(f, smart.SrcWeChatRefund, `{"amount":{"refund":1e2}}`, `{"user_received_account":"商户基本账户"}`)
+}
+
+func FuzzAlipayTrade(f *testing.F) {
+	fuzzBody(f, smart.SrcAlipayTrade, `{"alipay_trade_pay_response":{"code":"10000"},"sign":"x"}`, `{"fund_bill_list":"[{\"fundChannel\":\"PCREDIT\"}]"}`, `{"total_amount":"1.005"}`)
+}
+
+func FuzzAlipayRefund(f *testing.F) {
+	fuzzBody(f, smart.SrcAlipayRefund, `{"code":null,"refund_fee":"20.00"}`, `{"refund_detail_item_list":[{"amount":"1"}]}`)
+}
+
+func FuzzUnionPayQR(f *testing.F) {
+	fuzzBody(f, smart.SrcUnionPayQR, `{"txnType":"01","txnAmt":"-1"}`, `{"txnType":"00"}`)
+}
+
+func FuzzLakala(f *testing.F) {
+	fuzzBody(f, smart.SrcLakalaCard, `{"proc_cd":"000000","txndetail":"{\"termid\":\"1\"}","termid":"2"}`, `{"proc_cd":"900000","txndetail":{}}`)
+}
+
+func FuzzRecord(f *testing.F) {
+	fuzzBody(f, smart.SrcRecord, `{"v":1,"kind":"journal","training":null}`)
+}
+
+// BenchmarkDecode is the envelope and the body of one message of each src.
+func BenchmarkDecode(b *testing.B) {
+	for name, data := range golden(b) {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(data)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := decodeOnce(data); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func decodeOnce(data []byte) error {
+	m, err := smart.Decode(data)
+	if err != nil {
+		return err
+	}
+	switch m.Src {
+	case smart.SrcWeChatTransaction:
+		_, err = m.WeChatTransaction()
+	case smart.SrcWeChatRefund:
+		_, err = m.WeChatRefund()
+	case smart.SrcAlipayTrade:
+		_, err = m.AlipayTrade()
+	case smart.SrcAlipayRefund:
+		_, err = m.AlipayRefund()
+	case smart.SrcUnionPayQR:
+		_, err = m.UnionPayQR()
+	case smart.SrcLakalaCard:
+		_, err = m.Lakala()
+	}
+	return err
+}
