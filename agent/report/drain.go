@@ -3,6 +3,7 @@ package report
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -16,8 +17,9 @@ const (
 	retryMost    = 15 * time.Minute
 	drainBeat    = 5 * time.Second // longest sleep, for the watchdog
 	hostGrace    = 2 * time.Second // for the retained presence to come after subscribing
-	drainBatch   = 64              // small, so that a new case does not wait behind many events
-	unackedTries = 3               // sent so often without dn/ack: said
+	drainBatch   = 256
+	eventBatch   = 64 // smaller, so that a new case does not wait behind many events
+	unackedTries = 3  // sent so often without dn/ack: said
 )
 
 // drain sends the outbox over one connection. It is one goroutine.
@@ -50,31 +52,53 @@ func retryAfter(attempt int) time.Duration {
 
 // run sends what is due until ctx or the connection ends.
 func (d *drain) run(ctx context.Context) {
+	defer d.last(ctx)
 	for ctx.Err() == nil && d.s.conn.Err() == nil {
 		d.beat()
-		if hold, changed := d.hold(); hold {
-			d.sleep(ctx, drainBeat, changed)
-			continue
-		}
-		now := d.s.r.o.Now()
-		batch, next, err := d.s.r.o.Outbox.Due(ctx, now, drainBatch)
-		d.outbox(ctx, err)
-		switch {
-		case err != nil:
+		if err := d.turn(ctx); errors.Is(err, errEnded) {
+			return
+		} else if err != nil {
+			d.outbox(ctx, err)
 			d.sleep(ctx, drainBeat, nil)
-		case len(batch) > 0:
-			if err := d.send(ctx, batch); err != nil && !errors.Is(err, errEnded) {
-				d.outbox(ctx, err)
-				d.sleep(ctx, drainBeat, nil)
-			}
-		default:
-			wait := drainBeat
-			if !next.IsZero() {
-				wait = max(min(wait, next.Sub(now)), 10*time.Millisecond)
-			}
-			d.sleep(ctx, wait, nil)
 		}
 	}
+}
+
+// turn sends one batch, or waits for answers, or sleeps. What is in flight stays
+// so between batches: a pause would cost the broker's delayed acknowledgement
+// each time.
+func (d *drain) turn(ctx context.Context) error {
+	if hold, changed := d.hold(); hold {
+		if err := d.settle(ctx); err != nil {
+			return err
+		}
+		d.sleep(ctx, drainBeat, changed)
+		return nil
+	}
+	now := d.s.r.o.Now()
+	batch, next, err := d.s.r.o.Outbox.Due(ctx, now, drainBatch+len(d.flight))
+	if err != nil {
+		return err
+	}
+	d.outbox(ctx, nil)
+	batch = slices.DeleteFunc(batch, func(n refund.Notice) bool {
+		return slices.ContainsFunc(d.flight, func(f inFlight) bool { return f.notice.Entry == n.Entry })
+	})
+	switch {
+	case len(batch) > 0:
+		if batch[0].Class == refund.NoticeEvent && len(batch) > eventBatch {
+			batch = batch[:eventBatch]
+		}
+		return d.send(ctx, batch)
+	case len(d.flight) > 0:
+		return d.settle(ctx)
+	}
+	wait := drainBeat
+	if !next.IsZero() {
+		wait = max(min(wait, next.Sub(now)), 10*time.Millisecond)
+	}
+	d.sleep(ctx, wait, nil)
+	return nil
 }
 
 // beat feeds the watchdog, unless presence has stopped moving.
@@ -129,32 +153,58 @@ func (d *drain) outbox(ctx context.Context, err error) {
 }
 
 // send sends a batch in its order with at most drainWindow in flight, and tells
-// the outbox what the broker acknowledged. When ctx ends, what is in flight gets
-// a last chance. An error of the class errEnded is the connection's.
+// the outbox what the broker has acknowledged so far. An error of the class
+// errEnded is the connection's, any other the outbox's.
 func (d *drain) send(ctx context.Context, batch []refund.Notice) error {
-	var failed error
 	for i := range batch {
-		if failed = ctx.Err(); failed != nil {
-			break
-		}
-		if failed = d.push(ctx, &batch[i]); failed != nil {
-			break
+		if err := d.push(ctx, &batch[i]); err != nil {
+			return err
 		}
 	}
-	last, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	defer cancel()
-	stop := context.AfterFunc(ctx, func() { time.AfterFunc(stopFlight, cancel) })
-	defer stop()
-	for len(d.flight) > 0 && !errors.Is(failed, errEnded) && last.Err() == nil {
-		if err := d.pop(last); err != nil {
-			failed = err
+	return d.tell(ctx)
+}
+
+// settle waits for all that is in flight.
+func (d *drain) settle(ctx context.Context) error {
+	for len(d.flight) > 0 {
+		if err := d.pop(ctx); err != nil {
+			return err
 		}
 	}
-	d.flight = d.flight[:0]
-	if err := d.flush(context.WithoutCancel(ctx)); failed == nil {
-		failed = err
+	return d.tell(ctx)
+}
+
+// tell tells the outbox what it does not know yet.
+func (d *drain) tell(ctx context.Context) error {
+	if err := d.flush(ctx); err != nil {
+		return err
 	}
-	return failed
+	return d.ackByBroker(ctx)
+}
+
+// last gives what is in flight a last chance when the reporter stops, and tells
+// the outbox what has arrived.
+func (d *drain) last(ctx context.Context) {
+	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), stopFlight)
+	defer done()
+	err := error(nil)
+	for len(d.flight) > 0 && !errors.Is(err, errEnded) && ctx.Err() == nil {
+		err = d.pop(ctx)
+	}
+	if err := d.tell(ctx); err != nil {
+		d.s.r.o.Log.Warn("outbox.sent_unsaved", "err", err) // costs duplicates
+	}
+}
+
+// ackByBroker makes what the broker has acknowledged count as delivered, where
+// that is configured (rule 4): once a batch, because each is a commit.
+func (d *drain) ackByBroker(ctx context.Context) error {
+	if d.s.r.o.AckMode != AckBroker || d.acked.Sequence == 0 {
+		return nil
+	}
+	_, err := d.s.r.o.Outbox.Acked(ctx, d.acked.Stream, d.acked.Sequence)
+	d.acked.Sequence = 0
+	return err
 }
 
 // push sends one entry when there is room for it in flight.
@@ -241,10 +291,6 @@ func (d *drain) flush(ctx context.Context) error {
 	}
 	err := d.s.r.o.Outbox.Sent(ctx, d.done, d.s.r.o.Now().Add(retryAfter(d.attempt)))
 	d.done = d.done[:0]
-	if err == nil && d.s.r.o.AckMode == AckBroker && d.acked.Sequence > 0 {
-		_, err = d.s.r.o.Outbox.Acked(ctx, d.acked.Stream, d.acked.Sequence)
-		d.acked.Sequence = 0
-	}
 	d.s.r.wakeSay.set()
 	return err
 }

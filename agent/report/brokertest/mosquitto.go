@@ -106,8 +106,10 @@ func (b *Broker) write(name, content string) string {
 
 func (b *Broker) configure(o Options) {
 	b.t.Helper()
+	// 0 means no limit to queueing, and "over the limit" to the answer of a denied
+	// PUBLISH in mosquitto 2.0.11, which then ends the connection.
 	lines := []string{
-		"user root", "persistence false", "log_dest stderr", "log_type all", "max_queued_messages 0",
+		"user root", "persistence false", "log_dest stderr", "log_type all", "max_queued_messages 1000000",
 		fmt.Sprintf("listener %d 127.0.0.1", b.Port),
 	}
 	if o.Authority != nil {

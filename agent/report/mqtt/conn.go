@@ -90,20 +90,15 @@ func (c *Conn) Send(ctx context.Context, topic string, qos byte, retain bool, pa
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	result, handed := make(chan error, 1), make(chan struct{})
-	if err := c.start(func() {
-		token := c.handOver(func() paho.Token { return c.client.Publish(topic, qos, retain, payload) })
-		close(handed)
-		result <- c.await(token, "PUBACK")
-	}); err != nil {
+	if err := c.Err(); err != nil {
 		return nil, err
 	}
-	select {
-	case <-handed:
-		return result, nil
-	case <-c.done:
-		return nil, c.Err()
+	token := c.handOver(func() paho.Token { return c.client.Publish(topic, qos, retain, payload) })
+	result := make(chan error, 1)
+	if err := c.start(func() { result <- c.await(token, "PUBACK") }); err != nil {
+		return nil, err
 	}
+	return result, nil
 }
 
 // handOverTime is how long the library waits for its writer to take a packet.

@@ -1,0 +1,106 @@
+package report_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	paho "github.com/eclipse/paho.mqtt.golang"
+
+	"yuanlu/agent/refund"
+	"yuanlu/agent/report"
+	"yuanlu/agent/report/brokertest"
+	"yuanlu/agent/report/mqtt"
+	"yuanlu/protocol/topics"
+)
+
+const benchMessages = 10_000
+
+// BenchmarkDrain compares draining 10 000 cases of about 1 KiB with the same
+// publishes by the library alone (16 in flight), on the same mosquitto.
+func BenchmarkDrain(b *testing.B) {
+	broker := brokertest.Start(b, brokertest.Options{Config: []string{"log_type none"}})
+	b.Run("paho", func(b *testing.B) {
+		for b.Loop() {
+			pahoAlone(b, broker.URL())
+		}
+		b.ReportMetric(float64(b.N*benchMessages)/b.Elapsed().Seconds(), "msg/s")
+	})
+	b.Run("memory", func(b *testing.B) {
+		for b.Loop() {
+			b.StopTimer()
+			out := &memory{now: time.Now}
+			pad := strings.Repeat("x", 350)
+			for range benchMessages {
+				seq := out.addCase()
+				out.change(seq, func(n *refund.Notice) { n.Data = fmt.Appendf(nil, `{"explain":%q,%s`, pad, n.Data[1:]) })
+			}
+			b.StartTimer()
+			drainAll(b, out, broker.URL(), func() bool { _, sent := out.waiting(); return sent == benchMessages })
+		}
+		b.ReportMetric(float64(b.N*benchMessages)/b.Elapsed().Seconds(), "msg/s")
+	})
+	b.Run("ledger", func(b *testing.B) {
+		for b.Loop() {
+			b.StopTimer()
+			db := openLedger(b)
+			wrongRefunds(b, db, 0, benchMessages)
+			b.StartTimer()
+			drainAll(b, db, broker.URL(), func() bool {
+				st, err := db.OutboxStat(b.Context())
+				return err == nil && st.SentSeq == benchMessages
+			})
+		}
+		b.ReportMetric(float64(b.N*benchMessages)/b.Elapsed().Seconds(), "msg/s")
+	})
+}
+
+func drainAll(b *testing.B, out report.Outbox, url string, empty func() bool) {
+	r, err := report.New(report.Options{Outbox: out, Names: names,
+		Dial: func(ctx context.Context, topic string, will []byte) (report.Broker, error) {
+			return mqtt.Dial(ctx, mqtt.Options{URL: url, ClientID: terminal, WillTopic: topic, WillPayload: will})
+		},
+		Info:   func() topics.Info { return topics.Info{} },
+		Health: func() topics.Health { return topics.Health{} },
+		Links:  func() []topics.LinkState { return nil },
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(b.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = r.Run(ctx) }()
+	eventually(b, time.Minute, "drained", empty)
+	b.StopTimer()
+	cancel()
+	<-ended
+	b.StartTimer()
+}
+
+// pahoAlone publishes the same number and size with 16 in flight.
+func pahoAlone(b *testing.B, url string) {
+	client := paho.NewClient(paho.NewClientOptions().AddBroker(url).SetClientID("alone").SetAutoReconnect(false))
+	if token := client.Connect(); token.Wait() && token.Error() != nil {
+		b.Fatal(token.Error())
+	}
+	payload := make([]byte, 1024)
+	var flight []paho.Token
+	wait := func() {
+		if flight[0].Wait(); flight[0].Error() != nil {
+			b.Fatal(flight[0].Error())
+		}
+		flight = flight[1:]
+	}
+	for range benchMessages {
+		if len(flight) == 16 {
+			wait()
+		}
+		flight = append(flight, client.Publish(names.Case(), 1, false, payload))
+	}
+	for len(flight) > 0 {
+		wait()
+	}
+	client.Disconnect(50)
+}
