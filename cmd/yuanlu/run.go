@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
-	"strings"
 	"syscall"
 	"time"
 
@@ -92,7 +91,7 @@ func (p *program) life(ctx context.Context, c *config.Config) (next *config.Conf
 			case ctx.Err() == nil:
 				another := false
 				if current, another = p.reload(a, current, book); another {
-					p.notify("RELOADING=1")
+					p.notifier(book.Logger())("RELOADING=1")
 					next = current
 					cancel()
 				}
@@ -150,16 +149,18 @@ func (p *program) newAgent(c *config.Config, book *logbook.Book, events *usbport
 	return agent.New(agent.Options{
 		Config: c, Build: agent.Build{Version: b.Version, Commit: b.Commit, Date: b.Date},
 		Judge: newJudge(settingsOf(c)), Severity: severityOf(c.Case.MinSeverity),
-		Links: links, Book: book, NewReporter: p.reporterOf(c, book), Notify: p.notify, Watchdog: watchdog,
+		Links: links, Book: book, NewReporter: p.reporterOf(c, book), Notify: p.notifier(book.Logger()), Watchdog: watchdog,
 		Now: p.now, Hotplug: events.Wait, CertEnds: certEnds(c),
 	})
 }
 
-// notify tells the service manager; without one it does nothing. A message that is
+// notifier tells the service manager; without one it does nothing. A message that is
 // lost is no harm: the next one says the same.
-func (p *program) notify(state string) {
-	if _, err := daemon.SdNotify(false, state); err != nil && p.whole {
-		return
+func (p *program) notifier(log *slog.Logger) func(state string) {
+	return func(state string) {
+		if _, err := daemon.SdNotify(false, state); err != nil {
+			log.Debug("systemd.notify", "err", err)
+		}
 	}
 }
 
