@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -48,13 +49,23 @@ func BenchmarkDrain(b *testing.B) {
 			db := openLedger(b)
 			wrongRefunds(b, db, 0, benchMessages)
 			b.StartTimer()
-			drainAll(b, db, broker.URL(), func() bool {
-				st, err := db.OutboxStat(b.Context())
-				return err == nil && st.SentSeq == benchMessages
-			})
+			out := &counting{Outbox: db}
+			drainAll(b, out, broker.URL(), func() bool { return out.sent.Load() == benchMessages })
 		}
 		b.ReportMetric(float64(b.N*benchMessages)/b.Elapsed().Seconds(), "msg/s")
 	})
+}
+
+// counting counts what is sent: asking the ledger every few milliseconds would
+// be most of the work.
+type counting struct {
+	report.Outbox
+	sent atomic.Int64
+}
+
+func (c *counting) Sent(ctx context.Context, entries []int64, retry time.Time) error {
+	c.sent.Add(int64(len(entries)))
+	return c.Outbox.Sent(ctx, entries, retry)
 }
 
 func drainAll(b *testing.B, out report.Outbox, url string, empty func() bool) {
