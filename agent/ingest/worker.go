@@ -49,7 +49,7 @@ const (
 	// them: a few megabytes, and at 9600 baud five minutes of a line that never rests.
 	DefaultMaxWaiting = 2048
 	// DefaultBuffer bounds the bytes read ahead of the decoder.
-	DefaultBuffer = 256 << 10
+	DefaultBuffer = 64 << 10
 	// MaxBatch is the number of arrivals given to one Apply. One commit costs the
 	// same for all of them; beyond this the wait for it grows and little is gained.
 	MaxBatch = 64
@@ -220,7 +220,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	defer timer.Stop()
 	for ctx.Err() == nil {
 		var ready <-chan struct{}
-		if w.stuck == nil && len(w.waiting) < w.opt.MaxWaiting {
+		if w.stuck == nil && len(w.waiting) < w.mayWait() {
 			ready = w.inbox.ready
 		}
 		timer.Reset(w.untilNext())
@@ -243,6 +243,16 @@ func (w *Worker) Run(ctx context.Context) error {
 	stopApplying()
 	<-applierDone
 	return err
+}
+
+// mayWait is how many arrivals may wait for the store. While it takes them, a few
+// batches keep it busy, and what is left on the line costs no memory; while it is
+// away, the line must be emptied, or the kernel drops what is said.
+func (w *Worker) mayWait() int {
+	if w.retryAt.IsZero() {
+		return min(w.opt.MaxWaiting, 4*MaxBatch)
+	}
+	return w.opt.MaxWaiting
 }
 
 // untilNext is the time until something happens by itself.
