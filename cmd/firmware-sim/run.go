@@ -48,7 +48,7 @@ func readRunFlags(args []string, stderr io.Writer) (*runFlags, error) {
 	f := flags("run", stderr)
 	f.StringVar(&r.model, "terminal", "", "the model: e-sign, traditional or smart")
 	f.StringVar(&r.wire, "wire", "", "mispos, cup8583 or smart; by the model if not given")
-	f.StringVar(&r.link, "link", "pty", "pty, or the path of a tty")
+	f.StringVar(&r.link, "link", "pty", "pty, the path of a tty, usbip (127.0.0.1:3240) or usbip:HOST:PORT")
 	f.StringVar(&r.symlink, "symlink", "", "a symbolic link that always points at the pty's present name")
 	f.IntVar(&r.baud, "baud", 9600, "speed of a tty")
 	f.StringVar(&r.scenario, "scenario", "", "play this file (JSON Lines) instead of seeded customers")
@@ -125,10 +125,19 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 }
 
 func (r *runFlags) plug() (*wire.Socket, error) {
-	if r.link == "usbip" {
-		return nil, fmt.Errorf("%w: --link usbip: not in this build; pty or the path of a tty", errUsage)
+	if addr, ok := r.usbip(); ok {
+		modem := r.model == "e-sign" || r.model == "traditional" || r.records != "" && r.wire != "smart"
+		return wire.PlugUSB(addr, "SIM-"+r.terminalID, modem)
 	}
 	return wire.Plug(r.link, r.symlink, r.baud)
+}
+
+// usbip gives the address of a link "usbip" or "usbip:HOST:PORT".
+func (r *runFlags) usbip() (string, bool) {
+	if r.link == "usbip" {
+		return "127.0.0.1:3240", true
+	}
+	return strings.CutPrefix(r.link, "usbip:")
 }
 
 func (r *runFlags) every() time.Duration {
@@ -280,9 +289,11 @@ type printer struct {
 }
 
 func (p *printer) found(place string) {
-	link := p.link
-	if link != "pty" {
-		link = "tty"
+	link := "tty"
+	for _, kind := range []string{"pty", "usbip"} {
+		if strings.HasPrefix(p.link, kind) {
+			link = kind
+		}
 	}
 	if p.json {
 		b, _ := json.Marshal(map[string]string{"event": "found", "link": link, "place": place})

@@ -158,7 +158,9 @@ func (b *backOffice) take(name string, e *caseEvent) {
 		s.ids[e.ID] = true
 		b.keep(name, e)
 	}
-	s.early[seq] = true
+	if seq >= s.next {
+		s.early[seq] = true
+	}
 	for s.early[s.next] {
 		delete(s.early, s.next)
 		s.next++

@@ -113,11 +113,17 @@ func refundKey(terminal, batch, stan, refundNo string) string {
 }
 
 // play lets all terminals play at once.
-func (c *crew) play(ctx context.Context) error {
+func (c *crew) play(all context.Context) error {
+	ctx, cancel := context.WithCancel(all)
+	defer cancel()
 	var wg sync.WaitGroup
 	errs := make([]error, len(c.stations))
 	for i, s := range c.stations {
-		wg.Go(func() { errs[i] = s.play(ctx) })
+		wg.Go(func() {
+			if errs[i] = s.play(ctx); errs[i] != nil {
+				cancel() // the others need not go on
+			}
+		})
 	}
 	wg.Wait()
 	if err := errors.Join(errs...); err != nil {

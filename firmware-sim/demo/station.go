@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -149,7 +150,9 @@ level = "info"
 `
 
 // play plays the terminal at a pace that shows something.
-func (s *station) play(ctx context.Context) error {
+func (s *station) play(all context.Context) error {
+	ctx, cancel := context.WithCancel(all)
+	defer cancel()
 	p, err := terminal.NewPlayer(terminal.PlayerOptions{Terminal: s.term, Model: s.model, Source: s.source,
 		Socket: s.socket, Journal: s.journal, Faults: wire.Faults{Split: 0.2}, Seed: s.seed,
 		Every: playFor / time.Duration(s.source.Len()*5/4), Wait: true,
@@ -168,9 +171,9 @@ func (s *station) play(ctx context.Context) error {
 		return err
 	case err := <-s.exited:
 		s.exited <- err
-		s.socket.Close()
+		cancel()
 		<-ended
-		return fmt.Errorf("the agent of %s ended by itself: %v", s.name, err)
+		return fmt.Errorf("the agent of %s ended by itself: %w", s.name, cmp.Or(err, errors.New("without an error")))
 	}
 }
 

@@ -301,10 +301,7 @@ func (p *Player) flush() error {
 }
 
 // heard says whether somebody has the line open, as far as that can be known.
-func (p *Player) heard() bool {
-	pty, ok := p.o.Socket.Line().(*wire.PTY)
-	return !ok || pty.Open()
-}
+func (p *Player) heard() bool { return p.o.Socket.Open() }
 
 // reader waits until somebody has the line open.
 func (p *Player) reader(ctx context.Context) error {

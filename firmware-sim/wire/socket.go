@@ -13,18 +13,32 @@ import (
 // Socket is a place where a terminal is plugged in: a line that can be taken away and comes back, for a PTY under
 // another name. Close may be called from another goroutine at any time and ends a write that waits.
 type Socket struct {
-	spec, link string
-	baud       int
+	open  func() (Line, error)
+	link  string
+	spare bool // a new line can be made while the old one is there, and then has another name
+	end   func() error
 
 	mu     sync.Mutex
 	line   Line
 	closed bool
 }
 
+// Open says whether somebody has the other end open, as far as that can be known; true for a tty.
+func (s *Socket) Open() bool {
+	line, ok := s.Line().(interface{ Open() bool })
+	return !ok || line.Open()
+}
+
 // Plug opens the line that spec names: "pty", or the path of a tty. link, if not empty, is a symbolic link that
 // always points at the other end's present name. baud is for a tty only.
 func Plug(spec, link string, baud int) (*Socket, error) {
-	s := &Socket{spec: spec, link: link, baud: baud}
+	s := &Socket{link: link, spare: spec == "pty", end: func() error { return nil }}
+	s.open = func() (Line, error) {
+		if s.spare {
+			return OpenPTY()
+		}
+		return OpenTTY(spec, baud)
+	}
 	line, err := s.open()
 	if err != nil {
 		return nil, err
@@ -35,13 +49,6 @@ func Plug(spec, link string, baud int) (*Socket, error) {
 		return nil, err
 	}
 	return s, nil
-}
-
-func (s *Socket) open() (Line, error) {
-	if s.spec == "pty" {
-		return OpenPTY()
-	}
-	return OpenTTY(s.spec, s.baud)
 }
 
 // Line is the line as it is plugged in now.
@@ -62,7 +69,7 @@ func (s *Socket) Place() string {
 // Replug takes the line away for a while and brings it back, a PTY under another name.
 func (s *Socket) Replug(away time.Duration) error {
 	old := s.Line()
-	if s.spec != "pty" {
+	if !s.spare {
 		old.Close()
 		time.Sleep(away)
 		line, err := s.open()
@@ -139,5 +146,5 @@ func (s *Socket) Close() error {
 			os.Remove(s.link)
 		}
 	}
-	return s.line.Close()
+	return errors.Join(s.line.Close(), s.end())
 }
