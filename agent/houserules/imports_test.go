@@ -47,8 +47,9 @@ var mayImport = map[string][]string{
 
 // onlyHere names the one room that may know a part.
 var onlyHere = map[string][]string{
-	"github.com/eclipse/paho.mqtt.golang": {"agent/report/mqtt"},
-	"modernc.org/sqlite":                  {"agent/ledger"},
+	"github.com/eclipse/paho.mqtt.golang": {"agent/report/mqtt", "cmd/yuanlu-desk/broker"},
+	"modernc.org/sqlite":                  {"agent/ledger", "cmd/yuanlu-desk/store"},
+	"github.com/jackc/pgx/v5":             {"cmd/yuanlu-desk/store"},
 	"go.bug.st/serial":                    {"drivers/serialport"},
 	"github.com/google/gousb":             {"drivers/usbport"},
 	"github.com/moov-io/iso8583":          {"protocol/cup8583"},

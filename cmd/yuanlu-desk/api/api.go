@@ -1,0 +1,135 @@
+package api
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"yuanlu/cmd/yuanlu-desk/store"
+)
+
+// questionTime is how long one question may take.
+const questionTime = 15 * time.Second
+
+// Options say what the interface shows. Token may be empty on the loopback only.
+type Options struct {
+	Store  *store.Store
+	Status func() any // of the consumer, for /v1/status
+	Ready  func() bool
+	Token  string
+	Now    func() time.Time
+	Log    *slog.Logger
+}
+
+// API answers questions. It is safe for concurrent use.
+type API struct {
+	o    Options
+	mux  *http.ServeMux
+	stop chan struct{} // closed by Stop
+}
+
+// New makes the interface.
+func New(o Options) *API {
+	a := &API{o: o, mux: http.NewServeMux(), stop: make(chan struct{})}
+	for path, answer := range map[string]func(context.Context, *query) (any, error){
+		"/v1/status": a.status, "/v1/cases": a.cases, "/v1/cases/{id}": a.oneCase, "/v1/events": a.events, "/v1/terminals": a.terminals,
+		"/v1/terminals/{terminal}": a.terminal, "/v1/gaps": a.gaps, "/v1/quarantine": a.quarantine,
+	} {
+		a.mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) { a.question(w, r, answer) })
+	}
+	a.mux.HandleFunc("GET /v1/stream", a.stream)
+	a.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			w.Header().Set("Allow", "GET, HEAD")
+			a.fail(w, http.StatusMethodNotAllowed, "method", "only GET and HEAD")
+			return
+		}
+		a.fail(w, http.StatusNotFound, "path", "nothing is here; see /v1/status")
+	})
+	return a
+}
+
+// Stop ends the streams, so that a server can shut down.
+func (a *API) Stop() { close(a.stop) }
+
+// ServeHTTP lets in who may ask.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	switch {
+	case a.o.Token != "" && !a.known(r):
+		h.Set("WWW-Authenticate", `Bearer realm="yuanlu-desk"`)
+		a.fail(w, http.StatusUnauthorized, "token", "Authorization: Bearer with the token of this desk is needed")
+	case a.o.Token == "" && !localHost(r.Host):
+		a.fail(w, http.StatusForbidden, "host", "this desk answers to localhost only")
+	default:
+		a.mux.ServeHTTP(w, r)
+	}
+}
+
+func (a *API) known(r *http.Request) bool {
+	token, found := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	got, want := sha256.Sum256([]byte(token)), sha256.Sum256([]byte(a.o.Token))
+	return found && subtle.ConstantTimeCompare(got[:], want[:]) == 1
+}
+
+func localHost(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	ip := net.ParseIP(strings.Trim(host, "[]"))
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// errQuery is a question with a member that is not as it must be.
+type errQuery struct{ name, want string }
+
+func (e *errQuery) Error() string { return e.name + ": want " + e.want }
+
+func (a *API) question(w http.ResponseWriter, r *http.Request, answer func(context.Context, *query) (any, error)) {
+	ctx, cancel := context.WithTimeout(r.Context(), questionTime)
+	defer cancel()
+	q := &query{r: r, values: r.URL.Query()}
+	got, err := answer(ctx, q)
+	if err == nil {
+		err = q.done()
+	}
+	var bad *errQuery
+	switch {
+	case err == nil:
+		a.say(w, http.StatusOK, got)
+	case errors.As(err, &bad):
+		a.fail(w, http.StatusBadRequest, "query", bad.Error())
+	case errors.Is(err, errAmbiguous):
+		a.fail(w, http.StatusConflict, "ambiguous", err.Error())
+	case errors.Is(err, store.ErrNotFound):
+		a.fail(w, http.StatusNotFound, "not_found", "there is none")
+	default:
+		a.o.Log.Warn("api.failed", "path", r.URL.Path, "err", err)
+		a.fail(w, http.StatusServiceUnavailable, "store", "the store does not answer")
+	}
+}
+
+func (a *API) fail(w http.ResponseWriter, status int, code, message string) {
+	a.say(w, status, map[string]any{"error": map[string]string{"code": code, "message": message}})
+}
+
+func (a *API) say(w http.ResponseWriter, status int, v any) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		a.o.Log.Error("api.unfit", "err", err)
+		status, b = http.StatusInternalServerError, []byte(`{"error":{"code":"internal","message":"the answer cannot be written"}}`)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(b, '\n')) // who went away does not hear it
+}

@@ -1,0 +1,314 @@
+package consumer
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"yuanlu/cmd/yuanlu-desk/broker"
+	"yuanlu/cmd/yuanlu-desk/store"
+	"yuanlu/protocol/topics"
+)
+
+// Times and bounds of the consumer.
+const (
+	mostBatch   = 256              // messages of one commit
+	backoffMost = 30 * time.Second // between two attempts to connect, with full jitter
+	backoffGood = 30 * time.Second // a connection this old resets the back-off
+	storePause  = 250 * time.Millisecond
+	storeMost   = 5 * time.Second  // longest pause between two attempts to store
+	storeTime   = 30 * time.Second // of one attempt
+	storeAway   = 3 * time.Second  // without a store for so long, we are not there
+	lastBatch   = 3 * time.Second  // for the batch in hand when we stop
+	lastWord    = time.Second      // for saying offline
+)
+
+// Broker is one connection; broker.Conn is one.
+type Broker interface {
+	Subscribe(ctx context.Context, filter string, qos byte) error
+	Next(ctx context.Context, most int) ([]broker.Message, error)
+	Send(topic string, retain bool, payload []byte) error
+	Publish(ctx context.Context, topic string, retain bool, payload []byte) error
+	Close()
+}
+
+// Applier is where messages go; store.Store is one.
+type Applier interface {
+	Apply(ctx context.Context, messages []store.Message) (store.Answer, error)
+}
+
+// Options say what a consumer works with. All but Key are needed; Group may be
+// empty.
+type Options struct {
+	Root  string // of the topics
+	Host  string // whose presence we say
+	Group string // of the shared subscription; "": we are alone
+	Dial  func(ctx context.Context, willTopic string, will []byte) (Broker, error)
+	Store Applier
+	KeyID string
+	Key   ed25519.PrivateKey // nil: acknowledgements are not signed
+	Now   func() time.Time
+	Log   *slog.Logger
+}
+
+// Consumer takes what terminals say. Run runs it once; Status may be asked at any
+// time.
+type Consumer struct {
+	o      Options
+	decode *Decoder
+	host   string // topic of our presence
+	refuse saying // refusals, said at 1, 10, 100 …
+
+	mu        sync.Mutex
+	status    Status // guarded by mu
+	timestamp int64  // guarded by mu: of the presence last said
+}
+
+// Status is how the consumer is.
+type Status struct {
+	Connected  bool      `json:"connected"`
+	Since      time.Time `json:"since,omitzero"`
+	LastError  string    `json:"last_error,omitzero"`
+	Reconnects int64     `json:"reconnects"`
+	Messages   int64     `json:"messages"`
+	Stored     int64     `json:"stored"`
+	Repeats    int64     `json:"repeats"`
+	Refused    int64     `json:"refused"`
+	StoreError string    `json:"store_error,omitzero"` // why nothing can be stored at the moment
+}
+
+// New makes a consumer.
+func New(o Options) (*Consumer, error) {
+	names, err := topics.NewNames(o.Root, "any")
+	if err != nil {
+		return nil, err
+	}
+	for _, part := range []string{o.Host, o.Group} {
+		if part == "" && o.Group == "" && o.Host != "" {
+			continue
+		}
+		if err := topics.CheckPart(part); err != nil {
+			return nil, fmt.Errorf("host or group: %w", err)
+		}
+	}
+	decode, err := NewDecoder(o.Root)
+	if err != nil {
+		return nil, err
+	}
+	return &Consumer{o: o, decode: decode, host: names.HostState(o.Host)}, nil
+}
+
+// Status gives a copy of how things are.
+func (c *Consumer) Status() Status {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.status
+}
+
+func (c *Consumer) note(do func(*Status)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	do(&c.status)
+}
+
+// Run connects, works and connects again until ctx ends; it returns after saying
+// that we are offline. It never fails: what is wrong is in Status and in the log.
+func (c *Consumer) Run(ctx context.Context) {
+	wait := time.Duration(0)
+	for ctx.Err() == nil {
+		began := c.o.Now()
+		err := c.session(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if c.o.Now().Sub(began) > backoffGood {
+			wait = 0
+		}
+		wait = min(max(2*wait, 250*time.Millisecond), backoffMost)
+		c.o.Log.Warn("broker.away", "err", err)
+		c.note(func(s *Status) { s.Connected, s.LastError = false, err.Error() })
+		pause(ctx, time.Duration(rand.Float64()*float64(wait)))
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// presence makes our presence; its timestamp never goes back.
+func (c *Consumer) presence(online bool, atLeast int64) ([]byte, error) {
+	c.mu.Lock()
+	c.timestamp = max(c.timestamp+1, c.o.Now().UnixMilli(), atLeast)
+	state := topics.HostState{Online: online, Timestamp: c.timestamp}
+	c.mu.Unlock()
+	return json.Marshal(&state)
+}
+
+// session is one connection, from its beginning to its end.
+func (c *Consumer) session(ctx context.Context) error {
+	will, err := c.presence(false, 0)
+	if err != nil {
+		return err
+	}
+	conn, err := c.o.Dial(ctx, c.host, will)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	for _, f := range c.filters() {
+		if err := conn.Subscribe(ctx, f.filter, f.qos); err != nil {
+			return fmt.Errorf("subscribe %s: %w", f.filter, err)
+		}
+	}
+	if err := c.say(ctx, conn, true, 0); err != nil {
+		return err
+	}
+	c.o.Log.Info("broker.connected")
+	c.note(func(s *Status) {
+		if !s.Since.IsZero() {
+			s.Reconnects++
+		}
+		s.Connected, s.Since, s.LastError = true, c.o.Now(), ""
+	})
+	err = c.work(ctx, conn)
+	if ctx.Err() != nil { // a DISCONNECT discards the will
+		bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWord)
+		defer cancel()
+		if err := c.say(bye, conn, false, 0); err != nil {
+			c.o.Log.Warn("broker.offline_unsaid", "err", err)
+		}
+	}
+	return err
+}
+
+func (c *Consumer) say(ctx context.Context, conn Broker, online bool, atLeast int64) error {
+	payload, err := c.presence(online, atLeast)
+	if err != nil {
+		return err
+	}
+	return conn.Publish(ctx, c.host, true, payload)
+}
+
+type filter struct {
+	filter string
+	qos    byte
+}
+
+// filters are what we subscribe to. What is retained goes to every desk, with
+// QoS 0: it is said again every minute, and none of it may wait at the broker and
+// come late as if it were new. Events go to one desk of a group, with QoS 1.
+func (c *Consumer) filters() []filter {
+	up := c.o.Root + "/v1/+/up/"
+	list := []filter{{c.host, 0}}
+	for _, name := range []string{"state", "health", "info", "config", "case-summary", "link/+/state"} {
+		list = append(list, filter{up + name, 0})
+	}
+	share := ""
+	if c.o.Group != "" {
+		share = "$share/" + c.o.Group + "/"
+	}
+	return append(list, filter{share + up + "case", 1}, filter{share + up + "event", 1})
+}
+
+// work takes messages until the connection or ctx ends.
+func (c *Consumer) work(ctx context.Context, conn Broker) error {
+	for {
+		batch, err := conn.Next(ctx, mostBatch)
+		if err != nil {
+			return err
+		}
+		list := make([]store.Message, 0, len(batch))
+		now := c.o.Now()
+		for _, m := range batch {
+			if m.Topic == c.host {
+				err = errors.Join(err, c.hostSaid(ctx, conn, m.Payload))
+				continue
+			}
+			if one, ok := c.decode.Decode(m.Topic, m.Payload, m.Retained, now); ok {
+				list = append(list, one)
+			}
+		}
+		if err != nil {
+			return err
+		}
+		answer, err := c.store(ctx, conn, list)
+		if err != nil {
+			return err
+		}
+		for _, m := range batch {
+			m.Done()
+		}
+		c.count(len(batch), list, &answer)
+		if err := c.answer(conn, answer.Acks); err != nil {
+			return err
+		}
+	}
+}
+
+// hostSaid looks at our own presence: another desk's will, or an old one of ours,
+// may say that we are offline.
+func (c *Consumer) hostSaid(ctx context.Context, conn Broker, payload []byte) error {
+	var state topics.HostState
+	if json.Unmarshal(payload, &state) == nil && state.Online {
+		return nil
+	}
+	if c.Status().StoreError != "" {
+		return nil
+	}
+	c.mu.Lock()
+	own := state.Timestamp == c.timestamp
+	c.mu.Unlock()
+	if own || len(payload) > 0 && state.Timestamp == 0 {
+		return nil
+	}
+	return c.say(ctx, conn, true, min(state.Timestamp, c.o.Now().Add(24*time.Hour).UnixMilli())+1)
+}
+
+// count notes and says what became of a batch.
+func (c *Consumer) count(messages int, list []store.Message, a *store.Answer) {
+	c.note(func(s *Status) {
+		s.Messages += int64(messages)
+		s.Stored += int64(a.New)
+		s.Repeats += int64(a.Repeats)
+		s.Refused += int64(a.Refused)
+	})
+	for i := range list {
+		if r := list[i].Refusal; r != nil && c.refuse.worth() {
+			c.o.Log.Warn("message.refused", "terminal", r.Terminal, "topic", plain(r.Topic, 128), "sequence", r.Seq, "code", r.Code,
+				"why", r.Message, "refused", c.refuse.n)
+		}
+	}
+	for _, g := range a.GapBegun {
+		c.o.Log.Warn("gap.begun", "terminal", g.Terminal, "stream", g.Stream, "missing_from", g.Seq)
+	}
+	for _, g := range a.GapEnded {
+		c.o.Log.Info("gap.ended", "terminal", g.Terminal, "stream", g.Stream, "complete_to", g.Seq)
+	}
+}
+
+// saying decides which of many equal lines are said: the 1st, 10th, 100th … It
+// belongs to one goroutine.
+type saying struct{ n, next int64 }
+
+func (s *saying) worth() bool {
+	s.n++
+	if s.next == 0 {
+		s.next = 1
+	}
+	if s.n < s.next {
+		return false
+	}
+	s.next *= 10
+	return true
+}

@@ -1,0 +1,219 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"yuanlu/cmd/yuanlu-desk/broker"
+	"yuanlu/cmd/yuanlu-desk/sign"
+	"yuanlu/cmd/yuanlu-desk/store"
+	"yuanlu/protocol/topics"
+)
+
+// Exit codes (contract/cli.md).
+const (
+	exitOK         = 0
+	exitInternal   = 1
+	exitUsage      = 2
+	exitNotFound   = 3
+	exitData       = 65
+	exitBroker     = 69
+	exitStore      = 73
+	exitPermission = 77
+	exitConfig     = 78
+)
+
+// Set by the linker: -X main.version=… and so on.
+var (
+	version   = "dev"
+	commit    = "unknown"
+	buildDate = "unknown"
+)
+
+// program is one run: what main builds and tests build too. It is used once.
+type program struct {
+	args   []string // without the program's name
+	stdin  io.Reader
+	stdout io.Writer
+	stderr io.Writer
+	env    func(string) string
+	now    func() time.Time
+
+	json bool
+	lang string // en or zh
+}
+
+// Classes of errors of the command line.
+var (
+	errUsage  = errors.New("usage")
+	errConfig = errors.New("configuration")
+	errAPI    = errors.New("the desk's API does not answer")
+)
+
+// verb is one thing that the program does.
+type verb struct {
+	name, usage, en, zh string
+	run                 func(*program, context.Context, *verb, []string) error
+}
+
+func verbs() []verb {
+	return []verb{
+		{"serve", "--broker URL [--store FILE|URL] [--listen ADDR] …", "take, store and acknowledge what terminals report", "接收、存储并确认终端上报", (*program).serve},
+		{"watch", "[--api URL] [--all] [--events] [--count N]", "print cases as they come", "实时打印案件", (*program).watch},
+		{"sign", "--key FILE --topic TOPIC [--terminal ID] [FILE|-]", "wrap a payload with a signature, for mosquitto_pub -s", "给下发报文签名", (*program).sign},
+		{"keygen", "--out FILE [--id ID]", "make a signing key", "生成签名密钥", (*program).keygen},
+		{"version", "", "version and schema ids", "版本", (*program).version},
+	}
+}
+
+func (p *program) t(en, zh string) string {
+	if p.lang == "zh" {
+		return zh
+	}
+	return en
+}
+
+// run does what the arguments say and gives the exit code.
+func (p *program) run(ctx context.Context) int {
+	p.lang = "en"
+	for _, name := range []string{"LC_ALL", "LC_MESSAGES", "LANG"} {
+		if v := p.env(name); v != "" {
+			if strings.HasPrefix(v, "zh") {
+				p.lang = "zh"
+			}
+			break
+		}
+	}
+	if len(p.args) == 0 {
+		p.help(p.stderr)
+		return exitUsage
+	}
+	switch p.args[0] {
+	case "help", "-h", "-help", "--help":
+		p.help(p.stdout)
+		return exitOK
+	case "-version", "--version":
+		p.args[0] = "version"
+	}
+	for _, v := range verbs() {
+		if v.name == p.args[0] {
+			return p.exit(&v, v.run(p, ctx, &v, p.args[1:]))
+		}
+	}
+	fmt.Fprintf(p.stderr, p.t("yuanlu-desk: there is no verb %q\n", "yuanlu-desk：没有命令 %q\n"), p.args[0])
+	p.help(p.stderr)
+	return exitUsage
+}
+
+func (p *program) help(w io.Writer) {
+	fmt.Fprintln(w, p.t("yuanlu-desk: the reference back office", "yuanlu-desk：参考后台"))
+	for _, v := range verbs() {
+		fmt.Fprintf(w, "  yuanlu-desk %-8s %-55s %s\n", v.name, v.usage, p.t(v.en, v.zh))
+	}
+	fmt.Fprintln(w, p.t("All with --json and --lang en|zh; yuanlu-desk VERB --help says more.", "均支持 --json 与 --lang en|zh；详见 yuanlu-desk 命令 --help。"))
+}
+
+// exit says the error and gives its code.
+func (p *program) exit(v *verb, err error) int {
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp), errors.Is(err, syscall.EPIPE):
+		return exitOK
+	case errors.Is(err, errUsage):
+		fmt.Fprintf(p.stderr, "yuanlu-desk %s: %v\n%s yuanlu-desk %s %s\n", v.name, err, p.t("usage:", "用法："), v.name, v.usage)
+		return exitUsage
+	}
+	fmt.Fprintf(p.stderr, "yuanlu-desk %s: %v\n", v.name, err)
+	for _, class := range []struct {
+		err  error
+		code int
+	}{
+		{sign.ErrOpen, exitPermission}, {fs.ErrPermission, exitPermission}, {errConfig, exitConfig}, {broker.ErrOptions, exitConfig},
+		{topics.ErrName, exitConfig}, {sign.ErrKey, exitConfig}, {store.ErrPlace, exitConfig}, {sign.ErrPayload, exitData},
+		{sign.ErrTopic, exitUsage}, {errAPI, exitBroker}, {store.ErrUnavailable, exitStore}, {store.ErrVersion, exitStore},
+		{fs.ErrNotExist, exitNotFound}, {store.ErrNotFound, exitNotFound},
+	} {
+		if errors.Is(err, class.err) {
+			return class.code
+		}
+	}
+	return exitInternal
+}
+
+// flags makes the flag set of a verb with what all verbs have.
+func (p *program) flags(v *verb) *flag.FlagSet {
+	f := flag.NewFlagSet(v.name, flag.ContinueOnError)
+	f.SetOutput(io.Discard)
+	f.BoolVar(&p.json, "json", false, p.t("output for machines", "输出 JSON"))
+	f.Func("lang", p.t("en or zh", "en 或 zh"), func(s string) error {
+		if s != "en" && s != "zh" {
+			return errors.New("want en or zh")
+		}
+		p.lang = s
+		return nil
+	})
+	return f
+}
+
+// parse reads the arguments; at most most of them are no flags.
+func (p *program) parse(v *verb, f *flag.FlagSet, args []string, most int) (rest []string, err error) {
+	for {
+		if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
+			fmt.Fprintf(p.stdout, "yuanlu-desk %s %s\n%s\n", v.name, v.usage, p.t(v.en, v.zh))
+			f.SetOutput(p.stdout)
+			f.PrintDefaults()
+			return nil, err
+		} else if err != nil {
+			return nil, fmt.Errorf("%w: %w", errUsage, err)
+		}
+		if args = f.Args(); len(args) == 0 {
+			return rest, nil
+		}
+		if rest = append(rest, args[0]); len(rest) > most {
+			return nil, fmt.Errorf("%w: unexpected %q", errUsage, args[0])
+		}
+		args = args[1:]
+	}
+}
+
+// printJSON prints one line.
+func (p *program) printJSON(v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	_, err = p.stdout.Write(append(b, '\n'))
+	return err
+}
+
+func (p *program) version(_ context.Context, v *verb, args []string) error {
+	if _, err := p.parse(v, p.flags(v), args, 0); err != nil {
+		return err
+	}
+	if p.json {
+		return p.printJSON(map[string]any{"program": "yuanlu-desk", "version": version, "commit": commit, "built": buildDate, "schemas": topics.SchemaIDs()})
+	}
+	_, err := fmt.Fprintf(p.stdout, "yuanlu-desk %s (%s, %s)\n", version, commit, buildDate)
+	return err
+}
+
+// secretLine gives the first line of a file. The error never holds any of it.
+func secretLine(path string) (string, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	line, _, _ := strings.Cut(string(b), "\n")
+	if line = strings.TrimSpace(line); line == "" {
+		return "", fmt.Errorf("%w: the first line of %s is empty", errConfig, path)
+	}
+	return line, nil
+}

@@ -1,0 +1,182 @@
+// Package screen makes a case readable: one line for the eye and one for the
+// reason, in English or Chinese, coloured where that is wanted. It shows what the
+// event shows and nothing else: no identifier is ever clear there.
+package screen
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode"
+
+	"golang.org/x/text/width"
+)
+
+// Screen says how to print.
+type Screen struct {
+	Chinese bool
+	Colour  bool
+	Zone    *time.Location
+}
+
+// event is what is printed of an event.
+type event struct {
+	Type    string    `json:"type"`
+	Subject string    `json:"subject"`
+	Time    time.Time `json:"time"`
+	Data    struct {
+		CaseID   string  `json:"case_id"`
+		Severity string  `json:"severity"`
+		Refund   record  `json:"refund"`
+		Original *record `json:"original"`
+		Verdict  struct {
+			Recipient string `json:"recipient"`
+			Reason    string `json:"reason"`
+			Findings  []struct {
+				Code string `json:"code"`
+				Text struct {
+					EN string `json:"en"`
+					ZH string `json:"zh"`
+				} `json:"text"`
+			} `json:"findings"`
+		} `json:"verdict"`
+	} `json:"data"`
+}
+
+type record struct {
+	Kind       string `json:"kind"`
+	Channel    string `json:"channel"`
+	Amount     int64  `json:"amount"`
+	Currency   string `json:"currency"`
+	At         string `json:"at"`
+	MerchantID string `json:"merchant_id"`
+	TerminalID string `json:"terminal_id"`
+	Batch      string `json:"batch"`
+	Stan       string `json:"stan"`
+	Party      *struct {
+		Scheme string `json:"scheme"`
+		Shown  string `json:"shown"`
+		Text   string `json:"text"`
+	} `json:"party"`
+}
+
+func (s *Screen) t(en, zh string) string {
+	if s.Chinese {
+		return zh
+	}
+	return en
+}
+
+func (s *Screen) colour(code, text string) string {
+	if !s.Colour || text == "" {
+		return text
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}
+
+// word translates the words of a case.
+func (s *Screen) word(w string) string {
+	if !s.Chinese {
+		return w
+	}
+	for _, pair := range [][2]string{{"opened", "立案"}, {"revised", "变更"}, {"cleared", "结案"}, {"critical", "严重"}, {"high", "高"},
+		{"medium", "中"}, {"low", "低"}, {"info", "提示"}, {"none", "无"}, {"refund", "退款"}, {"void", "撤销"}, {"completion_void", "预授权完成撤销"},
+		{"same", "相同"}, {"equivalent", "等同"}, {"different", "不同"}, {"doubtful", "存疑"}, {"unverifiable", "无法核实"}} {
+		if pair[0] == w {
+			return pair[1]
+		}
+	}
+	return w
+}
+
+// Case prints a case event of a terminal. One that cannot be read is said to be so.
+func (s *Screen) Case(w io.Writer, terminal string, payload []byte) error {
+	var e event
+	if err := json.Unmarshal(payload, &e); err != nil {
+		_, err := fmt.Fprintf(w, "%s  %s\n", clean(terminal), s.t("an event of a kind that cannot be shown", "无法显示的事件"))
+		return err
+	}
+	d, r := &e.Data, &e.Data.Refund
+	what := strings.TrimPrefix(e.Type, "yuanlu.case.")
+	what, _, _ = strings.Cut(what, ".")
+	colours := map[string]string{"critical": "1;31", "high": "31", "medium": "33"}
+	severity := s.colour(colours[d.Severity], pad(s.word(d.Severity), 8))
+	if what == "cleared" {
+		severity = s.colour("32", pad(s.word("cleared"), 8))
+	}
+	paid := s.t("paid to ", "退至 ") + party(r)
+	if d.Original != nil {
+		paid += s.t(", paid by ", "，付款方 ") + party(d.Original)
+	}
+	_, err := fmt.Fprintf(w, "%s  %s  %s  %s  %s %s  %s  %s  %s\n", e.Time.In(s.Zone).Format("2006-01-02 15:04:05"), pad(clean(terminal), 12),
+		pad(s.word(clean(what)), 7), severity, s.word(clean(r.Kind)), money(r.Amount, clean(r.Currency)), clean(r.Channel),
+		s.word(clean(d.Verdict.Recipient)), paid)
+	if err != nil {
+		return err
+	}
+	for _, f := range d.Verdict.Findings {
+		if _, err := fmt.Fprintf(w, "    %s  %s\n", clean(f.Code), clean(s.t(f.Text.EN, f.Text.ZH))); err != nil {
+			return err
+		}
+	}
+	_, err = fmt.Fprintf(w, "    %s %s  %s %s/%s/%s\n", s.t("case", "案件"), clean(d.CaseID), s.t("number", "流水"), clean(r.TerminalID), clean(r.Batch), clean(r.Stan))
+	return err
+}
+
+// Event prints another event: its moment, its type, its data.
+func (s *Screen) Event(w io.Writer, terminal string, payload []byte) error {
+	var e struct {
+		Type string          `json:"type"`
+		Time time.Time       `json:"time"`
+		Data json.RawMessage `json:"data"`
+	}
+	if json.Unmarshal(payload, &e) != nil {
+		return nil
+	}
+	_, err := fmt.Fprintf(w, "%s  %s  %s %s\n", e.Time.In(s.Zone).Format("2006-01-02 15:04:05"), pad(clean(terminal), 12), clean(e.Type), clean(string(e.Data)))
+	return err
+}
+
+// clean takes out what could move a terminal's cursor, change its colours or turn
+// its text round: what is shown comes from elsewhere.
+func clean(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(text, "?"))
+}
+
+func party(r *record) string {
+	if r.Party == nil {
+		return "?"
+	}
+	text := strings.TrimSpace(clean(r.Party.Shown) + " " + clean(r.Party.Text))
+	if text == "" {
+		return clean(r.Party.Scheme)
+	}
+	return text
+}
+
+// money writes minor units of two digits, as all currencies of these terminals have.
+func money(amount int64, currency string) string {
+	sign, n := "", uint64(amount)
+	if amount < 0 {
+		sign, n = "-", -n
+	}
+	return strings.TrimSpace(fmt.Sprintf("%s%d.%02d %s", sign, n/100, n%100, currency))
+}
+
+// pad fills to n columns; Chinese characters take two.
+func pad(text string, n int) string {
+	for _, c := range text {
+		n--
+		if k := width.LookupRune(c).Kind(); k == width.EastAsianWide || k == width.EastAsianFullwidth {
+			n--
+		}
+	}
+	return text + strings.Repeat(" ", max(n, 0))
+}

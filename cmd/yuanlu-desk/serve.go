@@ -1,0 +1,254 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+
+	"yuanlu/cmd/yuanlu-desk/api"
+	"yuanlu/cmd/yuanlu-desk/broker"
+	"yuanlu/cmd/yuanlu-desk/consumer"
+	"yuanlu/cmd/yuanlu-desk/sign"
+	"yuanlu/cmd/yuanlu-desk/store"
+)
+
+// Times of the server.
+const (
+	openTime     = 30 * time.Second // for opening the store
+	shutdownTime = 2 * time.Second
+	headerTime   = 10 * time.Second
+)
+
+// serving is the settings of serve.
+type serving struct {
+	broker                     broker.Options
+	root, host, share          string
+	store, listen, tokenFile   string
+	signKey, signID, logFormat string
+}
+
+func (p *program) servingFlags(f *flag.FlagSet) *serving {
+	s := &serving{}
+	text := func(to *string, name, def, en, zh string) { f.StringVar(to, name, def, p.t(en, zh)) }
+	text(&s.broker.URL, "broker", "", "tls://host:8883, or tcp://127.0.0.1:1883", "MQTT 服务器")
+	text(&s.broker.ClientID, "client-id", "", "empty: yuanlu-desk-{host}", "客户端标识")
+	text(&s.broker.Username, "username", "", "user name at the broker", "用户名")
+	text(&s.broker.PasswordFile, "password-file", "", "`file` whose first line is the password", "密码文件")
+	text(&s.broker.CAFile, "ca-file", "", "certificates (PEM) that the broker's is checked against; empty: the system's", "CA 证书")
+	text(&s.broker.CertFile, "cert-file", "", "client certificate (PEM)", "客户端证书")
+	text(&s.broker.KeyFile, "key-file", "", "its private key (PEM)", "客户端私钥")
+	text(&s.broker.ServerName, "server-name", "", "name in the broker's certificate; empty: the host of --broker", "服务器证书名称")
+	f.BoolVar(&s.broker.AllowPlaintext, "allow-plaintext", false, p.t("tcp:// also to other hosts", "允许明文连接其他主机"))
+	text(&s.root, "root", "yuanlu", "first levels of every topic", "主题根")
+	text(&s.host, "host", "desk", "whose presence is said on {root}/v1/_host/{host}/state", "后台名称")
+	text(&s.share, "share", "", "`group` of a shared subscription, where several desks run on one PostgreSQL", "共享订阅组")
+	text(&s.store, "store", "", "SQLite `file`, or postgres://…; empty: YUANLU_DESK_STORE, else yuanlu-desk.db. A password is better in PGPASSFILE", "SQLite 文件或 postgres://…")
+	text(&s.listen, "listen", "127.0.0.1:8417", "address of the HTTP API; - for none", "HTTP 接口地址")
+	text(&s.tokenFile, "token-file", "", "`file` whose first line every request must bear; needed beyond the loopback", "令牌文件")
+	text(&s.signKey, "sign-key", "", "key `file`: acknowledgements are signed", "签名密钥文件")
+	text(&s.signID, "sign-key-id", "", "`id` of that key; empty: the file's own", "签名密钥标识")
+	text(&s.logFormat, "log", "text", "text or json", "日志格式 text 或 json")
+	return s
+}
+
+// desk is what serve runs.
+type desk struct {
+	store    *store.Store
+	consumer *consumer.Consumer
+	api      *api.API
+	listener net.Listener // nil: no API
+	log      *slog.Logger
+}
+
+func (p *program) serve(ctx context.Context, v *verb, args []string) error {
+	f := p.flags(v)
+	s := p.servingFlags(f)
+	if _, err := p.parse(v, f, args, 0); err != nil {
+		return err
+	}
+	d, err := p.equip(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err := d.store.Close(); err != nil {
+			d.log.Warn("store.close", "err", err)
+		}
+	}()
+	if err := p.sayReady(s, d); err != nil {
+		return err
+	}
+	return d.run(ctx)
+}
+
+// equip checks every setting and opens what serve needs.
+func (p *program) equip(ctx context.Context, s *serving) (*desk, error) {
+	if s.broker.URL == "" {
+		return nil, fmt.Errorf("%w: --broker is needed", errUsage)
+	}
+	d := &desk{log: slog.New(slog.NewTextHandler(p.stderr, nil))}
+	switch s.logFormat {
+	case "text":
+	case "json":
+		d.log = slog.New(slog.NewJSONHandler(p.stderr, nil))
+	default:
+		return nil, fmt.Errorf("%w: --log wants text or json", errUsage)
+	}
+	if s.broker.ClientID == "" {
+		s.broker.ClientID = "yuanlu-desk-" + s.host
+		if s.share != "" {
+			s.broker.ClientID += "-" + strings.ToLower(rand.Text()[:6])
+		}
+	}
+	s.broker.Persistent = s.share == ""
+	if err := s.broker.Check(); err != nil {
+		return nil, err
+	}
+	var key sign.Key
+	if s.signKey != "" {
+		var err error
+		if key, err = sign.Read(s.signKey, s.signID); err != nil {
+			return nil, err
+		}
+	}
+	token := ""
+	if s.tokenFile != "" {
+		var err error
+		if token, err = secretLine(s.tokenFile); err != nil {
+			return nil, err
+		}
+	}
+	if s.store == "" {
+		s.store = p.env("YUANLU_DESK_STORE")
+	}
+	if s.store == "" {
+		s.store = "yuanlu-desk.db"
+	}
+	if err := d.bind(s.listen, token); err != nil {
+		return nil, err
+	}
+	if err := p.assemble(ctx, d, s, key, token); err != nil {
+		if d.listener != nil {
+			err = errors.Join(err, d.listener.Close())
+		}
+		return nil, err
+	}
+	return d, nil
+}
+
+// bind listens; beyond the loopback only with a token.
+func (d *desk) bind(address, token string) (err error) {
+	if address == "-" {
+		return nil
+	}
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return fmt.Errorf("%w: --listen: %w", errUsage, err)
+	}
+	ip := net.ParseIP(host)
+	if local := host == "localhost" || ip != nil && ip.IsLoopback(); !local && token == "" {
+		return fmt.Errorf("%w: --listen %s is open to others; it needs --token-file", errUsage, address)
+	}
+	if d.listener, err = net.Listen("tcp", address); err != nil {
+		return fmt.Errorf("%w: %w", errConfig, err)
+	}
+	return nil
+}
+
+func (p *program) assemble(ctx context.Context, d *desk, s *serving, key sign.Key, token string) (err error) {
+	o := consumer.Options{Root: s.root, Host: s.host, Group: s.share, KeyID: key.ID, Key: key.Private, Now: p.now, Log: d.log,
+		Dial: func(ctx context.Context, topic string, will []byte) (consumer.Broker, error) {
+			b := s.broker
+			b.WillTopic, b.WillPayload = topic, will
+			c, err := broker.Dial(ctx, b)
+			if err != nil {
+				return nil, err
+			}
+			return c, nil
+		}}
+	if _, err := consumer.New(o); err != nil { // before a store is made
+		return err
+	}
+	open, cancel := context.WithTimeout(ctx, openTime)
+	defer cancel()
+	if d.store, err = store.Open(open, s.store); err != nil {
+		return err
+	}
+	o.Store = d.store
+	if d.consumer, err = consumer.New(o); err != nil {
+		return errors.Join(err, d.store.Close())
+	}
+	ready := func() bool { st := d.consumer.Status(); return st.Connected && st.StoreError == "" }
+	d.api = api.New(api.Options{Store: d.store, Status: func() any { return d.consumer.Status() }, Ready: ready, Token: token, Now: p.now, Log: d.log})
+	return nil
+}
+
+// sayReady says on standard output where the API is.
+func (p *program) sayReady(s *serving, d *desk) error {
+	where := ""
+	if d.listener != nil {
+		where = "http://" + d.listener.Addr().String()
+	}
+	if p.json {
+		return p.printJSON(map[string]any{"ready": true, "api": where, "store": d.store.Kind(), "broker": s.broker.URL, "host": s.host, "pid": os.Getpid()})
+	}
+	_, err := fmt.Fprintf(p.stdout, "%s %s  %s %s  %s %s\n", p.t("API", "接口"), where, p.t("store", "存储"), d.store.Kind(), p.t("broker", "服务器"), s.broker.URL)
+	return err
+}
+
+// run works until ctx ends, then stops: streams, questions, the consumer with the
+// batch it has in hand.
+func (d *desk) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var wg sync.WaitGroup
+	failed := make(chan error, 1)
+	if d.listener != nil {
+		server := &http.Server{Handler: d.api, ReadHeaderTimeout: headerTime, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+			ErrorLog: slog.NewLogLogger(d.log.Handler(), slog.LevelDebug)}
+		wg.Go(func() {
+			if err := server.Serve(d.listener); !errors.Is(err, http.ErrServerClosed) {
+				failed <- err
+				cancel()
+			}
+		})
+		wg.Go(func() {
+			<-ctx.Done()
+			d.api.Stop()
+			bye, done := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
+			defer done()
+			if server.Shutdown(bye) != nil {
+				_ = server.Close() // a client that does not go away is cut off
+			}
+		})
+	}
+	d.log.Info("desk.ready", "store", d.store.Kind(), "version", version)
+	d.notify(daemon.SdNotifyReady)
+	d.consumer.Run(ctx)
+	d.notify(daemon.SdNotifyStopping)
+	wg.Wait()
+	d.log.Info("desk.stopped")
+	select {
+	case err := <-failed:
+		return err
+	default:
+		return nil
+	}
+}
+
+func (d *desk) notify(state string) {
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		d.log.Warn("systemd.notify", "err", err)
+	}
+}

@@ -1,0 +1,280 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"yuanlu/protocol/topics"
+)
+
+// Bounds of the quarantine; the oldest make room.
+const (
+	mostQuarantined = 10_000
+	mostPayload     = 64 << 10 // of a refused payload that is kept
+)
+
+// key names a stream.
+type key struct{ terminal, stream string }
+
+// applying is one transaction of Apply.
+type applying struct {
+	*tx
+	answer  Answer
+	streams map[key]*stream
+	order   []key // of streams, as touched
+}
+
+// Apply stores messages in one transaction and says what may be told to the
+// terminals once it has returned. A message that is there already changes
+// nothing: after an error the same messages may be given again, whatever became
+// of the commit.
+func (s *Store) Apply(ctx context.Context, messages []Message) (Answer, error) {
+	a := &applying{streams: map[key]*stream{}}
+	err := s.write(ctx, func(t *tx) error {
+		a.tx = t
+		// One desk at a time: numbers grow in the order of commits.
+		if _, err := a.row(`UPDATE desk SET n = n WHERE id = 1 RETURNING n`, nil, &a.n); err != nil {
+			return err
+		}
+		before := a.n
+		for i := range messages {
+			if err := a.one(&messages[i]); err != nil {
+				return err
+			}
+		}
+		if err := a.finish(); err != nil {
+			return err
+		}
+		if a.n == before {
+			return nil
+		}
+		_, err := a.exec(`UPDATE desk SET n = ? WHERE id = 1`, a.n)
+		return err
+	})
+	if err != nil {
+		return Answer{}, err
+	}
+	s.tell()
+	return a.answer, nil
+}
+
+func (a *applying) one(m *Message) error {
+	switch {
+	case m.Event != nil:
+		return a.event(m.Event)
+	case m.Refusal != nil:
+		return a.refusal(m.Refusal)
+	case m.Saying != nil:
+		return a.saying(m.Saying)
+	}
+	return nil
+}
+
+// finish saves the streams and makes the acknowledgements.
+func (a *applying) finish() error {
+	for _, k := range a.order {
+		st := a.streams[k]
+		if err := st.save(a); err != nil {
+			return err
+		}
+		if st.tell && (st.settled > 0 || len(st.refused) > 0) {
+			a.answer.Acks = append(a.answer.Acks, Ack{k.terminal, k.stream, st.settled, st.refused})
+		}
+	}
+	a.answer.N = a.n
+	return nil
+}
+
+func (a *applying) event(e *Event) error {
+	inserted, err := a.exec(`INSERT INTO event(n, terminal, id, stream, seq, kind, type, subject, case_id, time, received, attempt, future, digest, payload)
+ VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(terminal, id) DO NOTHING`,
+		a.n+1, e.Terminal, e.ID, e.Stream, e.Seq, kindOf(e), e.Type, e.Subject, e.CaseID, millis(e.Time), millis(e.Received), e.Attempt,
+		flag(e.Future), e.Digest, string(e.Payload))
+	if err != nil {
+		return err
+	}
+	if inserted == 0 {
+		return a.repeat(e)
+	}
+	a.n++
+	a.answer.New++
+	if e.Case && e.CaseID != "" {
+		if err := a.project(e); err != nil {
+			return err
+		}
+	}
+	if e.Aside > 0 {
+		if err := a.aside(e); err != nil {
+			return err
+		}
+	}
+	if e.Seq == 0 {
+		return nil
+	}
+	st, err := a.stream(e.Terminal, e.Stream, e.Received)
+	if err != nil {
+		return err
+	}
+	st.tell = true
+	st.events++
+	fresh, err := st.settle(a, e.Seq)
+	if err != nil || fresh {
+		return err
+	}
+	return st.late(a, e)
+}
+
+// repeat is an event that is there already. One whose frozen parts differ is kept
+// beside, and said.
+func (a *applying) repeat(e *Event) error {
+	a.answer.Repeats++
+	var digest string
+	if _, err := a.row(`SELECT digest FROM event WHERE terminal = ? AND id = ?`, []any{e.Terminal, e.ID}, &digest); err != nil {
+		return err
+	}
+	if digest != e.Digest {
+		err := a.quarantine(&Refusal{Terminal: e.Terminal, Topic: "up/" + kindOf(e), Stream: e.Stream, Code: "altered",
+			Message: "an event with this id is stored already, with other contents", Payload: e.Payload, Received: e.Received},
+			e.Stream+"\x00"+e.ID+"\x00"+e.Digest)
+		if err != nil {
+			return err
+		}
+	}
+	if e.Seq == 0 {
+		return nil
+	}
+	st, err := a.stream(e.Terminal, e.Stream, e.Received)
+	if err != nil {
+		return err
+	}
+	st.tell = true
+	st.repeats++
+	_, err = st.settle(a, e.Seq)
+	return err
+}
+
+func kindOf(e *Event) string {
+	if e.Case {
+		return "case"
+	}
+	return "event"
+}
+
+// project keeps the newest of each case: the highest sequence of a stream, or a
+// later stream.
+func (a *applying) project(e *Event) error {
+	state := e.Facts.State
+	if state == "" {
+		state = CaseOpen
+	}
+	at := millis(e.Time)
+	inserted, err := a.exec(`INSERT INTO cases(terminal, case_id, stream, seq, first_n, last_n, newest_n, events, state, severity, decision, recipient, merchant, opened, changed)
+ VALUES(?,?,?,?,?,?,?,1,?,?,?,?,?,?,?) ON CONFLICT(terminal, case_id) DO NOTHING`,
+		e.Terminal, e.CaseID, e.Stream, e.Seq, a.n, a.n, a.n, state, e.Facts.Severity, e.Facts.Decision, e.Facts.Recipient, e.Facts.Merchant, at, at)
+	if err != nil || inserted > 0 {
+		return err
+	}
+	if _, err := a.exec(`UPDATE cases SET last_n = ?, events = events + 1, opened = CASE WHEN opened > ? THEN ? ELSE opened END
+ WHERE terminal = ? AND case_id = ?`, a.n, at, at, e.Terminal, e.CaseID); err != nil {
+		return err
+	}
+	if e.Facts.State == "" { // a kind of the future: what is known of the case stays
+		return nil
+	}
+	_, err = a.exec(`UPDATE cases SET stream = ?, seq = ?, newest_n = ?, state = ?, severity = ?, decision = ?, recipient = ?, merchant = ?, changed = ?
+ WHERE terminal = ? AND case_id = ? AND (stream <> ? OR seq < ?)`, e.Stream, e.Seq, a.n, state, e.Facts.Severity, e.Facts.Decision,
+		e.Facts.Recipient, e.Facts.Merchant, at, e.Terminal, e.CaseID, e.Stream, e.Seq)
+	return err
+}
+
+// aside notes a sequence that the terminal will not send.
+func (a *applying) aside(e *Event) error {
+	st, err := a.stream(e.Terminal, e.Stream, e.Received)
+	if err != nil {
+		return err
+	}
+	fresh, err := st.settle(a, e.Aside)
+	if err != nil || !fresh {
+		return err
+	}
+	st.tell = true
+	_, err = a.exec(`INSERT INTO hole(terminal, stream, first, last, why, noted) VALUES(?,?,?,?,?,?) ON CONFLICT DO NOTHING`,
+		e.Terminal, e.Stream, e.Aside, e.Aside, HoleAside, millis(e.Received))
+	return err
+}
+
+// refusal puts a message into quarantine and, where it names its sequence, refuses
+// that sequence, unless a good event has it.
+func (a *applying) refusal(r *Refusal) error {
+	what := hex.EncodeToString(digestOf(r.Payload))
+	if r.Seq > 0 {
+		what = r.Stream + "\x00" + strconv.FormatInt(r.Seq, 10)
+	}
+	if err := a.quarantine(r, what); err != nil || r.Seq == 0 {
+		return err
+	}
+	st, err := a.stream(r.Terminal, r.Stream, r.Received)
+	if err != nil {
+		return err
+	}
+	st.tell = true
+	var good int
+	if _, err := a.row(`SELECT count(*) FROM event WHERE terminal = ? AND stream = ? AND seq = ?`, []any{r.Terminal, r.Stream, r.Seq}, &good); err != nil || good > 0 {
+		return err
+	}
+	if !slices.ContainsFunc(st.refused, func(n topics.Nack) bool { return n.Seq == r.Seq }) {
+		st.refused = append(st.refused, topics.Nack{Seq: r.Seq, Code: r.Code, Message: r.Message})
+	}
+	_, err = st.settle(a, r.Seq)
+	return err
+}
+
+// quarantine keeps a message; what names it: the same thing again is counted.
+func (a *applying) quarantine(r *Refusal, what string) error {
+	a.answer.Refused++
+	digest := hex.EncodeToString(digestOf([]byte(strings.Join([]string{r.Terminal, r.Topic, r.Code, what}, "\x00"))))
+	now := millis(r.Received)
+	again, err := a.exec(`UPDATE quarantine SET times = times + 1, last_seen = ? WHERE digest = ?`, now, digest)
+	if err != nil || again > 0 {
+		return err
+	}
+	a.n++
+	if _, err := a.exec(`INSERT INTO quarantine(n, digest, terminal, topic, stream, seq, code, message, size, times, first_seen, last_seen, payload)
+ VALUES(?,?,?,?,?,?,?,?,?,1,?,?,?)`, a.n, digest, r.Terminal, r.Topic, r.Stream, r.Seq, r.Code, r.Message, len(r.Payload), now, now,
+		append([]byte{}, r.Payload[:min(len(r.Payload), mostPayload)]...)); err != nil {
+		return err
+	}
+	_, err = a.exec(`DELETE FROM quarantine WHERE n <= (SELECT n FROM quarantine ORDER BY n DESC LIMIT 1 OFFSET ` + strconv.Itoa(mostQuarantined) + `)`)
+	return err
+}
+
+func digestOf(b []byte) []byte {
+	d := sha256.Sum256(b)
+	return d[:]
+}
+
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func timeOf(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}
+
+func flag(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,171 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"yuanlu/protocol/topics"
+)
+
+// Unknown is the presence of a terminal that has not been heard for too long.
+const Unknown = "unknown"
+
+// TerminalRow is what a terminal last said of itself, and what that is worth now.
+type TerminalRow struct {
+	N          int64           `json:"n"`
+	Terminal   string          `json:"terminal"`
+	Presence   string          `json:"presence"` // State, or unknown: contract/topics.md, three health intervals
+	Health     string          `json:"health"`   // verdict, or unknown
+	State      string          `json:"state"`    // as it was said last
+	Session    string          `json:"session,omitzero"`
+	Reason     string          `json:"reason,omitzero"`
+	Since      *time.Time      `json:"since,omitzero"`
+	StateSeen  *time.Time      `json:"state_seen,omitzero"`
+	HealthSeen *time.Time      `json:"health_seen,omitzero"`
+	IntervalS  int64           `json:"interval_s"` // seconds between two health messages
+	Links      []LinkRow       `json:"links"`
+	Said       json.RawMessage `json:"health_said,omitzero"`
+	Info       json.RawMessage `json:"info,omitzero"`
+	Config     json.RawMessage `json:"config,omitzero"`
+	Summary    json.RawMessage `json:"case_summary,omitzero"`
+}
+
+// LinkRow is one link of a terminal. The links of a terminal that is not there are
+// not there either.
+type LinkRow struct {
+	Name     string     `json:"name"`
+	Presence string     `json:"presence"`
+	State    string     `json:"state"`
+	Reason   string     `json:"reason,omitzero"`
+	Seen     *time.Time `json:"seen,omitzero"`
+}
+
+// TerminalFilter picks terminals; zero members do not restrict.
+type TerminalFilter struct {
+	Terminal     string
+	After        string // behind this name, by name
+	Changed      bool   // by the last change, those after ChangedAfter
+	ChangedAfter int64
+	Limit        int // 1 to MaxLimit, 0: 100
+}
+
+// defaultInterval is that of contract/topics.md, for a terminal whose health
+// nobody has heard.
+const defaultInterval = 60
+
+// judge sets what is worth something now.
+func (r *TerminalRow) judge(now time.Time) {
+	if r.IntervalS <= 0 {
+		r.IntervalS = defaultInterval
+	}
+	most := 3 * time.Duration(r.IntervalS) * time.Second
+	fresh := func(seen *time.Time) bool { return seen != nil && now.Sub(*seen) <= most }
+	r.Presence = r.State
+	if r.State == "" || !fresh(r.StateSeen) {
+		r.Presence = Unknown
+	}
+	if r.Health == "" || !fresh(r.HealthSeen) {
+		r.Health = Unknown
+	}
+	for i := range r.Links {
+		l := &r.Links[i]
+		switch r.Presence {
+		case topics.StateOnline, topics.StateDegraded, topics.StateStarting:
+			l.Presence = l.State
+		case topics.StateLost:
+			l.Presence = topics.StateLost
+		default:
+			l.Presence = Unknown
+		}
+	}
+}
+
+// Terminals gives terminals by name, or by their last change; now decides what is
+// stale.
+func (s *Store) Terminals(ctx context.Context, f TerminalFilter, now time.Time) (list []TerminalRow, err error) {
+	w := &where{}
+	w.text("terminal", f.Terminal)
+	order := "terminal"
+	if f.Changed {
+		w.add("n > ?", f.ChangedAfter)
+		order = "n"
+	}
+	if f.After != "" {
+		w.add("terminal > ?", f.After)
+	}
+	list = []TerminalRow{}
+	err = s.read(ctx, func(t *tx) error {
+		q := `SELECT n, terminal, state, session, reason, since, state_seen, verdict, interval_s, health_seen, health, info, config, summary FROM terminal` +
+			w.String() + ` ORDER BY ` + order + ` LIMIT ?`
+		err := t.rows(q, append(w.args, limitOf(f.Limit)), func(r *sql.Rows) error {
+			one, err := scanTerminal(r)
+			list = append(list, one)
+			return err
+		})
+		for i := range list {
+			if err == nil {
+				err = t.links(&list[i])
+			}
+			list[i].judge(now)
+		}
+		return err
+	})
+	return list, err
+}
+
+// Terminal gives one terminal; ErrNotFound if nobody has heard of it.
+func (s *Store) Terminal(ctx context.Context, name string, now time.Time) (TerminalRow, error) {
+	list, err := s.Terminals(ctx, TerminalFilter{Terminal: name, Limit: 1}, now)
+	if err == nil && len(list) == 0 {
+		err = fmt.Errorf("%w: terminal %q", ErrNotFound, name)
+	}
+	if err != nil {
+		return TerminalRow{}, err
+	}
+	return list[0], nil
+}
+
+func scanTerminal(r *sql.Rows) (TerminalRow, error) {
+	var one TerminalRow
+	var since, stateSeen, healthSeen int64
+	var health, info, config, summary string
+	if err := r.Scan(&one.N, &one.Terminal, &one.State, &one.Session, &one.Reason, &since, &stateSeen, &one.Health, &one.IntervalS,
+		&healthSeen, &health, &info, &config, &summary); err != nil {
+		return one, err
+	}
+	one.Since, one.StateSeen, one.HealthSeen = timePointer(since), timePointer(stateSeen), timePointer(healthSeen)
+	one.Said, one.Info, one.Config, one.Summary = raw(health), raw(info), raw(config), raw(summary)
+	one.Links = []LinkRow{}
+	return one, nil
+}
+
+func (t *tx) links(one *TerminalRow) error {
+	return t.rows(`SELECT name, state, reason, seen FROM link WHERE terminal = ? ORDER BY name`, []any{one.Terminal}, func(r *sql.Rows) error {
+		var l LinkRow
+		var seen int64
+		if err := r.Scan(&l.Name, &l.State, &l.Reason, &seen); err != nil {
+			return err
+		}
+		l.Seen = timePointer(seen)
+		one.Links = append(one.Links, l)
+		return nil
+	})
+}
+
+func timePointer(ms int64) *time.Time {
+	if ms == 0 {
+		return nil
+	}
+	t := timeOf(ms)
+	return &t
+}
+
+func raw(s string) json.RawMessage {
+	if s == "" {
+		return nil
+	}
+	return json.RawMessage(s)
+}
