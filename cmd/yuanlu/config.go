@@ -83,8 +83,15 @@ func (p *program) configCheck(file string) error {
 	if err != nil {
 		return err
 	}
+	warnings := []string{}
+	for _, l := range withoutUSB(c) {
+		warnings = append(warnings, p.noUSBText(l))
+	}
 	if p.json {
-		return p.printJSON(map[string]any{"ok": true, "file": file, "digest": c.Digest()})
+		return p.printJSON(map[string]any{"ok": true, "file": file, "digest": c.Digest(), "warnings": warnings})
+	}
+	for _, one := range warnings {
+		fmt.Fprintf(p.stderr, "yuanlu config: %s\n", one)
 	}
 	_, err = fmt.Fprintf(p.stdout, p.lang.t("%s: all right, digest %s\n", "%s：正确，摘要 %s\n"), file, c.Digest())
 	return err

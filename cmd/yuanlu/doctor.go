@@ -160,7 +160,10 @@ func (p *program) examineLink(l *config.Link) checkup {
 	switch {
 	case !l.Enabled:
 		one.Text += " (enabled = false)"
-	case strings.HasPrefix(l.Port, "usb:"):
+	case isUSB(l.Port) && !usbport.Built:
+		one.Level, one.Text = wrong, l.Port+": "+t("this program was built without USB support", "本程序编译时未包含 USB 支持")
+		one.Remedy = t("install the build that has it", "安装带 USB 的版本")
+	case isUSB(l.Port):
 		devices, err := usbport.List()
 		name, nameErr := usbport.ParseName(l.Port)
 		found := false

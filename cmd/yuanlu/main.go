@@ -1,7 +1,8 @@
 // Command yuanlu (原路) is everything on the terminal: the daemon that watches
 // refunds, and the verbs of the technician.
 //
-// main builds a program value; tests build the same value. One file holds one
+// main builds a program value; tests build the same value. A daemon with a USB port
+// starts a second instance of itself that has the USB library (usbport.OpenIsolated). One file holds one
 // verb. Only this package knows all rooms: it hands the agent the functions that
 // open ports and dial the broker.
 //
@@ -14,9 +15,14 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"yuanlu/drivers/usbport"
 )
 
 func main() {
+	if usbport.IsChild() { // the USB half of a daemon, see ports.go
+		os.Exit(runUSBChild())
+	}
 	// SIGPIPE on standard output ends the process as for any filter; signals of
 	// the daemon are told to it.
 	signals := make(chan os.Signal, 4)

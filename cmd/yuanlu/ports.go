@@ -3,7 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os/signal"
 	"strings"
+	"syscall"
 
 	"yuanlu/agent"
 	"yuanlu/agent/config"
@@ -26,15 +29,29 @@ func linksOf(c *config.Config) ([]agent.Link, error) {
 	return all, nil
 }
 
-// opener gives the function that opens the port of a link.
+// runUSBChild is the process of OpenIsolated: it has the USB library, a device and
+// the sockets of the daemon, and ends when they end. Signals to the whole group are
+// the daemon's business: it closes the port in its own time. What the device says
+// passes here in clear, so its memory is protected as the daemon's is.
+func runUSBChild() int {
+	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	// The daemon has set the limit of core dumps, which was inherited; what fails
+	// here cannot be told to anybody.
+	_ = protect()
+	return usbport.RunChild()
+}
+
+// opener gives the function that opens the port of a link. A USB device is opened in
+// a process of its own: descriptors and transfers of a broken one have brought the
+// library down before.
 func opener(l config.Link) ingest.Opener {
-	if strings.HasPrefix(l.Port, "usb:") {
+	if isUSB(l.Port) {
 		return func(ctx context.Context) (ingest.Port, string, error) {
 			name, err := usbport.ParseName(l.Port)
 			if err != nil {
 				return nil, "", err
 			}
-			p, err := usbport.Open(ctx, name)
+			p, err := usbport.OpenIsolated(ctx, name)
 			if err != nil {
 				return nil, "", err
 			}
@@ -54,7 +71,7 @@ func opener(l config.Link) ingest.Opener {
 // classify tells a link that may not be opened from one that is not there.
 func classify(err error) (state, reason string) {
 	denied := errors.Is(err, serialport.ErrPermission) || errors.Is(err, usbport.ErrPermission) ||
-		errors.Is(err, serialport.ErrBusy) || errors.Is(err, usbport.ErrBusy)
+		errors.Is(err, serialport.ErrBusy) || errors.Is(err, usbport.ErrBusy) || errors.Is(err, usbport.ErrNoUSB)
 	reason = err.Error()
 	for _, prefix := range []string{"serialport: ", "usbport: "} {
 		reason = strings.TrimPrefix(reason, prefix)
@@ -63,4 +80,25 @@ func classify(err error) (state, reason string) {
 		return ingest.StateDenied, reason
 	}
 	return ingest.StateAbsent, reason
+}
+
+// isUSB reports whether a port of the configuration is a USB device.
+func isUSB(port string) bool { return strings.HasPrefix(port, "usb:") }
+
+// withoutUSB lists the links that this build cannot serve: it has no USB library.
+// The other links are served all the same.
+func withoutUSB(c *config.Config) []config.Link {
+	var all []config.Link
+	for _, l := range c.Links {
+		if l.Enabled && isUSB(l.Port) && !usbport.Built {
+			all = append(all, l)
+		}
+	}
+	return all
+}
+
+// noUSBText says what is the matter with such a link.
+func (p *program) noUSBText(l config.Link) string {
+	return fmt.Sprintf(p.lang.t("link %s: %s cannot be opened: this program was built without USB support; install the build that has it",
+		"链路 %s：无法打开 %s：本程序编译时未包含 USB 支持；请安装带 USB 的版本"), l.Name, l.Port)
 }

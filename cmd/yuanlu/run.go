@@ -69,6 +69,9 @@ func (p *program) life(ctx context.Context, c *config.Config) (next *config.Conf
 		// A log that takes nothing is no reason to fail.
 		_ = book.Close(ctx)
 	}()
+	for _, l := range withoutUSB(c) {
+		book.Logger().Error("link.unusable", "link", l.Name, "port", l.Port, "why", usbport.ErrNoUSB)
+	}
 	events := usbport.NewEvents()
 	defer func() { err = errors.Join(err, events.Close()) }()
 	a, err := p.newAgent(c, book, events)

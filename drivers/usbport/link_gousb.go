@@ -8,13 +8,15 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"unsafe"
-
 	"time"
+	"unsafe"
 
 	"github.com/google/gousb"
 	"golang.org/x/sys/unix"
 )
+
+// Built tells whether this program has the USB library.
+const Built = true
 
 const controlTimeout = time.Second
 

@@ -7,6 +7,9 @@ import (
 	"fmt"
 )
 
+// Built tells whether this program has the USB library.
+const Built = false
+
 // Open always fails here: this program was built without cgo or with the tag
 // nousb. The error is ErrNoUSB.
 func Open(_ context.Context, c Config) (*Port, error) {

@@ -60,6 +60,7 @@ type station struct {
 	config string
 	id     string
 	log    *capture // standard error of all its runs
+	bin    string   // the program; "": the one under test
 	cmd    *exec.Cmd
 	done   chan error
 }
@@ -113,9 +114,12 @@ pending_grace = %q
 
 // command prepares a verb of the program on this station's configuration.
 func (st *station) command(verb string, args ...string) *exec.Cmd {
-	bin, err := program()
-	if err != nil {
-		st.t.Fatal(err)
+	bin := st.bin
+	if bin == "" {
+		var err error
+		if bin, err = program(); err != nil {
+			st.t.Fatal(err)
+		}
 	}
 	cmd := exec.Command(bin, append([]string{verb, "--config", st.config}, args...)...)
 	cmd.Env = append(os.Environ(), "LANG=C", "JOURNAL_STREAM=")
