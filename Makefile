@@ -4,6 +4,8 @@
 
 SHELL   := /bin/bash
 GO      ?= go
+# The same flags for building and testing: each package is compiled once.
+export GOFLAGS ?= -trimpath
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 DATE    := $(shell git log -1 --format=%cI 2>/dev/null || date -u +%FT%TZ)
@@ -17,15 +19,15 @@ SLOW := ^Test(Kill|E2E|Lab|Twin|Soak)
 all: build
 
 build: setup
-	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/yuanlu ./cmd/yuanlu
-	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/firmware-sim ./cmd/firmware-sim
+	$(GO) build -ldflags '$(LDFLAGS)' -o bin/yuanlu ./cmd/yuanlu
+	$(GO) build -ldflags '$(LDFLAGS)' -o bin/firmware-sim ./cmd/firmware-sim
 
 setup:
 	@.ci/setup build
 
 # One static file without USB, for terminals without libusb.
 static:
-	CGO_ENABLED=0 $(GO) build -trimpath -tags nousb -ldflags '$(LDFLAGS)' -o bin/yuanlu-static ./cmd/yuanlu
+	CGO_ENABLED=0 $(GO) build -tags nousb -ldflags '$(LDFLAGS)' -o bin/yuanlu-static ./cmd/yuanlu
 
 demo: build
 	bin/firmware-sim demo --agent bin/yuanlu
