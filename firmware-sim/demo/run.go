@@ -30,7 +30,7 @@ var ErrDiffers = errors.New("cases and truth differ")
 // Times of the demo: customers come for a while, then the last cases may take their time. Together well below the
 // 60 seconds that contract/cli.md allows.
 const (
-	playFor = 14 * time.Second
+	playFor = 12 * time.Second
 	waitFor = 25 * time.Second
 	settle  = 4 * time.Second // longer than pending_grace: what comes falsely has come by then
 	grace   = "2s"

@@ -155,7 +155,7 @@ func (s *station) play(all context.Context) error {
 	defer cancel()
 	p, err := terminal.NewPlayer(terminal.PlayerOptions{Terminal: s.term, Model: s.model, Source: s.source,
 		Socket: s.socket, Journal: s.journal, Faults: wire.Faults{Split: 0.2}, Seed: s.seed,
-		Every: playFor / time.Duration(s.source.Len()*5/4), Wait: true,
+		Every: playFor / time.Duration(s.source.Len()*3/2), Wait: true,
 		Said: func(e *scenario.Entry, _ terminal.Outcome) {
 			s.mu.Lock()
 			defer s.mu.Unlock()

@@ -29,6 +29,11 @@ func (t *Terminal) Next() ([]scenario.Entry, error) {
 // plan thinks of what comes next.
 func (t *Terminal) plan() {
 	t.now = t.now.Add(time.Duration(20+t.rng.IntN(900)) * time.Second)
+	if t.seq == 0 {
+		// The journal of an agent begins with the first record: one that has a time of its own on every wire.
+		t.queue = append(t.queue, scenario.Step{Do: "sale", Pay: "chip", As: "t1"})
+		return
+	}
 	switch h := t.now.Sub(t.opened); {
 	case h > 12*time.Hour:
 		t.queue = append(t.queue, scenario.Step{Do: "settle"})

@@ -210,8 +210,13 @@ func (p *Player) frame(ctx context.Context, f wire.Frame) (sent wire.Sent, again
 	return sent, false, err
 }
 
-// unplug takes the line away in the middle of a frame and brings it back.
+// unplug takes the line away in the middle of a frame and brings it back. What was said before has arrived by then: a
+// kernel throws away what nobody has read when a line hangs up, and no terminal could tell that from a loss.
 func (p *Player) unplug(ctx context.Context, f wire.Frame) error {
+	if err := p.faulty.Flush(); err != nil {
+		return err
+	}
+	p.o.Socket.Drain(2 * time.Second)
 	if err := p.faulty.Part(f.Bytes); err != nil {
 		return err
 	}
