@@ -140,8 +140,8 @@ func (in *incoming) event(isCase bool) store.Message {
 		return in.refuse("schema", err.Error())
 	}
 	switch {
-	case future && !futureCase.MatchString(e.Type):
-		return in.refuse("type", "no type of a case event")
+	case !isCase && strings.HasPrefix(e.Type, "yuanlu.case."), future && !futureCase.MatchString(e.Type):
+		return in.refuse("type", "not a type of this topic")
 	case isCase && in.seq == 0:
 		return in.refuse("sequence", "sequence and stream must be 20 digits from 1, and a name")
 	case e.Source != "urn:yuanlu:terminal:"+in.terminal:

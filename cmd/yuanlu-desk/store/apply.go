@@ -92,7 +92,7 @@ func (a *applying) finish() error {
 
 func (a *applying) event(e *Event) error {
 	inserted, err := a.exec(`INSERT INTO event(n, terminal, id, stream, seq, kind, type, subject, case_id, time, received, attempt, future, digest, payload)
- VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(terminal, id) DO NOTHING`,
+ VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(terminal, kind, id) DO NOTHING`,
 		a.n+1, e.Terminal, e.ID, e.Stream, e.Seq, kindOf(e), e.Type, e.Subject, e.CaseID, millis(e.Time), millis(e.Received), e.Attempt,
 		flag(e.Future), e.Digest, string(e.Payload))
 	if err != nil {
@@ -134,7 +134,7 @@ func (a *applying) event(e *Event) error {
 func (a *applying) repeat(e *Event) error {
 	a.answer.Repeats++
 	var digest string
-	if _, err := a.row(`SELECT digest FROM event WHERE terminal = ? AND id = ?`, []any{e.Terminal, e.ID}, &digest); err != nil {
+	if _, err := a.row(`SELECT digest FROM event WHERE terminal = ? AND kind = ? AND id = ?`, []any{e.Terminal, kindOf(e), e.ID}, &digest); err != nil {
 		return err
 	}
 	if digest != e.Digest {

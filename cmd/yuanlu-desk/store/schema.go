@@ -27,7 +27,7 @@ CREATE TABLE hole(terminal TEXT NOT NULL, stream TEXT NOT NULL, first BIGINT NOT
  noted BIGINT NOT NULL, PRIMARY KEY(terminal, stream, first));
 CREATE TABLE event(n BIGINT PRIMARY KEY, terminal TEXT NOT NULL, id TEXT NOT NULL, stream TEXT NOT NULL, seq BIGINT NOT NULL,
  kind TEXT NOT NULL, type TEXT NOT NULL, subject TEXT NOT NULL, case_id TEXT NOT NULL, time BIGINT NOT NULL, received BIGINT NOT NULL,
- attempt BIGINT NOT NULL, future INTEGER NOT NULL, digest TEXT NOT NULL, payload TEXT NOT NULL, UNIQUE(terminal, id));
+ attempt BIGINT NOT NULL, future INTEGER NOT NULL, digest TEXT NOT NULL, payload TEXT NOT NULL, UNIQUE(terminal, kind, id));
 CREATE INDEX event_case ON event(case_id, n);
 CREATE INDEX event_seq ON event(terminal, stream, seq);
 CREATE TABLE cases(terminal TEXT NOT NULL, case_id TEXT NOT NULL, stream TEXT NOT NULL, seq BIGINT NOT NULL, first_n BIGINT NOT NULL,

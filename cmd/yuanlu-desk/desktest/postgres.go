@@ -1,0 +1,160 @@
+// Package desktest owns what tests of the desk need: a PostgreSQL cluster of their
+// own, and events as a terminal makes them. Test support only.
+package desktest
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Cluster is a PostgreSQL cluster on a loopback port, started when the first test
+// asks for it.
+type Cluster struct {
+	start func() (string, error)
+	stop  func()
+	next  atomic.Int64
+}
+
+// NewCluster prepares a cluster; Close ends it. The driver "pgx" must be linked in.
+func NewCluster() *Cluster {
+	c := &Cluster{stop: func() {}}
+	var url string
+	var err error
+	started := false
+	c.start = func() (string, error) {
+		if !started {
+			started = true
+			url, err = c.run()
+		}
+		return url, err
+	}
+	return c
+}
+
+// errNone says that no PostgreSQL is installed.
+var errNone = errors.New("PostgreSQL is not installed (Debian: postgresql)")
+
+// Database makes an empty database and gives its URL. Without PostgreSQL the test
+// is skipped, and says why; with YUANLU_SOAK=1 it fails. Not for parallel tests.
+func (c *Cluster) Database(t testing.TB) string {
+	t.Helper()
+	url, err := c.start()
+	if errors.Is(err, errNone) && os.Getenv("YUANLU_SOAK") == "" {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("pgx", url+"/postgres")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	name := fmt.Sprintf("desk%d", c.next.Add(1))
+	if _, err := db.Exec("CREATE DATABASE " + name); err != nil {
+		t.Fatal(err)
+	}
+	return url + "/" + name
+}
+
+// Close ends the cluster and removes its files.
+func (c *Cluster) Close() { c.stop() }
+
+// run makes a cluster as user postgres (root may not) and starts it.
+func (c *Cluster) run() (string, error) {
+	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
+	if err != nil || len(found) == 0 {
+		return "", errNone
+	}
+	bin := filepath.Dir(found[len(found)-1])
+	dir, err := os.MkdirTemp("", "yuanlu-pg-")
+	if err != nil {
+		return "", err
+	}
+	attr := &syscall.SysProcAttr{Pdeathsig: syscall.SIGQUIT}
+	if os.Geteuid() == 0 {
+		if attr.Credential, err = postgresUser(dir); err != nil {
+			return "", err
+		}
+	}
+	data := filepath.Join(dir, "data")
+	initdb := exec.Command(filepath.Join(bin, "initdb"), "-N", "-A", "trust", "-U", "desk", "-E", "UTF8", "--locale=C", "-D", data)
+	initdb.SysProcAttr, initdb.Dir = attr, dir
+	if out, err := initdb.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("initdb: %w: %s", err, out)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	port := l.Addr().(*net.TCPAddr).Port
+	if err := l.Close(); err != nil {
+		return "", err
+	}
+	// The cluster itself never loses power here, so it need not sync.
+	server := exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-p", strconv.Itoa(port), "-k", dir, "-c", "listen_addresses=127.0.0.1",
+		"-c", "fsync=off", "-c", "max_connections=40", "-c", "shared_buffers=16MB")
+	server.SysProcAttr, server.Dir = attr, dir
+	log, err := os.Create(filepath.Join(dir, "log"))
+	if err != nil {
+		return "", err
+	}
+	defer log.Close()
+	server.Stdout, server.Stderr = log, log
+	if err := server.Start(); err != nil {
+		return "", err
+	}
+	c.stop = func() {
+		_ = server.Process.Signal(syscall.SIGQUIT)
+		_ = server.Wait()
+		_ = os.RemoveAll(dir)
+	}
+	url := fmt.Sprintf("postgres://desk@127.0.0.1:%d", port)
+	return url, waitFor(url)
+}
+
+func postgresUser(dir string) (*syscall.Credential, error) {
+	u, err := user.Lookup("postgres")
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errNone, err)
+	}
+	uid, err := strconv.Atoi(u.Uid)
+	if err != nil {
+		return nil, err
+	}
+	gid, err := strconv.Atoi(u.Gid)
+	if err != nil {
+		return nil, err
+	}
+	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, os.Chown(dir, uid, gid)
+}
+
+func waitFor(url string) error {
+	db, err := sql.Open("pgx", url+"/postgres")
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	end := time.After(30 * time.Second)
+	for {
+		if err = db.Ping(); err == nil {
+			return nil
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-end:
+			return err
+		}
+	}
+}
