@@ -27,20 +27,18 @@ func (d *DB) Apply(ctx context.Context, arrivals []refund.Arrival) ([]refund.App
 	}
 	try := &attempt{pending: true, first: d.now.seq + 1, applied: make([][]refund.Applied, len(arrivals))}
 	known := d.recognised(arrivals)
+	all := make([]refund.Applied, 0, sightings(arrivals))
 	err := d.transact(func(t *tx) error {
 		for i := range arrivals {
+			from := len(all)
 			if a, ok := known[i]; ok {
-				try.applied[i] = a
-				continue
-			}
-			if err := ctx.Err(); err != nil {
+				all = append(all, a...)
+			} else if err := ctx.Err(); err != nil {
+				return err
+			} else if all, err = t.arrival(all, &arrivals[i]); err != nil {
 				return err
 			}
-			a, err := t.arrival(&arrivals[i])
-			if err != nil {
-				return err
-			}
-			try.applied[i] = a
+			try.applied[i] = all[from:len(all):len(all)]
 		}
 		try.last = t.n.seq
 		return t.n.payers.flush(t.c, t.n.seq)
@@ -52,52 +50,55 @@ func (d *DB) Apply(ctx context.Context, arrivals []refund.Arrival) ([]refund.App
 		return nil, err
 	}
 	d.forgetRecognised(arrivals, known)
-	var all []refund.Applied
-	for _, a := range try.applied {
-		all = append(all, a...)
-	}
 	return all, nil
 }
 
-// arrival stores one frame's sightings and what its wire must remember.
-func (t *tx) arrival(a *refund.Arrival) ([]refund.Applied, error) {
+func sightings(arrivals []refund.Arrival) int {
+	n := 0
+	for i := range arrivals {
+		n += len(arrivals[i].Sightings)
+	}
+	return n
+}
+
+// arrival stores one frame's sightings and what its wire must remember, and appends
+// the answers.
+func (t *tx) arrival(applied []refund.Applied, a *refund.Arrival) ([]refund.Applied, error) {
 	link, err := t.link(a.Link)
 	if err != nil {
-		return nil, err
+		return applied, err
 	}
-	applied := make([]refund.Applied, 0, len(a.Sightings))
 	for i := range a.Sightings {
 		s := &a.Sightings[i]
 		t.n.seq++
 		ch, err := t.d.judge.Apply(t.h, t.n.seq, s.Record)
 		if err != nil {
-			return nil, err
+			return applied, err
 		}
-		done, err := t.store(link, s, &ch)
-		if err != nil {
-			return nil, err
+		applied = append(applied, refund.Applied{
+			Link: a.Link, Seq: ch.Seq, CopyOf: ch.CopyOf, Record: s.Record, Note: ch.Note, Integrity: ch.Integrity,
+		})
+		if err := t.store(link, s, &ch, &applied[len(applied)-1]); err != nil {
+			return applied, err
 		}
-		done.Link = a.Link
-		applied = append(applied, done)
 	}
 	for i := range a.Memory {
 		if err := t.remember(link, &a.Memory[i]); err != nil {
-			return nil, err
+			return applied, err
 		}
 	}
 	return applied, nil
 }
 
-// store writes what the judge made of one sighting.
-func (t *tx) store(link int64, s *refund.Sighting, ch *refund.Changes) (refund.Applied, error) {
-	done := refund.Applied{Seq: ch.Seq, CopyOf: ch.CopyOf, Record: s.Record, Note: ch.Note, Integrity: ch.Integrity}
+// store writes what the judge made of one sighting, and completes its answer.
+func (t *tx) store(link int64, s *refund.Sighting, ch *refund.Changes, done *refund.Applied) error {
 	if err := t.insertRecord(link, s, ch); err != nil {
-		return done, err
+		return err
 	}
 	for i := range ch.Events {
 		if e := &ch.Events[i]; e.Event.Seq != ch.Seq {
 			if err := t.updateEvent(e); err != nil {
-				return done, err
+				return err
 			}
 		}
 	}
@@ -105,24 +106,24 @@ func (t *tx) store(link int64, s *refund.Sighting, ch *refund.Changes) (refund.A
 		ch.Bounds.RemovedDay = t.n.bounds.RemovedDay
 		t.n.bounds = *ch.Bounds
 		if err := saveBounds(t.c, ch.Bounds); err != nil {
-			return done, err
+			return err
 		}
 	}
 	why := circumstances{
 		time: s.Received, synced: s.ClockSynced, seq: ch.Seq, record: &s.Record,
 		historical: historical(s) || t.d.rebuilding,
 	}
-	if err := t.say(ch.Verdicts, &why, &done); err != nil {
-		return done, err
+	if err := t.say(ch.Verdicts, &why, done); err != nil {
+		return err
 	}
 	if ch.Integrity != nil && !t.d.temporary {
 		if err := t.queueGap(ch.Integrity, &why); err != nil {
-			return done, err
+			return err
 		}
 	}
 	t.n.newest = newerAt(t.n.newest, &s.Record, s.ClockSynced, s.Received)
 	t.n.synced = s.ClockSynced
-	return done, t.count(s, ch)
+	return t.count(s, ch)
 }
 
 // historical reports whether a sighting tells of something that did not just
@@ -195,6 +196,7 @@ func (t *tx) insertKeys(seq int64, keys []refund.Key) error {
 // nothing that it is found by (verdicts.md § 1.3).
 func (t *tx) updateEvent(e *refund.Stored) error {
 	seq, judged := e.Event.Seq, e.Event.Record.Kind.Judged()
+	t.d.recent.forget(seq)
 	if judged {
 		if err := t.removeKeys(seq); err != nil {
 			return err

@@ -23,7 +23,7 @@ func (t *tx) say(verdicts []refund.Judged, why *circumstances, done *refund.Appl
 	for i := range verdicts {
 		j := &verdicts[i]
 		seq := j.Verdict.Seq
-		if err := storeVerdict(t.c, j); err != nil {
+		if err := t.storeVerdict(j); err != nil {
 			return err
 		}
 		if j.Held {

@@ -25,6 +25,8 @@ type conn struct {
 	db    uintptr // *sqlite3
 	out   uintptr // room for one pointer that a call gives back
 	stmts map[string]*stmt
+	rules map[string][]string // names of rules by rule set, as read
+	saved string              // rule set whose names this connection has written
 }
 
 // openMode is how a database file is opened.

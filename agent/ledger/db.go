@@ -43,6 +43,7 @@ type DB struct {
 	lost       []*attempt // batches whose commit failed and which may be on the disk
 	unknown    bool       // the last transaction failed in its commit
 	ran        running
+	recent     recent
 	stream     string
 	damage     []DamageNote
 	toldDamage int  // of damage
@@ -128,7 +129,7 @@ func (d *DB) transact(do func(*tx) error) error {
 		return d.failedWith(err)
 	}
 	t := &tx{d: d, c: d.w, n: d.now}
-	t.h = &history{c: d.w, bounds: &t.n.bounds, payers: &t.n.payers}
+	t.h = &history{c: d.w, bounds: &t.n.bounds, payers: &t.n.payers, recent: &d.recent}
 	d.unknown = false
 	err := do(t)
 	if err == nil {
@@ -171,10 +172,12 @@ func (d *DB) endWork() error {
 // failedWith ends the transaction after an error and decides what the error says
 // about the store: nothing, no room, or that it must be reopened.
 func (d *DB) failedWith(err error) error {
+	d.recent.forgetAll()
 	if d.temporary {
 		return err
 	}
 	if d.w != nil && d.w.inTransaction() {
+		d.w.saved = ""
 		if e := d.w.exec("ROLLBACK"); e != nil && d.w.inTransaction() {
 			d.breakOff(e)
 			return unavailable(err)
@@ -195,6 +198,7 @@ func (d *DB) failedWith(err error) error {
 func (d *DB) breakOff(err error) {
 	d.o.Log.LogAttrs(context.Background(), slog.LevelError, "store.failed", slog.String("error", err.Error()))
 	d.fault = err
+	d.recent.forgetAll()
 	d.readers.close()
 	if d.w != nil {
 		d.w.keepWAL()

@@ -1,7 +1,7 @@
 package ledger
 
 import (
-	"encoding/json"
+	"errors"
 	"iter"
 	"slices"
 	"strings"
@@ -16,6 +16,7 @@ type history struct {
 	c      *conn
 	bounds *refund.Bounds
 	payers *payers
+	recent *recent
 	buf    []byte
 	body   []byte // room for one stored record
 }
@@ -23,11 +24,14 @@ type history struct {
 // lookups is how many keys one statement looks up; more take another statement.
 const lookups = 12
 
-// findSQL gives the look-up of n keys as one statement.
-func findSQL(n int) string {
+// findSQL holds the look-up of n keys as one statement, by n.
+var findSQL = func() (texts [lookups + 1]string) {
 	const one = `SELECT seq FROM key WHERE value >= ? AND value < ?`
-	return one + strings.Repeat(` UNION ALL `+one, n-1)
-}
+	for n := 1; n <= lookups; n++ {
+		texts[n] = one + strings.Repeat(` UNION ALL `+one, n-1)
+	}
+	return texts
+}()
 
 // Find implements refund.History: one statement for all keys, then one row per event.
 func (h *history) Find(keys ...refund.Key) iter.Seq2[*refund.Event, error] {
@@ -44,7 +48,7 @@ func (h *history) Find(keys ...refund.Key) iter.Seq2[*refund.Event, error] {
 func (h *history) lookUp(keys []refund.Key) ([]int64, error) {
 	var seqs []int64
 	for chunk := range slices.Chunk(keys, lookups) {
-		s, err := h.c.prepare(findSQL(len(chunk)))
+		s, err := h.c.prepare(findSQL[len(chunk)])
 		if err != nil {
 			return nil, err
 		}
@@ -74,7 +78,7 @@ func (h *history) lookUp(keys []refund.Key) ([]int64, error) {
 // events yields the events of these seqs; one that retention has removed is left out.
 func (h *history) events(seqs []int64, yield func(*refund.Event, error) bool) {
 	for _, seq := range seqs {
-		e, err := loadEvent(h.c, seq)
+		e, err := h.event(seq)
 		if err == nil && e == nil {
 			continue
 		}
@@ -82,6 +86,18 @@ func (h *history) events(seqs []int64, yield func(*refund.Event, error) bool) {
 			return
 		}
 	}
+}
+
+// event is loadEvent, of what is kept decoded or of the store.
+func (h *history) event(seq int64) (*refund.Event, error) {
+	if e := h.recent.get(seq); e != nil {
+		return e, nil
+	}
+	e, err := loadEvent(h.c, seq)
+	if err == nil && e != nil {
+		h.recent.put(e)
+	}
+	return e, err
 }
 
 // Payers implements refund.History.
@@ -196,38 +212,79 @@ func loadVerdict(c *conn, seq int64) (refund.Judged, bool, error) {
 	if err != nil || !more {
 		return j, false, err
 	}
-	j, err = scanVerdict(seq, s.int(0), s.int(1), s.view(2), s.view(3))
+	j, err = scanVerdict(c, seq, s.int(0), s.int(1), s.view(2), s.view(3))
 	return j, err == nil, err
 }
 
-func scanVerdict(seq, rev, crc int64, verdict, explain []byte) (refund.Judged, error) {
-	var j refund.Judged
+func scanVerdict(c *conn, seq, rev, crc int64, verdict, explain []byte) (j refund.Judged, err error) {
 	if rowSum(seq, verdict, explain) != crc {
 		return j, &rowError{"verdict", seq, "checksum does not match"}
 	}
-	if json.Unmarshal(verdict, &j.Verdict) != nil || json.Unmarshal(explain, &j.Explain) != nil {
-		return j, &rowError{"verdict", seq, "text is not a verdict"}
+	if j.Verdict, err = refund.DecodeVerdict(verdict); err == nil {
+		j.Explain, err = refund.DecodeExplain(explain, c.ruleNames)
+	}
+	if errors.Is(err, refund.ErrStored) {
+		err = &rowError{"verdict", seq, "text is not a verdict"}
 	}
 	j.Held = rev == 0
-	return j, nil
+	return j, err
 }
 
 // storeVerdict writes j in place of what is stored about its refund.
-func storeVerdict(c *conn, j *refund.Judged) error {
-	explain, err := json.Marshal(j.Explain)
-	if err != nil {
+func (t *tx) storeVerdict(j *refund.Judged) error {
+	if err := t.c.saveRuleNames(&j.Explain); err != nil {
 		return err
 	}
-	v := j.Verdict
-	verdict := v.AppendJSON(nil)
-	s, err := c.prepare(`INSERT OR REPLACE INTO verdict(seq, rev, crc, verdict, explain) VALUES(?1, ?2, ?3, ?4, ?5)`)
+	v := &j.Verdict
+	both := v.AppendJSON(t.h.body[:0])
+	n := len(both)
+	both = refund.EncodeExplain(both, &j.Explain)
+	t.h.body = both
+	s, err := t.c.prepare(`INSERT OR REPLACE INTO verdict(seq, rev, crc, verdict, explain) VALUES(?1, ?2, ?3, ?4, ?5)`)
 	if err != nil {
 		return err
 	}
 	s.bindInt(1, v.Seq)
 	s.bindInt(2, int64(v.Rev))
-	s.bindInt(3, rowSum(v.Seq, verdict, explain))
-	s.bindJSON(4, verdict)
-	s.bindJSON(5, explain)
+	s.bindInt(3, rowSum(v.Seq, both))
+	s.bindJSON(4, both[:n])
+	s.bindJSON(5, both[n:])
 	return s.run()
+}
+
+// rulesName is where the store keeps the names of a rule set's rules, in their
+// order; verdicts name them by place.
+func rulesName(ruleSet string) string { return "rules." + ruleSet }
+
+// ruleNames gives the names of a rule set's rules, nil if the store does not know it.
+func (c *conn) ruleNames(ruleSet string) ([]string, error) {
+	if names, ok := c.rules[ruleSet]; ok {
+		return names, nil
+	}
+	text, err := metaText(c, rulesName(ruleSet))
+	if err != nil || text == "" {
+		return nil, err
+	}
+	names := strings.Split(text, "\n")
+	if c.rules == nil {
+		c.rules = make(map[string][]string)
+	}
+	c.rules[ruleSet] = names
+	return names, nil
+}
+
+// saveRuleNames keeps the names of the rules that x tells of.
+func (c *conn) saveRuleNames(x *refund.Explain) error {
+	if len(x.Rules) == 0 || c.saved == x.RuleSet {
+		return nil
+	}
+	names := make([]string, len(x.Rules))
+	for i := range x.Rules {
+		names[i] = x.Rules[i].Rule
+	}
+	if err := setMeta(c, rulesName(x.RuleSet), strings.Join(names, "\n")); err != nil {
+		return err
+	}
+	c.saved = x.RuleSet
+	return nil
 }

@@ -203,7 +203,7 @@ func TestAPayerIsFoundByTokenInMemoryAndInBlocks(t *testing.T) {
 		if n, _, err := d.w.queryInt(`SELECT count(*) FROM payer`); err != nil || n != 2 {
 			t.Fatalf("%d blocks (%v)", n, err)
 		}
-		h := &history{c: d.w, bounds: &d.now.bounds, payers: &d.now.payers}
+		h := &history{c: d.w, bounds: &d.now.bounds, payers: &d.now.payers, recent: &d.recent}
 		for _, n := range []int{0, 1, 1499, 1500, 2999, 3000, 3099} {
 			var found []int64
 			for e, err := range h.Payers(d.Keys().Tokens("pan", card(n))) {
@@ -261,7 +261,7 @@ func TestTemporaryStoreLeavesNothing(t *testing.T) {
 	if len(a[1].Verdicts) != 1 || len(a[2].Verdicts) != 0 {
 		t.Fatalf("%+v", a)
 	}
-	b, err := d.ReleaseAll(ctx)
+	b, err := releaseAll(ctx, d)
 	if err != nil || len(b) != 1 || b[0].Verdicts[0].Verdict.Seq != 3 {
 		t.Fatalf("%+v %v", b, err)
 	}

@@ -33,13 +33,19 @@ type tokenKey struct {
 	id     int64
 	secret []byte
 	made   time.Time
-	macs   sync.Pool // of hash.Hash under this key
+	macs   sync.Pool // of *mac under this key
 }
 
 func newTokenKey(id int64, secret []byte, made time.Time) *tokenKey {
 	k := &tokenKey{id: id, secret: secret, made: made}
-	k.macs.New = func() any { return hmac.New(sha256.New, k.secret) }
+	k.macs.New = func() any { return &mac{h: hmac.New(sha256.New, k.secret)} }
 	return k
+}
+
+// mac is an HMAC with room for what goes in and comes out.
+type mac struct {
+	h   hash.Hash
+	buf []byte
 }
 
 // tokenLen is the number of bytes of a token or frame MAC: half of the HMAC, 128 bits.
@@ -48,24 +54,24 @@ const tokenLen = 16
 // sum is the HMAC over the use ("token", "frame"), label and text, each with its
 // length before it.
 func (k *tokenKey) sum(use, label string, text []byte) string {
-	m, _ := k.macs.Get().(hash.Hash)
-	m.Reset()
-	var b [96]byte
-	buf := binary.AppendUvarint(b[:0], uint64(len(use)))
-	buf = append(buf, use...)
-	buf = binary.AppendUvarint(buf, uint64(len(label)))
-	buf = append(buf, label...)
-	_, _ = m.Write(buf)
-	_, _ = m.Write(text)
-	var s [sha256.Size]byte
-	sum := m.Sum(s[:0])
-	k.macs.Put(m)
+	m, _ := k.macs.Get().(*mac)
+	defer k.macs.Put(m)
+	m.h.Reset()
+	m.buf = appendPart(appendPart(m.buf[:0], use), label)
+	_, _ = m.h.Write(m.buf)
+	_, _ = m.h.Write(text)
+	m.buf = m.h.Sum(m.buf[:0])
 	var out [24 + 2*tokenLen]byte
 	t := append(out[:0], 'k')
 	t = strconv.AppendInt(t, k.id, 10)
 	t = append(t, ':')
-	t = hex.AppendEncode(t, sum[:tokenLen])
+	t = hex.AppendEncode(t, m.buf[:tokenLen])
 	return string(t)
+}
+
+// appendPart appends a text with its length before it.
+func appendPart(dst []byte, text string) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(text))), text...)
 }
 
 // Tokens gives the keyed tokens of clear under label, one per key in use, newest

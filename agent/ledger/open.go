@@ -24,8 +24,13 @@ const (
 const (
 	writerCache    = 2048
 	readerCache    = 512
-	temporaryCache = 64 << 10
+	temporaryCache = 80 << 10
 )
+
+// temporaryPage is the page size of a temporary store in bytes. The library's
+// allocator rounds a cached page up to a power of two below 16 KiB, which takes
+// twice the cache's size with pages of 4 KiB; and a full cache writes page by page.
+const temporaryPage = "32768"
 
 // Open opens the store in o.Dir for writing, or makes it. A damaged store is
 // replaced by what could be read of it and Damage tells of it.

@@ -354,7 +354,7 @@ func (d *DB) Records(ctx context.Context, from int64) iter.Seq2[StoredRecord, er
 func (d *DB) Verdicts(ctx context.Context, from int64) iter.Seq2[refund.Judged, error] {
 	return inSteps(ctx, d, from, `SELECT seq, rev, crc, verdict, explain FROM verdict WHERE seq >= ?1 ORDER BY seq LIMIT ?2`,
 		func(s *stmt) (refund.Judged, error) {
-			return scanVerdict(s.int(0), s.int(1), s.int(2), s.view(3), s.view(4))
+			return scanVerdict(s.c, s.int(0), s.int(1), s.int(2), s.view(3), s.view(4))
 		}, func(j *refund.Judged) int64 { return j.Verdict.Seq })
 }
 

@@ -152,6 +152,7 @@ func (t *tx) removeRecord(row *recordRow, r *refund.Record) (bool, error) {
 	if err != nil || needed != 0 {
 		return false, err
 	}
+	t.d.recent.forget(row.seq)
 	if err := t.removeKeys(row.seq); err != nil {
 		return false, err
 	}

@@ -113,11 +113,14 @@ func packMAC(mac string) []byte {
 		return nil
 	}
 	id, sum, ok := strings.Cut(mac, ":")
-	if ok && strings.HasPrefix(id, "k") && len(sum) == 2*tokenLen {
-		n, err1 := strconv.ParseUint(id[1:], 10, 62)
-		raw, err2 := hex.DecodeString(sum)
-		if err1 == nil && err2 == nil && n > 0 && unpackMAC(append(binary.AppendUvarint(nil, n), raw...)) == mac {
-			return append(binary.AppendUvarint(nil, n), raw...)
+	if ok && len(id) > 1 && id[0] == 'k' && id[1] != '0' && len(sum) == 2*tokenLen && sum == strings.ToLower(sum) {
+		n, err := strconv.ParseUint(id[1:], 10, 62)
+		b := binary.AppendUvarint(make([]byte, 0, binary.MaxVarintLen64+2*tokenLen), n)
+		at := len(b)
+		b = append(b, sum...)
+		used, bad := hex.Decode(b[at:], b[at:])
+		if err == nil && bad == nil {
+			return b[:at+used]
 		}
 	}
 	return append([]byte{0}, mac...)

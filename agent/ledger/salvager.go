@@ -212,11 +212,10 @@ func (s *salvager) again(t *tx, row *recordRow) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.store(link, &refund.Sighting{
+	return t.store(link, &refund.Sighting{
 		Record: r, Received: timeOf(row.received), ClockSynced: row.flags&flagSynced != 0,
 		AtFromClock: row.flags&flagAtClock != 0, FrameMAC: unpackMAC(row.mac),
-	}, &ch)
-	return err
+	}, &ch, new(refund.Applied))
 }
 
 // sayAgain says the verdicts that the old store had said already.

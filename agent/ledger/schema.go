@@ -76,7 +76,7 @@ func settings(synchronous string, cacheKiB int, temporary bool) []setting {
 		{"cache_size", fmt.Sprint(-cacheKiB)},
 	}
 	if temporary {
-		return append(s, setting{"locking_mode", "exclusive"}, setting{"journal_mode", "off"}, setting{"synchronous", "0"})
+		return append([]setting{{"page_size", temporaryPage}}, append(s, setting{"locking_mode", "exclusive"}, setting{"journal_mode", "off"}, setting{"synchronous", "0"})...)
 	}
 	return append(s,
 		setting{"synchronous", synchronousNumber(synchronous)},

@@ -93,10 +93,15 @@ func checked(dir string, journal []refund.Record) (*outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := d.ReleaseAll(ctx); err != nil {
+	if _, err := releaseAll(ctx, d); err != nil {
 		return nil, err
 	}
 	return outcomeOf(d, gapsOf(applied))
+}
+
+func releaseAll(ctx context.Context, d *DB) (all []refund.Applied, err error) {
+	err = d.ReleaseAll(ctx, func(a []refund.Applied) error { all = append(all, a...); return nil })
+	return all, err
 }
 
 // together puts sealed records into one arrival.
@@ -330,7 +335,7 @@ func inStore(t *testing.T, journal []refund.Record, batch int) []byte {
 		must(t, err)
 		add(applied)
 	}
-	applied, err := d.ReleaseAll(ctx)
+	applied, err := releaseAll(ctx, d)
 	must(t, err)
 	add(applied)
 	return out

@@ -22,11 +22,10 @@ func (k Kind) reversible() bool {
 // stanKey is the key of a number at a terminal. Without a batch it finds, and is
 // found by, that number in every batch.
 func stanKey(terminal, stan, batch string, anyBatch bool) Key {
-	v := terminal + partEnd + stan + partEnd
-	if !anyBatch {
-		v += batch + partEnd
+	if anyBatch {
+		return Key{Kind: KeyStan, Value: terminal + partEnd + stan + partEnd}
 	}
-	return Key{Kind: KeyStan, Value: v}
+	return Key{Kind: KeyStan, Value: terminal + partEnd + stan + partEnd + batch + partEnd}
 }
 
 func oneKey(kind KeyKind, value string) Key { return Key{Kind: kind, Value: value + partEnd} }
@@ -38,7 +37,10 @@ func batchKey(r *Record) Key {
 }
 
 // ownKeys appends the keys by which others find this record for what it is itself.
-func ownKeys(dst []Key, r *Record) []Key {
+func ownKeys(dst []Key, r *Record) []Key { return ownKeysIn(dst, r, false) }
+
+// ownKeysIn is ownKeys; anyBatch: its number at the terminal without the batch.
+func ownKeysIn(dst []Key, r *Record, anyBatch bool) []Key {
 	add := func(kind KeyKind, value string) {
 		if value != "" {
 			dst = append(dst, oneKey(kind, value))
@@ -64,7 +66,7 @@ func ownKeys(dst []Key, r *Record) []Key {
 		return dst
 	}
 	if r.Stan != "" {
-		dst = append(dst, stanKey(r.TerminalID, r.Stan, r.Batch, false))
+		dst = append(dst, stanKey(r.TerminalID, r.Stan, r.Batch, anyBatch))
 	}
 	return dst
 }
@@ -144,17 +146,21 @@ func partyTokens(dst []string, p *Party) []string {
 // concern: all that point at one of its numbers, and those without any number
 // whose recipient may be its payer.
 func waiterKeys(dst []Key, sale *Record) []Key {
-	n := len(dst)
-	dst = ownKeys(dst, sale)
-	for i := n; i < len(dst); i++ {
-		if dst[i].Kind == KeyStan {
-			// Also those that do not say which batch.
-			dst[i] = stanKey(sale.TerminalID, sale.Stan, "", true)
+	dst = ownKeysIn(dst, sale, true) // also those that do not say which batch
+	p := sale.Party
+	if p == nil {
+		return dst
+	}
+	add := func(tokens []string) {
+		for _, t := range tokens {
+			dst = append(dst, oneKey(KeyParty, t))
 		}
 	}
-	for _, t := range partyTokens(nil, sale.Party) {
-		dst = append(dst, oneKey(KeyParty, t))
+	add(p.Tokens)
+	for i := range p.Also {
+		add(p.Also[i].Tokens)
 	}
+	add(p.PARTokens)
 	return dst
 }
 
@@ -169,7 +175,7 @@ func storedKeys(e *Event, v *Verdict) []Key {
 	if unusable(r) != "" && !r.Kind.IsSale() && r.Kind != KindSettlement {
 		return nil
 	}
-	keys := wantedKeys(ownKeys(nil, r), r)
+	keys := wantedKeys(ownKeys(make([]Key, 0, 6), r), r)
 	if v == nil {
 		return keys
 	}

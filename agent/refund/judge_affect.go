@@ -86,7 +86,7 @@ func (w *work) saleChanged(old, now *Event) error {
 // again: those that point at one of its numbers, and those that point at nothing
 // and may find it by its payer.
 func (w *work) wake(sale *Event, after int64) error {
-	events, err := w.find(waiterKeys(nil, &sale.Record))
+	events, err := w.waiters(sale)
 	if err != nil {
 		return err
 	}
@@ -96,6 +96,15 @@ func (w *work) wake(sale *Event, after int64) error {
 		}
 	}
 	return nil
+}
+
+// waiters gives the events that own or want what waiterKeys names: for the sale
+// that arrives its own lookup has asked for all of it.
+func (w *work) waiters(sale *Event) ([]*Event, error) {
+	if sale.Seq == w.seq && w.arrived {
+		return w.current(w.seen, false), nil
+	}
+	return w.find(waiterKeys(nil, &sale.Record))
 }
 
 // waitsFor reports whether a refund or void points at a number of the sale, at

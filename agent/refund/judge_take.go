@@ -7,30 +7,32 @@ import (
 )
 
 // take takes the record in: stored apart, copy, or new event (§ 1).
-func (w *work) take(r Record) error {
+func (w *work) take(record Record) error {
+	e := &Event{Seq: w.seq, Record: record}
+	r := &e.Record
 	if r.Training {
 		w.out.Note = "training"
-		w.out.Events = []Stored{{Event: &Event{Seq: w.seq, Record: r}, New: true}}
+		w.out.Events = []Stored{{Event: e, New: true}}
 		return nil
 	}
-	flaw := unusable(&r)
+	flaw := unusable(r)
 	if flaw != "" {
 		w.out.Note = "unusable: " + flaw
 	} else {
-		w.extend(&r)
+		w.extend(r)
 	}
-	mayRepeat := flaw == "" || r.Kind == KindSettlement || repeatsWithoutAmount(&r)
-	events, err := w.arrive(arrivalKeys(&r, !mayRepeat))
+	mayRepeat := flaw == "" || r.Kind == KindSettlement || repeatsWithoutAmount(r)
+	events, err := w.arrive(arrivalKeys(r, !mayRepeat))
 	if err != nil {
 		return err
 	}
 	if mayRepeat {
-		if e := copyOf(events, &r); e != nil {
-			w.out.CopyOf, w.out.Note = e.Seq, ""
-			return w.complete(e, &r)
+		if known := copyOf(events, r); known != nil {
+			w.out.CopyOf, w.out.Note = known.Seq, ""
+			return w.complete(known, r)
 		}
 	}
-	return w.add(&Event{Seq: w.seq, Record: r}, events)
+	return w.add(e, events)
 }
 
 // extend takes a usable record into the bounds of the journal.
@@ -135,7 +137,7 @@ func (w *work) finish() error {
 		if err != nil {
 			return err
 		}
-		w.seen, w.seenKeys = unfound, []Key{{Kind: KeyUnfound}}
+		w.seen, w.seenKeys, w.arrived = unfound, []Key{{Kind: KeyUnfound}}, false
 		for _, e := range unfound {
 			w.toJudge.add(e.Seq)
 		}

@@ -21,6 +21,7 @@ type view struct {
 	// keys it was for: the searches that follow mostly ask for no more.
 	seen     []*Event
 	seenKeys []Key
+	arrived  bool // seen is what arrive gave
 }
 
 func newView(h History) *view {
@@ -52,7 +53,7 @@ func (v *view) arrive(keys []Key) ([]*Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	v.seen, v.seenKeys = found, keys
+	v.seen, v.seenKeys, v.arrived = found, keys, true
 	return found, nil
 }
 

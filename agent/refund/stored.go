@@ -1,7 +1,5 @@
 package refund
 
-import "fmt"
-
 // EncodeStored appends the store's form of a sealed record: the JSON of records.md,
 // readable with sqlite3, but that of a party it keeps all that Seal made:
 //
@@ -74,7 +72,7 @@ func DecodeStored(b []byte) (Record, error) {
 	if ok && d.end() {
 		return r, nil
 	}
-	return Record{}, fmt.Errorf("%w: byte %d, member %q: got %s, want %s", ErrStored, d.errPos, d.err.Member, d.err.Got, d.err.Want)
+	return Record{}, d.stored()
 }
 
 // The members of a stored party; in also only those up to mask.

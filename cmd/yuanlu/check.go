@@ -68,7 +68,7 @@ type input struct {
 }
 
 // checkLines judges every line of in. It gives the number of bad ones, which have
-// been said. Lines are read and parsed beside the judging; what is there is
+// been said. Lines are read, parsed and sealed beside the judging; what is there is
 // judged at once, so a slow input gives its verdicts line by line.
 func (p *program) checkLines(ctx context.Context, in io.Reader, t *trial) (bad int, err error) {
 	ctx, cancel := context.WithCancel(ctx)
@@ -76,7 +76,7 @@ func (p *program) checkLines(ctx context.Context, in io.Reader, t *trial) (bad i
 	ended := make(chan error, 1)
 	go func() {
 		defer close(lines)
-		ended <- readLines(ctx, in, lines)
+		ended <- readLines(ctx, in, t.seal, lines)
 	}()
 	defer func() {
 		cancel()
@@ -138,8 +138,8 @@ func receive(lines <-chan input) (one input, open, waited bool) {
 	}
 }
 
-// readLines parses every line. Its error is the input's own.
-func readLines(ctx context.Context, in io.Reader, out chan<- input) error {
+// readLines parses and seals every line. Its error is the input's own.
+func readLines(ctx context.Context, in io.Reader, seal func(refund.Record) refund.Record, out chan<- input) error {
 	r := bufio.NewReaderSize(in, 64<<10)
 	var long []byte
 	for seq := int64(1); ; seq++ {
@@ -150,8 +150,12 @@ func readLines(ctx context.Context, in io.Reader, out chan<- input) error {
 		if errors.Is(err, io.EOF) && len(line) == 0 && !tooLong {
 			return nil
 		}
+		one := parseLine(seq, line, tooLong)
+		if one.record != nil {
+			*one.record = seal(*one.record)
+		}
 		select {
-		case out <- parseLine(seq, line, tooLong):
+		case out <- one:
 		case <-ctx.Done():
 			return ctx.Err()
 		}

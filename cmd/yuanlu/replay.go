@@ -118,7 +118,7 @@ func (p *program) replayVerdicts(ctx context.Context, in io.Reader, wire ingest.
 	seq := int64(0)
 	_, err = ingest.Replay(ctx, in, wire, clock, func(d ingest.Decoded) error {
 		seq++
-		return t.add(ctx, seq, d.Record)
+		return t.add(ctx, seq, t.seal(d.Record))
 	}, refuse)
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"runtime/debug"
 	"time"
 
 	"yuanlu/agent/ledger"
@@ -11,6 +12,10 @@ import (
 
 // trialBatch bounds how many records share one transaction of a trial.
 const trialBatch = 512
+
+// trialGCPercent is what the heap may grow by between two runs of the collector:
+// what lives on it is a few megabytes, and a trial is measured by its time.
+const trialGCPercent = 800
 
 // trial judges records in a temporary store, for `check` and `replay`: nothing of
 // it stays. Verdicts are printed as they are made, or at the end with final.
@@ -27,6 +32,9 @@ type trial struct {
 }
 
 func newTrial(ctx context.Context, p *program, final bool) (*trial, error) {
+	if p.whole && p.env("GOGC") == "" {
+		debug.SetGCPercent(trialGCPercent)
+	}
 	db, err := ledger.OpenTemporary(ctx, ledger.Options{
 		Dir:   p.env("TMPDIR"),
 		Judge: newJudge(refund.DefaultSettings()),
@@ -38,7 +46,11 @@ func newTrial(ctx context.Context, p *program, final bool) (*trial, error) {
 	return &trial{db: db, out: bufio.NewWriterSize(p.stdout, 64<<10), final: final, now: p.now}, nil
 }
 
-// add takes in record number seq, in clear. Numbers only grow. Where some are left
+// seal hides the identifiers of a record as add wants it. It is safe to call it in
+// another goroutine.
+func (t *trial) seal(r refund.Record) refund.Record { return refund.Seal(r, t.db.Keys()) }
+
+// add takes in record number seq, sealed. Numbers only grow. Where some are left
 // out (blank and refused lines keep theirs), training records, which take part
 // in nothing, use them up: a record's number is then its place in the store.
 func (t *trial) add(ctx context.Context, seq int64, r refund.Record) error {
@@ -48,7 +60,7 @@ func (t *trial) add(ctx context.Context, seq int64, r refund.Record) error {
 			return err
 		}
 	}
-	return t.put(ctx, refund.Seal(r, t.db.Keys()))
+	return t.put(ctx, r)
 }
 
 func (t *trial) put(ctx context.Context, r refund.Record) error {
@@ -109,11 +121,7 @@ func (t *trial) finish(ctx context.Context) error {
 	if err := t.judge(ctx); err != nil {
 		return err
 	}
-	released, err := t.db.ReleaseAll(ctx)
-	if err != nil {
-		return err
-	}
-	if err := t.print(released); err != nil {
+	if err := t.db.ReleaseAll(ctx, t.print); err != nil {
 		return err
 	}
 	if !t.final {
