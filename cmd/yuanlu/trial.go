@@ -15,7 +15,11 @@ const trialBatch = 512
 
 // trialGCPercent is what the heap may grow by between two runs of the collector:
 // what lives on it is a few megabytes, and a trial is measured by its time.
-const trialGCPercent = 800
+// Above trialMemory bytes of Go's own memory it runs as often as it must.
+const (
+	trialGCPercent = 800
+	trialMemory    = 48 << 20
+)
 
 // trial judges records in a temporary store, for `check` and `replay`: nothing of
 // it stays. Verdicts are printed as they are made, or at the end with final.
@@ -34,6 +38,7 @@ type trial struct {
 func newTrial(ctx context.Context, p *program, final bool) (*trial, error) {
 	if p.whole && p.env("GOGC") == "" {
 		debug.SetGCPercent(trialGCPercent)
+		debug.SetMemoryLimit(trialMemory)
 	}
 	db, err := ledger.OpenTemporary(ctx, ledger.Options{
 		Dir:   p.env("TMPDIR"),
