@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// TestKilledAtEachStep ends the child with SIGKILL at each named step, at each of
+// TestKillAtEachStep ends the child with SIGKILL at each named step, at each of
 // its first turns: the rows of the table in doc.go.
-func TestKilledAtEachStep(t *testing.T) {
+func TestKillAtEachStep(t *testing.T) {
 	turns := []int{1, 2, 3, 5, 8, 13, 21, 34, 40}
 	for _, step := range []string{"open.keys", "open.store", "commit", "committed", "rotate.write"} {
 		for _, n := range turns {
@@ -31,9 +31,9 @@ func TestKilledAtEachStep(t *testing.T) {
 	}
 }
 
-// TestKilledAtRandomMoments kills the child after a random time, again and again on
+// TestKillAtRandomMoments kills the child after a random time, again and again on
 // the same store. YUANLU_SOAK=1: 200 times, else a tenth.
-func TestKilledAtRandomMoments(t *testing.T) {
+func TestKillAtRandomMoments(t *testing.T) {
 	n, seed := 20, uint64(1)
 	if os.Getenv(soakEnv) != "" {
 		n, seed = 200, uint64(time.Now().UnixNano())

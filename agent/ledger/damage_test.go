@@ -102,9 +102,9 @@ func usable(t *testing.T, dir string) *DB {
 	return d
 }
 
-// TestRule9FlippedBytes flips bytes at random places of a real store.
+// TestKillRule9FlippedBytes flips bytes at random places of a real store.
 // YUANLU_SOAK=1: 2000 times, else 200.
-func TestRule9FlippedBytes(t *testing.T) {
+func TestKillRule9FlippedBytes(t *testing.T) {
 	files := storeFiles(t, true)
 	n, seed := 200, uint64(1)
 	if os.Getenv(soakEnv) != "" {
@@ -254,8 +254,8 @@ func storeFilesOf(files map[string][]byte) map[string][]byte {
 	return map[string][]byte{"keys/case": files["keys/case"], "keys/token": files["keys/token"]}
 }
 
-// TestKilledInASalvage ends the process at each step of a salvage.
-func TestKilledInASalvage(t *testing.T) {
+// TestKillInASalvage ends the process at each step of a salvage.
+func TestKillInASalvage(t *testing.T) {
 	files := storeFiles(t, true)
 	files[storeFile] = append([]byte(nil), files[storeFile]...)
 	copy(files[storeFile][68:72], "ABCD")

@@ -46,26 +46,26 @@
 //
 //	killed                             state on reopen                                  test
 //	----------------------------------------------------------------------------------------------------------------
-//	after the keys are made            keys/ without a store, no store-id: the store    TestKilledAtEachStep/open.keys-1
+//	after the keys are made            keys/ without a store, no store-id: the store    TestKillAtEachStep/open.keys-1
 //	                                   is made, the keys stay
-//	after the store is made, before    the store is there, empty; store-id is written   TestKilledAtEachStep/open.store-1
+//	after the store is made, before    the store is there, empty; store-id is written   TestKillAtEachStep/open.store-1
 //	store-id
-//	before the commit of anything      as before it; the firmware sends it again        TestKilledAtEachStep/commit-N
+//	before the commit of anything      as before it; the firmware sends it again        TestKillAtEachStep/commit-N
 //	(records, release, sent, ack,
 //	retention)
-//	after the commit, before anybody   it is there; the firmware sends it again and     TestKilledAtEachStep/committed-N
+//	after the commit, before anybody   it is there; the firmware sends it again and     TestKillAtEachStep/committed-N
 //	was told                           it is a copy; a case is sent with the same id
-//	after a commit that gave an error  there or not; either way as in the two above     TestIOErrors, TestALostCommitIsRecognised
-//	between PUBACK and its saving      sent again with the same id and sequence         TestKilledAtEachStep/committed-N
-//	before a new token key is written  the old ring; the rotation has not happened      TestKilledAtEachStep/rotate.write-1
-//	a checkpoint cut short             the WAL is whole and is played again             TestKilledAtRandomMoments
-//	after the damage was seen          seen again                                       TestKilledInASalvage/salvage.begin
-//	after "pending" says moving        the files are moved, then as below               TestKilledInASalvage/salvage.pending
-//	after they are moved               the new store is built                           TestKilledInASalvage/salvage.moved
-//	while it is built                  what was built is thrown away and built again    TestKilledInASalvage/{salvage.build,commit,committed}
-//	before it gets its name            built again                                      TestKilledInASalvage/salvage.rename
-//	before "pending" is removed        the new store stays                              TestKilledInASalvage/salvage.built
-//	at a random moment                 one of the above                                 TestKilledAtRandomMoments
+//	after a commit that gave an error  there or not; either way as in the two above     TestKillByIOErrors, TestALostCommitIsRecognised
+//	between PUBACK and its saving      sent again with the same id and sequence         TestKillAtEachStep/committed-N
+//	before a new token key is written  the old ring; the rotation has not happened      TestKillAtEachStep/rotate.write-1
+//	a checkpoint cut short             the WAL is whole and is played again             TestKillAtRandomMoments
+//	after the damage was seen          seen again                                       TestKillInASalvage/salvage.begin
+//	after "pending" says moving        the files are moved, then as below               TestKillInASalvage/salvage.pending
+//	after they are moved               the new store is built                           TestKillInASalvage/salvage.moved
+//	while it is built                  what was built is thrown away and built again    TestKillInASalvage/{salvage.build,commit,committed}
+//	before it gets its name            built again                                      TestKillInASalvage/salvage.rename
+//	before "pending" is removed        the new store stays                              TestKillInASalvage/salvage.built
+//	at a random moment                 one of the above                                 TestKillAtRandomMoments
 //
 // Source: contract/topics.md (case event, rules 1, 4, 5, 6, 8, 9), contract/records.md
 // (tokens), contract/verdicts.md § 2 (pending_grace), reference/reliability.md §§ 1.5, 4, 9.

@@ -23,10 +23,10 @@ func needStrace(t *testing.T) {
 	}
 }
 
-// TestIOErrors has the n-th call of the kernel fail while the script runs: the child
+// TestKillByIOErrors has the n-th call of the kernel fail while the script runs: the child
 // withholds, reopens, tries again, ends well; nothing is lost or there twice. Then
 // the same with a kill right after the error, when a failed commit may be on the disk.
-func TestIOErrors(t *testing.T) {
+func TestKillByIOErrors(t *testing.T) {
 	needStrace(t)
 	calls := []string{"fdatasync:error=EIO", "pwrite64:error=EIO", "pwrite64:error=ENOSPC", "fdatasync:error=EIO:delay_enter=2000"}
 	nth := []int{1, 2, 3, 5, 8, 13, 21, 34}
@@ -51,9 +51,9 @@ func TestIOErrors(t *testing.T) {
 	}
 }
 
-// TestAnIOErrorThatStays: while every sync fails nothing is confirmed, nothing
+// TestKillAnIOErrorThatStays: while every sync fails nothing is confirmed, nothing
 // stops, and reading tells why.
-func TestAnIOErrorThatStays(t *testing.T) {
+func TestKillAnIOErrorThatStays(t *testing.T) {
 	needStrace(t)
 	dir := filepath.Join(t.TempDir(), "s")
 	out, err := runChild(t, dir, "commits", "", "strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync", "-e", "inject=fdatasync:error=EIO:when=12+")

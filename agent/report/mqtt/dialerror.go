@@ -174,7 +174,9 @@ func explainNetwork(err error, e endpoint, o *Options) *DialError {
 		return net("cancelled", "was being connected when the agent stopped", "nothing")
 	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.ErrUnexpectedEOF):
 		if e.tls {
-			return net("closed", "closed the connection during the handshake",
+			// With TLS 1.3 a broker refuses the client certificate after our handshake is
+			// done, and its reset may overtake the alert that says why.
+			return net("closed", "closed the connection during the handshake"+clientCertDoubt(o),
 				"see the broker's log: it may refuse the client certificate, user or client id, or not speak TLS on this port")
 		}
 		return net("closed", "closed the connection before answering", "see the broker's log (a TLS port does this too: then use tls://)")
@@ -182,6 +184,18 @@ func explainNetwork(err error, e endpoint, o *Options) *DialError {
 		return &DialError{Stage: "mqtt", Code: "protocol", What: e.address + " does not speak MQTT 3.1.1 as it must (" + oneLine(err) + ")", Remedy: "check the port"}
 	}
 	return nil
+}
+
+// clientCertDoubt says what is known to be wrong on our side when a broker closes
+// without saying why.
+func clientCertDoubt(o *Options) string {
+	if o.CertFile == "" {
+		return " (no client certificate is configured)"
+	}
+	if until, err := CertificateExpiry(o.CertFile); err == nil && time.Now().After(until) {
+		return " (the client certificate " + o.CertFile + ": it expired on " + until.UTC().Format("2006-01-02") + ")"
+	}
+	return ""
 }
 
 func explainRefusal(err error, e endpoint) *DialError {

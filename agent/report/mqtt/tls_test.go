@@ -103,7 +103,9 @@ func TestClientCertificateIsReadAgain(t *testing.T) {
 	b := brokertest.Start(t, brokertest.Options{Authority: ours, Server: ours.Server(time.Time{}, time.Time{}, "127.0.0.1"), RequireClientCert: true})
 	dir := t.TempDir()
 	o := mqtt.Options{URL: b.URL(), ClientID: "t1", CAFile: ours.CAFile}
-	if _, err := mqtt.Dial(t.Context(), o); !hasCode(err, "client_cert_required") {
+	// The broker's reset may overtake its alert: then the code is "closed", and what is
+	// known to be wrong here is said all the same.
+	if _, err := mqtt.Dial(t.Context(), o); !hasCode(err, "client_cert_required") && !hasCode(err, "closed") || !strings.Contains(err.Error(), "no client certificate is configured") {
 		t.Errorf("without a certificate: %v", err)
 	}
 	o.CertFile, o.KeyFile = dir+"/cert.pem", dir+"/key.pem"
@@ -121,11 +123,10 @@ func TestClientCertificateIsReadAgain(t *testing.T) {
 	}
 	install(ours.Client("t1", now.Add(-20*day), now.Add(-10*day)))
 	_, err := mqtt.Dial(t.Context(), o)
-	if !hasCode(err, "client_cert_refused") || !strings.Contains(err.Error(), "it expired on "+now.Add(-10*day).UTC().Format("2006-01-02")) {
+	if !hasCode(err, "client_cert_refused") && !hasCode(err, "closed") || !strings.Contains(err.Error(), "it expired on "+now.Add(-10*day).UTC().Format("2006-01-02")) {
 		t.Errorf("expired: %v", err)
 	}
 	install(other.Client("t1", time.Time{}, time.Time{}))
-	// The broker's reset may overtake its alert.
 	if _, err := mqtt.Dial(t.Context(), o); !hasCode(err, "client_cert_refused") && !hasCode(err, "closed") || !strings.Contains(err.Error(), "client certificate") {
 		t.Errorf("of another authority: %v", err)
 	}

@@ -1,0 +1,367 @@
+package ledger
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// importFolder is where Import builds a store, below the store's own folder.
+const importFolder = "import"
+
+// importStep is how many rows share a transaction of Import.
+const importStep = 4096
+
+// Import builds the store in o.Dir from what Export wrote. There must be no store,
+// or one without records; what keys it had are replaced. Of o only Dir, Mount, Now
+// and Log are used. It begins a new stream: cases that were not yet acknowledged are
+// told in it, from sequence 1 on; those that were are not told again. progress is
+// told how many of how many rows are read; it may be nil.
+//
+// All is built and checked beside the store before anything of it is touched: after
+// an error nothing is left. Killed on the way, it leaves the store that was there,
+// or an empty one that Import takes, or the new one.
+//
+// Errors: ErrCarried, ErrNotEmpty, ErrNewer, ErrLocked, ErrNotMounted, ErrUnavailable.
+func Import(ctx context.Context, o Options, r io.Reader, progress func(done, all int64)) (err error) {
+	o.judge = noJudge{}
+	if err := o.fill(); err != nil {
+		return err
+	}
+	if o.Mount != "" {
+		if err := proveMount(o.Mount, o.Dir); err != nil {
+			return err
+		}
+	}
+	made := !exists(o.Dir)
+	if err := makeDir(o.Dir); err != nil {
+		return fmt.Errorf("ledger: folder: %w", classOf(err))
+	}
+	lock, err := lockStore(o.Dir)
+	if err != nil {
+		return classOf(err)
+	}
+	defer func() {
+		lock.release()
+		if made && err != nil {
+			_ = os.RemoveAll(o.Dir)
+		}
+	}()
+	if err := provedEmpty(o.Dir); err != nil {
+		return err
+	}
+	dir := filepath.Join(o.Dir, importFolder)
+	if err := os.RemoveAll(dir); err != nil {
+		return classOf(err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if err := os.MkdirAll(filepath.Join(dir, "keys"), 0o700); err != nil {
+		return classOf(err)
+	}
+	i := importer{dir: dir, o: &o, r: bufio.NewReaderSize(r, 64<<10), progress: progress}
+	if err := i.build(ctx); err != nil {
+		return err
+	}
+	return classOf(i.install(o.Dir))
+}
+
+// provedEmpty makes sure that no record is lost by putting another store in place.
+func provedEmpty(dir string) error {
+	for _, name := range []string{storeFile, storeFile + "-wal"} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Size() == 0 {
+			continue
+		}
+		c, err := openConn(filepath.Join(dir, storeFile), openRead)
+		if err != nil {
+			return unavailable(err)
+		}
+		n, _, err := c.queryInt(`SELECT max(seq) FROM record`)
+		var e *storeError
+		if errors.As(err, &e) && strings.Contains(e.text, "no such table") {
+			n, err = 0, nil // its making was cut short
+		}
+		err = errors.Join(err, c.close())
+		switch {
+		case err != nil:
+			return unavailable(err)
+		case n > 0:
+			return ErrNotEmpty
+		}
+	}
+	return nil
+}
+
+type importer struct {
+	dir       string
+	o         *Options
+	r         *bufio.Reader
+	progress  func(done, all int64)
+	c         *conn
+	keys      [2][]byte
+	stream    string
+	done, all int64
+	room      []byte
+}
+
+// build makes the store in i.dir, whole, checked and on the disk.
+func (i *importer) build(ctx context.Context) (err error) {
+	h, err := readHeader(i.r)
+	if err != nil {
+		return err
+	}
+	steps, err := migrations()
+	if err != nil {
+		return err
+	}
+	if h.Schema > int64(len(steps)) {
+		return fmt.Errorf("%w: %d, this one knows %d", ErrNewer, h.Schema, len(steps))
+	}
+	if i.c, err = openConn(filepath.Join(i.dir, storeFile), openWrite); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, i.c.close()) }()
+	// Nothing of it counts before it is whole: no journal, synced once at the end.
+	for _, sql := range []string{"PRAGMA auto_vacuum = INCREMENTAL", "PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF", "PRAGMA cell_size_check = 1"} {
+		if err := i.c.exec(sql); err != nil {
+			return err
+		}
+	}
+	if err := migrate(i.c, steps[:h.Schema]); err != nil {
+		return err
+	}
+	if err := i.tables(ctx, &h); err != nil {
+		return err
+	}
+	if err := i.rest(); err != nil {
+		return err
+	}
+	if err := migrate(i.c, steps); err != nil {
+		return err
+	}
+	if err := i.newStream(); err != nil {
+		return err
+	}
+	if err := check(i.c, true); err != nil {
+		return fmt.Errorf("%w: %w", ErrCarried, err)
+	}
+	return nil
+}
+
+// tables reads the rows of all tables.
+func (i *importer) tables(ctx context.Context, h *carryHeader) error {
+	names, _ := carriedTables()
+	for _, t := range h.Tables {
+		i.all += t.Rows
+	}
+	for n := range h.Tables {
+		t := &h.Tables[n]
+		if t.Name != names[n] || len(h.Tables) != len(names) {
+			return fmt.Errorf("%w: other tables than this version has", ErrCarried)
+		}
+		var have []string
+		err := eachRow(i.c, "SELECT name FROM pragma_table_info('"+t.Name+"') ORDER BY cid", func(s *stmt) error {
+			have = append(have, s.text(0))
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if !slices.Equal(have, t.Columns) {
+			return fmt.Errorf("%w: other columns than table %s has", ErrCarried, t.Name)
+		}
+		if err := i.table(ctx, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// table reads the rows of one table, some of them in each transaction.
+func (i *importer) table(ctx context.Context, t *carryTable) error {
+	s, err := i.c.prepare("INSERT INTO " + t.Name + "(" + strings.Join(t.Columns, ", ") + ") VALUES(?" + strings.Repeat(", ?", len(t.Columns)-1) + ")")
+	if err != nil {
+		return err
+	}
+	for left := t.Rows; left > 0; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := i.c.begin(); err != nil {
+			return err
+		}
+		for range min(left, importStep) {
+			for k := range t.Columns {
+				if err := readValue(i.r, s, k+1, &i.room); err != nil {
+					return err
+				}
+			}
+			if err := s.run(); err != nil {
+				return fmt.Errorf("%w: %w", ErrCarried, err)
+			}
+		}
+		if err := i.c.commit(); err != nil {
+			return err
+		}
+		i.done += min(left, importStep)
+		left -= min(left, importStep)
+		if i.progress != nil {
+			i.progress(i.done, i.all)
+		}
+	}
+	return nil
+}
+
+// rest reads the keys and makes sure that nothing is missing at the end.
+func (i *importer) rest() error {
+	for n := range i.keys {
+		kind, err := i.r.ReadByte()
+		if err != nil {
+			return carried(err)
+		}
+		b, err := readBytes(i.r, &i.room)
+		if err != nil {
+			return err
+		}
+		if ring, bad := parseRing(string(b)); kind != carryBlob || bad > 0 || len(ring) == 0 {
+			return fmt.Errorf("%w: a key is not readable", ErrCarried)
+		}
+		i.keys[n] = slices.Clone(b)
+	}
+	if err := expect(i.r, carryEnd); err != nil {
+		return err
+	}
+	switch _, err := i.r.ReadByte(); {
+	case errors.Is(err, io.EOF):
+		return nil
+	case err != nil:
+		return carried(err)
+	}
+	return fmt.Errorf("%w: more follows its end", ErrCarried)
+}
+
+// newStream begins a new life: what waits is numbered from 1 and named anew, because
+// the ids of events are made from the stream (topics.md, Case event). Events that are
+// no cases tell of the other terminal and are left out.
+func (i *importer) newStream() error {
+	ring, _ := parseRing(string(i.keys[1]))
+	i.stream = randomID()
+	if err := i.c.begin(); err != nil {
+		return err
+	}
+	for _, sql := range []string{`DELETE FROM outbox WHERE entry >= 1099511627776`, `DELETE FROM meta WHERE name LIKE 'outbox.%'`, `UPDATE cases SET events = 0`} {
+		if err := i.c.run(sql); err != nil {
+			return err
+		}
+	}
+	waiting, err := i.renumber(ring[0].secret)
+	if err != nil {
+		return err
+	}
+	if err := setMetaInt(i.c, "outbox.last", waiting); err != nil {
+		return err
+	}
+	if err := setMeta(i.c, "stream", i.stream); err != nil {
+		return err
+	}
+	return i.c.commit()
+}
+
+// renumber gives what waits, told or not, its new ids, and its new sequences.
+func (i *importer) renumber(kase []byte) (waiting int64, err error) {
+	events := map[string]int64{}
+	for _, table := range []string{"outbox", "untold"} {
+		type entry struct {
+			n    int64
+			kase string
+		}
+		var all []entry
+		err := eachRow(i.c, "SELECT entry, case_id FROM "+table+" ORDER BY entry", func(s *stmt) error {
+			all = append(all, entry{s.int(0), s.text(1)})
+			return nil
+		})
+		if err != nil {
+			return 0, err
+		}
+		for _, e := range all {
+			events[e.kase]++
+			to := e.n
+			if table == "outbox" {
+				waiting++
+				to = waiting // never greater than any entry still to come
+			}
+			s, err := i.c.prepare("UPDATE " + table + " SET entry = ?2, id = ?3 WHERE entry = ?1")
+			if err != nil {
+				return 0, err
+			}
+			s.bindInt(1, e.n)
+			s.bindInt(2, to)
+			s.bindText(3, eventID(kase, e.kase, i.stream, events[e.kase]))
+			if err := s.run(); err != nil {
+				return 0, err
+			}
+		}
+	}
+	for id, n := range events {
+		s, err := i.c.prepare(`UPDATE cases SET events = ?2 WHERE case_id = ?1`)
+		if err != nil {
+			return 0, err
+		}
+		s.bindText(1, id)
+		s.bindInt(2, n)
+		if err := s.run(); err != nil {
+			return 0, err
+		}
+	}
+	return waiting, nil
+}
+
+// install puts what was built in place of what is there. The marker goes first and
+// comes back last: between the two an opening makes an empty store of what is missing.
+func (i *importer) install(to string) error {
+	for n, name := range []string{tokenFile, caseFile} {
+		if err := writeFile(filepath.Join(i.dir, "keys", name), i.keys[n]); err != nil {
+			return err
+		}
+	}
+	if err := syncFile(filepath.Join(i.dir, storeFile)); err != nil {
+		return err
+	}
+	if err := makeDir(filepath.Join(to, "keys")); err != nil {
+		return err
+	}
+	i.o.step("import.ready")
+	for _, name := range []string{markerFile, storeFile + "-wal", storeFile + "-shm", storeFile} {
+		if err := os.Remove(filepath.Join(to, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	if err := syncDir(to); err != nil {
+		return err
+	}
+	i.o.step("import.cleared")
+	for _, name := range []string{filepath.Join("keys", tokenFile), filepath.Join("keys", caseFile), storeFile} {
+		if err := os.Rename(filepath.Join(i.dir, name), filepath.Join(to, name)); err != nil {
+			return err
+		}
+		if err := syncDir(filepath.Dir(filepath.Join(to, name))); err != nil {
+			return err
+		}
+		i.o.step("import." + filepath.Base(name))
+	}
+	return writeFile(filepath.Join(to, markerFile), []byte(i.stream+"\n"))
+}
+
+// syncFile makes a file's bytes durable.
+func syncFile(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
