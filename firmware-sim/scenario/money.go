@@ -104,9 +104,13 @@ func (b *Book) left(v *verdict, r *wire.Record) (left int64, repeat, corrects bo
 	o := v.original
 	good := v.recipient == "same" || v.recipient == "equivalent"
 	byPayer := o.rec.PayerAmount != nil && r.PayerAmount != nil
+	currency := o.rec.Currency
+	if currency == "" {
+		currency = r.Currency
+	}
 	var list []*deed
 	for _, d := range o.refunds {
-		if !counted(d) || d.rec.Currency != "" && o.rec.Currency != "" && d.rec.Currency != o.rec.Currency {
+		if !counted(d) || d.rec.Currency != "" && d.rec.Currency != currency {
 			continue
 		}
 		if good && d.verdict.recipient == "different" && d.rec.Outcome == "approved" {
