@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -105,8 +106,10 @@ func importDevice(conn net.Conn, busID string) (speed, devID uint32, err error) 
 	return binary.BigEndian.Uint32(numbers[8:]), bus<<16 | dev, conn.SetDeadline(time.Time{})
 }
 
-// freePort finds a port of the right speed class that nothing is attached to:
-// lines of "hub port sta spd dev sockfd local_busid", sta 4 is free.
+// freePort picks at random a port of the right speed class that nothing is attached
+// to: lines of "hub port sta spd dev sockfd local_busid", sta 4 is free. A port
+// whose last device the hub has not taken leave of yet is not used: a plug that
+// comes back there at once is taken for the old one, and never enumerated.
 func freePort(speed uint32) (int, error) {
 	const super, free = 5, "004"
 	hub := "hs"
@@ -117,10 +120,22 @@ func freePort(speed uint32) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	var ports []int
 	for line := range strings.Lines(string(status)) {
-		if w := strings.Fields(line); len(w) >= 3 && w[0] == hub && w[2] == free {
-			return strconv.Atoi(w[1])
+		w := strings.Fields(line)
+		if len(w) < 3 || w[0] != hub || w[2] != free {
+			continue
+		}
+		port, err := strconv.Atoi(w[1])
+		if err != nil {
+			return 0, err
+		}
+		if old, err := filepath.Glob(fmt.Sprintf("%s/usb*/*-%d", controller, port+1)); err == nil && len(old) == 0 {
+			ports = append(ports, port)
 		}
 	}
-	return 0, errors.New("no free port")
+	if len(ports) == 0 {
+		return 0, errors.New("no free port")
+	}
+	return ports[rand.IntN(len(ports))], nil
 }

@@ -34,6 +34,9 @@ var program = sync.OnceValues(func() (string, error) {
 })
 
 func TestMain(m *testing.M) {
+	if host := os.Getenv(labHostEnv); host != "" {
+		os.Exit(runGuest(host))
+	}
 	code := m.Run()
 	if bin, err := program(); err == nil && os.Getenv("YUANLU_BIN") == "" {
 		os.RemoveAll(filepath.Dir(bin))
