@@ -25,11 +25,10 @@ func runDemo(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.
 	if o.Agent == "" || f.NArg() > 0 {
 		return fmt.Errorf("%w: demo --agent BIN [--desk BIN] [--keep] [--seed N]", errUsage)
 	}
-	if o.Desk != "" {
-		return fmt.Errorf("%w: --desk: this build has its own small back office only; leave the flag out", errUsage)
-	}
-	if _, err := os.Stat(o.Agent); err != nil {
-		return err
+	for _, bin := range []string{o.Agent, o.Desk} {
+		if _, err := os.Stat(bin); err != nil && bin != "" {
+			return err
+		}
 	}
 	if out, ok := stdout.(*os.File); ok {
 		i, err := out.Stat()

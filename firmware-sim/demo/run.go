@@ -66,6 +66,14 @@ func show(ctx context.Context, o Options, dir string, say *sayer) error {
 	}
 	defer crew.close()
 	desk.know(crew)
+	if o.Desk != "" {
+		desk.outside = true
+		outside, err := startDesk(ctx, o.Desk, broker.url, dir, desk)
+		if err != nil {
+			return err
+		}
+		defer outside.Close()
+	}
 	if err := crew.startAgents(o.Agent); err != nil {
 		return err
 	}

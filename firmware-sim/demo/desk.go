@@ -1,0 +1,130 @@
+package demo
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// outsideDesk is a yuanlu-desk that takes and acknowledges the cases instead of the small back office inside. What it
+// has accepted it tells on its stream of events.
+type outsideDesk struct {
+	cmd    *exec.Cmd
+	exited chan error
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+}
+
+// startDesk starts the program bin against the broker at url and hands what it accepts to desk. Everything it keeps is
+// below dir.
+func startDesk(ctx context.Context, bin, url, dir string, desk *backOffice) (*outsideDesk, error) {
+	dir = filepath.Join(dir, "desk")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	log, err := os.OpenFile(filepath.Join(dir, "desk.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	ready, tell, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer ready.Close()
+	d := &outsideDesk{exited: make(chan error, 1)}
+	d.cmd = exec.Command(bin, "serve", "--json", "--broker", url, "--root", root, "--listen", "127.0.0.1:0", "--store", filepath.Join(dir, "desk.db"))
+	d.cmd.Stdout, d.cmd.Stderr = tell, log
+	err = d.cmd.Start()
+	tell.Close()
+	if err != nil {
+		return nil, fmt.Errorf("start %s: %w", bin, err)
+	}
+	ctx, d.cancel = context.WithCancel(ctx)
+	go func() { d.exited <- d.cmd.Wait() }()
+	if err := ready.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		d.Close()
+		return nil, err
+	}
+	line, err := bufio.NewReader(ready).ReadBytes('\n')
+	var said struct {
+		API string `json:"api"`
+	}
+	if err != nil || json.Unmarshal(line, &said) != nil || said.API == "" {
+		d.Close()
+		return nil, fmt.Errorf("%s did not say that it is ready; see %s", bin, log.Name())
+	}
+	d.wg.Go(func() { d.follow(ctx, said.API+"/v1/stream?after=0&kinds=case", desk) })
+	return d, nil
+}
+
+// follow reads the desk's stream until ctx ends, which is the only end it may have.
+func (d *outsideDesk) follow(ctx context.Context, url string, desk *backOffice) {
+	err := read(ctx, url, desk)
+	if ctx.Err() != nil {
+		return
+	}
+	desk.mu.Lock()
+	defer desk.mu.Unlock()
+	desk.fault("the desk's stream of events ended: %v", err)
+}
+
+func read(ctx context.Context, url string, desk *backOffice) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	rsp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return err
+	}
+	defer rsp.Body.Close()
+	if rsp.StatusCode != http.StatusOK {
+		return fmt.Errorf("GET %s: %s", url, rsp.Status)
+	}
+	lines := bufio.NewScanner(rsp.Body)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		data, found := strings.CutPrefix(lines.Text(), "data: ")
+		if !found {
+			continue
+		}
+		var row struct {
+			Terminal string    `json:"terminal"`
+			Event    caseEvent `json:"event"`
+		}
+		if err := json.Unmarshal([]byte(data), &row); err != nil {
+			return err
+		}
+		desk.mu.Lock()
+		desk.take(row.Terminal, &row.Event)
+		desk.mu.Unlock()
+	}
+	if err := lines.Err(); err != nil {
+		return err
+	}
+	return io.EOF
+}
+
+// Close ends the desk as a service manager would.
+func (d *outsideDesk) Close() {
+	d.cancel()
+	d.wg.Wait()
+	d.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-d.exited:
+	case <-time.After(6 * time.Second):
+		d.cmd.Process.Kill()
+		<-d.exited
+	}
+}
