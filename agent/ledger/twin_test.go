@@ -186,7 +186,10 @@ func (s *stream) accident() error {
 	case 2:
 		s.said = append(s.said, "rotate")
 		return s.d.Rotate(ctx)
-	case 3, 4, 5, 6, 7, 8:
+	case 3:
+		s.said = append(s.said, "carried")
+		return s.carry()
+	case 4, 5, 6, 7, 8:
 		_, _, err := s.d.ReleaseHeld(ctx, s.now.Sub(s.since))
 		return err
 	}
@@ -202,6 +205,20 @@ func (s *stream) crash() error {
 		return err
 	}
 	if err := s.d.Close(); err != nil {
+		return err
+	}
+	s.o.Dir = to
+	return s.open()
+}
+
+// carry goes on with the store on another terminal.
+func (s *stream) carry() error {
+	if err := s.d.Close(); err != nil {
+		return err
+	}
+	s.moves++
+	to := filepath.Join(s.root, fmt.Sprintf("s%d", s.moves))
+	if err := carry(s.o.Dir, to); err != nil {
 		return err
 	}
 	s.o.Dir = to
@@ -269,7 +286,7 @@ func streams(t *testing.T, seed uint64, journal []refund.Record) string {
 }
 
 // TestTwinStreamingEqualsCheck: records that come one after the other, with
-// restarts, crashes, new keys and passing time in between, leave the verdicts that
+// restarts, crashes, new keys, other terminals and passing time in between, leave the verdicts that
 // a check of the whole journal gives.
 func TestTwinStreamingEqualsCheck(t *testing.T) {
 	journals, records := 110, 80

@@ -16,6 +16,7 @@ func exitClasses() []exitClass {
 		{errUsage, exitUsage},
 		{config.ErrConfig, exitConfig},
 		{refund.ErrInput, exitData},
+		{ledger.ErrCarried, exitData},
 		{control.ErrPermission, exitPermission},
 		{fs.ErrPermission, exitPermission},
 		{ledger.ErrNotFound, exitNotFound},

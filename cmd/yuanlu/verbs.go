@@ -24,7 +24,7 @@ type verb struct {
 func verbs() []*verb {
 	return []*verb{
 		runVerb(), checkVerb(), replayVerb(), statusVerb(), tailVerb(), casesVerb(), doctorVerb(), configVerb(),
-		outboxVerb(), apiVerb(), versionVerb(),
+		outboxVerb(), storeVerb(), apiVerb(), versionVerb(),
 	}
 }
 
