@@ -22,8 +22,9 @@ type desk struct {
 	client   mqtt.Client
 	traffic  []byte // all topics and payloads
 	cases    map[string]caseEvent
-	byID     map[string]string // event id → its bytes but attempt
-	last     map[string]int64  // stream → sequence
+	byID     map[string]string         // event id → its bytes but attempt
+	got      map[string]map[int64]bool // stream → sequences received
+	whole    map[string]int64          // stream → all up to this were received
 	faults   []string
 	again    int // events received more than once
 	mute     bool
@@ -54,7 +55,7 @@ type caseEvent struct {
 }
 
 func newDesk(t testing.TB, url, terminal string) *desk {
-	d := &desk{t: t, terminal: terminal, cases: map[string]caseEvent{}, byID: map[string]string{}, last: map[string]int64{}}
+	d := &desk{t: t, terminal: terminal, cases: map[string]caseEvent{}, byID: map[string]string{}, got: map[string]map[int64]bool{}, whole: map[string]int64{}}
 	o := mqtt.NewClientOptions().AddBroker(strings.Replace(url, "mqtt://", "tcp://", 1)).SetClientID("desk-" + terminal).
 		SetCleanSession(false).SetAutoReconnect(true).SetMaxReconnectInterval(200 * time.Millisecond).SetConnectRetry(true).
 		SetConnectRetryInterval(100 * time.Millisecond).SetOrderMatters(true)
@@ -92,10 +93,7 @@ func (d *desk) receive(c mqtt.Client, m mqtt.Message) {
 		}
 	} else {
 		d.byID[e.ID] = bytes
-		if d.last[e.Stream]+1 != seq {
-			d.fault("sequence %d after %d", seq, d.last[e.Stream])
-		}
-		d.last[e.Stream] = max(seq, d.last[e.Stream])
+		d.receiveSequence(e.Stream, seq)
 		opened, known := d.cases[e.Data.CaseID]
 		if known && e.Type == "yuanlu.case.opened.v1" {
 			d.fault("case %s opened twice (%s)", e.Data.CaseID, opened.ID)
@@ -109,8 +107,23 @@ func (d *desk) receive(c mqtt.Client, m mqtt.Message) {
 		}
 	}
 	if !d.mute {
-		ack := fmt.Sprintf(`{"stream":%q,"acked_seq":%d}`, e.Stream, d.last[e.Stream])
+		ack := fmt.Sprintf(`{"stream":%q,"acked_seq":%d}`, e.Stream, d.whole[e.Stream])
 		c.Publish("yuanlu/v1/"+d.terminal+"/dn/ack", 1, false, ack)
+	}
+}
+
+// receiveSequence keeps what has come. A broker that restarts drops what it has
+// acknowledged, so a later event may come first: only what is whole is acknowledged.
+func (d *desk) receiveSequence(stream string, seq int64) {
+	if d.got[stream] == nil {
+		d.got[stream] = map[int64]bool{}
+	}
+	if d.got[stream][seq] {
+		d.fault("sequence %d stands in two events", seq)
+	}
+	d.got[stream][seq] = true
+	for d.got[stream][d.whole[stream]+1] {
+		d.whole[stream]++
 	}
 }
 
@@ -151,5 +164,10 @@ func (d *desk) check() {
 	defer d.mu.Unlock()
 	for _, f := range d.faults {
 		d.t.Errorf("desk: %s", f)
+	}
+	for stream, got := range d.got {
+		if int64(len(got)) != d.whole[stream] {
+			d.t.Errorf("desk: %d events of stream %s, whole up to %d", len(got), stream, d.whole[stream])
+		}
 	}
 }
