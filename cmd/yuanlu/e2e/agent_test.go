@@ -48,6 +48,8 @@ func TestMain(m *testing.M) {
 type settings struct {
 	store  string // folder; empty: store below the station's
 	port   string // tty or symlink
+	wire   string // "" mispos
+	link   string // further lines of [[link]]
 	broker string // URL
 	ack    string // "" backoffice
 	grace  string // "" 1s
@@ -92,9 +94,10 @@ merchant_id = "898000000000001"
 dir = %q
 [[link]]
 name = "pos"
-wire = "mispos"
+wire = %q
 port = %q
 baud = 115200
+%s
 [mqtt]
 url = %q
 [delivery]
@@ -102,7 +105,7 @@ ack = %q
 ack_timeout = "2s"
 [case]
 pending_grace = %q
-%s`, st.id, st.store, s.port, or(s.broker, "tcp://127.0.0.1:1"), or(s.ack, "backoffice"), or(s.grace, "1s"), s.extra)
+%s`, st.id, st.store, or(s.wire, "mispos"), s.port, s.link, or(s.broker, "tcp://127.0.0.1:1"), or(s.ack, "backoffice"), or(s.grace, "1s"), s.extra)
 	if err := os.WriteFile(st.config, []byte(toml), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -29,11 +29,17 @@ type firmware struct {
 
 func newFirmware(t testing.TB, model string, seed uint64) *firmware {
 	t.Helper()
-	term, err := terminal.New(terminal.Options{Model: model, Wire: "mispos", Seed: seed, Wrong: 0.5})
+	return newFirmwareOn(t, model, "mispos", seed)
+}
+
+// newFirmwareOn is newFirmware for any wire.
+func newFirmwareOn(t testing.TB, model, wireName string, seed uint64) *firmware {
+	t.Helper()
+	term, err := terminal.New(terminal.Options{Model: model, Wire: wireName, Seed: seed, Wrong: 0.5})
 	if err != nil {
 		t.Fatal(err)
 	}
-	speaker, err := terminal.NewSpeaker(model, "mispos")
+	speaker, err := terminal.NewSpeaker(model, wireName)
 	if err != nil {
 		t.Fatal(err)
 	}
