@@ -46,7 +46,7 @@ unit:
 
 # The judge against its twin, seeded.
 twin:
-	$(GO) test -timeout 3m -run '^TestTwin' ./agent/refund/...
+	$(GO) test -timeout 3m -run '^TestTwin' ./agent/refund/... ./agent/ledger
 
 # The program that main builds, against the simulator, mosquitto, kill -9, full disks.
 e2e:
