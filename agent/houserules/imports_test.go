@@ -47,7 +47,7 @@ var mayImport = map[string][]string{
 
 // onlyHere names the one room that may know a part.
 var onlyHere = map[string][]string{
-	"github.com/eclipse/paho.mqtt.golang": {"agent/report/mqtt", "cmd/yuanlu-desk/broker"},
+	"github.com/eclipse/paho.mqtt.golang": {"agent/report/mqtt", "cmd/yuanlu-desk/broker", "cmd/yuanlu-desk/desktest"},
 	"modernc.org/sqlite":                  {"agent/ledger", "cmd/yuanlu-desk/store"},
 	"github.com/jackc/pgx/v5":             {"cmd/yuanlu-desk/store"},
 	"go.bug.st/serial":                    {"drivers/serialport"},
