@@ -404,12 +404,10 @@ func TestWorkerStoppedForAWhileLosesNoFrame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := start(t, nil)
 		port := newMemPort()
+		f := sale(1)
+		port.rest = f[:20]
 		b.ports <- port
 		b.run()
-		f := sale(1)
-		port.mu.Lock()
-		port.rest, port.missed = f[:20], false
-		port.mu.Unlock()
 		pass(600 * time.Millisecond) // reading begins with what is there
 		want(t, "skipped by a true silence", b.w.Health().SkippedBytes, 20)
 		port.in <- f[:20]
