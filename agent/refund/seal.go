@@ -146,8 +146,9 @@ func shownForm(s Scheme, clear string) string {
 // maskText masks in a free text every run of 12 or more digits but its last 4 (a
 // card number, whatever its check digit; full-width digits too, and single spaces
 // or hyphens between the digits do not end a run), and the inside of every run of
-// 24 or more letters, digits, '-' and '_' (openids and user ids are that long; no
-// description of an account is). It does not change what is already masked.
+// 20 or more letters, digits, '-' and '_' (openids, user ids and payment tokens are
+// that long; no description of an account is: a wallet whose name no profile knows
+// has its identifier here). It does not change what is already masked.
 func maskText(text string) string {
 	if len(text) < 12 {
 		return text
@@ -165,7 +166,7 @@ func maskText(text string) string {
 		for end < len(c) && isWord(c[end]) {
 			end++
 		}
-		if end-i >= 24 {
+		if end-i >= 20 {
 			for k := i + 4; k < end-4; k++ {
 				c[k] = '*'
 			}
