@@ -1,0 +1,212 @@
+package ingest
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"yuanlu/agent/refund"
+	"yuanlu/firmware-sim/terminal"
+	"yuanlu/protocol/frame"
+)
+
+// said gives a few hundred transactions as a terminal says them, with noise between
+// them, and every clear identifier in it.
+func said(t *testing.T, model, wire string) (line []byte, secrets []string) {
+	t.Helper()
+	term, err := terminal.New(terminal.Options{Model: model, Wire: wire, Seed: 5, Wrong: 0.5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	speaker, err := terminal.NewSpeaker(model, wire)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(5, 5))
+	for range 300 {
+		es, err := term.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range es {
+			frames, err := speaker.Say(&es[i])
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range frames {
+				if rng.IntN(10) == 0 { // a damaged copy, card number and all
+					b := bytes.Clone(f.Bytes)
+					b[len(b)/2] ^= 1
+					line = append(line, b...)
+				}
+				line = append(line, f.Bytes...)
+			}
+		}
+	}
+	return line, term.Secrets()
+}
+
+func sanitised(t testing.TB, wire string, line []byte, pieces *rand.Rand) []byte {
+	t.Helper()
+	p, err := DefaultProfile(wire)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := NewSanitiser(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []byte
+	for len(line) > 0 {
+		n := min(len(line), 1+pieces.IntN(700))
+		out = s.Clean(out, line[:n])
+		line = line[n:]
+	}
+	return s.Rest(out)
+}
+
+// story is what a replay makes of a capture, identities as the places where each was
+// first seen: two captures of one story compare alike.
+func story(t *testing.T, wire string, capture []byte) (records []string, refused int, stats frame.Stats) {
+	t.Helper()
+	p, err := DefaultProfile(wire)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := NewWire(wire, p, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	places := map[string]int{}
+	place := func(s refund.Secret) string {
+		if s.Empty() {
+			return "-"
+		}
+		if _, ok := places[s.Reveal()]; !ok {
+			places[s.Reveal()] = len(places)
+		}
+		return fmt.Sprint(places[s.Reveal()])
+	}
+	stats, err = Replay(t.Context(), bytes.NewReader(capture), w, Clock{Now: time.Unix(1790000000, 0), HasNow: true, Synced: true, Zone: DefaultZone()},
+		func(d Decoded) error {
+			r := d.Record
+			who := ""
+			if q := r.Party; q != nil {
+				who = fmt.Sprint(q.Scheme, q.Namespace, place(q.ID), place(q.PAR))
+				for i := range q.Also {
+					who += fmt.Sprint(q.Also[i].Scheme, place(q.Also[i].ID))
+				}
+			}
+			records = append(records, fmt.Sprint(r.Kind, r.Outcome, r.Copy, r.Channel, r.Entry, r.Amount, r.At, r.Stan, r.Batch, r.RRN, r.OrderNo,
+				r.RefundNo, r.ChannelTxn, r.Original, r.Totals, who))
+			return nil
+		}, func(error) { refused++ })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return records, refused, stats
+}
+
+// A sanitised capture holds no clear identifier and tells the same story.
+func TestSanitisedCapturesTellTheSame(t *testing.T) {
+	for wire, model := range map[string]string{"mispos": "e-sign", "cup8583": "traditional", "smart": "smart"} {
+		t.Run(wire, func(t *testing.T) {
+			line, secrets := said(t, model, wire)
+			clean := sanitised(t, wire, line, rand.New(rand.NewPCG(6, 6)))
+			if len(clean) != len(line) {
+				t.Errorf("%d bytes became %d", len(line), len(clean))
+			}
+			leaks := 0
+			for _, s := range secrets {
+				if bytes.Contains(clean, []byte(s)) || bytes.Contains(clean, packed(s)) {
+					leaks++
+				}
+			}
+			if leaks > 0 || len(secrets) < 50 {
+				t.Errorf("%d of %d identifiers are still there", leaks, len(secrets))
+			}
+			got, gotRefused, gotStats := story(t, wire, clean)
+			want, wantRefused, wantStats := story(t, wire, line)
+			if len(want) < 200 || gotRefused != wantRefused || gotStats.Frames != wantStats.Frames || gotStats.SkippedBytes != wantStats.SkippedBytes {
+				t.Errorf("%d records, %d refused, %+v; want %d, %d, %+v", len(got), gotRefused, gotStats, len(want), wantRefused, wantStats)
+			}
+			for i := range min(len(got), len(want)) {
+				if got[i] != want[i] {
+					t.Fatalf("record %d: %s\nwant %s", i, got[i], want[i])
+				}
+			}
+		})
+	}
+}
+
+// packed gives digits as BCD, filled right.
+func packed(s string) []byte {
+	var b []byte
+	for i := 0; i < len(s); i += 2 {
+		low := byte('0')
+		if i+1 < len(s) {
+			low = s[i+1]
+		}
+		if s[i] < '0' || s[i] > '9' || low < '0' || low > '9' {
+			return []byte(s)
+		}
+		b = append(b, (s[i]-'0')<<4|(low-'0'))
+	}
+	return b
+}
+
+func TestPseudonyms(t *testing.T) {
+	p := &pseudonyms{[]byte("key")}
+	for _, tt := range []struct{ clear, like string }{
+		{"6200000000000005", "620000......0005"},
+		{"6200000000000000003", "620000.........0003"},
+		{"2088000000000017", "208800......0017"},
+		{"oTESTa1b2c3d4e5f6g7h8i9j0k1l", "oTES....................0k1l"},
+		{"138****1234", "138****1234"},
+		{"12345", "....."},
+	} {
+		b, again := []byte(tt.clear), []byte(tt.clear)
+		p.text(b)
+		p.text(again)
+		if !bytes.Equal(b, again) {
+			t.Errorf("%s: not the same twice", tt.like)
+		}
+		for i := range b {
+			if len(b) != len(tt.like) || tt.like[i] != '.' && tt.like[i] != b[i] {
+				t.Fatalf("like %s: %s", tt.like, b)
+			}
+		}
+		if !strings.Contains(tt.clear, "*") && string(b) == tt.clear {
+			t.Errorf("like %s: nothing was changed", tt.like)
+		}
+		if digitsOnly(b) && luhn(b) != luhn([]byte(tt.clear)) {
+			t.Errorf("like %s: another check digit", tt.like)
+		}
+	}
+}
+
+// Whatever stands on a line, the sanitiser gives as many bytes, and frames that are
+// right.
+func FuzzSanitiser(f *testing.F) {
+	f.Add(0, []byte("\x02\x00\x05\x9f\x0b\x00\x01\x31\x03\x35"))
+	f.Add(1, []byte("\x02\x00\x05\x9f\x0b\x00\x01\x31\x03\x35"))
+	f.Add(2, []byte("\x55\xaa\x00\x00\x01\x00\x02{}\x00\xcc\x33"))
+	f.Fuzz(func(t *testing.T, wire int, line []byte) {
+		name := Wires()[uint(wire)%3]
+		// Inside a good frame too: most of what is random is none.
+		var framed []byte
+		if name == "smart" {
+			framed, _ = frame.AppendSmart(nil, frame.Frame{ID: 1, Data: line})
+		} else {
+			framed, _ = frame.AppendSTX(nil, line)
+		}
+		all := append(bytes.Clone(line), framed...)
+		clean := sanitised(t, name, all, rand.New(rand.NewPCG(1, 1)))
+		if len(clean) != len(all) {
+			t.Fatalf("%d bytes became %d", len(all), len(clean))
+		}
+	})
+}
