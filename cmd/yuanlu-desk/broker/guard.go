@@ -8,7 +8,7 @@ import (
 	"io"
 	"net"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"time"
 	"unicode/utf8"
 )
@@ -30,10 +30,23 @@ type guard struct {
 	in     *bufio.Reader
 	packet []byte // checked, not yet taken by the library
 	begun  bool   // CONNACK has come
-	asked  atomic.Int32
+
+	mu    sync.Mutex
+	asked map[uint16]bool // guarded by mu: SUBSCRIBE that waits for its SUBACK
 }
 
-func newGuard(c net.Conn) *guard { return &guard{Conn: c, in: bufio.NewReaderSize(c, 16<<10)} }
+func newGuard(c net.Conn) *guard {
+	return &guard{Conn: c, in: bufio.NewReaderSize(c, 16<<10), asked: map[uint16]bool{}}
+}
+
+// answered takes a SUBSCRIBE out of those that wait.
+func (g *guard) answered(id uint16) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	there := g.asked[id]
+	delete(g.asked, id)
+	return there
+}
 
 // Read gives the bytes of checked packets.
 func (g *guard) Read(p []byte) (int, error) {
@@ -76,7 +89,7 @@ func (g *guard) next() error {
 	if _, err := io.ReadFull(g.in, body); err != nil {
 		return err
 	}
-	if err := checkBody(first, body); err != nil {
+	if err := g.checkBody(first, body); err != nil {
 		return err
 	}
 	g.packet = packet
@@ -99,9 +112,7 @@ func (g *guard) checkHead(first byte, length int) error {
 	case 2, 4: // CONNACK, PUBACK
 		want = 2
 	case 9: // SUBACK: every SUBSCRIBE of ours has one filter
-		if want = 3; g.asked.Add(-1) < 0 {
-			return fmt.Errorf("%w: SUBACK nobody waits for", errProtocol)
-		}
+		want = 3
 	case 13: // PINGRESP
 	default:
 		return fmt.Errorf("%w: packet type %d", errProtocol, kind)
@@ -112,7 +123,7 @@ func (g *guard) checkHead(first byte, length int) error {
 	return nil
 }
 
-func checkBody(first byte, body []byte) error {
+func (g *guard) checkBody(first byte, body []byte) error {
 	switch first >> 4 {
 	case 2:
 		if body[0] > 1 || body[1] > 5 {
@@ -121,6 +132,9 @@ func checkBody(first byte, body []byte) error {
 	case 9:
 		if c := body[2]; c > 2 && c != 0x80 {
 			return fmt.Errorf("%w: SUBACK with code %#x", errProtocol, c)
+		}
+		if !g.answered(binary.BigEndian.Uint16(body)) {
+			return fmt.Errorf("%w: SUBACK nobody waits for", errProtocol)
 		}
 	case 3:
 		if len(body) < 2 {
@@ -139,8 +153,12 @@ func checkBody(first byte, body []byte) error {
 
 // Write sends what the library has made, within writeTime.
 func (g *guard) Write(p []byte) (int, error) {
-	if len(p) > 0 && p[0]>>4 == 8 {
-		g.asked.Add(1)
+	if len(p) > 4 && p[0]>>4 == 8 {
+		if _, n := binary.Uvarint(p[1:]); n > 0 && len(p) >= n+3 {
+			g.mu.Lock()
+			g.asked[binary.BigEndian.Uint16(p[1+n:])] = true
+			g.mu.Unlock()
+		}
 	}
 	if err := g.Conn.SetWriteDeadline(time.Now().Add(writeTime)); err != nil {
 		return 0, err

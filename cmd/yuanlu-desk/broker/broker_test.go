@@ -1,0 +1,197 @@
+package broker
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"yuanlu/agent/report/brokertest"
+)
+
+func TestOptionsThatAreWrong(t *testing.T) {
+	for _, o := range []Options{
+		{}, {URL: "x"}, {URL: "http://x"}, {URL: "tls://u:p@x"}, {URL: "tls://x/path"}, {URL: "tcp://broker.example"}, {URL: "tcp://192.0.2.1:1883"},
+		{URL: "tls://x", CertFile: "a"}, {URL: "tls://x", KeyFile: "a"},
+	} {
+		if err := o.Check(); !errors.Is(err, ErrOptions) {
+			t.Errorf("%+v: %v", o, err)
+		}
+	}
+	for _, o := range []Options{{URL: "tls://x"}, {URL: "tcp://localhost"}, {URL: "tcp://[::1]:1"}, {URL: "tcp://192.0.2.1", AllowPlaintext: true}, {URL: "mqtts://x", CertFile: "a", KeyFile: "b"}} {
+		if err := o.Check(); err != nil {
+			t.Errorf("%+v: %v", o, err)
+		}
+	}
+}
+
+func TestDialSaysWhy(t *testing.T) {
+	dir := t.TempDir()
+	empty := filepath.Join(dir, "empty")
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ca := brokertest.NewAuthority(t)
+	from, until := time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	b := brokertest.Start(t, brokertest.Options{Authority: ca, Server: ca.Server(from, until, "localhost"), RequireClientCert: true})
+	cert := ca.Client("backoffice", from, until)
+	local := strings.Replace(b.URL(), "127.0.0.1", "localhost", 1)
+	for what, o := range map[string]Options{
+		"refused":            {URL: "tcp://127.0.0.1:1"},
+		"password":           {URL: b.URL(), PasswordFile: empty},
+		"no certificate":     {URL: local, CAFile: empty},
+		"unknown authority":  {URL: local},
+		"127.0.0.1":          {URL: b.URL(), CAFile: ca.CAFile},
+		"tls":                {URL: local, CAFile: ca.CAFile},
+		"client certificate": {URL: local, CAFile: ca.CAFile, CertFile: empty, KeyFile: empty},
+	} {
+		o.ClientID, o.Timeout = "x", 5*time.Second
+		if c, err := Dial(t.Context(), o); !errors.Is(err, ErrDial) || !strings.Contains(err.Error(), what) {
+			t.Errorf("%s: %v %v", what, c, err)
+		}
+	}
+	c, err := Dial(t.Context(), Options{URL: local, ClientID: "x", CAFile: ca.CAFile, CertFile: cert.CertFile, KeyFile: cert.KeyFile})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	if _, err := c.Next(t.Context(), 1); err == nil {
+		t.Error("a closed connection gives messages")
+	}
+}
+
+// A broker that breaks the protocol ends the connection, not the process.
+func TestHostileBroker(t *testing.T) {
+	for name, bytes := range map[string][]byte{
+		"SUBACK with two codes":      {0x90, 4, 0, 1, 0, 0},
+		"SUBACK nobody waits for":    {0x90, 3, 0, 9, 0},
+		"256 MiB":                    {0x30, 0xff, 0xff, 0xff, 0x7f},
+		"endless length":             {0x30, 0xff, 0xff, 0xff, 0xff, 0xff},
+		"PUBLISH without a topic":    {0x30, 2, 0, 0},
+		"PUBLISH with a wildcard":    {0x30, 3, 0, 1, '#'},
+		"PUBLISH with QoS 2":         {0x34, 5, 0, 1, 'a', 0, 1},
+		"second CONNACK":             {0x20, 2, 0, 0},
+		"CONNECT":                    {0x10, 0},
+		"PUBACK of another length":   {0x40, 3, 0, 1, 0},
+		"PUBLISH that ends too soon": {0x32, 3, 0, 9, 'a'},
+	} {
+		f := &brokertest.Fake{Handler: func(c *brokertest.FakeConn, p *brokertest.Packet) bool {
+			if p.Kind != brokertest.Subscribe {
+				return false
+			}
+			_ = c.Raw(bytes)
+			return true
+		}}
+		c, err := Dial(t.Context(), Options{URL: f.Listen(t), ClientID: "x", Timeout: 5 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Subscribe(t.Context(), "a/#", 1); err == nil {
+			t.Errorf("%s: subscribed", name)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		if _, err := c.Next(ctx, 1); !errors.Is(err, ErrLost) {
+			t.Errorf("%s: %v", name, err)
+		}
+		cancel()
+		c.Close()
+	}
+}
+
+func TestRefusedSubscriptionIsSaid(t *testing.T) {
+	f := &brokertest.Fake{Handler: func(c *brokertest.FakeConn, p *brokertest.Packet) bool {
+		if p.Kind == brokertest.Subscribe {
+			_ = c.Raw([]byte{0x90, 3, byte(p.ID >> 8), byte(p.ID), 0x80})
+		}
+		return p.Kind == brokertest.Subscribe
+	}}
+	c, err := Dial(t.Context(), Options{URL: f.Listen(t), ClientID: "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.Subscribe(t.Context(), "a", 1); !errors.Is(err, ErrRefused) {
+		t.Error(err)
+	}
+}
+
+// What is taken is acknowledged only when it is done with.
+func TestPubackOnlyWhenDone(t *testing.T) {
+	b := brokertest.Start(t, brokertest.Options{})
+	dial := func() *Conn {
+		c, err := Dial(t.Context(), Options{URL: b.URL(), ClientID: "x", Persistent: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	c := dial()
+	if err := c.Subscribe(t.Context(), "a", 1); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"one", "two"} {
+		if err := c.Publish(t.Context(), "a", false, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got []string
+	next := func(n int) (list []Message) {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		for len(list) < n {
+			more, err := c.Next(ctx, 10)
+			if err != nil {
+				t.Fatal(err)
+			}
+			list = append(list, more...)
+		}
+		return list
+	}
+	list := next(2)
+	list[0].Done()
+	if err := c.Publish(t.Context(), "b", false, nil); err != nil { // behind the PUBACK
+		t.Fatal(err)
+	}
+	c.Close()
+	c = dial()
+	defer c.Close()
+	for _, m := range next(1) {
+		got = append(got, string(m.Payload))
+	}
+	if strings.Join(got, " ") != "two" {
+		t.Errorf("came again: %v", got)
+	}
+}
+
+// pipe is a connection that gives fixed bytes.
+type pipe struct {
+	net.Conn
+	in io.Reader
+}
+
+func (p pipe) Read(b []byte) (int, error) { return p.in.Read(b) }
+func (p pipe) Close() error               { return nil }
+
+// FuzzGuard: whatever a broker sends, the guard gives whole packets of kinds that
+// a client may get, or an error.
+func FuzzGuard(f *testing.F) {
+	f.Add([]byte{0x20, 2, 0, 0, 0x30, 4, 0, 1, 'a', 'b', 0xd0, 0})
+	f.Add([]byte{0x20, 2, 0, 0, 0x90, 3, 0, 1, 0})
+	f.Add([]byte{0x30, 0xff, 0xff, 0xff, 0x7f})
+	f.Fuzz(func(t *testing.T, in []byte) {
+		g := newGuard(pipe{in: bytes.NewReader(in)})
+		out, err := io.ReadAll(g)
+		if err != nil && len(out) > len(in) || !bytes.HasPrefix(in, out) {
+			t.Errorf("%x became %x", in, out)
+		}
+		if len(out) > 0 && out[0] != 0x20 {
+			t.Errorf("%x begins without CONNACK", out)
+		}
+	})
+}

@@ -1,0 +1,99 @@
+package consumer_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"yuanlu/cmd/yuanlu-desk/consumer"
+	"yuanlu/cmd/yuanlu-desk/desktest"
+	"yuanlu/cmd/yuanlu-desk/store"
+	"yuanlu/protocol/topics"
+)
+
+// seeds are messages that come near every branch.
+func seeds(f *testing.F) *consumer.Decoder {
+	good := string(desktest.Case{Seq: 7}.JSON())
+	for _, topic := range []string{"t-1/up/case", "t-1/up/event", "t-1/up/state", "t-1/up/health", "t-1/up/link/pos/state", "t-1/up/case-summary", "t-1/up/info", "_host/x/state", "t-1/up/up/case"} {
+		for _, payload := range []string{"", "{}", "null", good, good[1:], `{"v":1,"state":"lost","session":"s"}`, `{"v":9,"state":7}`, `{"v":9,"state":"x","session":"\u0000"}`,
+			`{"v":1,"stream":"S","last_seq":9223372036854775807,"acked_seq":9223372036854775807,"open":{"critical":0,"high":0,"medium":0},"oldest_unacked":null}`} {
+			f.Add(topic, []byte(payload), true)
+		}
+	}
+	f.Add("t-1/up/case", []byte(strings.Replace(good, `"000000`, `"9223372036854775807"`, 1)), false)
+	f.Add("t-1/up/event", desktest.Event("t-1", "e", "outbox.quarantined", map[string]any{"sequence": 1 << 39}), false)
+	d, err := consumer.NewDecoder("yuanlu")
+	if err != nil {
+		f.Fatal(err)
+	}
+	return d
+}
+
+// FuzzDecode: any bytes on any topic become a message for the store, or nothing;
+// what is to be stored is JSON in UTF-8, what is refused says why.
+func FuzzDecode(f *testing.F) {
+	d := seeds(f)
+	f.Fuzz(func(t *testing.T, topic string, payload []byte, retained bool) {
+		m, ok := d.Decode("yuanlu/v1/"+topic, payload, retained, time.Unix(1_800_000_000, 0))
+		if !ok {
+			return
+		}
+		switch {
+		case m.Event != nil:
+			if !json.Valid(m.Event.Payload) || !utf8.Valid(m.Event.Payload) || !bytes.Equal(m.Event.Payload, payload) || m.Event.ID == "" || m.Event.Stream == "" ||
+				m.Event.Case != (m.Event.Seq > 0) || strings.Contains(m.Event.ID+m.Event.Stream+m.Event.Subject, "\x00") {
+				t.Errorf("%+v", m.Event)
+			}
+		case m.Refusal != nil:
+			if m.Refusal.Code == "" || m.Refusal.Message == "" || strings.Contains(m.Refusal.Message, "\x00") {
+				t.Errorf("%+v", m.Refusal)
+			}
+		case m.Saying == nil:
+			t.Error("nothing to store")
+		}
+	})
+}
+
+// FuzzStore: whatever was decoded can be stored, and what the store answers can be
+// told to the terminal. (Look for more with -fuzzminimizetime 1x: the database's
+// own coverage is never the same twice.)
+func FuzzStore(f *testing.F) {
+	d := seeds(f)
+	check, err := topics.NewValidator()
+	if err != nil {
+		f.Fatal(err)
+	}
+	s, err := store.Open(context.Background(), filepath.Join(f.TempDir(), "desk.db"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() { s.Close() })
+	f.Fuzz(func(t *testing.T, topic string, payload []byte, retained bool) {
+		m, ok := d.Decode("yuanlu/v1/"+topic, payload, retained, time.Unix(1_800_000_000, 0))
+		if !ok {
+			return
+		}
+		a, err := s.Apply(context.Background(), []store.Message{m})
+		if err != nil {
+			t.Fatalf("%+v: %v", m, err)
+		}
+		for _, one := range a.Acks {
+			ack := topics.Ack{Stream: one.Stream, Nack: one.Refused}
+			if one.Seq > 0 {
+				ack.AckedSeq = &one.Seq
+			}
+			b, err := json.Marshal(ack)
+			if err == nil {
+				err = check.Check("ack.v1", b)
+			}
+			if err != nil {
+				t.Errorf("%s: %v", b, err)
+			}
+		}
+	})
+}
