@@ -121,6 +121,8 @@ type Agent struct {
 	counts  Counts
 	lookErr error
 
+	captures captures
+
 	timers map[string]*atomic.Uint64 // signs of life of the timers; not changed after New
 }
 
@@ -286,6 +288,7 @@ func (a *Agent) stop(c *crew, db *ledger.DB) error {
 	// Of the five seconds the links may take most: they store what they have read.
 	shares := [layers]time.Duration{layerLinks: 3300 * time.Millisecond, layerCommit: 500 * time.Millisecond,
 		layerReport: time.Second, layerLocal: 200 * time.Millisecond}
+	a.endCaptures("")
 	var errs []error
 	left := StopWithin
 	for layer := range layers {

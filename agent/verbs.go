@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"maps"
 	"strings"
 
 	"yuanlu/agent/control"
@@ -29,13 +30,15 @@ func (t TailArgs) Wants(l logbook.Line) bool {
 
 // verbs are what the control socket answers.
 func (a *Agent) verbs() map[string]control.Handler {
-	return map[string]control.Handler{
+	all := a.captureVerbs()
+	maps.Copy(all, map[string]control.Handler{
 		"status": func(ctx context.Context, _ json.RawMessage, send func(any) error) error {
 			return send(a.Snapshot(ctx))
 		},
 		"tail":    a.tail,
 		"requeue": a.requeue,
-	}
+	})
+	return all
 }
 
 // requeue puts a quarantined entry of the outbox back into the queue.

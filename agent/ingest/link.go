@@ -53,6 +53,7 @@ func (w *Worker) runLink(ctx context.Context) {
 			return
 		}
 		lost++
+		w.tapRest()
 		w.inbox.mark(markLost)
 		w.lost(errors.Join(err, closeErr))
 		if failures++; gotBytes || time.Since(since) >= goodFor {
@@ -66,6 +67,10 @@ func (w *Worker) runLink(ctx context.Context) {
 
 func (w *Worker) open(ctx context.Context) (Port, string, error) {
 	w.reopen.Store(false)
+	select { // devices that came while the port was open are no news
+	case <-w.kick:
+	default:
+	}
 	w.busy.Store(time.Now().UnixNano())
 	defer w.busy.Store(0)
 	ctx, cancel := context.WithTimeout(ctx, openLimit)
@@ -140,6 +145,7 @@ func (w *Worker) read(ctx context.Context, port Port) (gotBytes bool, err error)
 		n, err := w.readOnce(port, buf, silentAt)
 		if n > 0 {
 			gotBytes, empty = true, 0
+			w.tapBytes(buf[:n])
 			w.inbox.put(ctx, buf[:n])
 			silentAt, sure = time.Now().Add(w.opt.FrameTimeout), false
 		}
@@ -149,6 +155,7 @@ func (w *Worker) read(ctx context.Context, port Port) (gotBytes bool, err error)
 				continue
 			}
 			if sure {
+				w.tapRest()
 				w.inbox.mark(markSilence)
 				silentAt = time.Time{}
 			}

@@ -81,15 +81,13 @@ func story(t *testing.T, wire string, capture []byte) (records []string, refused
 		t.Fatal(err)
 	}
 	places := map[string]int{}
-	place := func(s refund.Secret) string {
-		if s.Empty() {
-			return "-"
+	placed := func(text string) string {
+		if _, ok := places[text]; !ok {
+			places[text] = len(places)
 		}
-		if _, ok := places[s.Reveal()]; !ok {
-			places[s.Reveal()] = len(places)
-		}
-		return fmt.Sprint(places[s.Reveal()])
+		return fmt.Sprint(" #", places[text])
 	}
+	place := func(s refund.Secret) string { return placed(s.Reveal()) }
 	stats, err = Replay(t.Context(), bytes.NewReader(capture), w, Clock{Now: time.Unix(1790000000, 0), HasNow: true, Synced: true, Zone: DefaultZone()},
 		func(d Decoded) error {
 			r := d.Record
@@ -100,8 +98,10 @@ func story(t *testing.T, wire string, capture []byte) (records []string, refused
 					who += fmt.Sprint(q.Also[i].Scheme, place(q.Also[i].ID))
 				}
 			}
-			records = append(records, fmt.Sprint(r.Kind, r.Outcome, r.Copy, r.Channel, r.Entry, r.Amount, r.At, r.Stan, r.Batch, r.RRN, r.OrderNo,
-				r.RefundNo, r.ChannelTxn, r.Original, r.Totals, who))
+			// The numbers of orders may look like those of cards, and then are pseudonyms.
+			o := &r.Original
+			records = append(records, fmt.Sprint(r.Kind, r.Outcome, r.Copy, r.Channel, r.Entry, r.Amount, r.At, r.Stan, r.Batch, r.RRN, placed(r.OrderNo),
+				placed(r.RefundNo), placed(r.ChannelTxn), o.Stan, o.Batch, o.Date, o.RRN, placed(o.OrderNo), placed(o.ChannelTxn), r.Totals, who))
 			return nil
 		}, func(error) { refused++ })
 	if err != nil {

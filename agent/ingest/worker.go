@@ -128,6 +128,7 @@ type Worker struct {
 	port   livePort
 	kick   chan struct{} // cap 1: try to open now
 	reopen atomic.Bool   // close the port and open it again
+	tap    atomic.Pointer[Tap]
 	// busy is the time (Unix ns) since which the link goroutine is in a call of the
 	// driver, 0 if it is in none.
 	busy     atomic.Int64
@@ -283,6 +284,34 @@ func (w *Worker) Wake() {
 	select {
 	case w.kick <- struct{}{}:
 	default:
+	}
+}
+
+// Tap is told what a link reads, for a capture. It is called by the goroutine that
+// reads and may not block.
+type Tap interface {
+	Bytes(p []byte) // valid until it returns
+	Rest()          // the frame timeout has passed without a byte, or the port was closed
+}
+
+// SetTap makes t hear what is read from now on; nil: nobody does.
+func (w *Worker) SetTap(t Tap) {
+	if t == nil {
+		w.tap.Store(nil)
+		return
+	}
+	w.tap.Store(&t)
+}
+
+func (w *Worker) tapBytes(p []byte) {
+	if t := w.tap.Load(); t != nil {
+		(*t).Bytes(p)
+	}
+}
+
+func (w *Worker) tapRest() {
+	if t := w.tap.Load(); t != nil {
+		(*t).Rest()
 	}
 }
 
