@@ -48,7 +48,7 @@ func TestDialSaysWhy(t *testing.T) {
 		"no certificate":     {URL: local, CAFile: empty},
 		"unknown authority":  {URL: local},
 		"127.0.0.1":          {URL: b.URL(), CAFile: ca.CAFile},
-		"tls":                {URL: local, CAFile: ca.CAFile},
+		"localhost":          {URL: local, CAFile: ca.CAFile}, // no client certificate: an alert, or a reset
 		"client certificate": {URL: local, CAFile: ca.CAFile, CertFile: empty, KeyFile: empty},
 	} {
 		o.ClientID, o.Timeout = "x", 5*time.Second
