@@ -288,7 +288,7 @@ func (a *Agent) stop(c *crew, db *ledger.DB) error {
 	// Of the five seconds the links may take most: they store what they have read.
 	shares := [layers]time.Duration{layerLinks: 3300 * time.Millisecond, layerCommit: 500 * time.Millisecond,
 		layerReport: time.Second, layerLocal: 200 * time.Millisecond}
-	a.endCaptures("")
+	a.endCapturesSoon()
 	var errs []error
 	left := StopWithin
 	for layer := range layers {

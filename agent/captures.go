@@ -109,6 +109,22 @@ func (a *Agent) endCaptures(link string) (ended []capture.Info) {
 	return ended
 }
 
+// endCapturesSoon ends all, but does not wait for a disk that hangs.
+func (a *Agent) endCapturesSoon() {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		a.endCaptures("")
+	}()
+	t := time.NewTimer(time.Second)
+	defer t.Stop()
+	select {
+	case <-ended:
+	case <-t.C:
+		a.log.Error("capture.stuck")
+	}
+}
+
 func (a *Agent) sendCaptures(send func(any) error) error {
 	all, err := capture.List(CaptureDir(a.o.Config.Store.Dir))
 	if err != nil {

@@ -184,10 +184,10 @@ func (r *Recorder) run() {
 	r.mu.Lock()
 	r.info.Running, r.info.Ended, r.info.Reason = false, r.opt.Now(), reason
 	r.mu.Unlock()
-	if e := r.describe(); e != nil {
-		err = errors.Join(err, e)
+	if err := r.describe(); err != nil {
+		r.opt.Log.Warn("capture.description", "link", r.opt.Link, "err", err)
 	}
-	r.opt.Log.Info("capture.ended", "link", r.opt.Link, "reason", reason, "bytes", r.Info().Bytes, "err", err)
+	r.opt.Log.Info("capture.ended", "link", r.opt.Link, "reason", reason, "bytes", r.Info().Bytes)
 }
 
 // drain gives what was taken and still waits.

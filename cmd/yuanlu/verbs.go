@@ -23,8 +23,8 @@ type verb struct {
 // verbs lists all verbs in the order of the help.
 func verbs() []*verb {
 	return []*verb{
-		runVerb(), checkVerb(), replayVerb(), statusVerb(), tailVerb(), casesVerb(), doctorVerb(), configVerb(),
-		outboxVerb(), storeVerb(), apiVerb(), versionVerb(),
+		runVerb(), checkVerb(), replayVerb(), statusVerb(), tailVerb(), casesVerb(), linksVerb(), doctorVerb(), configVerb(),
+		outboxVerb(), captureVerb(), storeVerb(), apiVerb(), versionVerb(),
 	}
 }
 

@@ -194,6 +194,7 @@ func TestLabAgent(t *testing.T) {
 	}
 	eventually(t, time.Minute, "some traffic in peace", func() bool { return smart.count() >= 60 })
 	b.showLinks(smart, modem)
+	b.showDevices()
 	smart.stop()
 	modem.stop()
 	modem.again()
@@ -258,6 +259,26 @@ func (b *labBench) showLinks(smart *smartMouth, modem *modemMouth) {
 		// A plug that comes out before anybody has opened the port is no reopening.
 		if l.Reopens == 0 || int64(l.Reopens) > pulls+1 {
 			b.t.Errorf("link %s was reopened %d times for %d pulls", l.Name, l.Reopens, pulls)
+		}
+	}
+}
+
+// showDevices checks that links list names both devices as the configuration does.
+func (b *labBench) showDevices() {
+	b.t.Helper()
+	out := b.verb("links list --lang en")
+	for _, want := range [][]string{{"usb:1209:5053:SIM-10000001", "smart terminal", "link smart"},
+		{"usb-Yuanlu_Simulated_e-sign_POS_SIM-10000002-if00", "/dev/ttyACM", "cdc_acm", "link e-sign", "(yuanlu)"}} {
+		found := false
+		for line := range strings.Lines(out) {
+			all := true
+			for _, w := range want {
+				all = all && strings.Contains(line, w)
+			}
+			found = found || all
+		}
+		if !found {
+			b.t.Errorf("no device with %q in:\n%s", want, out)
 		}
 	}
 }
