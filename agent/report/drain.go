@@ -41,9 +41,9 @@ type inFlight struct {
 
 func newDrain(s *session) *drain { return &drain{s: s} }
 
-// retryAfter is rule 5: 30 s after the first attempt, doubling to 15 min.
-func retryAfter(attempt int) time.Duration {
-	d := retryFirst
+// retryAfter is rule 5: a wait (30 s) after the first attempt, doubling to 15 min.
+func retryAfter(attempt int, first time.Duration) time.Duration {
+	d := first
 	for ; attempt > 1 && d < retryMost; attempt-- {
 		d *= 2
 	}
@@ -289,7 +289,7 @@ func (d *drain) flush(ctx context.Context) error {
 	if len(d.done) == 0 {
 		return nil
 	}
-	err := d.s.r.o.Outbox.Sent(ctx, d.done, d.s.r.o.Now().Add(retryAfter(d.attempt)))
+	err := d.s.r.o.Outbox.Sent(ctx, d.done, d.s.r.o.Now().Add(retryAfter(d.attempt, d.s.r.o.AckTimeout)))
 	d.done = d.done[:0]
 	d.s.r.wakeSay.set()
 	return err

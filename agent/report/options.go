@@ -98,9 +98,12 @@ type Options struct {
 	Config func() (topics.Config, bool) // the configuration in force; nil: not said
 	Ready  func() bool                  // nil: always; until then the state is starting
 
-	AckMode AckMode      // "": AckBackoffice
-	HostID  string       // whose presence the cases wait for (rule 7); "": nobody's
-	Keys    []topics.Key // of the back office; none: unsigned payloads are taken
+	AckMode AckMode // "": AckBackoffice
+	// AckTimeout is how long the first attempt waits for its acknowledgement before
+	// it is sent again (rule 5); default 30 s.
+	AckTimeout time.Duration
+	HostID     string       // whose presence the cases wait for (rule 7); "": nobody's
+	Keys       []topics.Key // of the back office; none: unsigned payloads are taken
 
 	// ClockSynced says whether Now is trusted; nil: it is.
 	ClockSynced func() bool
@@ -137,6 +140,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.AckMode != AckBackoffice && o.AckMode != AckBroker {
 		return o, errors.Join(ErrOptions, errors.New("report: AckMode is neither backoffice nor broker"))
+	}
+	if o.AckTimeout <= 0 {
+		o.AckTimeout = retryFirst
 	}
 	if o.HealthEvery <= 0 {
 		o.HealthEvery = time.Minute

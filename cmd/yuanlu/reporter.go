@@ -50,7 +50,7 @@ func (p *program) reporterOf(c *config.Config, book *logbook.Book) func(*agent.A
 			Config: func() (topics.Config, bool) {
 				return topics.Config{V: 1, Digest: a.Digest(), Status: topics.ConfigApplied}, true
 			},
-			Ready: a.Ready, AckMode: report.AckMode(c.Delivery.Ack), HostID: c.Backoffice.Host, Keys: keys,
+			Ready: a.Ready, AckMode: report.AckMode(c.Delivery.Ack), AckTimeout: c.Delivery.AckTimeout, HostID: c.Backoffice.Host, Keys: keys,
 			ClockSynced: a.Clock().Synced, Event: eventOf(a), Resend: box.resend,
 			HealthEvery: c.Health.Interval, Now: a.Clock().Now, Log: book.Logger(),
 		})
