@@ -21,6 +21,7 @@ all: build
 build: setup
 	$(GO) build -ldflags '$(LDFLAGS)' -o bin/yuanlu ./cmd/yuanlu
 	$(GO) build -ldflags '$(LDFLAGS)' -o bin/firmware-sim ./cmd/firmware-sim
+	$(GO) build -ldflags '$(LDFLAGS)' -o bin/yuanlu-desk ./cmd/yuanlu-desk
 
 setup:
 	@.ci/setup build
@@ -30,7 +31,7 @@ static:
 	CGO_ENABLED=0 $(GO) build -tags nousb -ldflags '$(LDFLAGS)' -o bin/yuanlu-static ./cmd/yuanlu
 
 demo: build
-	bin/firmware-sim demo --agent bin/yuanlu
+	bin/firmware-sim demo --agent bin/yuanlu --desk bin/yuanlu-desk
 
 test:
 	@.ci/setup build test lab
