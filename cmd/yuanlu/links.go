@@ -167,6 +167,9 @@ func usbDevices(links map[string]string) ([]device, error) {
 	}
 	var all []device
 	for _, u := range found {
+		if !u.Terminal && u.Fault == "" {
+			continue // a keyboard, or a modem, which is among the serial ports
+		}
 		d := device{Kind: "usb", Port: u.Name.String(), Node: u.Node, What: u.Manufacturer + " " + u.Product, Terminal: u.Terminal, Problem: u.Fault}
 		if !u.Authorized {
 			d.Problem = "not authorized by the kernel"

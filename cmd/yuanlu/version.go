@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"yuanlu/agent/config"
+	"yuanlu/drivers/usbport"
 	"yuanlu/protocol/topics"
 )
 
@@ -26,10 +27,11 @@ type build struct {
 	Arch    string    `json:"arch"`
 	Schemas []string  `json:"schemas"`
 	Wires   []string  `json:"wires"`
+	USB     bool      `json:"usb"` // it can open USB devices
 }
 
 func buildInfo() build {
-	b := build{Version: version, Commit: commit, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, Wires: wireNames()}
+	b := build{Version: version, Commit: commit, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, Wires: wireNames(), USB: usbport.Built}
 	b.Date, _ = time.Parse(time.RFC3339, buildDate)
 	info, ok := debug.ReadBuildInfo()
 	if ok {
@@ -84,6 +86,9 @@ func (p *program) version(_ context.Context, args []string) error {
 		fmt.Fprintf(p.stdout, "date   %s\n", b.Date.UTC().Format(time.RFC3339))
 	}
 	fmt.Fprintf(p.stdout, "%s %s/%s\n", b.Go, b.OS, b.Arch)
+	if !b.USB {
+		fmt.Fprintln(p.stdout, p.lang.t("built without USB", "未包含 USB 支持"))
+	}
 	for _, w := range b.Wires {
 		fmt.Fprintf(p.stdout, "wire   %s\n", w)
 	}

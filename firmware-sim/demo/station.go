@@ -3,17 +3,20 @@ package demo
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
 
 	"yuanlu/firmware-sim/scenario"
 	"yuanlu/firmware-sim/terminal"
+	"yuanlu/firmware-sim/usbip"
 	"yuanlu/firmware-sim/wire"
 )
 
@@ -27,6 +30,7 @@ type station struct {
 	source                 *terminal.Source
 	socket                 *wire.Socket
 	journal                *terminal.Journal
+	port                   string // as the agent's configuration names it
 	seed                   uint64
 	steps                  int
 
@@ -73,7 +77,7 @@ func equip(ctx context.Context, o Options, dir, url string, say *sayer) (*crew, 
 			return nil, err
 		}
 		c.stations = append(c.stations, s)
-		say.line("%-11s %-7s on %s, agent %s", s.model, s.wire, s.socket.Place(), s.name)
+		say.line("%-11s %-7s on %s, agent %s", s.model, s.wire, s.port, s.name)
 	}
 	if len(c.stations) == 0 {
 		return nil, errors.New("the agent knows none of the wires")
@@ -88,15 +92,12 @@ func (s *station) equip(ctx context.Context, agent, url string, i int) error {
 	if err := os.MkdirAll(filepath.Join(s.dir, "store"), 0o700); err != nil {
 		return err
 	}
-	if s.socket == nil {
-		socket, err := wire.Plug("pty", "", 9600)
-		if err != nil {
-			return err
-		}
-		s.socket = socket
-	}
 	id := fmt.Sprintf("1000000%d", i+1)
-	text := fmt.Sprintf(config, s.name, filepath.Join(s.dir, "store"), s.wire, s.socket.Place(), url, grace)
+	port, err := s.plug(ctx, agent, id)
+	if err != nil {
+		return err
+	}
+	text := fmt.Sprintf(config, s.name, filepath.Join(s.dir, "store"), s.wire, port, url, grace)
 	if err := os.WriteFile(s.configFile(), []byte(text), 0o600); err != nil {
 		return err
 	}
@@ -118,6 +119,40 @@ func (s *station) equip(ctx context.Context, agent, url string, i int) error {
 	s.term, s.source = term, terminal.Programme(term, s.wire)
 	s.journal, err = terminal.OpenJournal(filepath.Join(s.dir, truthFile))
 	return err
+}
+
+// plug makes the line of the terminal and gives the name of the agent's port: a pseudo terminal, or for the smart
+// model a real USB device where this machine's kernel takes devices from USB/IP and the agent has USB.
+func (s *station) plug(ctx context.Context, agent, id string) (port string, err error) {
+	if s.socket == nil && s.model == "smart" && usbip.CanAttach() && hasUSB(ctx, agent) {
+		serial := "SIM-" + id
+		if s.socket, err = wire.PlugUSB("127.0.0.1:0", serial, false); err != nil {
+			return "", err
+		}
+		server, bus, _ := strings.Cut(s.socket.Place(), " busid ")
+		if err := usbip.Attach(server, bus); err == nil {
+			s.port = "usb:1209:5053:" + serial
+			return s.port, nil
+		}
+		s.socket.Close() // a kernel that does not take it has no USB for us
+		s.socket = nil
+	}
+	if s.socket == nil {
+		if s.socket, err = wire.Plug("pty", "", 9600); err != nil {
+			return "", err
+		}
+		s.port = s.socket.Place()
+	}
+	return s.port, nil
+}
+
+// hasUSB asks an agent whether it was built with USB.
+func hasUSB(ctx context.Context, agent string) bool {
+	out, err := exec.CommandContext(ctx, agent, "version", "--json").Output()
+	var v struct {
+		USB bool `json:"usb"`
+	}
+	return err == nil && json.Unmarshal(out, &v) == nil && v.USB
 }
 
 func (s *station) configFile() string { return filepath.Join(s.dir, "yuanlu.toml") }

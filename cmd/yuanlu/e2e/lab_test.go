@@ -268,7 +268,7 @@ func (b *labBench) showDevices() {
 	b.t.Helper()
 	out := b.verb("links list --lang en")
 	for _, want := range [][]string{{"usb:1209:5053:SIM-10000001", "smart terminal", "link smart"},
-		{"usb-Yuanlu_Simulated_e-sign_POS_SIM-10000002-if00", "/dev/ttyACM", "cdc_acm", "link e-sign", "(yuanlu)"}} {
+		{"usb-Yuanlu_Simulated_e-sign_POS_SIM-10000002-if00", "/dev/ttyACM", "cdc_acm", "link e-sign", "(yuanlu"}} {
 		found := false
 		for line := range strings.Lines(out) {
 			all := true
