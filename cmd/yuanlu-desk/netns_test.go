@@ -13,15 +13,16 @@ type network struct {
 	t          testing.TB
 	name       string // of the namespace
 	here       string // our end of the cable
-	address    string // ours, as seen from inside
+	ours       string // our address, as seen from inside
+	theirs     string // the address inside
 	unreadable bool   // no namespaces: nothing is cut
 }
 
-// newNetwork makes the namespace, or one that cannot be cut where that is not
+// newNetwork makes the namespace number which of a test, or one that cannot be cut where that is not
 // allowed; with YUANLU_SOAK=1 it must be.
-func newNetwork(t testing.TB) *network {
+func newNetwork(t testing.TB, which int) *network {
 	t.Helper()
-	n := &network{t: t, name: fmt.Sprintf("yldesk%d", os.Getpid()%100000), here: fmt.Sprintf("yd%d", os.Getpid()%100000), address: "127.0.0.1"}
+	n := &network{t: t, name: fmt.Sprintf("yldesk%d-%d", os.Getpid(), which), here: fmt.Sprintf("yd%d-%d", os.Getpid(), which), ours: "127.0.0.1", theirs: "127.0.0.1"}
 	if os.Geteuid() != 0 || n.ip("netns", "add", n.name) != nil {
 		if os.Getenv("YUANLU_SOAK") != "" {
 			t.Fatal("network namespaces are not allowed here")
@@ -36,13 +37,13 @@ func newNetwork(t testing.TB) *network {
 			t.Error(err)
 		}
 	})
-	third := os.Getpid() % 250
-	n.address = fmt.Sprintf("10.213.%d.1", third)
+	net := fmt.Sprintf("10.%d.%d.", 213+which, os.Getpid()%250)
+	n.ours, n.theirs = net+"1", net+"2"
 	for _, args := range [][]string{
 		{"link", "add", n.here, "type", "veth", "peer", "name", "up0", "netns", n.name},
-		{"addr", "add", n.address + "/24", "dev", n.here},
+		{"addr", "add", n.ours + "/24", "dev", n.here},
 		{"link", "set", n.here, "up"},
-		{"-n", n.name, "addr", "add", fmt.Sprintf("10.213.%d.2/24", third), "dev", "up0"},
+		{"-n", n.name, "addr", "add", n.theirs + "/24", "dev", "up0"},
 		{"-n", n.name, "link", "set", "up0", "up"},
 		{"-n", n.name, "link", "set", "lo", "up"},
 	} {

@@ -30,8 +30,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// binaries builds both programs once and gives their folder; YUANLU_BIN names one
-// that holds them already.
+// binaries builds the programs once and gives their folder; YUANLU_BIN names one
+// in a folder that holds them already.
 var binaries = sync.OnceValues(func() (string, error) {
 	if dir := os.Getenv("YUANLU_BIN"); dir != "" {
 		return filepath.Dir(dir), nil
@@ -40,7 +40,7 @@ var binaries = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if out, err := exec.Command("go", "build", "-o", dir, "yuanlu/cmd/yuanlu", "yuanlu/cmd/yuanlu-desk").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-o", dir, "yuanlu/cmd/yuanlu", "yuanlu/cmd/yuanlu-desk", "yuanlu/cmd/firmware-sim").CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w: %s", err, out)
 	}
 	return dir, nil
@@ -80,12 +80,13 @@ func tail(text string, n int) string {
 
 // process is a program that is killed and started again.
 type process struct {
-	t    testing.TB
-	make func() *exec.Cmd
-	log  *captured
-	cmd  *exec.Cmd
-	done chan error
-	api  string // of a desk
+	t     testing.TB
+	make  func() *exec.Cmd
+	log   *captured
+	cmd   *exec.Cmd
+	done  chan error
+	api   string // of a desk
+	token string // for it
 }
 
 func newProcess(t testing.TB, make func() *exec.Cmd) *process {
@@ -178,7 +179,14 @@ func (p *process) startDesk() {
 // get asks the desk's API.
 func (p *process) get(path string, to any) error {
 	client := http.Client{Timeout: 10 * time.Second}
-	rsp, err := client.Get(p.api + path)
+	q, err := http.NewRequest(http.MethodGet, p.api+path, nil)
+	if err != nil {
+		return err
+	}
+	if p.token != "" {
+		q.Header.Set("Authorization", "Bearer "+p.token)
+	}
+	rsp, err := client.Do(q)
 	if err != nil {
 		return err
 	}

@@ -3,13 +3,14 @@ package main
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -20,48 +21,55 @@ import (
 	"yuanlu/firmware-sim/scenario"
 	"yuanlu/firmware-sim/terminal"
 	"yuanlu/firmware-sim/wire"
-	"yuanlu/protocol/topics"
 )
 
 // trouble is what happens to a reconciled run.
 type trouble struct {
-	cases                      int // at least so many at the desk
-	broker, agent, desk, halfs int // kills, and cables pulled out
-	seed                       uint64
+	cases               int // at least so many at the desk
+	broker, agent, desk int // kills; the broker's are two more for every deaf
+	deaf                int // times that the broker throws acknowledgements away
+	agentCut, deskCut   int // cables pulled out: packets are dropped, nothing is reset
+	seed                uint64
 }
 
 // The simulator's truth, through a smart terminal's wire, the agent, mosquitto and
-// the desk, while each of them is killed and the network goes half-open: at the end
-// the desk has exactly the cases of the truth, every event once and in order.
+// the desk, while each of them is killed, the network of agent and of desk goes
+// half-open, and acknowledgements are lost, repeated, and said again when newer ones
+// have been: at the end the desk has exactly the cases of the truth, every event
+// once and in order.
 func TestE2EReconciler(t *testing.T) {
 	full := os.Getenv("YUANLU_SOAK") != ""
 	t.Run("sqlite", func(t *testing.T) {
-		do := trouble{cases: 100, broker: 4, agent: 5, desk: 3, halfs: 1, seed: 51}
+		do := trouble{cases: 100, broker: 2, deaf: 1, agent: 5, desk: 2, agentCut: 1, seed: 51}
 		if full {
-			do = trouble{cases: 1000, broker: 50, agent: 50, desk: 20, halfs: 6, seed: 51}
+			do = trouble{cases: 1000, broker: 40, deaf: 5, agent: 50, desk: 20, agentCut: 4, deskCut: 4, seed: 51}
 		}
-		reconcile(t, do, filepath.Join(t.TempDir(), "desk.db"))
+		place := filepath.Join(t.TempDir(), "desk.db")
+		reconcile(t, do, place)
 	})
 	t.Run("postgres", func(t *testing.T) {
-		do := trouble{cases: 40, broker: 1, agent: 2, desk: 2, halfs: 0, seed: 52}
+		do := trouble{cases: 40, broker: 1, agent: 2, desk: 2, deskCut: 1, seed: 52}
 		if full {
-			do = trouble{cases: 1000, broker: 50, agent: 50, desk: 20, halfs: 6, seed: 52}
+			do = trouble{cases: 1000, broker: 40, deaf: 5, agent: 50, desk: 20, agentCut: 4, deskCut: 4, seed: 52}
 		}
-		reconcile(t, do, cluster.Database(t))
+		reconcile(t, do, cluster.Socket(t)) // a socket in the file system: it is there from inside the desk's network too
 	})
 }
 
 // run is one reconciled run.
 type run struct {
-	t      *testing.T
-	net    *network
-	broker *brokertest.Broker
-	agent  *process
-	desk   *process
-	dir    string // of the agent
-	place  string // the desk's store
-	link   string // symbolic link to the terminal's port
-	rng    *rand.Rand
+	t        *testing.T
+	agentNet *network
+	deskNet  *network
+	broker   *brokertest.Broker
+	access   string // the broker's access list
+	agent    *process
+	desk     *process
+	dir      string // of the agent
+	place    string // the desk's store
+	link     string // symbolic link to the terminal's port
+	rng      *rand.Rand
+	kills    int // of the broker
 
 	mu   sync.Mutex
 	said []scenario.Entry
@@ -69,43 +77,71 @@ type run struct {
 
 func reconcile(t *testing.T, do trouble, place string) {
 	began := time.Now()
-	r := &run{t: t, net: newNetwork(t), dir: t.TempDir(), place: place, rng: rand.New(rand.NewPCG(do.seed, 7))}
+	r := &run{t: t, agentNet: newNetwork(t, 0), deskNet: newNetwork(t, 1), dir: t.TempDir(), place: place, rng: rand.New(rand.NewPCG(do.seed, 7))}
 	r.link = filepath.Join(r.dir, "pos")
 	r.equip()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	term, played := r.play(ctx, do.seed)
+	played := r.play(ctx, do.seed, time.Time{})
 	r.agent.start()
 	r.desk.startDesk()
 	witness := desktest.NewClient(t, r.broker.URL(), "witness", nil, "yuanlu/#")
-	go repeatAcks(ctx, witness)
+	var again repeated
+	var wg sync.WaitGroup
+	wg.Go(func() { again.run(ctx, witness) })
 
 	r.trouble(do)
 	desktest.Eventually(t, 20*time.Minute, fmt.Sprintf("%d cases", do.cases), func() bool { return r.casesSaid() >= do.cases })
 	cancel()
+	wg.Wait()
 	if err := <-played; err != nil {
 		t.Fatal(err)
 	}
+	secrets := r.confirmAll(do.seed)
 	quiet := r.settle()
-	r.compare(do.cases)
-	r.check(witness)
-	searchSecrets(t, term.Secrets(), r.dir, witness, place, r.agent.log.String(), r.desk.log.String())
-	var totals struct{ Totals store.Totals }
-	if err := r.desk.get("/v1/status", &totals); err != nil {
+	ledger := r.truth()
+	wrong := r.compare(ledger, do.cases)
+	events := r.checkEvents()
+	r.checkHeard(witness)
+	searchSecrets(t, secrets, r.dir, witness, place, r.agent.log.String(), r.desk.log.String())
+	var status struct{ Totals store.Totals }
+	if err := r.desk.get("/v1/status", &status); err != nil {
 		t.Error(err)
+	}
+	if status.Totals.Quarantined != 0 || status.Totals.Incomplete != 0 {
+		t.Errorf("%+v", status.Totals)
+	}
+	lost := strings.Count(r.broker.Log(), "Denied PUBLISH from yuanlu-desk-desk")
+	if do.deaf > 0 && lost == 0 {
+		t.Error("no acknowledgement was lost")
 	}
 	if code := r.desk.stop(); code != exitOK {
 		t.Errorf("the desk ended with %d", code)
 	}
-	t.Logf("%d records, %d cases, %d events, %d received again; broker killed %d, agent %d, desk %d times, network half-open %d times; quiet after %v, %v in all",
-		len(r.said), totals.Totals.Cases, totals.Totals.Events, totals.Totals.Repeats, do.broker, do.agent, do.desk, do.halfs, quiet, time.Since(began).Round(time.Second))
+	t.Logf("%d refunds and voids in the truth, %d of them wrong, %d cases, %d events in order, %d received again; broker killed %d, agent %d, desk %d times; half-open: agent %d, desk %d times; acknowledgements thrown away %d, repeated %d, said again after a newer one %d; quiet after %v, %v in all",
+		len(ledger), wrong, status.Totals.Cases, events, status.Totals.Repeats, r.kills, do.agent, do.desk, do.agentCut, do.deskCut, lost, again.same, again.older, quiet, time.Since(began).Round(time.Second))
+}
+
+// Everything is allowed to everybody, acknowledgements or no acknowledgements.
+const (
+	hearing = "topic readwrite #\n"
+	deaf    = "topic readwrite #\ntopic deny yuanlu/v1/+/dn/ack\n"
+)
+
+func (r *run) allow(list string) {
+	r.t.Helper()
+	if err := os.WriteFile(r.access, []byte(list), 0o600); err != nil {
+		r.t.Fatal(err)
+	}
 }
 
 // equip makes broker, key, configurations; nothing but the broker runs yet.
 func (r *run) equip() {
 	port := brokertest.FreePort(r.t)
-	r.broker = brokertest.Start(r.t, brokertest.Options{Config: []string{fmt.Sprintf("listener %d 0.0.0.0", port), "allow_anonymous true"}})
-	key := filepath.Join(r.dir, "desk.key")
+	r.access = filepath.Join(r.dir, "access")
+	r.allow(hearing)
+	r.broker = brokertest.Start(r.t, brokertest.Options{Config: []string{fmt.Sprintf("listener %d 0.0.0.0", port), "allow_anonymous true", "acl_file " + r.access}})
+	key, token := filepath.Join(r.dir, "desk.key"), filepath.Join(r.dir, "token")
 	toml, err := exec.Command(binary(r.t, "yuanlu-desk"), "keygen", "--out", key, "--id", "desk-1").Output()
 	if err != nil {
 		r.t.Fatal(err)
@@ -130,26 +166,30 @@ ack_timeout = "1s"
 pending_grace = "1s"
 [backoffice]
 host = "desk"
-%s`, filepath.Join(r.dir, "store"), r.link, r.net.address, port, toml)
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-		r.t.Fatal(err)
+%s`, filepath.Join(r.dir, "store"), r.link, r.agentNet.ours, port, toml)
+	for name, content := range map[string]string{config: text, token: "sesame\n"} {
+		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+			r.t.Fatal(err)
+		}
 	}
 	r.agent = newProcess(r.t, func() *exec.Cmd {
-		cmd := r.net.command(binary(r.t, "yuanlu"), "run", "--config", config)
+		cmd := r.agentNet.command(binary(r.t, "yuanlu"), "run", "--config", config)
 		cmd.Env = append(os.Environ(), "LANG=C", "JOURNAL_STREAM=")
 		return cmd
 	})
-	r.desk = newDesk(r.t, "--broker", r.broker.URL(), "--store", r.place, "--sign-key", key)
+	r.desk = newProcess(r.t, func() *exec.Cmd {
+		return r.deskNet.command(binary(r.t, "yuanlu-desk"), "serve", "--json", "--listen", r.deskNet.theirs+":0", "--token-file", token,
+			"--broker", fmt.Sprintf("tcp://%s:%d", r.deskNet.ours, port), "--allow-plaintext", "--keep-alive", "5s", "--store", r.place, "--sign-key", key)
+	})
+	r.desk.token = "sesame"
 }
 
-// play lets a smart terminal's customers come until ctx ends. What it said is
-// confirmed only after the agent has stored it, and said again until then.
-func (r *run) play(ctx context.Context, seed uint64) (*terminal.Terminal, <-chan error) {
-	start := time.Now().In(time.FixedZone("", 8*3600)).AddDate(0, 0, -3)
-	term, err := terminal.New(terminal.Options{Model: "smart", Seed: seed, Wrong: 0.7, Start: time.Date(start.Year(), start.Month(), start.Day(), 9, 0, 0, 0, start.Location())})
-	if err != nil {
-		r.t.Fatal(err)
-	}
+// play lets a smart terminal's customers come until ctx ends, or only until a
+// virtual moment. What it said is confirmed only after the agent has stored it, and
+// said again until then, in a next life too.
+func (r *run) play(ctx context.Context, seed uint64, until time.Time) <-chan error {
+	r.t.Helper()
+	term := r.terminal(seed)
 	socket, err := wire.Plug("pty", r.link, 0)
 	if err != nil {
 		r.t.Fatal(err)
@@ -158,12 +198,8 @@ func (r *run) play(ctx context.Context, seed uint64) (*terminal.Terminal, <-chan
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	r.t.Cleanup(func() {
-		socket.Close()
-		journal.Close()
-	})
 	p, err := terminal.NewPlayer(terminal.PlayerOptions{Terminal: term, Model: "smart", Source: terminal.Customers(term), Socket: socket, Journal: journal,
-		Seed: seed, Wait: true, Hold: true, Every: 5 * time.Millisecond,
+		Seed: seed, Wait: true, Hold: true, Every: 5 * time.Millisecond, Until: until,
 		Said: func(e *scenario.Entry, o terminal.Outcome) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
@@ -175,8 +211,48 @@ func (r *run) play(ctx context.Context, seed uint64) (*terminal.Terminal, <-chan
 		r.t.Fatal(err)
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- p.Run(ctx) }()
-	return term, ended
+	go func() {
+		err := p.Run(ctx)
+		socket.Close()
+		ended <- errors.Join(err, journal.Close())
+	}()
+	return ended
+}
+
+func (r *run) terminal(seed uint64) *terminal.Terminal {
+	r.t.Helper()
+	start := time.Now().In(time.FixedZone("", 8*3600)).AddDate(0, 0, -3)
+	term, err := terminal.New(terminal.Options{Model: "smart", Seed: seed, Wrong: 0.7, Start: time.Date(start.Year(), start.Month(), start.Day(), 9, 0, 0, 0, start.Location())})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return term
+}
+
+// confirmAll lets the terminal say once more what was under way when it ended, and
+// gives every clear identifier that it knows.
+func (r *run) confirmAll(seed uint64) []string {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(r.t.Context(), time.Minute)
+	defer cancel()
+	if err := <-r.play(ctx, seed, time.Unix(1, 0)); err != nil || ctx.Err() != nil {
+		r.t.Fatal(err, ctx.Err())
+	}
+	term := r.terminal(seed)
+	journal, err := terminal.OpenJournal(filepath.Join(r.dir, "truth.jsonl"))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer journal.Close()
+	for _, e := range journal.Had() {
+		if !journal.Confirmed(e.Seq) {
+			r.t.Errorf("entry %d was never confirmed", e.Seq)
+		}
+	}
+	if err := terminal.Customers(term).Resume(journal.Had()); err != nil {
+		r.t.Fatal(err)
+	}
+	return term.Secrets()
 }
 
 // truths gives what was said, with its final truth.
@@ -197,7 +273,7 @@ func (r *run) casesSaid() (n int) {
 	return n
 }
 
-// trouble kills what is to be killed, in a seeded order, and lets some work be done
+// trouble does what is to be done, in a seeded order, and lets some work be done
 // between.
 func (r *run) trouble(do trouble) {
 	var plan []func()
@@ -206,11 +282,8 @@ func (r *run) trouble(do trouble) {
 			plan = append(plan, what)
 		}
 	}
-	add(do.broker, func() {
-		r.broker.Kill()
-		r.pause(600)
-		r.broker.Run()
-	})
+	add(do.broker, func() { r.restartBroker(600) })
+	add(do.deaf, r.loseAcks)
 	add(do.agent, func() {
 		r.agent.kill()
 		r.pause(300)
@@ -221,38 +294,95 @@ func (r *run) trouble(do trouble) {
 		r.pause(600)
 		r.desk.startDesk()
 	})
-	add(do.halfs, func() {
-		r.net.cut(true)
-		r.pause(12_000)
-		r.net.cut(false)
-	})
+	for net, n := range map[*network]int{r.agentNet: do.agentCut, r.deskNet: do.deskCut} {
+		add(n, func() {
+			net.cut(true)
+			r.pause(6000)
+			<-time.After(8 * time.Second) // longer than keep-alive and its answer
+			net.cut(false)
+		})
+	}
 	r.rng.Shuffle(len(plan), func(i, j int) { plan[i], plan[j] = plan[j], plan[i] })
 	for i, what := range plan {
-		want := do.cases * i / (len(plan) + 1)
+		want, before := do.cases*i/(len(plan)+1), r.settled()
 		desktest.Eventually(r.t, 10*time.Minute, "work between two kills", func() bool { return r.casesSaid() >= want })
+		for end := time.Now().Add(4 * time.Second); r.settled() <= before && time.Now().Before(end); {
+			r.pause(200)
+		}
 		r.pause(900)
 		what()
 	}
 }
 
+func (r *run) restartBroker(away int) {
+	r.broker.Kill()
+	r.kills++
+	r.pause(away)
+	r.broker.Run()
+}
+
+// loseAcks lets the broker take acknowledgements from the desk, say that it has
+// them, and throw them away, until events come again because of it.
+func (r *run) loseAcks() {
+	repeats := func() int64 {
+		var s struct{ Consumer struct{ Repeats int64 } }
+		if r.desk.get("/v1/status", &s) != nil {
+			return 0
+		}
+		return s.Consumer.Repeats
+	}
+	before := repeats()
+	r.allow(deaf)
+	r.restartBroker(100)
+	desktest.Eventually(r.t, 2*time.Minute, "events again because acknowledgements are lost", func() bool { return repeats() >= before+3 })
+	r.allow(hearing)
+	r.restartBroker(100)
+}
+
+// settled is how far the desk has got with all streams.
+func (r *run) settled() (n int64) {
+	var gaps struct{ Streams []store.StreamRow }
+	if r.desk.get("/v1/gaps?all=1", &gaps) != nil {
+		return 0
+	}
+	for _, s := range gaps.Streams {
+		n += s.Settled
+	}
+	return n
+}
+
 // pause waits a random moment, at most so many milliseconds.
 func (r *run) pause(most int) { <-time.After(time.Duration(r.rng.IntN(most)+1) * time.Millisecond) }
 
-// repeatAcks says every acknowledgement that was heard once more: a broker may.
-func repeatAcks(ctx context.Context, c *desktest.Client) {
+// repeated says every acknowledgement that was heard twice more, and an older one
+// after it: a broker may.
+type repeated struct{ same, older int }
+
+func (a *repeated) run(ctx context.Context, c *desktest.Client) {
+	rng := rand.New(rand.NewPCG(9, 9))
 	done, said := 0, map[string]bool{}
+	var list []desktest.Heard
 	for ctx.Err() == nil {
 		heard := c.Heard()
 		for _, h := range heard[done:] {
-			if h.Topic == "yuanlu/v1/t-1/dn/ack" && !said[string(h.Payload)] {
-				said[string(h.Payload)] = true
+			if h.Topic != "yuanlu/v1/t-1/dn/ack" || said[string(h.Payload)] {
+				continue
+			}
+			said[string(h.Payload)] = true
+			for range 2 {
+				a.same++
 				c.Send(h.Topic, h.Payload)
 			}
+			if len(list) > 0 {
+				a.older++
+				c.Send(h.Topic, list[rng.IntN(len(list))].Payload)
+			}
+			list = append(list, h)
 		}
 		done = len(heard)
 		select {
 		case <-ctx.Done():
-		case <-time.After(50 * time.Millisecond):
+		case <-time.After(100 * time.Millisecond):
 		}
 	}
 }
@@ -304,159 +434,4 @@ func (r *run) agentStore() *sql.DB {
 		r.t.Fatal(err)
 	}
 	return db
-}
-
-// caseData is what is compared of a case.
-type caseData struct {
-	Refund struct {
-		Kind       string `json:"kind"`
-		TerminalID string `json:"terminal_id"`
-		Batch      string `json:"batch"`
-		Stan       string `json:"stan"`
-		RefundNo   string `json:"refund_no"`
-		Amount     int64  `json:"amount"`
-	} `json:"refund"`
-	Verdict struct {
-		Recipient string `json:"recipient"`
-		Decision  string `json:"decision"`
-	} `json:"verdict"`
-}
-
-func number(terminal, batch, stan, refundNo string) string {
-	if stan == "" {
-		return terminal + "/" + refundNo
-	}
-	return terminal + "/" + batch + "/" + stan
-}
-
-// compare sets the desk's cases against the truth and against the agent's store.
-func (r *run) compare(least int) {
-	r.t.Helper()
-	got := map[string]store.CaseRow{}
-	ids := map[string]bool{}
-	for path := "/v1/cases?limit=200"; path != ""; {
-		var page struct {
-			Cases []store.CaseRow
-			Next  *string
-		}
-		if err := r.desk.get(path, &page); err != nil {
-			r.t.Fatal(err)
-		}
-		for _, c := range page.Cases {
-			var d caseData
-			if err := json.Unmarshal(c.Data, &d); err != nil {
-				r.t.Fatal(err)
-			}
-			n := number(d.Refund.TerminalID, d.Refund.Batch, d.Refund.Stan, d.Refund.RefundNo)
-			if before, twice := got[n]; twice {
-				r.t.Errorf("%s is two cases: %s and %s", n, before.CaseID, c.CaseID)
-			}
-			got[n], ids[c.CaseID] = c, true
-		}
-		if path = ""; page.Next != nil {
-			path = *page.Next
-		}
-	}
-	for _, e := range r.truths() {
-		if e.Truth == nil || e.Record.Copy != "" {
-			continue
-		}
-		n := number(e.Record.TerminalID, e.Record.Batch, e.Record.Stan, e.Record.RefundNo)
-		c, there := got[n]
-		switch {
-		case e.Truth.Case && !there:
-			r.t.Errorf("lost: %s, %s", n, e.Truth.Why)
-		case !e.Truth.Case && there && c.State == store.CaseOpen:
-			r.t.Errorf("false: %s is a case, %s", n, e.Truth.Why)
-		case e.Truth.Case && (c.Recipient != e.Truth.Recipient || c.Decision != e.Truth.Decision):
-			r.t.Errorf("%s: recipient %s %s, want %s %s", n, c.Recipient, c.Decision, e.Truth.Recipient, e.Truth.Decision)
-		}
-	}
-	if len(got) < least {
-		r.t.Errorf("%d cases, want %d at least", len(got), least)
-	}
-	db := r.agentStore()
-	defer db.Close()
-	rows, err := db.Query(`SELECT case_id FROM cases`)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			r.t.Fatal(err)
-		}
-		if !ids[id] {
-			r.t.Errorf("case %s of the agent's store is not at the desk", id)
-		}
-		delete(ids, id)
-	}
-	for id := range ids {
-		r.t.Errorf("case %s at the desk is not in the agent's store", id)
-	}
-}
-
-// check looks at every event that the desk holds, and at everything that was ever
-// on the broker.
-func (r *run) check(witness *desktest.Client) {
-	r.t.Helper()
-	_, last, _ := r.outbox()
-	db, err := store.Open(r.t.Context(), r.place)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	defer db.Close()
-	sequences, opened := map[string]bool{}, map[string]string{}
-	count, after := int64(0), int64(0)
-	for {
-		list, err := db.Events(r.t.Context(), store.EventFilter{After: after, Kind: "case", Limit: store.MaxLimit})
-		if err != nil {
-			r.t.Fatal(err)
-		}
-		if len(list) == 0 {
-			break
-		}
-		for _, row := range list {
-			var e topics.Event
-			if err := json.Unmarshal(row.Event, &e); err != nil {
-				r.t.Fatal(err)
-			}
-			if sequences[e.Sequence] {
-				r.t.Errorf("sequence %s twice", e.Sequence)
-			}
-			sequences[e.Sequence] = true
-			if first, ok := opened[e.Subject]; e.Type == "yuanlu.case.opened.v1" {
-				if ok {
-					r.t.Errorf("%s opened twice", e.Subject)
-				}
-				opened[e.Subject] = e.Sequence
-			} else if ok && e.Sequence < first {
-				r.t.Errorf("%s %s before it was opened", e.Subject, e.Type)
-			}
-			count, after = count+1, row.N
-		}
-	}
-	if count != last {
-		r.t.Errorf("the desk has %d case events, the agent told %d", count, last)
-	}
-	if n, err := db.Totals(r.t.Context()); err != nil || n.Quarantined != 0 || n.Incomplete != 0 {
-		r.t.Errorf("%+v %v", n, err)
-	}
-	v, err := topics.NewValidator()
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	for _, h := range witness.Heard() {
-		schema := topics.SchemaOfTopic("yuanlu", h.Topic)
-		if h.Topic == "yuanlu/v1/t-1/dn/ack" {
-			schema = "signed.v1"
-		}
-		if len(h.Payload) == 0 {
-			continue
-		}
-		if err := v.Check(schema, h.Payload); err != nil {
-			r.t.Errorf("%s: %v", h.Topic, err)
-		}
-	}
 }

@@ -50,6 +50,7 @@ func (p *program) servingFlags(f *flag.FlagSet) *serving {
 	text(&s.broker.KeyFile, "key-file", "", "its private key (PEM)", "客户端私钥")
 	text(&s.broker.ServerName, "server-name", "", "name in the broker's certificate; empty: the host of --broker", "服务器证书名称")
 	f.BoolVar(&s.broker.AllowPlaintext, "allow-plaintext", false, p.t("tcp:// also to other hosts", "允许明文连接其他主机"))
+	f.DurationVar(&s.broker.KeepAlive, "keep-alive", 30*time.Second, p.t("the broker must be heard at least so often, 1s to 10m", "心跳间隔"))
 	text(&s.root, "root", "yuanlu", "first levels of every topic", "主题根")
 	text(&s.host, "host", "desk", "whose presence is said on {root}/v1/_host/{host}/state", "后台名称")
 	text(&s.share, "share", "", "`group` of a shared subscription, where several desks run on one PostgreSQL", "共享订阅组")

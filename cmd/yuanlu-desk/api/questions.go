@@ -156,7 +156,10 @@ func (a *API) oneCase(ctx context.Context, q *query) (any, error) {
 func (a *API) events(ctx context.Context, q *query) (any, error) {
 	limit := q.limit()
 	f := store.EventFilter{After: q.n("after"), Terminal: q.text("terminal"), Kind: q.text("kind", "case", "event"), Type: q.text("type"),
-		CaseID: q.text("case_id"), Limit: limit + 1}
+		Stream: q.text("stream"), CaseID: q.text("case_id"), BySequence: q.text("order", "n", "sequence") == "sequence", Limit: limit + 1}
+	if f.BySequence && (f.Terminal == "" || f.Stream == "" || f.Kind == "event") {
+		q.fail("order", "sequence together with terminal and stream only: each stream has an order of its own")
+	}
 	if err := q.done(); err != nil {
 		return nil, err
 	}
@@ -164,7 +167,12 @@ func (a *API) events(ctx context.Context, q *query) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, next := page(q, list, limit, "after", func(e *store.EventRow) string { return number(e.N) })
+	list, next := page(q, list, limit, "after", func(e *store.EventRow) string {
+		if f.BySequence {
+			return number(e.Seq)
+		}
+		return number(e.N)
+	})
 	return map[string]any{"events": list, "next": next}, nil
 }
 

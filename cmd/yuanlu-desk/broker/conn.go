@@ -131,7 +131,7 @@ func (c *Conn) settings(o *Options, password string, conn net.Conn) *paho.Client
 	p.SetAutoAckDisabled(true)
 	p.SetOrderMatters(true) // take only queues, so it never blocks the receive path
 	p.SetKeepAlive(o.KeepAlive)
-	p.SetPingTimeout(10 * time.Second)
+	p.SetPingTimeout(min(o.KeepAlive, 10*time.Second))
 	p.SetConnectTimeout(o.Timeout)
 	p.SetWriteTimeout(writeTime)
 	p.SetDefaultPublishHandler(c.take)

@@ -36,7 +36,7 @@ type Options struct {
 	Persistent  bool
 	WillTopic   string
 	WillPayload []byte
-	KeepAlive   time.Duration // 0: 30 s
+	KeepAlive   time.Duration // 1 s to 10 min; 0: 30 s
 	Timeout     time.Duration // of connecting and of every answer; 0: 15 s
 }
 
@@ -54,6 +54,9 @@ func (o *Options) Check() error {
 	}
 	if (o.CertFile == "") != (o.KeyFile == "") {
 		return fmt.Errorf("%w: certificate and key belong together: give both or none", ErrOptions)
+	}
+	if k := o.KeepAlive; k != 0 && (k < time.Second || k > 10*time.Minute) {
+		return fmt.Errorf("%w: keep-alive %s; it must be 1s to 10m", ErrOptions, k)
 	}
 	return nil
 }

@@ -24,6 +24,8 @@ type Cluster struct {
 	start func() (string, error)
 	stop  func()
 	next  atomic.Int64
+	dir   string // of its socket
+	port  int
 }
 
 // NewCluster prepares a cluster; Close ends it. The driver "pgx" must be linked in.
@@ -49,6 +51,19 @@ var errNone = errors.New("PostgreSQL is not installed (Debian: postgresql)")
 // is skipped, and says why; with YUANLU_SOAK=1 it fails. Not for parallel tests.
 func (c *Cluster) Database(t testing.TB) string {
 	t.Helper()
+	url, name := c.database(t)
+	return url + "/" + name
+}
+
+// Socket is Database, reached through a socket in the file system.
+func (c *Cluster) Socket(t testing.TB) string {
+	t.Helper()
+	_, name := c.database(t)
+	return "postgres://desk@/" + name + "?host=" + c.dir + "&port=" + strconv.Itoa(c.port)
+}
+
+func (c *Cluster) database(t testing.TB) (url, name string) {
+	t.Helper()
 	url, err := c.start()
 	if errors.Is(err, errNone) && os.Getenv("YUANLU_SOAK") == "" {
 		t.Skip(err)
@@ -61,11 +76,11 @@ func (c *Cluster) Database(t testing.TB) string {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	name := fmt.Sprintf("desk%d", c.next.Add(1))
+	name = fmt.Sprintf("desk%d", c.next.Add(1))
 	if _, err := db.Exec("CREATE DATABASE " + name); err != nil {
 		t.Fatal(err)
 	}
-	return url + "/" + name
+	return url, name
 }
 
 // Close ends the cluster and removes its files.
@@ -99,6 +114,7 @@ func (c *Cluster) run() (string, error) {
 		return "", err
 	}
 	port := l.Addr().(*net.TCPAddr).Port
+	c.dir, c.port = dir, port
 	if err := l.Close(); err != nil {
 		return "", err
 	}

@@ -16,7 +16,8 @@ const MaxLimit = 500
 type EventRow struct {
 	N        int64           `json:"n"`
 	Terminal string          `json:"terminal"`
-	Kind     string          `json:"kind"` // case or event
+	Kind     string          `json:"kind"`              // case or event
+	Seq      int64           `json:"sequence,omitzero"` // of a case event
 	Received time.Time       `json:"received"`
 	Future   bool            `json:"future,omitzero"` // of a version this desk does not know
 	Event    json.RawMessage `json:"event"`           // CloudEvents, as it came first
@@ -24,12 +25,16 @@ type EventRow struct {
 
 // EventFilter picks events; zero members do not restrict.
 type EventFilter struct {
-	After    int64 // n greater than this, ascending
-	Terminal string
-	Kind     string
-	Type     string
-	CaseID   string
-	Limit    int // 1 to MaxLimit, 0: 100
+	After  int64 // n greater than this, ascending; BySequence: sequence
+	Stream string
+	// BySequence gives them in the order of their sequence; only for one stream of
+	// one terminal, whose case events these are.
+	BySequence bool
+	Terminal   string
+	Kind       string
+	Type       string
+	CaseID     string
+	Limit      int // 1 to MaxLimit, 0: 100
 }
 
 // where collects conditions.
@@ -66,13 +71,20 @@ func limitOf(n int) int {
 // Events gives events in the order of n.
 func (s *Store) Events(ctx context.Context, f EventFilter) (list []EventRow, err error) {
 	w := &where{}
-	w.add("n > ?", f.After)
+	order := "n"
+	if f.BySequence {
+		order = "seq, n"
+		w.add("seq > ?", f.After)
+	} else {
+		w.add("n > ?", f.After)
+	}
 	w.text("terminal", f.Terminal)
+	w.text("stream", f.Stream)
 	w.text("kind", f.Kind)
 	w.text("type", f.Type)
 	w.text("case_id", f.CaseID)
 	err = s.read(ctx, func(t *tx) error {
-		list, err = t.events(w.String()+" ORDER BY n LIMIT ?", append(w.args, limitOf(f.Limit)))
+		list, err = t.events(w.String()+" ORDER BY "+order+" LIMIT ?", append(w.args, limitOf(f.Limit)))
 		return err
 	})
 	return list, err
@@ -80,12 +92,12 @@ func (s *Store) Events(ctx context.Context, f EventFilter) (list []EventRow, err
 
 func (t *tx) events(rest string, args []any) (list []EventRow, err error) {
 	list = []EventRow{}
-	err = t.rows(`SELECT n, terminal, kind, received, future, payload FROM event`+rest, args, func(r *sql.Rows) error {
+	err = t.rows(`SELECT n, terminal, kind, seq, received, future, payload FROM event`+rest, args, func(r *sql.Rows) error {
 		var e EventRow
 		var received int64
 		var future int
 		var payload string
-		if err := r.Scan(&e.N, &e.Terminal, &e.Kind, &received, &future, &payload); err != nil {
+		if err := r.Scan(&e.N, &e.Terminal, &e.Kind, &e.Seq, &received, &future, &payload); err != nil {
 			return err
 		}
 		e.Received, e.Future, e.Event = timeOf(received), future != 0, json.RawMessage(payload)
