@@ -29,6 +29,7 @@ type rule struct {
 	props      map[string]property
 	required   []string
 	additional *rule // of members without a property; nil: anything
+	closed     bool  // there may be no member without a property
 	items      *rule
 	enum       []string // raw JSON of the allowed scalars; nil: any
 	pattern    *regexp.Regexp
@@ -186,7 +187,10 @@ func (c *compiler) compileParts(r *rule, s *rawSchema, doc, path string) error {
 	if len(s.Required) > 64 {
 		return fmt.Errorf("topics: schema %s#%s: more than 64 required members", doc, path)
 	}
-	if s.Additional != nil {
+	switch {
+	case string(s.Additional) == "false":
+		r.closed = true
+	case s.Additional != nil:
 		if r.additional, err = c.compile(doc, path+"/additionalProperties", s.Additional); err != nil {
 			return err
 		}
@@ -204,6 +208,17 @@ func (c *compiler) compileParts(r *rule, s *rawSchema, doc, path string) error {
 		r.anyOf = append(r.anyOf, sub)
 	}
 	return nil
+}
+
+// kindNames says which types there may be.
+func kindNames(k kind) string {
+	var names []string
+	for i, name := range []string{"null", "a boolean", "an integer", "a number", "a string", "a list", "an object"} {
+		if k&(1<<i) != 0 && (name != "an integer" || k&kindNumber == 0) {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, " or ")
 }
 
 func compileType(raw json.RawMessage) (kind, error) {

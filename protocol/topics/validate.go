@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math/big"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -148,7 +150,7 @@ func (w *walker) allowed(r *rule, k kind, name string) bool {
 	if r == nil || r.kinds&k != 0 {
 		return true
 	}
-	return w.fail(name, "another type")
+	return w.fail(name, kindNames(r.kinds))
 }
 
 func (w *walker) oneOf(r *rule, raw string) bool {
@@ -286,6 +288,9 @@ func (w *walker) object(r *rule, depth int) bool {
 		if r != nil {
 			p, known := r.props[string(name)]
 			if sub = p.rule; !known {
+				if r.closed {
+					return w.stranger(r, name)
+				}
 				sub = r.additional
 			}
 			if p.required > 0 {
@@ -307,6 +312,19 @@ func (w *walker) object(r *rule, depth int) bool {
 		}
 	}
 	return true
+}
+
+// stranger refuses a member that the schema does not have. Its name is said where it
+// cannot be anything but a word.
+func (w *walker) stranger(r *rule, name []byte) bool {
+	said := "an unknown member"
+	if len(name) <= 32 && strings.Trim(string(name), "abcdefghijklmnopqrstuvwxyz_-") == "" && len(name) > 0 {
+		said = "unknown member " + string(name)
+	}
+	if len(r.props) == 0 {
+		return w.fail(said, "no members")
+	}
+	return w.fail(said, "one of "+strings.Join(slices.Sorted(maps.Keys(r.props)), ", "))
 }
 
 // step is the pointer step of a member; a name that no schema of ours has is
