@@ -19,6 +19,7 @@ func runDemo(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.
 	f.BoolVar(&o.Keep, "keep", false, "keep the directory with configurations, logs, stores and the truth")
 	f.Uint64Var(&o.Seed, "seed", 1, "the same seed gives the same customers")
 	f.BoolVar(&o.JSON, "json", false, "cases and table as JSON Lines")
+	f.DurationVar(&o.Limit, "limit", 0, "end after so long, whatever has come; 0: 58s")
 	if err := parse(f, args); err != nil {
 		return err
 	}

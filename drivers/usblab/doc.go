@@ -1,9 +1,9 @@
 // Package usblab runs programs on a Linux that has USB, for tests on machines
 // whose kernel has none: a virtual machine (qemu, no /dev/kvm needed) with
 // Debian's kernel, an initramfs made on the spot, and the USB/IP host controller
-// vhci-hcd, to which Attach joins devices that a USB/IP server offers. Everything
-// between the program and that server is the real thing: libusb, usbfs, usbcore,
-// cdc-acm, the tty layer.
+// vhci-hcd, to which a USB/IP server's devices are attached. Everything between the
+// program and that server is the real thing: libusb, usbfs, usbcore, cdc-acm, the tty
+// layer.
 //
 // A test gives Boot its binaries and a script and gets the script's output and
 // exit status:
@@ -19,8 +19,8 @@
 // a loopback and a network card by which the host's loopback is 10.0.2.2, and a
 // devtmpfs without udev. A script attaches a device of the host's server with
 // "usbip attach -r 10.0.2.2 -b 1-1" if Files brings /usr/sbin/usbip along (Debian
-// package usbip), or by a program of the test's own that calls
-// Attach("10.0.2.2:3240", "1-1"): the test binary itself will do, as here.
+// package usbip, see Tool), or by a program of the test's own that calls
+// firmware-sim/usbip.Attach: the test binary itself will do, as here.
 //
 // The package's own test is also its example: it boots itself, and in the guest
 // runs the suite of drivers/drivertest against usbport and serialport.

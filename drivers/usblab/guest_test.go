@@ -66,7 +66,7 @@ func (b *bench) plug(t *testing.T, cfg usbip.Config) *plugged {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Attach(b.server.Addr(), id); err != nil {
+	if _, err := usbip.Attach(b.server.Addr(), id); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = d.Close() })
@@ -390,7 +390,7 @@ func TestGuestAgainstHost(t *testing.T) {
 	if server == "" {
 		t.Skip("no server outside")
 	}
-	if _, err := Attach(server, "1-1"); err != nil {
+	if _, err := usbip.Attach(server, "1-1"); err != nil {
 		t.Fatal(err)
 	}
 	c := usbport.Config{VendorID: 0x1209, ProductID: 0x5053, Serial: "HOST"}

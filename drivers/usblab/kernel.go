@@ -49,7 +49,11 @@ func Prepare(ctx context.Context) (Kernel, error) {
 	if k, err := find(dir); err == nil {
 		return k, nil
 	}
-	if err := download(ctx, dir); err != nil {
+	pkg, err := imagePackage(ctx)
+	if err != nil {
+		return Kernel{}, err
+	}
+	if err := download(ctx, dir, pkg, unpacked); err != nil {
 		return Kernel{}, err
 	}
 	return find(dir)
@@ -66,7 +70,7 @@ func cacheDir() (string, error) {
 		candidates = append(candidates, "/var/cache/yuanlu-lab")
 	}
 	for _, dir := range candidates {
-		if _, err := os.Stat(filepath.Join(dir, "x", "boot")); err == nil {
+		if _, err := os.Stat(filepath.Join(dir, unpacked, "boot")); err == nil {
 			return dir, nil // one that is filled already
 		}
 	}
@@ -78,13 +82,36 @@ func cacheDir() (string, error) {
 	return "", fmt.Errorf("%w: no cache folder can be made in %s", ErrUnavailable, strings.Join(candidates, " or "))
 }
 
-// download fetches the image package and unpacks it beside its final place, so
-// that a broken download never looks like a kernel.
-func download(ctx context.Context, dir string) error {
-	pkg, err := imagePackage(ctx)
-	if err != nil {
-		return err
+// unpacked is the folder of the cache that has the kernel's package, toolFolder that
+// of the package usbip.
+const (
+	unpacked   = "x"
+	toolFolder = "usbip"
+)
+
+// Tool gives Debian's program usbip, which attaches devices: this machine's own, else
+// the one of its package, downloaded and unpacked into the cache. In a guest it needs
+// the shared libraries that Options.Files brings along, and nothing else. Errors are
+// ErrUnavailable or ctx's.
+func Tool(ctx context.Context) (string, error) {
+	const installed = "/usr/sbin/usbip"
+	if _, err := os.Stat(installed); err == nil {
+		return installed, nil
 	}
+	dir, err := cacheDir()
+	if err != nil {
+		return "", err
+	}
+	program := filepath.Join(dir, toolFolder, installed)
+	if _, err := os.Stat(program); err == nil {
+		return program, nil
+	}
+	return program, download(ctx, dir, "usbip", toolFolder)
+}
+
+// download fetches a package and unpacks it beside its final place, a folder of dir,
+// so that a broken download never looks like a whole one.
+func download(ctx context.Context, dir, pkg, folder string) error {
 	tmp, err := os.MkdirTemp(dir, "get-")
 	if err != nil {
 		return fmt.Errorf("%w: %v", ErrUnavailable, err)
@@ -103,7 +130,7 @@ func download(ctx context.Context, dir string) error {
 	if _, err := command(ctx, tmp, "dpkg-deb", "-x", debs[0], "x"); err != nil {
 		return err
 	}
-	if err := os.Rename(filepath.Join(tmp, "x"), filepath.Join(dir, "x")); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := os.Rename(filepath.Join(tmp, "x"), filepath.Join(dir, folder)); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("%w: %v", ErrUnavailable, err)
 	}
 	return nil
@@ -137,7 +164,7 @@ func command(ctx context.Context, dir, name string, args ...string) (string, err
 
 // find looks for an unpacked image and orders its modules.
 func find(dir string) (Kernel, error) {
-	images, err := filepath.Glob(filepath.Join(dir, "x", "boot", "vmlinuz-*"))
+	images, err := filepath.Glob(filepath.Join(dir, unpacked, "boot", "vmlinuz-*"))
 	if err != nil || len(images) == 0 {
 		return Kernel{}, fmt.Errorf("%w: no kernel in %s", ErrUnavailable, dir)
 	}
@@ -145,7 +172,7 @@ func find(dir string) (Kernel, error) {
 	version := strings.TrimPrefix(filepath.Base(image), "vmlinuz-")
 	files := map[string]string{}
 	for _, lib := range []string{"lib", "usr/lib"} {
-		root := filepath.Join(dir, "x", lib, "modules", version)
+		root := filepath.Join(dir, unpacked, lib, "modules", version)
 		_ = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 			if err == nil && strings.HasSuffix(path, ".ko") {
 				files[moduleName(path)] = path

@@ -38,9 +38,15 @@ type station struct {
 	exited chan error
 	log    string
 
-	mu   sync.Mutex
-	said []scenario.Entry
+	mu      sync.Mutex
+	said    []scenario.Entry
+	slow    int           // frames that took longer than usualSilence from first byte to last
+	longest time.Duration // the longest of them
 }
+
+// usualSilence is how long a silence inside a frame may be before an agent gives the frame up, unless it is told
+// otherwise (contract/wires.md). A terminal never is so long silent; a machine that stands still makes it so.
+const usualSilence = 500 * time.Millisecond
 
 // crew is all stations.
 type crew struct{ stations []*station }
@@ -130,7 +136,7 @@ func (s *station) plug(ctx context.Context, agent, id string) (port string, err 
 			return "", err
 		}
 		server, bus, _ := strings.Cut(s.socket.Place(), " busid ")
-		if err := usbip.Attach(server, bus); err == nil {
+		if _, err := usbip.Attach(server, bus); err == nil {
 			s.port = "usb:1209:5053:" + serial
 			return s.port, nil
 		}
@@ -191,11 +197,7 @@ func (s *station) play(all context.Context) error {
 	p, err := terminal.NewPlayer(terminal.PlayerOptions{Terminal: s.term, Model: s.model, Source: s.source,
 		Socket: s.socket, Journal: s.journal, Faults: wire.Faults{Split: 0.2}, Seed: s.seed,
 		Every: playFor / time.Duration(s.source.Len()*3/2), Wait: true,
-		Said: func(e *scenario.Entry, _ terminal.Outcome) {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			s.said = append(s.said, *e)
-		}})
+		Said: s.hasSaid})
 	if err != nil {
 		return err
 	}
@@ -210,6 +212,27 @@ func (s *station) play(all context.Context) error {
 		<-ended
 		return fmt.Errorf("the agent of %s ended by itself: %w", s.name, cmp.Or(err, errors.New("without an error")))
 	}
+}
+
+func (s *station) hasSaid(e *scenario.Entry, how terminal.Outcome) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.said = append(s.said, *e)
+	if how.Took >= usualSilence {
+		s.slow++
+		s.longest = max(s.longest, how.Took)
+	}
+}
+
+// stalls says how this machine has held up the terminal's frames, "" if it has not.
+func (s *station) stalls() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.slow == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s: this machine stood still inside %d frames, for %v at most", s.model, s.slow,
+		s.longest.Round(time.Millisecond))
 }
 
 // ledger is what the terminal did so far.

@@ -75,6 +75,9 @@ func compare(c *crew, desk *backOffice) *result {
 			r.one(&l, &e, desk.cases[keyOf(&e)])
 		}
 		r.lines = append(r.lines, l)
+		if note := s.stalls(); note != "" {
+			r.notes = append(r.notes, note)
+		}
 	}
 	for key, e := range desk.cases {
 		if !known[key] {

@@ -36,9 +36,10 @@ type PlayerOptions struct {
 
 // Outcome tells what became of an entry on the line.
 type Outcome struct {
-	Whole     int  // how many times its last frame stands whole on the line
-	Confirmed bool // smart: the agent confirmed it
-	Unheard   bool // nobody had the line open
+	Whole     int           // how many times its last frame stands whole on the line
+	Confirmed bool          // smart: the agent confirmed it
+	Unheard   bool          // nobody had the line open
+	Took      time.Duration // the longest that one of its frames took from first byte to last
 }
 
 // Player plays one terminal on one line.
@@ -183,7 +184,7 @@ func (p *Player) utter(ctx context.Context, e *scenario.Entry) error {
 		if err != nil || again {
 			return err
 		}
-		out.Whole = sent.Whole
+		out.Whole, out.Took = sent.Whole, max(out.Took, sent.Took)
 		if err := p.rest(ctx, p.o.Every); err != nil {
 			return err
 		}

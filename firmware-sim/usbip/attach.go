@@ -17,6 +17,9 @@ import (
 // controller is the virtual host controller of Linux, module vhci-hcd.
 const controller = "/sys/devices/platform/vhci_hcd.0"
 
+// attachAgain is how long to wait before a port is looked for again.
+const attachAgain = 20 * time.Millisecond
+
 // ErrNoHost: this machine cannot take devices over: no vhci-hcd, or no permission.
 var ErrNoHost = errors.New("usbip: no virtual host controller here")
 
@@ -30,37 +33,49 @@ func CanAttach() bool {
 	return f.Close() == nil
 }
 
-// Attach has this machine's kernel take over a device of a server, as the program
-// usbip does: asks for it and hands the connection to the kernel, which finds the
-// device a moment later and keeps it until the plug is pulled. Errors: ErrNoHost,
-// those of the connection.
-func Attach(server, busID string) error {
+// Attach has this machine's kernel take over a device of a server (host:port), as
+// "usbip attach -r HOST -b BUSID" does: asks for it and hands the connection to the
+// kernel, which finds the device a moment later and keeps it until the plug is
+// pulled. It gives the port of the virtual controller, waiting for a free one at most
+// ten seconds. Errors: ErrNoHost, those of the connection. Safe for concurrent use.
+func Attach(server, busID string) (port int, err error) {
 	if !CanAttach() {
-		return ErrNoHost
+		return 0, ErrNoHost
 	}
+	if port, err = attach(server, busID); err != nil {
+		return 0, fmt.Errorf("usbip: attach %s: %w", busID, err)
+	}
+	return port, nil
+}
+
+func attach(server, busID string) (int, error) {
 	conn, err := net.DialTimeout("tcp", server, patience)
 	if err != nil {
-		return fmt.Errorf("usbip: attach %s: %w", busID, err)
+		return 0, err
 	}
 	defer conn.Close()
 	speed, number, err := ask(conn, busID)
 	if err != nil {
-		return fmt.Errorf("usbip: attach %s: %w", busID, err)
+		return 0, err
 	}
 	file, err := conn.(*net.TCPConn).File()
 	if err != nil {
-		return fmt.Errorf("usbip: attach %s: %w", busID, err)
+		return 0, err
 	}
 	defer file.Close()
-	port, err := freePort()
-	if err == nil {
-		line := fmt.Sprintf("%d %d %d %d", port, file.Fd(), number, speed)
-		err = os.WriteFile(filepath.Join(controller, "attach"), []byte(line), 0o200)
+	// Several may look for a free port at once; the kernel refuses the slower.
+	tick := time.NewTicker(attachAgain)
+	defer tick.Stop()
+	for end := time.Now().Add(patience); ; <-tick.C {
+		port, err := freePort()
+		if err == nil {
+			line := fmt.Sprintf("%d %d %d %d", port, file.Fd(), number, speed)
+			err = os.WriteFile(filepath.Join(controller, "attach"), []byte(line), 0o200)
+		}
+		if err == nil || time.Now().After(end) {
+			return port, err
+		}
 	}
-	if err != nil {
-		return fmt.Errorf("usbip: attach %s: %w", busID, err)
-	}
-	return nil
 }
 
 // ask imports a device and gives its speed and number.

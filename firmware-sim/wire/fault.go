@@ -79,9 +79,10 @@ func (f *Faults) set(one string) error {
 
 // Sent tells what became of one frame on the line.
 type Sent struct {
-	Whole   int  // how many times the frame stands on the line undamaged
-	Damaged bool // it stands there damaged at least once
-	Held    bool // it waits to be written together with the next one
+	Whole   int           // how many times the frame stands on the line undamaged
+	Damaged bool          // it stands there damaged at least once
+	Held    bool          // it waits to be written together with the next one
+	Took    time.Duration // from its first byte to its last: a reader gives up what is silent for too long
 }
 
 // Faulty writes frames to a line as a bad line would carry them. It is seeded: the same seed, faults and frames give
@@ -163,7 +164,10 @@ func (y *Faulty) Send(frame []byte) (Sent, error) {
 	}
 	out = append(y.held, out...)
 	y.held = nil
-	return s, y.pieces(out)
+	begin := time.Now()
+	err := y.pieces(out)
+	s.Took = time.Since(begin)
+	return s, err
 }
 
 // Flush writes what was held to be merged with a next frame that does not come.

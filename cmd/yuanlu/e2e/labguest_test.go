@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"time"
 
-	"yuanlu/drivers/usblab"
+	"yuanlu/firmware-sim/usbip"
 )
 
 // labHostEnv marks this program as the one that runs in the lab's guest; its value
@@ -107,12 +107,12 @@ func (g *guest) start() error {
 
 // attach takes a device over. One that was pulled out again meanwhile is no error.
 func (g *guest) attach(server, bus string) {
-	a, err := usblab.Attach(server, bus)
+	port, err := usbip.Attach(server, bus)
 	if err != nil {
 		fmt.Println("guest:", err)
 		return
 	}
-	fmt.Printf("guest: %s %s %s is at port %d\n", time.Now().Format("15:04:05.000"), server, bus, a.Port)
+	fmt.Printf("guest: %s %s %s is at port %d\n", time.Now().Format("15:04:05.000"), server, bus, port)
 }
 
 // stop ends the agent as a service manager does and hands over what it leaves.
