@@ -265,37 +265,18 @@ func startWith(t *testing.T, fake *brokertest.Fake, dial func(context.Context, s
 			if fake != nil {
 				fake.CloseAll()
 				fake.Wait()
-				checkSchemas(t, fake.Published())
+				checkAll(t, fake)
 			}
 		})
 	}
 	return g
 }
 
-// checkSchemas validates everything a broker has seen, and its flags.
-func checkSchemas(t *testing.T, all []brokertest.FakePublished) {
+// checkAll checks everything a broker has seen, its flags and rule 2.
+func checkAll(t *testing.T, f *brokertest.Fake) {
 	t.Helper()
-	v, err := topics.NewValidator()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, p := range all {
-		schema := topics.SchemaOfTopic(root, p.Topic)
-		if schema == "" {
-			t.Errorf("published on %s, which is no topic of ours", p.Topic)
-			continue
-		}
-		for _, c := range topics.Channels() {
-			if c.Schema == schema && (c.QoS != p.QoS || c.Retain != p.Retain) {
-				t.Errorf("%s: QoS %d retain %v, want %d %v", p.Topic, p.QoS, p.Retain, c.QoS, c.Retain)
-			}
-		}
-		if len(p.Payload) == 0 && p.Retain {
-			continue
-		}
-		if err := v.Check(schema, p.Payload); err != nil {
-			t.Errorf("%s: %v\n%s", p.Topic, err, p.Payload)
-		}
+	f.Check(t)
+	for _, p := range f.Published() {
 		if p.InFlight > 16 {
 			t.Errorf("%s: %d in flight, want at most 16", p.Topic, p.InFlight)
 		}

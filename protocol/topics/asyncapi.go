@@ -12,8 +12,10 @@ import (
 type object = map[string]any
 
 // AsyncAPI gives the AsyncAPI 3.0 document of the topics as JSON, made from
-// Channels and Schemas, as the terminal sees it: it sends what goes up and
-// receives what comes down. root stands in the addresses as given.
+// Channels, Schemas and Example, as the terminal sees it: it sends what goes up and
+// receives what comes down. root stands in the addresses as given. Inside the
+// document schemas refer to each other by their place in it; the id of each
+// stands in x-schema-id.
 func AsyncAPI(root, version string) ([]byte, error) {
 	if err := checkRoot(root); err != nil {
 		return nil, err
@@ -28,14 +30,19 @@ func AsyncAPI(root, version string) ([]byte, error) {
 		if err := json.Unmarshal(s.JSON, &body); err != nil {
 			return nil, fmt.Errorf("topics: schema %s: %w", s.Name, err)
 		}
-		components[s.Name] = object{"schemaFormat": "application/schema+json;version=draft-2020-12", "schema": body}
+		components[s.Name] = object{"schemaFormat": "application/schema+json;version=draft-2020-12", "schema": embedded(s.Name, body)}
 	}
-	channels, operations, messages := object{}, object{}, object{}
+	channels, operations := object{}, object{}
+	messages := object{signedMessage: object{"name": signedMessage, "title": "Any dn payload where the terminal has keys of its back office",
+		"contentType": "application/json", "payload": object{"$ref": "#/components/schemas/signed.v1"}}}
 	for _, c := range Channels() {
-		messages[c.Name] = message(c)
+		if messages[c.Name], err = message(c); err != nil {
+			return nil, err
+		}
 		channels[c.Name] = channel(root, c)
 		operations[operationName(c)] = operation(c)
 	}
+	addCommands(channels, operations, messages)
 	doc := object{
 		"asyncapi": "3.0.0",
 		"info": object{
@@ -55,13 +62,55 @@ func AsyncAPI(root, version string) ([]byte, error) {
 	return append(b, '\n'), nil
 }
 
-func message(c Channel) object {
+// signedMessage is the other form of every message that comes down.
+const signedMessage = "signed"
+
+// embedded makes of a schema that stands alone one that stands in the document.
+func embedded(name string, schema object) object {
+	schema["x-schema-id"] = schema["$id"]
+	delete(schema, "$id") // references would be relative to it
+	delete(schema, "$schema")
+	place := "#/components/schemas/" + name + "/schema"
+	var walk func(any)
+	walk = func(x any) {
+		switch x := x.(type) {
+		case object:
+			if ref, ok := x["$ref"].(string); ok {
+				if other, ok := strings.CutPrefix(ref, SchemaURN("")); ok {
+					x["$ref"] = "#/components/schemas/" + other + "/schema"
+				} else {
+					x["$ref"] = place + strings.TrimPrefix(ref, "#")
+				}
+			}
+			for _, y := range x {
+				walk(y)
+			}
+		case []any:
+			for _, y := range x {
+				walk(y)
+			}
+		}
+	}
+	walk(schema)
+	return schema
+}
+
+func message(c Channel) (object, error) {
 	contentType := "application/json"
 	if c.Name == "case" || c.Name == "event" {
 		contentType = "application/cloudevents+json"
 	}
+	example, err := Example(c.Name)
+	if err != nil {
+		return nil, err
+	}
+	var payload object
+	if err := json.Unmarshal(example, &payload); err != nil {
+		return nil, fmt.Errorf("topics: example %s: %w", c.Name, err)
+	}
 	return object{"name": c.Name, "title": c.Summary, "contentType": contentType,
-		"payload": object{"$ref": "#/components/schemas/" + c.Schema}}
+		"payload":  object{"$ref": "#/components/schemas/" + c.Schema},
+		"examples": []any{object{"name": c.Name, "payload": payload}}}, nil
 }
 
 var parameter = regexp.MustCompile(`\{([a-z]+)\}`)
@@ -75,8 +124,45 @@ func channel(root string, c Channel) object {
 	for _, m := range parameter.FindAllStringSubmatch(address, -1) {
 		params[m[1]] = object{"description": "[a-z0-9-]{1,64}"}
 	}
-	return object{"address": address, "title": c.Summary, "parameters": params,
-		"messages": object{c.Name: object{"$ref": "#/components/messages/" + c.Name}}}
+	messages := object{c.Name: object{"$ref": "#/components/messages/" + c.Name}}
+	if c.Direction == DownTo {
+		messages[signedMessage] = object{"$ref": "#/components/messages/" + signedMessage}
+	}
+	return object{"address": address, "title": c.Summary, "parameters": params, "messages": messages}
+}
+
+// addCommands describes each command: its message with its args, its answer with its
+// data, and the operation that ties them. Any of the messages of its channel may come.
+func addCommands(channels, operations, messages object) {
+	for _, c := range Commands() {
+		cmd, rsp := "cmd"+camel(c.Name), "rsp"+camel(c.Name)
+		messages[cmd] = object{"name": cmd, "title": c.Summary, "contentType": "application/json", "payload": with("cmd.v1", "args", c.ArgsSchema())}
+		messages[rsp] = object{"name": rsp, "title": "Answer ok to " + c.Name, "contentType": "application/json", "payload": with("rsp.v1", "data", c.DataSchema())}
+		for channel, message := range map[string]string{"cmd": cmd, "rsp": rsp} {
+			if ch, ok := channels[channel].(object); ok {
+				if all, ok := ch["messages"].(object); ok {
+					all[message] = object{"$ref": "#/components/messages/" + message}
+				}
+			}
+		}
+		op := object{"action": "receive", "summary": c.Summary,
+			"channel":  object{"$ref": "#/channels/cmd"},
+			"messages": []any{object{"$ref": "#/channels/cmd/messages/" + cmd}},
+			"reply": object{"channel": object{"$ref": "#/channels/rsp"},
+				"messages": []any{object{"$ref": "#/channels/rsp/messages/" + rsp}, object{"$ref": "#/channels/rsp/messages/rsp"}}},
+			"bindings": object{"mqtt": object{"qos": 1, "retain": false, "bindingVersion": "0.2.0"}}}
+		if c.Long {
+			op["description"] = "Says progress, with data as " + ProgressSchema + "."
+		}
+		operations["receiveCmd"+camel(c.Name)] = op
+	}
+}
+
+// with is the schema of a payload of which one member has a schema of its own.
+func with(base, member, schema string) object {
+	ref := func(name string) object { return object{"$ref": "#/components/schemas/" + name + "/schema"} }
+	return object{"schemaFormat": "application/schema+json;version=draft-2020-12",
+		"schema": object{"allOf": []any{ref(base), object{"properties": object{member: ref(schema)}}}}}
 }
 
 func operationName(c Channel) string {
@@ -92,9 +178,11 @@ func operation(c Channel) object {
 	if c.Direction == Up {
 		action = "send"
 	}
-	op := object{"action": action, "summary": c.Summary,
-		"channel":  object{"$ref": "#/channels/" + c.Name},
-		"messages": []any{object{"$ref": "#/channels/" + c.Name + "/messages/" + c.Name}},
+	messages := []any{object{"$ref": "#/channels/" + c.Name + "/messages/" + c.Name}}
+	if c.Direction == DownTo {
+		messages = append(messages, object{"$ref": "#/channels/" + c.Name + "/messages/" + signedMessage})
+	}
+	op := object{"action": action, "summary": c.Summary, "channel": object{"$ref": "#/channels/" + c.Name}, "messages": messages,
 		"bindings": object{"mqtt": object{"qos": int(c.QoS), "retain": c.Retain, "bindingVersion": "0.2.0"}}}
 	if c.Name == "cmd" {
 		op["reply"] = object{"channel": object{"$ref": "#/channels/rsp"},

@@ -10,6 +10,9 @@ import (
 //go:embed schema/*.json
 var schemaFiles embed.FS
 
+//go:embed example/*.json
+var exampleFiles embed.FS
+
 // SchemaDoc is one JSON Schema as it is shipped.
 type SchemaDoc struct {
 	Name string // "case-event.v1"; the $id is SchemaURN(Name)
@@ -32,6 +35,17 @@ func Schemas() ([]SchemaDoc, error) {
 		docs = append(docs, SchemaDoc{Name: strings.TrimSuffix(e.Name(), ".json"), JSON: b})
 	}
 	return docs, nil
+}
+
+// Example gives one payload of the channel with this Name, as a terminal or a back
+// office says it. The error means that there is no such channel; a test rules out
+// that one lacks its example.
+func Example(channel string) ([]byte, error) {
+	b, err := exampleFiles.ReadFile("example/" + channel + ".json")
+	if err != nil {
+		return nil, fmt.Errorf("topics: example: %w", err)
+	}
+	return b, nil
 }
 
 // SchemaIDs gives the ids of the payloads that an agent of this version sends,

@@ -188,10 +188,10 @@ func TestCheckSaysWhere(t *testing.T) {
 		{"state.v1", `{"v":1,"state":"online"}`, "", "it"},
 		{"state.v1", `{"v":2,"state":"online","session":"s"}`, "/v", "one of [1]"},
 		{"state.v1", `{"v":1,"state":"up","session":"s"}`, "/state", ""},
-		{"state.v1", `[]`, "", "another type"},
+		{"state.v1", `[]`, "", "an object"},
 		{"state.v1", `{`, "", "JSON in UTF-8"},
 		{"state.v1", "{\"v\":1,\"state\":\"online\",\"session\":\"\xff\"}", "", "JSON in UTF-8"},
-		{"host-state.v1", `{"online":true,"timestamp":1.5}`, "/timestamp", "another type"},
+		{"host-state.v1", `{"online":true,"timestamp":1.5}`, "/timestamp", "an integer"},
 		{"host-state.v1", `{"online":true,"timestamp":-1}`, "/timestamp", "at least 0"},
 		{"cmd.v1", `{"id":"a b","ts":"2026-01-01T00:00:00Z","ttl_s":1}`, "/id", ""},
 		{"cmd.v1", `{"id":"a","ts":"yesterday","ttl_s":1}`, "/ts", "an RFC 3339 time"},
@@ -204,6 +204,9 @@ func TestCheckSaysWhere(t *testing.T) {
 		{"case-event.v1", strings.Replace(event, "01J9ABCDEFGHJKMNPQRSTVWXYZ\",\"severity", "x\",\"severity", 1), "/data/case_id", ""},
 		{"case-event.v1", strings.Replace(event, `"found_by":"rrn"`, `"found_by":"luck"`, 1), "/data/verdict/original/found_by", ""},
 		{"case-event.v1", strings.Replace(event, `"sequence":"0000`, `"sequence":"`, 1), "/sequence", ""},
+		{"cmd-args.log-level.v1", `{"level":"debug","levle":1}`, "", "one of for_s, level"},
+		{"cmd-args.log-level.v1", `{"level":"loud"}`, "/level", `one of ["debug" "info" "warn" "error"]`},
+		{"cmd-args.ping.v1", `{"x":1}`, "", "no members"},
 		{"nothing.v1", `{}`, "", "one of Schemas"},
 		{"event-data.v1", strings.Repeat(`{"a":`, 100) + "1" + strings.Repeat("}", 100), strings.Repeat("/*", 65), ""},
 	} {
@@ -227,6 +230,10 @@ func TestSchemasCompileAndAreUsed(t *testing.T) {
 	used := map[string]bool{"signed.v1": true}
 	for _, c := range Channels() {
 		used[c.Schema] = true
+	}
+	used[ProgressSchema] = true
+	for _, c := range Commands() {
+		used[c.ArgsSchema()], used[c.DataSchema()] = true, true
 	}
 	for _, d := range docs {
 		if !used[d.Name] && !strings.HasPrefix(d.Name, "case.") && d.Name != "event-data.v1" {
@@ -281,11 +288,13 @@ func TestAsyncAPIIsTheTable(t *testing.T) {
 	walk = func(x any) {
 		switch x := x.(type) {
 		case map[string]any:
-			if ref, ok := x["$ref"].(string); ok && strings.HasPrefix(ref, "#/co") || ok && strings.HasPrefix(ref, "#/ch") {
-				refs++
-				if !resolves(doc, ref) {
-					t.Errorf("$ref %s leads nowhere", ref)
+			if ref, ok := x["$ref"].(string); ok {
+				if refs++; !strings.HasPrefix(ref, "#/") || !resolves(doc, ref) {
+					t.Errorf("$ref %s leads nowhere in the document", ref)
 				}
+			}
+			if _, ok := x["$id"]; ok {
+				t.Error("a schema has an $id: references in it would be relative to that")
 			}
 			for _, y := range x {
 				walk(y)
@@ -297,11 +306,70 @@ func TestAsyncAPIIsTheTable(t *testing.T) {
 		}
 	}
 	walk(doc)
-	if want := 4*len(Channels()) + 2; refs != want {
-		t.Errorf("%d references, want %d", refs, want)
+	// Of each channel: payload, message, operation's channel and message. A command:
+	// two messages with two schemas each, each in its channel, and an operation with a
+	// channel, a message, and the channel and two messages of its reply.
+	if least := 4*len(Channels()) + 2 + (4+2+5)*len(Commands()); refs < least {
+		t.Errorf("%d references, want at least %d", refs, least)
 	}
 	if _, err := AsyncAPI("a/#", ""); !errors.Is(err, ErrName) {
 		t.Errorf("bad root: %v", err)
+	}
+}
+
+// TestCommandTable: the table is the list of the contract, and the schemas of each
+// take what the contract's examples would send.
+func TestCommandTable(t *testing.T) {
+	v := testValidator(t)
+	var names []string
+	for _, c := range Commands() {
+		names = append(names, c.Name)
+		if got, ok := CommandOf(c.Name); !ok || got != c {
+			t.Errorf("CommandOf(%s) = %v, %v", c.Name, got, ok)
+		}
+		if err := v.Check(c.ArgsSchema(), []byte(`{"a_member_of_2031":1}`)); err == nil || !strings.Contains(err.Error(), "an unknown member") {
+			t.Errorf("%s: an argument that nobody knows: %v", c.Name, err)
+		}
+	}
+	want := "capture-start capture-stop case-resend config-get link-reopen log-level log-tail outbox-stat ping rebirth restart selftest support-bundle"
+	if got := strings.Join(names, " "); got != want {
+		t.Errorf("commands %s, want %s", got, want)
+	}
+	if _, ok := CommandOf("dance"); ok {
+		t.Error("there is a command dance")
+	}
+	for _, tc := range []struct{ schema, good, bad string }{
+		{"cmd-args.log-level.v1", `{"level":"debug","for_s":60}`, `{"level":"debug","for_s":14401}`},
+		{"cmd-args.log-tail.v1", `{}`, `{"lines":0}`},
+		{"cmd-args.link-reopen.v1", `{"link":"pos"}`, `{}`},
+		{"cmd-args.capture-start.v1", `{"link":"pos","max_bytes":1000}`, `{"link":"../pos"}`},
+		{"rsp-data.support-bundle.v1", `{"file":"f","bytes":1,"sha256":"` + strings.Repeat("0a", 32) + `","parts":3}`, `{"file":"f","bytes":1,"sha256":"x","parts":3}`},
+		{ProgressSchema, `{"step":1,"steps":2,"what":"store"}`, `{"step":0,"steps":2,"what":"store"}`},
+	} {
+		if err := v.Check(tc.schema, []byte(tc.good)); err != nil {
+			t.Error(err)
+		}
+		if v.Check(tc.schema, []byte(tc.bad)) == nil {
+			t.Errorf("%s takes %s", tc.schema, tc.bad)
+		}
+	}
+}
+
+// Every channel has its example, and it is a right one.
+func TestExamples(t *testing.T) {
+	v := testValidator(t)
+	for _, c := range Channels() {
+		b, err := Example(c.Name)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if err := v.Check(c.Schema, b); err != nil {
+			t.Errorf("%s: %v", c.Name, err)
+		}
+	}
+	if _, err := Example("other"); err == nil {
+		t.Error("an example of no channel")
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"yuanlu/protocol/topics/topicstest"
 )
 
 // Fake is a broker whose behaviour the test decides. Without a Handler it
@@ -16,6 +18,9 @@ type Fake struct {
 	// Handler sees every packet first. It returns true if it has dealt with the
 	// packet; else the default follows. It runs in the connection's goroutine.
 	Handler func(c *FakeConn, p *Packet) bool
+	// Unchecked: what is published breaks the contract on purpose, or is about MQTT
+	// alone. Otherwise Listen and Check fail the test for it.
+	Unchecked bool
 
 	mu        sync.Mutex
 	conns     []*FakeConn     // guarded by mu: all that ever were
@@ -66,6 +71,7 @@ func (f *Fake) Listen(t testing.TB) string {
 		l.Close()
 		f.CloseAll()
 		f.wg.Wait()
+		f.Check(t)
 	})
 	return "tcp://" + l.Addr().String()
 }
@@ -75,6 +81,17 @@ func (f *Fake) Pipe() net.Conn {
 	client, server := net.Pipe()
 	f.wg.Go(func() { f.Serve(server) })
 	return client
+}
+
+// Check fails the test for every published message that breaks the contract.
+func (f *Fake) Check(t testing.TB) {
+	t.Helper()
+	found := &faults{t: t}
+	for _, p := range f.Published() {
+		if !f.Unchecked {
+			found.look(topicstest.Sent(p.Topic, p.QoS, p.Retain, p.Payload))
+		}
+	}
 }
 
 // Wait waits until every connection has ended.

@@ -1,6 +1,8 @@
 // Package brokertest owns the brokers that tests talk to: a real mosquitto on a
 // loopback port (Start), a scripted one for everything a real one will not do
-// (Fake), and certificates made on the spot (Authority). Test support only.
+// (Fake), and certificates made on the spot (Authority). Both brokers check every
+// message they carry against the contract (protocol/topics/topicstest) and fail the
+// test, unless it says that it sends what breaks it. Test support only.
 package brokertest
 
 import (
@@ -30,18 +32,25 @@ type Options struct {
 	// RequireClientCert demands a certificate of Authority; its common name is
 	// the user name.
 	RequireClientCert bool
+	// Unchecked: the test sends what breaks the contract on purpose, or measures.
+	// Benchmarks are never checked.
+	Unchecked bool
 }
 
 // Broker is one mosquitto. It ends with the test.
 type Broker struct {
 	Port int
 
-	t      testing.TB
-	dir    string
-	tls    bool
+	t       testing.TB
+	dir     string
+	tls     bool
+	tapPort int     // where the tap connects; 0: nothing is checked
+	faults  *faults // what the tap has found
+
 	mu     sync.Mutex
 	cmd    *exec.Cmd     // guarded by mu; nil: not running
 	ended  chan struct{} // guarded by mu: closed when cmd has ended
+	tap    *tap          // guarded by mu: of this run
 	output *output
 }
 
@@ -76,7 +85,13 @@ func Find(t testing.TB) string {
 // connections.
 func Start(t testing.TB, o Options) *Broker {
 	t.Helper()
-	b := &Broker{t: t, dir: t.TempDir(), Port: FreePort(t), tls: o.Authority != nil, output: &output{}}
+	b := &Broker{t: t, dir: t.TempDir(), Port: FreePort(t), tls: o.Authority != nil, output: &output{}, faults: &faults{t: t}}
+	if _, measured := t.(*testing.B); !measured && !o.Unchecked {
+		b.tapPort = b.Port
+		if o.Authority != nil || o.ACL != "" || o.Passwords != nil { // the tap needs a door of its own
+			b.tapPort = FreePort(t)
+		}
+	}
 	b.configure(o)
 	t.Cleanup(b.Kill)
 	b.Run()
@@ -110,8 +125,11 @@ func (b *Broker) configure(o Options) {
 	// PUBLISH in mosquitto 2.0.11, which then ends the connection.
 	lines := []string{
 		"user root", "persistence false", "log_dest stderr", "log_type all", "max_queued_messages 1000000",
-		fmt.Sprintf("listener %d 127.0.0.1", b.Port),
 	}
+	if b.tapPort != 0 && b.tapPort != b.Port {
+		lines = append(lines, "per_listener_settings true", fmt.Sprintf("listener %d 127.0.0.1", b.tapPort), "allow_anonymous true")
+	}
+	lines = append(lines, fmt.Sprintf("listener %d 127.0.0.1", b.Port))
 	if o.Authority != nil {
 		lines = append(lines, "cafile "+o.Authority.CAFile, "certfile "+o.Server.CertFile, "keyfile "+o.Server.KeyFile)
 	}
@@ -161,6 +179,19 @@ func (b *Broker) Run() {
 		close(ended)
 	}()
 	b.cmd, b.ended = cmd, ended
+	b.listens(ended)
+	if b.tapPort != 0 {
+		tap, err := openTap(fmt.Sprintf("127.0.0.1:%d", b.tapPort), b.faults)
+		if err != nil {
+			b.t.Fatalf("%v\n%s", err, b.Log())
+		}
+		b.tap = tap
+	}
+}
+
+// listens returns when the broker accepts connections.
+func (b *Broker) listens(ended chan struct{}) {
+	b.t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); ; {
 		c, err := net.DialTimeout("tcp", b.address(), time.Second)
 		if err == nil {
@@ -213,8 +244,12 @@ func (b *Broker) end(s syscall.Signal) {
 		_ = b.cmd.Process.Kill()
 		<-b.ended
 	}
-	b.cmd = nil
+	b.tap.wait()
+	b.cmd, b.tap = nil, nil
 }
+
+// Checked is how many messages were checked so far.
+func (b *Broker) Checked() int { return b.faults.count() }
 
 // URL is where the broker listens.
 func (b *Broker) URL() string {

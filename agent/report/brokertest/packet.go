@@ -104,7 +104,7 @@ func readPacket(r *bufio.Reader) (*Packet, error) {
 			p.Filters = append(p.Filters, string(f.bytes()))
 			p.QoS = f.byte()
 		}
-	case Puback:
+	case Puback, Suback: // a Suback comes to the tap only
 		p.ID = f.uint16()
 	}
 	return p, f.err

@@ -52,7 +52,7 @@ func dropOnPublish(c *brokertest.FakeConn, p *brokertest.Packet) bool {
 }
 
 func TestRule03_NoFalseSuccessWhenTheConnectionDrops(t *testing.T) {
-	f := &brokertest.Fake{Handler: dropOnPublish}
+	f := &brokertest.Fake{Unchecked: true, Handler: dropOnPublish}
 	u := f.Listen(t)
 	for range 20 {
 		c := mustDial(t, mqtt.Options{URL: u, ClientID: "t1"})
@@ -76,7 +76,7 @@ func TestRule03_NoFalseSuccessWhenTheConnectionDrops(t *testing.T) {
 // QoS 1 publish is reported as done although no PUBACK was ever written. If it
 // fails, the library has changed, and doc.go must be looked at again.
 func TestTrap_PahoReconnectingReportsSuccessWithoutPuback(t *testing.T) {
-	f := &brokertest.Fake{Handler: dropOnPublish}
+	f := &brokertest.Fake{Unchecked: true, Handler: dropOnPublish}
 	u := f.Listen(t)
 	o := paho.NewClientOptions().AddBroker(u).SetClientID("t1").SetAutoReconnect(true).SetMaxReconnectInterval(time.Second)
 	client := paho.NewClient(o)
@@ -94,7 +94,7 @@ func TestTrap_PahoReconnectingReportsSuccessWithoutPuback(t *testing.T) {
 }
 
 func TestRule03_PublishBelievedOnlyWithPuback(t *testing.T) {
-	f := &brokertest.Fake{}
+	f := &brokertest.Fake{Unchecked: true}
 	c := mustDial(t, mqtt.Options{URL: f.Listen(t), ClientID: "t1", WillTopic: "w", WillPayload: []byte("gone")})
 	if err := c.Publish(t.Context(), "a/b", 1, true, []byte("x")); err != nil {
 		t.Fatal(err)
@@ -113,7 +113,7 @@ func TestRule03_PublishBelievedOnlyWithPuback(t *testing.T) {
 func TestRule03_SendKeepsOrderAndDoesNotWait(t *testing.T) {
 	hold := make(chan struct{})
 	var ids []uint16
-	f := &brokertest.Fake{}
+	f := &brokertest.Fake{Unchecked: true}
 	f.Handler = func(c *brokertest.FakeConn, p *brokertest.Packet) bool {
 		if p.Kind != brokertest.Publish {
 			return false
@@ -150,7 +150,7 @@ func TestRule03_SendKeepsOrderAndDoesNotWait(t *testing.T) {
 
 func TestRule03_SilentBrokerEndsTheConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &brokertest.Fake{Handler: func(_ *brokertest.FakeConn, p *brokertest.Packet) bool {
+		f := &brokertest.Fake{Unchecked: true, Handler: func(_ *brokertest.FakeConn, p *brokertest.Packet) bool {
 			return p.Kind == brokertest.Publish // PUBLISH is never answered, pings are
 		}}
 		c, err := mqtt.Dial(t.Context(), pipeOptions(f))
@@ -172,7 +172,7 @@ func TestRule03_SilentBrokerEndsTheConnection(t *testing.T) {
 
 func TestRule03_HalfOpenConnectionIsNoticed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &brokertest.Fake{Handler: func(_ *brokertest.FakeConn, p *brokertest.Packet) bool {
+		f := &brokertest.Fake{Unchecked: true, Handler: func(_ *brokertest.FakeConn, p *brokertest.Packet) bool {
 			return p.Kind == brokertest.Pingreq
 		}}
 		c, err := mqtt.Dial(t.Context(), pipeOptions(f))
@@ -195,7 +195,7 @@ func TestRule03_HalfOpenConnectionIsNoticed(t *testing.T) {
 func TestRule03_WriteWithoutProgressEndsTheConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stall := make(chan struct{})
-		f := &brokertest.Fake{Handler: func(_ *brokertest.FakeConn, p *brokertest.Packet) bool {
+		f := &brokertest.Fake{Unchecked: true, Handler: func(_ *brokertest.FakeConn, p *brokertest.Packet) bool {
 			if p.Kind == brokertest.Publish {
 				<-stall // reads no more
 			}
@@ -226,7 +226,7 @@ func TestRule03_WriteWithoutProgressEndsTheConnection(t *testing.T) {
 }
 
 func TestRule03_RefusedSubscriptionIsAValue(t *testing.T) {
-	f := &brokertest.Fake{Handler: func(c *brokertest.FakeConn, p *brokertest.Packet) bool {
+	f := &brokertest.Fake{Unchecked: true, Handler: func(c *brokertest.FakeConn, p *brokertest.Packet) bool {
 		refuse := p.Kind == brokertest.Subscribe && p.Filters[0] == "no/#"
 		if refuse {
 			c.Raw([]byte{0x90, 3, byte(p.ID >> 8), byte(p.ID), 0x80})
@@ -258,7 +258,7 @@ func TestRule03_RefusedSubscriptionIsAValue(t *testing.T) {
 }
 
 func TestRule03_FloodDoesNotBlockNorBloat(t *testing.T) {
-	f := &brokertest.Fake{}
+	f := &brokertest.Fake{Unchecked: true}
 	c := mustDial(t, mqtt.Options{URL: f.Listen(t), ClientID: "t1"})
 	block := make(chan struct{})
 	var handled atomic.Int64
@@ -278,7 +278,7 @@ func TestRule03_FloodDoesNotBlockNorBloat(t *testing.T) {
 }
 
 func TestRule03_StrayPubacksAreDropped(t *testing.T) {
-	f := &brokertest.Fake{Handler: func(c *brokertest.FakeConn, p *brokertest.Packet) bool {
+	f := &brokertest.Fake{Unchecked: true, Handler: func(c *brokertest.FakeConn, p *brokertest.Packet) bool {
 		if p.Kind == brokertest.Publish {
 			c.Puback(p.ID + 1)
 			c.Puback(9999)
@@ -299,7 +299,7 @@ func TestRule03_StrayPubacksAreDropped(t *testing.T) {
 func TestCloseSaysDisconnectAndDialFailuresAreClean(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bye := false
-		f := &brokertest.Fake{Handler: func(_ *brokertest.FakeConn, p *brokertest.Packet) bool {
+		f := &brokertest.Fake{Unchecked: true, Handler: func(_ *brokertest.FakeConn, p *brokertest.Packet) bool {
 			if p.Kind == brokertest.Disconnect {
 				bye = true
 			}
@@ -315,7 +315,7 @@ func TestCloseSaysDisconnectAndDialFailuresAreClean(t *testing.T) {
 		if !bye || !errors.Is(c.Err(), mqtt.ErrClosed) {
 			t.Errorf("DISCONNECT %v, Err %v", bye, c.Err())
 		}
-		silent := &brokertest.Fake{Handler: func(*brokertest.FakeConn, *brokertest.Packet) bool { return true }}
+		silent := &brokertest.Fake{Unchecked: true, Handler: func(*brokertest.FakeConn, *brokertest.Packet) bool { return true }}
 		start := time.Now()
 		if _, err := mqtt.Dial(t.Context(), pipeOptions(silent)); !hasCode(err, "timeout") || time.Since(start) != 15*time.Second {
 			t.Errorf("silent broker: %v after %s", err, time.Since(start))
@@ -343,7 +343,7 @@ func TestRule03_KilledAtAnyMoment(t *testing.T) {
 		cycles = 50
 	}
 	var ok int
-	f := &brokertest.Fake{}
+	f := &brokertest.Fake{Unchecked: true}
 	f.Handler = func(c *brokertest.FakeConn, p *brokertest.Packet) bool {
 		if p.Kind == brokertest.Publish && int(p.Payload[0]) == c.Number%20 {
 			c.Close()
@@ -412,13 +412,13 @@ func TestNoProxyFromTheEnvironment(t *testing.T) {
 	for _, v := range []string{"all_proxy", "ALL_PROXY", "HTTPS_PROXY", "https_proxy"} {
 		t.Setenv(v, "socks5://127.0.0.1:1")
 	}
-	f := &brokertest.Fake{}
+	f := &brokertest.Fake{Unchecked: true}
 	mustDial(t, mqtt.Options{URL: f.Listen(t), ClientID: "t1"})
 }
 
 func TestConnackRefusals(t *testing.T) {
 	for code, want := range map[byte]string{1: "mqtt_version", 2: "client_id", 3: "unavailable", 4: "credentials", 5: "not_authorised", 6: "protocol", 254: "protocol"} {
-		f := &brokertest.Fake{Handler: func(c *brokertest.FakeConn, _ *brokertest.Packet) bool {
+		f := &brokertest.Fake{Unchecked: true, Handler: func(c *brokertest.FakeConn, _ *brokertest.Packet) bool {
 			c.Raw([]byte{0x20, 2, 0, code})
 			return true
 		}}

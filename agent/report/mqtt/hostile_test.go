@@ -53,7 +53,7 @@ func TestRule03_HostileBytes(t *testing.T) {
 		"a byte of header, then nothing": {0x30},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := &brokertest.Fake{}
+			f := &brokertest.Fake{Unchecked: true}
 			f.Handler = func(c *brokertest.FakeConn, p *brokertest.Packet) bool {
 				switch p.Kind {
 				case brokertest.Subscribe, brokertest.Publish:
@@ -69,7 +69,7 @@ func TestRule03_HostileBytes(t *testing.T) {
 				t.Errorf("Subscribe = %v, want ErrLost", err)
 			}
 			<-c.Done()
-			early := &brokertest.Fake{Handler: func(c *brokertest.FakeConn, _ *brokertest.Packet) bool {
+			early := &brokertest.Fake{Unchecked: true, Handler: func(c *brokertest.FakeConn, _ *brokertest.Packet) bool {
 				c.Raw(raw)
 				c.Close()
 				return true
@@ -85,7 +85,7 @@ func TestRule03_HostileBytes(t *testing.T) {
 }
 
 func TestRule03_HugeLengthIsNotAllocated(t *testing.T) {
-	f := &brokertest.Fake{Handler: func(c *brokertest.FakeConn, p *brokertest.Packet) bool {
+	f := &brokertest.Fake{Unchecked: true, Handler: func(c *brokertest.FakeConn, p *brokertest.Packet) bool {
 		if p.Kind == brokertest.Publish {
 			c.Raw([]byte{0x30, 0xff, 0xff, 0xff, 0x7f})
 			return true
@@ -111,7 +111,7 @@ func TestRule03_EarlyPuback(t *testing.T) {
 	for id := range 64 {
 		flood = append(flood, 0x40, 2, 0, byte(id))
 	}
-	f := &brokertest.Fake{Handler: func(c *brokertest.FakeConn, p *brokertest.Packet) bool {
+	f := &brokertest.Fake{Unchecked: true, Handler: func(c *brokertest.FakeConn, p *brokertest.Packet) bool {
 		if p.Kind == brokertest.Connect {
 			c.Default(p)
 			go func() {

@@ -20,11 +20,11 @@ const day = 24 * time.Hour
 func TestTLS(t *testing.T) {
 	now := time.Now()
 	ours, other := brokertest.NewAuthority(t), brokertest.NewAuthority(t)
-	good := brokertest.Start(t, brokertest.Options{Authority: ours, Server: ours.Server(time.Time{}, time.Time{}, "127.0.0.1", "localhost")})
-	elsewhere := brokertest.Start(t, brokertest.Options{Authority: ours, Server: ours.Server(time.Time{}, time.Time{}, "other.example")})
-	expired := brokertest.Start(t, brokertest.Options{Authority: ours, Server: ours.Server(now.Add(-20*day), now.Add(-10*day), "127.0.0.1")})
-	future := brokertest.Start(t, brokertest.Options{Authority: ours, Server: ours.Server(now.Add(10*day), now.Add(20*day), "127.0.0.1")})
-	plain := brokertest.Start(t, brokertest.Options{})
+	good := brokertest.Start(t, brokertest.Options{Unchecked: true, Authority: ours, Server: ours.Server(time.Time{}, time.Time{}, "127.0.0.1", "localhost")})
+	elsewhere := brokertest.Start(t, brokertest.Options{Unchecked: true, Authority: ours, Server: ours.Server(time.Time{}, time.Time{}, "other.example")})
+	expired := brokertest.Start(t, brokertest.Options{Unchecked: true, Authority: ours, Server: ours.Server(now.Add(-20*day), now.Add(-10*day), "127.0.0.1")})
+	future := brokertest.Start(t, brokertest.Options{Unchecked: true, Authority: ours, Server: ours.Server(now.Add(10*day), now.Add(20*day), "127.0.0.1")})
+	plain := brokertest.Start(t, brokertest.Options{Unchecked: true})
 	at1970 := func() time.Time { return time.Unix(3600, 0) }
 	unset := func() bool { return false }
 	for _, tc := range []struct {
@@ -100,7 +100,7 @@ func TestTLSOlderThan12IsRefused(t *testing.T) {
 func TestClientCertificateIsReadAgain(t *testing.T) {
 	now := time.Now()
 	ours, other := brokertest.NewAuthority(t), brokertest.NewAuthority(t)
-	b := brokertest.Start(t, brokertest.Options{Authority: ours, Server: ours.Server(time.Time{}, time.Time{}, "127.0.0.1"), RequireClientCert: true})
+	b := brokertest.Start(t, brokertest.Options{Unchecked: true, Authority: ours, Server: ours.Server(time.Time{}, time.Time{}, "127.0.0.1"), RequireClientCert: true})
 	dir := t.TempDir()
 	o := mqtt.Options{URL: b.URL(), ClientID: "t1", CAFile: ours.CAFile}
 	// The broker's reset may overtake its alert: then the code is "closed", and what is
@@ -148,7 +148,7 @@ func TestClientCertificateIsReadAgain(t *testing.T) {
 // TestWillSaysLost: the broker says it when the connection ends without a
 // DISCONNECT, and does not when it ends with one.
 func TestWillSaysLost(t *testing.T) {
-	b := brokertest.Start(t, brokertest.Options{})
+	b := brokertest.Start(t, brokertest.Options{Unchecked: true})
 	watch := mustDial(t, mqtt.Options{URL: b.URL(), ClientID: "watch"})
 	heard := make(chan string, 4)
 	if err := watch.Subscribe(t.Context(), "will/#", func(topic string, p []byte, _ bool) { heard <- topic + " " + string(p) }); err != nil {
