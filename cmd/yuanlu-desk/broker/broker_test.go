@@ -123,7 +123,7 @@ func TestRefusedSubscriptionIsSaid(t *testing.T) {
 
 // What is taken is acknowledged only when it is done with.
 func TestPubackOnlyWhenDone(t *testing.T) {
-	b := brokertest.Start(t, brokertest.Options{})
+	b := brokertest.Start(t, brokertest.Options{Unchecked: true})
 	dial := func() *Conn {
 		c, err := Dial(t.Context(), Options{URL: b.URL(), ClientID: "x", Persistent: true})
 		if err != nil {

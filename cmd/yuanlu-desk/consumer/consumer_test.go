@@ -126,7 +126,7 @@ func TestAcknowledgesAfterItsCommitAndUpToAGap(t *testing.T) {
 // Garbage of every kind on every topic: what is good is kept and acknowledged, the
 // rest is set apart and, where it names its sequence, refused.
 func TestKeepsWhatIsGoodAmongGarbage(t *testing.T) {
-	b := brokertest.Start(t, brokertest.Options{})
+	b := brokertest.Start(t, brokertest.Options{Unchecked: true})
 	d := start(t, broker.Options{URL: b.URL()}, newStore(t), nil)
 	c := desktest.NewClient(t, b.URL(), "t-1", nil, "yuanlu/v1/+/dn/#")
 	rng := rand.New(rand.NewPCG(1, 5))
@@ -167,7 +167,7 @@ func TestKeepsWhatIsGoodAmongGarbage(t *testing.T) {
 // What somebody retained where nothing may be retained is a message like any other
 // and does no harm when it comes again and again.
 func TestRetainedLeftovers(t *testing.T) {
-	b := brokertest.Start(t, brokertest.Options{})
+	b := brokertest.Start(t, brokertest.Options{Unchecked: true})
 	c := desktest.NewClient(t, b.URL(), "t-1", nil, "yuanlu/v1/+/dn/#")
 	c.Say(up+"case", true, desktest.Case{Seq: 1}.JSON())
 	c.Say("yuanlu/v1/t-2/up/case", true, []byte("old garbage"))
@@ -378,7 +378,7 @@ func TestMessageThatTheStoreCannotHoldDoesNotStopTheOthers(t *testing.T) {
 	if _, refused := c.Acked("S1"); len(refused) == 0 || refused[0] != 3 {
 		t.Errorf("refused %v", refused)
 	}
-	list, err := s.Quarantine(t.Context(), "t-1", 0, 0)
+	list, err := s.Quarantine(t.Context(), store.RefusedFilter{Terminal: "t-1"})
 	if err != nil || len(list) != 1 || list[0].Code != "store" {
 		t.Errorf("%+v %v", list, err)
 	}
