@@ -61,14 +61,14 @@ func TestCommands(t *testing.T) {
 				case "log-level":
 					return nil, &report.CommandError{Code: "args", Message: "no such level", Rejected: true}
 				case "link-reopen":
-					return nil, fmt.Errorf("no such link")
+					return nil, fmt.Errorf("the port hangs")
 				case "selftest":
-					c.Progress(map[string]any{"step": 1})
+					c.Progress(map[string]any{"step": 1, "steps": 2, "what": "store"})
 					select {
 					case <-time.After(10 * time.Second):
 					case <-ctx.Done():
 					}
-					return map[string]any{"ok": true}, nil
+					return map[string]any{"verdict": "ok", "lines": []any{}}, nil
 				}
 				return nil, report.ErrUnknownCommand
 			}
@@ -90,24 +90,24 @@ func TestCommands(t *testing.T) {
 		g.push(names.Cmd("case-resend"), command("c1", 60, `{"from_seq":7}`), false)
 		g.push(names.Cmd("case-resend"), command("c2", 60, `{"from_seq":"x"}`), false)
 		expectRsp(t, g, "case-resend", "c1 ok", "c2 rejected args")
-		g.push(names.Cmd("log-level"), command("l1", 60, ""), false)
+		g.push(names.Cmd("log-level"), command("l1", 60, `{"level":"debug"}`), false)
 		expectRsp(t, g, "log-level", "l1 rejected args")
-		g.push(names.Cmd("link-reopen"), command("x1", 60, ""), false)
+		g.push(names.Cmd("link-reopen"), command("x1", 60, `{"link":"pos"}`), false)
 		expectRsp(t, g, "link-reopen", "x1 error failed")
 		g.push(names.Cmd("dance"), command("d1", 60, ""), false)
 		expectRsp(t, g, "dance", "d1 rejected unknown_command")
 
 		g.push(names.Cmd("selftest"), command("s1", 60, ""), false)
-		expectRsp(t, g, "selftest", "s1 progress", "s1 accepted")
+		expectRsp(t, g, "selftest", "s1 accepted", "s1 progress")
 		g.push(names.Cmd("selftest"), command("s1", 60, ""), false) // still running
 		pass(20 * time.Second)
 		g.push(names.Cmd("selftest"), command("s1", 60, ""), false) // done: the first answer
-		expectRsp(t, g, "selftest", "s1 progress", "s1 accepted", "s1 accepted", "s1 ok", "s1 ok")
+		expectRsp(t, g, "selftest", "s1 accepted", "s1 progress", "s1 accepted", "s1 progress", "s1 ok", "s1 ok")
 		if done.Load() != 4 {
 			t.Errorf("OnCommand was called %d times, want once per id", done.Load())
 		}
 		answers := g.on(names.Rsp("selftest"))
-		if a, b := answers[3]["ts"], answers[4]["ts"]; a != b {
+		if a, b := answers[4]["ts"], answers[5]["ts"]; a != b {
 			t.Errorf("the answer given again is another: %v, %v", a, b)
 		}
 		g.stop()
@@ -196,7 +196,7 @@ func TestCommandsAtOnceAndRememberedAreBounded(t *testing.T) {
 		}
 		g.push(names.Cmd("act"), command("a0", 3600, ""), false)
 		all := g.on(names.Rsp("act"))
-		if last := all[len(all)-1]; last["status"] != "ok" || last["data"].(map[string]any)["not_repeated"] == nil {
+		if last := all[len(all)-1]; last["status"] != "ok" || len(last["data"].(map[string]any)["long"].(string)) != 5000 {
 			t.Errorf("a long answer given again: %v", last)
 		}
 		pass(2 * time.Hour)

@@ -139,6 +139,7 @@ func (s *session) ack(topic string, body []byte) {
 			s.r.o.Log.Warn("outbox.ack_lost", "seq", *a.AckedSeq, "err", err) // acknowledged again when sent again
 			return
 		}
+		s.r.noteAck()
 		if s.r.problems.clear("unacknowledged") {
 			s.r.o.Log.Info("delivery.acknowledged")
 		}

@@ -68,9 +68,18 @@ var ErrUnknownCommand = errors.New("report: unknown command")
 type Command struct {
 	Name string // "log-level"
 	ID   string
-	Args json.RawMessage // an object, or nil
-	// Progress sends an answer of status progress; data marshals to an object.
+	Args json.RawMessage // an object; where topics.CommandOf knows Name, as its ArgsSchema wants it
+	// Progress sends an answer of status progress; data marshals to an object, for
+	// our own commands as topics.ProgressSchema wants it.
 	Progress func(data any)
+}
+
+// Last is what OnCommand returns where the process ends with the command. Then is
+// called once the broker has acknowledged the answer; if it does not in time, nothing
+// is done and the answer says so.
+type Last struct {
+	Data any
+	Then func()
 }
 
 // CommandError is why a command was not done, as the back office shall read it.
@@ -110,8 +119,8 @@ type Options struct {
 	// Event queues an up/event; nil: only logged.
 	Event func(typ, subject string, data map[string]any)
 	// OnCommand does a command that is not built in. It runs in a goroutine of
-	// its own, ctx ends with the reporter; the result marshals to an object.
-	// nil: there are none.
+	// its own, ctx ends with the reporter; the result marshals to an object, or is a
+	// Last. nil: there are none.
 	OnCommand func(ctx context.Context, c Command) (any, error)
 	// Commands names those that OnCommand knows, for up/info.
 	Commands []string

@@ -36,6 +36,7 @@ type Reporter struct {
 	firstSaid atomic.Bool // a state has been said since the start
 	progress  atomic.Uint64
 	refused   atomic.Int64
+	acked     atomic.Pointer[time.Time] // the last acknowledgement
 	problems  *problems
 	host      *host
 	commands  *commands

@@ -36,10 +36,18 @@ type session struct {
 	sayBeat atomic.Int64
 }
 
-// answer is one message for up/rsp.
+// answer is one message that somebody waits for: on up/rsp, or an echo.
 type answer struct {
+	channel topics.Channel
 	topic   string
 	payload []byte
+	said    chan<- sent // of size 1, or nil: nobody asks what became of it
+}
+
+// sent is what became of a message.
+type sent struct {
+	took time.Duration // from handing it over to the broker's PUBACK
+	err  error
 }
 
 func newSession(r *Reporter, conn Broker, id string) *session {
@@ -132,29 +140,37 @@ func (s *session) say(ctx context.Context, channel topics.Channel, topic string,
 // answer sends answers and log lines until ctx ends; answers that wait then
 // still go, within the time of a stop.
 func (s *session) answer(ctx context.Context) {
-	rsp, _ := topics.ChannelOf("rsp")
 	for {
 		select {
 		case a := <-s.answers:
-			if s.say(ctx, rsp, a.topic, a.payload) != nil && ctx.Err() == nil {
+			if s.sayAnswer(ctx, a) != nil && ctx.Err() == nil {
 				return // the connection has ended
 			}
 		case line := <-s.r.logs:
 			s.sendLog(ctx, line)
 		case <-ctx.Done():
-			s.lastAnswers(context.WithoutCancel(ctx), rsp)
+			s.lastAnswers(context.WithoutCancel(ctx))
 			return
 		}
 	}
 }
 
-func (s *session) lastAnswers(ctx context.Context, rsp topics.Channel) {
+func (s *session) sayAnswer(ctx context.Context, a answer) error {
+	begin := time.Now()
+	err := s.say(ctx, a.channel, a.topic, a.payload)
+	if a.said != nil {
+		a.said <- sent{time.Since(begin), err}
+	}
+	return err
+}
+
+func (s *session) lastAnswers(ctx context.Context) {
 	ctx, done := context.WithTimeout(ctx, stopFlight)
 	defer done()
 	for {
 		select {
 		case a := <-s.answers:
-			if s.say(ctx, rsp, a.topic, a.payload) != nil {
+			if s.sayAnswer(ctx, a) != nil {
 				return
 			}
 		default:
