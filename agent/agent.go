@@ -77,9 +77,10 @@ type Options struct {
 	Now      func() time.Time
 	// AskClock replaces the kernel's answer about the clock; nil: adjtimex(2).
 	AskClock func() (synced bool, offset time.Duration)
-	// Hotplug returns when a device has come or gone; nil: nobody tells, and the
-	// links look by themselves.
-	Hotplug func(ctx context.Context) error
+	// Hotplug returns when devices have come or gone, with a function that tells
+	// whether the port of a configured name may be one of them; nil: nobody tells, and
+	// the links look by themselves.
+	Hotplug func(ctx context.Context) (mayBe func(port string) bool, err error)
 	// CertEnds gives when the terminal's certificate ends, ok false without one;
 	// nil: there is none.
 	CertEnds func() (end time.Time, ok bool)
@@ -218,6 +219,7 @@ func (a *Agent) startOutside(c *crew) {
 func (a *Agent) startInside(c *crew, db *ledger.DB) {
 	commit := newCommitter(db, func(err error) bool { return errors.Is(err, ledger.ErrUnavailable) }, a.applied)
 	var workers []*ingest.Worker
+	var sockets []socket
 	for _, l := range a.o.Links {
 		if !l.Config.Enabled {
 			continue
@@ -228,13 +230,14 @@ func (a *Agent) startInside(c *crew, db *ledger.DB) {
 			continue
 		}
 		workers = append(workers, w)
+		sockets = append(sockets, socket{l.Config.Port, w.Wake})
 		c.start(layerLinks, "link "+l.Config.Name, w.Run)
 	}
 	a.mu.Lock()
 	a.commit, a.workers = commit, workers
 	a.mu.Unlock()
 	if a.o.Hotplug != nil {
-		c.start(layerLinks, "hotplug", func(ctx context.Context) error { return a.watchDevices(ctx, workers) })
+		c.start(layerLinks, "hotplug", func(ctx context.Context) error { return a.watchDevices(ctx, sockets) })
 	}
 	c.start(layerCommit, "commit", func(ctx context.Context) error {
 		commit.run(ctx)

@@ -8,8 +8,6 @@ import (
 	"runtime/pprof"
 	"strings"
 	"time"
-
-	"yuanlu/agent/ingest"
 )
 
 // clockEvery is how often the clock is looked at.
@@ -47,22 +45,31 @@ func (a *Agent) watchClock(ctx context.Context) error {
 	}
 }
 
-// watchDevices has links without a port look for it when a device appears.
-func (a *Agent) watchDevices(ctx context.Context, workers []*ingest.Worker) error {
+// A socket is where a device is plugged in: the port of a link, and what makes the
+// link look for it if it has none open.
+type socket struct {
+	port string
+	wake func()
+}
+
+// watchDevices has links without a port look for it when a device comes or goes that
+// may be theirs.
+func (a *Agent) watchDevices(ctx context.Context, sockets []socket) error {
 	for {
-		err := a.o.Hotplug(ctx)
+		mayBe, err := a.o.Hotplug(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
-		pause := 300 * time.Millisecond // one plug makes many events, and udev is still at work
 		if err != nil {
-			pause = idleTick
+			if !sleep(ctx, idleTick) {
+				return nil
+			}
+			continue
 		}
-		if !sleep(ctx, pause) {
-			return nil
-		}
-		for _, w := range workers {
-			w.Wake()
+		for _, s := range sockets {
+			if mayBe(s.port) {
+				s.wake()
+			}
 		}
 	}
 }

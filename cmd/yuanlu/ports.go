@@ -7,6 +7,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"yuanlu/agent"
 	"yuanlu/agent/config"
@@ -66,6 +67,35 @@ func opener(l config.Link) ingest.Opener {
 		}
 		return p, p.Name(), nil
 	}
+}
+
+// hotplugSettle is how long after a first event the others of the same plug are waited
+// for, and udev, which makes links and gives rights.
+const hotplugSettle = 300 * time.Millisecond
+
+// hotplug gives the function that waits until devices come or go, and tells for which
+// ports it is worth to look again.
+func hotplug(events *usbport.Events) func(ctx context.Context) (func(port string) bool, error) {
+	return func(ctx context.Context) (func(port string) bool, error) {
+		changes, err := events.Next(ctx, hotplugSettle)
+		if err != nil {
+			return nil, err
+		}
+		return func(port string) bool { return mayBe(changes, port) }, nil
+	}
+}
+
+// mayBe tells whether a configured port may be one of the devices that came or went.
+func mayBe(c *usbport.Changes, port string) bool {
+	if isUSB(port) {
+		name, err := usbport.ParseName(port)
+		return err == nil && c.MayBe(name)
+	}
+	node, err := serialport.Node(port)
+	if err != nil { // not there by this name: it may be any serial port, or none
+		node = ""
+	}
+	return c.MayBeTTY(node)
 }
 
 // classify tells a link that may not be opened from one that is not there.

@@ -154,7 +154,7 @@ func (p *program) newAgent(c *config.Config, book *logbook.Book, events *usbport
 		Config: c, Build: agent.Build{Version: b.Version, Commit: b.Commit, Date: b.Date},
 		Judge: newJudge(settingsOf(c)), Severity: severityOf(c.Case.MinSeverity),
 		Links: links, Book: book, NewReporter: p.reporterOf(c, book), Notify: p.notifier(book.Logger()), Watchdog: watchdog,
-		Now: p.now, Hotplug: events.Wait, CertEnds: certEnds(c),
+		Now: p.now, Hotplug: hotplug(events), CertEnds: certEnds(c),
 	})
 }
 

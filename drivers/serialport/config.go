@@ -121,10 +121,12 @@ func locate(port string) (asked, node string, err error) {
 	return "", "", openError(port, first)
 }
 
+// ptyFirst … ptyLast are the majors of UNIX98 pty slaves, which sysfs does not list.
+const ptyFirst, ptyLast = 136, 143
+
 // isTTY tells a terminal device from any other file without opening it: opening
 // some devices has effects (a watchdog starts).
 func isTTY(st *syscall.Stat_t) bool {
-	const ptyFirst, ptyLast = 136, 143 // UNIX98 pty slaves, which sysfs does not list
 	if st.Mode&syscall.S_IFMT != syscall.S_IFCHR {
 		return false
 	}

@@ -4,7 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -41,9 +45,54 @@ func NewEvents() *Events {
 	return e
 }
 
+// Changes are the devices that came or went since the last look.
+type Changes struct {
+	USB []Config // vendor and product ids
+	TTY []string // nodes, "/dev/ttyACM0"
+	Any bool     // the kernel had more to say than fitted: any device may be among them
+}
+
+// MayBe tells whether the device of a name is among those that came or went: its ids
+// are all that an event says of it.
+func (c *Changes) MayBe(name Config) bool {
+	return c.Any || slices.Contains(c.USB, Config{VendorID: name.VendorID, ProductID: name.ProductID})
+}
+
+// MayBeTTY is MayBe for the node of a serial port; "" is one that is not known, which
+// may be any.
+func (c *Changes) MayBeTTY(node string) bool {
+	return c.Any || node == "" && len(c.TTY) > 0 || slices.Contains(c.TTY, node)
+}
+
+// Next waits until a USB or serial device comes or goes, then settle longer, since one
+// plug makes many events and udev is at work after them, and gives all that were said.
+// Errors: ctx's when that ends first, os.ErrClosed after Close.
+func (e *Events) Next(ctx context.Context, settle time.Duration) (*Changes, error) {
+	c := &Changes{}
+	if err := e.wait(ctx, c); err != nil {
+		return nil, err
+	}
+	more, cancel := context.WithTimeout(ctx, settle)
+	defer cancel()
+	for {
+		err := e.wait(more, c)
+		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case errors.Is(err, context.DeadlineExceeded):
+			return c, nil
+		case err != nil:
+			return nil, err
+		}
+	}
+}
+
 // Wait returns nil when a USB or serial device came or went since the last Wait,
 // ctx's error when that ends first, os.ErrClosed after Close.
-func (e *Events) Wait(ctx context.Context) error {
+func (e *Events) Wait(ctx context.Context) error { return e.wait(ctx, &Changes{}) }
+
+// wait takes the next event about devices into c.
+func (e *Events) wait(ctx context.Context, c *Changes) error {
 	if e.file == nil {
 		<-ctx.Done()
 		return ctx.Err()
@@ -63,28 +112,45 @@ func (e *Events) Wait(ctx context.Context) error {
 			return !errors.Is(rerr, unix.EAGAIN)
 		})
 		switch {
+		case err == nil && rerr == nil: // an event that has come counts, whatever the time
+			if sender, ok := from.(*unix.SockaddrNetlink); ok && sender.Pid == 0 && c.take(buf[:n]) {
+				return nil
+			}
+		case errors.Is(rerr, unix.ENOBUFS):
+			c.Any = true // some were lost: better look
+			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case err != nil:
 			return os.ErrClosed
-		case errors.Is(rerr, unix.ENOBUFS):
-			return nil // some were lost: better look
-		case rerr != nil:
-			continue // interrupted
-		}
-		if sender, ok := from.(*unix.SockaddrNetlink); ok && sender.Pid == 0 && aboutDevices(buf[:n]) {
-			return nil
 		}
 	}
 }
 
-// aboutDevices reads a uevent, "remove@/devices/…\0ACTION=remove\0SUBSYSTEM=usb\0…".
-func aboutDevices(message []byte) bool {
+// take reads a uevent, "remove@/devices/…\0ACTION=remove\0SUBSYSTEM=usb\0…"; false if
+// it is about something else.
+func (c *Changes) take(message []byte) bool {
+	fields := map[string]string{}
 	for field := range bytes.SplitSeq(message, []byte{0}) {
-		switch string(field) {
-		case "SUBSYSTEM=usb", "SUBSYSTEM=tty":
-			return true
+		if name, value, ok := strings.Cut(string(field), "="); ok {
+			fields[name] = value
 		}
+	}
+	switch fields["SUBSYSTEM"] {
+	case "usb": // PRODUCT=1209/5053/100, hexadecimal without leading zeros
+		var vendor, product uint16
+		if n, err := fmt.Sscanf(fields["PRODUCT"], "%x/%x/", &vendor, &product); n != 2 || err != nil {
+			return true // a node of an endpoint and the like: nobody is named
+		}
+		if ids := (Config{VendorID: vendor, ProductID: product}); !slices.Contains(c.USB, ids) {
+			c.USB = append(c.USB, ids)
+		}
+		return true
+	case "tty":
+		if node := filepath.Join("/dev", fields["DEVNAME"]); fields["DEVNAME"] != "" && !slices.Contains(c.TTY, node) {
+			c.TTY = append(c.TTY, node)
+		}
+		return true
 	}
 	return false
 }

@@ -261,16 +261,40 @@ func TestFind(t *testing.T) {
 	}
 }
 
-func TestAboutDevices(t *testing.T) {
-	for message, want := range map[string]bool{
-		"remove@/devices/x/usb1/1-1\x00ACTION=remove\x00SUBSYSTEM=usb\x00SEQNUM=7\x00": true,
-		"add@/devices/x/ttyACM0\x00SUBSYSTEM=tty\x00":                                  true,
-		"add@/devices/virtual/net/lo\x00SUBSYSTEM=net\x00":                             false,
-		"": false,
+// Of a uevent we learn which device it may be about: its ids, or its node.
+func TestChanges(t *testing.T) {
+	var c Changes
+	for _, one := range []struct {
+		message string
+		about   bool
+	}{
+		{"remove@/devices/x/usb1/1-1\x00ACTION=remove\x00SUBSYSTEM=usb\x00PRODUCT=1209/5053/100\x00SEQNUM=7\x00", true},
+		{"bind@/devices/x/usb1/1-1/1-1:1.0\x00SUBSYSTEM=usb\x00PRODUCT=1209/5053/100\x00", true},
+		{"add@/devices/x/usb1/1-2\x00SUBSYSTEM=usb\x00PRODUCT=46d/c31c/6402\x00", true},
+		{"add@/devices/x/usb1/1-3\x00SUBSYSTEM=usb\x00PRODUCT=zzzzz/1\x00", true},
+		{"add@/devices/x/ttyACM0\x00SUBSYSTEM=tty\x00DEVNAME=ttyACM0\x00", true},
+		{"add@/devices/virtual/net/lo\x00SUBSYSTEM=net\x00", false},
+		{"", false},
 	} {
-		if got := aboutDevices([]byte(message)); got != want {
-			t.Errorf("%q: %v", message, got)
+		if got := c.take([]byte(one.message)); got != one.about {
+			t.Errorf("%q: %v", one.message, got)
 		}
+	}
+	want := Changes{USB: []Config{{VendorID: 0x1209, ProductID: 0x5053}, {VendorID: 0x46d, ProductID: 0xc31c}}, TTY: []string{"/dev/ttyACM0"}}
+	if d := cmp.Diff(want, c); d != "" {
+		t.Error(d)
+	}
+	if !c.MayBe(Config{0x1209, 0x5053, "S-0001"}) || c.MayBe(Config{0x1209, 0x5054, ""}) {
+		t.Error("a USB device by its ids")
+	}
+	if !c.MayBeTTY("/dev/ttyACM0") || !c.MayBeTTY("") || c.MayBeTTY("/dev/ttyS1") {
+		t.Error("a serial port by its node")
+	}
+	if lost := (&Changes{Any: true}); !lost.MayBe(Config{1, 2, ""}) || !lost.MayBeTTY("/dev/ttyS1") {
+		t.Error("events that were lost")
+	}
+	if (&Changes{}).MayBeTTY("") {
+		t.Error("no serial port has changed")
 	}
 }
 
