@@ -2,9 +2,13 @@ package e2e
 
 import (
 	"encoding/json"
+	"math/bits"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -120,8 +124,10 @@ func TestE2EProbe(t *testing.T) {
 			var found struct {
 				Wire string `json:"wire"`
 				Baud int    `json:"baud"`
+				Bits int    `json:"data_bits"`
+				Form string `json:"framing"`
 			}
-			if err != nil || json.Unmarshal(out, &found) != nil || found.Wire != wireName || found.Baud != 9600 {
+			if err != nil || json.Unmarshal(out, &found) != nil || found.Wire != wireName || found.Baud != 9600 || found.Bits != 8 || found.Form != "8N1" {
 				t.Errorf("%v: %s", err, out)
 			}
 		})
@@ -130,6 +136,27 @@ func TestE2EProbe(t *testing.T) {
 		fw := newFirmware(t, "e-sign", 73)
 		out, err := exec.Command(mustProgram(t), "links", "probe", fw.place(), "--for", "1s", "--lang", "en").Output()
 		if exitOf(err) != 3 || !strings.Contains(string(out), "nothing was heard") {
+			t.Errorf("%v: %s", err, out)
+		}
+	})
+	t.Run("seven bits", func(t *testing.T) {
+		fw := newFirmware(t, "traditional", 75)
+		stop := say(t, fw, []byte("\x02SALE 10.00 CARD 6205**\x03"), true)
+		out, err := exec.Command(mustProgram(t), "links", "probe", fw.place(), "--for", "3s", "--lang", "en").Output()
+		stop()
+		if exitOf(err) != 3 || !strings.Contains(string(out), "seven data bits with even parity") {
+			t.Errorf("%v: %s", err, out)
+		}
+	})
+	t.Run("open in a program without a lock", func(t *testing.T) {
+		fw := newFirmware(t, "e-sign", 76)
+		holder, err := os.OpenFile(fw.place(), os.O_RDWR|syscall.O_NOCTTY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer holder.Close()
+		out, err := exec.Command(mustProgram(t), "links", "probe", fw.place()).CombinedOutput()
+		if exitOf(err) != 74 || !strings.Contains(string(out), itoa(os.Getpid())) {
 			t.Errorf("%v: %s", err, out)
 		}
 	})
@@ -143,4 +170,35 @@ func TestE2EProbe(t *testing.T) {
 		}
 		st.stop()
 	})
+}
+
+// say says the same over and over until the function it gives is called; parity: as a
+// line of seven bits with even parity is received.
+func say(t *testing.T, fw *firmware, text []byte, parity bool) (stop func()) {
+	t.Helper()
+	said := slices.Clone(text)
+	for i, b := range said {
+		if parity && bits.OnesCount8(b)&1 == 1 {
+			said[i] |= 0x80
+		}
+	}
+	end, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-end:
+				return
+			case <-time.After(50 * time.Millisecond):
+				if _, err := fw.socket.Line().Write(said); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		}
+	}()
+	return func() {
+		close(end)
+		<-ended
+	}
 }
