@@ -124,6 +124,7 @@ func (l *loader) checkTogether() {
 	l.checkLinks()
 	l.checkBroker()
 	l.checkKeys()
+	l.checkDesired()
 }
 
 func (l *loader) checkLinks() {

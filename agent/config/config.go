@@ -14,6 +14,7 @@ type Config struct {
 	MQTT       MQTT
 	Delivery   Delivery
 	Backoffice Backoffice
+	Remote     Remote
 	Case       Case
 	Window     Window
 	Health     Health
@@ -22,6 +23,7 @@ type Config struct {
 	Time       Time
 
 	given map[string]place // where each name was set
+	sum   string           // SHA-256 of the text, in hexadecimal
 }
 
 // Terminal says who this terminal is.
@@ -78,6 +80,12 @@ type Delivery struct {
 type Backoffice struct {
 	Host string
 	Keys []Key
+}
+
+// Remote is what the back office may change from afar (Desired).
+type Remote struct {
+	Config bool          // whether a configuration is taken from dn/config
+	Trial  time.Duration // running time that a new one has to reach the broker
 }
 
 // Key is one public key of the back office.

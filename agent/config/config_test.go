@@ -75,6 +75,7 @@ func TestDefaults(t *testing.T) {
 		MQTT:       MQTT{Root: "yuanlu", ClientID: "t-00423", KeepAlive: 30 * time.Second, ConnectTimeout: 15 * time.Second},
 		Delivery:   Delivery{Ack: "backoffice", AckTimeout: 30 * time.Second, MaxBytes: 16 << 20},
 		Backoffice: Backoffice{Keys: []Key{}},
+		Remote:     Remote{Config: true, Trial: 5 * time.Minute},
 		Case:       Case{MinSeverity: "medium", PendingGrace: 10 * time.Minute},
 		Window:     Window{Card: 180, WeChat: 365, Alipay: 365, UnionPayQR: 360, JD: 365, Cash: 365, Unknown: 365},
 		Health:     Health{Interval: time.Minute},
@@ -82,7 +83,7 @@ func TestDefaults(t *testing.T) {
 		Control:    Control{Socket: "/var/lib/yuanlu/control.sock"},
 		Time:       Time{Zone: "+08:00"},
 	}
-	c.given = nil
+	c.given, c.sum = nil, ""
 	if d := cmp.Diff(want, c, cmp.AllowUnexported(Config{})); d != "" {
 		t.Error(d)
 	}

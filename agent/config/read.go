@@ -40,12 +40,17 @@ func Missing(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 
 // Parse checks the text of a file; path is what errors call it.
 func Parse(path string, text []byte, o Options) (*Config, error) {
+	return parse(path, text, nil, o)
+}
+
+// parse is Parse, and Desired where base is not nil.
+func parse(path string, text []byte, base *Config, o Options) (*Config, error) {
 	if !utf8.Valid(text) {
 		return nil, Errors{{File: path, Line: badUTF8Line(text), Col: 1, Message: "the file is not UTF-8 text"}}
 	}
 	doc, errs := readDocument(path, text)
 	l := &loader{file: path, settings: settings(o), errs: errs, given: map[string]place{},
-		c: &Config{File: path}, tables: doc.tables, elements: doc.elements}
+		base: base, c: &Config{File: path, sum: sum(text)}, tables: doc.tables, elements: doc.elements}
 	l.load(doc)
 	if len(l.errs) > 0 {
 		return nil, l.errs.sorted()
@@ -61,6 +66,7 @@ type loader struct {
 	settings []Setting
 	c        *Config
 	errs     Errors
+	base     *Config          // the terminal's own configuration, while one from afar is read
 	given    map[string]place // "mqtt.url", "link[1].port": where the value stands
 	tables   map[string]place
 	elements map[string][]place
@@ -100,6 +106,7 @@ func (l *loader) load(doc document) {
 	for i := range l.settings {
 		l.setDefaults(&l.settings[i])
 	}
+	l.inherit()
 	for _, e := range doc.entries {
 		l.entry(e)
 	}
@@ -216,6 +223,8 @@ func (l *loader) entry(e entry) {
 	}
 	if wrong := s.store(l.c, e.index, e.value); wrong != "" {
 		l.problem(e.value.at, name, "%s %s", s.key, wrong)
+	} else {
+		l.checkLocal(s, e)
 	}
 	l.given[name] = e.value.at
 }

@@ -23,7 +23,10 @@ type Setting struct {
 	Default  string `json:"default"`
 	Range    string `json:"range,omitempty"`
 	Required bool   `json:"required,omitempty"`
-	Doc      Text   `json:"doc"`
+	// Local says why the value is the terminal's own to say and may not come from the
+	// back office; "": it may.
+	Local string `json:"local,omitempty"`
+	Doc   Text   `json:"doc"`
 
 	table, key string
 	field      func(c *Config, i int) any // pointer to where the value goes

@@ -25,6 +25,13 @@ func settings(o Options) []Setting {
 
 const day = 24 * time.Hour
 
+// MinTrial and MaxTrial bound how long a configuration from afar may try to reach
+// the broker.
+const (
+	MinTrial = 5 * time.Second
+	MaxTrial = time.Hour
+)
+
 func text(n, def, en, zh string, check func(string) string, field func(*Config, int) *string) Setting {
 	return Setting{Name: n, Type: "string", Default: def, Doc: Text{en, zh}, check: check,
 		field: func(c *Config, i int) any { return field(c, i) }}
@@ -60,27 +67,41 @@ func (s Setting) withRange(rng string) Setting {
 	return s
 }
 
+// local marks a setting that may not come from afar, and says why.
+func (s Setting) local(why string) Setting {
+	s.Local = why
+	return s
+}
+
 func (s Setting) withType(t string) Setting {
 	s.Type = t
 	return s
 }
+
+// Why some settings are the terminal's own.
+const (
+	whyStore = "the records, their keys and this very configuration lie there"
+	whyFile  = "it names a file of the terminal"
+)
 
 func terminalSettings() []Setting {
 	return []Setting{
 		text("terminal.id", "", "name of this terminal in topics, equal to the MQTT client id and the certificate's common name",
 			"终端名称，用于主题，与 MQTT 客户端标识及证书的通用名相同",
 			name("1 to 64 of a-z, 0-9 and -", 64, "-"), func(c *Config, _ int) *string { return &c.Terminal.ID }).
-			required().withRange("1 to 64 of a-z, 0-9 and -"),
+			required().withRange("1 to 64 of a-z, 0-9 and -").local("it names this terminal to the broker"),
 		text("terminal.merchant_id", "", "merchant of this terminal; records of others are kept, and said to be so",
 			"本终端的商户号；其他商户的记录照样保存并注明",
 			optional(merchant), func(c *Config, _ int) *string { return &c.Terminal.MerchantID }).
-			withRange("up to 32 letters and digits"),
+			withRange("up to 32 letters and digits").local("whose terminal it is is settled where it stands"),
 		text("store.dir", "/var/lib/yuanlu", "where the store, its keys, quarantine and captures lie",
-			"数据目录：数据库、密钥、隔离区、抓包", absolute, func(c *Config, _ int) *string { return &c.Store.Dir }),
+			"数据目录：数据库、密钥、隔离区、抓包", absolute, func(c *Config, _ int) *string { return &c.Store.Dir }).
+			local(whyStore),
 		text("store.mount", "", "mount point that must be there before anything is created; empty: not checked",
-			"必须已挂载的分区；留空则不检查", optional(absolute), func(c *Config, _ int) *string { return &c.Store.Mount }),
+			"必须已挂载的分区；留空则不检查", optional(absolute), func(c *Config, _ int) *string { return &c.Store.Mount }).
+			local(whyStore),
 		span("store.retention", "540d", day, 3650*day, "how long records are kept", "记录保存多久",
-			func(c *Config, _ int) *time.Duration { return &c.Store.Retention }),
+			func(c *Config, _ int) *time.Duration { return &c.Store.Retention }).local("what it deletes does not come back"),
 	}
 }
 
@@ -120,20 +141,23 @@ func mqttSettings() []Setting {
 	return []Setting{
 		m("url", "", "the broker: tls://host:8883, or tcp://host:1883; empty: nothing is reported", "MQTT 服务器地址；留空则不上报",
 			optional(brokerURL), func(m *MQTT) *string { return &m.URL }).withRange("tls:// or tcp://, host and port"),
-		m("root", "yuanlu", "first levels of every topic", "主题根", topicRoot, func(m *MQTT) *string { return &m.Root }),
+		m("root", "yuanlu", "first levels of every topic", "主题根", topicRoot, func(m *MQTT) *string { return &m.Root }).
+			local("with another one the back office would no longer reach the terminal"),
 		m("client_id", "", "empty: terminal.id", "留空则用 terminal.id",
-			optional(name("1 to 64 of a-z, 0-9 and -", 64, "-")), func(m *MQTT) *string { return &m.ClientID }),
+			optional(name("1 to 64 of a-z, 0-9 and -", 64, "-")), func(m *MQTT) *string { return &m.ClientID }).
+			local("it names this terminal to the broker"),
 		m("username", "", "user name; empty: terminal.id where there is a password file, else none", "用户名",
-			nil, func(m *MQTT) *string { return &m.Username }),
-		m("password_file", "", "file whose first line is the password", "密码文件，取首行", file, func(m *MQTT) *string { return &m.PasswordFile }),
+			nil, func(m *MQTT) *string { return &m.Username }).local("it names this terminal to the broker"),
+		m("password_file", "", "file whose first line is the password", "密码文件，取首行", file, func(m *MQTT) *string { return &m.PasswordFile }).
+			local(whyFile),
 		m("ca_file", "", "certificates that the broker's is checked against; empty: the system's", "CA 证书；留空用系统证书", file,
-			func(m *MQTT) *string { return &m.CAFile }),
-		m("cert_file", "", "certificate of this terminal", "终端证书", file, func(m *MQTT) *string { return &m.CertFile }),
-		m("key_file", "", "private key of that certificate", "终端私钥", file, func(m *MQTT) *string { return &m.KeyFile }),
+			func(m *MQTT) *string { return &m.CAFile }).local(whyFile),
+		m("cert_file", "", "certificate of this terminal", "终端证书", file, func(m *MQTT) *string { return &m.CertFile }).local(whyFile),
+		m("key_file", "", "private key of that certificate", "终端私钥", file, func(m *MQTT) *string { return &m.KeyFile }).local(whyFile),
 		m("server_name", "", "name in the broker's certificate; empty: the host of url", "服务器证书名称；留空取 url 主机名", nil,
 			func(m *MQTT) *string { return &m.ServerName }),
 		flag("mqtt.allow_plaintext", "false", "tcp:// also to other hosts", "允许明文 tcp:// 连接其他主机",
-			func(c *Config, _ int) *bool { return &c.MQTT.AllowPlaintext }),
+			func(c *Config, _ int) *bool { return &c.MQTT.AllowPlaintext }).local("encryption is not taken away from afar"),
 		span("mqtt.keep_alive", "30s", 5*time.Second, 20*time.Minute, "silence after which the broker is asked for a sign of life", "心跳间隔",
 			func(c *Config, _ int) *time.Duration { return &c.MQTT.KeepAlive }),
 		span("mqtt.connect_timeout", "15s", time.Second, 2*time.Minute, "how long one attempt to connect may take", "连接超时",
@@ -150,6 +174,10 @@ func mqttSettings() []Setting {
 			name("1 to 64 of a-z, 0-9 and -", 64, "-"), func(c *Config, i int) *string { return &c.Backoffice.Keys[i].ID }).required(),
 		text("backoffice.key[].public_key", "", "base64 of the Ed25519 public key (32 bytes)", "Ed25519 公钥（32 字节）的 base64",
 			publicKey, func(c *Config, i int) *string { return &c.Backoffice.Keys[i].PublicKey }).required(),
+		flag("remote.config", "true", "false: no configuration is taken from the back office", "false：不接受后台下发的配置",
+			func(c *Config, _ int) *bool { return &c.Remote.Config }).local("whether anything comes from afar is settled here"),
+		span("remote.trial", "5m", MinTrial, MaxTrial, "running time a configuration from the back office has to reach the broker, else the one before returns",
+			"后台下发的配置须在此运行时间内连上服务器，否则恢复原配置", func(c *Config, _ int) *time.Duration { return &c.Remote.Trial }),
 	}
 }
 
@@ -190,13 +218,13 @@ func logSettings() []Setting {
 		text("log.format", "text", "text for people, json for machines", "日志格式", oneOf("text", "json"),
 			func(c *Config, _ int) *string { return &c.Log.Format }).withRange("text, json"),
 		text("log.file", "", `empty: log/yuanlu.log in store.dir; "none": no file`, `日志文件；留空为 store.dir 下 log/yuanlu.log，"none" 不写`,
-			logFile, func(c *Config, _ int) *string { return &c.Log.File }),
+			logFile, func(c *Config, _ int) *string { return &c.Log.File }).local(whyFile),
 		size("log.max_bytes", "2MiB", 64<<10, 1<<30, "size at which a new log file is begun", "单个日志文件上限",
 			func(c *Config, _ int) *int64 { return &c.Log.MaxBytes }),
 		integer("log.keep", "3", 0, 100, "0 to 100", "older log files kept", "保留的旧日志文件数",
 			func(c *Config, _ int) *int { return &c.Log.Keep }),
 		text("control.socket", "", "socket behind the verbs; empty: control.sock in store.dir", "本地控制套接字；留空为 store.dir 下 control.sock",
-			optional(absolute), func(c *Config, _ int) *string { return &c.Control.Socket }),
+			optional(absolute), func(c *Config, _ int) *string { return &c.Control.Socket }).local("the technician's verbs look for it where the file says"),
 		text("time.zone", "+08:00", "zone of times that a wire gives without one", "无时区时间所用的时区", zone,
 			func(c *Config, _ int) *string { return &c.Time.Zone }).withRange("-12:00 to +14:00"),
 	}

@@ -18,6 +18,7 @@ var mayImport = map[string][]string{
 	"agent":            {"agent/..."},
 	"agent/houserules": {},
 	"agent/config":     {},
+	"agent/desired":    {},
 	"agent/capture":    {},
 	"agent/logbook":    {},
 	"agent/ingest":     {"agent/refund", "protocol/..."},

@@ -295,9 +295,11 @@ func TestSignedPayloadWithoutKeys(t *testing.T) {
 func TestDesiredConfiguration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		in := topics.Config{Version: 1, Digest: "d1", Status: topics.ConfigApplied}
+		reached := 0
 		g := start(t, &brokertest.Fake{}, func(g *rig, o *report.Options) {
 			o.Config = func() (topics.Config, bool) { g.mu.Lock(); defer g.mu.Unlock(); return in, true }
-			o.OnConfig = func(_ context.Context, d topics.DesiredConfig) {
+			o.OnReached = func() { g.mu.Lock(); defer g.mu.Unlock(); reached++ }
+			o.OnConfig = func(d topics.DesiredConfig, _ string) {
 				g.mu.Lock()
 				defer g.mu.Unlock()
 				in.Status, in.Desired = topics.ConfigRejected, d.Version
@@ -313,6 +315,9 @@ func TestDesiredConfiguration(t *testing.T) {
 		said := g.on(names.Config())
 		if len(said) != 2 || said[0]["status"] != "applied" || said[1]["status"] != "rejected" || said[1]["desired"] != 2.0 || g.Status().Refused != 1 {
 			t.Errorf("said %v, refused %d", said, g.Status().Refused)
+		}
+		if reached != 1 {
+			t.Errorf("reached %d times on one connection", reached)
 		}
 		g.stop()
 	})
@@ -335,7 +340,7 @@ func FuzzDown(f *testing.F) {
 				o.HostID = "desk"
 				o.Keys = []topics.Key{{ID: "k1", Public: make([]byte, 32)}}
 				o.OnCommand = func(context.Context, report.Command) (any, error) { t.Error("a command was done"); return nil, nil }
-				o.OnConfig = func(context.Context, topics.DesiredConfig) { t.Error("a configuration was taken") }
+				o.OnConfig = func(topics.DesiredConfig, string) { t.Error("a configuration was taken") }
 				g.out.addCase()
 			})
 			pass(3 * time.Second)

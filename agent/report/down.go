@@ -34,9 +34,12 @@ func (s *session) receive(topic string, payload []byte, retained bool) {
 		if len(payload) == 0 {
 			return // taken back
 		}
-		if body, ok := s.open(topic, payload); ok {
-			s.desired(topic, body)
+		body, signedBy, code, err := s.r.openSigned(topic, payload)
+		if err != nil {
+			s.r.refuse(topic, code, err)
+			return
 		}
+		s.desired(topic, body, signedBy)
 	case topics.DownCmd:
 		if len(payload) == 0 && retained {
 			return
@@ -60,31 +63,38 @@ func (s *session) open(topic string, payload []byte) ([]byte, bool) {
 // open gives the body of a payload, or why it is refused. Without keys the
 // payload is the body; one that is signed all the same is unwrapped unchecked.
 func (r *Reporter) open(topic string, payload []byte) (body []byte, code string, err error) {
+	body, _, code, err = r.openSigned(topic, payload)
+	return body, code, err
+}
+
+// openSigned is open, with the id of the key that signed it, "" where that was not
+// checked.
+func (r *Reporter) openSigned(topic string, payload []byte) (body []byte, signedBy, code string, err error) {
 	if len(payload) > 2*topics.MaxMessage {
-		return nil, "too_large", ErrTooLarge
+		return nil, "", "too_large", ErrTooLarge
 	}
 	if len(r.o.Keys) == 0 {
 		var wrapped topics.Signed
 		if r.check.Check("signed.v1", payload) == nil && json.Unmarshal(payload, &wrapped) == nil {
 			var inner []byte
 			if json.Unmarshal([]byte(`"`+wrapped.Body+`"`), &inner) == nil {
-				return inner, "", nil
+				return inner, "", "", nil
 			}
 		}
-		return payload, "", nil
+		return payload, "", "", nil
 	}
-	_, body, err = topics.Open(r.check, r.o.Keys, topic, r.o.Names.Terminal, payload)
+	signed, body, err := topics.Open(r.check, r.o.Keys, topic, r.o.Names.Terminal, payload)
 	switch {
 	case err == nil:
-		return body, "", nil
+		return body, signed.KID, "", nil
 	case errors.Is(err, topics.ErrUnsigned):
-		return nil, "unsigned", err
+		return nil, "", "unsigned", err
 	case errors.Is(err, topics.ErrUnknownKey):
-		return nil, "unknown_key", err
+		return nil, "", "unknown_key", err
 	case errors.Is(err, topics.ErrAddressee):
-		return nil, "other_terminal", err
+		return nil, "", "other_terminal", err
 	}
-	return nil, "signature", err
+	return nil, "", "signature", err
 }
 
 // refuse counts and says that a received payload was refused. It reports whether
@@ -147,7 +157,8 @@ func (s *session) ack(topic string, body []byte) {
 	s.r.Wake()
 }
 
-func (s *session) desired(topic string, body []byte) {
+// desired hands a desired configuration on; what became of it is told by Config.
+func (s *session) desired(topic string, body []byte, signedBy string) {
 	var d topics.DesiredConfig
 	if err := s.r.check.Check("desired-config.v1", body); err != nil || json.Unmarshal(body, &d) != nil {
 		s.r.refuse(topic, "schema", err)
@@ -157,8 +168,6 @@ func (s *session) desired(topic string, body []byte) {
 		s.r.refuse(topic, "unsupported", nil)
 		return
 	}
-	ctx, done := context.WithTimeout(context.Background(), downTime)
-	defer done()
-	s.r.o.OnConfig(ctx, d)
+	s.r.o.OnConfig(d, signedBy)
 	s.r.wakeSay.set()
 }

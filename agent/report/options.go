@@ -124,9 +124,13 @@ type Options struct {
 	OnCommand func(ctx context.Context, c Command) (any, error)
 	// Commands names those that OnCommand knows, for up/info.
 	Commands []string
-	// OnConfig takes a desired configuration; what became of it is Config's to
-	// say. nil: refused and counted.
-	OnConfig func(ctx context.Context, d topics.DesiredConfig)
+	// OnConfig takes a desired configuration and the id of the key it was signed with,
+	// "" without Keys. It returns at once; what became of it is Config's to say. nil:
+	// refused and counted.
+	OnConfig func(d topics.DesiredConfig, signedBy string)
+	// OnReached is called once, when the broker has acknowledged the first state that
+	// was said; nil: nobody.
+	OnReached func()
 	// Resend makes waiting cases from this sequence on due at once (command
 	// case-resend) and gives their number. nil: there is no such command.
 	Resend func(ctx context.Context, from int64) (int, error)
@@ -164,6 +168,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.ClockSynced == nil {
 		o.ClockSynced = func() bool { return true }
+	}
+	if o.OnReached == nil {
+		o.OnReached = func() {}
 	}
 	if o.Event == nil {
 		o.Event = func(string, string, map[string]any) {}

@@ -174,8 +174,8 @@ func (p *presence) sayState(ctx context.Context) error {
 		reason = p.goodReason(state)
 	}
 	err := p.say(ctx, state, reason)
-	if err == nil {
-		p.s.r.firstSaid.Store(true)
+	if err == nil && p.s.r.firstSaid.CompareAndSwap(false, true) {
+		p.s.r.o.OnReached()
 	}
 	return err
 }

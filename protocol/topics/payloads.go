@@ -235,12 +235,20 @@ const (
 	ConfigRestartRequired = "restart_required"
 )
 
+// Origins of a configuration.
+const (
+	ConfigFile       = "file"       // the terminal's own file
+	ConfigBackoffice = "backoffice" // dn/config
+)
+
 // Config is the payload of up/config: the configuration in force, and what
 // became of the last desired one.
 type Config struct {
 	V       int           `json:"v"` // 1
 	TS      Time          `json:"ts,omitzero"`
-	Version int64         `json:"version"`
+	Version int64         `json:"version"`         // in force; 0: the terminal's own file. What the next one must expect
+	Origin  string        `json:"origin,omitzero"` // of what is in force
+	Newest  int64         `json:"newest,omitzero"` // greatest version seen; the next one must be greater
 	Digest  string        `json:"digest"`
 	Status  string        `json:"status"`
 	Desired int64         `json:"desired,omitzero"` // version that Status is about, if not Version
@@ -278,11 +286,14 @@ type Nack struct {
 }
 
 // DesiredConfig is the payload of dn/config. It acts only if Version is greater
-// than the version in force and Expected is that version.
+// than any seen before and Expected is the version in force.
 type DesiredConfig struct {
 	Version  int64  `json:"version"`
-	Expected int64  `json:"expected"`
-	Config   string `json:"config"` // the configuration file, TOML
+	Expected int64  `json:"expected"` // 0: the terminal's own file
+	Config   string `json:"config"`   // the whole configuration file, TOML
+	// TrialS is the running time, in seconds, within which the broker must be reached
+	// with it; 0: the terminal's own setting remote.trial.
+	TrialS int64 `json:"trial_s,omitzero"`
 }
 
 // HostState is the payload of {root}/v1/_host/{host}/state. One with an older

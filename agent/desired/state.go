@@ -1,0 +1,179 @@
+package desired
+
+import (
+	"slices"
+	"time"
+)
+
+// State is everything that is known about configurations from afar. The zero State
+// is that of a terminal that never got one. Its methods do not change it.
+type State struct {
+	Newest  int64    `json:"newest"`            // greatest version decided on; only a greater one acts
+	Base    string   `json:"base,omitempty"`    // SHA-256 of the terminal's own file that Good and Trial stand on
+	Good    *Version `json:"good,omitempty"`    // in force, or returned to; nil: the terminal's own file
+	Trial   *Trial   `json:"trial,omitempty"`   // in force until it is confirmed or returned from
+	Refused *Refusal `json:"refused,omitempty"` // the newest version, if it was refused
+	Untold  []Event  `json:"untold,omitempty"`  // what the back office has not been told, oldest first
+}
+
+// Version is one configuration from afar.
+type Version struct {
+	Number int64     `json:"number"` // from 1
+	Text   string    `json:"text"`   // TOML
+	Came   time.Time `json:"came"`   // by the terminal's clock; for people only
+}
+
+// Trial is a version that has yet to reach the broker.
+type Trial struct {
+	Version
+	Within time.Duration `json:"within_ns"` // running time it has in all
+	Left   time.Duration `json:"left_ns"`   // of that, not charged yet
+}
+
+// Refusal is a version that is not used.
+type Refusal struct {
+	Number   int64     `json:"number"`
+	Returned bool      `json:"returned,omitempty"` // it was tried, and the one before returned
+	Problems []Problem `json:"problems"`           // at least one
+}
+
+// Problem is one thing that is wrong with a configuration, and its place in it; Line
+// and Col count from 1, 0 where the whole is meant.
+type Problem struct {
+	Path    string `json:"path"`
+	Line    int    `json:"line"`
+	Col     int    `json:"col"`
+	Message string `json:"message"`
+}
+
+// Event is something for the back office: config.reverted or config.local.
+type Event struct {
+	Name    string `json:"name"`
+	Version int64  `json:"version"` // what it is about
+	To      int64  `json:"to"`      // the version in force since; 0: the terminal's own file
+	Why     string `json:"why"`
+}
+
+// mostUntold bounds State.Untold, mostProblems and longestMessage a Refusal: it must
+// fit into one message.
+const (
+	mostUntold     = 8
+	mostProblems   = 40
+	longestMessage = 400
+)
+
+// Version is the number of the version in force, 0 for the terminal's own file.
+func (s State) Version() int64 {
+	if v := s.InForce(); v != nil {
+		return v.Number
+	}
+	return 0
+}
+
+// InForce is the version in force, nil for the terminal's own file.
+func (s State) InForce() *Version {
+	if s.Trial != nil {
+		return &s.Trial.Version
+	}
+	return s.Good
+}
+
+// Tried is s with a version on trial, that stands on the terminal's own file with
+// this sum.
+func (s State) Tried(v Version, within time.Duration, base string) State {
+	s.Newest, s.Base, s.Refused = v.Number, base, nil
+	s.Trial = &Trial{Version: v, Within: within, Left: within}
+	return s
+}
+
+// Refuse is s with a version refused.
+func (s State) Refuse(number int64, problems []Problem) State {
+	s.Newest = max(s.Newest, number)
+	s.Refused = &Refusal{Number: number, Problems: bounded(problems)}
+	return s
+}
+
+// Confirmed is s after the version on trial has reached the broker.
+func (s State) Confirmed() State {
+	if s.Trial != nil {
+		v := s.Trial.Version
+		s.Good, s.Trial = &v, nil
+	}
+	return s
+}
+
+// Charged is s after up to step of the trial's time was taken, and how much that was;
+// 0: nothing is left, or nothing is on trial.
+func (s State) Charged(step time.Duration) (State, time.Duration) {
+	if s.Trial == nil {
+		return s, 0
+	}
+	t := *s.Trial
+	step = max(min(step, t.Left), 0)
+	t.Left -= step
+	s.Trial = &t
+	return s, step
+}
+
+// Returned is s after the version on trial has failed: the one before is in force.
+func (s State) Returned(why string) State {
+	if s.Trial == nil {
+		return s
+	}
+	number := s.Trial.Number
+	s.Trial = nil
+	s.Refused = &Refusal{Number: number, Returned: true, Problems: bounded([]Problem{{Message: "returned: " + why}})}
+	return s.untold(Event{"config.reverted", number, s.Version(), clip(why)})
+}
+
+// FileChanged is s on a terminal whose own file has this sum: if that is not the file
+// that s stands on, the file is in force.
+func (s State) FileChanged(sum string) State {
+	if s.InForce() == nil || s.Base == sum {
+		return s
+	}
+	return s.Reverted("the terminal's own file was changed by hand")
+}
+
+// Reverted is s with the terminal's own file in force.
+func (s State) Reverted(why string) State {
+	v := s.InForce()
+	if v == nil {
+		return s
+	}
+	number := v.Number
+	s.Good, s.Trial = nil, nil
+	return s.untold(Event{"config.local", number, 0, clip(why)})
+}
+
+// Told is s with nothing left to tell.
+func (s State) Told() State {
+	s.Untold = nil
+	return s
+}
+
+func (s State) untold(e Event) State {
+	all := append(slices.Clone(s.Untold), e)
+	s.Untold = all[max(0, len(all)-mostUntold):]
+	return s
+}
+
+func bounded(all []Problem) []Problem {
+	all = slices.Clone(all[:min(len(all), mostProblems)])
+	for i := range all {
+		all[i].Path, all[i].Message = clip(all[i].Path), clip(all[i].Message)
+	}
+	return all
+}
+
+// clip cuts a text at a character.
+func clip(s string) string {
+	n := longestMessage
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && s[n]&0xc0 == 0x80 {
+		n--
+	}
+	return s[:n] + "…"
+}
