@@ -35,7 +35,10 @@ type Book struct {
 	json  bool
 	jd    bool
 
-	mu      sync.Mutex // guards all below
+	mu      sync.Mutex  // guards all below
+	usual   slog.Level  // the level without SetLevelFor
+	revert  *time.Timer // nil: the level is the usual one
+	turns   int         // counts changes of the level, so that an old timer changes nothing
 	repeats *repeats
 	ring    []Line // the oldest at next once it is full
 	next    int
@@ -53,6 +56,7 @@ func Open(o Options) *Book {
 	b := &Book{zone: o.Zone, now: o.Now, json: o.JSON, jd: o.Journald, repeats: newRepeats(),
 		cap: o.Ring, subs: map[*Subscription]bool{}}
 	b.level.Set(o.Level)
+	b.usual = o.Level
 	if b.zone == nil {
 		b.zone = time.Local
 	}
@@ -78,12 +82,6 @@ func Open(o Options) *Book {
 // Logger gives the logger that writes here.
 func (b *Book) Logger() *slog.Logger { return slog.New(&handler{book: b}) }
 
-// SetLevel changes the least level that is said.
-func (b *Book) SetLevel(l slog.Level) { b.level.Set(l) }
-
-// Level gives the least level that is said.
-func (b *Book) Level() slog.Level { return b.level.Level() }
-
 // Close writes what still waits and ends the goroutines. A way out that takes
 // nothing any more is given up when ctx ends, and the error says which.
 func (b *Book) Close(ctx context.Context) error {
@@ -93,6 +91,7 @@ func (b *Book) Close(ctx context.Context) error {
 		return nil
 	}
 	b.closed = true
+	b.settle(b.usual)
 	for s := range b.subs {
 		close(s.lines)
 		delete(b.subs, s)
