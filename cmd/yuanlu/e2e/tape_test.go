@@ -26,6 +26,14 @@ type tape struct {
 	rng    uint64
 	sent   map[string]saying // by the bytes of the frame
 	told   []*scenario.Entry // in their order
+	parts  []part
+}
+
+// part is what was said at one bit-error rate.
+type part struct {
+	bits          float64
+	from          int // on the tape
+	entries, said int
 }
 
 // Write is the line itself: below the faults, above the pseudo terminal.
@@ -78,27 +86,40 @@ func (p *tape) frames(e *scenario.Entry) []wire.Frame {
 func (p *tape) say(e *scenario.Entry) {
 	p.fw.t.Helper()
 	for _, f := range p.frames(e) {
-		if _, err := p.faulty.Send(f.Bytes); err != nil {
-			p.fw.t.Fatal(err)
+		p.send(f.Bytes)
+	}
+}
+
+func (p *tape) send(frame []byte) {
+	p.fw.t.Helper()
+	s, err := p.faulty.Send(frame)
+	if err != nil {
+		p.fw.t.Fatal(err)
+	}
+	if len(p.parts) > 0 {
+		p.parts[len(p.parts)-1].said++
+		if s.Whole > 1 || s.Whole == 1 && s.Damaged {
+			p.parts[len(p.parts)-1].said++ // the line said it twice
 		}
 	}
 }
 
-// month plays the seeded customers, a quarter of them at each bit-error rate.
+// month plays the seeded customers at each bit-error rate: 250 transactions, or 10 000.
 func (p *tape) month(say func(*scenario.Entry)) {
 	p.fw.t.Helper()
-	n := 1000
+	n := 250
 	if os.Getenv("YUANLU_SOAK") != "" {
 		n = 10_000
 	}
 	for _, bits := range []float64{1e-6, 1e-5, 1e-4, 1e-3} {
 		p.rate(bits)
-		for said := 0; said < n/4; {
+		p.parts = append(p.parts, part{bits: bits, from: len(p.bytes)})
+		for now := &p.parts[len(p.parts)-1]; now.entries < n; {
 			es := p.fw.next()
 			for i := range es {
 				say(&es[i])
 			}
-			said += len(es)
+			now.entries += len(es)
 		}
 	}
 	p.flush()
@@ -108,6 +129,7 @@ func (p *tape) month(say func(*scenario.Entry)) {
 // saying it is damage that the check byte does not see.
 type arrival struct {
 	raw string
+	at  int // on the tape
 	of  *saying
 }
 
@@ -121,7 +143,7 @@ func (p *tape) arrivals(frameAt func([]byte) int) []arrival {
 			b = b[1:]
 			continue
 		}
-		a := arrival{raw: string(b[:n])}
+		a := arrival{raw: string(b[:n]), at: len(p.bytes) - len(b)}
 		if s, ok := p.sent[a.raw]; ok {
 			a.of = &s
 		}

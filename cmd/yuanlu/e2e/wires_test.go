@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -97,33 +99,31 @@ func heard(t *testing.T, st *station, want int) {
 
 // ledgerOfLine is what stood on the line beside what is in the store.
 type ledgerOfLine struct {
-	t        *testing.T
-	whole    map[string]int // undamaged frames by their MAC: how often
-	damaged  map[string]int // those that the check byte took for right
-	entry    map[string]saying
-	touched  map[*scenario.Entry]bool // a damaged frame of it was taken for right
-	requests map[*scenario.Entry]bool // its request arrived whole
-	answers  map[*scenario.Entry]bool // what tells its outcome did
-	rows     []row
+	t       *testing.T
+	whole   map[string]int // undamaged frames by their MAC: how often
+	damaged map[string]int // those that the check byte took for right
+	entry   map[string]saying
+	touched map[*scenario.Entry][]string // MACs of its damaged frames that were taken for right
+	answers map[*scenario.Entry]bool     // what tells its outcome did
+	rows    []row
+	mac     func(raw string) string
 }
 
 func hold(t *testing.T, p *tape, arrived []arrival, st *station) *ledgerOfLine {
 	t.Helper()
-	l := &ledgerOfLine{t: t, whole: map[string]int{}, damaged: map[string]int{}, entry: map[string]saying{}, touched: map[*scenario.Entry]bool{},
-		requests: map[*scenario.Entry]bool{}, answers: map[*scenario.Entry]bool{}, rows: storedRows(t, st.store)}
-	mac := macs(t, st.store)
+	l := &ledgerOfLine{t: t, whole: map[string]int{}, damaged: map[string]int{}, entry: map[string]saying{}, touched: map[*scenario.Entry][]string{},
+		answers: map[*scenario.Entry]bool{}, rows: storedRows(t, st.store)}
+	l.mac = macs(t, st.store)
 	for _, a := range arrived {
-		m := mac(a.raw)
+		m := l.mac(a.raw)
 		switch {
 		case a.of == nil:
 			l.damaged[m]++
 			if s, ok := p.damagedOf(a.raw); ok {
-				l.touched[s.entry] = true
+				l.touched[s.entry] = append(l.touched[s.entry], m)
 			}
 			continue
-		case a.of.request:
-			l.requests[a.of.entry] = true
-		default:
+		case !a.of.request:
 			l.answers[a.of.entry] = true
 		}
 		l.whole[m]++
@@ -132,21 +132,39 @@ func hold(t *testing.T, p *tape, arrived []arrival, st *station) *ledgerOfLine {
 	return l
 }
 
-// noneInvented fails for a record of a frame that never stood on the line, or stood
-// there less often. Records without a frame are looked at by those who allow them.
-func (l *ledgerOfLine) noneInvented() {
-	l.t.Helper()
-	seen := map[string]int{}
+// frames gives what of the records of the store is not as the frames on the line: of a
+// whole one as many as often says, each as the simulator knows it; of a damaged one at
+// most one each time; nothing else.
+func (l *ledgerOfLine) frames(often func(s saying, arrived int) (least, most int)) (wrong []string) {
+	got := map[string]int{}
 	for _, r := range l.rows {
-		if r.mac != "" {
-			seen[r.mac]++
+		got[r.mac]++
+		r = l.asSaid(r)
+		if s, ok := l.entry[r.mac]; ok && !s.request {
+			if d := asTruth(&r.Record, &s.entry.Record); d != "" {
+				wrong = append(wrong, d)
+			}
 		}
 	}
-	for m, n := range seen {
-		if n > l.whole[m]+l.damaged[m] {
-			l.t.Errorf("%d records of a frame that arrived %d times", n, l.whole[m]+l.damaged[m])
+	damagedIs := map[*scenario.Entry]int{}
+	for e, of := range l.touched {
+		for _, m := range of {
+			damagedIs[e] += got[m]
 		}
 	}
+	for m, n := range l.whole {
+		s := l.entry[m]
+		least, most := often(s, n)
+		if got[m] > most || got[m] < least || got[m]+damagedIs[s.entry] < min(1, most) {
+			wrong = append(wrong, fmt.Sprintf("a frame arrived %d times and is %d records: %s", n, got[m], fact(&s.entry.Record)))
+		}
+	}
+	for m, n := range got {
+		if l.whole[m] == 0 && n > l.damaged[m] {
+			wrong = append(wrong, fmt.Sprintf("%d records of a frame that arrived %d times", n, l.damaged[m]))
+		}
+	}
+	return wrong
 }
 
 // events counts the events of the store by number and kind, those of damaged frames
@@ -175,7 +193,7 @@ func (l *ledgerOfLine) once(told []*scenario.Entry) {
 	}
 	for _, e := range told {
 		f := fact(&e.Record)
-		if n := events[f]; l.answers[e] && !l.touched[e] && n != 1 && !(n == 0 && eclipsed[f]) {
+		if n := events[f]; l.answers[e] && l.touched[e] == nil && n != 1 && !(n == 0 && eclipsed[f]) {
 			l.t.Errorf("%d events, want 1: %s", n, f)
 		}
 	}
@@ -204,112 +222,75 @@ func TestE2EBadLineMispos(t *testing.T) {
 	heard(t, st, len(arrived))
 	st.stop()
 	l := hold(t, p, arrived, st)
-	l.noneInvented()
-	got := map[string]int{}
-	for _, r := range l.rows {
-		got[r.mac]++
-	}
-	for m, n := range l.whole {
-		if s := l.entry[m]; !s.request && got[m] != n {
-			t.Errorf("a frame arrived %d times and is %d records: %s", n, got[m], fact(&s.entry.Record))
+	often := func(s saying, arrived int) (least, most int) {
+		if s.request {
+			return 0, 0
 		}
+		return arrived, arrived
 	}
+	l.wrong(l.frames(often))
+	l.notices(func() []string { return l.frames(often) })
 	l.once(p.told)
 	l.summary(p, arrived, st)
 }
 
 func (l *ledgerOfLine) summary(p *tape, arrived []arrival, st *station) {
 	l.t.Helper()
-	damaged := 0
-	for _, n := range l.damaged {
-		damaged += n
+	for i, part := range p.parts {
+		end := len(p.bytes)
+		if i+1 < len(p.parts) {
+			end = p.parts[i+1].from
+		}
+		whole, damaged := 0, 0
+		for _, a := range arrived {
+			switch {
+			case a.at < part.from || a.at >= end:
+			case a.of == nil:
+				damaged++
+			default:
+				whole++
+			}
+		}
+		if part.bits > 1e-4 && whole >= part.said {
+			l.t.Errorf("at %g all frames arrived: the line was never bad", part.bits)
+		}
+		l.t.Logf("bit-error rate %g: %d transactions, %d frames said, %d arrived whole, %d damaged with a right check byte", part.bits, part.entries,
+			part.said, whole, damaged)
 	}
-	if len(l.rows) == 0 || len(arrived)-damaged >= len(p.sent) {
-		l.t.Errorf("%d frames said, %d arrived whole: the line was never bad", len(p.sent), len(arrived)-damaged)
-	}
-	l.t.Logf("%d frames said, %d bytes; %d arrived whole, %d damaged with a right check byte; %d records", len(p.sent), len(p.bytes),
-		len(arrived)-damaged, damaged, len(l.rows))
+	l.t.Logf("%d bytes, %d records", len(p.bytes), len(l.rows))
 	searchForSecrets(l.t, p.fw.term.Secrets(), []string{st.store}, map[string][]byte{"log": []byte(st.log.String())})
 }
 
-// A month of host messages over a line that turns bits: what a pair says is one
-// record with the outcome of the answer, a request alone is one without, an answer
-// alone is one if it leaves one kind only.
+// A month of host messages over a line that turns bits, some answers late, some
+// messages said twice: what the contract makes of the frames that stood on the line is
+// what is in the store, frame by frame, and nothing else is; what was said whole is
+// there as the simulator knows it.
 func TestE2EBadLineCup8583(t *testing.T) {
 	profile := filepath.Join(t.TempDir(), "profile.toml")
-	if err := os.WriteFile(profile, []byte("response_timeout = 5\n"), 0o600); err != nil {
+	if err := os.WriteFile(profile, []byte("response_timeout = 8\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	fw := newFirmwareOn(t, "traditional", "cup8583", 62)
 	st := badLineStation(t, fw, "cup8583", "profile = \""+profile+"\"")
 	p := newTape(fw)
-	p.month(p.say)
+	h := &hosts{p: p, rng: rand.New(rand.NewPCG(62, 1))}
+	p.month(h.say)
+	h.end()
 	arrived := p.arrivals(stxAt)
 	heard(t, st, len(arrived))
-	pace(7 * time.Second) // what waits for an answer gets none
+	pace(9 * time.Second) // what waits for an answer gets none
 	st.stop()
 	l := hold(t, p, arrived, st)
-	l.noneInvented()
-	l.pairs(p)
+	pairs := newPairing(t, l.mac)
+	for _, a := range arrived {
+		pairs.hear(a)
+	}
+	want := pairs.end()
+	l.wrong(l.exactly(want))
+	l.notices(func() []string { return l.exactly(want) })
+	l.onceEach(pairs)
+	t.Logf("%d damaged frames were no message, %d frames changed nothing", pairs.refused, pairs.repeats)
 	l.summary(p, arrived, st)
-}
-
-// cupEvent names an event of host messages by what both messages of a pair have.
-func cupEvent(r *wire.Record) string {
-	return r.Kind + " " + number(r.TerminalID, "", r.Stan)
-}
-
-func (l *ledgerOfLine) pairs(p *tape) {
-	l.t.Helper()
-	// What is in the store by name: events, and whether one has its outcome.
-	events, outcome, loose := map[string]int{}, map[string]string{}, 0
-	for _, r := range l.rows {
-		if r.copyOf != 0 || l.damaged[r.mac] > 0 {
-			continue
-		}
-		events[cupEvent(&r.Record)]++
-		outcome[cupEvent(&r.Record)] = r.Outcome
-	}
-	damaged := 0
-	for _, n := range l.damaged {
-		damaged += n
-	}
-	told := map[string]bool{}
-	touched := map[string]bool{} // numbers: a damaged reversal may look like the sale it takes back
-	for e := range l.touched {
-		touched[e.Record.Stan] = true
-	}
-	for _, e := range p.told {
-		name := cupEvent(&e.Record)
-		told[name] = told[name] || l.requests[e] || l.answers[e] || l.touched[e]
-		n := events[name]
-		switch {
-		case touched[e.Record.Stan]:
-		case l.requests[e] && l.answers[e], l.answers[e] && !answeredLater(e):
-			if n != 1 || outcome[name] != e.Record.Outcome {
-				l.t.Errorf("%d events %q, want 1 %q: %s", n, outcome[name], e.Record.Outcome, name)
-			}
-		case l.requests[e]:
-			if n == 0 || outcome[name] != "unknown" && e.Record.Copy == "" {
-				l.t.Errorf("%d events %q for a request without an answer: %s", n, outcome[name], name)
-			}
-			// A damaged request of another number may have become one of this.
-			loose += max(0, n-1)
-		case l.answers[e]:
-			if n > 1 {
-				l.t.Errorf("%d events for an answer alone: %s", n, name)
-			}
-		}
-	}
-	for name, n := range events {
-		if !told[name] {
-			loose += n
-		}
-	}
-	// A damaged request that got no answer is a record without a frame.
-	if loose > damaged {
-		l.t.Errorf("%d events are of nothing that arrived, %d damaged frames could have made one", loose, damaged)
-	}
 }
 
 // answeredLater reports whether an entry has a request and an answer; one without an
@@ -330,16 +311,11 @@ func TestE2EBadLineSmart(t *testing.T) {
 	heard(t, st, len(arrived))
 	st.stop()
 	l := hold(t, p, arrived, st)
-	l.noneInvented()
-	got := map[string]int{}
-	for _, r := range l.rows {
-		got[r.mac]++
-	}
-	for m := range l.whole {
-		if e := l.entry[m].entry; !l.touched[e] && got[m] != 1 {
-			t.Errorf("a message that arrived whole is %d records: %s", got[m], fact(&e.Record))
-		}
-	}
+	// What was damaged before in a byte beside its message id was the message: then the
+	// whole one is a repeat.
+	once := func(s saying, _ int) (least, most int) { return 1 - min(1, len(l.touched[s.entry])), 1 }
+	l.wrong(l.frames(once))
+	l.notices(func() []string { return l.frames(once) })
 	l.once(p.told)
 	l.summary(p, arrived, st)
 }
@@ -352,9 +328,7 @@ func (p *tape) untilConfirmed(e *scenario.Entry, back *listener) {
 	for _, f := range p.frames(e) {
 		for range tries {
 			from := len(p.bytes)
-			if _, err := p.faulty.Send(f.Bytes); err != nil {
-				p.fw.t.Fatal(err)
-			}
+			p.send(f.Bytes)
 			p.flush()
 			whole := strings.Contains(string(p.bytes[from:]), string(f.Bytes))
 			right := false
