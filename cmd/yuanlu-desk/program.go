@@ -69,6 +69,8 @@ func verbs() []verb {
 	return []verb{
 		{"serve", "--broker URL [--store FILE|URL] [--listen ADDR] …", "take, store and acknowledge what terminals report", "接收、存储并确认终端上报", (*program).serve},
 		{"watch", "[--api URL] [--all] [--events] [--count N]", "print cases as they come", "实时打印案件", (*program).watch},
+		{"gaps", "[list] [--terminal ID] | close TERMINAL STREAM LAST --why TEXT [--force]; --store FILE|URL", "what is missing; stop waiting for what will not come", "缺失的事件；不再等待", (*program).gaps},
+		{"quarantine", "[list] [--terminal ID] | show N | release N --why TEXT | discard N --why TEXT; --store FILE|URL", "what was refused; store it after all, or throw it away", "被隔离的报文；放行或丢弃", (*program).quarantine},
 		{"sign", "--key FILE --topic TOPIC [--terminal ID] [FILE|-]", "wrap a payload with a signature, for mosquitto_pub -s", "给下发报文签名", (*program).sign},
 		{"keygen", "--out FILE [--id ID]", "make a signing key", "生成签名密钥", (*program).keygen},
 		{"version", "", "version and schema ids", "版本", (*program).version},
@@ -117,7 +119,7 @@ func (p *program) run(ctx context.Context) int {
 func (p *program) help(w io.Writer) {
 	fmt.Fprintln(w, p.t("yuanlu-desk: the reference back office", "yuanlu-desk：参考后台"))
 	for _, v := range verbs() {
-		fmt.Fprintf(w, "  yuanlu-desk %-8s %-55s %s\n", v.name, v.usage, p.t(v.en, v.zh))
+		fmt.Fprintf(w, "  yuanlu-desk %-10s %s\n      %s\n", v.name, p.t(v.en, v.zh), v.usage)
 	}
 	fmt.Fprintln(w, p.t("All with --json and --lang en|zh; yuanlu-desk VERB --help says more.", "均支持 --json 与 --lang en|zh；详见 yuanlu-desk 命令 --help。"))
 }
@@ -138,7 +140,7 @@ func (p *program) exit(v *verb, err error) int {
 	}{
 		{sign.ErrOpen, exitPermission}, {fs.ErrPermission, exitPermission}, {errConfig, exitConfig}, {broker.ErrOptions, exitConfig},
 		{topics.ErrName, exitConfig}, {sign.ErrKey, exitConfig}, {store.ErrPlace, exitConfig}, {sign.ErrPayload, exitData},
-		{sign.ErrTopic, exitUsage}, {errAPI, exitBroker}, {store.ErrUnavailable, exitStore}, {store.ErrVersion, exitStore},
+		{sign.ErrTopic, exitUsage}, {errAPI, exitBroker}, {store.ErrHand, exitData}, {store.ErrUnavailable, exitStore}, {store.ErrVersion, exitStore},
 		{fs.ErrNotExist, exitNotFound}, {store.ErrNotFound, exitNotFound},
 	} {
 		if errors.Is(err, class.err) {

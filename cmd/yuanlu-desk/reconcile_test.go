@@ -221,7 +221,8 @@ func (r *run) play(ctx context.Context, seed uint64, until time.Time) <-chan err
 
 func (r *run) terminal(seed uint64) *terminal.Terminal {
 	r.t.Helper()
-	start := time.Now().In(time.FixedZone("", 8*3600)).AddDate(0, 0, -3)
+	// A thousand cases are a good year of trade; none of it may be in the future.
+	start := time.Now().In(time.FixedZone("", 8*3600)).AddDate(0, 0, -480)
 	term, err := terminal.New(terminal.Options{Model: "smart", Seed: seed, Wrong: 0.7, Start: time.Date(start.Year(), start.Month(), start.Day(), 9, 0, 0, 0, start.Location())})
 	if err != nil {
 		r.t.Fatal(err)

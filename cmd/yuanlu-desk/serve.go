@@ -36,6 +36,8 @@ type serving struct {
 	root, host, share          string
 	store, listen, tokenFile   string
 	signKey, signID, logFormat string
+	observe                    bool
+	keepDays, terminalMB       int64
 }
 
 func (p *program) servingFlags(f *flag.FlagSet) *serving {
@@ -57,6 +59,9 @@ func (p *program) servingFlags(f *flag.FlagSet) *serving {
 	text(&s.store, "store", "", "SQLite `file`, or postgres://…; empty: YUANLU_DESK_STORE, else yuanlu-desk.db. A password is better in PGPASSFILE", "SQLite 文件或 postgres://…")
 	text(&s.listen, "listen", "127.0.0.1:8417", "address of the HTTP API; - for none", "HTTP 接口地址")
 	text(&s.tokenFile, "token-file", "", "`file` whose first line every request must bear; needed beyond the loopback", "令牌文件")
+	f.BoolVar(&s.observe, "observe", false, p.t("take and store, but acknowledge nothing and say no presence: another desk does", "只接收存储，不确认"))
+	f.Int64Var(&s.keepDays, "keep-days", 540, p.t("`days` that cases, events and refused messages are kept; 0: for ever", "保留天数，0 为永久"))
+	f.Int64Var(&s.terminalMB, "terminal-mb", 256, p.t("`MiB` of case events that one terminal may take up; more are neither stored nor acknowledged", "每终端案件事件上限"))
 	text(&s.signKey, "sign-key", "", "key `file`: acknowledgements are signed", "签名密钥文件")
 	text(&s.signID, "sign-key-id", "", "`id` of that key; empty: the file's own", "签名密钥标识")
 	text(&s.logFormat, "log", "text", "text or json", "日志格式 text 或 json")
@@ -70,6 +75,8 @@ type desk struct {
 	api      *api.API
 	listener net.Listener // nil: no API
 	log      *slog.Logger
+	keep     time.Duration // 0: for ever
+	now      func() time.Time
 }
 
 func (p *program) serve(ctx context.Context, v *verb, args []string) error {
@@ -98,7 +105,7 @@ func (p *program) equip(ctx context.Context, s *serving) (*desk, error) {
 	if s.broker.URL == "" {
 		return nil, fmt.Errorf("%w: --broker is needed", errUsage)
 	}
-	d := &desk{log: slog.New(slog.NewTextHandler(p.stderr, nil))}
+	d := &desk{log: slog.New(slog.NewTextHandler(p.stderr, nil)), keep: time.Duration(s.keepDays) * 24 * time.Hour, now: p.now}
 	switch s.logFormat {
 	case "text":
 	case "json":
@@ -106,14 +113,8 @@ func (p *program) equip(ctx context.Context, s *serving) (*desk, error) {
 	default:
 		return nil, fmt.Errorf("%w: --log wants text or json", errUsage)
 	}
-	if s.broker.ClientID == "" {
-		s.broker.ClientID = "yuanlu-desk-" + s.host
-		if s.share != "" {
-			s.broker.ClientID += "-" + strings.ToLower(rand.Text()[:6])
-		}
-	}
-	s.broker.Persistent = s.share == ""
-	if err := s.broker.Check(); err != nil {
+	p.complete(s)
+	if err := s.check(); err != nil {
 		return nil, err
 	}
 	var key sign.Key
@@ -130,12 +131,6 @@ func (p *program) equip(ctx context.Context, s *serving) (*desk, error) {
 			return nil, err
 		}
 	}
-	if s.store == "" {
-		s.store = p.env("YUANLU_DESK_STORE")
-	}
-	if s.store == "" {
-		s.store = "yuanlu-desk.db"
-	}
 	if err := d.bind(s.listen, token); err != nil {
 		return nil, err
 	}
@@ -146,6 +141,46 @@ func (p *program) equip(ctx context.Context, s *serving) (*desk, error) {
 		return nil, err
 	}
 	return d, nil
+}
+
+// complete fills in what was left out.
+func (p *program) complete(s *serving) {
+	s.store = p.storePlace(s.store)
+	if s.broker.ClientID == "" {
+		s.broker.ClientID = "yuanlu-desk-" + s.host
+		if s.observe {
+			s.broker.ClientID += "-observe"
+		}
+		if s.share != "" {
+			s.broker.ClientID += "-" + strings.ToLower(rand.Text()[:6])
+		}
+	}
+	s.broker.Persistent = s.share == ""
+}
+
+// storePlace is where the store is, as all verbs understand it.
+func (p *program) storePlace(given string) string {
+	if given == "" {
+		given = p.env("YUANLU_DESK_STORE")
+	}
+	if given == "" {
+		given = "yuanlu-desk.db"
+	}
+	return given
+}
+
+func (s *serving) check() error {
+	switch {
+	case s.keepDays < 0 || s.keepDays > 36500:
+		return fmt.Errorf("%w: --keep-days wants 0 to 36500", errUsage)
+	case s.terminalMB < 1 || s.terminalMB > 1<<20:
+		return fmt.Errorf("%w: --terminal-mb wants 1 to %d", errUsage, 1<<20)
+	case s.share != "" && !store.Shared(s.store):
+		return fmt.Errorf("%w: --share needs a store that all its desks share: --store postgres://…; with a file each, each would have a part of every stream", errConfig)
+	case s.share != "" && s.observe:
+		return fmt.Errorf("%w: --observe and --share exclude each other: those that share acknowledge", errUsage)
+	}
+	return s.broker.Check()
 }
 
 // bind listens; beyond the loopback only with a token.
@@ -168,7 +203,7 @@ func (d *desk) bind(address, token string) (err error) {
 }
 
 func (p *program) assemble(ctx context.Context, d *desk, s *serving, key sign.Key, token string) (err error) {
-	o := consumer.Options{Root: s.root, Host: s.host, Group: s.share, KeyID: key.ID, Key: key.Private, Now: p.now, Log: d.log,
+	o := consumer.Options{Root: s.root, Host: s.host, Group: s.share, Observe: s.observe, KeyID: key.ID, Key: key.Private, Now: p.now, Log: d.log,
 		Dial: func(ctx context.Context, topic string, will []byte) (consumer.Broker, error) {
 			b := s.broker
 			b.WillTopic, b.WillPayload = topic, will
@@ -186,12 +221,22 @@ func (p *program) assemble(ctx context.Context, d *desk, s *serving, key sign.Ke
 	if d.store, err = store.Open(open, s.store); err != nil {
 		return err
 	}
-	o.Store = d.store
+	limits := store.DefaultLimits()
+	limits.CaseBytes = s.terminalMB << 20
+	d.store.SetLimits(limits)
+	o.Store, o.Hand, o.StoreID = d.store, d.store, d.store.ID()
 	if d.consumer, err = consumer.New(o); err != nil {
 		return errors.Join(err, d.store.Close())
 	}
 	ready := func() bool { st := d.consumer.Status(); return st.Connected && st.StoreError == "" }
-	d.api = api.New(api.Options{Store: d.store, Status: func() any { return d.consumer.Status() }, Ready: ready, Token: token, Now: p.now, Log: d.log})
+	decode, err := consumer.NewDecoder(s.root)
+	if err != nil {
+		return errors.Join(err, d.store.Close())
+	}
+	release := func(ctx context.Context, n int64, h store.Hand) error {
+		return consumer.Release(ctx, d.store, decode, n, h)
+	}
+	d.api = api.New(api.Options{Store: d.store, Release: release, Status: func() any { return d.consumer.Status() }, Ready: ready, Token: token, Now: p.now, Log: d.log})
 	return nil
 }
 
@@ -234,6 +279,7 @@ func (d *desk) run(ctx context.Context) error {
 			}
 		})
 	}
+	wg.Go(func() { d.retain(ctx) })
 	d.log.Info("desk.ready", "store", d.store.Kind(), "version", version)
 	d.notify(daemon.SdNotifyReady)
 	d.consumer.Run(ctx)
@@ -245,6 +291,42 @@ func (d *desk) run(ctx context.Context) error {
 		return err
 	default:
 		return nil
+	}
+}
+
+// Times of retention: every hour, a thousand of each kind at a time.
+const (
+	retainEvery = time.Hour
+	retainFirst = time.Minute
+	retainStep  = 1000
+	retainTime  = 30 * time.Second
+)
+
+// retain removes what is older than the desk keeps, until ctx ends.
+func (d *desk) retain(ctx context.Context) {
+	if d.keep == 0 {
+		return
+	}
+	timer := time.NewTimer(retainFirst)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		wait := retainEvery
+		work, cancel := context.WithTimeout(ctx, retainTime)
+		n, err := d.store.Retain(work, d.now(), d.keep, retainStep)
+		cancel()
+		switch {
+		case err != nil && ctx.Err() == nil:
+			d.log.Warn("store.retain", "err", err)
+		case n > 0:
+			d.log.Info("store.retained", "removed", n)
+			wait = time.Second // there may be more
+		}
+		timer.Reset(wait)
 	}
 }
 

@@ -20,12 +20,14 @@ const questionTime = 15 * time.Second
 
 // Options say what the interface shows. Token may be empty on the loopback only.
 type Options struct {
-	Store  *store.Store
-	Status func() any // of the consumer, for /v1/status
-	Ready  func() bool
-	Token  string
-	Now    func() time.Time
-	Log    *slog.Logger
+	Store *store.Store
+	// Release takes a message out of quarantine; store.ErrHand where it cannot.
+	Release func(ctx context.Context, n int64, h store.Hand) error
+	Status  func() any // of the consumer, for /v1/status
+	Ready   func() bool
+	Token   string
+	Now     func() time.Time
+	Log     *slog.Logger
 }
 
 // API answers questions. It is safe for concurrent use.
@@ -33,22 +35,25 @@ type API struct {
 	o    Options
 	mux  *http.ServeMux
 	stop chan struct{} // closed by Stop
+	open chan struct{} // one for each open stream
 }
 
 // New makes the interface.
 func New(o Options) *API {
-	a := &API{o: o, mux: http.NewServeMux(), stop: make(chan struct{})}
+	a := &API{o: o, mux: http.NewServeMux(), stop: make(chan struct{}), open: make(chan struct{}, mostStreams)}
 	for path, answer := range map[string]func(context.Context, *query) (any, error){
 		"/v1/status": a.status, "/v1/cases": a.cases, "/v1/cases/{id}": a.oneCase, "/v1/events": a.events, "/v1/terminals": a.terminals,
-		"/v1/terminals/{terminal}": a.terminal, "/v1/gaps": a.gaps, "/v1/quarantine": a.quarantine,
+		"/v1/terminals/{terminal}": a.terminal, "/v1/gaps": a.gaps, "/v1/quarantine": a.quarantine, "/v1/quarantine/{n}": a.kept,
+		"/v1/actions": a.actions,
 	} {
 		a.mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) { a.question(w, r, answer) })
 	}
+	a.changes()
 	a.mux.HandleFunc("GET /v1/stream", a.stream)
 	a.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			w.Header().Set("Allow", "GET, HEAD")
-			a.fail(w, http.StatusMethodNotAllowed, "method", "only GET and HEAD")
+			a.fail(w, http.StatusMethodNotAllowed, "method", "only GET and HEAD here")
 			return
 		}
 		a.fail(w, http.StatusNotFound, "path", "nothing is here; see /v1/status")
@@ -61,6 +66,9 @@ func (a *API) Stop() { close(a.stop) }
 
 // ServeHTTP lets in who may ask.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if http.NewResponseController(w).SetWriteDeadline(time.Now().Add(questionTime+streamWrite)) != nil {
+		return // the connection is gone
+	}
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")

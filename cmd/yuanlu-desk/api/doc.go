@@ -1,14 +1,19 @@
 // Package api is the desk's HTTP interface: JSON by question, and a stream of what
-// changes (server-sent events). It only reads.
+// changes (server-sent events). What people may change needs a token.
 //
 //	GET /v1/status                    how the desk is
 //	GET /v1/cases                     terminal, state, severity, decision, recipient, merchant_id, since, until, before, limit
 //	GET /v1/cases/{id}                with its history; terminal if several have it
-//	GET /v1/events                    after, terminal, kind, type, case_id, limit
-//	GET /v1/terminals[/{terminal}]    after, limit
+//	GET /v1/events                    after, terminal, stream, kind, type, case_id, order (n or sequence), limit
+//	GET /v1/terminals[/{terminal}]    after, presence, limit
 //	GET /v1/gaps                      terminal, all, after, limit
-//	GET /v1/quarantine                terminal, before, limit
+//	GET /v1/quarantine[/{n}]          terminal, code, before, limit; of one its payload in base64
+//	GET /v1/actions                   what was done by hand: terminal, before, limit
 //	GET /v1/stream                    after or Last-Event-ID; kinds
+//
+//	POST /v1/gaps/close               {"terminal","stream","to","who","why","force"}
+//	POST /v1/quarantine/{n}/release   {"who","why"}; looked at again, and stored if it fits now
+//	POST /v1/quarantine/{n}/discard   {"who","why"}
 //
 // A page names the query of the next one in "next", null where it was the last. The
 // stream sends "case", "event", "terminal" and "gap"; ids are the store's numbers,

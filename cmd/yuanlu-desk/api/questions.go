@@ -178,7 +178,7 @@ func (a *API) events(ctx context.Context, q *query) (any, error) {
 
 func (a *API) terminals(ctx context.Context, q *query) (any, error) {
 	limit := q.limit()
-	f := store.TerminalFilter{After: q.text("after"), Limit: limit + 1}
+	f := store.TerminalFilter{After: q.text("after"), Presence: q.text("presence"), Limit: limit + 1}
 	if err := q.done(); err != nil {
 		return nil, err
 	}
@@ -216,14 +216,35 @@ func (a *API) gaps(ctx context.Context, q *query) (any, error) {
 
 func (a *API) quarantine(ctx context.Context, q *query) (any, error) {
 	limit := q.limit()
-	terminal, before := q.text("terminal"), q.n("before")
+	f := store.RefusedFilter{Terminal: q.text("terminal"), Code: q.text("code"), Before: q.n("before"), Limit: limit + 1}
 	if err := q.done(); err != nil {
 		return nil, err
 	}
-	list, err := a.o.Store.Quarantine(ctx, terminal, before, limit+1)
+	list, err := a.o.Store.Quarantine(ctx, f)
 	if err != nil {
 		return nil, err
 	}
 	list, next := page(q, list, limit, "before", func(r *store.Refused) string { return number(r.N) })
 	return map[string]any{"quarantine": list, "next": next}, nil
+}
+
+func (a *API) kept(ctx context.Context, q *query) (any, error) {
+	if err := q.done(); err != nil {
+		return nil, err
+	}
+	return a.o.Store.Kept(ctx, number64(q.r))
+}
+
+func (a *API) actions(ctx context.Context, q *query) (any, error) {
+	limit := q.limit()
+	terminal, before := q.text("terminal"), q.n("before")
+	if err := q.done(); err != nil {
+		return nil, err
+	}
+	list, err := a.o.Store.Actions(ctx, terminal, before, limit+1)
+	if err != nil {
+		return nil, err
+	}
+	list, next := page(q, list, limit, "before", func(r *store.Action) string { return number(r.N) })
+	return map[string]any{"actions": list, "next": next}, nil
 }

@@ -19,6 +19,7 @@ const (
 	streamLook  = time.Second      // for what other desks on the same database commit
 	streamWrite = 10 * time.Second
 	streamPart  = 200
+	mostStreams = 64
 )
 
 // frame is one thing that a stream sends.
@@ -47,6 +48,13 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request) {
 	}
 	if err := q.done(); err != nil {
 		a.fail(w, http.StatusBadRequest, "query", err.Error())
+		return
+	}
+	select {
+	case a.open <- struct{}{}:
+		defer func() { <-a.open }()
+	default:
+		a.fail(w, http.StatusServiceUnavailable, "streams", "64 streams are open already")
 		return
 	}
 	if !given { // from now on

@@ -38,7 +38,7 @@ func (c *Consumer) store(ctx context.Context, conn Broker, list []store.Message)
 		}
 		if !away && c.o.Now().Sub(began) >= storeAway {
 			away = true
-			c.o.Log.Error("store.away", "err", err)
+			c.o.Log.Error("store.away", "err", err, "remedy", "nothing is acknowledged and the terminals keep their cases: start the database, or free room on its disk; the desk goes on by itself")
 			c.note(func(s *Status) { s.StoreError = err.Error() })
 			if err := c.say(ctx, conn, false, 0); err != nil {
 				c.note(func(s *Status) { s.StoreError = "" })
@@ -92,6 +92,7 @@ func (c *Consumer) apart(ctx context.Context, conn Broker, list []store.Message)
 
 // join adds up two answers; of a stream the later acknowledgement counts.
 func join(a, b store.Answer) store.Answer {
+	a.Full = append(a.Full, b.Full...)
 	a.N, a.New, a.Repeats, a.Refused = b.N, a.New+b.New, a.Repeats+b.Repeats, a.Refused+b.Refused
 	a.Acks = append(a.Acks, b.Acks...)
 	a.GapBegun, a.GapEnded = append(a.GapBegun, b.GapBegun...), append(a.GapEnded, b.GapEnded...)
@@ -104,6 +105,9 @@ const mostNacks = 20
 // answer sends acknowledgements. The terminal takes refusals before it takes what
 // is settled, so both may stand in one payload.
 func (c *Consumer) answer(conn Broker, acks []store.Ack) error {
+	if c.o.Observe {
+		return nil
+	}
 	for _, a := range acks {
 		for first := true; first || len(a.Refused) > 0; first = false {
 			n := min(len(a.Refused), mostNacks)

@@ -43,18 +43,32 @@ type Applier interface {
 	Apply(ctx context.Context, messages []store.Message) (store.Answer, error)
 }
 
-// Options say what a consumer works with. All but Key are needed; Group may be
-// empty.
+// Hand is where acknowledgements wait that follow from what a person did; store.Store
+// is one.
+type Hand interface {
+	Untold(ctx context.Context) (acks []store.Ack, upTo int64, err error)
+	Told(ctx context.Context, upTo int64) error
+}
+
+// Options say what a consumer works with. All but Hand, StoreID and Key are needed;
+// Group may be empty.
 type Options struct {
 	Root  string // of the topics
 	Host  string // whose presence we say
 	Group string // of the shared subscription; "": we are alone
 	Dial  func(ctx context.Context, willTopic string, will []byte) (Broker, error)
 	Store Applier
-	KeyID string
-	Key   ed25519.PrivateKey // nil: acknowledgements are not signed
-	Now   func() time.Time
-	Log   *slog.Logger
+	Hand  Hand // nil: nobody does anything by hand
+	// StoreID names the store. Desks of one group must share one: each acknowledges
+	// what the store has, and half of every stream goes to the other.
+	StoreID string
+	// Observe takes and stores everything, but acknowledges nothing and says no
+	// presence: another back office does.
+	Observe bool
+	KeyID   string
+	Key     ed25519.PrivateKey // nil: acknowledgements are not signed
+	Now     func() time.Time
+	Log     *slog.Logger
 }
 
 // Consumer takes what terminals say. Run runs it once; Status may be asked at any
@@ -63,7 +77,9 @@ type Consumer struct {
 	o      Options
 	decode *Decoder
 	host   string // topic of our presence
-	refuse saying // refusals, said at 1, 10, 100 …
+	refuse saying // refusals
+	gaps   saying // gaps, likewise
+	full   saying // terminals without room, likewise
 
 	mu        sync.Mutex
 	status    Status // guarded by mu
@@ -80,6 +96,7 @@ type Status struct {
 	Stored     int64     `json:"stored"`
 	Repeats    int64     `json:"repeats"`
 	Refused    int64     `json:"refused"`
+	Full       int64     `json:"no_room"`              // batches with events that were neither stored nor acknowledged
 	StoreError string    `json:"store_error,omitzero"` // why nothing can be stored at the moment
 }
 
@@ -131,7 +148,7 @@ func (c *Consumer) Run(ctx context.Context) {
 			wait = 0
 		}
 		wait = min(max(2*wait, 250*time.Millisecond), backoffMost)
-		c.o.Log.Warn("broker.away", "err", err)
+		c.o.Log.Warn("broker.away", "err", err, "remedy", remedy(err))
 		c.note(func(s *Status) { s.Connected, s.LastError = false, err.Error() })
 		pause(ctx, time.Duration(rand.Float64()*float64(wait)))
 	}
@@ -150,9 +167,15 @@ func pause(ctx context.Context, d time.Duration) {
 func (c *Consumer) presence(online bool, atLeast int64) ([]byte, error) {
 	c.mu.Lock()
 	c.timestamp = max(c.timestamp+1, c.o.Now().UnixMilli(), atLeast)
-	state := topics.HostState{Online: online, Timestamp: c.timestamp}
+	state := hostState{topics.HostState{Online: online, Timestamp: c.timestamp}, c.o.StoreID}
 	c.mu.Unlock()
 	return json.Marshal(&state)
+}
+
+// hostState is our presence, with a member for other desks of our group.
+type hostState struct {
+	topics.HostState
+	Store string `json:"store,omitzero"`
 }
 
 // session is one connection, from its beginning to its end.
@@ -161,11 +184,18 @@ func (c *Consumer) session(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	conn, err := c.o.Dial(ctx, c.host, will)
+	topic := c.host
+	if c.o.Observe {
+		topic, will = "", nil
+	}
+	conn, err := c.o.Dial(ctx, topic, will)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
+	if err := c.alone(ctx, conn); err != nil {
+		return err
+	}
 	for _, f := range c.filters() {
 		if err := conn.Subscribe(ctx, f.filter, f.qos); err != nil {
 			return fmt.Errorf("subscribe %s: %w", f.filter, err)
@@ -181,7 +211,12 @@ func (c *Consumer) session(ctx context.Context) error {
 		}
 		s.Connected, s.Since, s.LastError = true, c.o.Now(), ""
 	})
+	var wg sync.WaitGroup
+	handed, stop := context.WithCancel(ctx)
+	wg.Go(func() { c.hand(handed, conn) })
 	err = c.work(ctx, conn)
+	stop()
+	wg.Wait()
 	if ctx.Err() != nil { // a DISCONNECT discards the will
 		bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWord)
 		defer cancel()
@@ -193,6 +228,9 @@ func (c *Consumer) session(ctx context.Context) error {
 }
 
 func (c *Consumer) say(ctx context.Context, conn Broker, online bool, atLeast int64) error {
+	if c.o.Observe {
+		return nil
+	}
 	payload, err := c.presence(online, atLeast)
 	if err != nil {
 		return err
@@ -210,7 +248,10 @@ type filter struct {
 // come late as if it were new. Events go to one desk of a group, with QoS 1.
 func (c *Consumer) filters() []filter {
 	up := c.o.Root + "/v1/+/up/"
-	list := []filter{{c.host, 0}}
+	var list []filter
+	if !c.o.Observe {
+		list = append(list, filter{c.host, 0})
+	}
 	for _, name := range []string{"state", "health", "info", "config", "case-summary", "link/+/state"} {
 		list = append(list, filter{up + name, 0})
 	}
@@ -259,9 +300,9 @@ func (c *Consumer) work(ctx context.Context, conn Broker) error {
 // hostSaid looks at our own presence: another desk's will, or an old one of ours,
 // may say that we are offline.
 func (c *Consumer) hostSaid(ctx context.Context, conn Broker, payload []byte) error {
-	var state topics.HostState
+	var state hostState
 	if json.Unmarshal(payload, &state) == nil && state.Online {
-		return nil
+		return c.sameStore(&state)
 	}
 	if c.Status().StoreError != "" {
 		return nil
@@ -282,6 +323,7 @@ func (c *Consumer) count(messages int, list []store.Message, a *store.Answer) {
 		s.Stored += int64(a.New)
 		s.Repeats += int64(a.Repeats)
 		s.Refused += int64(a.Refused)
+		s.Full += int64(len(a.Full))
 	})
 	for i := range list {
 		if r := list[i].Refusal; r != nil && c.refuse.worth() {
@@ -289,22 +331,35 @@ func (c *Consumer) count(messages int, list []store.Message, a *store.Answer) {
 				"why", r.Message, "refused", c.refuse.n)
 		}
 	}
+	for _, terminal := range a.Full {
+		if c.full.worth() {
+			c.o.Log.Error("terminal.no_room", "terminal", terminal, "times", c.full.n,
+				"remedy", "its events are neither stored nor acknowledged: find out why it sends so much, or give it more with --terminal-mb")
+		}
+	}
 	for _, g := range a.GapBegun {
-		c.o.Log.Warn("gap.begun", "terminal", g.Terminal, "stream", g.Stream, "missing_from", g.Seq)
+		if c.gaps.worth() {
+			c.o.Log.Warn("gap.begun", "terminal", g.Terminal, "stream", g.Stream, "missing_from", g.Seq, "times", c.gaps.n)
+		}
 	}
 	for _, g := range a.GapEnded {
-		c.o.Log.Info("gap.ended", "terminal", g.Terminal, "stream", g.Stream, "complete_to", g.Seq)
+		if c.gaps.worth() {
+			c.o.Log.Info("gap.ended", "terminal", g.Terminal, "stream", g.Stream, "complete_to", g.Seq, "times", c.gaps.n)
+		}
 	}
 }
 
-// saying decides which of many equal lines are said: the 1st, 10th, 100th … It
-// belongs to one goroutine.
+// saying decides which of many equal lines are said: the first ten, then the 100th,
+// 1000th … It belongs to one goroutine.
 type saying struct{ n, next int64 }
 
 func (s *saying) worth() bool {
 	s.n++
+	if s.n <= 10 {
+		return true
+	}
 	if s.next == 0 {
-		s.next = 1
+		s.next = 100
 	}
 	if s.n < s.next {
 		return false

@@ -19,6 +19,10 @@ import (
 // to count on from.
 const mostSequence = 1 << 62
 
+// mostInterval bounds the seconds between two health messages that a terminal may
+// name: after three of them without a word it is unknown.
+const mostInterval = 3600
+
 // firstEntry is where the agent's numbers of other events begin; below it an entry
 // of its outbox is a sequence (agent/ledger).
 const firstEntry = 1 << 40
@@ -253,12 +257,15 @@ func (in *incoming) saying(rest string) (m store.Message, ok bool) {
 	if len(in.payload) == 0 {
 		return store.Message{Saying: s}, true
 	}
+	if len(in.payload) > 2*topics.MaxMessage {
+		return in.refuse("too_large", strconv.Itoa(len(in.payload))+" bytes"), true
+	}
 	if err := in.fits(schema, to); err != nil {
 		return in.refuse("schema", err.Error()), true
 	}
 	s.State.State, s.State.Session, s.State.Reason = plain(s.State.State, 64), plain(s.State.Session, 128), plain(s.State.Reason, 256)
 	s.LinkNow.State, s.LinkNow.Reason = plain(s.LinkNow.State, 64), plain(s.LinkNow.Reason, 256)
-	s.Health.Verdict = plain(s.Health.Verdict, 64)
+	s.Health.Verdict, s.Health.IntervalS = plain(s.Health.Verdict, 64), min(s.Health.IntervalS, mostInterval)
 	if st := s.Summary.Stream; plain(st, 128) != st || s.Summary.AckedSeq > mostSequence {
 		return in.refuse("schema", "stream or acked_seq out of range"), true
 	}
@@ -275,7 +282,7 @@ func (in *incoming) fits(schema string, to any) error {
 		var version struct {
 			V int64 `json:"v"`
 		}
-		if len(in.payload) > 2*topics.MaxMessage || !utf8.Valid(in.payload) || json.Unmarshal(in.payload, &version) != nil || version.V < 2 {
+		if !utf8.Valid(in.payload) || json.Unmarshal(in.payload, &version) != nil || version.V < 2 {
 			return err
 		}
 	}

@@ -12,21 +12,18 @@ import (
 	"yuanlu/protocol/topics"
 )
 
-// Bounds of the quarantine; the oldest make room.
-const (
-	mostQuarantined = 10_000
-	mostPayload     = 64 << 10 // of a refused payload that is kept
-)
-
 // key names a stream.
 type key struct{ terminal, stream string }
 
-// applying is one transaction of Apply.
+// applying is one transaction that changes what the terminals are told.
 type applying struct {
 	*tx
+	limits  Limits
 	answer  Answer
 	streams map[key]*stream
 	order   []key // of streams, as touched
+	held    map[string]*held
+	holders []string // of held, as touched
 }
 
 // Apply stores messages in one transaction and says what may be told to the
@@ -34,7 +31,18 @@ type applying struct {
 // nothing: after an error the same messages may be given again, whatever became
 // of the commit.
 func (s *Store) Apply(ctx context.Context, messages []Message) (Answer, error) {
-	a := &applying{streams: map[key]*stream{}}
+	return s.change(ctx, func(a *applying) error {
+		for i := range messages {
+			if err := a.one(&messages[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (s *Store) change(ctx context.Context, do func(*applying) error) (Answer, error) {
+	a := &applying{limits: s.limits, streams: map[key]*stream{}, held: map[string]*held{}}
 	err := s.write(ctx, func(t *tx) error {
 		a.tx = t
 		// One desk at a time: numbers grow in the order of commits.
@@ -42,10 +50,8 @@ func (s *Store) Apply(ctx context.Context, messages []Message) (Answer, error) {
 			return err
 		}
 		before := a.n
-		for i := range messages {
-			if err := a.one(&messages[i]); err != nil {
-				return err
-			}
+		if err := do(a); err != nil {
+			return err
 		}
 		if err := a.finish(); err != nil {
 			return err
@@ -77,6 +83,9 @@ func (a *applying) one(m *Message) error {
 
 // finish saves the streams and makes the acknowledgements.
 func (a *applying) finish() error {
+	if err := a.saveHeld(); err != nil {
+		return err
+	}
 	for _, k := range a.order {
 		st := a.streams[k]
 		if err := st.save(a); err != nil {
@@ -91,6 +100,9 @@ func (a *applying) finish() error {
 }
 
 func (a *applying) event(e *Event) error {
+	if room, err := a.room(e); err != nil || !room {
+		return err
+	}
 	inserted, err := a.exec(`INSERT INTO event(n, terminal, id, stream, seq, kind, type, subject, case_id, time, received, attempt, future, digest, payload)
  VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(terminal, kind, id) DO NOTHING`,
 		a.n+1, e.Terminal, e.ID, e.Stream, e.Seq, kindOf(e), e.Type, e.Subject, e.CaseID, millis(e.Time), millis(e.Received), e.Attempt,
@@ -103,6 +115,7 @@ func (a *applying) event(e *Event) error {
 	}
 	a.n++
 	a.answer.New++
+	a.took(e)
 	if e.Case && e.CaseID != "" {
 		if err := a.project(e); err != nil {
 			return err
@@ -218,6 +231,9 @@ func (a *applying) refusal(r *Refusal) error {
 	if err := a.quarantine(r, what); err != nil || r.Seq == 0 {
 		return err
 	}
+	if room, err := a.roomForStream(r.Terminal, r.Stream); err != nil || !room {
+		return err
+	}
 	st, err := a.stream(r.Terminal, r.Stream, r.Received)
 	if err != nil {
 		return err
@@ -229,6 +245,9 @@ func (a *applying) refusal(r *Refusal) error {
 	}
 	if !slices.ContainsFunc(st.refused, func(n topics.Nack) bool { return n.Seq == r.Seq }) {
 		st.refused = append(st.refused, topics.Nack{Seq: r.Seq, Code: r.Code, Message: r.Message})
+	}
+	if full, err := st.tooFarApart(a, r.Seq); err != nil || full {
+		return err
 	}
 	_, err = st.settle(a, r.Seq)
 	return err
@@ -246,11 +265,10 @@ func (a *applying) quarantine(r *Refusal, what string) error {
 	a.n++
 	if _, err := a.exec(`INSERT INTO quarantine(n, digest, terminal, topic, stream, seq, code, message, size, times, first_seen, last_seen, payload)
  VALUES(?,?,?,?,?,?,?,?,?,1,?,?,?)`, a.n, digest, r.Terminal, r.Topic, r.Stream, r.Seq, r.Code, r.Message, len(r.Payload), now, now,
-		append([]byte{}, r.Payload[:min(len(r.Payload), mostPayload)]...)); err != nil {
+		append([]byte{}, r.Payload[:min(len(r.Payload), a.limits.Payload)]...)); err != nil {
 		return err
 	}
-	_, err = a.exec(`DELETE FROM quarantine WHERE n <= (SELECT n FROM quarantine ORDER BY n DESC LIMIT 1 OFFSET ` + strconv.Itoa(mostQuarantined) + `)`)
-	return err
+	return a.trimQuarantine(r.Terminal)
 }
 
 func digestOf(b []byte) []byte {

@@ -24,6 +24,7 @@ var (
 	ErrNotFound    = errors.New("store: not found")
 	ErrVersion     = errors.New("store: made by a newer version")
 	ErrPlace       = errors.New("store: bad place")
+	ErrHand        = errors.New("store: not done")
 )
 
 // dialect is what differs between the two databases.
@@ -77,6 +78,24 @@ func classify(err error) error {
 // isPostgres reports whether a place is a PostgreSQL URL.
 func isPostgres(place string) bool {
 	return strings.HasPrefix(place, "postgres://") || strings.HasPrefix(place, "postgresql://")
+}
+
+// Shared reports whether several desks, on several machines, can use this place.
+func Shared(place string) bool { return isPostgres(place) }
+
+// Exists reports whether there can be a store at a place, without making one: an
+// SQLite file must be there. fs.ErrNotExist, ErrPlace.
+func Exists(place string) error {
+	if isPostgres(place) {
+		return nil
+	}
+	if place == "" || strings.Contains(place, "://") {
+		return fmt.Errorf("%w: want a file, or postgres://…", ErrPlace)
+	}
+	if _, err := os.Stat(place); err != nil {
+		return fmt.Errorf("no store: %w; name the desk's with --store", err)
+	}
+	return nil
 }
 
 // connect opens the database of a place.

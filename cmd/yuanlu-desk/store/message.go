@@ -110,12 +110,13 @@ type Saying struct {
 // Answer is what Apply has committed and the terminals are to be told.
 type Answer struct {
 	Acks     []Ack
-	N        int64 // newest number of the store
-	New      int   // events stored
-	Repeats  int   // events that were there already
-	Refused  int   // messages put into quarantine
-	GapBegun []Ack // streams that began to lack something; Seq: the first missing
-	GapEnded []Ack // streams that are complete again
+	N        int64    // newest number of the store
+	New      int      // events stored
+	Repeats  int      // events that were there already
+	Refused  int      // messages put into quarantine
+	GapBegun []Ack    // streams that began to lack something; Seq: the first missing
+	GapEnded []Ack    // streams that are complete again
+	Full     []string // terminals whose events were neither stored nor acknowledged: they have no room left (Limits)
 }
 
 // Ack is what one stream is told: everything up to Seq is settled (stored, or

@@ -237,28 +237,41 @@ type Refused struct {
 	Last     time.Time `json:"last"`
 }
 
-// Quarantine gives what did not fit, the newest first; before 0: from the newest.
-func (s *Store) Quarantine(ctx context.Context, terminal string, before int64, limit int) (list []Refused, err error) {
+// RefusedFilter picks messages in quarantine; zero members do not restrict.
+type RefusedFilter struct {
+	Before   int64 // n less than this, descending; 0: from the newest
+	Terminal string
+	Code     string
+	Limit    int // 1 to MaxLimit, 0: 100
+}
+
+// Quarantine gives what did not fit, the newest first.
+func (s *Store) Quarantine(ctx context.Context, f RefusedFilter) (list []Refused, err error) {
 	w := &where{}
-	w.text("terminal", terminal)
-	if before > 0 {
-		w.add("n < ?", before)
+	w.text("terminal", f.Terminal)
+	w.text("code", f.Code)
+	if f.Before > 0 {
+		w.add("n < ?", f.Before)
 	}
 	list = []Refused{}
 	err = s.read(ctx, func(t *tx) error {
-		q := `SELECT n, terminal, topic, stream, seq, code, message, size, times, first_seen, last_seen FROM quarantine` + w.String() + ` ORDER BY n DESC LIMIT ?`
-		return t.rows(q, append(w.args, limitOf(limit)), func(r *sql.Rows) error {
-			var one Refused
-			var first, last int64
-			if err := r.Scan(&one.N, &one.Terminal, &one.Topic, &one.Stream, &one.Seq, &one.Code, &one.Message, &one.Size, &one.Times, &first, &last); err != nil {
-				return err
-			}
-			one.First, one.Last = timeOf(first), timeOf(last)
+		q := `SELECT ` + refusedColumns + ` FROM quarantine` + w.String() + ` ORDER BY n DESC LIMIT ?`
+		return t.rows(q, append(w.args, limitOf(f.Limit)), func(r *sql.Rows) error {
+			one, err := scanRefused(r)
 			list = append(list, one)
-			return nil
+			return err
 		})
 	})
 	return list, err
+}
+
+const refusedColumns = `n, terminal, topic, stream, seq, code, message, size, times, first_seen, last_seen`
+
+func scanRefused(r *sql.Rows, more ...any) (one Refused, err error) {
+	var first, last int64
+	err = r.Scan(append([]any{&one.N, &one.Terminal, &one.Topic, &one.Stream, &one.Seq, &one.Code, &one.Message, &one.Size, &one.Times, &first, &last}, more...)...)
+	one.First, one.Last = timeOf(first), timeOf(last)
+	return one, err
 }
 
 // Totals are numbers of the whole store.

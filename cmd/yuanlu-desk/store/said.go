@@ -105,12 +105,18 @@ func (a *applying) saidHealth(s *Saying) error {
 
 func (a *applying) saidLink(s *Saying) error {
 	var state string
-	if _, err := a.row(`SELECT state FROM link WHERE terminal = ? AND name = ?`, []any{s.Terminal, s.Link}, &state); err != nil {
+	found, err := a.row(`SELECT state FROM link WHERE terminal = ? AND name = ?`, []any{s.Terminal, s.Link}, &state)
+	if err != nil {
 		return err
 	}
 	if len(s.Payload) == 0 {
 		_, err := a.exec(`DELETE FROM link WHERE terminal = ? AND name = ?`, s.Terminal, s.Link)
 		return err
+	}
+	if !found {
+		if room, err := a.roomForLink(s); err != nil || !room {
+			return err
+		}
 	}
 	if state != s.LinkNow.State {
 		a.n++
@@ -118,7 +124,7 @@ func (a *applying) saidLink(s *Saying) error {
 			return err
 		}
 	}
-	_, err := a.exec(`INSERT INTO link VALUES(?,?,?,?,?,?) ON CONFLICT(terminal, name) DO UPDATE
+	_, err = a.exec(`INSERT INTO link VALUES(?,?,?,?,?,?) ON CONFLICT(terminal, name) DO UPDATE
  SET state = excluded.state, reason = excluded.reason, seen = excluded.seen, payload = excluded.payload`,
 		s.Terminal, s.Link, s.LinkNow.State, s.LinkNow.Reason, millis(s.Received), string(s.Payload))
 	return err
@@ -145,13 +151,16 @@ func (a *applying) saidSummary(s *Saying) error {
 			return err
 		}
 	}
+	if room, err := a.roomForStream(s.Terminal, s.Summary.Stream); err != nil || !room {
+		return err
+	}
 	st, err := a.stream(s.Terminal, s.Summary.Stream, s.Received)
 	if err != nil {
 		return err
 	}
 	switch acked := s.Summary.AckedSeq; {
 	case acked > st.settled:
-		return st.jump(a, acked, s.Received)
+		return st.jump(a, acked, s.Received, HoleElsewhere)
 	case acked < st.settled:
 		st.tell = true
 	}

@@ -2,13 +2,15 @@ package store
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"fmt"
 	"strings"
 )
 
-// version of the schema; a store of a greater one is left alone.
-const version = 1
+// version of the schema; a store of a greater one is left alone, one of a lesser
+// one is brought up to it.
+const version = 2
 
 // schemaLock keeps two desks from making the schema at once (PostgreSQL advisory
 // lock, any number of our own).
@@ -48,6 +50,17 @@ CREATE INDEX quarantine_terminal ON quarantine(terminal, n);
 INSERT INTO desk VALUES(1, 0);
 INSERT INTO meta VALUES('version', '1')`
 
+// second brings a store of version 1 to version 2: how much each terminal takes up,
+// what people have done by hand, and the store's own name.
+const second = `
+CREATE TABLE held(terminal TEXT PRIMARY KEY, events BIGINT NOT NULL, bytes BIGINT NOT NULL);
+INSERT INTO held SELECT terminal, count(*), CAST(sum(octet_length(payload)) AS BIGINT) FROM event WHERE kind = 'case' GROUP BY terminal;
+CREATE TABLE action(n BIGINT PRIMARY KEY, at BIGINT NOT NULL, who TEXT NOT NULL, what TEXT NOT NULL, terminal TEXT NOT NULL,
+ stream TEXT NOT NULL, first BIGINT NOT NULL, last BIGINT NOT NULL, why TEXT NOT NULL, told INTEGER NOT NULL);
+CREATE INDEX event_kind ON event(terminal, kind, n);
+CREATE INDEX event_received ON event(received);
+UPDATE meta SET value = '2' WHERE name = 'version'`
+
 // prepare makes the schema in an empty database and checks the version of any
 // other.
 func (s *Store) prepare(ctx context.Context) error {
@@ -63,29 +76,50 @@ func (s *Store) prepare(ctx context.Context) error {
 		if err := t.QueryRowContext(ctx, exists).Scan(&there); err != nil {
 			return err
 		}
+		have := 0
 		if there > 0 {
-			return checkVersion(ctx, t.Tx)
-		}
-		text := schema
-		if s.d.postgres {
-			text = strings.ReplaceAll(text, " BLOB ", " BYTEA ")
-		}
-		for one := range strings.SplitSeq(text, ";") {
-			if _, err := t.ExecContext(ctx, one); err != nil {
+			var err error
+			if have, err = versionOf(ctx, t.Tx); err != nil {
 				return err
 			}
 		}
-		return nil
+		for i, text := range []string{schema, second} {
+			if i < have {
+				continue
+			}
+			if err := t.run(text); err != nil {
+				return err
+			}
+		}
+		if have < 2 {
+			if _, err := t.exec(`INSERT INTO meta VALUES('id', ?)`, rand.Text()); err != nil {
+				return err
+			}
+		}
+		_, err := t.row(`SELECT value FROM meta WHERE name = 'id'`, nil, &s.id)
+		return err
 	})
 }
 
-func checkVersion(ctx context.Context, t *sql.Tx) error {
-	var have int
-	if err := t.QueryRowContext(ctx, `SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'version'`).Scan(&have); err != nil {
-		return err
+// run runs statements without values, separated by semicolons.
+func (t *tx) run(text string) error {
+	if t.d.postgres {
+		text = strings.ReplaceAll(text, " BLOB ", " BYTEA ")
 	}
-	if have != version {
-		return fmt.Errorf("%w: version %d, want %d", ErrVersion, have, version)
+	for one := range strings.SplitSeq(text, ";") {
+		if _, err := t.ExecContext(t.ctx, one); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+func versionOf(ctx context.Context, t *sql.Tx) (have int, err error) {
+	if err := t.QueryRowContext(ctx, `SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'version'`).Scan(&have); err != nil {
+		return 0, err
+	}
+	if have < 1 || have > version {
+		return 0, fmt.Errorf("%w: version %d, this desk knows 1 to %d", ErrVersion, have, version)
+	}
+	return have, nil
 }

@@ -9,8 +9,10 @@ import (
 
 // Store is an open store.
 type Store struct {
-	db *sql.DB
-	d  dialect
+	db     *sql.DB
+	d      dialect
+	id     string
+	limits Limits
 
 	mu      sync.Mutex
 	changed chan struct{} // guarded by mu: closed at the next commit of this process
@@ -24,7 +26,7 @@ func Open(ctx context.Context, place string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{db: db, d: d, changed: make(chan struct{})}
+	s := &Store{db: db, d: d, limits: DefaultLimits(), changed: make(chan struct{})}
 	if err := s.prepare(ctx); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -41,6 +43,9 @@ func (s *Store) Kind() string {
 	}
 	return "sqlite"
 }
+
+// ID names this store: made with it, the same for all who share it.
+func (s *Store) ID() string { return s.id }
 
 // Changed is closed at the next commit of this process. Commits of other desks on
 // the same database do not close it.
@@ -91,7 +96,7 @@ func (s *Store) write(ctx context.Context, do func(*tx) error) error {
 	t := &tx{Tx: raw, d: s.d, ctx: ctx}
 	if err := do(t); err != nil {
 		_ = raw.Rollback() // what went wrong before is what counts
-		if errors.Is(err, ErrVersion) {
+		if errors.Is(err, ErrVersion) || errors.Is(err, ErrHand) {
 			return err
 		}
 		return classify(err)

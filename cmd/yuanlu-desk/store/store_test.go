@@ -219,7 +219,7 @@ func TestRefusesWhatDoesNotFitAndKeepsIt(t *testing.T) {
 			before := r.totals()
 			a := r.take(said{step.topic, step.payload, false})
 			r.want(step.name, acked(a), step.ack)
-			list, err := r.s.Quarantine(t.Context(), "", 0, 1)
+			list, err := r.s.Quarantine(t.Context(), store.RefusedFilter{Limit: 1})
 			if err != nil || len(list) != 1 || list[0].Code != step.code || a.Refused != 1 {
 				t.Errorf("%s: quarantine %+v %v", step.name, list, err)
 			}
@@ -248,7 +248,7 @@ func TestSameIDWithOtherContentsIsKeptBeside(t *testing.T) {
 		}
 		other := r.take(c(desktest.Case{Seq: 2, ID: desktest.EventID("S1", 1)}))
 		r.want("ack", acked(other), "t-1/S1 2")
-		list, err := r.s.Quarantine(t.Context(), "t-1", 0, 0)
+		list, err := r.s.Quarantine(t.Context(), store.RefusedFilter{Terminal: "t-1"})
 		if err != nil || len(list) != 1 || list[0].Code != "altered" {
 			t.Errorf("%+v %v", list, err)
 		}

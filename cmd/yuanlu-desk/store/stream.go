@@ -10,6 +10,7 @@ import (
 const (
 	HoleAside     = "put aside by the terminal"
 	HoleElsewhere = "acknowledged before this desk had it"
+	HoleByHand    = "closed by hand: " // and why
 )
 
 // stream is one life of a terminal's store as far as it is here. Everything up to
@@ -115,16 +116,16 @@ func (st *stream) late(a *applying, e *Event) error {
 	return nil
 }
 
-// jump settles everything up to seq: the terminal has forgotten it. What is not
-// here stays visible as a hole.
-func (st *stream) jump(a *applying, seq int64, at time.Time) error {
+// jump settles everything up to seq: the terminal has forgotten it, or a person says
+// that it will not come. What is not here stays visible as a hole.
+func (st *stream) jump(a *applying, seq int64, at time.Time, why string) error {
 	from := st.settled + 1
 	note := func(last int64) error {
 		if last < from {
 			return nil
 		}
 		_, err := a.exec(`INSERT INTO hole(terminal, stream, first, last, why, noted) VALUES(?,?,?,?,?,?) ON CONFLICT DO NOTHING`,
-			st.terminal, st.stream, from, last, HoleElsewhere, millis(at))
+			st.terminal, st.stream, from, last, why, millis(at))
 		return err
 	}
 	var there []int64

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"time"
 
 	"yuanlu/protocol/topics"
@@ -47,6 +48,7 @@ type LinkRow struct {
 type TerminalFilter struct {
 	Terminal     string
 	After        string // behind this name, by name
+	Presence     string // as it is now: a state, or Unknown
 	Changed      bool   // by the last change, those after ChangedAfter
 	ChangedAfter int64
 	Limit        int // 1 to MaxLimit, 0: 100
@@ -95,6 +97,14 @@ func (s *Store) Terminals(ctx context.Context, f TerminalFilter, now time.Time) 
 	}
 	if f.After != "" {
 		w.add("terminal > ?", f.After)
+	}
+	if f.Presence != "" {
+		stale := `(state = '' OR ? - state_seen > 3000 * CASE WHEN interval_s > 0 THEN interval_s ELSE ` + strconv.Itoa(defaultInterval) + ` END)`
+		if f.Presence == Unknown {
+			w.add(stale, millis(now))
+		} else {
+			w.add("state = ? AND NOT "+stale, f.Presence, millis(now))
+		}
 	}
 	list = []TerminalRow{}
 	err = s.read(ctx, func(t *tx) error {
