@@ -23,7 +23,12 @@ import (
 // openLedger opens a store in which every wrong refund is a case at once.
 func openLedger(t testing.TB) *ledger.DB {
 	t.Helper()
-	db, err := ledger.Open(t.Context(), ledger.Options{Dir: filepath.Join(t.TempDir(), "store"), Grace: -1,
+	return openLedgerIn(t, filepath.Join(t.TempDir(), "store"))
+}
+
+func openLedgerIn(t testing.TB, dir string) *ledger.DB {
+	t.Helper()
+	db, err := ledger.Open(t.Context(), ledger.Options{Dir: dir, Grace: -1,
 		Judge: refund.NewJudge(refund.DefaultSettings(), rules.All())})
 	if err != nil {
 		t.Fatal(err)
@@ -144,9 +149,9 @@ func (d *desk) heard() int {
 }
 
 // runReporter runs a reporter on db and a broker until the test ends.
-func runReporter(t testing.TB, db *ledger.DB, m mqtt.Options) *report.Reporter {
+func runReporter(t testing.TB, db *ledger.DB, m mqtt.Options, change ...func(*report.Options)) *report.Reporter {
 	t.Helper()
-	r, err := report.New(report.Options{Outbox: db, Names: names,
+	o := report.Options{Outbox: db, Names: names,
 		Dial: func(ctx context.Context, topic string, will []byte) (report.Broker, error) {
 			o := m
 			o.WillTopic, o.WillPayload = topic, will
@@ -156,7 +161,11 @@ func runReporter(t testing.TB, db *ledger.DB, m mqtt.Options) *report.Reporter {
 		Health: func() topics.Health { return topics.Health{} },
 		Links:  func() []topics.LinkState { return []topics.LinkState{{Name: "pos", State: "online"}} },
 		Rand:   func() float64 { return 0.05 },
-	})
+	}
+	for _, f := range change {
+		f(&o)
+	}
+	r, err := report.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
