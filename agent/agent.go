@@ -84,6 +84,8 @@ type Options struct {
 	// CertEnds gives when the terminal's certificate ends, ok false without one;
 	// nil: there is none.
 	CertEnds func() (end time.Time, ok bool)
+	// Verbs are what the control socket answers besides the agent's own; nil: nothing.
+	Verbs map[string]control.Handler
 	// OnReady is called once detection and store run; nil: nobody.
 	OnReady func()
 }
@@ -163,6 +165,9 @@ func (a *Agent) Ready() bool {
 	defer a.mu.Unlock()
 	return a.ready
 }
+
+// Wake says that something which is reported has changed. It never blocks.
+func (a *Agent) Wake() { a.wake() }
 
 // Clock gives the agent's clock.
 func (a *Agent) Clock() *Clock { return a.clock }

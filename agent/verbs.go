@@ -31,6 +31,7 @@ func (t TailArgs) Wants(l logbook.Line) bool {
 // verbs are what the control socket answers.
 func (a *Agent) verbs() map[string]control.Handler {
 	all := a.captureVerbs()
+	maps.Copy(all, a.o.Verbs)
 	maps.Copy(all, map[string]control.Handler{
 		"status": func(ctx context.Context, _ json.RawMessage, send func(any) error) error {
 			return send(a.Snapshot(ctx))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -9,6 +10,8 @@ import (
 	"text/tabwriter"
 
 	"yuanlu/agent/config"
+	"yuanlu/agent/control"
+	"yuanlu/agent/desired"
 )
 
 // defaultConfig is where the configuration is unless --config or YUANLU_CONFIG
@@ -37,11 +40,11 @@ func (p *program) readConfig(path string) (*config.Config, error) {
 }
 
 func configVerb() *verb {
-	return &verb{name: "config", usage: "check|show|schema [--config F]",
-		en: "check, show or explain the configuration", zh: "检查、显示或说明配置", run: (*program).config}
+	return &verb{name: "config", usage: "check|show|schema|revert [--config F]",
+		en: "check, show or explain the configuration; go back to the terminal's own", zh: "检查、显示或说明配置；恢复本机配置", run: (*program).config}
 }
 
-func (p *program) config(_ context.Context, args []string) error {
+func (p *program) config(ctx context.Context, args []string) error {
 	v := configVerb()
 	f := p.flags(v)
 	path := p.configFlag(f)
@@ -58,6 +61,11 @@ func (p *program) config(_ context.Context, args []string) error {
 		return p.configCheck(file)
 	case "show":
 		return p.configShow(file)
+	case "revert":
+		if len(rest) == 2 {
+			return p.wrongUsage(v, p.lang.t("unexpected %q", "多余的参数 %q"), rest[1])
+		}
+		return p.configRevert(ctx, file)
 	case "schema":
 		if len(rest) == 2 {
 			return p.wrongUsage(v, p.lang.t("unexpected %q", "多余的参数 %q"), rest[1])
@@ -65,7 +73,7 @@ func (p *program) config(_ context.Context, args []string) error {
 		return p.configSchema()
 	}
 	hint := ""
-	if near := config.Nearest(rest[0], []string{"check", "show", "schema"}); near != "" {
+	if near := config.Nearest(rest[0], []string{"check", "show", "schema", "revert"}); near != "" {
 		hint = fmt.Sprintf("; did you mean %q?", near)
 	}
 	return p.wrongUsage(v, "unknown %q%s", rest[0], hint)
@@ -98,15 +106,63 @@ func (p *program) configCheck(file string) error {
 }
 
 func (p *program) configShow(file string) error {
-	c, err := p.readConfig(file)
+	c, note, err := p.configInForce(file)
 	if err != nil {
 		return err
 	}
 	if p.json {
-		return p.printJSON(map[string]any{"file": file, "digest": c.Digest(), "settings": c.Effective()})
+		return p.printJSON(map[string]any{"file": file, "origin": c.origin(), "version": c.version, "trial": c.trial, "note": note,
+			"digest": c.digest, "settings": c.Effective()})
 	}
-	_, err = fmt.Fprintf(p.stdout, "# %s, digest %s\n%s", file, c.Digest(), c.TOML())
+	head := fmt.Sprintf(p.lang.t("# in force: %s, digest %s\n", "# 生效配置：%s，摘要 %s\n"), c.describe(p.lang.t), c.digest)
+	if c.version > 0 {
+		head += fmt.Sprintf(p.lang.t("# it stands before %s; yuanlu config revert, or a change of that file, brings the file back\n",
+			"# 优先于 %s；执行 yuanlu config revert 或修改该文件即可恢复本机配置\n"), file)
+	}
+	if note != "" {
+		head += "# " + note + "\n"
+	}
+	_, err = fmt.Fprint(p.stdout, head, c.TOML())
 	return err
+}
+
+// configRevert goes back to the terminal's own file: the daemon does it, or, while it
+// is not running, this process.
+func (p *program) configRevert(ctx context.Context, file string) error {
+	c, err := p.readConfig(file)
+	if err != nil {
+		return err
+	}
+	var done revertAnswer
+	err = control.Call(ctx, c.Control.Socket, "config-revert", nil, func(raw json.RawMessage) error {
+		return json.Unmarshal(raw, &done)
+	})
+	if errors.Is(err, control.ErrNotRunning) {
+		done, err = revertHere(c)
+	}
+	if err != nil {
+		return err
+	}
+	if p.json {
+		return p.printJSON(done)
+	}
+	text := fmt.Sprintf(p.lang.t("%s is in force; version %d of the back office does not count any more\n", "%s 已生效；后台下发的版本 %d 不再有效\n"), file, done.Version)
+	if done.Version == 0 {
+		text = fmt.Sprintf(p.lang.t("%s was in force already\n", "%s 本已生效\n"), file)
+	}
+	_, err = fmt.Fprint(p.stdout, text)
+	return err
+}
+
+func revertHere(c *config.Config) (done revertAnswer, err error) {
+	s, err := desired.Read(c.Store.Dir)
+	if err != nil || s.Version() == 0 {
+		return done, err
+	}
+	store := desired.NewStore(c.Store.Dir)
+	defer func() { err = errors.Join(err, store.Close()) }()
+	done.Version = s.Version()
+	return done, store.Write(s.Reverted(whyTechnician))
 }
 
 func (p *program) configSchema() error {
@@ -126,6 +182,9 @@ func (p *program) configSchema() error {
 		doc := p.lang.t(s.Doc.EN, s.Doc.ZH)
 		if s.Range != "" {
 			doc += " [" + s.Range + "]"
+		}
+		if s.Local != "" {
+			doc += p.lang.t(" (only in this file)", "（仅限本机文件）")
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", strings.ReplaceAll(s.Name, "[]", "[n]"), s.Type, def, doc)
 	}

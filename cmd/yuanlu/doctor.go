@@ -76,7 +76,7 @@ func (p *program) doctor(ctx context.Context, args []string) error {
 // and broker from use. Without it, both are tried here.
 func (p *program) examine(ctx context.Context, path string) []checkup {
 	t := p.lang.t
-	c, err := p.readConfig(path)
+	f, note, err := p.configInForce(path)
 	if err != nil {
 		var all []checkup
 		for line := range strings.Lines(err.Error()) {
@@ -84,7 +84,11 @@ func (p *program) examine(ctx context.Context, path string) []checkup {
 		}
 		return all
 	}
-	all := []checkup{{t("config", "配置"), fine, c.File + ", " + c.Digest(), ""}}
+	c := f.Config
+	all := []checkup{{t("config", "配置"), fine, f.describe(t) + ", " + f.digest, ""}}
+	if note != "" {
+		all = append(all, checkup{t("config", "配置"), warning, note, t("tell the back office; yuanlu config show tells what is in force", "请通知后台；yuanlu config show 查看生效配置")})
+	}
 	all = append(all, p.examineStore(c))
 	s, running, err := p.snapshot(ctx, c)
 	switch {

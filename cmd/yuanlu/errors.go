@@ -5,6 +5,7 @@ import (
 
 	"yuanlu/agent/config"
 	"yuanlu/agent/control"
+	"yuanlu/agent/desired"
 	"yuanlu/agent/ledger"
 	"yuanlu/agent/refund"
 )
@@ -21,6 +22,8 @@ func exitClasses() []exitClass {
 		{fs.ErrPermission, exitPermission},
 		{ledger.ErrNotFound, exitNotFound},
 		{ledger.ErrLocked, exitStore},
+		{desired.ErrLocked, exitStore},
+		{desired.ErrStore, exitStore},
 		{ledger.ErrUnavailable, exitStore},
 		{ledger.ErrNotMounted, exitStore},
 		{ledger.ErrReadOnly, exitStore},

@@ -61,7 +61,7 @@ type device struct {
 // linksList shows what sysfs knows. No port is opened.
 func (p *program) linksList(path string) error {
 	links := map[string]string{} // by port as configured, and by its node
-	c, err := p.readConfig(path)
+	c, _, err := p.configInForce(path)
 	switch {
 	case err == nil:
 		for _, l := range c.Links {

@@ -28,7 +28,7 @@ import (
 )
 
 // reporterOf gives what makes the reporter, nil where no broker is configured.
-func (p *program) reporterOf(c *config.Config, book *logbook.Book) func(*agent.Agent) (agent.Reporter, error) {
+func (p *program) reporterOf(c *config.Config, g *governor, book *logbook.Book) func(*agent.Agent) (agent.Reporter, error) {
 	if c.MQTT.URL == "" {
 		return nil
 	}
@@ -44,12 +44,10 @@ func (p *program) reporterOf(c *config.Config, book *logbook.Book) func(*agent.A
 		box := storeOutbox{a}
 		r, err := report.New(report.Options{
 			Outbox: box, Dial: dialer(c, a.Clock()), Names: names,
-			Info:   func() topics.Info { return infoOf(c, a) },
+			Info:   func() topics.Info { return infoOf(c, g, a) },
 			Health: func() topics.Health { return healthOf(a) },
 			Links:  func() []topics.LinkState { return linkStatesOf(a) },
-			Config: func() (topics.Config, bool) {
-				return topics.Config{V: 1, Digest: a.Digest(), Status: topics.ConfigApplied}, true
-			},
+			Config: g.report, OnConfig: g.take, OnReached: g.isReached,
 			Ready: a.Ready, AckMode: report.AckMode(c.Delivery.Ack), AckTimeout: c.Delivery.AckTimeout, HostID: c.Backoffice.Host, Keys: keys,
 			ClockSynced: a.Clock().Synced, Event: eventOf(a), Resend: box.resend,
 			HealthEvery: c.Health.Interval, Now: a.Clock().Now, Log: book.Logger(),
@@ -189,10 +187,10 @@ func eventOf(a *agent.Agent) func(string, string, map[string]any) {
 	}
 }
 
-func infoOf(c *config.Config, a *agent.Agent) topics.Info {
+func infoOf(c *config.Config, g *governor, a *agent.Agent) topics.Info {
 	b := buildInfo()
 	info := topics.Info{Program: "yuanlu", Version: b.Version, Commit: b.Commit, Go: b.Go, OS: b.OS, Arch: b.Arch,
-		Platform: platform(), Merchant: c.Terminal.MerchantID, Started: topics.At(a.Began()), Config: topics.InfoConfig{Digest: a.Digest()}}
+		Platform: platform(), Merchant: c.Terminal.MerchantID, Started: topics.At(a.Began()), Config: topics.InfoConfig{Version: g.version(), Digest: a.Digest()}}
 	if db := a.Store(); db != nil {
 		info.Stream = db.Stream()
 	}

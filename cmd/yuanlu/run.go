@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
-	"strings"
 	"syscall"
 	"time"
 
@@ -24,17 +23,18 @@ func runVerb() *verb {
 	return &verb{name: "run", usage: "[--config F]", en: "the daemon", zh: "守护进程", run: (*program).daemon, ownSignals: true}
 }
 
-func (p *program) daemon(ctx context.Context, args []string) error {
+func (p *program) daemon(ctx context.Context, args []string) (err error) {
 	v := runVerb()
 	f := p.flags(v)
 	path := p.configFlag(f)
 	if _, err := p.parse(v, f, args, 0, 0); err != nil {
 		return err
 	}
-	c, err := p.readConfig(*path)
+	g, err := p.newGovernor(*path)
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, g.close()) }()
 	if p.whole {
 		if err := protect(); err != nil {
 			fmt.Fprintf(p.stderr, "yuanlu run: %v\n", err)
@@ -42,11 +42,10 @@ func (p *program) daemon(ctx context.Context, args []string) error {
 		p.tuneMemory()
 	}
 	for {
-		next, err := p.life(ctx, c)
-		if next == nil || err != nil {
+		again, err := p.life(ctx, g)
+		if !again || err != nil {
 			return p.sayLocked(err)
 		}
-		c = next
 	}
 }
 
@@ -59,9 +58,10 @@ func (p *program) sayLocked(err error) error {
 	return err
 }
 
-// life runs one agent: until it is told to stop (next nil), or until a changed
+// life runs one agent: until it is told to stop, or again where a changed
 // configuration needs another one.
-func (p *program) life(ctx context.Context, c *config.Config) (next *config.Config, err error) {
+func (p *program) life(ctx context.Context, g *governor) (again bool, err error) {
+	c := g.current().Config
 	book := p.openLog(c)
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
@@ -74,61 +74,39 @@ func (p *program) life(ctx context.Context, c *config.Config) (next *config.Conf
 	}
 	events := usbport.NewEvents()
 	defer func() { err = errors.Join(err, events.Close()) }()
-	a, err := p.newAgent(c, book, events)
+	a, err := p.newAgent(c, g, book, events)
 	if err != nil {
-		return nil, err
+		return g.unfit(err, book)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	current := c // as the file was last read; the agent keeps the one it was made from
 	ended := make(chan error, 1)
+	g.begin(a, book)
+	defer g.end()
 	go func() { ended <- a.Run(ctx) }()
 	for {
+		changed := false
 		select {
 		case err := <-ended:
-			return next, err
+			return again, err
 		case s := <-p.signals:
-			switch {
-			case s != syscall.SIGHUP:
-				next = nil
+			if s != syscall.SIGHUP {
+				again = false
 				cancel()
-			case ctx.Err() == nil:
-				another := false
-				if current, another = p.reload(a, current, book); another {
-					p.notifier(book.Logger())("RELOADING=1")
-					next = current
-					cancel()
-				}
+			} else if ctx.Err() == nil {
+				changed = g.reload()
 			}
+		case <-g.poke:
+			changed = ctx.Err() == nil && g.turn()
+		case <-g.clock():
+			changed = ctx.Err() == nil && g.tick()
+		}
+		if changed {
+			p.notifier(book.Logger())("RELOADING=1")
+			again = true
+			cancel()
 		}
 	}
-}
-
-// reload reads the configuration again and gives what is in force then, and
-// whether that needs another agent. A wrong one is said and changes nothing.
-func (p *program) reload(a *agent.Agent, c *config.Config, book *logbook.Book) (now *config.Config, another bool) {
-	log := book.Logger()
-	next, err := p.readConfig(c.File)
-	if err != nil {
-		var problems config.Errors
-		if !errors.As(err, &problems) {
-			problems = config.Errors{{File: c.File, Message: err.Error()}}
-		}
-		for _, one := range problems {
-			log.Error("config.rejected", "file", one.File, "line", one.Line, "col", one.Col, "why", one.Message)
-		}
-		a.Event("config.rejected", "config", slog.Int("errors", len(problems)), slog.String("first", problems[0].String()))
-		return c, false
-	}
-	changed := c.Changed(next)
-	log.Info("config.reloaded", "changed", strings.Join(changed, " "), "digest", next.Digest())
-	if len(changed) == 1 && changed[0] == "log.level" {
-		level, _ := logbook.ParseLevel(next.Log.Level)
-		book.SetLevel(level)
-		a.SetDigest(next.Digest())
-		return next, false
-	}
-	return next, len(changed) > 0
 }
 
 func (p *program) openLog(c *config.Config) *logbook.Book {
@@ -140,7 +118,7 @@ func (p *program) openLog(c *config.Config) *logbook.Book {
 	})
 }
 
-func (p *program) newAgent(c *config.Config, book *logbook.Book, events *usbport.Events) (*agent.Agent, error) {
+func (p *program) newAgent(c *config.Config, g *governor, book *logbook.Book, events *usbport.Events) (*agent.Agent, error) {
 	links, err := linksOf(c)
 	if err != nil {
 		return nil, err
@@ -153,8 +131,8 @@ func (p *program) newAgent(c *config.Config, book *logbook.Book, events *usbport
 	return agent.New(agent.Options{
 		Config: c, Build: agent.Build{Version: b.Version, Commit: b.Commit, Date: b.Date},
 		Judge: newJudge(settingsOf(c)), Severity: severityOf(c.Case.MinSeverity),
-		Links: links, Book: book, NewReporter: p.reporterOf(c, book), Notify: p.notifier(book.Logger()), Watchdog: watchdog,
-		Now: p.now, Hotplug: hotplug(events), CertEnds: certEnds(c),
+		Links: links, Book: book, NewReporter: p.reporterOf(c, g, book), Notify: p.notifier(book.Logger()), Watchdog: watchdog,
+		Now: p.now, Hotplug: hotplug(events), CertEnds: certEnds(c), OnReady: g.isReady, Verbs: g.verbs(),
 	})
 }
 

@@ -27,21 +27,24 @@ func (p *program) status(ctx context.Context, args []string) error {
 	if _, err := p.parse(v, f, args, 0, 0); err != nil {
 		return err
 	}
-	c, err := p.readConfig(*path)
+	c, _, err := p.configInForce(*path)
 	if err != nil {
 		return err
 	}
-	s, running, err := p.snapshot(ctx, c)
+	s, running, err := p.snapshot(ctx, c.Config)
 	if err != nil {
 		return err
 	}
 	if p.json {
 		return p.printJSON(struct {
-			Running bool `json:"running"`
+			Running bool   `json:"running"`
+			Origin  string `json:"config_origin"`
+			Version int64  `json:"config_version"`
 			agent.Snapshot
-		}{running, s})
+		}{running, c.origin(), c.version, s})
 	}
 	p.showStatus(p.stdout, &s, running, c.Time.Location())
+	fmt.Fprintf(p.stdout, "%s%s, %s\n", padTo(p.lang.t("config", "配置"), 10), c.describe(p.lang.t), s.Config)
 	return nil
 }
 

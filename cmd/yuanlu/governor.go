@@ -1,0 +1,351 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"yuanlu/agent"
+	"yuanlu/agent/config"
+	"yuanlu/agent/desired"
+	"yuanlu/agent/logbook"
+	"yuanlu/protocol/topics"
+)
+
+// trialStep is how much of a trial's time is charged at once, in advance: that much a
+// power cut costs at most, and that often the state is written.
+const trialStep = 15 * time.Second
+
+// governor decides which configuration is in force, life after life. The daemon's
+// goroutine owns it; what the agent's goroutines ask and bring goes through mu.
+type governor struct {
+	p     *program
+	path  string
+	store *desired.Store
+	poke  chan struct{} // of size 1: something was brought
+
+	// Of the daemon's goroutine alone.
+	a        *agent.Agent // of this life
+	log      *slog.Logger // likewise
+	setLevel func(slog.Level)
+	looked   bool        // likewise: what is written was read again
+	dirty    bool        // the state is newer than what is written
+	step     *time.Timer // the charged part of a trial, or the next try to write; nil: neither
+
+	mu      sync.Mutex // guards all below
+	state   desired.State
+	now     inForce
+	passing *desired.Refusal // of a version that could not be written down: it is not spent
+	message *signedMessage   // the newest that waits
+	reached bool             // in this life: the broker has taken a state
+	ready   bool             // in this life: the store is open
+	reverts []chan<- revertAnswer
+}
+
+// signedMessage is a desired configuration with the key that signed it.
+type signedMessage struct {
+	topics.DesiredConfig
+	signedBy string
+}
+
+// revertAnswer tells what config revert has done.
+type revertAnswer struct {
+	Version int64 `json:"version"` // that does not count any more; 0: none did
+	err     error
+}
+
+// newGovernor reads the terminal's own file and what came from the back office.
+func (p *program) newGovernor(path string) (*governor, error) {
+	file, err := p.readConfig(path)
+	if err != nil {
+		return nil, err
+	}
+	g := &governor{p: p, path: path, store: desired.NewStore(file.Store.Dir), poke: make(chan struct{}, 1)}
+	g.resolve(file, g.read(file))
+	return g, nil
+}
+
+// read gives what is written; an error is said in the log of the next life.
+func (g *governor) read(file *config.Config) desired.State {
+	s, err := desired.Read(file.Store.Dir)
+	if err != nil {
+		s.Untold = []desired.Event{{Name: "config.state_lost", Why: err.Error()}}
+		g.dirty = true
+	}
+	return s
+}
+
+// resolve decides what is in force with a file and a state, and notes what that does
+// to the state.
+func (g *governor) resolve(file *config.Config, s desired.State) {
+	next := s.FileChanged(file.Sum())
+	f, err := choose(file, next)
+	if err != nil { // it was right when it came: a file beside it or this program has changed
+		why := "it is not right any more: " + problemText(problemsOf(err))
+		if next.Trial != nil {
+			next = next.Returned(why)
+		} else {
+			next = next.Reverted(why)
+		}
+		f, err = choose(file, next)
+		if err != nil {
+			next = next.Reverted(why)
+			f = ownFile(file)
+		}
+	}
+	g.dirty = g.dirty || len(next.Untold) != len(s.Untold) || next.Version() != s.Version()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.state, g.now = next, f
+}
+
+// current gives what is in force.
+func (g *governor) current() inForce {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.now
+}
+
+// begin starts a life with what is in force; a trial's time runs from here.
+func (g *governor) begin(a *agent.Agent, book *logbook.Book) {
+	g.use(a, book)
+	g.mu.Lock()
+	g.reached, g.ready = false, false
+	f := g.now
+	g.mu.Unlock()
+	g.looked = false
+	g.log.Info("config.in_force", "origin", f.origin(), "version", f.version, "trial", f.trial, "digest", f.digest, "file", f.file.File)
+	if f.trial {
+		g.charge()
+	}
+}
+
+func (g *governor) use(a *agent.Agent, book *logbook.Book) {
+	g.a, g.log, g.setLevel = a, book.Logger(), book.SetLevel
+}
+
+// end stops the clock of a life.
+func (g *governor) end() {
+	if g.step != nil {
+		g.step.Stop()
+		g.step = nil
+	}
+}
+
+// close gives up what the writing took.
+func (g *governor) close() error {
+	g.end()
+	return g.store.Close()
+}
+
+// clock gives what tells that it is time for tick; nil: it never is.
+func (g *governor) clock() <-chan time.Time {
+	if g.step == nil {
+		return nil
+	}
+	return g.step.C
+}
+
+func (g *governor) after(d time.Duration) {
+	g.end()
+	g.step = time.NewTimer(d)
+}
+
+// charge takes the next step of a trial's time, and has it written down before it
+// is used.
+func (g *governor) charge() {
+	next, step := g.state.Charged(trialStep)
+	g.keep(next)
+	g.after(step)
+}
+
+// keep puts a state into force whether it can be written down or not; if not, that
+// is tried again.
+func (g *governor) keep(next desired.State) {
+	err := g.write(next)
+	g.dirty = err != nil
+	g.mu.Lock()
+	g.state = next
+	g.mu.Unlock()
+	if g.dirty && g.step == nil {
+		g.after(trialStep)
+	}
+}
+
+// write writes a state down, and says if that fails.
+func (g *governor) write(next desired.State) error {
+	err := g.store.Write(next)
+	if err != nil && !errors.Is(err, desired.ErrLocked) {
+		g.log.Error("config.unwritten", "err", err)
+	}
+	return err
+}
+
+// tick is the end of a step. It reports whether another life is needed.
+func (g *governor) tick() bool {
+	g.step = nil
+	g.mu.Lock()
+	reached := g.reached
+	g.mu.Unlock()
+	switch trial := g.state.Trial; {
+	case trial == nil || reached:
+		return g.turn() // something could not be written down
+	case trial.Left > 0:
+		g.charge()
+		return false
+	default:
+		why := "the broker was not reached within " + trial.Within.String()
+		if s := g.a.Glance(context.Background()); s.MQTT != nil && s.MQTT.LastError != "" {
+			why += "; " + s.MQTT.LastError
+		}
+		return g.giveUp(why)
+	}
+}
+
+// giveUp returns from a trial: to the version before, or to the terminal's own file.
+func (g *governor) giveUp(why string) bool {
+	number := g.state.Trial.Number
+	g.keep(g.state.Returned(why))
+	g.resolve(g.now.file, g.state)
+	g.log.Error("config.reverted", "version", number, "to", g.now.version, "why", why)
+	return true
+}
+
+// unfit answers an agent that cannot even be made: what is on trial returns, anything
+// else ends the process.
+func (g *governor) unfit(err error, book *logbook.Book) (again bool, _ error) {
+	if !g.now.trial {
+		return false, err
+	}
+	g.use(nil, book)
+	return g.giveUp("the agent does not start with it: " + err.Error()), nil
+}
+
+// turn works off what was brought. It reports whether another life is needed.
+func (g *governor) turn() (another bool) {
+	g.mu.Lock()
+	reached, ready, message, reverts := g.reached, g.ready, g.message, g.reverts
+	if ready {
+		g.reverts = nil
+	}
+	g.mu.Unlock()
+	if !ready {
+		return false // nothing is written before the store's own place is proved
+	}
+	before := g.now
+	g.lookAgain()
+	if reached && g.state.Trial != nil {
+		g.confirm()
+	}
+	for _, answer := range reverts {
+		answer <- g.revert()
+	}
+	if message != nil && g.now.version == before.version {
+		g.decide(message)
+	}
+	if g.dirty {
+		g.keep(g.state)
+	}
+	if g.follow(before) {
+		return true // the next life tells: this one may not get round to it
+	}
+	g.tell()
+	return false
+}
+
+// lookAgain reads what is written once the store is open: its disk may have come
+// later than the daemon.
+func (g *governor) lookAgain() {
+	if g.looked {
+		return
+	}
+	g.looked = true
+	if g.state.Newest > 0 || g.dirty {
+		return
+	}
+	if s := g.read(g.now.file); s.Newest > 0 {
+		g.resolve(g.now.file, s)
+	}
+}
+
+// confirm ends a trial: the broker was reached. What cannot be written down now is
+// tried again; until then the trial goes on.
+func (g *governor) confirm() {
+	next := g.state.Confirmed()
+	if g.write(next) != nil {
+		g.after(trialStep)
+		return
+	}
+	g.end()
+	g.mu.Lock()
+	g.state, g.now.trial = next, false
+	g.mu.Unlock()
+	g.log.Info("config.applied", "version", next.Version(), "digest", g.now.digest)
+	g.a.Wake()
+}
+
+// tell queues what the back office has not been told.
+func (g *governor) tell() {
+	if len(g.state.Untold) == 0 {
+		return
+	}
+	for _, e := range g.state.Untold {
+		g.log.Warn(e.Name, "version", e.Version, "to", e.To, "why", e.Why)
+		g.a.Event(e.Name, "config", slog.Int64("version", e.Version), slog.Int64("to", e.To), slog.String("why", e.Why))
+	}
+	g.keep(g.state.Told())
+}
+
+// inPlace lists what changes without another life.
+func inPlace(changed []string) bool {
+	return !slices.ContainsFunc(changed, func(name string) bool { return name != "log.level" && name != "remote.trial" })
+}
+
+// follow applies what is in force now as far as this life can. It reports whether
+// another life is needed.
+func (g *governor) follow(before inForce) bool {
+	changed := before.Changed(g.now.Config)
+	if !inPlace(changed) {
+		return true
+	}
+	if slices.Contains(changed, "log.level") {
+		level, _ := logbook.ParseLevel(g.now.Log.Level)
+		g.setLevel(level)
+	}
+	if before.version != g.now.version || len(changed) > 0 {
+		g.a.SetDigest(g.now.digest)
+	}
+	return false
+}
+
+// reload reads the terminal's own file again. A wrong one is said and changes
+// nothing. It reports whether another life is needed.
+func (g *governor) reload() bool {
+	file, err := g.p.readConfig(g.path)
+	if err != nil {
+		var problems config.Errors
+		if !errors.As(err, &problems) {
+			problems = config.Errors{{File: g.path, Message: err.Error()}}
+		}
+		for _, one := range problems {
+			g.log.Error("config.rejected", "file", one.File, "line", one.Line, "col", one.Col, "why", one.Message)
+		}
+		g.a.Event("config.rejected", "config", slog.Int("errors", len(problems)), slog.String("first", problems[0].String()))
+		return false
+	}
+	before := g.now
+	g.resolve(file, g.state)
+	g.log.Info("config.reloaded", "changed", strings.Join(before.Changed(g.now.Config), " "), "digest", g.now.digest,
+		"origin", g.now.origin(), "version", g.now.version)
+	if before.trial && !g.now.trial {
+		g.end()
+	}
+	if g.follow(before) {
+		return true
+	}
+	return g.turn()
+}
