@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"yuanlu/firmware-sim/demo"
+	"yuanlu/firmware-sim/wire"
 )
 
 // runDemo shows the whole thing on one machine.
@@ -20,11 +21,17 @@ func runDemo(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.
 	f.Uint64Var(&o.Seed, "seed", 1, "the same seed gives the same customers")
 	f.BoolVar(&o.JSON, "json", false, "cases and table as JSON Lines")
 	f.DurationVar(&o.Limit, "limit", 0, "end after so long, whatever has come; 0: 58s")
+	var faults list
+	f.Var(&faults, "fault", "split|merge|repeat|stall=RATE on every line; may be repeated")
 	if err := parse(f, args); err != nil {
 		return err
 	}
 	if o.Agent == "" || f.NArg() > 0 {
-		return fmt.Errorf("%w: demo --agent BIN [--desk BIN] [--keep] [--seed N]", errUsage)
+		return fmt.Errorf("%w: demo --agent BIN [--desk BIN] [--keep] [--seed N] [--fault …] [--limit 58s]", errUsage)
+	}
+	var err error
+	if o.Faults, err = wire.ParseFaults(faults); err != nil {
+		return fmt.Errorf("%w: %w", errUsage, err)
 	}
 	for _, bin := range []string{o.Agent, o.Desk} {
 		if _, err := os.Stat(bin); err != nil && bin != "" {
@@ -36,7 +43,7 @@ func runDemo(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.
 		o.Colour = err == nil && i.Mode()&os.ModeCharDevice != 0 && os.Getenv("NO_COLOR") == ""
 	}
 	o.Out = stdout
-	err := demo.Run(ctx, o)
+	err = demo.Run(ctx, o)
 	if errors.Is(err, demo.ErrDiffers) {
 		return errors.Join(errSaid, err)
 	}

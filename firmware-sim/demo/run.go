@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"yuanlu/firmware-sim/scenario"
+	"yuanlu/firmware-sim/wire"
 )
 
 // Options say how the demo is run.
@@ -24,6 +25,7 @@ type Options struct {
 	Colour bool
 	Out    io.Writer
 	Limit  time.Duration // end after so long, whatever has come; 0: a minute less two seconds
+	Faults wire.Faults   // of every line, beside frames in pieces; such that lose no byte, or cases will be missed
 }
 
 // ErrDiffers says that cases and truth differ; what differs was printed.
@@ -37,6 +39,11 @@ const (
 	waitFor = 25 * time.Second
 	settle  = 4 * time.Second // longer than pending_grace: what comes falsely has come by then
 	grace   = "2s"
+
+	// A line of the demo loses nothing, so a frame is given up late: on a machine that is busy or emulated a terminal
+	// may stand still in the middle of one for longer than a real one ever does, and its settlement would not add up.
+	silence = "30s"
+	pieces  = 0.2 // share of the frames that come in pieces
 )
 
 // Run runs the demo until its end, at most for o.Limit. On failure the directory is kept.

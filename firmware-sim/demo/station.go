@@ -32,7 +32,7 @@ type station struct {
 	journal                *terminal.Journal
 	port                   string // as the agent's configuration names it
 	seed                   uint64
-	steps                  int
+	faults                 wire.Faults
 
 	agent  *exec.Cmd
 	exited chan error
@@ -67,7 +67,8 @@ func plans() []plan {
 func equip(ctx context.Context, o Options, dir, url string, say *sayer) (*crew, error) {
 	c := &crew{}
 	for i, p := range plans() {
-		s := &station{name: p.name, model: p.model, wire: p.wire, dir: filepath.Join(dir, p.name), seed: o.Seed + uint64(i)}
+		s := &station{name: p.name, model: p.model, wire: p.wire, dir: filepath.Join(dir, p.name), seed: o.Seed + uint64(i), faults: o.Faults}
+		s.faults.Split = pieces
 		err := s.equip(ctx, o.Agent, url, i)
 		if errors.Is(err, errWire) && p.instead != "" {
 			say.line("%s: this agent does not know wire %s; it speaks %s", p.model, p.wire, p.instead)
@@ -103,7 +104,7 @@ func (s *station) equip(ctx context.Context, agent, url string, i int) error {
 	if err != nil {
 		return err
 	}
-	text := fmt.Sprintf(config, s.name, filepath.Join(s.dir, "store"), s.wire, port, url, grace)
+	text := fmt.Sprintf(config, s.name, filepath.Join(s.dir, "store"), s.wire, port, silence, url, grace)
 	if err := os.WriteFile(s.configFile(), []byte(text), 0o600); err != nil {
 		return err
 	}
@@ -175,6 +176,7 @@ dir = %q
 name = "pos"
 wire = %q
 port = %q
+frame_timeout = %q
 
 [mqtt]
 url = %q
@@ -195,7 +197,7 @@ func (s *station) play(all context.Context) error {
 	ctx, cancel := context.WithCancel(all)
 	defer cancel()
 	p, err := terminal.NewPlayer(terminal.PlayerOptions{Terminal: s.term, Model: s.model, Source: s.source,
-		Socket: s.socket, Journal: s.journal, Faults: wire.Faults{Split: 0.2}, Seed: s.seed,
+		Socket: s.socket, Journal: s.journal, Faults: s.faults, Seed: s.seed,
 		Every: playFor / time.Duration(s.source.Len()*3/2), Wait: true,
 		Said: s.hasSaid})
 	if err != nil {
@@ -302,6 +304,9 @@ func (c *crew) close() {
 // tails prints the last lines of each agent's log.
 func (c *crew) tails(say *sayer) {
 	for _, s := range c.stations {
+		if note := s.stalls(); note != "" {
+			say.line("%s", note)
+		}
 		data, err := os.ReadFile(s.log)
 		if err != nil {
 			continue

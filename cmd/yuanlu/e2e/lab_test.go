@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -10,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -160,17 +158,7 @@ pending_grace = "1s"
 // while their plugs are pulled at random moments. What was confirmed is there once,
 // and every case comes out.
 func TestLabAgent(t *testing.T) {
-	mode := os.Getenv("YUANLU_USBLAB")
-	if mode != "1" && mode != "auto" {
-		t.Skip("set YUANLU_USBLAB=1 (must run) or auto (if it can)")
-	}
-	kernel, err := usblab.Prepare(t.Context())
-	if err != nil {
-		if mode == "auto" && errors.Is(err, usblab.ErrUnavailable) {
-			t.Skip(err)
-		}
-		t.Fatal(err)
-	}
+	kernel := labKernel(t)
 	pulls, limit := 10, 4*time.Minute
 	if os.Getenv("YUANLU_SOAK") != "" {
 		pulls, limit = 100, 25*time.Minute
@@ -220,11 +208,7 @@ type labResult struct {
 // boot starts the guest with the agent in it.
 func (b *labBench) boot(kernel usblab.Kernel, brokerPort int, limit time.Duration) <-chan labResult {
 	b.t.Helper()
-	dir := b.t.TempDir()
-	agent := filepath.Join(dir, "yuanlu")
-	if out, err := exec.Command("go", "build", "-ldflags", "-s -w", "-o", agent, "yuanlu/cmd/yuanlu").CombinedOutput(); err != nil {
-		b.t.Fatalf("%v: %s", err, out)
-	}
+	dir, agent := b.t.TempDir(), built(b.t, "yuanlu")
 	config := filepath.Join(dir, "yuanlu.toml")
 	if err := os.WriteFile(config, fmt.Appendf(nil, labConfig, guestStore, brokerPort), 0o600); err != nil {
 		b.t.Fatal(err)
