@@ -129,10 +129,10 @@ type mouth struct {
 
 func (m *mouth) Read(p []byte) (int, error) {
 	if len(m.says) == 0 {
-		time.Sleep(time.Until(m.end))
+		<-time.After(time.Until(m.end))
 		return 0, os.ErrDeadlineExceeded
 	}
-	time.Sleep(10 * time.Millisecond)
+	<-time.After(10 * time.Millisecond)
 	return copy(p, m.says), nil
 }
 func (m *mouth) Write([]byte) (int, error)         { return 0, errors.New("a probe says nothing") }

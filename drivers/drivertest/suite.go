@@ -70,8 +70,11 @@ func deadline(t *testing.T, h Harness) {
 	}
 }
 
+// deadlinePast: a deadline that has passed ends a Read at once, but hides no bytes that
+// are there. A process that stands still finds its deadlines passed before it has
+// looked; taking that for a silence of the line would tear a frame.
 func deadlinePast(t *testing.T, h Harness) {
-	_, port := h.plugged(t)
+	peer, port := h.plugged(t)
 	if err := port.SetReadDeadline(time.Now().Add(-time.Second)); err != nil {
 		t.Fatal(err)
 	}
@@ -82,6 +85,12 @@ func deadlinePast(t *testing.T, h Harness) {
 	})
 	if took > atOnce {
 		t.Errorf("took %v", took)
+	}
+	if _, err := peer.Write([]byte("there")); err != nil {
+		t.Fatal(err)
+	}
+	if got := h.readFull(t, port, 5, -time.Second, os.ErrDeadlineExceeded); string(got) != "there" {
+		t.Errorf("with a deadline in the past: %q", got)
 	}
 }
 

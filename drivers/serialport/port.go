@@ -48,8 +48,8 @@ type Port struct {
 func (p *Port) Name() string { return p.name }
 
 // Read waits for at least one byte and gives what has arrived. It returns zero
-// bytes only with an error: os.ErrDeadlineExceeded (nothing came in time; nothing
-// is lost), ErrGone, os.ErrClosed, or io.ErrShortBuffer for an empty b.
+// bytes only with an error: os.ErrDeadlineExceeded (nothing was there at the deadline
+// or later; nothing is lost), ErrGone, os.ErrClosed, or io.ErrShortBuffer for an empty b.
 func (p *Port) Read(b []byte) (int, error) {
 	if len(b) == 0 {
 		return 0, io.ErrShortBuffer
@@ -68,8 +68,10 @@ func (p *Port) Read(b []byte) (int, error) {
 	}
 	if gone {
 		try(0) // what was delivered before is still there
-	} else {
-		werr = p.raw.Read(try)
+	} else if werr = p.raw.Read(try); errors.Is(werr, os.ErrDeadlineExceeded) {
+		// The deadline may have passed before the first try, in a process that stood
+		// still: bytes that are there are no silence.
+		try(0)
 	}
 	if n > 0 {
 		return n, nil // an error with it is met again by the next call

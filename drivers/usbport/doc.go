@@ -40,5 +40,5 @@
 // error names such devices. A host controller that never gives a cancelled
 // transfer back costs one goroutine and its memory (ErrStuck at Close).
 //
-// 70-yuanlu.rules beside this file is the udev rule that errors speak of.
+// 70-yuanlu.rules of the program's package is the udev rule that errors speak of.
 package usbport

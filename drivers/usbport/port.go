@@ -27,6 +27,8 @@ var (
 	errStall    = errors.New("endpoint stalled")
 	errNoDevice = errors.New("device disconnected")
 	errCrashed  = errors.New("USB library failed")
+	errNothing  = errors.New("device took nothing")
+	errLies     = errors.New("device claims more bytes than there were")
 )
 
 const (
@@ -103,13 +105,13 @@ func (p *Port) Read(b []byte) (int, error) {
 		switch {
 		case p.closed:
 			return 0, p.fault("read", os.ErrClosed)
-		case p.overdue():
-			return 0, p.fault("read", os.ErrDeadlineExceeded)
-		case len(p.buf) > 0:
+		case len(p.buf) > 0: // whatever the deadline: bytes that are there are no silence
 			n := copy(b, p.buf)
 			p.buf = p.buf[n:] // keep appends behind it, and moves only what is left
 			p.changed.Broadcast()
 			return n, nil
+		case p.overdue():
+			return 0, p.fault("read", os.ErrDeadlineExceeded)
 		case p.gone != nil:
 			return 0, p.fault("read", p.gone)
 		}
@@ -186,13 +188,21 @@ func (p *Port) Write(b []byte) (int, error) {
 func (p *Port) send(ctx context.Context, b []byte) (int, error) {
 	sent, failures := 0, 0
 	for sent < len(b) {
-		n, err := p.link.write(ctx, b[sent:min(sent+writeSize, len(b))])
+		chunk := b[sent:min(sent+writeSize, len(b))]
+		n, err := p.link.write(ctx, chunk)
+		if n < 0 || n > len(chunk) {
+			p.lose(errLies)
+			return sent, p.fault("write", p.state())
+		}
 		sent += n
 		if n > 0 {
 			failures = 0
 		}
+		if err == nil && n > 0 {
+			continue // all of it, or a device that takes it in pieces
+		}
 		if err == nil {
-			continue
+			err = errNothing
 		}
 		failures++
 		if err := p.writeFault(ctx, err, failures); err != nil {
@@ -254,6 +264,10 @@ func (p *Port) pump() {
 	failures, empty := 0, 0
 	for p.hasRoom() {
 		n, err := p.link.read(p.life, packet)
+		if n < 0 || n > len(packet) {
+			p.lose(errLies)
+			return
+		}
 		if n > 0 {
 			p.keep(packet[:n])
 			failures, empty = 0, 0
