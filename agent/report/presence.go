@@ -203,6 +203,16 @@ func (p *presence) say(ctx context.Context, state, reason string) error {
 		&topics.State{V: 1, State: state, Session: p.s.id, Since: p.since, Reason: reason, TS: now})
 }
 
+// farewell says offline and takes the links back: what is retained of them would go
+// on saying that they are online. (If the agent is lost instead, nobody can; that is
+// why a link's state bears the session.)
+func (p *presence) farewell(ctx context.Context) error {
+	if err := p.say(ctx, topics.StateOffline, "stop"); err != nil {
+		return err
+	}
+	return p.takeBack(ctx, nil)
+}
+
 func (p *presence) sayInfo(ctx context.Context) error {
 	info := p.s.r.o.Info()
 	info.V, info.TS, info.Session, info.Signed = 1, topics.At(p.s.r.o.Now()), p.s.id, len(p.s.r.o.Keys) > 0
@@ -273,6 +283,11 @@ func (p *presence) sayLinks(ctx context.Context) error {
 		p.links[link.Name] = said
 		p.s.r.saidLink(link.Name)
 	}
+	return p.takeBack(ctx, there)
+}
+
+// takeBack takes back what is retained of links that are not there.
+func (p *presence) takeBack(ctx context.Context, there map[string]bool) error {
 	channel, _ := topics.ChannelOf("link")
 	for _, name := range p.s.r.goneLinks(there) {
 		if err := p.s.say(ctx, channel, p.s.r.o.Names.LinkState(name), nil); err != nil {

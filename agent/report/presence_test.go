@@ -52,6 +52,10 @@ func TestPresenceFromStartToStop(t *testing.T) {
 		if last := states[len(states)-1]; last["state"] != "offline" || last["reason"] != "stop" || last["session"] != again["session"] {
 			t.Errorf("last state %v, want offline", last)
 		}
+		all := f.Published()
+		if last := all[len(all)-1]; last.Topic != names.LinkState("pos") || len(last.Payload) != 0 || !last.Retain {
+			t.Errorf("last said %s %s; the link is still retained as online", last.Topic, last.Payload)
+		}
 	})
 }
 
@@ -249,12 +253,20 @@ func TestLogLinesAreCapped(t *testing.T) {
 		for range 120 { // two minutes, ten a second
 			for range 10 {
 				g.SendLog(topics.LogLine{TS: topics.At(time.Now()), Level: "warn", Code: "link.noise"})
+				for _, code := range []string{"mqtt.lost", "report.unfit", "outbox.sent_unsaved", "delivery.unacknowledged"} {
+					g.SendLog(topics.LogLine{TS: topics.At(time.Now()), Level: "warn", Code: code})
+				}
 			}
 			pass(time.Second)
 		}
 		lines := g.on(names.Log("warn"))
 		if len(lines) < 30 || len(lines) > 45 {
 			t.Errorf("%d lines in two minutes, want 20 at once and 10 a minute", len(lines))
+		}
+		for _, l := range lines {
+			if l["code"] != "link.noise" {
+				t.Errorf("a line about publishing was published: %v", l)
+			}
 		}
 		if s, _ := lines[len(lines)-1]["suppressed"].(float64); s < 10 {
 			t.Errorf("last line %v does not say how many were not sent", lines[len(lines)-1])

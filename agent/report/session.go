@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -81,7 +82,7 @@ func (s *session) run(ctx context.Context) {
 	if s.conn.Err() == nil { // a clean stop: a DISCONNECT discards the will
 		bye, done := context.WithTimeout(context.WithoutCancel(ctx), stopSay)
 		defer done()
-		if err := p.say(bye, topics.StateOffline, "stop"); err != nil {
+		if err := p.farewell(bye); err != nil {
 			s.r.o.Log.Warn("mqtt.offline_unsaid", "err", err)
 		}
 	}
@@ -180,9 +181,12 @@ func (s *session) lastAnswers(ctx context.Context) {
 }
 
 // SendLog says a log line of level warn or error on up/log, rate-capped: 20 at
-// once, then 10 a minute. It never blocks. Lines about publishing itself must
-// not come here.
+// once, then 10 a minute. It never blocks. A line about publishing itself is left
+// out: it would make the next one.
 func (r *Reporter) SendLog(line topics.LogLine) {
+	if aboutPublishing(line.Code) {
+		return
+	}
 	missed, ok := r.logCap.take()
 	if !ok {
 		return
@@ -192,6 +196,16 @@ func (r *Reporter) SendLog(line topics.LogLine) {
 	case r.logs <- line:
 	default: // not connected for long: the log itself has it
 	}
+}
+
+// aboutPublishing reports whether an event code is about what this room does.
+func aboutPublishing(code string) bool {
+	area, _, _ := strings.Cut(code, ".")
+	switch area {
+	case "mqtt", "report", "outbox", "delivery":
+		return true
+	}
+	return false
 }
 
 func (s *session) sendLog(ctx context.Context, line topics.LogLine) {
