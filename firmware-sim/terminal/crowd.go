@@ -60,6 +60,9 @@ func (t *Terminal) plan() {
 func (t *Terminal) planSale() {
 	ways := takes(t.o.Model, t.o.Wire)
 	s := scenario.Step{Do: "sale", Pay: ways[t.rng.IntN(len(ways))], As: fmt.Sprintf("t%d", t.seq+1)}
+	if s.Pay == "swipe" && t.seq%5 == 0 {
+		s.Pay = "keyed" // ordered by telephone
+	}
 	channel, _, _ := channelOf(s.Pay)
 	if channel != "card" && t.rng.IntN(3) == 0 {
 		s.Entry = "qr_scanned"

@@ -194,7 +194,8 @@ func (t *Terminal) party(c *Customer, pay, form string) wire.Party {
 	return t.cardParty(c, pay == "phone", form)
 }
 
-// cardParty shows a card. The cashier link knows no difference between plastic and phone, and no PAR.
+// cardParty shows a card. The cashier link knows no difference between plastic and phone, and no PAR; the call result of
+// a smart terminal's card application has no PAR either, what it says of a phone has.
 func (t *Terminal) cardParty(c *Customer, phone bool, form string) wire.Party {
 	p := wire.Party{Scheme: "pan", ID: c.Card}
 	if phone {
@@ -203,7 +204,7 @@ func (t *Terminal) cardParty(c *Customer, phone bool, form string) wire.Party {
 			p.Scheme = "dpan"
 		}
 	}
-	if t.o.Wire == "cup8583" && c.PAR[6]%2 == 0 {
+	if (t.o.Wire == "cup8583" || t.o.Wire == "smart" && phone) && c.PAR[6]%2 == 0 {
 		p.PAR = c.PAR
 	}
 	if f := t.form(c, form); f != "clear" && t.o.Wire != "cup8583" {

@@ -130,9 +130,11 @@ func (p *PTY) Read(b []byte) (int, error) {
 }
 
 // Drain waits until the reader has taken what was written, at most so long: closing at once would take the bytes away
-// with the line.
+// with the line. The kernel carries them from one side to the other when it finds the time, and does not tell what is
+// on its way: nothing must be there to read ten times in a row.
 func (p *PTY) Drain(limit time.Duration) {
-	for end, empty := time.Now().Add(limit), 0; p.Open() && empty < 3 && time.Now().Before(end); {
+	const often = 10
+	for end, empty := time.Now().Add(limit), 0; p.Open() && empty < often && time.Now().Before(end); {
 		n, err := p.unread()
 		if err != nil { // somebody has it exclusively: give him time
 			time.Sleep(min(limit, 500*time.Millisecond))
