@@ -117,6 +117,7 @@ func (t *tx) caseStep(j *refund.Judged, why *circumstances) (*refund.CaseChange,
 	if err := saveCase(t.c, &now); err != nil {
 		return nil, err
 	}
+	t.n.tallies.opened(old, &now)
 	return &step, t.queueCase(&step, &now, row, why)
 }
 

@@ -63,6 +63,7 @@ type figures struct {
 	synced   bool      // whether the clock was trusted at the newest record
 	payers   payers
 	outbox   outboxFigures
+	tallies  tallies
 	removed  int64 // records that retention has removed
 	sweeping bool  // keys of removed records may be left
 	swept    sweepPlace
@@ -145,7 +146,7 @@ func (d *DB) transact(do func(*tx) error) error {
 	}
 	d.o.step("committed")
 	d.now = t.n
-	d.queue.append(t.queued)
+	d.queue.committed(t.queued, &d.now)
 	for _, f := range t.atEnd {
 		f()
 	}
@@ -259,7 +260,9 @@ func (d *DB) Close() error {
 	var err error
 	if d.w != nil {
 		if !d.readOnly && !d.temporary && d.queue.unsaved() {
-			err = d.transact(func(t *tx) error { return t.saveSent() })
+			for more := true; more && err == nil; {
+				err = d.transact(func(t *tx) (err error) { more, err = t.save(); return err })
+			}
 		}
 		d.readers.close()
 		if d.w != nil {

@@ -51,12 +51,16 @@
 //	after the store is made, before    the store is there, empty; store-id is written   TestKillAtEachStep/open.store-1
 //	store-id
 //	before the commit of anything      as before it; the firmware sends it again        TestKillAtEachStep/commit-N
-//	(records, release, sent, ack,
+//	(records, release, saving,
 //	retention)
 //	after the commit, before anybody   it is there; the firmware sends it again and     TestKillAtEachStep/committed-N
 //	was told                           it is a copy; a case is sent with the same id
 //	after a commit that gave an error  there or not; either way as in the two above     TestKillByIOErrors, TestALostCommitIsRecognised
 //	between PUBACK and its saving      sent again with the same id and sequence         TestKillAtEachStep/committed-N
+//	between dn/ack and its saving      as above; the back office acknowledges it again  TestAcknowledgementsAreSavedTogether,
+//	(256 cases or a second together)                                                    TestKillAtEachStep/commit-N
+//	between two steps of a great       the first part is forgotten, the rest is sent    TestAcknowledgementsAreSavedTogether
+//	acknowledgement (512 each)         again
 //	before a new token key is written  the old ring; the rotation has not happened      TestKillAtEachStep/rotate.write-1
 //	a checkpoint cut short             the WAL is whole and is played again             TestKillAtRandomMoments
 //	after the damage was seen          seen again                                       TestKillInASalvage/salvage.begin

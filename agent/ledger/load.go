@@ -44,6 +44,7 @@ func (d *DB) load(c *conn) error {
 	}
 	d.now, d.links, d.names = n, links, names
 	d.queue.replace(q, stream == d.stream)
+	d.queue.committed(nil, &n)
 	d.queue.mu.Lock()
 	d.stream = stream
 	d.queue.mu.Unlock()
@@ -92,6 +93,9 @@ func loadFigures(c *conn) (figures, error) {
 	}
 	n.sweeping = n.removed > 0
 	if n.payers, err = collectPayers(c); err != nil {
+		return n, err
+	}
+	if n.tallies, err = loadTallies(c); err != nil {
 		return n, err
 	}
 	n.newest, n.synced, err = loadNewest(c)

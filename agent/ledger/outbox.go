@@ -14,23 +14,27 @@ import (
 // waits. Rules 2, 5.
 func (d *DB) Due(ctx context.Context, now time.Time, limit int) ([]refund.Notice, time.Time, error) {
 	picked, next := d.queue.due(now, limit)
+	if len(picked) == 0 && d.queue.mustSave(now) {
+		if err := d.save(ctx); err != nil {
+			return nil, next, err
+		}
+		picked, next = d.queue.due(now, limit)
+	}
 	if len(picked) == 0 {
 		return nil, next, nil
 	}
 	notices := make([]refund.Notice, 0, len(picked))
-	stream := d.Stream()
-	err := d.read(ctx, func(c *conn) error {
-		for _, e := range picked {
-			n, ok, err := loadNotice(c, e.entry, stream)
-			if err != nil {
-				return err
+	err := d.read(ctx, func(c *conn) (err error) {
+		stream := d.Stream()
+		for len(picked) > 0 && err == nil {
+			n := 1
+			for n < len(picked) && picked[n].entry == picked[n-1].entry+1 {
+				n++
 			}
-			if ok {
-				n.Attempt = int(e.tries) + 1
-				notices = append(notices, n)
-			}
+			notices, err = loadNotices(c, notices, picked[:n], stream)
+			picked = picked[n:]
 		}
-		return nil
+		return err
 	})
 	if err != nil {
 		return nil, time.Time{}, err
@@ -45,19 +49,29 @@ const (
 	flagHistorical = 2
 )
 
-func loadNotice(c *conn, entry int64, stream string) (refund.Notice, bool, error) {
-	s, err := c.prepare(`SELECT ` + noticeColumns + ` FROM outbox WHERE entry = ?1`)
+// loadNotices appends the entries of one run without gaps: one statement and one look
+// at the file's lock for all of them.
+func loadNotices(c *conn, list []refund.Notice, picked []queued, stream string) ([]refund.Notice, error) {
+	s, err := c.prepare(`SELECT ` + noticeColumns + ` FROM outbox WHERE entry BETWEEN ?1 AND ?2 ORDER BY entry`)
 	if err != nil {
-		return refund.Notice{}, false, err
+		return list, err
 	}
-	s.bindInt(1, entry)
+	first := picked[0].entry
+	s.bindInt(1, first)
+	s.bindInt(2, picked[len(picked)-1].entry)
 	defer s.reset()
-	more, err := s.step()
-	if err != nil || !more {
-		return refund.Notice{}, false, err
+	for {
+		more, err := s.step()
+		if err != nil || !more {
+			return list, err
+		}
+		n, err := scanNotice(s, stream)
+		if err != nil {
+			return list, err
+		}
+		n.Attempt = int(picked[n.Entry-first].tries) + 1
+		list = append(list, n)
 	}
-	n, err := scanNotice(s, stream)
-	return n, err == nil, err
 }
 
 func scanNotice(s *stmt, stream string) (refund.Notice, error) {
@@ -76,17 +90,14 @@ func scanNotice(s *stmt, stream string) (refund.Notice, error) {
 }
 
 // Sent notes that the broker has acknowledged these entries (Notice.Entry; a case's
-// is its Sequence). A case is due again at retry unless the back office acknowledges
-// it before; an event is done. It is kept in memory and saved with what is
-// written next: losing it costs a duplicate. Rule 4.
+// is its Sequence). A case is due again at retry, at most 15 minutes ahead, unless the
+// back office acknowledges it before; an event is done. It is kept in memory and saved
+// with what is written next, or when there is much of it: losing it costs a duplicate
+// attempt. Rule 4.
 func (d *DB) Sent(ctx context.Context, entries []int64, retry time.Time) error {
-	heard, save := d.queue.puback(entries, retry)
-	if heard > 0 {
-		_, err := d.Acked(ctx, d.Stream(), heard)
-		return err
-	}
-	if save {
-		return d.write(ctx, func(t *tx) error { return t.saveSent() })
+	d.queue.puback(entries, retry)
+	if d.queue.mustSave(d.o.Now()) {
+		return d.save(ctx)
 	}
 	return nil
 }
@@ -94,69 +105,115 @@ func (d *DB) Sent(ctx context.Context, entries []int64, retry time.Time) error {
 // Acked notes the back office's cumulative acknowledgement and forgets what it
 // covers. It moves forward only, never past what was sent, and only in this
 // store's stream. It gives the newest acknowledged sequence. Rule 4.
+//
+// It holds at once in this process, and is saved with others: when they cover 256
+// cases or after a second, by the next call of Acked, Sent or Due. A power cut before
+// that costs a duplicate of each, with the same id, which is acknowledged again; a
+// commit for each would cost half the rate of a drain.
 func (d *DB) Acked(ctx context.Context, stream string, seq int64) (int64, error) {
-	acked := int64(0)
-	err := d.write(ctx, func(t *tx) error {
-		q := &d.queue
-		q.mu.Lock()
-		here, sent := stream == d.stream, q.sent
-		if here && seq > sent && seq <= q.offered {
-			q.heard = max(q.heard, seq) // sent, but its PUBACK is still on the way
-		}
-		q.mu.Unlock()
-		acked = t.n.outbox.acked
-		seq = min(seq, sent)
-		if !here || seq <= 0 {
-			return nil
-		}
-		if err := t.forgetCases(seq); err != nil {
-			return err
-		}
-		acked = max(acked, seq)
-		t.n.outbox.acked = acked
-		t.after(func() { q.acked(seq) })
-		return t.tellUntold()
-	})
+	if d.readOnly {
+		return 0, ErrReadOnly
+	}
+	q := &d.queue
+	if stream == d.Stream() {
+		q.ack(seq)
+	}
+	var err error
+	if q.mustSave(d.o.Now()) {
+		err = d.save(ctx)
+	}
+	acked, _, _ := q.acknowledged()
 	return acked, err
 }
 
-// forgetCases removes the cases up to seq but those that were put back and not
-// sent since.
-func (t *tx) forgetCases(seq int64) error {
-	for _, e := range t.d.queue.requeued(seq) {
-		if err := t.c.run(`UPDATE outbox SET entry = -entry WHERE entry = ?1`, e); err != nil {
+// save writes what was heard from broker and back office, in steps.
+func (d *DB) save(ctx context.Context) error {
+	for more := true; more; {
+		if err := d.write(ctx, func(t *tx) (err error) { more, err = t.save(); return err }); err != nil {
 			return err
 		}
 	}
-	s, err := t.c.prepare(`SELECT count(*), total(size) FROM outbox WHERE entry BETWEEN 1 AND ?1`)
+	return nil
+}
+
+// save is one step of it.
+func (t *tx) save() (more bool, err error) {
+	if more, err = t.forgetAcked(); err != nil {
+		return false, err
+	}
+	if err := t.tellUntold(); err != nil {
+		return false, err
+	}
+	q := &t.d.queue
+	at := q.at(t.d.o.Now())
+	t.after(func() {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.savedAt = at
+	})
+	return more, t.saveSent()
+}
+
+// forgetStep bounds the sequences that one transaction forgets: records must not wait
+// for the acknowledgement of a hundred thousand.
+const forgetStep = 512
+
+// forgetAcked removes the next of the cases that were acknowledged. There may be more.
+func (t *tx) forgetAcked() (more bool, err error) {
+	q := &t.d.queue
+	acked, gone, waiting := q.acknowledged()
+	if gone == 0 {
+		return false, nil
+	}
+	for _, e := range waiting {
+		if err := t.c.run(`UPDATE outbox SET entry = -entry WHERE entry = ?1`, e); err != nil {
+			return false, err
+		}
+	}
+	upTo := acked
+	first, ok, err := t.c.queryInt(`SELECT entry FROM outbox WHERE entry BETWEEN 1 AND ?1 ORDER BY entry LIMIT 1`, acked)
+	if err != nil {
+		return false, err
+	}
+	if ok {
+		upTo = min(acked, first+forgetStep-1)
+		if err := t.forgetRange(first, upTo); err != nil {
+			return false, err
+		}
+	}
+	t.n.outbox.acked = max(t.n.outbox.acked, upTo)
+	if len(waiting) > 0 {
+		err = t.c.run(`UPDATE outbox SET entry = -entry WHERE entry < 0`)
+	}
+	return upTo < acked, err
+}
+
+// forgetRange removes these cases, all of them acknowledged.
+func (t *tx) forgetRange(first, last int64) error {
+	s, err := t.c.prepare(`SELECT count(*), total(size) FROM outbox WHERE entry BETWEEN ?1 AND ?2`)
 	if err != nil {
 		return err
 	}
-	s.bindInt(1, seq)
+	s.bindInt(1, first)
+	s.bindInt(2, last)
 	if _, err := s.step(); err != nil {
 		s.reset()
 		return err
 	}
-	t.n.outbox.waiting -= s.int(0)
-	t.n.outbox.bytes -= s.int(1)
+	n, bytes := s.int(0), s.int(1)
 	s.reset()
-	if err := t.c.run(`DELETE FROM outbox WHERE entry BETWEEN 1 AND ?1`, seq); err != nil {
+	if err := t.c.run(`DELETE FROM outbox WHERE entry BETWEEN ?1 AND ?2`, first, last); err != nil {
 		return err
 	}
-	return t.c.run(`UPDATE outbox SET entry = -entry WHERE entry < 0`)
-}
-
-// requeued gives the entries up to seq that were put back and not sent since.
-func (q *queue) requeued(seq int64) []int64 {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	var list []int64
-	for i := range q.cases {
-		if e := &q.cases[i]; e.entry <= seq && e.tries == 0 && e.next < 0 {
-			list = append(list, e.entry)
-		}
-	}
-	return list
+	t.n.outbox.waiting -= n
+	t.n.outbox.bytes -= bytes
+	q := &t.d.queue
+	t.after(func() {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.gone, q.room = q.gone-n, q.room-bytes
+	})
+	return nil
 }
 
 // Nacked takes a case that the back office refused out of the queue into
@@ -166,7 +223,12 @@ func (d *DB) Nacked(ctx context.Context, stream string, seq int64, code, message
 	if stream != d.Stream() {
 		return nil
 	}
-	return d.write(ctx, func(t *tx) error { return t.quarantine(seq, code, message) })
+	return d.write(ctx, func(t *tx) error {
+		if d.queue.covered(seq) {
+			return nil
+		}
+		return t.quarantine(seq, code, message)
+	})
 }
 
 // mostQuarantined bounds the quarantine; the oldest make room.
@@ -192,8 +254,11 @@ func (t *tx) quarantine(entry int64, code, message string) error {
 	if err := t.removeEntries([]int64{entry}, size); err != nil {
 		return err
 	}
-	if err := t.c.run(`DELETE FROM quarantine WHERE entry IN (SELECT entry FROM quarantine ORDER BY entry DESC LIMIT -1 OFFSET ?1)`, mostQuarantined); err != nil {
-		return err
+	if t.n.tallies.quarantined++; t.n.tallies.quarantined > mostQuarantined {
+		if err := t.c.run(`DELETE FROM quarantine WHERE entry IN (SELECT entry FROM quarantine ORDER BY entry DESC LIMIT -1 OFFSET ?1)`, mostQuarantined); err != nil {
+			return err
+		}
+		t.n.tallies.quarantined -= t.c.changes()
 	}
 	data, err := marshal(map[string]any{"sequence": entry, "id": id, "type": kind, "code": clip(code, 64), "message": clip(message, 512)})
 	if err != nil {
@@ -231,9 +296,10 @@ func (d *DB) Requeue(ctx context.Context, entry int64) error {
 		if err := t.c.run(`DELETE FROM quarantine WHERE entry = ?1`, entry); err != nil {
 			return err
 		}
+		t.n.tallies.quarantined--
 		t.n.outbox.waiting++
 		t.n.outbox.bytes += size
-		t.queued = append(t.queued, queued{entry: entry, size: int32(size), next: -1})
+		t.queued = append(t.queued, queued{entry: entry, size: int32(size), next: putBack})
 		return nil
 	})
 }
@@ -244,14 +310,7 @@ func (d *DB) Resend(_ context.Context, from int64) (int, error) {
 	if d.readOnly {
 		return 0, ErrReadOnly
 	}
-	q := &d.queue
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	i, _ := find(q.cases, from)
-	for n := range q.cases[i:] {
-		q.cases[i+n].next = min(q.cases[i+n].next, 0)
-	}
-	return len(q.cases) - i, nil
+	return d.queue.resend(from), nil
 }
 
 // AddEvent queues an up/event notice: Type, Subject, Time, ClockSynced, Historical and
@@ -259,7 +318,7 @@ func (d *DB) Resend(_ context.Context, from int64) (int, error) {
 // make some.
 func (d *DB) AddEvent(ctx context.Context, n refund.Notice) error {
 	return d.write(ctx, func(t *tx) error {
-		if err := t.dropOld(d.o.Now()); err != nil {
+		if err := t.dropOld(t.believed(d.o.Now())); err != nil {
 			return err
 		}
 		return t.queueEvent(n)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -244,7 +245,7 @@ func TestRule8EventsMakeRoomAndCasesWaitForIt(t *testing.T) {
 				got[x.Sequence] = x.Subject
 			}
 		}
-		if err := d.Sent(ctx, entries, start.Add(time.Hour*48)); err != nil {
+		if err := d.Sent(ctx, entries, start.Add(mostWait)); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := d.Acked(ctx, d.Stream(), last); err != nil {
@@ -263,45 +264,224 @@ func TestRule8EventsMakeRoomAndCasesWaitForIt(t *testing.T) {
 	}
 }
 
-// TestOutboxFiguresAgree plays seeded turns and compares the figures with the tables.
+// TestAcknowledgementsAreSavedTogether: they hold at once, are saved by number or time
+// in steps, and a store that is not closed has what was saved.
+func TestAcknowledgementsAreSavedTogether(t *testing.T) {
+	ctx := context.Background()
+	o := testOptions(t.TempDir())
+	at := start
+	o.Now = func() time.Time { return at }
+	commits, begun := 0, false
+	o.step = func(name string) {
+		if begun && name == "commit" {
+			commits++
+		}
+	}
+	d := openTest(t, o)
+	const n = 1500
+	makeCases(t, d, 1, 3)
+	fill := arrivalOf(d)
+	for i := 3; i < n; i++ {
+		fill = append(fill, arrivalOf(d, refundOf(90_000+i, 50_000+i, card(i), start))...)
+	}
+	if _, err := d.Apply(ctx, fill); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := d.ReleaseHeld(ctx, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	var entries []int64
+	for {
+		list, _, err := d.Due(ctx, at, 64)
+		must(t, err)
+		if len(list) == 0 {
+			break
+		}
+		entries = entries[:0]
+		for _, x := range list {
+			entries = append(entries, x.Entry)
+		}
+		must(t, d.Sent(ctx, entries, at.Add(time.Minute)))
+	}
+	ack := func(seq int64) {
+		t.Helper()
+		acked, err := d.Acked(ctx, d.Stream(), seq)
+		if err != nil || acked != seq {
+			t.Fatalf("acked %d, %v; want %d", acked, err, seq)
+		}
+	}
+	stored := func() int64 {
+		n, _, err := d.w.queryInt(`SELECT count(*) FROM outbox`)
+		must(t, err)
+		return n
+	}
+	ack(1)
+	commits, begun = 0, true
+	for seq := int64(2); seq <= 200; seq++ {
+		ack(seq)
+	}
+	if st := stat(t, d); commits != 0 || st.Waiting != n-200 || st.AckedSeq != 200 || stored() != n-1 {
+		t.Errorf("%d commits for 199 acknowledgements within a second, %d stored, %+v", commits, stored(), st)
+	}
+	// What a power cut would leave now: all but the first come again, as they were.
+	crashed, err := OpenReadOnly(ctx, d.dir)
+	must(t, err)
+	if st := stat(t, crashed); st.AckedSeq != 1 || st.Waiting != n-1 {
+		t.Errorf("in the store %+v", st)
+	}
+	must(t, crashed.Close())
+	_, next, err := d.Due(ctx, at, 10)
+	if err != nil || next.Sub(at) != saveAfter {
+		t.Errorf("saved in %s (%v), want %s", next.Sub(at), err, saveAfter)
+	}
+	at = at.Add(saveAfter)
+	if _, _, err := d.Due(ctx, at, 10); err != nil || commits != 1 || stored() != n-200 {
+		t.Errorf("after a second without a word %d commits, %d stored (%v)", commits, stored(), err)
+	}
+	commits = 0
+	ack(n)
+	if commits != 3 || stored() != 0 {
+		t.Errorf("%d commits for an acknowledgement of %d, %d stored", commits, n-200, stored())
+	}
+}
+
+// TestAClockSetBackStrandsNothing: what was to be sent again in a minute by a clock
+// that ran hours ahead is due once the clock is right, and so is everything that an
+// earlier time was noted for.
+func TestAClockSetBackStrandsNothing(t *testing.T) {
+	ctx := context.Background()
+	for _, back := range []time.Duration{16 * time.Minute, 5 * time.Hour, 400 * day} {
+		o := testOptions(t.TempDir())
+		at := start.Add(back) // ahead
+		o.Now = func() time.Time { return at }
+		d := openTest(t, o)
+		makeCases(t, d, 1, 3)
+		must(t, event(d, "link.lost"))
+		send := func(want ...int64) {
+			t.Helper()
+			list, _, err := d.Due(ctx, at, 10)
+			must(t, err)
+			var entries []int64
+			for _, x := range list {
+				entries = append(entries, x.Entry)
+			}
+			if got := sequences(list); !slices.Equal(got, want) {
+				t.Fatalf("%s: due %v, want %v", back, got, want)
+			}
+			must(t, d.Sent(ctx, entries, at.Add(time.Minute)))
+		}
+		send(1, 2, 3, 0)
+		send()
+		at = start // set right
+		send(1, 2, 3)
+		send()
+		_, next, err := d.Due(ctx, at, 10)
+		if err != nil || next.Sub(at) > mostWait {
+			t.Errorf("%s: next due in %s (%v)", back, next.Sub(at), err)
+		}
+		if _, err := d.Acked(ctx, d.Stream(), 3); err != nil || stat(t, d).Waiting != 0 {
+			t.Errorf("%s: acknowledged, waiting %+v (%v)", back, stat(t, d), err)
+		}
+		at = at.Add(saveAfter)
+		_, _, err = d.Due(ctx, at, 10)
+		must(t, err)
+		if n, _, err := d.w.queryInt(`SELECT count(*) FROM outbox`); err != nil || n != 0 {
+			t.Errorf("%s: %d in the store (%v)", back, n, err)
+		}
+		must(t, d.Close())
+	}
+}
+
+// TestAStepOfTheWallClockMovesNoRetry: within one process times count by the monotonic
+// clock, where they have its reading.
+func TestAStepOfTheWallClockMovesNoRetry(t *testing.T) {
+	q := queue{base: time.Now(), cases: []queued{{entry: 1, next: atOnce}}, soonest: never}
+	retry := q.base.Add(time.Minute)
+	q.puback([]int64{1}, retry)
+	if picked, next := q.due(q.base.Add(59*time.Second), 1); len(picked) != 0 || next.Sub(retry).Abs() > time.Millisecond {
+		t.Errorf("due %v, next %v", picked, next)
+	}
+	if picked, _ := q.due(retry.Add(time.Millisecond), 1); len(picked) != 1 {
+		t.Error("not due after its wait")
+	}
+}
+
+// TestOutboxFiguresAgree plays seeded turns and compares what is counted as it goes
+// with the tables, and what OutboxStat says with a recount of them.
 func TestOutboxFiguresAgree(t *testing.T) {
 	ctx := context.Background()
 	o := testOptions(t.TempDir())
 	o.OutboxMaxCount = 12
+	at := start
+	o.Now = func() time.Time { return at }
 	d := openTest(t, o)
-	for i := range 120 {
-		switch i * 7919 % 5 {
+	for i := range 240 {
+		at = at.Add(time.Duration(i%4) * 200 * time.Millisecond)
+		switch i * 7919 % 7 {
 		case 0:
 			must(t, event(d, fmt.Sprintf("link.%d", i)))
 		case 1, 2:
 			makeCases(t, d, i+1, 1)
-		case 3:
-			n, _, err := d.Due(ctx, start, 4)
+		case 3, 5:
+			n, _, err := d.Due(ctx, at, 4)
 			must(t, err)
 			var entries []int64
 			for _, x := range n {
 				entries = append(entries, x.Entry)
 			}
-			must(t, d.Sent(ctx, entries, start.Add(time.Minute)))
+			must(t, d.Sent(ctx, entries, at.Add(time.Minute)))
 		case 4:
-			q := &d.queue
-			q.mu.Lock()
-			sent := q.sent
-			q.mu.Unlock()
-			_, err := d.Acked(ctx, d.Stream(), sent-1)
+			_, err := d.Acked(ctx, d.Stream(), d.queue.newestSent()-1)
 			must(t, err)
+		case 6:
+			if err := d.Requeue(ctx, d.queue.newestSent()-2); err != nil && !errors.Is(err, ErrNotFound) {
+				t.Fatal(err)
+			}
+			must(t, d.Nacked(ctx, d.Stream(), d.queue.newestSent(), "schema", ""))
 		}
-		var o outboxFigures
-		want, err := loadQueueFigures(d.w, &o)
-		must(t, err)
-		if have := d.now.outbox; have.waiting != want.waiting || have.bytes != want.bytes || have.untold != o.untold || have.last != o.last {
-			t.Fatalf("turn %d: figures %+v, tables %+v %+v", i, have, want, o)
-		}
-		d.queue.mu.Lock()
-		inMemory := int64(len(d.queue.cases) + len(d.queue.events) + len(d.queue.done))
-		d.queue.mu.Unlock()
-		if inMemory != want.waiting {
-			t.Fatalf("turn %d: %d in memory, %d in the table", i, inMemory, want.waiting)
-		}
+		compareFigures(t, d, i)
+	}
+	makeCases(t, d, 1000, 5)
+	must(t, d.Close())
+	d = openTest(t, o)
+	compareFigures(t, d, -1)
+	if st := stat(t, d); st.Quarantined == 0 || st.Open[refund.Critical] < 50 {
+		t.Errorf("too little was played: %+v", st)
+	}
+}
+
+func (q *queue) newestSent() int64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.sent
+}
+
+func compareFigures(t *testing.T, d *DB, turn int) {
+	t.Helper()
+	var o outboxFigures
+	want, err := loadQueueFigures(d.w, &o)
+	must(t, err)
+	if have := d.now.outbox; have.waiting != want.waiting || have.bytes != want.bytes || have.untold != o.untold || have.last != o.last || have.acked != o.acked {
+		t.Fatalf("turn %d: figures %+v, tables %+v %+v", turn, have, want, o)
+	}
+	tallies, err := loadTallies(d.w)
+	must(t, err)
+	if tallies != d.now.tallies {
+		t.Fatalf("turn %d: tallies %+v, tables %+v", turn, d.now.tallies, tallies)
+	}
+	q := &d.queue
+	q.mu.Lock()
+	inMemory := int64(len(q.cases)+len(q.events)+len(q.done)) + q.gone
+	gone, room, done, acked := q.gone, q.room, int64(len(q.done)), q.acked
+	q.mu.Unlock()
+	if inMemory != want.waiting {
+		t.Fatalf("turn %d: %d in memory, %d in the table", turn, inMemory, want.waiting)
+	}
+	var st refund.OutboxStat
+	must(t, countOutbox(d.w, &st))
+	have := stat(t, d)
+	if have.Waiting != st.Waiting-gone-done || have.Bytes != st.Bytes-room || have.LastSeq != st.LastSeq || have.AckedSeq != acked ||
+		have.Quarantined != st.Quarantined || have.Unsequenced != st.Unsequenced || have.Dropped != st.Dropped || !maps.Equal(have.Open, st.Open) {
+		t.Fatalf("turn %d: told %+v, counted %+v (%d cases and %d events only in memory)", turn, have, st, gone, done)
 	}
 }

@@ -16,37 +16,56 @@ type OutboxRow struct {
 	Code, Message string
 }
 
-// OutboxStat tells what waits.
+// OutboxStat tells what waits. The process that has the store open for writing tells
+// it from what it has counted; another one counts.
 func (d *DB) OutboxStat(ctx context.Context) (refund.OutboxStat, error) {
-	st := refund.OutboxStat{Stream: d.Stream(), LimitBytes: d.o.OutboxMaxBytes, Open: map[refund.Severity]int{}}
+	st := refund.OutboxStat{Stream: d.Stream(), LimitBytes: d.o.OutboxMaxBytes}
+	counted, oldest := d.readOnly || d.temporary, int64(1)
+	if !counted {
+		oldest = d.queue.tell(&st)
+	}
 	err := d.read(ctx, func(c *conn) error {
-		var o outboxFigures
-		q, err := loadQueueFigures(c, &o)
-		if err != nil {
-			return err
+		if counted {
+			if err := countOutbox(c, &st); err != nil {
+				return err
+			}
 		}
-		st.LastSeq, st.SentSeq, st.AckedSeq, st.Dropped, st.Unsequenced = o.last, o.sent, o.acked, o.dropped, o.untold
-		st.Waiting, st.Bytes = q.waiting, q.bytes
-		if st.Quarantined, _, err = c.queryInt(`SELECT count(*) FROM quarantine`); err != nil {
-			return err
-		}
-		oldest, ok, err := c.queryInt(`SELECT time FROM outbox WHERE entry < ?1 ORDER BY entry LIMIT 1`, firstEvent)
-		if err != nil {
-			return err
-		}
+		at, ok, err := c.queryInt(`SELECT time FROM outbox WHERE entry BETWEEN ?1 AND ?2 ORDER BY entry LIMIT 1`, oldest, firstEvent-1)
 		if ok {
-			st.OldestUnacked = timeOf(oldest)
+			st.OldestUnacked = timeOf(at)
 		}
-		st.Open, err = openCases(c)
 		return err
 	})
-	if !d.readOnly {
-		d.queue.mu.Lock()
-		st.SentSeq = max(st.SentSeq, d.queue.sent)
-		st.Waiting -= int64(len(d.queue.done))
-		d.queue.mu.Unlock()
-	}
 	return st, err
+}
+
+// tell says what is known without asking the store, and gives the oldest case that
+// waits, firstEvent if none does.
+func (q *queue) tell(st *refund.OutboxStat) (oldest int64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	o := &q.figures
+	st.LastSeq, st.SentSeq, st.AckedSeq = o.last, max(o.sent, q.sent), max(o.acked, q.acked)
+	st.Dropped, st.Unsequenced, st.Quarantined = o.dropped, o.untold, q.tallies.quarantined
+	st.Waiting, st.Bytes = o.waiting-int64(len(q.done))-q.gone, o.bytes-q.room
+	st.Open = q.tallies.byKind()
+	if len(q.cases) == 0 {
+		return firstEvent
+	}
+	return q.cases[0].entry
+}
+
+// countOutbox counts.
+func countOutbox(c *conn, st *refund.OutboxStat) error {
+	var o outboxFigures
+	n, err := loadQueueFigures(c, &o)
+	if err != nil {
+		return err
+	}
+	t, err := loadTallies(c)
+	st.LastSeq, st.SentSeq, st.AckedSeq, st.Dropped, st.Unsequenced = o.last, o.sent, o.acked, o.dropped, o.untold
+	st.Waiting, st.Bytes, st.Quarantined, st.Open = n.waiting, n.bytes, t.quarantined, t.byKind()
+	return err
 }
 
 // loadQueueFigures counts what waits without listing it.
@@ -117,7 +136,9 @@ func (d *DB) listed(table string, n refund.Notice, code, message string) OutboxR
 		list := *d.queue.list(n.Entry)
 		if i, ok := find(list, n.Entry); ok {
 			row.Notice.Attempt = int(list[i].tries)
-			row.Next = timeOf(max(0, list[i].next))
+			if list[i].next > atOnce {
+				row.Next = d.queue.when(list[i].next)
+			}
 			if list[i].tries > 0 {
 				row.State = "sent"
 			}

@@ -1,9 +1,13 @@
 package ledger
 
 import (
+	"cmp"
+	"math"
 	"slices"
 	"sync"
 	"time"
+
+	"yuanlu/agent/refund"
 )
 
 // firstEvent is the entry of the first event that is no case: below it an entry is
@@ -26,31 +30,123 @@ type outboxFigures struct {
 	untold  int64 // case events without a sequence
 }
 
+// tallies are counts that the tables could tell too, kept as they change because
+// counting a hundred thousand rows every two seconds costs more than sending them.
+// TestOutboxFiguresAgree compares them with the tables.
+type tallies struct {
+	quarantined int64
+	open        [refund.Critical + 1]int64 // open cases by severity
+}
+
+// opened counts a case's step from old, nil if there was none, to what it is now.
+func (n *tallies) opened(old, now *caseRow) {
+	if old != nil && old.open {
+		n.open[old.severity]--
+	}
+	if now.open {
+		n.open[now.severity]++
+	}
+}
+
+// byKind gives the open cases by severity, without those that are none.
+func (n *tallies) byKind() map[refund.Severity]int {
+	open := map[refund.Severity]int{}
+	for severity, count := range n.open {
+		if count > 0 {
+			open[refund.Severity(severity)] = int(count)
+		}
+	}
+	return open
+}
+
+// loadTallies counts.
+func loadTallies(c *conn) (n tallies, err error) {
+	if n.quarantined, _, err = c.queryInt(`SELECT count(*) FROM quarantine`); err != nil {
+		return n, err
+	}
+	open, err := openCases(c)
+	for severity, count := range open {
+		if severity >= 0 && int(severity) < len(n.open) {
+			n.open[severity] = int64(count)
+		}
+	}
+	return n, err
+}
+
 // queued is one waiting entry, as the queue in memory knows it.
 type queued struct {
 	entry int64
-	next  int64 // due time in milliseconds, 0: at once
+	next  int64 // due time as queue.at counts it, or atOnce, or putBack
 	size  int32
 	tries int32 // PUBACKs so far
 }
 
-// queue is what waits in the outbox, in memory: when each entry is due changes with
-// every attempt and need not survive. Losing it costs a duplicate, which the
-// receiver knows by its id. It has a lock of its own, so that sending never waits
-// for a commit.
+// Due times that are none.
+const (
+	putBack = math.MinInt64     // at once; put back and not sent since
+	atOnce  = math.MinInt64 + 1 // at once
+	never   = math.MaxInt64
+)
+
+// mostWait is the longest wait for an acknowledgement (topics.md, rule 5). An entry
+// whose time lies further ahead was stamped by a clock that has been set back since:
+// it is due.
+const mostWait = 15 * time.Minute
+
+// due reports whether the entry is to be sent now.
+func (e *queued) due(at int64) bool { return e.next <= at || e.next > at+mostWait.Milliseconds() }
+
+// What has been heard is saved together (save): so many cases or events, or all that
+// have come in so long.
+const (
+	saveCount = 256
+	saveAfter = time.Second
+)
+
+// queue is what waits in the outbox, in memory. It knows more than the store: when
+// each entry is due, which were sent, and which were acknowledged in the last second
+// and are still stored. None of that need survive. Losing it costs a duplicate, which
+// the receiver knows by its id, and acknowledges again. It has a lock of its own, so
+// that sending never waits for a commit.
+//
+// Times are kept as milliseconds since base, by the monotonic clock where the caller's
+// times have its reading: setting the wall clock moves nothing then.
 type queue struct {
 	mu      sync.Mutex
+	base    time.Time
 	cases   []queued // in the order of entry
 	events  []queued
 	sent    int64   // newest sequence with a PUBACK
 	saved   int64   // sent, as the store has it
 	offered int64   // newest sequence that Due has handed out
 	heard   int64   // newest acknowledgement of what was offered but not yet sent
+	acked   int64   // newest acknowledgement of what was sent
+	gone    int64   // cases that it covers, still in the store
+	room    int64   // bytes that those count
 	done    []int64 // events with a PUBACK, still in the store
+	savedAt int64   // when acknowledgements were last saved
+
+	skip    int64 // no case before this entry is due before soonest
+	soonest int64
+	looked  int64 // when due last looked
+
+	figures outboxFigures // as committed
+	tallies tallies       // likewise
+}
+
+// at is a time as the queue counts it.
+func (q *queue) at(t time.Time) int64 { return t.Sub(q.base).Milliseconds() }
+
+// when is the time that at counted; zero for never.
+func (q *queue) when(at int64) time.Time {
+	if at == never {
+		return time.Time{}
+	}
+	return q.base.Add(time.Duration(at) * time.Millisecond)
 }
 
 // replace takes up a store that was opened. In the same stream and the same run
-// what is known of the attempts is kept.
+// what is known of the attempts and of acknowledgements is kept.
 func (q *queue) replace(n *queue, sameStream bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -62,23 +158,25 @@ func (q *queue) replace(n *queue, sameStream bool) {
 				}
 			}
 		}
-		n.sent = max(n.sent, q.sent)
+		n.sent, n.acked = max(n.sent, q.sent), max(n.acked, q.acked)
 		n.offered, n.heard = q.offered, q.heard
+		n.cases = slices.DeleteFunc(n.cases, func(e queued) bool {
+			_, waits := find(q.cases, e.entry)
+			if waits || e.entry > q.acked {
+				return false
+			}
+			n.gone, n.room = n.gone+1, n.room+int64(e.size)
+			return true
+		})
 	}
 	q.cases, q.events, q.sent, q.saved = n.cases, n.events, n.sent, n.saved
+	q.acked, q.gone, q.room = n.acked, n.gone, n.room
 	q.offered, q.heard, q.done = n.offered, n.heard, nil
+	q.skip, q.soonest = 0, never
 }
 
 func find(list []queued, entry int64) (int, bool) {
-	return slices.BinarySearchFunc(list, entry, func(e queued, want int64) int {
-		switch {
-		case e.entry < want:
-			return -1
-		case e.entry > want:
-			return 1
-		}
-		return 0
-	})
+	return slices.BinarySearchFunc(list, entry, func(e queued, want int64) int { return cmp.Compare(e.entry, want) })
 }
 
 func (q *queue) list(entry int64) *[]queued {
@@ -88,17 +186,19 @@ func (q *queue) list(entry int64) *[]queued {
 	return &q.cases
 }
 
-// append adds entries in their places, nearly always at the end.
-func (q *queue) append(entries []queued) {
-	if len(entries) == 0 {
-		return
-	}
+// committed takes up what a transaction has added and counted. New entries nearly
+// always belong at the end.
+func (q *queue) committed(entries []queued, now *figures) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.figures, q.tallies = now.outbox, now.tallies
 	for _, e := range entries {
 		list := q.list(e.entry)
 		if i, ok := find(*list, e.entry); !ok {
 			*list = slices.Insert(*list, i, e)
+		}
+		if e.entry < firstEvent {
+			q.skip = min(q.skip, e.entry)
 		}
 	}
 }
@@ -115,21 +215,37 @@ func (q *queue) remove(entries []int64) {
 	}
 }
 
-// acked takes out the cases up to seq, but those that were put back and have not
-// been sent since.
-func (q *queue) acked(seq int64) {
+// ack takes the back office's word. It moves forward only, never past what was sent;
+// one of what was offered, whose PUBACK is still on the way, counts from then on.
+func (q *queue) ack(seq int64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if seq > q.sent && seq <= q.offered {
+		q.heard = max(q.heard, seq)
+	}
+	q.forget(min(seq, q.sent))
+}
+
+// forget takes out the cases up to seq, but those that were put back and have not
+// been sent since. It is called with mu held.
+func (q *queue) forget(seq int64) {
+	q.acked = max(q.acked, seq)
 	n, _ := find(q.cases, seq+1)
 	kept := 0
 	for i := range n {
-		if q.cases[i].tries == 0 && q.cases[i].next < 0 {
-			q.cases[kept] = q.cases[i]
+		if e := &q.cases[i]; e.tries == 0 && e.next == putBack {
+			q.cases[kept] = *e
 			kept++
+		} else {
+			q.gone, q.room = q.gone+1, q.room+int64(e.size)
 		}
 	}
-	q.cases = slices.Delete(q.cases, kept, n)
-	if len(q.cases) == 0 && cap(q.cases) > 1024 {
+	if kept == 0 {
+		q.cases = q.cases[n:] // nothing is moved: this is done for every acknowledgement
+	} else {
+		q.cases = slices.Delete(q.cases, kept, n)
+	}
+	if len(q.cases) == 0 {
 		q.cases = nil
 	}
 }
@@ -139,36 +255,40 @@ func (q *queue) acked(seq int64) {
 func (q *queue) due(now time.Time, limit int) (picked []queued, next time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	at := now.UnixMilli()
-	soonest := int64(0)
-	for _, list := range [][]queued{q.cases, q.events} {
-		for i := range list {
-			e := &list[i]
-			if e.next > at {
-				if soonest == 0 || e.next < soonest {
-					soonest = e.next
-				}
-				continue
-			}
-			if len(picked) == limit {
-				soonest = at
-				break
-			}
+	at := q.at(now)
+	if at >= q.soonest || at < q.looked { // waited long enough, or the clock was set back
+		q.skip, q.soonest = 0, never
+	}
+	q.looked = at
+	first, _ := find(q.cases, q.skip)
+	for i := first; i < len(q.cases) && len(picked) < limit; i++ {
+		switch e := &q.cases[i]; {
+		case e.due(at):
 			picked = append(picked, *e)
-			if e.entry < firstEvent {
-				q.offered = max(q.offered, e.entry)
-			}
+			q.offered = max(q.offered, e.entry)
+		case len(picked) == 0:
+			q.skip, q.soonest = e.entry+1, min(q.soonest, e.next)
 		}
 	}
-	if len(picked) > 0 {
-		soonest = at
+	for i := 0; i < len(q.events) && len(picked) < limit; i++ {
+		picked = append(picked, q.events[i])
 	}
-	return picked, timeOf(soonest)
+	if len(picked) > 0 {
+		return picked, now
+	}
+	wait := int64(never)
+	if len(q.cases) > 0 {
+		wait = q.soonest
+	}
+	if q.gone+int64(len(q.done)) > 0 {
+		wait = min(wait, q.savedAt+saveAfter.Milliseconds())
+	}
+	return nil, q.when(wait)
 }
 
 // puback notes entries that the broker has taken; cases are due again at retry,
-// events are done. It reports whether there is much to save.
-func (q *queue) puback(entries []int64, retry time.Time) (heard int64, save bool) {
+// events are done.
+func (q *queue) puback(entries []int64, retry time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, entry := range entries {
@@ -183,18 +303,61 @@ func (q *queue) puback(entries []int64, retry time.Time) (heard int64, save bool
 			continue
 		}
 		e := &(*list)[i]
-		e.next, e.tries = retry.UnixMilli(), e.tries+1
+		e.next, e.tries = q.at(retry), e.tries+1
+		if entry < q.skip {
+			q.soonest = min(q.soonest, e.next)
+		}
 		q.sent = max(q.sent, entry)
 	}
 	if q.heard > 0 && q.heard <= q.sent {
-		heard, q.heard = q.heard, 0
+		q.forget(q.heard)
+		q.heard = 0
 	}
-	return heard, len(q.done) >= 64
+}
+
+// resend makes the cases from this sequence on due at once.
+func (q *queue) resend(from int64) int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	i, _ := find(q.cases, from)
+	for n := range q.cases[i:] {
+		q.cases[i+n].next = min(q.cases[i+n].next, atOnce)
+	}
+	q.skip = 0
+	return len(q.cases) - i
+}
+
+// mustSave reports whether what was heard is to be saved now: there is much of it, or
+// it has waited long enough.
+func (q *queue) mustSave(now time.Time) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n, at := q.gone+int64(len(q.done)), q.at(now)
+	return n >= saveCount || n > 0 && (at < q.savedAt || at >= q.savedAt+saveAfter.Milliseconds())
 }
 
 // unsaved reports whether the store knows less than the queue.
 func (q *queue) unsaved() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.sent != q.saved || len(q.done) > 0
+	return q.sent != q.saved || q.gone > 0 || len(q.done) > 0
+}
+
+// acknowledged gives the newest acknowledgement, how many cases it covers are still
+// in the store, and which cases up to it wait all the same, because they were put back.
+func (q *queue) acknowledged() (acked, gone int64, waiting []int64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for i := 0; i < len(q.cases) && q.cases[i].entry <= q.acked; i++ {
+		waiting = append(waiting, q.cases[i].entry)
+	}
+	return q.acked, q.gone, waiting
+}
+
+// covered reports whether a case was acknowledged and does not wait again.
+func (q *queue) covered(entry int64) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	_, waits := find(q.cases, entry)
+	return !waits && entry <= q.acked
 }

@@ -249,7 +249,7 @@ func (d *DB) Counts(ctx context.Context, today string) (Counts, error) {
 		if err := countDays(c, today, &n); err != nil {
 			return err
 		}
-		n.OpenCases, err = openCases(c)
+		n.OpenCases, err = d.openCases(c)
 		return err
 	})
 	return n, err
@@ -289,6 +289,16 @@ func countDays(c *conn, today string, n *Counts) error {
 	return nil
 }
 
+func (d *DB) openCases(c *conn) (map[refund.Severity]int, error) {
+	if d.readOnly || d.temporary {
+		return openCases(c)
+	}
+	d.queue.mu.Lock()
+	defer d.queue.mu.Unlock()
+	return d.queue.tallies.byKind(), nil
+}
+
+// openCases counts them.
 func openCases(c *conn) (map[refund.Severity]int, error) {
 	open := map[refund.Severity]int{}
 	s, err := c.prepare(`SELECT severity, count(*) FROM cases WHERE open = 1 GROUP BY severity`)

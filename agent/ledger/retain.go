@@ -39,18 +39,15 @@ func (d *DB) Retain(ctx context.Context, now time.Time, step int) (removed int, 
 }
 
 func (t *tx) retain(now time.Time, step int) (int, error) {
-	if err := t.dropOld(now); err != nil {
+	limit := t.believed(now)
+	if err := t.dropOld(limit); err != nil {
 		return 0, err
 	}
-	if err := t.c.run(`DELETE FROM memory WHERE expires <= ?1`, millis(now)); err != nil {
+	if err := t.c.run(`DELETE FROM memory WHERE expires <= ?1`, millis(limit)); err != nil {
 		return 0, err
 	}
 	if t.n.newest.IsZero() {
 		return 0, nil
-	}
-	limit := t.n.newest.Add(trustAhead)
-	if now.Before(limit) {
-		limit = now
 	}
 	removed, err := t.removeBefore(limit.Add(-t.d.o.Retention), step)
 	if err != nil {
@@ -60,6 +57,14 @@ func (t *tx) retain(now time.Time, step int) (int, error) {
 		t.n.sweeping = true
 	}
 	return removed, t.c.run(`PRAGMA incremental_vacuum(256)`)
+}
+
+// believed is the time that counts when something is dropped for its age.
+func (t *tx) believed(now time.Time) time.Time {
+	if limit := t.n.newest.Add(trustAhead); !t.n.newest.IsZero() && limit.Before(now) {
+		return limit
+	}
+	return now
 }
 
 // removeBefore removes up to step records older than limit. The newest record of

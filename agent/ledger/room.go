@@ -70,7 +70,7 @@ func (t *tx) putCase(caseID string, n *refund.Notice) error {
 func (t *tx) put(entry int64, caseID string, n *refund.Notice) error {
 	t.n.outbox.waiting++
 	t.n.outbox.bytes += sizeOf(n)
-	t.queued = append(t.queued, queued{entry: entry, size: int32(sizeOf(n))})
+	t.queued = append(t.queued, queued{entry: entry, size: int32(sizeOf(n)), next: atOnce})
 	return insertNotice(t.c, "outbox", entry, caseID, n)
 }
 
@@ -132,6 +132,11 @@ func (t *tx) hasRoom(size int64) bool {
 // makeRoom drops events, oldest first, until size fits; false: only cases are left.
 func (t *tx) makeRoom(size int64) (bool, error) {
 	dropped := int64(0)
+	if !t.hasRoom(size) {
+		if _, err := t.forgetAcked(); err != nil {
+			return false, err
+		}
+	}
 	for !t.hasRoom(size) {
 		s, err := t.c.prepare(`SELECT entry, size FROM outbox WHERE entry >= ?1 AND type <> 'outbox.evicted' ORDER BY entry LIMIT 1`)
 		if err != nil {
@@ -159,7 +164,7 @@ func (t *tx) makeRoom(size int64) (bool, error) {
 }
 
 // dropOld drops events older than the outbox keeps them. They lie in the order
-// they came in.
+// they came in; one that a clock ahead has dated does not guard those behind it.
 func (t *tx) dropOld(now time.Time) error {
 	s, err := t.c.prepare(`SELECT entry, size, time FROM outbox WHERE entry >= ?1 ORDER BY entry LIMIT 256`)
 	if err != nil {
@@ -175,8 +180,11 @@ func (t *tx) dropOld(now time.Time) error {
 			s.reset()
 			return err
 		}
-		if !more || s.int(2) >= oldest {
+		if !more || s.int(2) >= oldest && s.int(2) <= millis(now) {
 			break
+		}
+		if s.int(2) > millis(now) {
+			continue
 		}
 		old, bytes = append(old, s.int(0)), bytes+s.int(1)
 	}
@@ -300,10 +308,15 @@ func (t *tx) saveSent() error {
 	}
 	o := &t.n.outbox
 	o.sent = sent
+	was := &t.d.now.outbox
 	for _, m := range []struct {
-		name  string
-		value int64
-	}{{"outbox.last", o.last}, {"outbox.sent", o.sent}, {"outbox.acked", o.acked}, {"outbox.dropped", o.dropped}, {"outbox.events", o.events}} {
+		name        string
+		value, then int64
+	}{{"outbox.last", o.last, was.last}, {"outbox.sent", o.sent, was.sent}, {"outbox.acked", o.acked, was.acked},
+		{"outbox.dropped", o.dropped, was.dropped}, {"outbox.events", o.events, was.events}} {
+		if m.value == m.then {
+			continue
+		}
 		if err := setMetaInt(t.c, m.name, m.value); err != nil {
 			return err
 		}
@@ -321,7 +334,7 @@ func loadQueue(c *conn, o *outboxFigures) (*queue, error) {
 	if err := loadOutboxFigures(c, o); err != nil {
 		return nil, err
 	}
-	q := &queue{sent: o.sent, saved: o.sent}
+	q := &queue{sent: o.sent, saved: o.sent, acked: o.acked}
 	s, err := c.prepare(`SELECT entry, size FROM outbox ORDER BY entry`)
 	if err != nil {
 		return nil, err
@@ -332,7 +345,7 @@ func loadQueue(c *conn, o *outboxFigures) (*queue, error) {
 		if err != nil || !more {
 			return q, err
 		}
-		e := queued{entry: s.int(0), size: int32(s.int(1))}
+		e := queued{entry: s.int(0), size: int32(s.int(1)), next: atOnce}
 		o.waiting++
 		o.bytes += s.int(1)
 		if e.entry < firstEvent && e.entry <= o.sent {

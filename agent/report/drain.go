@@ -17,8 +17,8 @@ const (
 	retryMost    = 15 * time.Minute
 	drainBeat    = 5 * time.Second // longest sleep, for the watchdog
 	hostGrace    = 2 * time.Second // for the retained presence to come after subscribing
-	drainBatch   = 256
-	eventBatch   = 64 // smaller, so that a new case does not wait behind many events
+	drainBatch   = 64
+	eventBatch   = 32 // smaller, so that a new case does not wait behind many events
 	unackedTries = 3  // sent so often without dn/ack: said
 )
 
