@@ -40,6 +40,8 @@ type Reporter interface {
 	Run(ctx context.Context) error
 	Wake() // the outbox or the state of something has changed; never blocks
 	Status() ReporterStatus
+	// Echo sends the broker something and gives the time until it has acknowledged it.
+	Echo(ctx context.Context) (time.Duration, error)
 }
 
 // ReporterStatus is the connection to the broker as it went so far.
@@ -49,8 +51,18 @@ type ReporterStatus struct {
 	LastError  string    `json:"last_error,omitempty"`
 	Reconnects int64     `json:"reconnects"`
 	Progress   uint64    `json:"-"` // for the watchdog
+	// LastAck is when the back office last acknowledged a case since the start.
+	LastAck time.Time     `json:"last_ack,omitzero"`
+	Host    *HostPresence `json:"host,omitempty"` // nil: none is configured
 	// Problems are those that the reporter itself knows of.
 	Problems []ReporterProblem `json:"-"`
+}
+
+// HostPresence is what the back office last said about its own presence.
+type HostPresence struct {
+	Known  bool      `json:"known"`
+	Online bool      `json:"online"`
+	At     time.Time `json:"at,omitzero"` // by its own clock
 }
 
 // ReporterProblem is something that is wrong with reporting.
@@ -58,6 +70,13 @@ type ReporterProblem struct {
 	Code  string
 	Since time.Time
 	Text  string
+}
+
+// ConfigInForce is the configuration that counts.
+type ConfigInForce struct {
+	Version int64  // of the back office's; 0: the terminal's own file
+	Origin  string // "file", "backoffice"
+	Entries []config.Entry
 }
 
 // Options are what an Agent is made of. Config, Judge, Book and Now are needed.
@@ -77,6 +96,10 @@ type Options struct {
 	Now      func() time.Time
 	// AskClock replaces the kernel's answer about the clock; nil: adjtimex(2).
 	AskClock func() (synced bool, offset time.Duration)
+	// InForce tells which configuration counts now; nil: Config does.
+	InForce func() ConfigInForce
+	// ReadConfig reads what a start would read, and gives its digest; nil: nobody can.
+	ReadConfig func() (digest string, err error)
 	// Hotplug returns when devices have come or gone, with a function that tells
 	// whether the port of a configured name may be one of them; nil: nobody tells, and
 	// the links look by themselves.
@@ -125,6 +148,7 @@ type Agent struct {
 	lookErr error
 
 	captures captures
+	testing  chan struct{} // holds one token: the right to run a selftest
 
 	timers map[string]*atomic.Uint64 // signs of life of the timers; not changed after New
 }
@@ -132,7 +156,7 @@ type Agent struct {
 // New makes an agent. Nothing runs yet.
 func New(o Options) (*Agent, error) {
 	a := &Agent{o: o, log: o.Book.Logger(), clock: NewClock(o.Now, o.Build.Date, o.AskClock), began: time.Now(),
-		health: newHealthBook(), timers: map[string]*atomic.Uint64{}, events: make(chan refund.Notice, maxEvents)}
+		health: newHealthBook(), timers: map[string]*atomic.Uint64{}, events: make(chan refund.Notice, maxEvents), testing: make(chan struct{}, 1)}
 	a.SetDigest(o.Config.Digest())
 	if a.o.Notify == nil {
 		a.o.Notify = func(string) {}

@@ -224,7 +224,8 @@ func (s *stalledReporter) Run(ctx context.Context) error {
 	<-ctx.Done()
 	return nil
 }
-func (s *stalledReporter) Wake() {}
+func (s *stalledReporter) Wake()                                       {}
+func (s *stalledReporter) Echo(context.Context) (time.Duration, error) { return 0, nil }
 func (s *stalledReporter) Status() ReporterStatus {
 	if !s.stuck.Load() {
 		s.progress.Add(1)

@@ -45,26 +45,34 @@ func (a *Agent) captureStart(_ context.Context, args json.RawMessage, send func(
 	if err := json.Unmarshal(args, &q); err != nil {
 		return &control.Error{Code: "bad_request", Message: "capture: arguments do not fit"}
 	}
+	i, err := a.startCapture(q)
+	if err != nil {
+		return err
+	}
+	return send(i)
+}
+
+func (a *Agent) startCapture(q CaptureArgs) (i capture.Info, err error) {
 	worker, link := a.workerOf(q.Link)
 	if worker == nil {
-		return &control.Error{Code: "not_found", Message: "no link of that name is in use"}
+		return i, a.noLink(q.Link)
 	}
 	cleaner, err := ingest.NewSanitiser(link.Profile)
 	if err != nil {
-		return err
+		return i, err
 	}
 	a.captures.mu.Lock()
 	defer a.captures.mu.Unlock()
 	if r := a.captures.all[q.Link]; r != nil && r.Info().Running {
-		return &control.Error{Code: "busy", Message: "a capture of this link is under way: " + r.Info().File}
+		return i, &control.Error{Code: "busy", Message: "a capture of this link is under way: " + r.Info().File}
 	}
 	r, err := capture.Start(capture.Options{Dir: CaptureDir(a.o.Config.Store.Dir), Link: q.Link, Wire: link.Config.Wire, Cleaner: cleaner,
 		MaxBytes: q.MaxBytes, For: q.For, Now: a.clock.Now, Log: a.log})
 	switch {
 	case errors.Is(err, capture.ErrLimit):
-		return &control.Error{Code: "bad_request", Message: err.Error()}
+		return i, &control.Error{Code: "bad_request", Message: err.Error()}
 	case err != nil:
-		return &control.Error{Code: "unavailable", Message: err.Error()}
+		return i, &control.Error{Code: "unavailable", Message: err.Error()}
 	}
 	if a.captures.all == nil {
 		a.captures.all = map[string]*capture.Recorder{}
@@ -72,7 +80,7 @@ func (a *Agent) captureStart(_ context.Context, args json.RawMessage, send func(
 	a.captures.all[q.Link] = r
 	worker.SetTap(r)
 	a.log.Info("capture.started", "link", q.Link, "file", r.Info().File)
-	return send(r.Info())
+	return r.Info(), nil
 }
 
 func (a *Agent) captureStop(_ context.Context, args json.RawMessage, send func(any) error) error {
@@ -80,16 +88,25 @@ func (a *Agent) captureStop(_ context.Context, args json.RawMessage, send func(a
 	if err := json.Unmarshal(args, &q); err != nil {
 		return &control.Error{Code: "bad_request", Message: "capture: arguments do not fit"}
 	}
-	stopped := a.endCaptures(q.Link)
-	if len(stopped) == 0 {
-		return &control.Error{Code: "not_found", Message: "no capture is under way"}
-	}
+	stopped, err := a.stopCaptures(q.Link)
 	for _, i := range stopped {
 		if err := send(i); err != nil {
 			return err
 		}
 	}
-	return nil
+	return err
+}
+
+// stopCaptures ends those of a link, "" all; none is an error.
+func (a *Agent) stopCaptures(link string) ([]capture.Info, error) {
+	stopped := a.endCaptures(link)
+	if len(stopped) > 0 {
+		return stopped, nil
+	}
+	if link != "" && a.link(link) == nil {
+		return nil, a.noLink(link)
+	}
+	return nil, &control.Error{Code: "not_found", Message: "no capture is under way"}
 }
 
 // endCaptures ends those of a link, "" all, and waits for their files.

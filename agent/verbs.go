@@ -37,8 +37,18 @@ func (a *Agent) verbs() map[string]control.Handler {
 			return send(a.Snapshot(ctx))
 		},
 		"tail":    a.tail,
+		"echo":    a.echo,
 		"requeue": a.requeue,
 	})
+	for name, do := range a.Commands() {
+		all[name] = func(ctx context.Context, args json.RawMessage, send func(any) error) error {
+			result, err := do(ctx, args, func(any) {})
+			if err != nil {
+				return err
+			}
+			return send(result)
+		}
+	}
 	return all
 }
 

@@ -140,8 +140,13 @@ type Control struct {
 
 // Time is the zone of the settlement day and of times without one.
 type Time struct {
-	Zone string // "+08:00"
+	Zone  string // "+08:00"
+	Trust string // "kernel", "always"
 }
+
+// TrustAlways is Time.Trust where something that the kernel does not know of keeps
+// the clock: a modem, the payment firmware, a hypervisor.
+const TrustAlways = "always"
 
 // Location gives the zone as a fixed offset. The file has been checked.
 func (t Time) Location() *time.Location {

@@ -81,7 +81,7 @@ func TestDefaults(t *testing.T) {
 		Health:     Health{Interval: time.Minute},
 		Log:        Log{Level: "info", Format: "text", File: "/var/lib/yuanlu/log/yuanlu.log", MaxBytes: 2 << 20, Keep: 3},
 		Control:    Control{Socket: "/var/lib/yuanlu/control.sock"},
-		Time:       Time{Zone: "+08:00"},
+		Time:       Time{Zone: "+08:00", Trust: "kernel"},
 	}
 	c.given, c.sum = nil, ""
 	if d := cmp.Diff(want, c, cmp.AllowUnexported(Config{})); d != "" {

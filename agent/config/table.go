@@ -227,5 +227,8 @@ func logSettings() []Setting {
 			optional(absolute), func(c *Config, _ int) *string { return &c.Control.Socket }).local("the technician's verbs look for it where the file says"),
 		text("time.zone", "+08:00", "zone of times that a wire gives without one", "无时区时间所用的时区", zone,
 			func(c *Config, _ int) *string { return &c.Time.Zone }).withRange("-12:00 to +14:00"),
+		text("time.trust", "kernel", "whether the clock is right: what the kernel says (NTP), or always, where a modem, the payment firmware or a hypervisor keeps it",
+			"时钟是否可信：kernel 以内核（NTP）为准；always 表示由模块、支付固件或虚拟机保证", oneOf("kernel", TrustAlways),
+			func(c *Config, _ int) *string { return &c.Time.Trust }).withRange("kernel, always").local("expiry of commands rests on it"),
 	}
 }

@@ -30,7 +30,7 @@ func start(t *testing.T) (path string) {
 			return nil
 		},
 		"missing": func(context.Context, json.RawMessage, func(any) error) error {
-			return fmt.Errorf("case: %w", &Error{"not_found", "no such case"})
+			return fmt.Errorf("case: %w", &Error{Code: "not_found", Message: "no such case"})
 		},
 		"broken": func(context.Context, json.RawMessage, func(any) error) error { return errors.New("oops") },
 		"wait": func(ctx context.Context, _ json.RawMessage, send func(any) error) error {

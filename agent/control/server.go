@@ -107,23 +107,23 @@ func (s *Server) client(ctx context.Context, conn *net.UnixConn) {
 	case s.slots <- struct{}{}:
 		defer func() { <-s.slots }()
 	default:
-		_ = write(conn, answer{Error: &Error{"busy", "too many clients"}})
+		_ = write(conn, answer{Error: &Error{Code: "busy", Message: "too many clients"}})
 		return
 	}
 	if !ours(conn) {
-		_ = write(conn, answer{Error: &Error{"permission", "only root and the daemon's own user may ask"}})
+		_ = write(conn, answer{Error: &Error{Code: "permission", Message: "only root and the daemon's own user may ask"}})
 		return
 	}
 	unblock := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer unblock()
 	req, err := readRequest(conn)
 	if err != nil {
-		_ = write(conn, answer{Error: &Error{"bad_request", err.Error()}})
+		_ = write(conn, answer{Error: &Error{Code: "bad_request", Message: err.Error()}})
 		return
 	}
 	handler, ok := s.handlers[req.Verb]
 	if !ok {
-		_ = write(conn, answer{Error: &Error{"unknown_verb", "this daemon does not know that verb"}})
+		_ = write(conn, answer{Error: &Error{Code: "unknown_verb", Message: "this daemon does not know that verb"}})
 		return
 	}
 	s.serve(ctx, conn, handler, req.Args)
@@ -161,7 +161,7 @@ func asError(err error) *Error {
 	if errors.As(err, &e) {
 		return e
 	}
-	return &Error{"internal", err.Error()}
+	return &Error{Code: "internal", Message: err.Error()}
 }
 
 func readRequest(conn *net.UnixConn) (Request, error) {

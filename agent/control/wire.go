@@ -33,6 +33,7 @@ type answer struct {
 type Error struct {
 	Code    string `json:"code"` // bad_request, unknown_verb, busy, not_found, unavailable, internal
 	Message string `json:"message"`
+	About   string `json:"about,omitempty"` // the argument that is wrong
 }
 
 // Error gives code and message.
