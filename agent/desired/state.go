@@ -58,7 +58,7 @@ type Event struct {
 // fit into one message.
 const (
 	mostUntold     = 8
-	mostProblems   = 40
+	mostProblems   = 20
 	longestMessage = 400
 )
 
