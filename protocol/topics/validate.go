@@ -62,7 +62,7 @@ func (v *Validator) Check(schema string, payload []byte) error {
 	if !ok {
 		return &SchemaError{Schema: schema, Got: "no such schema", Want: "one of Schemas"}
 	}
-	if !utf8.Valid(payload) || !json.Valid(payload) {
+	if !utf8.Valid(payload) || !validJSON(payload) {
 		return &SchemaError{Schema: schema, Got: "not JSON", Want: "JSON in UTF-8"}
 	}
 	w := &walker{b: payload}
@@ -210,7 +210,7 @@ func (w *walker) str(r *rule) bool {
 	if r == nil {
 		return true
 	}
-	if !w.oneOf(r, string(raw)) {
+	if r.enum != nil && !w.oneOf(r, string(raw)) {
 		return false
 	}
 	if r.minLen != nil || r.maxLen != nil {
