@@ -3,6 +3,7 @@ package usblab
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"yuanlu/drivers/drivertest"
 	"yuanlu/drivers/serialport"
@@ -358,6 +361,71 @@ func TestGuestKernelDriver(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "usbserial has it back", bound)
+}
+
+// Only the device that was named is ever opened, with the library in this process and
+// in another one: not one beside it, not one that sysfs shows to be broken, not one
+// that the kernel was told to keep off.
+func TestGuestOpensOnlyTheDeviceItIsTo(t *testing.T) {
+	guestOnly(t)
+	b := newBench(t)
+	good := b.terminal(t, usbip.Config{})
+	beside := b.terminal(t, usbip.Config{})
+	broken := b.terminal(t, usbip.Config{Rewrite: func(c []byte) []byte { c[4] = 2; return c }})
+	keptOff := b.terminal(t, usbip.Config{})
+	nodes := map[string]string{}
+	devices, err := usbport.List()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range devices {
+		nodes[d.Name.Serial] = d.Node
+		if d.Name.Serial == keptOff.serial {
+			if err := os.WriteFile("/sys/bus/usb/devices/"+d.ID+"/authorized", []byte("0"), 0o200); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	fd, err := unix.InotifyInit1(unix.IN_NONBLOCK | unix.IN_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	watched := map[int32]string{}
+	for serial, node := range nodes {
+		wd, err := unix.InotifyAddWatch(fd, node, unix.IN_OPEN)
+		if err != nil {
+			t.Fatal(err)
+		}
+		watched[int32(wd)] = serial
+	}
+	for _, open := range []func(context.Context, usbport.Config) (*usbport.Port, error){usbport.Open, usbport.OpenIsolated} {
+		for _, p := range []*plugged{broken, keptOff} {
+			if _, err := open(t.Context(), name(p)); !errors.Is(err, usbport.ErrDevice) {
+				t.Errorf("%s: %v, want ErrDevice", p.serial, err)
+			}
+		}
+		port, err := open(t.Context(), name(good))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := port.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	opened := map[string]int{}
+	buf := make([]byte, 64<<10)
+	n, err := unix.Read(fd, buf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for at := 0; at+unix.SizeofInotifyEvent <= n; {
+		opened[watched[int32(binary.NativeEndian.Uint32(buf[at:]))]]++
+		at += unix.SizeofInotifyEvent + int(binary.NativeEndian.Uint32(buf[at+12:]))
+	}
+	if opened[good.serial] == 0 || opened[beside.serial]+opened[broken.serial]+opened[keptOff.serial] > 0 {
+		t.Errorf("opened: %v; named was %s", opened, good.serial)
+	}
 }
 
 // Two devices of one name are not guessed between; a bare name is fine for one.

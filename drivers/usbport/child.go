@@ -185,7 +185,7 @@ func startChild(ctx context.Context, d *Device) (*childLink, error) {
 	case ctx.Err() != nil:
 		return fail(errors.Join(ctx.Err(), l.close()))
 	case broken != nil:
-		return fail(errors.Join(fmt.Errorf("%w: it did not start: %v", ErrDevice, broken), l.close()))
+		return fail(errors.Join(fmt.Errorf("%w: it does not answer (%v); %s", ErrDevice, broken, plugAgain), l.close()))
 	case rerr != nil:
 		_ = l.close() // it has ended with that error
 		return nil, rerr

@@ -36,6 +36,9 @@ var (
 	ErrStuck = errors.New("USB transfer stuck")
 )
 
+// plugAgain is the remedy where a device misbehaves and nobody can tell why.
+const plugAgain = "unplug it and plug it in again"
+
 // nodeError puts a failure to open a usbfs node into its class.
 func nodeError(d *Device, err error) error {
 	switch {

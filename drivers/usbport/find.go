@@ -159,11 +159,11 @@ func (t tree) find(c Config) (*Device, error) {
 	case len(found) > 1:
 		return nil, fmt.Errorf("usbport: open %s: %w: both %s and %s have this name; add the serial number", c, ErrAbsent, found[0], found[1])
 	case !found[0].Authorized:
-		return nil, fmt.Errorf("usbport: open %s: %w: the kernel is told not to use it (%s/authorized is 0)", found[0], ErrDevice, found[0].dir)
+		return nil, fmt.Errorf("usbport: open %s: %w: the kernel is told not to use it: echo 1 > %s/authorized", found[0], ErrDevice, found[0].dir)
 	case found[0].Fault != "":
-		return nil, fmt.Errorf("usbport: open %s: %w: descriptors: %s", found[0], ErrDevice, found[0].Fault)
+		return nil, fmt.Errorf("usbport: open %s: %w: descriptors: %s; unplug it, its firmware is broken or it is no terminal", found[0], ErrDevice, found[0].Fault)
 	case !found[0].Terminal:
-		return nil, fmt.Errorf("usbport: open %s: %w: no interface of class ff, subclass 50, protocol 53 with a bulk IN and a bulk OUT endpoint", found[0], ErrDevice)
+		return nil, fmt.Errorf("usbport: open %s: %w: no interface of class ff, subclass 50, protocol 53 with a bulk IN and a bulk OUT endpoint; name another device (yuanlu links list)", found[0], ErrDevice)
 	}
 	return found[0], nil
 }

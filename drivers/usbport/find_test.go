@@ -230,7 +230,7 @@ func TestFind(t *testing.T) {
 		{Config{0x1209, 0x5053, "A"}, nil, "usb:1209:5053:A at 1-1"},
 		{Config{0x1209, 0x5053, ""}, ErrAbsent, "add the serial number"},
 		{Config{0x1209, 0x5053, "C"}, ErrAbsent, "usb:1209:5053:C"},
-		{Config{0x1209, 0x0001, ""}, ErrDevice, "authorized is 0"},
+		{Config{0x1209, 0x0001, ""}, ErrDevice, "echo 1 > "},
 		{Config{0x1209, 0x0002, ""}, ErrDevice, "descriptors: offset 0"},
 		{Config{0x1209, 0x0003, ""}, ErrDevice, "class ff, subclass 50, protocol 53"},
 	}

@@ -177,7 +177,7 @@ func openFault(d *Device, err error) error {
 	case errors.Is(err, gousb.ErrorBusy), d.driver() == "usbfs":
 		return busyError(d)
 	}
-	return fmt.Errorf("usbport: open %s: %w: %w", d, ErrDevice, err)
+	return fmt.Errorf("usbport: open %s: %w: %w; %s", d, ErrDevice, err, plugAgain)
 }
 
 // read does one IN transfer.

@@ -234,8 +234,11 @@ func (p *Port) writeFault(ctx context.Context, err error, failures int) error {
 // recovered deals with a failed transfer; false: the port is lost.
 func (p *Port) recovered(endpoint byte, err error, failures int) bool {
 	switch {
-	case errors.Is(err, errNoDevice), errors.Is(err, errCrashed), failures >= maxFailures:
+	case errors.Is(err, errNoDevice), errors.Is(err, errCrashed):
 		p.lose(err)
+		return false
+	case failures >= maxFailures:
+		p.lose(fmt.Errorf("%w, again and again: %s", err, plugAgain))
 		return false
 	case errors.Is(err, errStall):
 		if cerr := p.link.clearHalt(endpoint); cerr != nil && errors.Is(cerr, errNoDevice) {

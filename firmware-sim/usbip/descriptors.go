@@ -55,6 +55,8 @@ type Config struct {
 	// Rewrite changes the configuration descriptor before the host gets it: a
 	// rogue device. nil: an honest one.
 	Rewrite func(config []byte) []byte
+	// RewriteDevice changes the 18 bytes of the device descriptor. nil: an honest one.
+	RewriteDevice func(device []byte) []byte
 }
 
 func (c Config) withDefaults() (Config, error) {

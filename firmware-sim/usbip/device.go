@@ -26,7 +26,7 @@ type Device struct {
 	in               map[uint8][]urb // IN transfers that wait for bytes, by endpoint
 	out              []urb           // OUT transfers that wait for room
 	halted           map[uint8]bool  // endpoint address
-	hung             map[uint32]bool // control requests that are never answered
+	hung             map[uint32]bool // transfers that are never answered
 	configured       byte
 	lineCoding       [7]byte // ACM: as set by the host
 	lineState        uint16  // ACM: bit 0 DTR, bit 1 RTS
@@ -46,6 +46,9 @@ func NewDevice(cfg Config) (*Device, error) {
 	d.config = d.honest
 	if cfg.Rewrite != nil {
 		d.config = cfg.Rewrite(append([]byte(nil), d.honest...))
+	}
+	if cfg.RewriteDevice != nil {
+		d.device = cfg.RewriteDevice(d.device)
 	}
 	d.changed = sync.NewCond(&d.mu)
 	d.reset()
@@ -198,6 +201,14 @@ func (d *Device) Line() (baud, dataBits int, dtr bool) {
 	return int(c[0]) | int(c[1])<<8 | int(c[2])<<16 | int(c[3])<<24, int(c[6]), d.lineState&1 != 0
 }
 
+// Parity gives what the host has set on an ACM device: 0 none, 1 odd, 2 even, 3 mark,
+// 4 space (CDC 1.1 table 50).
+func (d *Device) Parity() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return int(d.lineCoding[5])
+}
+
 // pump ends every transfer that can end now. The caller holds mu.
 func (d *Device) pump() {
 	for d.session != nil && len(d.in[epIn]) > 0 && d.pumpIn(d.in[epIn][0]) {
@@ -245,6 +256,10 @@ func (d *Device) pumpOut(u urb) bool {
 	}
 	if d.halted[address] {
 		d.session.submitted(u.seq, statusStall, 0, nil)
+		return true
+	}
+	if take(&d.faults.HangOut) {
+		d.hung[u.seq] = true
 		return true
 	}
 	if len(d.fromHost) > 0 && len(d.fromHost)+len(u.data) > d.cfg.Buffer {

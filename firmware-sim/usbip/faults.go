@@ -4,8 +4,7 @@ package usbip
 // Config.Rewrite instead; what only a broken server could say (an answer longer
 // than asked for) is not offered: Linux 6.1 trusts it and crashes.
 //
-// Counters go down as faults happen; a device
-// whose counters are all zero behaves. Set them with Device.SetFaults.
+// Counters go down as faults happen; a device whose counters are all zero behaves. Set them with Device.SetFaults.
 type Faults struct {
 	StallIn  int // so many next IN transfers find the endpoint halted, until the host clears it
 	StallOut int // the same for OUT
@@ -13,6 +12,8 @@ type Faults struct {
 
 	MaxTransfer int // an IN transfer gives at most so many bytes. 0: no limit
 	ZeroLength  int // so many next IN transfers are empty
+
+	HangOut int // so many next OUT transfers are never answered
 
 	StallControl  int // so many next control requests are refused
 	HangControl   int // so many next control requests are never answered

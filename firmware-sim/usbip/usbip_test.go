@@ -412,6 +412,38 @@ func TestFaultsOfControlRequests(t *testing.T) {
 	}
 }
 
+func TestFaultsOfOutTransfers(t *testing.T) {
+	c, d := taken(t, Config{})
+	d.SetFaults(Faults{HangOut: 1})
+	hung := c.submit(2, false, 4, "", []byte("lost"))
+	u := c.unlink(hung)
+	if diff := cmp.Diff(answer{4, u, -104, 0, ""}, c.answer(false)); diff != "" {
+		t.Error(diff)
+	}
+	c.submit(2, false, 4, "", []byte("here"))
+	if a := c.answer(false); a.Status != 0 || a.Actual != 4 {
+		t.Errorf("after it: %+v", a)
+	}
+	buf := make([]byte, 16)
+	if n, err := d.Read(buf); string(buf[:n]) != "here" || err != nil {
+		t.Errorf("the device read %q, %v", buf[:n], err)
+	}
+}
+
+// A device may describe itself as something else altogether.
+func TestRewrittenDescriptors(t *testing.T) {
+	c, _ := taken(t, Config{
+		RewriteDevice: func(b []byte) []byte { b[4] = 9; return b },
+		Rewrite:       func(b []byte) []byte { return append(b, make([]byte, 60_000)...) },
+	})
+	if a := c.control("8006000100001200", 18, nil); len(a.Data) != 18 || a.Data[4] != 9 {
+		t.Errorf("device descriptor %x", a.Data)
+	}
+	if a := c.control("800600020000ffff", 65535, nil); a.Actual != 60_032 {
+		t.Errorf("a configuration of %d bytes", a.Actual)
+	}
+}
+
 func TestUnplug(t *testing.T) {
 	s, d := served(t, Config{})
 	c := dial(t, s)
