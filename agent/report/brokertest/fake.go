@@ -79,7 +79,9 @@ func (f *Fake) Listen(t testing.TB) string {
 // Pipe gives the client's end of a connection in memory.
 func (f *Fake) Pipe() net.Conn {
 	client, server := net.Pipe()
-	f.wg.Go(func() { f.Serve(server) })
+	s := newSocket(server)
+	f.wg.Go(s.pump)
+	f.wg.Go(func() { f.Serve(s) })
 	return client
 }
 
