@@ -171,7 +171,7 @@ func (l *loader) checkBroker() {
 	if u.Scheme == "tcp" {
 		for _, key := range []string{"ca_file", "cert_file", "key_file", "server_name"} {
 			if at, given := l.given["mqtt."+key]; given {
-				l.problem(at, "mqtt."+key, "says something only about tls://, and mqtt.url is tcp://")
+				l.problem(at, "mqtt."+key, "%s says something only about tls://, and mqtt.url is tcp://", key)
 			}
 		}
 	}
