@@ -12,6 +12,7 @@ chmod 666 /dev/pts/ptmx
 mount -t tmpfs tmpfs /tmp
 mount -t tmpfs tmpfs /dev/shm
 mount -t tmpfs tmpfs /run
+ln -s /run /var/run
 stty -F /dev/console -onlcr 2>/dev/null
 echo 'root:x:0:0:root:/root:/bin/sh' > /etc/passwd
 printf 'root:x:0:\ntty:x:5:\ndialout:x:20:\nplugdev:x:46:\n' > /etc/group

@@ -19,6 +19,7 @@ const (
 
 	bulk           = 2
 	maxPacketLimit = 1024
+	maxInterfaces  = 32 // of a configuration, for Linux and for libusb
 
 	terminalClass    = 0xff
 	terminalSubclass = 0x50
@@ -78,6 +79,9 @@ func parseDescriptors(b []byte) ([]setting, error) {
 // parseConfig reads one configuration; at is its offset.
 func parseConfig(c []byte, at int) ([]setting, error) {
 	count, value := int(c[4]), c[5]
+	if count > maxInterfaces {
+		return nil, fmt.Errorf("offset %d: %d interfaces, at most %d are possible", at, count, maxInterfaces)
+	}
 	var found []setting
 	seen := map[[2]byte]bool{}
 	interfaces := 0 // numbers 0 … interfaces-1 have been met

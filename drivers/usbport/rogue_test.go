@@ -110,7 +110,8 @@ func TestRogueDescriptors(t *testing.T) {
 	}{
 		"64 KiB of unknown descriptors":      {huge, "", true},
 		"64 KiB said, not there":             {lies, "configuration of 65535 bytes", false},
-		"255 interfaces, all terminals":      {interfaces(255), "", true},
+		"32 interfaces, all terminals":       {interfaces(32), "", true},
+		"255 interfaces":                     {interfaces(255), "255 interfaces, at most 32", false},
 		"no endpoints":                       {raw(t, "0902120001010080320904000000ff505300"), "", false},
 		"no endpoints, two said":             {raw(t, "0902120001010080320904000002ff505300"), "", false},
 		"no interfaces":                      {raw(t, "090209000001008032"), "", false},

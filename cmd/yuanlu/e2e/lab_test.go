@@ -168,7 +168,7 @@ func TestLabAgent(t *testing.T) {
 	d := newDesk(t, broker.URL(), "t-lab")
 	smart := &smartMouth{plug: newPlug(t, b, "smart", "10000001", 51)}
 	modem := &modemMouth{plug: newPlug(t, b, "e-sign", "10000002", 52)}
-	guestEnded := b.boot(kernel, broker.Port, limit)
+	guestEnded := b.boot(kernel, fmt.Sprintf(labConfig, guestStore, broker.Port), nil, limit)
 
 	smart.start()
 	modem.start()
@@ -205,22 +205,24 @@ type labResult struct {
 	err error
 }
 
-// boot starts the guest with the agent in it.
-func (b *labBench) boot(kernel usblab.Kernel, brokerPort int, limit time.Duration) <-chan labResult {
+// boot starts the guest with the agent in it, and further files.
+func (b *labBench) boot(kernel usblab.Kernel, settings string, more map[string]string, limit time.Duration) <-chan labResult {
 	b.t.Helper()
 	dir, agent := b.t.TempDir(), built(b.t, "yuanlu")
 	config := filepath.Join(dir, "yuanlu.toml")
-	if err := os.WriteFile(config, fmt.Appendf(nil, labConfig, guestStore, brokerPort), 0o600); err != nil {
+	if err := os.WriteFile(config, []byte(settings), 0o600); err != nil {
 		b.t.Fatal(err)
 	}
 	self, err := os.Executable()
 	if err != nil {
 		b.t.Fatal(err)
 	}
+	files := map[string]string{"/bin/lab": self, guestAgent: agent, guestConfig: config}
+	maps.Copy(files, more)
 	ended := make(chan labResult, 1)
 	go func() {
 		r, err := usblab.Boot(b.t.Context(), kernel, usblab.Options{
-			Files:   map[string]string{"/bin/lab": self, guestAgent: agent, guestConfig: config},
+			Files:   files,
 			Script:  labHostEnv + "=" + b.url + " /bin/lab",
 			Timeout: limit,
 		})
