@@ -196,6 +196,9 @@ func (a *Agent) Wake() { a.wake() }
 // Clock gives the agent's clock.
 func (a *Agent) Clock() *Clock { return a.clock }
 
+// ClockTrusted reports whether the configuration, not the kernel, vouches for the clock.
+func (a *Agent) ClockTrusted() bool { return a.o.Config.Time.Trust == config.TrustAlways }
+
 // Began gives when the agent was made.
 func (a *Agent) Began() time.Time { return a.began }
 

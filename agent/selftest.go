@@ -258,8 +258,12 @@ func (e *examination) links(context.Context) {
 }
 
 func (e *examination) clock(context.Context) {
-	if !e.problems("clock_") {
-		e.add(e.t("clock", "时钟"), CheckupOK, e.t("synchronised", "已同步"), "")
+	switch text := e.t("synchronised", "已同步"); {
+	case e.problems("clock_"):
+	case e.a.ClockTrusted():
+		e.add(e.t("clock", "时钟"), CheckupOK, e.t("trusted: time.trust = always", "可信：time.trust = always"), "")
+	default:
+		e.add(e.t("clock", "时钟"), CheckupOK, text, "")
 	}
 }
 

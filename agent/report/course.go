@@ -140,6 +140,9 @@ func (k *course) finish(ctx context.Context, data any, err error) {
 	rsp := k.outcome(data, err)
 	if ends && rsp.Status == topics.RspOK {
 		if ends = k.heard(ctx, rsp); !ends {
+			if last.Unheard != nil {
+				last.Unheard()
+			}
 			rsp = k.outcome(nil, &CommandError{Code: "unheard", Message: "the broker did not take the answer in time, so nothing was done; send it anew"})
 			k.conclude(rsp, true)
 			return

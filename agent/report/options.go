@@ -75,11 +75,11 @@ type Command struct {
 }
 
 // Last is what OnCommand returns where the process ends with the command. Then is
-// called once the broker has acknowledged the answer; if it does not in time, nothing
-// is done and the answer says so.
+// called once the broker has acknowledged the answer; if it does not in time, Unheard is
+// called (nil: nobody cares) and the answer says that nothing was done.
 type Last struct {
-	Data any
-	Then func()
+	Data          any
+	Then, Unheard func()
 }
 
 // CommandError is why a command was not done, as the back office shall read it.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -13,44 +14,60 @@ import (
 
 	"yuanlu/agent"
 	"yuanlu/agent/config"
+	"yuanlu/agent/control"
+	"yuanlu/agent/report"
 	"yuanlu/agent/report/mqtt"
 	"yuanlu/drivers/serialport"
 	"yuanlu/drivers/usbport"
+	"yuanlu/protocol/topics"
 )
 
 func doctorVerb() *verb {
-	return &verb{name: "doctor", usage: "[--config F]",
+	return &verb{name: "doctor", usage: "[--echo] [--config F]",
 		en: "everything a technician would check, each with its remedy", zh: "逐项体检，并给出处理办法", run: (*program).doctor}
 }
 
 // checkup is one line of the doctor.
-type checkup struct {
-	Name   string `json:"name"`
-	Level  string `json:"level"` // ok, warning, error
-	Text   string `json:"text"`
-	Remedy string `json:"remedy,omitempty"`
-}
+type checkup = agent.Checkup
 
 const (
-	fine    = "ok"
-	warning = "warning"
-	wrong   = "error"
+	fine    = agent.CheckupOK
+	warning = agent.CheckupWarning
+	wrong   = agent.CheckupError
 )
 
 func (p *program) doctor(ctx context.Context, args []string) error {
 	v := doctorVerb()
 	f := p.flags(v)
 	path := p.configFlag(f)
+	echo := f.Bool("echo", false, p.lang.t("only the echo to the broker and the back office; exit status 69 where the broker cannot be reached",
+		"仅检查服务器与后台的回应；服务器不可达时退出码 69"))
 	if _, err := p.parse(v, f, args, 0, 0); err != nil {
 		return err
 	}
+	if *echo {
+		all, err := p.echo(ctx, *path)
+		if err != nil {
+			return err
+		}
+		if err := p.showCheckups(all); err != nil {
+			return err
+		}
+		if agent.Worst(all) == wrong {
+			return errSaid(exitBroker)
+		}
+		return doctorExit(agent.Worst(all))
+	}
 	all := p.examine(ctx, *path)
-	worst := fine
+	if err := p.showCheckups(all); err != nil {
+		return err
+	}
+	return doctorExit(agent.Worst(all))
+}
+
+func (p *program) showCheckups(all []checkup) error {
 	ink := p.ink(p.stdout)
 	for _, one := range all {
-		if one.Level == wrong || one.Level == warning && worst == fine {
-			worst = one.Level
-		}
 		if p.json {
 			if err := p.printJSON(one); err != nil {
 				return err
@@ -63,6 +80,11 @@ func (p *program) doctor(ctx context.Context, args []string) error {
 			fmt.Fprintf(p.stdout, "    → %s\n", one.Remedy)
 		}
 	}
+	return nil
+}
+
+// doctorExit gives the exit status for the worst that was found.
+func doctorExit(worst string) error {
 	switch worst {
 	case warning:
 		return errSaid(exitWarnings)
@@ -80,30 +102,67 @@ func (p *program) examine(ctx context.Context, path string) []checkup {
 	if err != nil {
 		var all []checkup
 		for line := range strings.Lines(err.Error()) {
-			all = append(all, checkup{t("config", "配置"), wrong, strings.TrimSpace(line), t("correct the file; yuanlu config schema explains every name", "修改配置文件；yuanlu config schema 说明各项")})
+			all = append(all, checkup{Name: t("config", "配置"), Level: wrong, Text: strings.TrimSpace(line), Remedy: t("correct the file; yuanlu config schema explains every name", "修改配置文件；yuanlu config schema 说明各项")})
 		}
 		return all
 	}
 	c := f.Config
-	all := []checkup{{t("config", "配置"), fine, f.describe(t) + ", " + f.digest, ""}}
+	all := []checkup{{Name: t("config", "配置"), Level: fine, Text: f.describe(t) + ", " + f.digest}}
 	if note != "" {
-		all = append(all, checkup{t("config", "配置"), warning, note, t("tell the back office; yuanlu config show tells what is in force", "请通知后台；yuanlu config show 查看生效配置")})
+		all = append(all, checkup{Name: t("config", "配置"), Level: warning, Text: note, Remedy: t("tell the back office; yuanlu config show tells what is in force", "请通知后台；yuanlu config show 查看生效配置")})
 	}
-	all = append(all, p.examineStore(c))
-	s, running, err := p.snapshot(ctx, c)
+	lines, running, err := p.askDaemon(ctx, c, "selftest")
 	switch {
 	case err != nil:
-		all = append(all, checkup{t("daemon", "守护进程"), wrong, err.Error(), t("run doctor as root or as the user of the daemon", "以 root 或守护进程的用户运行 doctor")})
+		all = append(all, p.examineStore(c), checkup{Name: t("daemon", "守护进程"), Level: wrong, Text: err.Error(),
+			Remedy: t("run doctor as root or as the user of the daemon", "以 root 或守护进程的用户运行 doctor")})
 	case !running:
-		all = append(all, checkup{t("daemon", "守护进程"), warning, t("is not running", "未运行"), "systemctl start yuanlu"})
+		all = append(all, p.examineStore(c), checkup{Name: t("daemon", "守护进程"), Level: warning, Text: t("is not running", "未运行"), Remedy: "systemctl start yuanlu"})
 		for _, l := range c.Links {
 			all = append(all, p.examineLink(&l))
 		}
-		all = append(all, p.examineClock(), p.examineBroker(ctx, c))
+		all = append(all, p.examineClock(c))
+		all = append(all, p.examineBroker(ctx, c)...)
 	default:
-		all = append(all, p.examineRunning(c, &s)...)
+		all = append(all, lines...)
 	}
 	return all
+}
+
+// askDaemon has the daemon look for itself, in our language; running is false where
+// there is none.
+func (p *program) askDaemon(ctx context.Context, c *config.Config, verb string) (lines []checkup, running bool, err error) {
+	lang := "en"
+	if p.lang == chinese {
+		lang = "zh"
+	}
+	err = control.Call(ctx, c.Control.Socket, verb, map[string]string{"lang": lang}, func(raw json.RawMessage) error {
+		var found struct {
+			Lines []checkup `json:"lines"`
+		}
+		running = true
+		err := json.Unmarshal(raw, &found)
+		lines = found.Lines
+		return err
+	})
+	if errors.Is(err, control.ErrNotRunning) {
+		return nil, false, nil
+	}
+	return lines, running, err
+}
+
+// echo asks the broker for a sign of life: through the daemon, whose connection it is,
+// else as the terminal itself.
+func (p *program) echo(ctx context.Context, path string) ([]checkup, error) {
+	f, _, err := p.configInForce(path)
+	if err != nil {
+		return nil, err
+	}
+	lines, running, err := p.askDaemon(ctx, f.Config, "echo")
+	if err == nil && !running {
+		lines = p.examineBroker(ctx, f.Config)
+	}
+	return lines, err
 }
 
 func (p *program) examineStore(c *config.Config) checkup {
@@ -116,50 +175,20 @@ func (p *program) examineStore(c *config.Config) checkup {
 		dir = filepath.Dir(dir)
 	}
 	if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil {
-		return checkup{name, wrong, fmt.Sprintf("%s: %v", dir, err), t("give it to the user of the daemon: chown yuanlu", "将目录交给守护进程的用户：chown yuanlu")}
+		return checkup{Name: name, Level: wrong, Text: fmt.Sprintf("%s: %v", dir, err), Remedy: t("give it to the user of the daemon: chown yuanlu", "将目录交给守护进程的用户：chown yuanlu")}
 	}
 	free := agent.DiskFree(c.Store.Dir)
-	one := checkup{name, fine, fmt.Sprintf(t("%s, %s free", "%s，剩余 %s"), c.Store.Dir, sizeText(free)), ""}
+	one := checkup{Name: name, Level: fine, Text: fmt.Sprintf(t("%s, %s free", "%s，剩余 %s"), c.Store.Dir, sizeText(free))}
 	if free >= 0 && free < agent.LowDisk {
 		one.Level, one.Remedy = warning, t("make room on its disk", "清理所在磁盘")
 	}
 	return one
 }
 
-// examineRunning turns what the daemon knows into lines: all is well with what no
-// problem is about.
-func (p *program) examineRunning(c *config.Config, s *agent.Snapshot) []checkup {
-	t := p.lang.t
-	zone := c.Time.Location()
-	all := []checkup{{t("daemon", "守护进程"), fine, fmt.Sprintf("pid %d, %s %s, %s", s.PID, t("up", "已运行"), spanText(s.Uptime), s.Build.Version), ""}}
-	if s.Config != c.Digest() {
-		all = append(all, checkup{t("config", "配置"), warning, t("the daemon runs with an older configuration", "守护进程仍在使用旧配置"), "systemctl reload yuanlu"})
-	}
-	for i := range s.Links {
-		if l := &s.Links[i]; l.State == "online" || l.State == "disabled" {
-			all = append(all, checkup{t("link", "链路"), fine, p.linkText(l, s.At, zone, ink(false)), ""})
-		}
-	}
-	if s.MQTT != nil && s.MQTT.Connected {
-		all = append(all, checkup{t("broker", "服务器"), fine, p.brokerText(s, zone, ink(false)), ""})
-	}
-	if s.Clock.Synced {
-		all = append(all, checkup{t("clock", "时钟"), fine, t("synchronised", "已同步"), ""})
-	}
-	for _, one := range s.Problems {
-		level := warning
-		if one.Level == "failing" {
-			level = wrong
-		}
-		all = append(all, checkup{one.Code, level, t(one.Text.EN, one.Text.ZH), t(one.Remedy.EN, one.Remedy.ZH)})
-	}
-	return all
-}
-
 // examineLink looks at the device of a link without opening it.
 func (p *program) examineLink(l *config.Link) checkup {
 	t := p.lang.t
-	one := checkup{t("link", "链路") + " " + l.Name, fine, l.Port, ""}
+	one := checkup{Name: t("link", "链路") + " " + l.Name, Level: fine, Text: l.Port}
 	absent := t("check the cable and the name of the port", "检查连接线和端口名称")
 	switch {
 	case !l.Enabled:
@@ -194,34 +223,106 @@ func (p *program) examineLink(l *config.Link) checkup {
 	return one
 }
 
-func (p *program) examineClock() checkup {
+func (p *program) examineClock(c *config.Config) checkup {
 	t := p.lang.t
-	if agent.NewClock(p.now, time.Time{}, nil).Synced() {
-		return checkup{t("clock", "时钟"), fine, t("synchronised", "已同步"), ""}
+	switch {
+	case c.Time.Trust == config.TrustAlways:
+		return checkup{Name: t("clock", "时钟"), Level: fine, Text: t("trusted: time.trust = always", "可信：time.trust = always")}
+	case agent.NewClock(p.now, time.Time{}, nil).Synced():
+		return checkup{Name: t("clock", "时钟"), Level: fine, Text: t("synchronised", "已同步")}
 	}
-	return checkup{t("clock", "时钟"), warning, t("not synchronised", "未同步"), t("check NTP (timedatectl)", "检查 NTP（timedatectl）")}
+	return checkup{Name: t("clock", "时钟"), Level: warning, Text: t("not synchronised", "未同步"), Remedy: t("check NTP (timedatectl)", "检查 NTP（timedatectl）")}
 }
 
-// examineBroker connects and disconnects. Only while the daemon is not running: a
-// second client of the same name would end its connection.
-func (p *program) examineBroker(ctx context.Context, c *config.Config) checkup {
+// hostPatience is how long the retained presence of the back office may take.
+const hostPatience = 2 * time.Second
+
+// examineBroker connects as the terminal itself, measures the way there and back, and
+// looks for the back office. Only while the daemon is not running: a second client of
+// the same name would end its connection. It publishes nothing.
+func (p *program) examineBroker(ctx context.Context, c *config.Config) []checkup {
 	t := p.lang.t
-	name := t("broker", "服务器")
+	one := checkup{Name: t("broker", "服务器"), Level: fine}
 	if c.MQTT.URL == "" {
-		return checkup{name, warning, t("none configured: cases stay on this terminal", "未配置：案件仅保存在本机"), t("set mqtt.url", "设置 mqtt.url")}
+		one.Level, one.Text, one.Remedy = warning, t("none configured: cases stay on this terminal", "未配置：案件仅保存在本机"), t("set mqtt.url", "设置 mqtt.url")
+		return []checkup{one}
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.MQTT.ConnectTimeout)
+	ctx, cancel := context.WithTimeout(ctx, c.MQTT.ConnectTimeout+hostPatience)
 	defer cancel()
-	conn, err := dialer(c, agent.NewClock(p.now, time.Time{}, nil))(ctx, "", nil)
+	conn, err := dialer(c, agent.NewClock(p.now, time.Time{}, askClock(c)))(ctx, "", nil)
 	var failed *mqtt.DialError
 	switch {
 	case errors.As(err, &failed):
-		return checkup{name, wrong, failed.Stage + ": " + failed.What, failed.Remedy}
+		one.Level, one.Text, one.Remedy = wrong, failed.Stage+": "+failed.What, failed.Remedy
+		return []checkup{one}
 	case err != nil:
-		return checkup{name, wrong, err.Error(), ""}
+		one.Level, one.Text = wrong, err.Error()
+		return []checkup{one}
 	}
+	all := p.examineConnection(ctx, c, conn, one)
 	if err := conn.Close(ctx); err != nil {
-		return checkup{name, warning, err.Error(), ""}
+		all = append(all, checkup{Name: one.Name, Level: warning, Text: err.Error()})
 	}
-	return checkup{name, fine, c.MQTT.URL, ""}
+	return all
+}
+
+// examineConnection subscribes to what comes down, as the daemon would: the answer is
+// the echo, and tells whether the access list allows it.
+func (p *program) examineConnection(ctx context.Context, c *config.Config, conn report.Broker, one checkup) []checkup {
+	t := p.lang.t
+	names, err := topics.NewNames(c.MQTT.Root, c.Terminal.ID)
+	if err != nil {
+		one.Level, one.Text = wrong, err.Error()
+		return []checkup{one}
+	}
+	begin := time.Now()
+	err = conn.Subscribe(ctx, names.DownFilter(), func(string, []byte, bool) {})
+	switch took := time.Since(begin).Round(time.Millisecond / 10); {
+	case err != nil && conn.Err() == nil:
+		one.Level, one.Text = warning, fmt.Sprintf(t("%s, but it refuses %s", "%s，但拒绝订阅 %s"), c.MQTT.URL, names.DownFilter())
+		one.Remedy = t("acknowledgements and commands do not arrive; check its access list", "确认和命令无法到达；检查其访问控制列表")
+	case err != nil:
+		one.Level, one.Text, one.Remedy = wrong, err.Error(), t("check the broker's log", "查看服务器日志")
+	default:
+		one.Text = fmt.Sprintf(t("%s, round trip %s", "%s，往返 %s"), c.MQTT.URL, took)
+	}
+	all := []checkup{one}
+	if err != nil || c.Backoffice.Host == "" {
+		return all
+	}
+	return append(all, p.examineHost(ctx, c, conn, names.HostState(c.Backoffice.Host)))
+}
+
+// examineHost waits for the retained presence of the back office.
+func (p *program) examineHost(ctx context.Context, c *config.Config, conn report.Broker, topic string) checkup {
+	t := p.lang.t
+	one := checkup{Name: t("back office", "后台"), Level: warning, Remedy: t("check backoffice.host and the back office", "检查 backoffice.host 和后台")}
+	states := make(chan topics.HostState, 1)
+	err := conn.Subscribe(ctx, topic, func(_ string, payload []byte, _ bool) {
+		var s topics.HostState
+		if json.Unmarshal(payload, &s) == nil {
+			select {
+			case states <- s:
+			default:
+			}
+		}
+	})
+	if err != nil {
+		one.Text = err.Error()
+		return one
+	}
+	timer := time.NewTimer(hostPatience)
+	defer timer.Stop()
+	select {
+	case s := <-states:
+		at := time.UnixMilli(s.Timestamp).In(c.Time.Location()).Format("2006-01-02 15:04:05")
+		if one.Text = fmt.Sprintf(t("%s is offline since %s", "%s 自 %s 起离线"), c.Backoffice.Host, at); s.Online {
+			one.Level, one.Remedy, one.Text = fine, "", fmt.Sprintf(t("%s is online since %s", "%s 自 %s 起在线"), c.Backoffice.Host, at)
+		}
+	case <-timer.C:
+		one.Text = fmt.Sprintf(t("%s has not said that it is there", "%s 未声明在线"), c.Backoffice.Host)
+	case <-ctx.Done():
+		one.Text = ctx.Err().Error()
+	}
+	return one
 }

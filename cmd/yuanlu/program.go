@@ -46,6 +46,8 @@ type program struct {
 	// all of it (memory, core dumps).
 	whole bool
 
+	again restart // by command
+
 	lang language
 	json bool
 }

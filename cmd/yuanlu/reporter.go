@@ -42,6 +42,7 @@ func (p *program) reporterOf(c *config.Config, g *governor, book *logbook.Book) 
 			return nil, err
 		}
 		box := storeOutbox{a}
+		all := p.commandsOf(g, book, a)
 		r, err := report.New(report.Options{
 			Outbox: box, Dial: dialer(c, a.Clock()), Names: names,
 			Info:   func() topics.Info { return infoOf(c, g, a) },
@@ -49,7 +50,7 @@ func (p *program) reporterOf(c *config.Config, g *governor, book *logbook.Book) 
 			Links:  func() []topics.LinkState { return linkStatesOf(a) },
 			Config: g.report, OnConfig: g.take, OnReached: g.isReached,
 			Ready: a.Ready, AckMode: report.AckMode(c.Delivery.Ack), AckTimeout: c.Delivery.AckTimeout, HostID: c.Backoffice.Host, Keys: keys,
-			ClockSynced: a.Clock().Synced, Event: eventOf(a), Resend: box.resend,
+			ClockSynced: a.Clock().Synced, Event: eventOf(a), Resend: box.resend, OnCommand: onCommand(all), Commands: commandNames(all),
 			HealthEvery: c.Health.Interval, Now: a.Clock().Now, Log: book.Logger(),
 		})
 		if err != nil {
@@ -98,7 +99,11 @@ func logLine(l logbook.Line) topics.LogLine {
 // Status implements agent.Reporter.
 func (r *reporter) Status() agent.ReporterStatus {
 	s := r.Reporter.Status()
-	out := agent.ReporterStatus{Connected: s.Connected, Since: s.Since, LastError: s.LastError, Reconnects: s.Reconnects, Progress: s.Progress}
+	out := agent.ReporterStatus{Connected: s.Connected, Since: s.Since, LastError: s.LastError, Reconnects: s.Reconnects, Progress: s.Progress,
+		LastAck: r.LastAck()}
+	if h, ok := r.Host(); ok {
+		out.Host = &agent.HostPresence{Known: h.Known, Online: h.Online, At: h.At}
+	}
 	for _, p := range s.Problems {
 		out.Problems = append(out.Problems, agent.ReporterProblem{Code: p.Code, Since: p.Since.Time, Text: p.Text})
 	}
@@ -204,7 +209,9 @@ func infoOf(c *config.Config, g *governor, a *agent.Agent) topics.Info {
 func clockOf(a *agent.Agent) topics.Clock {
 	synced, offset := a.Clock().State()
 	c := topics.Clock{Synced: synced, Source: "kernel"}
-	if synced {
+	if a.ClockTrusted() {
+		c.Source = "configuration"
+	} else if synced {
 		ms := offset.Milliseconds()
 		c.OffsetMS = &ms
 	}

@@ -41,8 +41,12 @@ func (p *program) daemon(ctx context.Context, args []string) (err error) {
 		}
 		p.tuneMemory()
 	}
+	p.again.byCommand(p.env(restartedEnv) != "")
 	for {
 		again, err := p.life(ctx, g)
+		if p.again.wanted() && !errors.Is(err, agent.ErrAnotherDaemon) {
+			again, err = p.anew(), nil
+		}
 		if !again || err != nil {
 			return p.sayLocked(err)
 		}
@@ -83,6 +87,7 @@ func (p *program) life(ctx context.Context, g *governor) (again bool, err error)
 	ended := make(chan error, 1)
 	g.begin(a, book)
 	defer g.end()
+	p.again.begin(cancel)
 	go func() { ended <- a.Run(ctx) }()
 	for {
 		changed := false
@@ -92,6 +97,7 @@ func (p *program) life(ctx context.Context, g *governor) (again bool, err error)
 		case s := <-p.signals:
 			if s != syscall.SIGHUP {
 				again = false
+				p.again.forget()
 				cancel()
 			} else if ctx.Err() == nil {
 				changed = g.reload()
@@ -133,6 +139,7 @@ func (p *program) newAgent(c *config.Config, g *governor, book *logbook.Book, ev
 		Judge: newJudge(settingsOf(c)), Severity: severityOf(c.Case.MinSeverity),
 		Links: links, Book: book, NewReporter: p.reporterOf(c, g, book), Notify: p.notifier(book.Logger()), Watchdog: watchdog,
 		Now: p.now, Hotplug: hotplug(events), CertEnds: certEnds(c), OnReady: g.isReady, Verbs: g.verbs(),
+		AskClock: askClock(c), ReadConfig: g.onDisk, InForce: g.inForce,
 	})
 }
 

@@ -93,11 +93,27 @@ func (p *program) tailFile(c *config.Config, t agent.TailArgs, ink ink) error {
 		fmt.Fprintln(p.stderr, p.lang.t("yuanlu tail: the daemon is not running and there is no log file", "yuanlu tail：守护进程未运行，且没有日志文件"))
 		return errSaid(exitNotFound)
 	}
-	var last []logbook.Line
-	for _, name := range files {
+	last, err := lastLines(c, t)
+	if err != nil {
+		return err
+	}
+	for _, l := range last {
+		if err := p.showLine(l, c.Time.Location(), ink); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lastLines gives the last lines of the log files that are wanted, oldest first.
+func lastLines(c *config.Config, t agent.TailArgs) (last []logbook.Line, err error) {
+	if c.Log.Path() == "" {
+		return nil, nil
+	}
+	for _, name := range logbook.Files(c.Log.Path(), c.Log.Keep) {
 		f, err := os.Open(name)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		lines := bufio.NewScanner(f)
 		lines.Buffer(make([]byte, 4096), 1<<20)
@@ -111,15 +127,10 @@ func (p *program) tailFile(c *config.Config, t agent.TailArgs, ink ink) error {
 			}
 		}
 		if err := errors.Join(lines.Err(), f.Close()); err != nil {
-			return fmt.Errorf("log file: %w", err)
+			return nil, fmt.Errorf("log file: %w", err)
 		}
 	}
-	for _, l := range last[max(0, len(last)-t.Lines):] {
-		if err := p.showLine(l, c.Time.Location(), ink); err != nil {
-			return err
-		}
-	}
-	return nil
+	return last[max(0, len(last)-t.Lines):], nil
 }
 
 func (p *program) showLine(l logbook.Line, zone *time.Location, ink ink) error {

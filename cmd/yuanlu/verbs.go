@@ -24,7 +24,7 @@ type verb struct {
 func verbs() []*verb {
 	return []*verb{
 		runVerb(), checkVerb(), replayVerb(), statusVerb(), tailVerb(), casesVerb(), linksVerb(), doctorVerb(), configVerb(),
-		outboxVerb(), captureVerb(), storeVerb(), apiVerb(), versionVerb(),
+		outboxVerb(), captureVerb(), bundleVerb(), ctlVerb(), storeVerb(), apiVerb(), versionVerb(),
 	}
 }
 
@@ -53,7 +53,7 @@ func (p *program) help(w io.Writer) {
 	fmt.Fprint(w, p.lang.t("yuanlu (原路): sees to it that a refund goes back the way the payment came\n\nusage: yuanlu VERB …\n\n",
 		"yuanlu（原路）：确保退款原路退回\n\n用法：yuanlu 命令 …\n\n"))
 	for _, v := range verbs() {
-		fmt.Fprintf(w, "  %-10s %s\n", v.name, p.lang.t(v.en, v.zh))
+		fmt.Fprintf(w, "  %-14s %s\n", v.name, p.lang.t(v.en, v.zh))
 	}
 	fmt.Fprint(w, p.lang.t("\nAll verbs know --json and --lang en|zh. yuanlu help VERB tells more.\n",
 		"\n所有命令都有 --json 和 --lang en|zh。yuanlu help 命令 显示详情。\n"))
