@@ -102,9 +102,9 @@ func usable(t *testing.T, dir string) *DB {
 	return d
 }
 
-// TestKillRule9FlippedBytes flips bytes at random places of a real store.
+// TestKillRule09_FlippedBytes flips bytes at random places of a real store.
 // YUANLU_SOAK=1: 2000 times, else 200.
-func TestKillRule9FlippedBytes(t *testing.T) {
+func TestKillRule09_FlippedBytes(t *testing.T) {
 	files := storeFiles(t, true)
 	n, seed := 200, uint64(1)
 	if os.Getenv(soakEnv) != "" {
@@ -138,7 +138,7 @@ func TestKillRule9FlippedBytes(t *testing.T) {
 	t.Logf("%d of %d damaged stores were noticed at the opening (seed %d); the others had it in unused bytes or in keys", seen, total, seed)
 }
 
-func TestRule9DamagedFiles(t *testing.T) {
+func TestRule09_DamagedFiles(t *testing.T) {
 	closed, crashed := storeFiles(t, true), storeFiles(t, false)
 	most := func(b []byte) []byte { return b[:len(b)*3/4] }
 	garbage := make([]byte, 50_000)
@@ -215,9 +215,9 @@ func TestRule9DamagedFiles(t *testing.T) {
 	}
 }
 
-// TestRule9SalvageKeepsTheSameCases: after a salvage every case is told again in the
+// TestRule09_SalvageKeepsTheSameCases: after a salvage every case is told again in the
 // new stream, under its old id.
-func TestRule9SalvageKeepsTheSameCases(t *testing.T) {
+func TestRule09_SalvageKeepsTheSameCases(t *testing.T) {
 	files := storeFiles(t, true)
 	files[storeFile] = append([]byte(nil), files[storeFile]...)
 	copy(files[storeFile][68:72], "ABCD") // every row is readable

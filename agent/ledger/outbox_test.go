@@ -40,7 +40,7 @@ func stat(t testing.TB, d *DB) refund.OutboxStat {
 	return st
 }
 
-func TestRule1CaseIsQueuedWithItsVerdict(t *testing.T) {
+func TestRule01_CaseIsQueuedWithItsVerdict(t *testing.T) {
 	o := testOptions(t.TempDir())
 	seen := 0
 	var d *DB
@@ -66,7 +66,7 @@ func TestRule1CaseIsQueuedWithItsVerdict(t *testing.T) {
 	}
 }
 
-func TestRule2CasesInOrderBeforeEvents(t *testing.T) {
+func TestRule02_CasesInOrderBeforeEvents(t *testing.T) {
 	d := openTest(t, testOptions(t.TempDir()))
 	if err := event(d, "link.lost"); err != nil {
 		t.Fatal(err)
@@ -82,7 +82,7 @@ func TestRule2CasesInOrderBeforeEvents(t *testing.T) {
 	}
 }
 
-func TestRule4And5SentIsNotDelivered(t *testing.T) {
+func TestRule04_05_SentIsNotDelivered(t *testing.T) {
 	ctx := context.Background()
 	dir := t.TempDir()
 	d := openTest(t, testOptions(dir))
@@ -127,7 +127,7 @@ func TestRule4And5SentIsNotDelivered(t *testing.T) {
 	}
 }
 
-func TestRule4AckNeverPassesWhatWasSent(t *testing.T) {
+func TestRule04_AckNeverPassesWhatWasSent(t *testing.T) {
 	ctx := context.Background()
 	d := openTest(t, testOptions(t.TempDir()))
 	makeCases(t, d, 1, 3)
@@ -170,7 +170,7 @@ func TestAnEventIsDoneWithItsPuback(t *testing.T) {
 	}
 }
 
-func TestRule6RefusedGoesToQuarantine(t *testing.T) {
+func TestRule06_RefusedGoesToQuarantine(t *testing.T) {
 	ctx := context.Background()
 	d := openTest(t, testOptions(t.TempDir()))
 	makeCases(t, d, 1, 3)
@@ -214,7 +214,7 @@ func TestRule6RefusedGoesToQuarantine(t *testing.T) {
 	}
 }
 
-func TestRule8EventsMakeRoomAndCasesWaitForIt(t *testing.T) {
+func TestRule08_EventsMakeRoomAndCasesWaitForIt(t *testing.T) {
 	ctx := context.Background()
 	dir := t.TempDir()
 	o := testOptions(dir)
