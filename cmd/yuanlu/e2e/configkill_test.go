@@ -1,14 +1,19 @@
 package e2e
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	"yuanlu/agent/desired"
 	"yuanlu/agent/report/brokertest"
 )
 
@@ -90,5 +95,75 @@ func TestE2EConfigKilledAtRandom(t *testing.T) {
 		h.expect(20*time.Second, n+1, "applied")
 	}
 	t.Logf("%d cuts, the old configuration after %d of them", cuts, old)
+	st.stop()
+}
+
+// TestE2EConfigOddPlaces: what cannot be written down is not taken, and not spent; a
+// damaged note and a text that is not right any more leave the technician's file in
+// force, and say so; a terminal may refuse to be configured from afar.
+func TestE2EConfigOddPlaces(t *testing.T) {
+	t.Parallel()
+	broker := brokertest.Start(t, brokertest.Options{})
+	fw := newFirmware(t, "e-sign", 87)
+	st := newStation(t, settings{port: fw.link, broker: broker.URL(), id: "t-odd"})
+	h := newHeadquarters(t, broker.URL(), st.id)
+	folder := filepath.Join(st.store, "config")
+	st.start()
+	h.expect(20*time.Second, 0, "applied")
+	if err := os.WriteFile(folder, []byte("in the way"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	toml := st.file() + "\n[health]\ninterval = \"50s\"\n"
+	h.desire(1, 0, toml, "")
+	if r := h.expectDesired(10*time.Second, 1); r.Newest != 0 || !strings.Contains(r.Errors[0].Message, "it cannot be kept on this terminal") {
+		t.Errorf("no place: %+v", r)
+	}
+	if err := os.Remove(folder); err != nil {
+		t.Fatal(err)
+	}
+	kick(t, broker.URL(), st) // with the connection the retained message comes again
+	h.expect(30*time.Second, 1, "applied")
+	st.stop()
+
+	path := filepath.Join(folder, "desired.json")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text[len(text)/2] ^= 1
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if origin, _, note := st.inForce(); origin != "file" || !strings.Contains(note, "damaged") {
+		t.Errorf("damaged: %s %q", origin, note)
+	}
+	if out, err := st.command("doctor").CombinedOutput(); !strings.Contains(string(out), "damaged") {
+		t.Errorf("doctor: %v: %s", err, out)
+	}
+	st.start()
+	eventually(t, 10*time.Second, "config.state_lost", func() bool { return h.heard("config.state_lost", "checksum") == 1 })
+	h.expect(20*time.Second, 1, "applied") // it expects the terminal's own file, and that was in force
+	st.stop()
+
+	file := sha256.Sum256([]byte(st.file()))
+	note := desired.NewStore(st.store)
+	if err := errors.Join(note.Write(desired.State{Newest: 4, Base: hex.EncodeToString(file[:]), Good: &desired.Version{Number: 4, Text: "[log]\nlevle = \"info\"\n"}}), note.Close()); err != nil {
+		t.Fatal(err)
+	}
+	st.start()
+	eventually(t, 10*time.Second, "config.local", func() bool { return h.heard("config.local", "it is not right any more") == 1 })
+	if r := h.expect(10*time.Second, 0, "applied"); r.Origin != "file" || r.Newest != 4 {
+		t.Errorf("not right any more: %+v", r)
+	}
+	st.stop()
+
+	if err := os.WriteFile(st.config, []byte(st.file()+"\n[remote]\nconfig = false\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	st.start()
+	h.desire(5, 0, toml, "")
+	if r := h.expectDesired(10*time.Second, 5); r.Version != 0 || r.Errors[0].Path != "remote.config" {
+		t.Errorf("remote.config = false: %+v", r)
+	}
 	st.stop()
 }
