@@ -20,6 +20,9 @@ const (
 type Clock struct {
 	now func() time.Time
 	ask func() (synced bool, offset time.Duration)
+	// passed is the monotonic time between two readings of now; a test that sets the
+	// clock replaces it.
+	passed func(from, to time.Time) time.Duration
 
 	mu      sync.Mutex // guards all below
 	base    time.Time  // the latest known of build date and store; it goes on from baseAt
@@ -36,7 +39,8 @@ func NewClock(now func() time.Time, build time.Time, ask func() (bool, time.Dura
 	if ask == nil {
 		ask = kernelClock
 	}
-	return &Clock{now: now, ask: ask, base: build, baseAt: now()}
+	return &Clock{now: now, ask: ask, base: build, baseAt: now(),
+		passed: func(from, to time.Time) time.Duration { return to.Sub(from) }}
 }
 
 // kernelClock asks adjtimex(2): STA_UNSYNC is what every time daemon clears.
@@ -108,7 +112,7 @@ func (c *Clock) Step() time.Duration {
 		return 0
 	}
 	// Sub uses the monotonic readings; Round(0) takes them away.
-	jump := now.Round(0).Sub(last.Round(0)) - now.Sub(last)
+	jump := now.Round(0).Sub(last.Round(0)) - c.passed(last, now)
 	if jump.Abs() < stepLimit {
 		return 0
 	}
