@@ -46,6 +46,7 @@ var mayImport = map[string][]string{
 	"protocol/topics":    {},
 	// What every message in a test must satisfy.
 	"protocol/topics/topicstest": {"protocol/topics"},
+	"protocol/wiretest":          {},
 	"firmware-sim":               {"firmware-sim/..."},
 }
 

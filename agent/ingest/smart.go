@@ -255,10 +255,15 @@ func (w *smartWire) spoken(m *smart.Message, now Clock) error {
 	return nil
 }
 
-// recordError gives an error of ParseRecord as one of the message.
+// recordError gives an error of ParseRecord as one of the message. A word that no
+// table knows stays out of it: it is text of the message.
 func recordError(m *smart.Message, err error) error {
 	if e := (*refund.InputError)(nil); errors.As(err, &e) {
-		return m.BodyError(e.Member, e.Column, e.Got, e.Want)
+		got := e.Got
+		if strings.HasPrefix(got, `"`) {
+			got = "another word"
+		}
+		return m.BodyError(e.Member, e.Column, got, e.Want)
 	}
 	return fmt.Errorf("%w: %w", smart.ErrMalformed, err)
 }

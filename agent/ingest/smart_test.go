@@ -511,7 +511,7 @@ func TestSmartRecord(t *testing.T) {
 func TestSmartRefusedMessagesAreConfirmedAndSayWhere(t *testing.T) {
 	for in, want := range map[string]string{
 		`{"v":1,`: "offset 7: got the end of the text",
-		`{"v":1,"id":"1","src":"record","body":{"v":1,"kind":"buy","outcome":"approved"}}`:                                                 "field body.kind, offset 52: got \"buy\"",
+		`{"v":1,"id":"1","src":"record","body":{"v":1,"kind":"buy","outcome":"approved"}}`:                                                 "field body.kind, offset 52: got another word",
 		`{"v":1,"id":"1","src":"record","body":{"v":1,"kind":"sale","outcome":"approved","amount":1.5}}`:                                   "field body.amount, offset 89: got a number with a fraction",
 		`{"v":1,"id":"1","src":"record","body":{"kind":"sale","outcome":"approved"}}`:                                                      "field body.v,",
 		`{"v":1,"id":"1","src":"record","body":{"v":1,"kind":"sale"}}`:                                                                     "field body.outcome,",

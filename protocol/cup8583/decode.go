@@ -36,7 +36,7 @@ func (d *decoder) fail(field string, at int, got, want string) error {
 
 func (d *decoder) run() error {
 	if len(d.data) > MaxMessage {
-		return d.fail("", 0, plural(len(d.data), "byte"), "at most "+strconv.Itoa(MaxMessage))
+		return d.fail(whole, 0, plural(len(d.data), "byte"), "at most "+strconv.Itoa(MaxMessage))
 	}
 	if err := d.envelope(); err != nil {
 		return err
@@ -45,7 +45,7 @@ func (d *decoder) run() error {
 		return err
 	}
 	if rest := len(d.data) - d.at; rest > 0 {
-		return d.fail("", d.at, plural(rest, "byte")+" left over", "the end")
+		return d.fail(whole, d.at, plural(rest, "byte")+" left over", "the end")
 	}
 	d.message.encryptedTrack()
 	return nil
@@ -60,7 +60,7 @@ func (d *decoder) envelope() error {
 	}
 	need := o.TPDU + o.Head + mtiSize + bitmapSize
 	if rest := len(d.data) - d.at; rest < need {
-		return d.fail("", d.at, plural(rest, "byte"), "TPDU, HEAD, type and bitmap, "+plural(need, "byte"))
+		return d.fail(whole, d.at, plural(rest, "byte"), "TPDU, HEAD, type and bitmap, "+plural(need, "byte"))
 	}
 	m.tpdu = append(m.tpdu[:0], d.data[d.at:d.at+o.TPDU]...)
 	d.at += o.TPDU

@@ -16,7 +16,7 @@ var (
 
 // DecodeError says where a message went wrong. It holds no byte of it.
 type DecodeError struct {
-	Field  string // "F2", "MTI", "bitmap", "F55 tag 5A"; "" before them and behind the last
+	Field  string // "F2", "MTI", "bitmap", "F55 tag 5A"; "MSG" before them and behind the last
 	Offset int    // in the message (of LEN or TPDU the first byte is 0)
 	Got    string
 	Want   string
@@ -24,11 +24,7 @@ type DecodeError struct {
 
 // Error gives field, offset, got and want.
 func (e *DecodeError) Error() string {
-	field := ""
-	if e.Field != "" {
-		field = "field " + e.Field + ", "
-	}
-	return fmt.Sprintf("%v: %soffset %d: got %s, want %s", ErrMalformed, field, e.Offset, e.Got, e.Want)
+	return fmt.Sprintf("%v: field %s, offset %d: got %s, want %s", ErrMalformed, e.Field, e.Offset, e.Got, e.Want)
 }
 
 // Unwrap gives ErrMalformed.
@@ -40,5 +36,8 @@ func plural(n int, what string) string {
 	}
 	return strconv.Itoa(n) + " " + what + "s"
 }
+
+// whole is the name of all of a message, where no field can be named.
+const whole = "MSG"
 
 func fieldName(n int) string { return "F" + strconv.Itoa(n) }

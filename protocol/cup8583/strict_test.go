@@ -23,9 +23,9 @@ func TestRefusalsNameFieldAndOffset(t *testing.T) {
 		name, hex, field string
 		offset           int
 	}{
-		{"a byte left over", reversal + "00", "", 78},
+		{"a byte left over", reversal + "00", "MSG", 78},
 		{"cut in F64", strings.TrimSuffix(reversal, "38"), "F64", 70},
-		{"cut in the bitmap", "6003010000 602200000000 0400 30200480", "", 0},
+		{"cut in the bitmap", "6003010000 602200000000 0400 30200480", "MSG", 0},
 		{"MTI with a letter", "6003010000 602200000000 0A00 0000000000000000", "MTI", 11},
 		{"bit 1", "6003010000 602200000000 0200 8000000000000000", "bitmap", 13},
 		{"a field that is not there", one(64, ""), "F64", fieldsAt},

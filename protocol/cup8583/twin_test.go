@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"yuanlu/protocol/cup8583"
+	"yuanlu/protocol/wiretest"
 )
 
 // twin is a second, plain decoder of the standard layout that knows nothing of the
@@ -233,6 +234,7 @@ func agree(t *testing.T, l *cup8583.Layout, data []byte) {
 		}
 		return
 	}
+	agreeInside(t, data, m, &want)
 	got := map[int]string{}
 	for n := 2; n <= 64; n++ {
 		if !m.Has(n) {
@@ -266,6 +268,97 @@ func agree(t *testing.T, l *cup8583.Layout, data []byte) {
 	}
 }
 
+// agreeInside compares what stands inside of F48, F55, F59, F60 and F61.
+func agreeInside(t *testing.T, data []byte, m *cup8583.Message, want *twin) {
+	t.Helper()
+	digits := func(n, from, to int) string {
+		b, _ := hex.DecodeString(want.fields[n])
+		if len(b) < to {
+			return ""
+		}
+		return string(b[from:to])
+	}
+	sums, code := "", byte(0)
+	if len(want.fields[48]) == 2*62 {
+		sums = digits(48, 0, 62)
+	}
+	if c := digits(48, 30, 31); c != "" {
+		code = c[0]
+	}
+	batch, stan, date := m.Original()
+	vendor := twinVendor(want.fields[59])
+	par, device := twinTags(want.fields[55])
+	for _, c := range []struct {
+		name      string
+		got, want any
+	}{
+		{"F60.1", m.Type(), digits(60, 0, 2)}, {"F60.2", m.Batch(), digits(60, 2, 8)},
+		{"F61.1", batch, digits(61, 0, 6)}, {"F61.2", stan, digits(61, 6, 12)}, {"F61.3", date, digits(61, 12, 16)},
+		{"F48", m.Sums(), sums}, {"F48[30]", m.SettlementCode(), code},
+		{"F59 A3", m.Sub59("A3"), vendor["A3"]}, {"F59 A4", m.Sub59("A4"), vendor["A4"]},
+		{"PAR", m.PAR().Reveal(), par}, {"device", m.DeviceToken(), device},
+	} {
+		if c.got != c.want {
+			t.Fatalf("%X: %s is %v, the twin says %v", data, c.name, c.got, c.want)
+		}
+	}
+}
+
+// twinVendor reads the sub-fields of F59, in hexadecimal digits: none, if it is
+// something else.
+func twinVendor(text string) map[string]string {
+	b, _ := hex.DecodeString(text)
+	out := map[string]string{}
+	for len(b) > 0 {
+		var tag string
+		var n int
+		if len(b) < 5 || strings.Trim(string(b[2:5]), "0123456789") != "" {
+			return nil
+		}
+		tag = string(b[:2])
+		if _, err := fmt.Sscanf(string(b[2:5]), "%d", &n); err != nil || n > len(b)-5 {
+			return nil
+		}
+		for _, c := range []byte(tag) {
+			if !strings.ContainsRune("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", rune(c)) || c > 0x7F {
+				return nil
+			}
+		}
+		if _, twice := out[tag]; !twice {
+			out[tag] = strings.TrimRight(string(b[5:5+n]), " ")
+		}
+		b = b[5+n:]
+	}
+	return out
+}
+
+// twinTags gives the first tag 9F24 that is not empty, and whether there is a 9F19 or
+// 9F6E that is not; the tags are well-formed.
+func twinTags(text string) (par string, device bool) {
+	b, _ := hex.DecodeString(text)
+	for len(b) > 0 {
+		k := 1
+		if b[0]&0x1F == 0x1F {
+			for k = 2; b[k-1]&0x80 != 0; k++ {
+			}
+		}
+		tag := hexOf(b[:k])
+		size, from := int(b[k]), k+1
+		if size == 0x81 {
+			size, from = int(b[k+1]), k+2
+		} else if size == 0x82 {
+			size, from = int(b[k+1])<<8|int(b[k+2]), k+3
+		}
+		value := strings.TrimRight(string(b[from:from+size]), " ")
+		b = b[from+size:]
+		if tag == "9F24" && par == "" {
+			par = value
+		}
+		device = device || (tag == "9F19" || tag == "9F6E") && size > 0
+	}
+	return par, device
+}
+
 func goldens(t testing.TB) [][]byte {
 	return [][]byte{unhex(t, reversal), unhex(t, settlement), unhex(t, swipe), unhex(t, chip), unhex(t, chipKept)}
 }
@@ -295,6 +388,11 @@ func TestEveryByteChanged(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	for _, good := range goldens(f) {
 		f.Add(good)
+	}
+	for _, file := range []string{"good.hex", "malformed.hex"} {
+		for _, data := range wiretest.Messages(f, file) {
+			f.Add(data)
+		}
 	}
 	l := standard(f)
 	f.Fuzz(func(t *testing.T, data []byte) { agree(t, l, data) })

@@ -19,9 +19,9 @@ var (
 	ErrTooLong = errors.New("mispos: value too long")
 )
 
-// DecodeError says where DATA went wrong. It holds no byte of it but 9F tags.
+// DecodeError says where DATA went wrong. It holds no byte of it.
 type DecodeError struct {
-	Field  string // tag ("9F02"), "" where none could be read
+	Field  string // tag ("9F02") of the layout, "9Fxx" another one, "DATA" where none could be read
 	Offset int    // in DATA, of the field's first byte
 	Got    string
 	Want   string
@@ -29,11 +29,7 @@ type DecodeError struct {
 
 // Error gives field, offset, got and want.
 func (e *DecodeError) Error() string {
-	field := ""
-	if e.Field != "" {
-		field = "field " + e.Field + ", "
-	}
-	return fmt.Sprintf("%v: %soffset %d: got %s, want %s", ErrMalformed, field, e.Offset, e.Got, e.Want)
+	return fmt.Sprintf("%v: field %s, offset %d: got %s, want %s", ErrMalformed, e.Field, e.Offset, e.Got, e.Want)
 }
 
 // Unwrap gives ErrMalformed.
@@ -44,6 +40,18 @@ func (e *DecodeError) Unwrap() error { return ErrMalformed }
 const MaxData = 9999
 
 const headSize = 4 // tag and length
+
+// whole is the name of all of a message, where no field can be named.
+const whole = "DATA"
+
+// known names a tag of the layout; another one may be anything: bytes of a message
+// that is damaged before it.
+func (l *Layout) known(tag Tag) string {
+	if l.byTag[tag&0xFF] == 0 {
+		return "9Fxx"
+	}
+	return tag.String()
+}
 
 // span is a value's place in DATA. from is at least headSize in one that is there.
 type span struct{ from, to uint16 }
@@ -67,7 +75,7 @@ func (l *Layout) Decode(m *Message, data []byte) error {
 	*m = Message{data: data, fields: m.fields[:0]}
 	if len(data) > MaxData {
 		*m = Message{fields: m.fields}
-		return &DecodeError{Got: plural(len(data), "byte"), Want: "at most " + strconv.Itoa(MaxData)}
+		return &DecodeError{Field: whole, Got: plural(len(data), "byte"), Want: "at most " + strconv.Itoa(MaxData)}
 	}
 	for at := 0; at < len(data); {
 		n, err := l.field(m, at)
@@ -88,14 +96,14 @@ func (l *Layout) Decode(m *Message, data []byte) error {
 func (l *Layout) field(m *Message, at int) (int, error) {
 	rest := m.data[at:]
 	if len(rest) < headSize {
-		return 0, &DecodeError{Offset: at, Got: plural(len(rest), "byte") + " left over", Want: "tag and length or the end"}
+		return 0, &DecodeError{Field: whole, Offset: at, Got: plural(len(rest), "byte") + " left over", Want: "tag and length or the end"}
 	}
 	tag, size := Tag(rest[0])<<8|Tag(rest[1]), int(rest[2])<<8|int(rest[3])
 	if tag>>8 != 0x9F {
-		return 0, &DecodeError{Offset: at, Got: "another tag", Want: "9Fxx"}
+		return 0, &DecodeError{Field: whole, Offset: at, Got: "another tag", Want: "9Fxx"}
 	}
 	if size > len(rest)-headSize {
-		return 0, &DecodeError{Field: tag.String(), Offset: at, Got: "a length past the end",
+		return 0, &DecodeError{Field: l.known(tag), Offset: at, Got: "a length past the end",
 			Want: "at most the " + plural(len(rest)-headSize, "byte") + " that follow"}
 	}
 	here := span{uint16(at + headSize), uint16(at + headSize + size)}

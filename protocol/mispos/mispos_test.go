@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"yuanlu/protocol/mispos"
+	"yuanlu/protocol/wiretest"
 )
 
 func standard(t testing.TB) *mispos.Layout {
@@ -100,11 +101,11 @@ func TestRefusals(t *testing.T) {
 		{"no type", data("9F02", "000000001000"), "9F01", 16},
 		{"an empty type", data("9F01", ""), "9F01", 0},
 		{"a type of two bytes", data("9F01", "02"), "9F01", 0},
-		{"one byte left over", append(data(good, "\x02"), 0x9F), "", 5},
-		{"three bytes left over", append(data(good, "\x02"), 0x9F, 0x02, 0), "", 5},
+		{"one byte left over", append(data(good, "\x02"), 0x9F), "DATA", 5},
+		{"three bytes left over", append(data(good, "\x02"), 0x9F, 0x02, 0), "DATA", 5},
 		{"a length past the end", append(data(good, "\x02"), 0x9F, 0x02, 0, 1), "9F02", 5},
 		{"a length far past the end", append(data(good, "\x02"), 0x9F, 0x02, 0xFF, 0xFF, 1), "9F02", 5},
-		{"another tag", data(good, "\x02", "5F2A", "156"), "", 5},
+		{"another tag", data(good, "\x02", "5F2A", "156"), "DATA", 5},
 		{"11 digits of amount", data(good, "\x02", "9F02", "00000001000"), "9F02", 5},
 		{"a sign in the amount", data(good, "\x02", "9F02", "+00000001000"), "9F02", 5},
 		{"a space before the amount", data(good, "\x02", "9F02", " 00000001000"), "9F02", 5},
@@ -114,7 +115,7 @@ func TestRefusals(t *testing.T) {
 		{"6 digits of original date", data(good, "\x02", "9F22", "260822"), "9F22", 5},
 		{"61 digits of totals", data(good, "\x02", "9F35", strings.Repeat("0", 61)), "9F35", 5},
 		{"a known field twice", data(good, "\x02", "9F0E", "000101", "9F0E", "000102"), "9F0E", 15},
-		{"too much", append(data(good, "\x02"), make([]byte, mispos.MaxData)...), "", 0},
+		{"too much", append(data(good, "\x02"), make([]byte, mispos.MaxData)...), "DATA", 0},
 	} {
 		var m mispos.Message
 		err := l.Decode(&m, c.in)
@@ -281,6 +282,11 @@ func FuzzDecode(f *testing.F) {
 	f.Add(data("9F01", "\x0e", "9F35", strings.Repeat("0", 62)))
 	f.Add(data("9F01", "\x10", "9F34", "\x02", "9F15", "x", "9F1B", "3012"))
 	f.Add(append(data("9F01", "\x02"), 0x9F, 0x02, 0xFF, 0xFF))
+	for _, file := range []string{"good.hex", "malformed.hex"} {
+		for _, in := range wiretest.Messages(f, file) {
+			f.Add(in)
+		}
+	}
 	l := standard(f)
 	f.Fuzz(func(t *testing.T, in []byte) {
 		var m mispos.Message

@@ -11,7 +11,7 @@ var ErrMalformed = errors.New("smart: malformed message")
 // DecodeError says where DATA went wrong. It holds no value of the message, only
 // names of members and kinds of values, so it is safe to log.
 type DecodeError struct {
-	Field  string // path of a known member ("body.amount.total"); "" the message itself
+	Field  string // path of a known member ("body.amount.total"); "DATA" the message itself
 	Offset int    // in DATA; inside JSON that stands in a string, of that string
 	Got    string
 	Want   string
@@ -19,11 +19,7 @@ type DecodeError struct {
 
 // Error gives field, offset, got and want.
 func (e *DecodeError) Error() string {
-	field := ""
-	if e.Field != "" {
-		field = "field " + e.Field + ", "
-	}
-	return fmt.Sprintf("%v: %soffset %d: got %s, want %s", ErrMalformed, field, e.Offset, e.Got, e.Want)
+	return fmt.Sprintf("%v: field %s, offset %d: got %s, want %s", ErrMalformed, e.Field, e.Offset, e.Got, e.Want)
 }
 
 // Unwrap gives ErrMalformed.

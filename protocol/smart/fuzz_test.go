@@ -13,12 +13,22 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Add([]byte(`{"v":1,"src":"jd.trade","body":{"a":1}}`))
 	f.Add([]byte(`{"v":1,`))
+	good, malformed := corpora(f)
+	for _, data := range append(good, malformed...) {
+		f.Add(data)
+	}
 	f.Fuzz(func(t *testing.T, data []byte) { check(t, "fuzz", data) })
 }
 
 // fuzzBody: any bytes as the body of one src.
 func fuzzBody(f *testing.F, src string, seeds ...string) {
 	for _, data := range golden(f) {
+		if m, err := smart.Decode(data); err == nil && m.Src == src {
+			f.Add(m.Body())
+		}
+	}
+	good, _ := corpora(f)
+	for _, data := range good {
 		if m, err := smart.Decode(data); err == nil && m.Src == src {
 			f.Add(m.Body())
 		}

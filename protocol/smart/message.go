@@ -63,10 +63,16 @@ func Decode(data []byte) (Message, error) {
 		}},
 	}, nil) && r.end() && (v.Given || r.missing("v", "1")) && (m.Src != "" || r.missing("src", "one that says what body is"))
 	if !ok {
+		if r.err.Field == "" {
+			r.err.Field = whole
+		}
 		return Message{}, r.err
 	}
 	return m, nil
 }
+
+// whole is the name of all of a message, where no member can be named.
+const whole = "DATA"
 
 // copy reads one of the copies.
 func (r *reader) copy(v *string) bool {

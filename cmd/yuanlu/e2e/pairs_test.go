@@ -313,7 +313,6 @@ func (h *hosts) end() {
 		h.p.send(f)
 	}
 	h.late = nil
-	h.p.flush()
 }
 
 // exactly gives what of the records of the store is not as these: those of frames in

@@ -122,7 +122,16 @@ func (p *tape) month(say func(*scenario.Entry)) {
 			now.entries += len(es)
 		}
 	}
+}
+
+// quiet ends the tape with more of nothing than any frame is long, so that what looks
+// like the beginning of one is known to be none.
+func (p *tape) quiet() {
+	p.fw.t.Helper()
 	p.flush()
+	if _, err := p.Write(make([]byte, 2*wire.MaxSmart)); err != nil {
+		p.fw.t.Fatal(err)
+	}
 }
 
 // arrival is one frame with a right check byte that stood on the line; without a
