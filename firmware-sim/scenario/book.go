@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"reflect"
 	"slices"
 	"time"
 
@@ -14,8 +15,9 @@ type Book struct {
 	deeds  []*deed
 	byKey  map[string][]*deed // key name and value: sales and completions
 	byStan map[string][]*deed // terminal and stan: any kind
-	loose  []*deed            // refunds and voids without an original
+	loose  []*deed            // refunds and voids without an original, or with one by its payer alone
 	news   []Revised
+	before int // while a deed of the book is judged again: its id; only what came before it counts. 0: all
 }
 
 // Revised says that the verdict on an earlier refund or void is another one now: the one whose first verdict had
@@ -93,7 +95,7 @@ func (b *Book) Add(r wire.Record) *Verdict {
 		b.settleLoose(d)
 		return nil
 	}
-	if d.original == nil && d.verdict.reason != "cancelled" {
+	if d.loose() && d.verdict.reason != "cancelled" {
 		b.loose = append(b.loose, d)
 	}
 	v := d.verdict.public()
@@ -112,26 +114,53 @@ func (b *Book) tell(d *deed, v verdict) {
 	b.news = append(b.news, Revised{d.id, v.public()})
 }
 
-// settleLoose judges refunds again that lack an original which has come now: verdicts.md § 2 looks anywhere in the
-// journal.
+// loose says whether a sale that comes later may still be the original of a refund or void: it has none, or one that
+// only its payer speaks for, of which the latest counts.
+func (d *deed) loose() bool { return d.original == nil || d.verdict.foundBy == "party" }
+
+// settleLoose judges refunds again whose original may have come now: verdicts.md § 2 looks anywhere in the journal.
 func (b *Book) settleLoose(sale *deed) {
 	if sale.rec.Kind != "sale" && sale.rec.Kind != "completion" {
 		return
 	}
 	b.loose = slices.DeleteFunc(b.loose, func(d *deed) bool {
-		if !mayOwn(&sale.rec, &d.rec) {
+		if d.undone || !mayOwn(&sale.rec, &d.rec) {
 			return d.undone
 		}
-		v := b.judge(d)
-		if v.original == nil || d.undone {
-			return d.undone
+		if v := b.judge(d); v.original != nil && v.original != d.original {
+			b.move(d, v)
 		}
-		d.verdict = v
-		b.link(d)
-		b.tell(d, v)
-		return true
+		return !d.loose()
 	})
 }
+
+// move gives a refund or void another original. What came after it at the old one is judged again without it.
+func (b *Book) move(d *deed, v verdict) {
+	old := d.original
+	d.verdict = v
+	b.link(d)
+	b.tell(d, v)
+	if old == nil {
+		return
+	}
+	is := func(x *deed) bool { return x == d }
+	old.refunds, old.voided = slices.DeleteFunc(old.refunds, is), slices.DeleteFunc(old.voided, is)
+	for _, x := range slices.Concat(old.refunds, old.voided) {
+		if x.id < d.id || x.undone {
+			continue
+		}
+		b.before = x.id
+		again := b.judge(x)
+		b.before = 0
+		if again.original == old && !reflect.DeepEqual(again.public(), x.verdict.public()) {
+			x.verdict = again
+			b.tell(x, again)
+		}
+	}
+}
+
+// counts says whether an earlier deed weighs on the one that is judged.
+func (b *Book) counts(d *deed) bool { return !d.undone && (b.before == 0 || d.id < b.before) }
 
 func (b *Book) keep(d *deed) {
 	b.deeds = append(b.deeds, d)

@@ -57,9 +57,9 @@ func (b *Book) recipient(v *verdict, r *wire.Record) {
 func known(channel string) bool { return channel != "" && channel != "unknown" }
 
 // counted says whether an earlier refund weighs on what is left of its original.
-func counted(d *deed) bool {
+func (b *Book) counted(d *deed) bool {
 	o := d.rec.Outcome
-	return !d.undone && (o == "approved" || o == "unknown" || o == "pending")
+	return b.counts(d) && (o == "approved" || o == "unknown" || o == "pending")
 }
 
 // money is verdicts.md § 3 for a refund.
@@ -89,7 +89,7 @@ func (b *Book) money(v *verdict, r *wire.Record) {
 	}
 	switch {
 	case mismatch:
-	case o.undone || o.isVoided():
+	case o.undone || slices.ContainsFunc(o.voided, b.counts):
 		v.add("over_refund", critical)
 	case left < 0 && repeat:
 		v.add("duplicate_refund", high)
@@ -110,7 +110,7 @@ func (b *Book) left(v *verdict, r *wire.Record) (left int64, repeat, corrects bo
 	}
 	var list []*deed
 	for _, d := range o.refunds {
-		if !counted(d) || d.rec.Currency != "" && d.rec.Currency != currency {
+		if !b.counted(d) || d.rec.Currency != "" && d.rec.Currency != currency {
 			continue
 		}
 		if good && d.verdict.recipient == "different" && d.rec.Outcome == "approved" {
@@ -137,7 +137,7 @@ func (b *Book) left(v *verdict, r *wire.Record) (left int64, repeat, corrects bo
 // again is RC-702 and RC-703: an earlier refund of this original went to a stranger.
 func (b *Book) again(v *verdict) {
 	strayed := slices.ContainsFunc(v.original.refunds, func(d *deed) bool {
-		return d.verdict.recipient == "different" && counted(d)
+		return d.verdict.recipient == "different" && b.counted(d)
 	})
 	switch {
 	case !strayed:
@@ -171,7 +171,7 @@ func (b *Book) void(v *verdict, r *wire.Record) {
 	case "unknown", "pending", "abnormal":
 		v.add("original_not_refundable", medium)
 	}
-	if !mismatch && (o.undone || o.isVoided() || slices.ContainsFunc(o.refunds, counted)) {
+	if !mismatch && (o.undone || slices.ContainsFunc(o.voided, b.counts) || slices.ContainsFunc(o.refunds, b.counted)) {
 		v.add("over_refund", critical)
 	}
 }

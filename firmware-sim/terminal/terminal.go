@@ -206,9 +206,7 @@ func (t *Terminal) enter(s scenario.Step, r wire.Record, payer, recipient string
 		facts.Payer, facts.Recipient = payer, recipient
 		facts.Moved = r.Outcome != "declined" && r.Outcome != "closed"
 		e.Truth = scenario.Label(*facts, v)
-		if v.FoundBy == "" || t.o.Wire == "cup8583" {
-			t.facts[v.ID] = fact{e.Seq, *facts}
-		}
+		t.facts[v.ID] = fact{e.Seq, *facts}
 	}
 	for _, n := range t.book.News() {
 		if f, ok := t.facts[n.ID]; ok {
