@@ -82,31 +82,40 @@ func cacheDir() (string, error) {
 	return "", fmt.Errorf("%w: no cache folder can be made in %s", ErrUnavailable, strings.Join(candidates, " or "))
 }
 
-// unpacked is the folder of the cache that has the kernel's package, toolFolder that
-// of the package usbip.
-const (
-	unpacked   = "x"
-	toolFolder = "usbip"
-)
+// unpacked is the folder of the cache that has the kernel's package; other packages
+// have their names.
+const unpacked = "x"
 
-// Tool gives Debian's program usbip, which attaches devices: this machine's own, else
-// the one of its package, downloaded and unpacked into the cache. In a guest it needs
-// the shared libraries that Options.Files brings along, and nothing else. Errors are
+// Tool gives a program of a Debian package, by the paths that it may have in it: this
+// machine's own, else the one of the package, downloaded and unpacked into the cache.
+// In a guest it needs the shared libraries that Options.Files brings along. Errors are
 // ErrUnavailable or ctx's.
-func Tool(ctx context.Context) (string, error) {
-	const installed = "/usr/sbin/usbip"
-	if _, err := os.Stat(installed); err == nil {
-		return installed, nil
-	}
+func Tool(ctx context.Context, pkg string, paths ...string) (string, error) {
 	dir, err := cacheDir()
 	if err != nil {
 		return "", err
 	}
-	program := filepath.Join(dir, toolFolder, installed)
-	if _, err := os.Stat(program); err == nil {
-		return program, nil
+	look := func(root string) string {
+		for _, p := range paths {
+			if info, err := os.Stat(filepath.Join(root, p)); err == nil && info.Mode().IsRegular() {
+				return filepath.Join(root, p)
+			}
+		}
+		return ""
 	}
-	return program, download(ctx, dir, "usbip", toolFolder)
+	folder := filepath.Join(dir, pkg)
+	for _, root := range []string{"/", folder} {
+		if found := look(root); found != "" {
+			return found, nil
+		}
+	}
+	if err := download(ctx, dir, pkg, pkg); err != nil {
+		return "", err
+	}
+	if found := look(folder); found != "" {
+		return found, nil
+	}
+	return "", fmt.Errorf("%w: package %s has none of %s", ErrUnavailable, pkg, strings.Join(paths, ", "))
 }
 
 // download fetches a package and unpacks it beside its final place, a folder of dir,

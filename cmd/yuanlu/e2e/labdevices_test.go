@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -41,9 +42,14 @@ pending_grace = "1s"
 func TestLabDevices(t *testing.T) {
 	kernel := labKernel(t)
 	more := map[string]string{}
-	tool, toolErr := usblab.Tool(t.Context())
+	tool, toolErr := usblab.Tool(t.Context(), "usbip", "/usr/sbin/usbip")
 	if toolErr == nil {
 		more["/usr/sbin/usbip"] = tool
+	}
+	udev, udevErr := usblab.Tool(t.Context(), "udev", "/usr/bin/udevadm", "/bin/udevadm")
+	if udevErr == nil { // one program that is the daemon under another name
+		more["/bin/udevadm"], more["/lib/systemd/systemd-udevd"] = udev, udev
+		more["/etc/udev/rules.d/70-yuanlu.rules"] = "../package/70-yuanlu.rules"
 	}
 	b := newLabBench(t)
 	guestEnded := b.boot(kernel, fmt.Sprintf(devicesConfig, guestStore), more, 7*time.Minute)
@@ -67,6 +73,12 @@ func TestLabDevices(t *testing.T) {
 	t.Run("other descriptors after a re-plug", d.changed)
 	t.Run("two of one name", d.twins)
 	t.Run("not authorized", d.unauthorized)
+	t.Run("udev rules", func(t *testing.T) {
+		if udevErr != nil {
+			t.Skip(udevErr)
+		}
+		d.rules(t)
+	})
 	t.Run("an honest one after all", d.honest)
 	b.task("stop")
 	result := <-guestEnded
@@ -123,11 +135,24 @@ func (d *deviceBench) says(t *testing.T, state, why string) string {
 	return last
 }
 
+// scriptOfDay is what the simulator plays: one refund goes to somebody else.
+const scriptOfDay = `{"do":"sale","as":"a","by":"ann","pay":"chip","amount":1000}
+{"do":"sale","as":"b","by":"bob","pay":"wechat","amount":2000}
+{"do":"sale","as":"c","by":"cat","pay":"alipay","amount":3000}
+{"do":"refund","of":"a","to":"stranger","amount":400}
+{"do":"refund","of":"b","amount":500}
+{"do":"refund","of":"c","amount":600}
+`
+
 // asPrinted attaches exactly what firmware-sim prints, and compares what the agent has
 // then with what the simulator says it did.
 func (d *deviceBench) asPrinted(t *testing.T, toolErr error) {
+	script := filepath.Join(t.TempDir(), "day.jsonl")
+	if err := os.WriteFile(script, []byte(scriptOfDay), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	sim := exec.CommandContext(t.Context(), built(t, "firmware-sim"), "run", "--terminal", "smart", "--link", "usbip:127.0.0.1:0",
-		"--id", "10000009", "--count", "12", "--speed", "0", "--wrong", "0.5", "--journal", filepath.Join(t.TempDir(), "journal"))
+		"--scenario", script, "--speed", "0", "--journal", filepath.Join(t.TempDir(), "journal"))
 	out, err := sim.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -161,7 +186,7 @@ func (d *deviceBench) asPrinted(t *testing.T, toolErr error) {
 		t.Fatalf("firmware-sim ends with %q", last)
 	}
 	s := d.status()
-	if s.Counts.Records != int64(entries) || s.Counts.Cases < int64(wrong) || wrong == 0 {
+	if s.Counts.Records != int64(entries) || s.Counts.Cases != int64(wrong) || wrong != 1 {
 		t.Errorf("%d records and %d cases, the simulator: %s", s.Counts.Records, s.Counts.Cases, last)
 	}
 	t.Logf("%s; the agent: %d records, %d cases", last, s.Counts.Records, s.Counts.Cases)
@@ -329,4 +354,33 @@ func (d *deviceBench) unauthorized(t *testing.T) {
 	t.Log(d.says(t, "absent", "echo 1 > /sys/"))
 	d.shell(`for s in /sys/bus/usb/devices/*; do [ "$(cat $s/authorized 2>/dev/null)" = 0 ] && echo 1 > $s/authorized; done`)
 	d.shakes(t, device)
+}
+
+// rules: with the rules of the package udev gives the devices to the daemon's group,
+// makes the names by role, and tells ModemManager to keep off.
+func (d *deviceBench) rules(t *testing.T) {
+	d.shell("echo 'yuanlu:x:990:' >> /etc/group; mkdir -p /run/udev")
+	if out := d.shell("/lib/systemd/systemd-udevd --daemon 2>&1"); strings.Contains(out, "exit status") {
+		t.Fatalf("udevd: %s", out)
+	}
+	defer d.shell("udevadm control --exit")
+	smart := d.plug(t, usbip.Config{}, usbip.Faults{})
+	modem := d.plug(t, usbip.Config{Kind: usbip.ACM}, usbip.Faults{})
+	if err := errors.Join(smart.Attached(t.Context()), modem.Attached(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	for role, want := range map[string]string{"smart": "ID_MM_DEVICE_IGNORE=1", "pos": "ID_MM_PORT_IGNORE=1"} {
+		node := "/dev/yuanlu/" + role
+		var out string
+		ok := waitFor(time.Minute, func() bool {
+			out = d.shell("udevadm settle; ls -lLn " + node + " && udevadm info " + node)
+			return strings.Contains(out, want)
+		})
+		if !ok || !strings.HasPrefix(out, "crw-rw----") || !strings.Contains(strings.Join(strings.Fields(out)[:4], " "), " 990") {
+			t.Errorf("%s: %s", node, out)
+		}
+	}
+	if err := errors.Join(smart.Close(), modem.Close()); err != nil {
+		t.Error(err)
+	}
 }
