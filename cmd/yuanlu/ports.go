@@ -102,7 +102,7 @@ func mayBe(c *usbport.Changes, port string) bool {
 func classify(err error) (state, reason string) {
 	denied := errors.Is(err, serialport.ErrPermission) || errors.Is(err, usbport.ErrPermission) ||
 		errors.Is(err, serialport.ErrBusy) || errors.Is(err, usbport.ErrBusy) || errors.Is(err, usbport.ErrNoUSB)
-	reason = err.Error()
+	reason = strings.ReplaceAll(err.Error(), "\n", "; ") // errors that were joined stand on lines of their own
 	for _, prefix := range []string{"serialport: ", "usbport: "} {
 		reason = strings.TrimPrefix(reason, prefix)
 	}

@@ -182,6 +182,8 @@ func startChild(ctx context.Context, d *Device) (*childLink, error) {
 	}
 	_, rerr, broken := readReply(l.conns[controlSocket], nil)
 	switch {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return fail(errors.Join(fmt.Errorf("%w: it was not open in time (%w); %s", ErrDevice, ctx.Err(), plugAgain), l.close()))
 	case ctx.Err() != nil:
 		return fail(errors.Join(ctx.Err(), l.close()))
 	case broken != nil:
