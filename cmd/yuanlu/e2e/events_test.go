@@ -46,6 +46,7 @@ func heardEvents(t *testing.T, d *desk) (events, codes []string) {
 // old, the machine's clock set or the outbox full, have their tests in cmd/yuanlu,
 // agent and agent/ledger.)
 func TestE2EEventsAreRaisedByWhatTheyTellOf(t *testing.T) {
+	t.Parallel()
 	broker := brokertest.Start(t, brokertest.Options{})
 	fw := newFirmware(t, "e-sign", 41)
 	st := newStation(t, settings{port: fw.link, broker: broker.URL()})
