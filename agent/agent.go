@@ -242,6 +242,9 @@ func (a *Agent) startOutside(c *crew) {
 	}
 	c.start(layerLocal, "watchdog", a.feedWatchdog)
 	c.start(layerLocal, "clock", a.watchClock)
+	if a.o.CertEnds != nil {
+		c.start(layerLocal, "certificate", a.watchCertificate)
+	}
 	if a.reporter != nil {
 		c.start(layerReport, "report", a.reporter.Run)
 	}

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -186,6 +187,10 @@ func (a *Agent) brokerProblems(s *Snapshot, add addProblem) {
 		if *d >= 7 {
 			level = levelNote
 		}
-		add(level, "cert_expiring", "", Text{"the certificate of this terminal ends soon", "终端证书即将到期"}, Text{"renew mqtt.cert_file", "更新 mqtt.cert_file"})
+		text := Text{fmt.Sprintf("the certificate of this terminal ends in %d days", *d), fmt.Sprintf("终端证书将在 %d 天后到期", *d)}
+		if *d < 0 {
+			text = Text{"the certificate of this terminal has ended", "终端证书已过期"}
+		}
+		add(level, "cert_expiring", "", text, Text{"renew mqtt.cert_file and mqtt.key_file; the next connection uses them", "更新 mqtt.cert_file 和 mqtt.key_file；下次连接即生效"})
 	}
 }

@@ -4,12 +4,15 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
@@ -21,6 +24,7 @@ import (
 // Close the Conn, also after it was lost.
 func Dial(ctx context.Context, o Options) (*Conn, error) {
 	o = o.withDefaults()
+	o.asked = &asked{}
 	if err := o.Check(); err != nil {
 		return nil, err
 	}
@@ -76,9 +80,54 @@ func open(ctx context.Context, e endpoint, o *Options) (net.Conn, error) {
 	return secure, nil
 }
 
+// asked is what the broker wants to know of us in the handshake.
+type asked struct {
+	certificate bool   // it wants a certificate
+	unfit       string // why ours is none that it wants, "" if it may be
+}
+
+// note notes what the broker asks for, and hands it our certificate whatever it is:
+// left to itself the library sends none if it thinks that it will not do, and the
+// broker's complaint would be a wrong one.
+func (a *asked) note(cert *tls.Certificate) func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+	return func(r *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		a.certificate = true
+		if len(cert.Certificate) > 0 && r.SupportsCertificate(cert) != nil {
+			a.unfit = "it is not signed by " + authorities(r.AcceptableCAs) + ", which the broker asks for"
+		}
+		return cert, nil
+	}
+}
+
+// authorities names those of a broker's request, by common name where they have one.
+func authorities(raw [][]byte) string {
+	var names []string
+	for _, one := range raw {
+		var seq pkix.RDNSequence
+		if _, err := asn1.Unmarshal(one, &seq); err != nil {
+			continue
+		}
+		var n pkix.Name
+		n.FillFromRDNSequence(&seq)
+		text := n.CommonName
+		if text == "" {
+			text = n.String()
+		}
+		names = append(names, fmt.Sprintf("%.80q", text))
+	}
+	switch {
+	case len(names) == 0:
+		return "an authority"
+	case len(names) > 3:
+		names = append(names[:3:3], "…")
+	}
+	return strings.Join(names, " or ")
+}
+
 // tlsConfig reads authority and client certificate, every time anew.
 func tlsConfig(e endpoint, o *Options) (*tls.Config, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: o.ServerName, Time: o.Now}
+	config.GetClientCertificate = o.asked.note(&tls.Certificate{})
 	if config.ServerName == "" {
 		config.ServerName = e.host
 	}
@@ -99,10 +148,9 @@ func tlsConfig(e endpoint, o *Options) (*tls.Config, error) {
 			if errors.As(err, &pe) {
 				return nil, err
 			}
-			return nil, &DialError{Stage: "files", Code: "cert_file", What: fmt.Sprintf("%s and %s are not a certificate and its key", o.CertFile, o.KeyFile),
-				Remedy: "both must be PEM and belong together", Err: err}
+			return nil, explainPair(o, err)
 		}
-		config.Certificates = []tls.Certificate{cert}
+		config.GetClientCertificate = o.asked.note(&cert)
 	}
 	return config, nil
 }
@@ -110,19 +158,27 @@ func tlsConfig(e endpoint, o *Options) (*tls.Config, error) {
 // CertificateExpiry is the end of the validity of the first certificate in a
 // PEM file.
 func CertificateExpiry(file string) (time.Time, error) {
-	b, err := os.ReadFile(file)
+	cert, err := firstCertificate(file)
 	if err != nil {
 		return time.Time{}, err
 	}
+	return cert.NotAfter, nil
+}
+
+func firstCertificate(file string) (*x509.Certificate, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
 	block, _ := pem.Decode(b)
 	if block == nil || block.Type != "CERTIFICATE" {
-		return time.Time{}, fmt.Errorf("mqtt: %s: no PEM certificate", file)
+		return nil, fmt.Errorf("mqtt: %s: no PEM certificate", file)
 	}
 	cert, err := x509.ParseCertificate(block.Bytes)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("mqtt: %s: %w", file, err)
+		return nil, fmt.Errorf("mqtt: %s: %w", file, err)
 	}
-	return cert.NotAfter, nil
+	return cert, nil
 }
 
 // handshake says CONNECT on conn and gives the Conn when CONNACK accepts it.

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -138,15 +139,52 @@ func explainAlert(alert string, e endpoint, o *Options, c clock) *DialError {
 	if strings.Contains(alert, "protocol version") {
 		return &DialError{Code: "tls_version", What: e.address + " speaks only TLS older than 1.2", Remedy: "update the broker"}
 	}
+	if !o.asked.certificate {
+		return &DialError{Code: "tls_alert", What: fmt.Sprintf("%s%s ended TLS and said %q", c.doubt(), e.address, alert), Remedy: "see the broker's log"}
+	}
+	return explainClient(e, o, c, "said "+strconv.Quote(alert))
+}
+
+// explainClient explains an end of the handshake for which our side is to blame.
+func explainClient(e endpoint, o *Options, c clock, how string) *DialError {
 	if o.CertFile == "" {
-		return &DialError{Code: "client_cert_required", What: fmt.Sprintf("%s ended TLS (%s), and no client certificate is configured", e.address, alert),
+		return &DialError{Code: "client_cert_required", What: fmt.Sprintf("%s wants a client certificate (it %s), and no client certificate is configured", e.address, how),
 			Remedy: "set cert_file and key_file"}
 	}
-	what, remedy := "the client certificate "+o.CertFile, "have it signed by an authority the broker trusts"
-	if until, err := CertificateExpiry(o.CertFile); err == nil && c.now.After(until) {
-		remedy = "it expired on " + until.UTC().Format("2006-01-02") + ": renew it"
+	fault, remedy := clientFault(o, c)
+	if fault == "" {
+		return &DialError{Code: "client_cert_refused", What: fmt.Sprintf("%s%s refused the client certificate %s (it %s)", c.doubt(), e.address, o.CertFile, how),
+			Remedy: "have it signed by an authority the broker trusts"}
 	}
-	return &DialError{Code: "client_cert_refused", What: fmt.Sprintf("%s%s refused %s (%s)", c.doubt(), e.address, what, alert), Remedy: remedy}
+	return &DialError{Code: "client_cert_refused", What: fmt.Sprintf("%s%s refused the client certificate %s (it %s): %s", c.doubt(), e.address, o.CertFile, how, fault),
+		Remedy: remedy}
+}
+
+// clientFault says what is known here to be wrong with our certificate, "" nothing.
+func clientFault(o *Options, c clock) (fault, remedy string) {
+	cert, err := firstCertificate(o.CertFile)
+	switch {
+	case err != nil:
+		return "", ""
+	case c.now.After(cert.NotAfter):
+		return "it expired on " + cert.NotAfter.UTC().Format("2006-01-02"), "renew it"
+	case c.now.Before(cert.NotBefore):
+		return "it is valid from " + cert.NotBefore.UTC().Format("2006-01-02") + " only", "set the clock, or wait until then"
+	case o.asked.unfit != "":
+		return o.asked.unfit, "have it signed by that authority, or have the broker trust the one that signed it"
+	}
+	return "", ""
+}
+
+// explainPair says what is wrong with the files of our certificate and its key.
+func explainPair(o *Options, err error) *DialError {
+	de := &DialError{Stage: "files", Code: "cert_file", What: fmt.Sprintf("%s and %s are not a certificate and its key", o.CertFile, o.KeyFile),
+		Remedy: "both must be PEM and belong together", Err: err}
+	if strings.Contains(err.Error(), "does not match") {
+		de.Code, de.What = "key_mismatch", fmt.Sprintf("the key %s is not that of the certificate %s", o.KeyFile, o.CertFile)
+		de.Remedy = "put both files of one renewal there: the key that the certificate was asked for with"
+	}
+	return de
 }
 
 func explainNetwork(err error, e endpoint, o *Options) *DialError {
@@ -174,10 +212,7 @@ func explainNetwork(err error, e endpoint, o *Options) *DialError {
 		return net("cancelled", "was being connected when the agent stopped", "nothing")
 	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.ErrUnexpectedEOF):
 		if e.tls {
-			// With TLS 1.3 a broker refuses the client certificate after our handshake is
-			// done, and its reset may overtake the alert that says why.
-			return net("closed", "closed the connection during the handshake"+clientCertDoubt(o),
-				"see the broker's log: it may refuse the client certificate, user or client id, or not speak TLS on this port")
+			return explainClosed(e, o)
 		}
 		return net("closed", "closed the connection before answering", "see the broker's log (a TLS port does this too: then use tls://)")
 	case errors.Is(err, ErrProtocol):
@@ -186,16 +221,26 @@ func explainNetwork(err error, e endpoint, o *Options) *DialError {
 	return nil
 }
 
-// clientCertDoubt says what is known to be wrong on our side when a broker closes
-// without saying why.
-func clientCertDoubt(o *Options) string {
-	if o.CertFile == "" {
-		return " (no client certificate is configured)"
+// explainClosed explains a broker that closes without a word. With TLS 1.3 it refuses
+// the client certificate after our handshake is done, and its reset may overtake the
+// alert that says why: what is known here decides.
+func explainClosed(e endpoint, o *Options) *DialError {
+	c := clock{o.Now(), o.ClockSynced()}
+	if o.asked.certificate {
+		fault := ""
+		if o.CertFile != "" {
+			fault, _ = clientFault(o, c)
+		}
+		if o.CertFile == "" || fault != "" {
+			de := explainClient(e, o, c, "closed the connection")
+			de.Stage = "tls"
+			return de
+		}
+		return &DialError{Stage: "tls", Code: "closed", What: fmt.Sprintf("%s asked for a client certificate and closed the connection when it had %s", e.address, o.CertFile),
+			Remedy: "have it signed by an authority the broker trusts, or see the broker's log: it may refuse the user or the client id"}
 	}
-	if until, err := CertificateExpiry(o.CertFile); err == nil && time.Now().After(until) {
-		return " (the client certificate " + o.CertFile + ": it expired on " + until.UTC().Format("2006-01-02") + ")"
-	}
-	return ""
+	return &DialError{Stage: "network", Code: "closed", What: e.address + " closed the connection during the handshake",
+		Remedy: "see the broker's log: it may refuse the client certificate, user or client id, or not speak TLS on this port"}
 }
 
 func explainRefusal(err error, e endpoint) *DialError {

@@ -39,6 +39,8 @@ type Options struct {
 	// DialContext opens the network connection; nil: a net.Dialer. There is no
 	// proxy, whatever the environment says.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
+
+	asked *asked // of one Dial
 }
 
 // endpoint is where and how to connect.

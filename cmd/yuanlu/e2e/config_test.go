@@ -3,6 +3,7 @@ package e2e
 import (
 	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -50,8 +51,16 @@ type reported struct {
 
 func newHeadquarters(t testing.TB, url, terminal string) *headquarters {
 	t.Helper()
+	return newHeadquartersTLS(t, url, terminal, nil)
+}
+
+func newHeadquartersTLS(t testing.TB, url, terminal string, secure *tls.Config) *headquarters {
+	t.Helper()
 	h := &headquarters{t: t, terminal: terminal}
 	o := mqtt.NewClientOptions().AddBroker(url).SetClientID("hq-" + terminal).SetOrderMatters(true).SetAutoReconnect(true).SetMaxReconnectInterval(200 * time.Millisecond)
+	if secure != nil {
+		o.SetTLSConfig(secure)
+	}
 	o.SetOnConnectHandler(func(c mqtt.Client) { c.Subscribe("yuanlu/v1/"+terminal+"/up/#", 1, h.receive) })
 	h.client = mqtt.NewClient(o)
 	if token := h.client.Connect(); !token.WaitTimeout(10*time.Second) || token.Error() != nil {
