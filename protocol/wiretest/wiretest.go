@@ -166,3 +166,21 @@ func All() []func(byte) byte {
 	}
 	return out
 }
+
+// Bench reads one message after the other, from the first again after the last.
+func Bench(b *testing.B, messages [][]byte, read func([]byte) error) {
+	b.Helper()
+	size := 0
+	for _, m := range messages {
+		size += len(m)
+	}
+	b.SetBytes(int64(size / len(messages)))
+	b.ReportAllocs()
+	n := 0
+	for b.Loop() {
+		if err := read(messages[n%len(messages)]); err != nil {
+			b.Fatal(err)
+		}
+		n++
+	}
+}
