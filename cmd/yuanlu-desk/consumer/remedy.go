@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"io"
 	"io/fs"
 	"net"
 	"strings"
@@ -35,6 +36,8 @@ func remedy(err error) string {
 		return "the broker's name is not known here: check --broker and the name service"
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
 		return "check the files of --ca-file, --cert-file, --key-file and --password-file"
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.EOF):
+		return "the broker ended the connection at once: check that this is its port for TLS (tls://) or without (tcp://), and its log"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "nothing listens there: start the broker, or check the port of --broker"
 	case errors.Is(err, broker.ErrRefused):

@@ -21,11 +21,15 @@ import (
 // Cluster is a PostgreSQL cluster on a loopback port, started when the first test
 // asks for it.
 type Cluster struct {
-	start func() (string, error)
-	stop  func()
-	next  atomic.Int64
-	dir   string // of its socket
-	port  int
+	start  func() (string, error)
+	stop   func()
+	next   atomic.Int64
+	dir    string // of its files and its socket
+	port   int
+	bin    string // of PostgreSQL's programs
+	url    string
+	attr   *syscall.SysProcAttr
+	server *exec.Cmd
 }
 
 // NewCluster prepares a cluster; Close ends it. The driver "pgx" must be linked in.
@@ -83,6 +87,20 @@ func (c *Cluster) database(t testing.TB) (url, name string) {
 	return url, name
 }
 
+// Halt ends the server at once; its files stay, and Resume starts it again.
+func (c *Cluster) Halt() {
+	_ = c.server.Process.Signal(syscall.SIGQUIT)
+	_ = c.server.Wait()
+}
+
+// Resume starts the server again after Halt and returns when it answers.
+func (c *Cluster) Resume() error {
+	if err := c.serve(); err != nil {
+		return err
+	}
+	return waitFor(c.url)
+}
+
 // Close ends the cluster and removes its files.
 func (c *Cluster) Close() { c.stop() }
 
@@ -118,26 +136,30 @@ func (c *Cluster) run() (string, error) {
 	if err := l.Close(); err != nil {
 		return "", err
 	}
-	// The cluster itself never loses power here, so it need not sync.
-	server := exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-p", strconv.Itoa(port), "-k", dir, "-c", "listen_addresses=127.0.0.1",
-		"-c", "fsync=off", "-c", "max_connections=40", "-c", "shared_buffers=16MB")
-	server.SysProcAttr, server.Dir = attr, dir
-	log, err := os.Create(filepath.Join(dir, "log"))
-	if err != nil {
-		return "", err
-	}
-	defer log.Close()
-	server.Stdout, server.Stderr = log, log
-	if err := server.Start(); err != nil {
+	c.bin, c.attr, c.url = bin, attr, fmt.Sprintf("postgres://desk@127.0.0.1:%d", port)
+	if err := c.serve(); err != nil {
 		return "", err
 	}
 	c.stop = func() {
-		_ = server.Process.Signal(syscall.SIGQUIT)
-		_ = server.Wait()
+		c.Halt()
 		_ = os.RemoveAll(dir)
 	}
-	url := fmt.Sprintf("postgres://desk@127.0.0.1:%d", port)
-	return url, waitFor(url)
+	return c.url, waitFor(c.url)
+}
+
+// serve starts the server. The cluster itself never loses power here, so it need
+// not sync.
+func (c *Cluster) serve() error {
+	c.server = exec.Command(filepath.Join(c.bin, "postgres"), "-D", filepath.Join(c.dir, "data"), "-p", strconv.Itoa(c.port), "-k", c.dir,
+		"-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "max_connections=40", "-c", "shared_buffers=16MB")
+	c.server.SysProcAttr, c.server.Dir = c.attr, c.dir
+	log, err := os.OpenFile(filepath.Join(c.dir, "log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	c.server.Stdout, c.server.Stderr = log, log
+	return c.server.Start()
 }
 
 func postgresUser(dir string) (*syscall.Credential, error) {

@@ -40,7 +40,7 @@ func (s *Store) Retain(ctx context.Context, now time.Time, keep time.Duration, s
 // Conditions with one value: the moment.
 const (
 	forgotten = `last_seen < ? AND highest = settled AND NOT EXISTS(SELECT 1 FROM event e WHERE e.terminal = s.terminal AND e.stream = s.stream)`
-	silent    = `CASE WHEN state_seen > health_seen THEN state_seen ELSE health_seen END < ?`
+	silent    = `(state_seen > 0 OR health_seen > 0) AND CASE WHEN state_seen > health_seen THEN state_seen ELSE health_seen END < ?`
 )
 
 // oldCases removes cases by the moment in which their newest event came.
