@@ -197,14 +197,16 @@ func (p *program) examineLink(l *config.Link) checkup {
 		one.Level, one.Text = wrong, l.Port+": "+t("this program was built without USB support", "本程序编译时未包含 USB 支持")
 		one.Remedy = t("install the build that has it", "安装带 USB 的版本")
 	case isUSB(l.Port):
-		devices, err := usbport.List()
-		name, nameErr := usbport.ParseName(l.Port)
-		found := false
-		for _, d := range devices {
-			found = found || d.Name.VendorID == name.VendorID && d.Name.ProductID == name.ProductID && (name.Serial == "" || d.Name.Serial == name.Serial)
+		name, err := usbport.ParseName(l.Port)
+		if err == nil {
+			err = usbport.Check(name)
 		}
-		if err := errors.Join(err, nameErr); err != nil || !found {
-			one.Level, one.Text, one.Remedy = wrong, l.Port+": "+t("is not there", "不存在"), absent
+		if err != nil {
+			_, reason := classify(err)
+			one.Level, one.Text, one.Remedy = wrong, l.Port+": "+reason, absent
+			if errors.Is(err, usbport.ErrPermission) {
+				one.Remedy = t("install 70-yuanlu.rules in /etc/udev/rules.d and plug the device in again", "将 70-yuanlu.rules 安装到 /etc/udev/rules.d 并重新插拔设备")
+			}
 		}
 	default:
 		node := l.Port

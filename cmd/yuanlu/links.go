@@ -173,6 +173,8 @@ func usbDevices(links map[string]string) ([]device, error) {
 		d := device{Kind: "usb", Port: u.Name.String(), Node: u.Node, What: u.Manufacturer + " " + u.Product, Terminal: u.Terminal, Problem: u.Fault}
 		if !u.Authorized {
 			d.Problem = "not authorized by the kernel"
+		} else if err := usbport.Check(u.Name); errors.Is(err, usbport.ErrPermission) {
+			_, d.Problem = classify(err)
 		}
 		bare := u.Name
 		bare.Serial = ""

@@ -9,6 +9,8 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // A Config names one device.
@@ -166,6 +168,21 @@ func (t tree) find(c Config) (*Device, error) {
 		return nil, fmt.Errorf("usbport: open %s: %w: no interface of class ff, subclass 50, protocol 53 with a bulk IN and a bulk OUT endpoint; name another device (yuanlu links list)", found[0], ErrDevice)
 	}
 	return found[0], nil
+}
+
+// Check tells whether the device of a name is there, whole, and may be opened by this
+// user, without opening it. Errors: ErrAbsent, ErrDevice, ErrPermission.
+func Check(c Config) error { return systemTree.check(c) }
+
+func (t tree) check(c Config) error {
+	d, err := t.find(c)
+	if err != nil {
+		return err
+	}
+	if err := unix.Access(d.Node, unix.R_OK|unix.W_OK); err != nil {
+		return nodeError(d, err)
+	}
+	return nil
 }
 
 // present tells whether the very device is still there: same place, same number.

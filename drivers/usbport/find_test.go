@@ -298,6 +298,36 @@ func TestChanges(t *testing.T) {
 	}
 }
 
+// Check says what Open would, and opens nothing.
+func TestCheck(t *testing.T) {
+	tr := fakeTree(t, map[string]map[string]string{"1-1": {}})
+	tr.dev = t.TempDir()
+	if err := tr.check(Config{0xffff, 0x0001, ""}); !errors.Is(err, ErrAbsent) {
+		t.Errorf("none: %v", err)
+	}
+	devices, err := tr.list()
+	if err != nil || len(devices) == 0 {
+		t.Fatalf("%v, %v", devices, err)
+	}
+	// There is no node in this tree: it went a moment ago.
+	if err := tr.check(devices[0].Name); !errors.Is(err, ErrAbsent) {
+		t.Errorf("no node: %v", err)
+	}
+	if os.Geteuid() != 0 {
+		return
+	}
+	node := devices[0].Node
+	if err := os.MkdirAll(filepath.Dir(node), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(node, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := tr.check(devices[0].Name); err != nil {
+		t.Errorf("a device that may be opened: %v", err)
+	}
+}
+
 func TestEventsEnd(t *testing.T) {
 	e := NewEvents()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)

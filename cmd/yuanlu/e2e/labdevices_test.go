@@ -207,6 +207,9 @@ func (d *deviceBench) noPermission(t *testing.T) {
 		t.Errorf("as a user without the right: %s", out)
 	}
 	t.Log(strings.TrimSpace(out))
+	if out := d.shell("su clerk -c 'yuanlu links list --lang en --config /dev/null'"); !strings.Contains(out, "70-yuanlu.rules") {
+		t.Errorf("links list without the right: %s", out)
+	}
 }
 
 // parity: a terminal that speaks 9600 8E1 is found, over a real modem driver; at any
