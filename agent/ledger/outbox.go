@@ -145,11 +145,10 @@ func (t *tx) save() (more bool, err error) {
 		return false, err
 	}
 	q := &t.d.queue
-	at := q.at(t.d.o.Now())
 	t.after(func() {
 		q.mu.Lock()
 		defer q.mu.Unlock()
-		q.savedAt = at
+		q.savedAt = q.at(t.d.o.Now())
 	})
 	return more, t.saveSent()
 }
@@ -211,7 +210,7 @@ func (t *tx) forgetRange(first, last int64) error {
 	t.after(func() {
 		q.mu.Lock()
 		defer q.mu.Unlock()
-		q.gone, q.room = q.gone-n, q.room-bytes
+		q.gone -= n
 	})
 	return nil
 }
@@ -299,7 +298,7 @@ func (d *DB) Requeue(ctx context.Context, entry int64) error {
 		t.n.tallies.quarantined--
 		t.n.outbox.waiting++
 		t.n.outbox.bytes += size
-		t.queued = append(t.queued, queued{entry: entry, size: int32(size), next: putBack})
+		t.queued = append(t.queued, queued{entry: entry, next: putBack})
 		return nil
 	})
 }

@@ -47,7 +47,7 @@ func (q *queue) tell(st *refund.OutboxStat) (oldest int64) {
 	o := &q.figures
 	st.LastSeq, st.SentSeq, st.AckedSeq = o.last, max(o.sent, q.sent), max(o.acked, q.acked)
 	st.Dropped, st.Unsequenced, st.Quarantined = o.dropped, o.untold, q.tallies.quarantined
-	st.Waiting, st.Bytes = o.waiting-int64(len(q.done))-q.gone, o.bytes-q.room
+	st.Waiting, st.Bytes = o.waiting-int64(len(q.done))-q.gone, o.bytes
 	st.Open = q.tallies.byKind()
 	if len(q.cases) == 0 {
 		return firstEvent

@@ -73,20 +73,27 @@ func loadTallies(c *conn) (n tallies, err error) {
 	return n, err
 }
 
-// queued is one waiting entry, as the queue in memory knows it.
+// queued is one waiting entry, as the queue in memory knows it. There may be two
+// hundred thousand.
 type queued struct {
 	entry int64
-	next  int64 // due time as queue.at counts it, or atOnce, or putBack
-	size  int32
-	tries int32 // PUBACKs so far
+	next  moment // when it is due, or atOnce, or putBack
+	tries int32  // PUBACKs so far
 }
 
-// Due times that are none.
+// moment is a time in tenths of a second since queue.base; six years either way.
+type moment int32
+
+const momentUnit = 100 * time.Millisecond
+
+// Moments that are none.
 const (
-	putBack = math.MinInt64     // at once; put back and not sent since
-	atOnce  = math.MinInt64 + 1 // at once
-	never   = math.MaxInt64
+	putBack moment = math.MinInt32     // at once; put back and not sent since
+	atOnce  moment = math.MinInt32 + 1 // at once
+	never   moment = math.MaxInt32
 )
+
+func momentsOf(d time.Duration) moment { return moment(d / momentUnit) }
 
 // mostWait is the longest wait for an acknowledgement (topics.md, rule 5). An entry
 // whose time lies further ahead was stamped by a clock that has been set back since:
@@ -94,7 +101,9 @@ const (
 const mostWait = 15 * time.Minute
 
 // due reports whether the entry is to be sent now.
-func (e *queued) due(at int64) bool { return e.next <= at || e.next > at+mostWait.Milliseconds() }
+func (e *queued) due(at moment) bool {
+	return e.next <= at || int64(e.next) > int64(at)+int64(momentsOf(mostWait))
+}
 
 // What has been heard is saved together (save): so many cases or events, or all that
 // have come in so long.
@@ -109,8 +118,8 @@ const (
 // the receiver knows by its id, and acknowledges again. It has a lock of its own, so
 // that sending never waits for a commit.
 //
-// Times are kept as milliseconds since base, by the monotonic clock where the caller's
-// times have its reading: setting the wall clock moves nothing then.
+// Times count from base, by the monotonic clock where the caller's times have its
+// reading: setting the wall clock moves nothing then.
 type queue struct {
 	mu      sync.Mutex
 	base    time.Time
@@ -122,27 +131,42 @@ type queue struct {
 	heard   int64   // newest acknowledgement of what was offered but not yet sent
 	acked   int64   // newest acknowledgement of what was sent
 	gone    int64   // cases that it covers, still in the store
-	room    int64   // bytes that those count
 	done    []int64 // events with a PUBACK, still in the store
-	savedAt int64   // when acknowledgements were last saved
+	savedAt moment  // when acknowledgements were last saved
 
 	skip    int64 // no case before this entry is due before soonest
-	soonest int64
-	looked  int64 // when due last looked
+	soonest moment
+	looked  moment // when due last looked
 
 	figures outboxFigures // as committed
 	tallies tallies       // likewise
 }
 
-// at is a time as the queue counts it.
-func (q *queue) at(t time.Time) int64 { return t.Sub(q.base).Milliseconds() }
+// at is a time as the queue counts it. A time that it cannot count, because a clock was
+// years wrong, is where it begins to count anew; then everything is due. It is called
+// with mu held.
+func (q *queue) at(t time.Time) moment {
+	if d := t.Sub(q.base) / momentUnit; d > time.Duration(atOnce) && d < time.Duration(never) {
+		return moment(d)
+	}
+	for i := range q.cases {
+		q.cases[i].next = min(q.cases[i].next, atOnce)
+	}
+	q.base, q.skip, q.soonest, q.looked, q.savedAt = t, 0, never, 0, -momentsOf(saveAfter)
+	return 0
+}
+
+// mayWait reports whether what was saved last is so fresh that the next may wait.
+func (q *queue) mayWait(at moment) bool {
+	return at >= q.savedAt && at-q.savedAt < momentsOf(saveAfter)
+}
 
 // when is the time that at counted; zero for never.
-func (q *queue) when(at int64) time.Time {
+func (q *queue) when(at moment) time.Time {
 	if at == never {
 		return time.Time{}
 	}
-	return q.base.Add(time.Duration(at) * time.Millisecond)
+	return q.base.Add(time.Duration(at) * momentUnit)
 }
 
 // replace takes up a store that was opened. In the same stream and the same run
@@ -165,12 +189,12 @@ func (q *queue) replace(n *queue, sameStream bool) {
 			if waits || e.entry > q.acked {
 				return false
 			}
-			n.gone, n.room = n.gone+1, n.room+int64(e.size)
+			n.gone++
 			return true
 		})
 	}
 	q.cases, q.events, q.sent, q.saved = n.cases, n.events, n.sent, n.saved
-	q.acked, q.gone, q.room = n.acked, n.gone, n.room
+	q.acked, q.gone = n.acked, n.gone
 	q.offered, q.heard, q.done = n.offered, n.heard, nil
 	q.skip, q.soonest = 0, never
 }
@@ -237,7 +261,7 @@ func (q *queue) forget(seq int64) {
 			q.cases[kept] = *e
 			kept++
 		} else {
-			q.gone, q.room = q.gone+1, q.room+int64(e.size)
+			q.gone++
 		}
 	}
 	if kept == 0 {
@@ -276,12 +300,12 @@ func (q *queue) due(now time.Time, limit int) (picked []queued, next time.Time) 
 	if len(picked) > 0 {
 		return picked, now
 	}
-	wait := int64(never)
+	wait := never
 	if len(q.cases) > 0 {
 		wait = q.soonest
 	}
 	if q.gone+int64(len(q.done)) > 0 {
-		wait = min(wait, q.savedAt+saveAfter.Milliseconds())
+		wait = min(wait, q.savedAt+momentsOf(saveAfter))
 	}
 	return nil, q.when(wait)
 }
@@ -332,8 +356,8 @@ func (q *queue) resend(from int64) int {
 func (q *queue) mustSave(now time.Time) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	n, at := q.gone+int64(len(q.done)), q.at(now)
-	return n >= saveCount || n > 0 && (at < q.savedAt || at >= q.savedAt+saveAfter.Milliseconds())
+	n := q.gone + int64(len(q.done))
+	return n >= saveCount || n > 0 && !q.mayWait(q.at(now))
 }
 
 // unsaved reports whether the store knows less than the queue.

@@ -70,7 +70,7 @@ func (t *tx) putCase(caseID string, n *refund.Notice) error {
 func (t *tx) put(entry int64, caseID string, n *refund.Notice) error {
 	t.n.outbox.waiting++
 	t.n.outbox.bytes += sizeOf(n)
-	t.queued = append(t.queued, queued{entry: entry, size: int32(sizeOf(n)), next: atOnce})
+	t.queued = append(t.queued, queued{entry: entry, next: atOnce})
 	return insertNotice(t.c, "outbox", entry, caseID, n)
 }
 
@@ -335,6 +335,11 @@ func loadQueue(c *conn, o *outboxFigures) (*queue, error) {
 		return nil, err
 	}
 	q := &queue{sent: o.sent, saved: o.sent, acked: o.acked}
+	n, _, err := c.queryInt(`SELECT count(*) FROM outbox WHERE entry < ?1`, firstEvent)
+	if err != nil {
+		return nil, err
+	}
+	q.cases = make([]queued, 0, n)
 	s, err := c.prepare(`SELECT entry, size FROM outbox ORDER BY entry`)
 	if err != nil {
 		return nil, err
@@ -345,7 +350,7 @@ func loadQueue(c *conn, o *outboxFigures) (*queue, error) {
 		if err != nil || !more {
 			return q, err
 		}
-		e := queued{entry: s.int(0), size: int32(s.int(1)), next: atOnce}
+		e := queued{entry: s.int(0), next: atOnce}
 		o.waiting++
 		o.bytes += s.int(1)
 		if e.entry < firstEvent && e.entry <= o.sent {

@@ -186,7 +186,7 @@ func deliver(d *DB, waited bool, out *os.File) error {
 	d.queue.mu.Lock()
 	d.queue.savedAt = d.queue.at(d.o.Now())
 	if waited {
-		d.queue.savedAt -= saveAfter.Milliseconds()
+		d.queue.savedAt -= momentsOf(saveAfter)
 	}
 	d.queue.mu.Unlock()
 	err := again(func() error { _, err := d.Acked(ctx, d.Stream(), n[0].Sequence); return err })

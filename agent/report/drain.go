@@ -30,13 +30,15 @@ type drain struct {
 	attempt int     // of those in done
 	acked   refund.Notice
 	buf     []byte
-	broken  bool // the outbox fails; said once
+	spare   [][]byte // payloads that the library has let go of
+	broken  bool     // the outbox fails; said once
 }
 
 // inFlight is one entry without its PUBACK.
 type inFlight struct {
-	notice refund.Notice
-	result <-chan error
+	notice  refund.Notice
+	payload []byte
+	result  <-chan error
 }
 
 func newDrain(s *session) *drain { return &drain{s: s} }
@@ -220,14 +222,26 @@ func (d *drain) push(ctx context.Context, n *refund.Notice) error {
 			return err
 		}
 	}
-	payload := append([]byte(nil), d.buf...)
+	payload := append(d.room(), d.buf...)
 	result, err := d.s.conn.Send(ctx, topic, channel.QoS, channel.Retain, payload)
 	if err != nil {
 		return errors.Join(errEnded, err)
 	}
-	d.flight = append(d.flight, inFlight{*n, result})
+	d.flight = append(d.flight, inFlight{*n, payload, result})
 	d.flight[len(d.flight)-1].notice.Data = nil
 	return nil
+}
+
+// room is an empty payload to fill. Once the broker has acknowledged a message nobody
+// reads its bytes any more.
+func (d *drain) room() []byte {
+	n := len(d.spare)
+	if n == 0 {
+		return nil
+	}
+	b := d.spare[n-1]
+	d.spare = d.spare[:n-1]
+	return b[:0]
 }
 
 func (d *drain) channel(n *refund.Notice) (topics.Channel, string) {
@@ -258,6 +272,9 @@ func (d *drain) pop(ctx context.Context) error {
 	}
 	d.beat()
 	d.flight = append(d.flight[:0], d.flight[1:]...)
+	if len(d.spare) < drainWindow {
+		d.spare = append(d.spare, oldest.payload)
+	}
 	n := oldest.notice
 	if len(d.done) > 0 && n.Attempt != d.attempt || len(d.done) >= drainWindow {
 		if err := d.flush(ctx); err != nil {

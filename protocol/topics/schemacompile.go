@@ -51,8 +51,9 @@ type property struct {
 
 // compiler turns documents into rules; refs are resolved when all are known.
 type compiler struct {
-	rules map[string]*rule // by absolute id, "urn:…" or "urn:…#/$defs/x"
-	refs  []pendingRef
+	rules    map[string]*rule // by absolute id, "urn:…" or "urn:…#/$defs/x"
+	refs     []pendingRef
+	patterns map[string]*regexp.Regexp // each once: one takes 20 KiB
 }
 
 type pendingRef struct {
@@ -62,7 +63,7 @@ type pendingRef struct {
 }
 
 func compileAll(docs []SchemaDoc) (map[string]*rule, error) {
-	c := &compiler{rules: map[string]*rule{}}
+	c := &compiler{rules: map[string]*rule{}, patterns: map[string]*regexp.Regexp{}}
 	for _, d := range docs {
 		id := SchemaURN(d.Name)
 		var body struct {
@@ -142,10 +143,11 @@ func (c *compiler) compile(doc, path string, raw json.RawMessage) (*rule, error)
 	if r.kinds, err = compileType(s.Type); err != nil {
 		return nil, fmt.Errorf("topics: schema %s: %w", at, err)
 	}
-	if s.Pattern != "" {
+	if r.pattern = c.patterns[s.Pattern]; r.pattern == nil && s.Pattern != "" {
 		if r.pattern, err = regexp.Compile(s.Pattern); err != nil {
 			return nil, fmt.Errorf("topics: schema %s: %w", at, err)
 		}
+		c.patterns[s.Pattern] = r.pattern
 	}
 	for _, e := range s.Enum {
 		r.enum = append(r.enum, string(e))
