@@ -99,11 +99,24 @@ func (w *misposWire) record(r *refund.Record, t misposType) (note string) {
 	}
 	back := isBack(t.kind)
 	if back {
-		r.RefundRoute = refund.Route(m.Text(mispos.Route))
+		route, known := knownRoute(m.Text(mispos.Route))
+		if r.RefundRoute = route; !known {
+			note = "refund route that no table has"
+		}
 	}
 	w.reference(r, channel, back)
 	w.original(r, back)
 	return note
+}
+
+// knownRoute reads the way back that a channel states; "" and false if records.md has
+// no such word.
+func knownRoute(s string) (r refund.Route, known bool) {
+	switch r = refund.Route(s); r {
+	case "", refund.RouteOriginal, refund.RouteBalance, refund.RouteOtherBalance, refund.RouteOtherBankcard:
+		return r, true
+	}
+	return "", false
 }
 
 // isBack reports whether a kind gives money back, so that its numbers are those of a

@@ -261,3 +261,16 @@ func TestMisposEveryBitFlipped(t *testing.T) {
 		t.Error("nothing was refused")
 	}
 }
+
+// A way back that no table has is nothing that a record may hold: whatever stands there
+// would be kept as it is.
+func TestMisposRoutes(t *testing.T) {
+	w := wire(t)
+	for route, want := range map[string]refund.Route{
+		"ORIGINAL": refund.RouteOriginal, "OTHER_BANKCARD  ": refund.RouteOtherBankcard, "": "", "original": "", "6200000000000005": "",
+	} {
+		if r := one(t, w, 4, "9F14", "00", "9F09", gbkWeChat, "9F36", route).Record; r.RefundRoute != want {
+			t.Errorf("%q is %q, want %q", route, r.RefundRoute, want)
+		}
+	}
+}

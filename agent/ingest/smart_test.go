@@ -721,3 +721,18 @@ func TestSmartZone(t *testing.T) {
 		}
 	}
 }
+
+// Members that nobody knows are read over, however deep they are.
+func TestSmartDeepMembersAreSkipped(t *testing.T) {
+	deep := strings.Repeat(`{"a":[`, 400) + "1" + strings.Repeat("]}", 400)
+	for src, body := range map[string]string{
+		"wechat.transaction": `{"trade_state":"SUCCESS","promotion_detail":` + deep + `}`,
+		"alipay.trade":       `{"code":"10000","voucher_detail_list":` + deep + `}`,
+		"record":             `{"v":1,"kind":"sale","outcome":"approved","later":` + deep + `}`,
+	} {
+		step, err := smartWire(t, nil).data(`{"v":1,"id":"1","src":"` + src + `","beside":` + deep + `,"body":` + body + `}`)
+		if err != nil || len(step.Records) != 1 || step.Records[0].Record.Outcome != refund.Approved {
+			t.Errorf("%s: %d records, %v", src, len(step.Records), err)
+		}
+	}
+}

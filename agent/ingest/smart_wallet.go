@@ -101,12 +101,11 @@ func (w *smartWire) weChatRefund(m *smart.Message, now Clock) error {
 
 // route reads the way back.
 func (w *smartWire) route(channel string) refund.Route {
-	switch r := refund.Route(channel); r {
-	case "", refund.RouteOriginal, refund.RouteBalance, refund.RouteOtherBalance, refund.RouteOtherBankcard:
-		return r
+	r, known := knownRoute(channel)
+	if !known {
+		w.noteWord("channel", channel)
 	}
-	w.noteWord("channel", channel)
-	return ""
+	return r
 }
 
 // accountParty makes a party of the text that says where the money went.

@@ -22,8 +22,8 @@ type reader struct {
 	errPos      int
 }
 
-// maxDepth is how deep a skipped value may be nested.
-const maxDepth = 64
+// maxDepth is how deep a skipped value may be nested: deeper than anybody nests them.
+const maxDepth = 1024
 
 // fail notes the first error. It always gives false.
 func (d *reader) fail(at int, got, want string) bool {

@@ -4,7 +4,7 @@ package refund
 func (d *reader) skip(depth int) bool {
 	d.space()
 	if depth > maxDepth {
-		return d.fail(d.pos, "values nested too deep", "at most 64 levels")
+		return d.fail(d.pos, "values nested too deep", "at most 1024 levels")
 	}
 	if d.pos >= len(d.b) {
 		return d.fail(d.pos, d.found(), "a value")

@@ -17,8 +17,9 @@ type reader struct {
 	err    *DecodeError
 }
 
-// maxDepth is how deep values may be nested.
-const maxDepth = 64
+// maxDepth is how deep values may be nested: deeper than anybody nests them, and not
+// so deep that reading one takes memory worth mentioning.
+const maxDepth = 1024
 
 // fail notes the first error. It always gives false.
 func (r *reader) fail(at int, got, want string) bool {

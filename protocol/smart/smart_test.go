@@ -169,7 +169,7 @@ func TestNumbersAreDigitsOnly(t *testing.T) {
 }
 
 func TestRefusedWithFieldAndOffset(t *testing.T) {
-	deep := strings.Repeat("[", 70) + strings.Repeat("]", 70)
+	deep := strings.Repeat("[", 1030) + strings.Repeat("]", 1030)
 	for _, c := range []struct{ in, field, got string }{
 		{``, "DATA", "the end of the text"},
 		{`   `, "DATA", "the end of the text"},
