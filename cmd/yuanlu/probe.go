@@ -253,8 +253,9 @@ func (p *program) sayHeard(f *fit) {
 	case len(f.Sees) > 0:
 		text = t("frames were right, but no message was understood: another dialect, which needs a profile", "帧正确但报文无法解析：方言不同，需要差异文件")
 	case f.SevenBit != "":
+		parity := map[string]string{"even": t("even", "偶"), "odd": t("odd", "奇")}[f.SevenBit]
 		text = fmt.Sprintf(t("the terminal sends seven data bits with %s parity, which no wire fits in: set its cashier port to eight data bits",
-			"终端以 7 数据位（%s 校验）发送，任何协议都需要 8 数据位：请将终端收银口改为 8 数据位"), f.SevenBit)
+			"终端以 7 数据位、%s校验发送，任何协议都需要 8 数据位：请将终端收银口改为 8 数据位"), parity)
 	default:
 		text = t("bytes came, but no frame at any of these settings: another speed, or no terminal", "收到数据，但各种设置下都没有完整帧：速率不符，或不是终端")
 	}
