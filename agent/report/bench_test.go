@@ -3,6 +3,7 @@ package report_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -114,4 +115,55 @@ func pahoAlone(b *testing.B, url string) {
 		wait()
 	}
 	client.Disconnect(50)
+}
+
+// BenchmarkSubscriberLatency is the way of a case to a subscriber of mosquitto that
+// acknowledges it, 50 a second, with mosquitto's own setting of TCP_NODELAY (off) and
+// with it on, and our side's always on. It tells whose delay it is.
+func BenchmarkSubscriberLatency(b *testing.B) {
+	for _, nodelay := range []string{"false", "true"} {
+		b.Run("mosquitto-nodelay-"+nodelay, func(b *testing.B) {
+			broker := brokertest.Start(b, brokertest.Options{Config: []string{"log_type none", "set_tcp_nodelay " + nodelay}})
+			arrived := make(chan time.Time, 1)
+			desk := paho.NewClient(paho.NewClientOptions().AddBroker(broker.URL()).SetClientID("desk"))
+			if token := desk.Connect(); token.Wait() && token.Error() != nil {
+				b.Fatal(token.Error())
+			}
+			defer desk.Disconnect(50)
+			token := desk.Subscribe(names.Case(), 1, func(c paho.Client, _ paho.Message) {
+				arrived <- time.Now()
+				c.Publish(names.Ack(), 1, false, ack(1))
+			})
+			if token.Wait() && token.Error() != nil {
+				b.Fatal(token.Error())
+			}
+			conn, err := mqtt.Dial(b.Context(), mqtt.Options{URL: broker.URL(), ClientID: terminal})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer conn.Close(context.Background())
+			if err := conn.Subscribe(b.Context(), names.DownFilter(), func(string, []byte, bool) {}); err != nil {
+				b.Fatal(err)
+			}
+			tick := time.NewTicker(20 * time.Millisecond)
+			defer tick.Stop()
+			payload := make([]byte, 3800)
+			var puback, told []time.Duration
+			for range 200 {
+				<-tick.C
+				begin := time.Now()
+				if err := conn.Publish(b.Context(), names.Case(), 1, false, payload); err != nil {
+					b.Fatal(err)
+				}
+				puback = append(puback, time.Since(begin))
+				told = append(told, (<-arrived).Sub(begin))
+			}
+			for what, ds := range map[string][]time.Duration{"puback": puback, "subscriber": told} {
+				slices.Sort(ds)
+				b.ReportMetric(float64(ds[len(ds)/2].Microseconds()), what+"-p50-us")
+				b.ReportMetric(float64(ds[len(ds)*99/100].Microseconds()), what+"-p99-us")
+			}
+			b.ReportMetric(0, "ns/op")
+		})
+	}
 }
