@@ -35,9 +35,9 @@ func TestLab(t *testing.T) {
 	_, port, _ := strings.Cut(server.Addr(), ":")
 	result, err := Boot(t.Context(), kernel, Options{
 		Files: map[string]string{"/bin/lab": self},
-		Script: fmt.Sprintf("YUANLU_USBLAB=guest YUANLU_LAB_SERVER=10.0.2.2:%s /bin/lab -test.v -test.timeout 280s -test.run '^TestGuest%s'",
+		Script: fmt.Sprintf("YUANLU_USBLAB=guest YUANLU_LAB_SERVER=10.0.2.2:%s /bin/lab -test.v -test.timeout 400s -test.run '^TestGuest%s'",
 			port, os.Getenv("YUANLU_USBLAB_RUN")),
-		Timeout: 5 * time.Minute, // 90 s on a machine that has nothing else to do
+		Timeout: 7 * time.Minute, // 90 s on a machine that has nothing else to do
 	})
 	t.Logf("%v, exit %d\n%s", result.Took, result.Exit, result.Output)
 	if err != nil {
