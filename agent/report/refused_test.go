@@ -203,6 +203,7 @@ func TestRefusedMessagesChangeNothing(t *testing.T) {
 	r := runReporter(t, db, mqtt.Options{URL: b.URL(), ClientID: terminal}, func(ro *report.Options) {
 		ro.Keys = []topics.Key{{ID: "k1", Public: o.mine.Public().(ed25519.PublicKey)}}
 		ro.OnCommand = func(context.Context, report.Command) (any, error) { done.Add(1); return nil, nil }
+		ro.OnConfig = func(topics.DesiredConfig, string) { done.Add(1) }
 		ro.Event = func(typ, subject string, data map[string]any) {
 			raw, _ := json.Marshal(data)
 			if err := db.AddEvent(context.Background(), refund.Notice{Type: typ, Subject: subject, Time: time.Now(), Data: raw}); err != nil {

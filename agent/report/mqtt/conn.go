@@ -15,6 +15,7 @@ import (
 // Classes of errors of a connection.
 var (
 	ErrLost       = errors.New("mqtt: connection lost")
+	ErrSilent     = errors.New("mqtt: broker answers no ping")
 	ErrClosed     = errors.New("mqtt: connection closed by us")
 	ErrAckTimeout = errors.New("mqtt: broker did not acknowledge in time")
 	ErrRefused    = errors.New("mqtt: broker refused the subscription")
@@ -43,11 +44,12 @@ func newConn(conn net.Conn, o *Options) *Conn {
 	return c
 }
 
-// lost ends the connection for err; only the first reason counts.
+// lost ends the connection for err; only the first reason counts. The library
+// closes a connection that nobody else has ended for one reason: a ping was not
+// answered.
 func (c *Conn) lost(err error) {
 	if errors.Is(err, net.ErrClosed) {
-		c.end(ErrClosed)
-		return
+		err = ErrSilent
 	}
 	c.end(fmt.Errorf("%w: %w", ErrLost, err))
 }

@@ -184,8 +184,8 @@ func TestRule03_HalfOpenConnectionIsNoticed(t *testing.T) {
 		if d := time.Since(start); d > 50*time.Second || d < 30*time.Second {
 			t.Errorf("noticed after %s, want within keep-alive and ping time", d)
 		}
-		if errors.Is(c.Err(), io.EOF) {
-			t.Error("silence taken for the peer closing")
+		if !errors.Is(c.Err(), mqtt.ErrSilent) {
+			t.Errorf("ended with %v, want ErrSilent", c.Err())
 		}
 		mustClose(t, c)
 		f.Wait()
