@@ -164,3 +164,36 @@ func TestKeyProblems(t *testing.T) {
 		}
 	}
 }
+
+// FuzzDesired: any text from afar is a configuration that keeps what is the terminal's
+// own, or errors with their places.
+func FuzzDesired(f *testing.F) {
+	f.Add(own)
+	f.Add(afar)
+	f.Add(afar + "[store]\nretention = \"1d\"\n")
+	f.Add("link = [{name = \"a\", wire = \"smart\", port = \"usb:1209:5053\", profile = \"/etc/shadow\"}]\n")
+	base, err := Parse("f", []byte(own), wires)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := Desired("dn/config", []byte(text), base, wires)
+		if err != nil {
+			var errs Errors
+			if !errors.As(err, &errs) || len(errs) == 0 {
+				t.Fatal(err)
+			}
+			return
+		}
+		if c.Terminal != base.Terminal || c.Store != base.Store || c.Control != base.Control || c.Log.File != base.Log.File || c.MQTT.Root != base.MQTT.Root ||
+			c.MQTT.PasswordFile != base.MQTT.PasswordFile || c.MQTT.AllowPlaintext || !c.Remote.Config || c.MQTT.URL == "" {
+			t.Errorf("changed from afar: %+v", c)
+		}
+		for _, l := range c.Links {
+			if l.Profile != "" && l.Profile != base.Links[0].Profile {
+				t.Errorf("profile %q", l.Profile)
+			}
+		}
+		c.KeyProblems(base.Backoffice.Keys, "k1")
+	})
+}

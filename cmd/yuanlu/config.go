@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"yuanlu/agent/config"
 	"yuanlu/agent/control"
@@ -133,12 +134,11 @@ func (p *program) configRevert(ctx context.Context, file string) error {
 	if err != nil {
 		return err
 	}
-	var done revertAnswer
-	err = control.Call(ctx, c.Control.Socket, "config-revert", nil, func(raw json.RawMessage) error {
-		return json.Unmarshal(raw, &done)
-	})
-	if errors.Is(err, control.ErrNotRunning) {
-		done, err = revertHere(c)
+	ctx, cancel := context.WithTimeout(ctx, revertPatience)
+	defer cancel()
+	done, err := revertAnyhow(ctx, c)
+	for errors.Is(err, desired.ErrLocked) && wait(ctx, revertAgain) {
+		done, err = revertAnyhow(ctx, c) // the daemon is between two lives of its agent
 	}
 	if err != nil {
 		return err
@@ -152,6 +152,31 @@ func (p *program) configRevert(ctx context.Context, file string) error {
 	}
 	_, err = fmt.Fprint(p.stdout, text)
 	return err
+}
+
+// revertAgain is how soon config revert looks again for a daemon that is busy with
+// another change.
+const revertAgain = 200 * time.Millisecond
+
+func wait(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+func revertAnyhow(ctx context.Context, c *config.Config) (done revertAnswer, err error) {
+	err = control.Call(ctx, c.Control.Socket, "config-revert", nil, func(raw json.RawMessage) error {
+		return json.Unmarshal(raw, &done)
+	})
+	if errors.Is(err, control.ErrNotRunning) {
+		return revertHere(c)
+	}
+	return done, err
 }
 
 func revertHere(c *config.Config) (done revertAnswer, err error) {

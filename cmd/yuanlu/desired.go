@@ -81,8 +81,10 @@ func (g *governor) decide(m *signedMessage) {
 		return
 	case desired.Refuse:
 		g.refuse(m.Version, problems)
+		g.decided = time.Now()
 	case desired.Try:
 		g.try(m)
+		g.decided = time.Now()
 	default:
 		g.log.Debug("config.not_newer", "version", m.Version, "newest", g.state.Newest)
 	}

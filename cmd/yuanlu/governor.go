@@ -20,6 +20,10 @@ import (
 // power cut costs at most, and that often the state is written.
 const trialStep = 15 * time.Second
 
+// decideEvery is the least time between two decisions: whoever floods the topic must
+// not wear out the flash.
+const decideEvery = time.Second
+
 // governor decides which configuration is in force, life after life. The daemon's
 // goroutine owns it; what the agent's goroutines ask and bring goes through mu.
 type governor struct {
@@ -34,6 +38,7 @@ type governor struct {
 	setLevel func(slog.Level)
 	looked   bool        // likewise: what is written was read again
 	dirty    bool        // the state is newer than what is written
+	decided  time.Time   // when a version was last taken or refused
 	step     *time.Timer // the charged part of a trial, or the next try to write; nil: neither
 
 	mu      sync.Mutex // guards all below
@@ -245,7 +250,11 @@ func (g *governor) turn() (another bool) {
 		answer <- g.revert()
 	}
 	if message != nil && g.now.version == before.version {
-		g.decide(message)
+		if wait := decideEvery - time.Since(g.decided); wait > 0 && g.state.Trial == nil {
+			g.after(wait)
+		} else {
+			g.decide(message)
+		}
 	}
 	if g.dirty {
 		g.keep(g.state)
