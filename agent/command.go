@@ -183,7 +183,7 @@ func (a *Agent) logTail(_ context.Context, args json.RawMessage, _ func(any)) (a
 
 // fitLines keeps the newest lines that an answer holds.
 func fitLines(last []logbook.Line) (any, error) {
-	room, lines := mostData, make([]tailLine, 0, len(last))
+	room, lines := mostData-64, make([]tailLine, 0, len(last))
 	left := 0
 	for i := len(last) - 1; i >= 0; i-- {
 		l := last[i]

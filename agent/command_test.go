@@ -1,0 +1,267 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"yuanlu/agent/config"
+	"yuanlu/agent/control"
+)
+
+// echoing is a reporter whose broker answers, or does not.
+type echoing struct {
+	stalledReporter
+	err    error
+	status ReporterStatus
+	echoes atomic.Int64
+}
+
+func (e *echoing) Echo(context.Context) (time.Duration, error) {
+	e.echoes.Add(1)
+	return 3 * time.Millisecond, e.err
+}
+func (e *echoing) Status() ReporterStatus { return e.status }
+
+// do runs a command of the rig and reads its answer.
+func (r *rig) do(t *testing.T, name, args string, to any) (steps []string, err error) {
+	t.Helper()
+	data, err := r.agent.Commands()[name](t.Context(), json.RawMessage(args), func(p any) {
+		raw, err := json.Marshal(p)
+		if err != nil {
+			t.Error(err)
+		}
+		steps = append(steps, string(raw))
+	})
+	if err != nil {
+		return steps, err
+	}
+	raw, err := json.Marshal(data)
+	if err != nil || len(raw) > mostData {
+		t.Errorf("%s: %d bytes, %v", name, len(raw), err)
+	}
+	if to != nil {
+		if err := json.Unmarshal(raw, to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return steps, nil
+}
+
+func isControl(err error, code, about string) bool {
+	var e *control.Error
+	return errors.As(err, &e) && e.Code == code && e.About == about
+}
+
+func TestSelftest(t *testing.T) {
+	reporter := &echoing{status: ReporterStatus{Connected: true, Since: time.Now(), LastAck: time.Now(),
+		Host: &HostPresence{Known: true, Online: true, At: time.Now()}}}
+	digest, readErr := "", error(nil)
+	r := newRig(t, "", func(o *Options) {
+		o.NewReporter = func(*Agent) (Reporter, error) { return reporter, nil }
+		o.ReadConfig = func() (string, error) { return digest, readErr }
+		o.CertEnds = func() (time.Time, bool) { return time.Now().Add(1000 * time.Hour), true }
+	})
+	digest = r.agent.Digest()
+	stop := r.run(t)
+	r.await(t, "READY=1")
+	r.line(t, "link.online")
+	var got struct {
+		Verdict string
+		Lines   []Checkup
+	}
+	steps, err := r.do(t, "selftest", `{}`, &got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := fmt.Sprint(got.Lines)
+	for _, want := range []string{"{store ok whole", "{disk ok", "{link pos ok online", "{clock ok", "{broker ok", "round trip 3ms", "{back office ok is online",
+		"last acknowledgement", "{certificate ok ends in 41 days", "{commands_unsigned warning", "{config in force ok"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %s in %s", want, text)
+		}
+	}
+	if got.Verdict != CheckupWarning || len(steps) != 10 || !strings.Contains(steps[2], `"step":3,"steps":10,"what":"store","level":"ok"`) {
+		t.Errorf("verdict %s, steps %q", got.Verdict, steps)
+	}
+
+	// What is wrong is said, with its remedy, in Chinese too.
+	reporter.err, reporter.status = errors.New("no PUBACK"), ReporterStatus{Connected: true, Host: &HostPresence{Known: true, At: time.Now()}}
+	readErr = errors.New("line 3: nonsense")
+	if _, err := r.do(t, "selftest", `{"lang":"zh"}`, &got); err != nil || got.Verdict != CheckupError {
+		t.Errorf("%+v, %v", got, err)
+	}
+	text = fmt.Sprint(got.Lines)
+	for _, want := range []string{"{服务器 error 已连接，但无应答：no PUBACK 检查", "{后台 warning 自 ", "{生效配置 error", "line 3: nonsense"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %s in %s", want, text)
+		}
+	}
+	if err := r.agent.Store().Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.do(t, "selftest", ``, &got); err != nil || !strings.Contains(fmt.Sprint(got.Lines), "{store error cannot be written") {
+		t.Errorf("with the store closed: %+v, %v", got, err)
+	}
+	if err := stop(); err != nil {
+		t.Log(err) // the store was closed under it
+	}
+}
+
+func TestSelftestWithoutAStore(t *testing.T) {
+	r := newRig(t, "", nil)
+	if err := os.WriteFile(r.config.Store.Dir, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.run(t)
+	r.await(t, "STATUS=the store cannot be opened")
+	lines := r.agent.Examine(t.Context(), false, func(any) {})
+	if Worst(lines) != CheckupError || !strings.Contains(fmt.Sprint(lines), "{store_unavailable error") || !strings.Contains(fmt.Sprint(lines), "{mqtt_not_configured warning") {
+		t.Errorf("%v", lines)
+	}
+}
+
+func TestLogCommands(t *testing.T) {
+	r := newRig(t, "", nil)
+	stop := r.run(t)
+	r.await(t, "READY=1")
+	var level struct {
+		Level, Configured string
+		Until             time.Time
+	}
+	if _, err := r.do(t, "log-level", `{"level":"debug"}`, &level); err != nil || level.Configured != "info" || time.Until(level.Until) < 9*time.Minute || r.book.Level() != slog.LevelDebug {
+		t.Errorf("%+v, %v, level %v", level, err, r.book.Level())
+	}
+	if _, err := r.do(t, "log-level", `{"level":"info"}`, &level); err != nil || r.book.Level() != slog.LevelInfo {
+		t.Errorf("%+v, %v", level, err)
+	}
+	for _, args := range []string{`{"level":"loud"}`, `{"level":"info","for_s":99999}`, `[]`} {
+		if _, err := r.do(t, "log-level", args, nil); !isControl(err, "bad_request", "") {
+			t.Errorf("%s: %v", args, err)
+		}
+	}
+	for n := range 600 {
+		r.book.Logger().Info("filler", "n", n, "text", strings.Repeat("长", 100), "link", "pos")
+	}
+	r.book.Logger().Warn("the.last", "path", strings.Repeat("x", 1000))
+	var tail struct {
+		Lines []struct {
+			Time                time.Time
+			Level, Code, Fields string
+		}
+		LeftOut int `json:"left_out"`
+	}
+	if _, err := r.do(t, "log-tail", `{"lines":500}`, &tail); err != nil || len(tail.Lines)+tail.LeftOut != 500 || tail.LeftOut == 0 ||
+		tail.Lines[len(tail.Lines)-1].Code != "the.last" || !strings.Contains(tail.Lines[0].Fields, "n=") {
+		t.Errorf("%d lines, %d left out, %v", len(tail.Lines), tail.LeftOut, err)
+	}
+	if _, err := r.do(t, "log-tail", `{"lines":3,"level":"warn"}`, &tail); err != nil || len(tail.Lines) == 0 || tail.Lines[len(tail.Lines)-1].Level != "warn" {
+		t.Errorf("%+v, %v", tail, err)
+	}
+	if _, err := r.do(t, "log-tail", `{"lines":3,"link":"pos"}`, &tail); err != nil || len(tail.Lines) != 3 || tail.Lines[2].Code != "filler" {
+		t.Errorf("%+v, %v", tail, err)
+	}
+	if _, err := r.do(t, "log-tail", `{"link":"usb"}`, &tail); !isControl(err, "not_found", "link") {
+		t.Error(err)
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestConfigGet(t *testing.T) {
+	r := newRig(t, "", nil)
+	var got struct {
+		Digest, Origin string
+		Settings       []setting
+		LeftOut        bool `json:"defaults_left_out"`
+	}
+	if _, err := r.do(t, "config-get", ``, &got); err != nil || got.Digest != r.agent.Digest() || got.Origin != "file" || got.LeftOut || len(got.Settings) < 40 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	// Many links: what is the default goes first; when even that is too much, it says so.
+	many := func(n int) func() ConfigInForce {
+		var all []config.Entry
+		for i := range n {
+			all = append(all, config.Entry{Name: fmt.Sprintf("link[%d].port", i), Value: `"/dev/serial/by-id/x"`, Default: i%2 == 1})
+		}
+		return func() ConfigInForce { return ConfigInForce{Version: 7, Origin: "backoffice", Entries: all} }
+	}
+	r.agent.o.InForce = many(450)
+	if _, err := r.do(t, "config-get", ``, &got); err != nil || !got.LeftOut || len(got.Settings) != 225 || got.Origin != "backoffice" {
+		t.Errorf("%d settings, %v, %v", len(got.Settings), got.LeftOut, err)
+	}
+	r.agent.o.InForce = many(2000)
+	if _, err := r.do(t, "config-get", ``, &got); !isControl(err, "too_large", "") {
+		t.Error(err)
+	}
+}
+
+func TestLinkAndCaptureCommands(t *testing.T) {
+	r := newRig(t, "", nil)
+	stop := r.run(t)
+	r.await(t, "READY=1")
+	r.line(t, "link.online")
+	for _, name := range []string{"link-reopen", "capture-start", "capture-stop"} {
+		if _, err := r.do(t, name, `{"link":"usb"}`, nil); !isControl(err, "not_found", "link") || !strings.Contains(err.Error(), "want one of pos") {
+			t.Errorf("%s of no link: %v", name, err)
+		}
+		if _, err := r.do(t, name, `{"link":5}`, nil); !isControl(err, "bad_request", "") {
+			t.Errorf("%s of a number: %v", name, err)
+		}
+	}
+	var info struct {
+		File    string
+		Running bool
+	}
+	if _, err := r.do(t, "capture-start", `{"link":"pos","for_s":60}`, &info); err != nil || !info.Running {
+		t.Errorf("%+v, %v", info, err)
+	}
+	if _, err := r.do(t, "capture-start", `{"link":"pos"}`, nil); !isControl(err, "busy", "") {
+		t.Error(err)
+	}
+	if _, err := r.do(t, "capture-start", `{"link":"pos","max_bytes":999999999999}`, nil); err == nil {
+		t.Error("a capture without bounds")
+	}
+	if _, err := r.do(t, "capture-stop", `{}`, nil); err != nil {
+		t.Error(err)
+	}
+	if _, err := r.do(t, "capture-stop", `{}`, nil); !isControl(err, "not_found", "") {
+		t.Error(err)
+	}
+	var link struct{ Link, State string }
+	if _, err := r.do(t, "link-reopen", `{"link":"pos"}`, &link); err != nil || link.State != "online" {
+		t.Errorf("%+v, %v", link, err)
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+// The control socket answers the same commands.
+func TestCommandsOnTheControlSocket(t *testing.T) {
+	r := newRig(t, "", nil)
+	r.run(t)
+	r.await(t, "READY=1")
+	verbs := r.agent.verbs()
+	for name := range r.agent.Commands() {
+		if verbs[name] == nil {
+			t.Errorf("the control socket has no %s", name)
+		}
+	}
+	got := ""
+	err := control.Call(t.Context(), r.config.Control.Socket, "echo", map[string]string{"lang": "en"}, func(raw json.RawMessage) error {
+		got = string(raw)
+		return nil
+	})
+	if err != nil || !strings.Contains(got, "mqtt_not_configured") {
+		t.Errorf("echo: %s, %v", got, err)
+	}
+}
