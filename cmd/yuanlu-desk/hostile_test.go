@@ -55,7 +55,7 @@ func TestE2EHostilePublisher(t *testing.T) {
 		d.ready()
 		c := desktest.NewClient(t, b.URL(), "hostile", nil, "yuanlu/v1/+/dn/#")
 		rng := rand.New(rand.NewPCG(6, 6))
-		const events = 100
+		const events = 60
 		for n := int64(1); n <= events; n++ {
 			flood(c, rng, n)
 			payload := string(desktest.Case{Seq: n}.JSON())

@@ -40,7 +40,7 @@ type trouble struct {
 func TestE2EReconciler(t *testing.T) {
 	full := os.Getenv("YUANLU_SOAK") != ""
 	t.Run("sqlite", func(t *testing.T) {
-		do := trouble{cases: 100, broker: 2, deaf: 1, agent: 5, desk: 2, agentCut: 1, seed: 51}
+		do := trouble{cases: 80, broker: 2, deaf: 1, agent: 4, desk: 2, agentCut: 1, seed: 51}
 		if full {
 			do = trouble{cases: 1000, broker: 40, deaf: 5, agent: 50, desk: 20, agentCut: 4, deskCut: 4, seed: 51}
 		}
@@ -48,7 +48,7 @@ func TestE2EReconciler(t *testing.T) {
 		reconcile(t, do, place)
 	})
 	t.Run("postgres", func(t *testing.T) {
-		do := trouble{cases: 40, broker: 1, agent: 2, desk: 2, deskCut: 1, seed: 52}
+		do := trouble{cases: 25, broker: 1, agent: 1, desk: 1, deskCut: 1, seed: 52}
 		if full {
 			do = trouble{cases: 1000, broker: 40, deaf: 5, agent: 50, desk: 20, agentCut: 4, deskCut: 4, seed: 52}
 		}

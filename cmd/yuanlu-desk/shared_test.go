@@ -19,7 +19,7 @@ import (
 // acknowledged is at every moment no more than what their common store holds without
 // a gap, and at the end everything.
 func TestKillOneOfTwoDesks(t *testing.T) {
-	kills := 8
+	kills := 4
 	if os.Getenv("YUANLU_SOAK") != "" {
 		kills = 60
 	}

@@ -126,6 +126,32 @@ func TestCasesByPageAndFilter(t *testing.T) {
 	r.get("/v1/cases/NOBODY", 404, nil)
 }
 
+// The events of a stream in the order of their sequence, however they came.
+func TestEventsBySequence(t *testing.T) {
+	r := newRig(t, "")
+	for _, n := range []int64{3, 1, 5, 4, 2} {
+		r.say("t-1/up/case", desktest.Case{Seq: n}.JSON())
+		r.say("t-1/up/case", desktest.Case{Seq: n, Stream: "S2"}.JSON())
+	}
+	var got []int64
+	for path := "/v1/events?order=sequence&terminal=t-1&stream=S1&limit=2"; path != ""; {
+		var p struct {
+			Events []store.EventRow
+			Next   *string
+		}
+		r.get(path, 200, &p)
+		for _, e := range p.Events {
+			got = append(got, e.Seq)
+		}
+		if path = ""; p.Next != nil {
+			path = *p.Next
+		}
+	}
+	if fmt.Sprint(got) != "[1 2 3 4 5]" {
+		t.Errorf("%v", got)
+	}
+}
+
 func TestQuestionsThatAreWrong(t *testing.T) {
 	r := newRig(t, "")
 	for path, want := range map[string]int{
@@ -133,6 +159,7 @@ func TestQuestionsThatAreWrong(t *testing.T) {
 		"/v1/cases?since=yesterday": 400, "/v1/cases?before=-1": 400, "/v1/cases?typo=1": 400, "/v1/cases?terminal=%00": 400,
 		"/v1/cases?terminal=" + strings.Repeat("x", 300): 400, "/v1/stream?kinds=x": 400, "/v1/stream?after=x": 400, "/v1/events?kind=x": 400,
 		"/v1/terminals/nobody": 404, "/v1/nothing": 404, "/": 404, "/v1/gaps?all=2": 400,
+		"/v1/events?order=sequence": 400, "/v1/events?order=sequence&terminal=t-1": 400, "/v1/events?order=time": 400, "/v1/quarantine/9": 404, "/v1/quarantine/x": 404,
 	} {
 		var e struct {
 			Error struct{ Code, Message string }
@@ -196,6 +223,12 @@ func TestTerminalsGapsQuarantineStatus(t *testing.T) {
 	r.get(*terminals.Next, 200, &terminals)
 	if len(terminals.Terminals) != 1 || terminals.Terminals[0].Presence != "lost" {
 		t.Errorf("%+v", terminals)
+	}
+	for query, want := range map[string]int{"presence=online": 1, "presence=lost": 1, "presence=unknown": 0} {
+		var some struct{ Terminals []store.TerminalRow }
+		if r.get("/v1/terminals?"+query, 200, &some); len(some.Terminals) != want {
+			t.Errorf("%s: %+v", query, some)
+		}
 	}
 	var gaps struct{ Streams []store.StreamRow }
 	r.get("/v1/gaps", 200, &gaps)

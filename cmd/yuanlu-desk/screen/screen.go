@@ -1,5 +1,5 @@
-// Package screen makes a case readable: one line for the eye and one for the
-// reason, in English or Chinese, coloured where that is wanted. It shows what the
+// Package screen makes a case readable: a line for the eye, both sides one above the
+// other, and the reason, in English or Chinese, coloured where that is wanted. It shows what the
 // event shows and nothing else: no identifier is ever clear there.
 package screen
 
@@ -55,6 +55,11 @@ type record struct {
 	TerminalID string `json:"terminal_id"`
 	Batch      string `json:"batch"`
 	Stan       string `json:"stan"`
+	RRN        string `json:"rrn"`
+	OrderNo    string `json:"order_no"`
+	ChannelTxn string `json:"channel_txn"`
+	RefundNo   string `json:"refund_no"`
+	Operator   string `json:"operator"`
 	Party      *struct {
 		Scheme string `json:"scheme"`
 		Shown  string `json:"shown"`
@@ -106,14 +111,13 @@ func (s *Screen) Case(w io.Writer, terminal string, payload []byte) error {
 	if what == "cleared" {
 		severity = s.colour("32", pad(s.word("cleared"), 8))
 	}
-	paid := s.t("paid to ", "退至 ") + party(r)
-	if d.Original != nil {
-		paid += s.t(", paid by ", "，付款方 ") + party(d.Original)
-	}
 	_, err := fmt.Fprintf(w, "%s  %s  %s  %s  %s %s  %s  %s  %s\n", e.Time.In(s.Zone).Format("2006-01-02 15:04:05"), pad(clean(terminal), 12),
 		pad(s.word(clean(what)), 7), severity, s.word(clean(r.Kind)), money(r.Amount, clean(r.Currency)), clean(r.Channel),
-		s.word(clean(d.Verdict.Recipient)), paid)
+		s.word(clean(d.Verdict.Recipient)), clean(d.Verdict.Reason))
 	if err != nil {
+		return err
+	}
+	if err := s.sides(w, r, d.Original); err != nil {
 		return err
 	}
 	for _, f := range d.Verdict.Findings {
@@ -121,8 +125,42 @@ func (s *Screen) Case(w io.Writer, terminal string, payload []byte) error {
 			return err
 		}
 	}
-	_, err = fmt.Fprintf(w, "    %s %s  %s %s/%s/%s\n", s.t("case", "案件"), clean(d.CaseID), s.t("number", "流水"), clean(r.TerminalID), clean(r.Batch), clean(r.Stan))
+	_, err = fmt.Fprintf(w, "    %s %s\n", s.t("case", "案件"), clean(d.CaseID))
 	return err
+}
+
+// sides prints who got the money above who paid, each with what it is found by.
+func (s *Screen) sides(w io.Writer, refund, original *record) error {
+	to, by := party(refund), s.t("no sale was found", "未找到原交易")
+	if original != nil {
+		by = party(original)
+	}
+	columns := max(len(to), len(by))
+	if _, err := fmt.Fprintf(w, "    %s  %s  %s\n", pad(s.t("paid to", "退至"), 8), pad(to, columns), s.numbers(refund)); err != nil {
+		return err
+	}
+	numbers := ""
+	if original != nil {
+		numbers = s.numbers(original)
+	}
+	_, err := fmt.Fprintln(w, strings.TrimRight(fmt.Sprintf("    %s  %s  %s", pad(s.t("paid by", "付款"), 8), pad(by, columns), numbers), " "))
+	return err
+}
+
+// numbers are the moment, the amount and the numbers of a record, as far as it has
+// them.
+func (s *Screen) numbers(r *record) string {
+	list := []string{clean(r.At), money(r.Amount, clean(r.Currency))}
+	if r.Stan != "" {
+		list = append(list, clean(r.TerminalID+"/"+r.Batch+"/"+r.Stan))
+	}
+	for _, n := range []struct{ en, zh, value string }{{"rrn", "参考号", r.RRN}, {"order", "订单", r.OrderNo}, {"transaction", "渠道单号", r.ChannelTxn},
+		{"refund", "退款单", r.RefundNo}, {"operator", "操作员", r.Operator}} {
+		if n.value != "" {
+			list = append(list, s.t(n.en, n.zh)+" "+clean(n.value))
+		}
+	}
+	return strings.Join(list, "  ")
 }
 
 // Event prints another event: its moment, its type, its data.
