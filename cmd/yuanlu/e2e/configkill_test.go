@@ -59,8 +59,11 @@ func TestE2EConfigKilledAtEachStep(t *testing.T) {
 			t.Errorf("%s: version %d %q after the power cut", name, version, note)
 		}
 		st.start()
-		h.expect(20*time.Second, 1, "applied")
+		eventually(t, 20*time.Second, "version 1 applied", func() bool { return st.said("config.applied") == 1 })
 		st.stop()
+		if _, version, note := st.inForce(); version != 1 || note != "" {
+			t.Errorf("%s: version %d %q in the end", name, version, note)
+		}
 	}
 }
 
@@ -82,7 +85,7 @@ func TestE2EConfigKilledAtRandom(t *testing.T) {
 	old := 0
 	for n := range int64(cuts) {
 		h.desire(n+1, n, fmt.Sprintf("%s\n[health]\ninterval = \"%ds\"\n", st.file(), 50+n%2), "")
-		pace(time.Duration(rng.IntN(1200)) * time.Millisecond)
+		pace(time.Duration(rng.IntN([]int{30, 1200}[n%2])) * time.Millisecond)
 		st.kill()
 		_, version, note := st.inForce()
 		if note != "" || version != n && version != n+1 {
