@@ -121,7 +121,7 @@ func (d *drain) hold() (bool, <-chan struct{}) {
 		return true, changed
 	}
 	d.s.r.problems.clear("host_offline")
-	return !known && d.s.r.o.Now().Sub(d.s.began) < hostGrace, changed
+	return !known && time.Since(d.s.began) < hostGrace, changed
 }
 
 // sleep waits for a wake, at most max.

@@ -109,7 +109,8 @@ type problems struct {
 type problem struct {
 	text  string
 	since time.Time
-	until time.Time // zero: until cleared
+	lasts time.Duration // 0: until cleared
+	until time.Time     // of one that lasts
 }
 
 func newProblems(now func() time.Time) *problems {
@@ -122,12 +123,9 @@ func (p *problems) set(code, text string, lasting time.Duration) bool {
 	defer p.mu.Unlock()
 	old, there := p.all[code]
 	now := p.now()
-	next := problem{text: text, since: now}
+	next := problem{text: text, since: now, lasts: lasting, until: now.Add(lasting)}
 	if there {
 		next.since = old.since
-	}
-	if lasting > 0 {
-		next.until = now.Add(lasting)
 	}
 	p.all[code] = next
 	return !there
@@ -149,9 +147,13 @@ func (p *problems) list() []topics.Problem {
 	list := []topics.Problem{}
 	now := p.now()
 	for code, one := range p.all {
-		if !one.until.IsZero() && now.After(one.until) {
+		if one.lasts > 0 && now.After(one.until) {
 			delete(p.all, code)
 			continue
+		}
+		if one.lasts > 0 && one.until.Sub(now) > one.lasts { // the clock was set back
+			one.until = now.Add(one.lasts)
+			p.all[code] = one
 		}
 		list = append(list, topics.Problem{Code: code, Since: topics.At(one.since), Text: one.text})
 	}

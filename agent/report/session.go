@@ -31,7 +31,7 @@ type session struct {
 	r       *Reporter
 	conn    Broker
 	id      string
-	began   time.Time
+	began   time.Time // by time.Now: the wall clock may be set meanwhile
 	answers chan answer
 	sayAll  signal // say everything again (command rebirth)
 	sayBeat atomic.Int64
@@ -52,7 +52,7 @@ type sent struct {
 }
 
 func newSession(r *Reporter, conn Broker, id string) *session {
-	s := &session{r: r, conn: conn, id: id, began: r.o.Now(), answers: make(chan answer, 32), sayAll: make(signal, 1)}
+	s := &session{r: r, conn: conn, id: id, began: time.Now(), answers: make(chan answer, 32), sayAll: make(signal, 1)}
 	s.sayBeat.Store(time.Now().UnixNano())
 	return s
 }
