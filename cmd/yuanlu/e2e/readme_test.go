@@ -113,6 +113,7 @@ func TestE2EReadmeForTheBackOffice(t *testing.T) {
 					t.Errorf("%s is not among what is retained:\n%s", topic, out)
 				}
 			}
+			checkHealth(t, out)
 		case strings.Contains(text, `"acked_seq":'`) && strings.Contains(text, "case.json"):
 			eventually(t, 10*time.Second, "the acknowledged cases forgotten", func() bool { return outbox(t, st).AckedSeq > 0 })
 		case strings.Contains(text, `"nack"`):
@@ -136,6 +137,22 @@ func TestE2EReadmeForTheBackOffice(t *testing.T) {
 		t.Errorf("%d payloads of the README were refused", n)
 	}
 	st.stop()
+}
+
+// checkHealth checks that the health among what mosquitto_sub -v has printed says all
+// that contract/topics.md lists.
+func checkHealth(t *testing.T, out string) {
+	t.Helper()
+	_, rest, _ := strings.Cut(out, "/up/health ")
+	said := map[string]any{}
+	if err := json.NewDecoder(strings.NewReader(rest)).Decode(&said); err != nil {
+		t.Errorf("health: %v", err)
+	}
+	for _, member := range []string{"verdict", "problems", "clock", "mqtt", "outbox", "links", "records", "refunds", "cases", "memory_bytes", "disk_free_bytes", "interval_s"} {
+		if _, ok := said[member]; !ok {
+			t.Errorf("health says nothing of %s: %v", member, said)
+		}
+	}
 }
 
 // bash runs commands as somebody who types them one after the other.
