@@ -2,6 +2,10 @@ package frame_test
 
 import (
 	"bytes"
+	"encoding/hex"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"yuanlu/protocol/frame"
@@ -19,6 +23,10 @@ func FuzzScanner(f *testing.F) {
 	f.Add(bytes.Repeat([]byte("\x02\x99\x96\x03"), 40), byte(7), false)
 	f.Add(smart, byte(2), true)
 	f.Add(append([]byte("\x55\x55\xaa\x00"), smart...), byte(4), true)
+	for _, damaged := range captures(f, "*-damage.*.hex") {
+		f.Add(damaged, byte(6), false)
+		f.Add(damaged, byte(9), true)
+	}
 	f.Fuzz(func(t *testing.T, b []byte, piece byte, isSmart bool) {
 		k := kinds()[0]
 		if isSmart {
@@ -49,6 +57,32 @@ func FuzzScanner(f *testing.F) {
 			}
 		}
 	})
+}
+
+// captures gives the bytes of the contract's vectors.
+func captures(t testing.TB, pattern string) (out [][]byte) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join("..", "..", "agent", "ingest", "testdata", "vectors", pattern))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no vectors: %v", err)
+	}
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var digits strings.Builder
+		for line := range strings.Lines(string(text)) {
+			line, _, _ = strings.Cut(line, "#")
+			digits.WriteString(strings.Join(strings.Fields(line), ""))
+		}
+		b, err := hex.DecodeString(digits.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, b)
+	}
+	return out
 }
 
 func BenchmarkScan(b *testing.B) {
