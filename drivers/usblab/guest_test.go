@@ -36,6 +36,10 @@ type bench struct {
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
+	eventually(t, "the devices of the test before are gone", func() bool {
+		devices, err := usbport.List()
+		return err == nil && len(devices) == 0
+	})
 	server, err := usbip.Listen("127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
