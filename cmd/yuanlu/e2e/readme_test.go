@@ -93,11 +93,11 @@ func TestE2EReadmeForTheBackOffice(t *testing.T) {
 	if err := os.WriteFile(st.config, []byte(own), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	shell := &bash{t: t, dir: t.TempDir(), path: shims(t, broker.Port, "b")}
 	st.startOnline()
 	fw.day(250, time.Millisecond)
 	eventually(t, 20*time.Second, "cases sent", func() bool { s := outbox(t, st); return s.SentSeq > 5 && s.SentSeq == s.LastSeq })
 
-	shell := &bash{t: t, dir: t.TempDir(), path: shims(t, broker.Port, "b")}
 	ran := 0
 	for _, b := range blocks {
 		if b.kind != "sh" {
