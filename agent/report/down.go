@@ -124,6 +124,9 @@ func (s *session) hostState(payload []byte) {
 		return
 	}
 	s.r.host.say(state)
+	if state.Online {
+		s.r.o.OnHost()
+	}
 	s.r.Wake()
 }
 

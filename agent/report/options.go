@@ -131,6 +131,8 @@ type Options struct {
 	// OnReached is called once, when the broker has acknowledged the first state that
 	// was said; nil: nobody.
 	OnReached func()
+	// OnHost is called when the host HostID has said that it is online; nil: nobody.
+	OnHost func()
 	// Resend makes waiting cases from this sequence on due at once (command
 	// case-resend) and gives their number. nil: there is no such command.
 	Resend func(ctx context.Context, from int64) (int, error)
@@ -168,6 +170,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.ClockSynced == nil {
 		o.ClockSynced = func() bool { return true }
+	}
+	if o.OnHost == nil {
+		o.OnHost = func() {}
 	}
 	if o.OnReached == nil {
 		o.OnReached = func() {}

@@ -23,9 +23,13 @@ func (g *governor) bring(note func()) {
 	}
 }
 
-// isReached is told by the reporter, isReady by the agent.
+// isReached is told by the reporter when the broker has taken a state, isReady by the
+// agent when the store is open.
 func (g *governor) isReached() { g.bring(func() { g.reached = true }) }
 func (g *governor) isReady()   { g.bring(func() { g.ready = true }) }
+
+// isHeard is told by the reporter when the back office has said that it is there.
+func (g *governor) isHeard() { g.bring(func() { g.heard = true }) }
 
 // take takes a desired configuration; the newest one that waits counts.
 func (g *governor) take(d topics.DesiredConfig, signedBy string) {

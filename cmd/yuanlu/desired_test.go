@@ -14,6 +14,7 @@ import (
 // TestDesiredInOneProcess runs the daemon, its lives and what comes from afar in this
 // process, where the race detector sees them.
 func TestDesiredInOneProcess(t *testing.T) {
+	t.Parallel()
 	fake := &brokertest.Fake{}
 	url := fake.Listen(t)
 	config, _ := writeConfig(t, "[mqtt]\nurl = \""+url+"\"\n")
@@ -74,4 +75,42 @@ func TestDesiredInOneProcess(t *testing.T) {
 	if code, out, _ := yl(t, "", "config", "show", "--config", config); code != 0 || !strings.Contains(out, "# in force: "+config) || !strings.Contains(out, "version 30 of the back office was refused: returned: ") {
 		t.Errorf("config show: %d %s", code, out)
 	}
+}
+
+// TestDesiredAnotherBroker: with a back office whose presence is known, another broker
+// counts only if it is heard there.
+func TestDesiredAnotherBroker(t *testing.T) {
+	t.Parallel()
+	first, second := &brokertest.Fake{}, &brokertest.Fake{}
+	url, other := first.Listen(t), second.Listen(t)
+	config, _ := writeConfig(t, "[mqtt]\nurl = \""+url+"\"\n[backoffice]\nhost = \"desk\"\n")
+	text, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := startDaemon(t, config)
+	names, err := topics.NewNames("yuanlu", "t-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	desire := func(version int64) {
+		t.Helper()
+		b, err := json.Marshal(&topics.DesiredConfig{Version: version, Config: strings.Replace(string(text), url, other, 1), TrialS: 5})
+		if err != nil {
+			t.Fatal(err)
+		}
+		first.Push(names.DesiredConfig(), b, true)
+	}
+	eventually(t, "connected", d.said("agent.ready"))
+	eventually(t, "the trial", func() bool { desire(1); return d.said("config.accepted")() })
+	eventually(t, "the return", d.said("config.reverted"))
+	if !strings.Contains(d.log.String(), "the broker was reached, but desk was not heard there within 5s") {
+		t.Errorf("log:\n%s", d.log)
+	}
+	eventually(t, "the second trial", func() bool { desire(2); return strings.Contains(d.log.String(), "config.accepted version=2") })
+	eventually(t, "applied", func() bool {
+		second.Push(names.HostState("desk"), []byte(`{"online":true,"timestamp":1}`), true)
+		return strings.Contains(d.log.String(), "config.applied version=2")
+	})
+	d.stop(t)
 }

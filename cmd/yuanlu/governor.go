@@ -36,6 +36,7 @@ type governor struct {
 	a        *agent.Agent // of this life
 	log      *slog.Logger // likewise
 	setLevel func(slog.Level)
+	wantHost bool        // likewise: to end the trial the back office must be heard too
 	looked   bool        // likewise: what is written was read again
 	dirty    bool        // the state is newer than what is written
 	decided  time.Time   // when a version was last taken or refused
@@ -47,6 +48,7 @@ type governor struct {
 	passing *desired.Refusal // of a version that could not be written down: it is not spent
 	message *signedMessage   // the newest that waits
 	reached bool             // in this life: the broker has taken a state
+	heard   bool             // in this life: the back office has said that it is online
 	ready   bool             // in this life: the store is open
 	reverts []chan<- revertAnswer
 }
@@ -119,12 +121,18 @@ func (g *governor) current() inForce {
 func (g *governor) begin(a *agent.Agent, book *logbook.Book) {
 	g.use(a, book)
 	g.mu.Lock()
-	g.reached, g.ready = false, false
+	g.reached, g.heard, g.ready = false, false, false
 	f := g.now
 	g.mu.Unlock()
 	g.looked = false
 	g.log.Info("config.in_force", "origin", f.origin(), "version", f.version, "trial", f.trial, "digest", f.digest, "file", f.file.File)
+	g.wantHost = false
 	if f.trial {
+		before := g.state
+		before.Trial = nil
+		was, _ := choose(f.file, before)
+		// Another broker may be one where nobody listens.
+		g.wantHost = f.Backoffice.Host != "" && was.MQTT.URL != f.MQTT.URL
 		g.charge()
 	}
 }
@@ -194,14 +202,16 @@ func (g *governor) write(next desired.State) error {
 func (g *governor) tick() bool {
 	g.step = nil
 	g.mu.Lock()
-	reached := g.reached
+	reached, heard := g.reached, g.heard
 	g.mu.Unlock()
 	switch trial := g.state.Trial; {
-	case trial == nil || reached:
+	case trial == nil || g.arrived(reached, heard):
 		return g.turn() // something could not be written down
 	case trial.Left > 0:
 		g.charge()
 		return false
+	case reached:
+		return g.giveUp("the broker was reached, but " + g.now.Backoffice.Host + " was not heard there within " + trial.Within.String())
 	default:
 		why := "the broker was not reached within " + trial.Within.String()
 		if s := g.a.Glance(context.Background()); s.MQTT != nil && s.MQTT.LastError != "" {
@@ -210,6 +220,9 @@ func (g *governor) tick() bool {
 		return g.giveUp(why)
 	}
 }
+
+// arrived reports whether a trial has come where it should.
+func (g *governor) arrived(reached, heard bool) bool { return reached && (heard || !g.wantHost) }
 
 // giveUp returns from a trial: to the version before, or to the terminal's own file.
 func (g *governor) giveUp(why string) bool {
@@ -233,7 +246,7 @@ func (g *governor) unfit(err error, book *logbook.Book) (again bool, _ error) {
 // turn works off what was brought. It reports whether another life is needed.
 func (g *governor) turn() (another bool) {
 	g.mu.Lock()
-	reached, ready, message, reverts := g.reached, g.ready, g.message, g.reverts
+	arrived, ready, message, reverts := g.arrived(g.reached, g.heard), g.ready, g.message, g.reverts
 	if ready {
 		g.reverts = nil
 	}
@@ -243,7 +256,7 @@ func (g *governor) turn() (another bool) {
 	}
 	before := g.now
 	g.lookAgain()
-	if reached && g.state.Trial != nil {
+	if arrived && g.state.Trial != nil {
 		g.confirm()
 	}
 	for _, answer := range reverts {
