@@ -212,14 +212,14 @@ func TestRefusedMessagesChangeNothing(t *testing.T) {
 		}
 	})
 	quiet(t, db, r)
-	eventually(t, 10*time.Second, "the retained ones refused", func() bool { return r.Status().Refused == 2 })
+	eventually(t, 20*time.Second, "the retained ones refused", func() bool { return r.Status().Refused == 2 })
 	if after := contents(t, dir); after != before || done.Load() != 0 {
 		t.Errorf("a retained message has changed the store:\n%s", difference(before, after))
 	}
 	for _, m := range o.refusals(db.Stream(), 5) {
 		refused := r.Status().Refused
 		say(m, false)
-		eventually(t, 10*time.Second, m.name+" refused", func() bool { return r.Status().Refused > refused })
+		eventually(t, 20*time.Second, m.name+" refused", func() bool { return r.Status().Refused > refused })
 		if got := r.Status().Refused - refused; got != 1 || done.Load() != 0 {
 			t.Errorf("%s: counted %d times, %d commands done", m.name, got, done.Load())
 		}
@@ -248,7 +248,7 @@ func TestRefusedMessagesChangeNothing(t *testing.T) {
 	for range 2 {
 		say(refusal{topic: names.Ack(), payload: o.good(names.Ack(), "a2", fmt.Appendf(nil, `{"stream":%q,"acked_seq":4}`, db.Stream()))}, false)
 	}
-	eventually(t, 10*time.Second, "the right acknowledgement", func() bool { return stat(t, db).AckedSeq == 4 })
+	eventually(t, 20*time.Second, "the right acknowledgement", func() bool { return stat(t, db).AckedSeq == 4 })
 	if done.Load() != 1 {
 		t.Errorf("the right command was done %d times", done.Load())
 	}

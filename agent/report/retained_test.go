@@ -99,7 +99,7 @@ func TestPresenceThroughMosquitto(t *testing.T) {
 		}
 		return true
 	}
-	eventually(t, 10*time.Second, "online everywhere", func() bool {
+	eventually(t, 20*time.Second, "online everywhere", func() bool {
 		return w.member("up/state", "state") == "online" && everywhere(r.Status().Session)
 	})
 
@@ -109,7 +109,7 @@ func TestPresenceThroughMosquitto(t *testing.T) {
 	wire.Close()
 	mu.Unlock()
 	b.Thaw()
-	eventually(t, 10*time.Second, "online again", func() bool {
+	eventually(t, 20*time.Second, "online again", func() bool {
 		s := r.Status().Session
 		return s != first && w.member("up/state", "reason") == "reconnect" && everywhere(s)
 	})
@@ -124,21 +124,21 @@ func TestPresenceThroughMosquitto(t *testing.T) {
 	if err := late.Publish(t.Context(), names.State(), 1, true, fmt.Appendf(nil, `{"v":1,"state":"lost","session":%q}`, first)); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, 2*time.Second, "online over the late will", func() bool {
+	eventually(t, 20*time.Second, "online over the late will", func() bool {
 		return w.member("up/state", "state") == "online" && w.member("up/state", "session") == r.Status().Session
 	})
 
 	// The summary follows the acknowledgements.
 	wrongRefunds(t, db, 0, 3)
 	r.Wake()
-	eventually(t, 10*time.Second, "three cases to acknowledge", func() bool {
+	eventually(t, 20*time.Second, "three cases to acknowledge", func() bool {
 		return w.member("up/case-summary", "last_seq") == "3" && w.member("up/case-summary", "oldest_unacked") != "<nil>"
 	})
-	eventually(t, 10*time.Second, "them sent", func() bool { return stat(t, db).SentSeq == 3 })
+	eventually(t, 20*time.Second, "them sent", func() bool { return stat(t, db).SentSeq == 3 })
 	if err := late.Publish(t.Context(), names.Ack(), 1, false, fmt.Appendf(nil, `{"stream":%q,"acked_seq":3}`, db.Stream())); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, 10*time.Second, "the summary without anything unacknowledged", func() bool {
+	eventually(t, 20*time.Second, "the summary without anything unacknowledged", func() bool {
 		return w.member("up/case-summary", "acked_seq") == "3" && w.member("up/case-summary", "oldest_unacked") == "<nil>" &&
 			w.member("up/case-summary", "open") == "map[critical:3 high:0 medium:0]"
 	})
@@ -151,7 +151,7 @@ func TestPresenceThroughMosquitto(t *testing.T) {
 	cancel()
 	<-ended
 	ended <- nil
-	eventually(t, 10*time.Second, "offline, and no link online", func() bool {
+	eventually(t, 20*time.Second, "offline, and no link online", func() bool {
 		return w.member("up/state", "state") == "offline" && w.member("up/link/pos/state", "state") == ""
 	})
 	w.mu.Lock()
