@@ -23,7 +23,7 @@ const (
 // Cache sizes of a connection in KiB: the whole process must fit in 24 MiB.
 const (
 	writerCache    = 2048
-	readerCache    = 512
+	readerCache    = 256 // what is read runs through: lists, a drain
 	temporaryCache = 80 << 10
 )
 
@@ -187,6 +187,7 @@ func (d *DB) prepareWriter(c *conn, whole bool) error {
 	} else if err := check(c, whole); err != nil {
 		return err
 	}
+	c.releaseMemory() // the pages that were looked at are not those that will be needed
 	mode, err := c.queryText("PRAGMA journal_mode = WAL")
 	if err != nil {
 		return err

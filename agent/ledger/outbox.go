@@ -96,10 +96,14 @@ func scanNotice(s *stmt, stream string) (refund.Notice, error) {
 // attempt. Rule 4.
 func (d *DB) Sent(ctx context.Context, entries []int64, retry time.Time) error {
 	d.queue.puback(entries, retry)
-	if d.queue.mustSave(d.o.Now()) {
-		return d.save(ctx)
+	if !d.queue.mustSave(d.o.Now()) {
+		return nil
 	}
-	return nil
+	err := d.write(ctx, func(t *tx) error { _, err := t.save(); return err })
+	if ctx.Err() != nil {
+		return nil // there was no time for it: it is noted all the same, and saved later
+	}
+	return err
 }
 
 // Acked notes the back office's cumulative acknowledgement and forgets what it

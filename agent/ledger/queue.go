@@ -125,6 +125,7 @@ type queue struct {
 	base    time.Time
 	cases   []queued // in the order of entry
 	events  []queued
+	most    int     // cases that their memory was made for, about
 	sent    int64   // newest sequence with a PUBACK
 	saved   int64   // sent, as the store has it
 	offered int64   // newest sequence that Due has handed out
@@ -194,7 +195,7 @@ func (q *queue) replace(n *queue, sameStream bool) {
 		})
 	}
 	q.cases, q.events, q.sent, q.saved = n.cases, n.events, n.sent, n.saved
-	q.acked, q.gone = n.acked, n.gone
+	q.acked, q.gone, q.most = n.acked, n.gone, len(n.cases)
 	q.offered, q.heard, q.done = n.offered, n.heard, nil
 	q.skip, q.soonest = 0, never
 }
@@ -269,8 +270,10 @@ func (q *queue) forget(seq int64) {
 	} else {
 		q.cases = slices.Delete(q.cases, kept, n)
 	}
-	if len(q.cases) == 0 {
-		q.cases = nil
+	if most := max(q.most, len(q.cases)); len(q.cases) == 0 {
+		q.cases, q.most = nil, 0
+	} else if q.most = most; len(q.cases) < most/2 {
+		q.cases, q.most = slices.Clone(q.cases), len(q.cases) // the rest of the memory goes back
 	}
 }
 
