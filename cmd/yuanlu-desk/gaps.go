@@ -58,6 +58,14 @@ func (s *atStore) hand(now time.Time) store.Hand {
 	return store.Hand{Who: s.who, Why: s.why, At: now}
 }
 
+// named reports whether somebody does it.
+func (s *atStore) named() error {
+	if s.who == "" {
+		return fmt.Errorf("%w: --who NAME is needed: the environment has no USER", errUsage)
+	}
+	return nil
+}
+
 // act takes the word behind a verb off the arguments.
 func act(args []string, among ...string) (string, []string, error) {
 	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
@@ -93,6 +101,9 @@ func (p *program) gaps(ctx context.Context, v *verb, args []string) error {
 	}
 	if len(rest) != 3 || s.why == "" {
 		return fmt.Errorf("%w: gaps close TERMINAL STREAM LAST --why TEXT", errUsage)
+	}
+	if err := s.named(); err != nil {
+		return err
 	}
 	last, err := strconv.ParseInt(rest[2], 10, 64)
 	if err != nil || last < 1 {

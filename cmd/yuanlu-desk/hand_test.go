@@ -122,6 +122,9 @@ func TestE2EByHand(t *testing.T) {
 			b, _ := json.Marshal(done)
 			t.Errorf("%s %v", b, err)
 		}
+		if r := runEnv(map[string]string{"YUANLU_DESK_STORE": place}, "", "gaps", "close", "t-1", "S1", "3", "--why", "x"); r.code != exitUsage || !strings.Contains(r.errors, "--who") {
+			t.Errorf("nobody: %+v", r)
+		}
 	})
 }
 

@@ -63,7 +63,7 @@ func TestKillDeskAtRandomMoments(t *testing.T) {
 }
 
 func killDesk(t *testing.T, place string) {
-	kills := 12
+	kills := 8
 	if os.Getenv("YUANLU_SOAK") != "" {
 		kills = 120
 	}

@@ -39,6 +39,11 @@ func (p *program) quarantine(ctx context.Context, v *verb, args []string) error 
 	if err != nil || n < 1 || what != "show" && s.why == "" {
 		return fmt.Errorf("%w: quarantine %s N%s", errUsage, what, map[bool]string{true: " --why TEXT"}[what != "show"])
 	}
+	if what != "show" {
+		if err := s.named(); err != nil {
+			return err
+		}
+	}
 	return s.with(ctx, p, func() error {
 		switch what {
 		case "release":

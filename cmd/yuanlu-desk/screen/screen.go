@@ -111,9 +111,9 @@ func (s *Screen) Case(w io.Writer, terminal string, payload []byte) error {
 	if what == "cleared" {
 		severity = s.colour("32", pad(s.word("cleared"), 8))
 	}
-	_, err := fmt.Fprintf(w, "%s  %s  %s  %s  %s %s  %s  %s  %s\n", e.Time.In(s.Zone).Format("2006-01-02 15:04:05"), pad(clean(terminal), 12),
+	_, err := fmt.Fprintln(w, strings.TrimRight(fmt.Sprintf("%s  %s  %s  %s  %s %s  %s  %s  %s", e.Time.In(s.Zone).Format("2006-01-02 15:04:05"), pad(clean(terminal), 12),
 		pad(s.word(clean(what)), 7), severity, s.word(clean(r.Kind)), money(r.Amount, clean(r.Currency)), clean(r.Channel),
-		s.word(clean(d.Verdict.Recipient)), clean(d.Verdict.Reason))
+		s.word(clean(d.Verdict.Recipient)), clean(d.Verdict.Reason)), " "))
 	if err != nil {
 		return err
 	}

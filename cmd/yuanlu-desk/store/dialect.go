@@ -24,7 +24,7 @@ var (
 	ErrNotFound    = errors.New("store: not found")
 	ErrVersion     = errors.New("store: made by a newer version")
 	ErrPlace       = errors.New("store: bad place")
-	ErrHand        = errors.New("store: not done")
+	ErrHand        = errors.New("not done")
 )
 
 // dialect is what differs between the two databases.

@@ -9,5 +9,6 @@
 // has seen everything up to n. Times are milliseconds since 1970 UTC.
 //
 // Methods are safe for concurrent use. Errors: ErrUnavailable (try again),
-// ErrData (this very message cannot be stored), ErrNotFound, each wrapped.
+// ErrData (this very message cannot be stored), ErrNotFound, ErrHand (what a person
+// wanted was not done, and why), each wrapped.
 package store
