@@ -32,6 +32,7 @@ const drainMost = 32 << 10
 type drainQueue struct {
 	store    string
 	n        int
+	room     int64 // bytes that may wait with a sequence; what is beyond gets its own when there is room
 	payloads [][]byte
 }
 
@@ -40,7 +41,7 @@ type drainQueue struct {
 // stand beside those of the same publishes by the MQTT library alone. A tenth of the
 // cases, all of them with YUANLU_SOAK=1.
 func TestE2EDrain100kQueuedCases(t *testing.T) {
-	q := drainQueue{store: filepath.Join(t.TempDir(), "queued"), n: 10_000}
+	q := drainQueue{store: filepath.Join(t.TempDir(), "queued"), n: 10_000, room: 1 << 30}
 	if os.Getenv("YUANLU_SOAK") != "" {
 		q.n = 100_000
 	}
@@ -48,13 +49,18 @@ func TestE2EDrain100kQueuedCases(t *testing.T) {
 	t.Run("acknowledged as they come", func(t *testing.T) { q.drain(t, consumerOptions{every: 64}, 0) })
 	t.Run("acknowledged at the end", func(t *testing.T) { q.drain(t, consumerOptions{every: q.n, check: true}, 0) })
 	t.Run("cut in the middle", func(t *testing.T) { q.drain(t, consumerOptions{every: 64, check: true}, 3) })
+	t.Run("more than there is room for", func(t *testing.T) {
+		small := drainQueue{store: filepath.Join(t.TempDir(), "queued"), n: q.n / 5, room: 1 << 20}
+		small.seed(t)
+		small.drain(t, consumerOptions{every: 64, check: true}, 1)
+	})
 }
 
 // seed fills the store: a sale and its refund to another card for each case.
 func (q *drainQueue) seed(t *testing.T) {
 	ctx := context.Background()
 	db, err := ledger.Open(ctx, ledger.Options{Dir: q.store, Judge: refund.NewJudge(refund.DefaultSettings(), rules.All()),
-		OutboxMaxBytes: 1 << 30, Synchronous: "OFF"})
+		OutboxMaxBytes: q.room, Synchronous: "OFF"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +77,7 @@ func (q *drainQueue) seed(t *testing.T) {
 		}
 	}
 	st, err := db.OutboxStat(ctx)
-	if err != nil || st.Waiting != int64(q.n) || st.LastSeq != int64(q.n) {
+	if err != nil || st.Waiting+st.Unsequenced != int64(q.n) || st.LastSeq != st.Waiting || (st.Unsequenced > 0) == (q.room == 1<<30) {
 		t.Fatalf("seeded %+v (%v)", st, err)
 	}
 	first, _, err := db.Due(ctx, time.Now(), 256)
@@ -110,7 +116,7 @@ func (q *drainQueue) drain(t *testing.T, o consumerOptions, cuts int) {
 		url = cable.url()
 	}
 	st := newStation(t, settings{broker: url, port: filepath.Join(t.TempDir(), "no-port")})
-	st.reconfigure(`ack_timeout = "2s"`, `max_bytes = "1GiB"`)
+	st.reconfigure(`ack_timeout = "2s"`, fmt.Sprintf(`max_bytes = "%dKiB"`, q.room>>10))
 	if out, err := exec.Command("cp", "-r", q.store, st.store).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
