@@ -159,7 +159,7 @@ pending_grace = "1s"
 // and every case comes out.
 func TestLabAgent(t *testing.T) {
 	kernel := labKernel(t)
-	pulls, limit := 10, 4*time.Minute
+	pulls, limit := 10, 6*time.Minute
 	if os.Getenv("YUANLU_SOAK") != "" {
 		pulls, limit = 100, 25*time.Minute
 	}

@@ -70,7 +70,7 @@ func TestLabDemo(t *testing.T) {
 	}
 	result, err := usblab.Boot(t.Context(), kernel, usblab.Options{
 		Files: map[string]string{guestAgent: built(t, "yuanlu"), "/bin/firmware-sim": built(t, "firmware-sim")},
-		Script: fmt.Sprintf(`firmware-sim demo --agent %s --seed %s --keep --limit 200s
+		Script: fmt.Sprintf(`firmware-sim demo --agent %s --seed %s --keep --limit 8m
 status=$?
 [ $status = 0 ] && exit 0
 for d in /tmp/yuanlu-demo-*; do
@@ -78,7 +78,7 @@ for d in /tmp/yuanlu-demo-*; do
 	grep -h settlement $d/t-*/truth.jsonl
 done
 exit $status`, guestAgent, seed),
-		Timeout: 5 * time.Minute,
+		Timeout: 10 * time.Minute,
 	})
 	if err != nil || result.Exit != 0 || testing.Verbose() {
 		t.Logf("%v, exit %d\n%s", result.Took.Round(time.Second), result.Exit, result.Output)
