@@ -14,6 +14,7 @@ import (
 
 	"yuanlu/agent/config"
 	"yuanlu/agent/control"
+	"yuanlu/protocol/topics"
 )
 
 // echoing is a reporter whose broker answers, or does not.
@@ -264,4 +265,40 @@ func TestCommandsOnTheControlSocket(t *testing.T) {
 	if err != nil || !strings.Contains(got, "mqtt_not_configured") {
 		t.Errorf("echo: %s, %v", got, err)
 	}
+}
+
+// FuzzCommandArguments: arguments that their schema takes never panic, and what is
+// answered fits into a message; what is wrong with them is the asker's.
+func FuzzCommandArguments(f *testing.F) {
+	check, err := topics.NewValidator()
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, args := range []string{`{"link":"pos"}`, `{"level":"debug","for_s":14400}`, `{"lines":500,"cases":true}`, `{"lang":"zh"}`, `{}`,
+		`{"link":"pos","max_bytes":268435456,"for_s":86400}`, `{"link":"a","link":"pos"}`} {
+		for i := range topics.Commands() {
+			f.Add(uint8(i), []byte(args))
+		}
+	}
+	f.Fuzz(func(t *testing.T, which uint8, args []byte) {
+		spec := topics.Commands()[int(which)%len(topics.Commands())]
+		r := newRig(t, "", nil)
+		do := r.agent.Commands()[spec.Name]
+		if do == nil || check.Check(spec.ArgsSchema(), args) != nil {
+			return
+		}
+		data, err := do(t.Context(), args, func(any) {})
+		var refused *control.Error
+		if err != nil && !errors.As(err, &refused) {
+			t.Errorf("%s %s: %v", spec.Name, args, err)
+		}
+		if err != nil {
+			return
+		}
+		raw, err := json.Marshal(data)
+		if err != nil || len(raw) > mostData || check.Check(spec.DataSchema(), raw) != nil {
+			t.Errorf("%s %s: %v, %v: %s", spec.Name, args, err, check.Check(spec.DataSchema(), raw), raw)
+		}
+		r.book.SetLevel(slog.LevelInfo)
+	})
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -89,8 +90,15 @@ func TestCommandErrors(t *testing.T) {
 	}
 }
 
-// Within one process (a test's) a restart is another life of the same.
+// Within one process (a test's) a restart is another life of the same. To a service
+// manager it is a reload: STOPPING=1 alone would have it wait for the end, and kill.
 func TestRestartInOneProcess(t *testing.T) {
+	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(t.TempDir(), "n"), Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer manager.Close()
+	t.Setenv("NOTIFY_SOCKET", manager.LocalAddr().String())
 	broker := brokertest.Start(t, brokertest.Options{Unchecked: true})
 	config, _ := writeConfig(t, "[mqtt]\nurl = \""+broker.URL()+"\"\n[time]\ntrust = \"always\"\n")
 	d := startDaemon(t, config)
@@ -105,6 +113,24 @@ func TestRestartInOneProcess(t *testing.T) {
 	tell("r2")
 	eventually(t, "refused", func() bool { return strings.Contains(d.log.String(), "id=r2 status=rejected") })
 	d.stop(t)
+	told := ""
+	for b := make([]byte, 4096); ; {
+		if err := manager.SetReadDeadline(time.Now().Add(100 * time.Millisecond)); err != nil {
+			t.Fatal(err)
+		}
+		n, err := manager.Read(b)
+		if err != nil {
+			break
+		}
+		for line := range strings.Lines(string(b[:n])) {
+			if line = strings.TrimSpace(line); !strings.HasPrefix(line, "STATUS=") && !strings.HasPrefix(line, "WATCHDOG=") {
+				told += line + " "
+			}
+		}
+	}
+	if told = strings.ReplaceAll(told, "READY=1 READY=1", "READY=1"); told != "READY=1 RELOADING=1 STOPPING=1 READY=1 STOPPING=1 " {
+		t.Errorf("the service manager was told %s", told)
+	}
 }
 
 // publish says one message at QoS 1 with the least of MQTT that there is.

@@ -179,6 +179,9 @@ func bundleCommand(t *testing.T, c *commander, st *station, fw *firmware) {
 		Failed       []string
 	}
 	c.ok("support-bundle", "bundle-1", `{"captures":true}`, &r)
+	if all := c.said("bundle-1"); len(all) < 10 || all[0].Status != topics.RspAccepted || all[1].Status != topics.RspProgress {
+		t.Errorf("support-bundle: %v", all)
+	}
 	b, err := os.ReadFile(r.File)
 	must(t, err)
 	sum := sha256.Sum256(b)
@@ -234,7 +237,7 @@ func hostileArguments(t *testing.T, c *commander) {
 		strings.Repeat(`{"a":`, 60) + `1` + strings.Repeat(`}`, 60),
 	}
 	if c.keyFile != "" {
-		all = all[:6] // each costs a process that signs
+		all = all[2:4] // each costs a process that signs
 	}
 	for _, spec := range topics.Commands() {
 		for i, args := range all {
@@ -277,6 +280,22 @@ func hostileMessages(t *testing.T, c *commander) {
 				t.Errorf("signed for another topic: %v", a)
 			}
 		}
+	}
+	// Many at once: each is answered, few are done.
+	for i := range 12 {
+		c.send("support-bundle", c.payload("support-bundle", fmt.Sprint("m-many-", i), time.Now(), 60, ""), false)
+	}
+	done := 0
+	for i := range 12 {
+		switch a := c.await(fmt.Sprint("m-many-", i), 1); {
+		case a.Status == topics.RspOK:
+			done++
+		case a.Error == nil || a.Error.Code != "busy":
+			t.Errorf("one of many: %v", a)
+		}
+	}
+	if done == 0 {
+		t.Error("of many none was done")
 	}
 	for _, junk := range []string{"", "{", "\xff\xfe", `[]`, `"x"`, `{"id":"m-junk"}`, strings.Repeat("[", 70000)} {
 		c.send("restart", []byte(junk), false)
