@@ -3,6 +3,7 @@ package topics
 import (
 	"encoding/json"
 	"fmt"
+	"math/bits"
 	"regexp"
 	"slices"
 	"strings"
@@ -27,9 +28,9 @@ const (
 type rule struct {
 	kinds      kind
 	props      map[string]property
-	required   []string
-	additional *rule // of members without a property; nil: anything
-	closed     bool  // there may be no member without a property
+	required   uint64 // bit property.bit of each member that must be there
+	additional *rule  // of members without a property; nil: anything
+	closed     bool   // there may be no member without a property
 	items      *rule
 	enum       []string // raw JSON of the allowed scalars; nil: any
 	pattern    *regexp.Regexp
@@ -45,8 +46,19 @@ type rule struct {
 
 // property is a member with a rule, or one that is only required.
 type property struct {
-	rule     *rule // nil: anything
-	required int   // index in required + 1; 0: not required
+	rule *rule // nil: anything
+	bit  uint8 // its place among the members of its object, below 64
+}
+
+// missing names the first required member that has not come.
+func (r *rule) missing(seen uint64) string {
+	first := bits.TrailingZeros64(r.required &^ seen)
+	for name, p := range r.props {
+		if int(p.bit) == first {
+			return name
+		}
+	}
+	return ""
 }
 
 // compiler turns documents into rules; refs are resolved when all are known.
@@ -134,7 +146,7 @@ func (c *compiler) compile(doc, path string, raw json.RawMessage) (*rule, error)
 	if err := dec.Decode(&s); err != nil {
 		return nil, fmt.Errorf("topics: schema %s: %w", at, err)
 	}
-	r := &rule{kinds: kindAny, required: s.Required, dateTime: s.Format == "date-time",
+	r := &rule{kinds: kindAny, dateTime: s.Format == "date-time",
 		minLen: s.MinLength, maxLen: s.MaxLength, minItems: s.MinItems, maxItems: s.MaxItems, min: s.Minimum, max: s.Maximum}
 	if s.Format != "" && s.Format != "date-time" {
 		return nil, fmt.Errorf("topics: schema %s: format %q is not supported", at, s.Format)
@@ -174,20 +186,25 @@ func (c *compiler) compileParts(r *rule, s *rawSchema, doc, path string) error {
 	if len(s.Properties)+len(s.Required) > 0 {
 		r.props = make(map[string]property, len(s.Properties))
 	}
+	for _, name := range s.Required {
+		bit := uint8(len(r.props))
+		r.props[name] = property{bit: bit}
+		r.required |= 1 << bit
+	}
 	for name, raw := range s.Properties {
 		sub, err := c.compile(doc, path+"/properties/"+name, raw)
 		if err != nil {
 			return err
 		}
-		r.props[name] = property{rule: sub}
-	}
-	for i, name := range s.Required {
-		p := r.props[name]
-		p.required = i + 1
+		p, there := r.props[name]
+		if !there {
+			p.bit = uint8(min(len(r.props), 64))
+		}
+		p.rule = sub
 		r.props[name] = p
 	}
-	if len(s.Required) > 64 {
-		return fmt.Errorf("topics: schema %s#%s: more than 64 required members", doc, path)
+	if len(r.props) > 64 {
+		return fmt.Errorf("topics: schema %s#%s: more than 64 members", doc, path)
 	}
 	switch {
 	case string(s.Additional) == "false":

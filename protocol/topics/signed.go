@@ -69,11 +69,8 @@ func (s *Signed) signedBytes(topic string) []byte {
 // terminal and gives the body. Errors: ErrUnsigned (not of the form),
 // ErrUnknownKey, ErrAddressee, ErrSignature, each wrapped.
 func Open(v *Validator, keys []Key, topic, terminal string, payload []byte) (Signed, []byte, error) {
-	if err := v.Check("signed.v1", payload); err != nil {
-		return Signed{}, nil, fmt.Errorf("%w: %w", ErrUnsigned, err)
-	}
 	var s Signed
-	if err := json.Unmarshal(payload, &s); err != nil {
+	if err := v.Decode("signed.v1", payload, &s); err != nil {
 		return Signed{}, nil, fmt.Errorf("%w: %w", ErrUnsigned, err)
 	}
 	if !ValidID(s.ID) {

@@ -278,7 +278,7 @@ func (w *walker) array(r *rule, depth int) bool {
 }
 
 func (w *walker) object(r *rule, depth int) bool {
-	var seen uint64 // bit i: required[i] is there
+	var seen uint64 // bit property.bit of each known member that came
 	for w.open(); w.b[w.i] != '}'; w.comma() {
 		_, name := w.quoted()
 		w.space()
@@ -293,8 +293,12 @@ func (w *walker) object(r *rule, depth int) bool {
 				}
 				sub = r.additional
 			}
-			if p.required > 0 {
-				seen |= 1 << (p.required - 1)
+			if bit := uint64(1) << p.bit; known && seen&bit != 0 { // two readers could take different ones
+				w.fail("the member twice", "it once")
+				w.path = "/" + string(name)
+				return false
+			} else if known {
+				seen |= bit
 			}
 		}
 		if !w.value(sub, depth+1) {
@@ -306,10 +310,8 @@ func (w *walker) object(r *rule, depth int) bool {
 	if r == nil {
 		return true
 	}
-	for i, name := range r.required {
-		if seen&(1<<i) == 0 {
-			return w.fail("no member "+name, "it")
-		}
+	if r.required&^seen != 0 {
+		return w.fail("no member "+r.missing(seen), "it")
 	}
 	return true
 }
