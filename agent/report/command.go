@@ -83,7 +83,7 @@ func (c *commands) receive(topic, name string, payload []byte, retained bool) {
 		return
 	}
 	var cmd topics.Cmd
-	if err := c.r.check.Check("cmd.v1", body); err != nil || json.Unmarshal(body, &cmd) != nil {
+	if err := c.r.check.Decode("cmd.v1", body, &cmd); err != nil {
 		c.reject(topic, name, idOf(body), "schema", "not a command as cmd.v1 wants it", err)
 		return
 	}
@@ -105,7 +105,7 @@ func idOf(payload []byte) string {
 	var p struct {
 		ID string `json:"id"`
 	}
-	if len(payload) > 2*topics.MaxMessage || json.Unmarshal(payload, &p) != nil || !topics.ValidID(p.ID) {
+	if len(payload) > 2*topics.MaxMessage || topics.Exact(payload, &p) != nil || !topics.ValidID(p.ID) {
 		return ""
 	}
 	return p.ID

@@ -286,7 +286,7 @@ func (c *commands) resend(ctx context.Context, raw json.RawMessage) (any, error)
 	var args struct {
 		FromSeq int64 `json:"from_seq"`
 	}
-	if err := json.Unmarshal(raw, &args); err != nil { // it has passed its schema, but for what int64 holds
+	if err := topics.Exact(raw, &args); err != nil { // it has passed its schema, but for what int64 holds
 		return nil, &CommandError{Code: "args", Message: "args.from_seq: no sequence number", Rejected: true}
 	}
 	n, err := c.r.o.Resend(ctx, args.FromSeq)

@@ -75,7 +75,7 @@ func (r *Reporter) openSigned(topic string, payload []byte) (body []byte, signed
 	}
 	if len(r.o.Keys) == 0 {
 		var wrapped topics.Signed
-		if r.check.Check("signed.v1", payload) == nil && json.Unmarshal(payload, &wrapped) == nil {
+		if r.check.Decode("signed.v1", payload, &wrapped) == nil {
 			var inner []byte
 			if json.Unmarshal([]byte(`"`+wrapped.Body+`"`), &inner) == nil {
 				return inner, "", "", nil
@@ -117,7 +117,7 @@ func (r *Reporter) refuse(topic, code string, err error) bool {
 
 func (s *session) hostState(payload []byte) {
 	var state topics.HostState
-	if err := s.r.check.Check("host-state.v1", payload); err != nil || json.Unmarshal(payload, &state) != nil {
+	if err := s.r.check.Decode("host-state.v1", payload, &state); err != nil {
 		if len(payload) > 0 {
 			s.r.refuse(s.r.o.Names.HostState(s.r.o.HostID), "schema", err)
 		}
@@ -134,7 +134,7 @@ func (s *session) hostState(payload []byte) {
 // moves forward, and needs no trusted clock.
 func (s *session) ack(topic string, body []byte) {
 	var a topics.Ack
-	if err := s.r.check.Check("ack.v1", body); err != nil || json.Unmarshal(body, &a) != nil {
+	if err := s.r.check.Decode("ack.v1", body, &a); err != nil {
 		s.r.refuse(topic, "schema", err)
 		return
 	}
@@ -163,7 +163,7 @@ func (s *session) ack(topic string, body []byte) {
 // desired hands a desired configuration on; what became of it is told by Config.
 func (s *session) desired(topic string, body []byte, signedBy string) {
 	var d topics.DesiredConfig
-	if err := s.r.check.Check("desired-config.v1", body); err != nil || json.Unmarshal(body, &d) != nil {
+	if err := s.r.check.Decode("desired-config.v1", body, &d); err != nil {
 		s.r.refuse(topic, "schema", err)
 		return
 	}

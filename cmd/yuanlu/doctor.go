@@ -302,7 +302,7 @@ func (p *program) examineHost(ctx context.Context, c *config.Config, conn report
 	states := make(chan topics.HostState, 1)
 	err := conn.Subscribe(ctx, topic, func(_ string, payload []byte, _ bool) {
 		var s topics.HostState
-		if json.Unmarshal(payload, &s) == nil {
+		if topics.Exact(payload, &s) == nil {
 			select {
 			case states <- s:
 			default:
