@@ -6,14 +6,28 @@ import "fmt"
 type Action string
 
 // Nothing: the version is not greater than one seen. Hold: wait until the trial is
-// over, then decide. Refuse: it is not used, and the version is spent. Try: it comes
-// into force, on trial.
+// over, then decide. Decline: it is not used as things are, and the version is not
+// spent. Refuse: it is not used, and the version is spent. Try: it comes into force, on
+// trial.
 const (
 	Nothing Action = "nothing"
 	Hold    Action = "hold"
+	Decline Action = "decline"
 	Refuse  Action = "refuse"
 	Try     Action = "try"
 )
+
+// MostJump is how far above the newest version the next one may be: one message must
+// not use up the numbers that are left. MaxVersion is the greatest there is.
+const (
+	MostJump   = 1_000_000
+	MaxVersion = 1<<53 - 1
+)
+
+// TooFar reports whether a version is further above the newest than MostJump.
+func (s State) TooFar(version int64) bool {
+	return version > s.Newest && (version > MaxVersion || version-s.Newest > MostJump)
+}
 
 // Message is a desired configuration as it came.
 type Message struct {
@@ -27,6 +41,9 @@ func Decide(s State, m Message, check func(text string) []Problem) (Action, []Pr
 	if m.Version <= s.Newest {
 		return Nothing, nil
 	}
+	if s.TooFar(m.Version) {
+		return Decline, []Problem{{Path: "version", Message: fmt.Sprintf("version %d is too far ahead: the newest is %d, and the next one is at most %d above it", m.Version, s.Newest, MostJump)}}
+	}
 	if s.Trial != nil {
 		return Hold, nil
 	}
@@ -35,7 +52,7 @@ func Decide(s State, m Message, check func(text string) []Problem) (Action, []Pr
 		if now == 0 {
 			what = "version 0, the terminal's own file"
 		}
-		return Refuse, []Problem{{Path: "expected", Message: fmt.Sprintf("version %d is expected to be in force, but it is %s", m.Expected, what)}}
+		return Decline, []Problem{{Path: "expected", Message: fmt.Sprintf("version %d is expected to be in force, but it is %s", m.Expected, what)}}
 	}
 	if problems := check(m.Text); len(problems) > 0 {
 		return Refuse, problems

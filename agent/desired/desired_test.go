@@ -30,29 +30,35 @@ func TestDecide(t *testing.T) {
 		reason string
 	}{
 		{"first ever", State{}, Message{Version: 1}, nil, Try, ""},
-		{"first ever, of any number", State{}, Message{Version: 1 << 50}, nil, Try, ""},
+		{"first ever, far on", State{}, Message{Version: MostJump}, nil, Try, ""},
+		{"first ever, too far", State{}, Message{Version: MostJump + 1}, nil, Decline, "the newest is 0, and the next one is at most 1000000 above it"},
+		{"a jump", State{Newest: 5, Good: version(5)}, Message{Version: MostJump + 5, Expected: 5}, nil, Try, ""},
+		{"a jump too far", State{Newest: 5, Good: version(5)}, Message{Version: MostJump + 6, Expected: 5}, nil, Decline, "too far ahead"},
+		{"a jump too far during a trial", State{Newest: 6, Trial: trial(6, time.Second)}, Message{Version: MaxVersion}, nil, Decline, "too far ahead"},
+		{"beyond all numbers", State{Newest: MaxVersion - 1}, Message{Version: MaxVersion + 1}, nil, Decline, "too far ahead"},
+		{"the last number", State{Newest: MaxVersion - 1}, Message{Version: MaxVersion}, nil, Try, ""},
 		{"no version", State{}, Message{}, nil, Nothing, ""},
-		{"expects what never was", State{}, Message{Version: 2, Expected: 1}, nil, Refuse, "it is version 0, the terminal's own file"},
+		{"expects what never was", State{}, Message{Version: 2, Expected: 1}, nil, Decline, "it is version 0, the terminal's own file"},
 		{"the next one", State{Newest: 5, Good: version(5)}, Message{Version: 6, Expected: 5}, nil, Try, ""},
 		{"one is left out", State{Newest: 5, Good: version(5)}, Message{Version: 9, Expected: 5}, nil, Try, ""},
 		{"said again", State{Newest: 5, Good: version(5)}, Message{Version: 5, Expected: 4}, nil, Nothing, ""},
 		{"said again, with other words", State{Newest: 5, Good: version(5)}, Message{Version: 5, Expected: 5}, wrong, Nothing, ""},
 		{"older", State{Newest: 5, Good: version(5)}, Message{Version: 4, Expected: 5}, nil, Nothing, ""},
-		{"on another ground", State{Newest: 5, Good: version(5)}, Message{Version: 6, Expected: 4}, nil, Refuse, "it is version 5"},
+		{"on another ground", State{Newest: 5, Good: version(5)}, Message{Version: 6, Expected: 4}, nil, Decline, "it is version 5"},
 		{"wrong", State{Newest: 5, Good: version(5)}, Message{Version: 6, Expected: 5}, wrong, Refuse, "has no host"},
-		{"wrong and on another ground", State{Newest: 5, Good: version(5)}, Message{Version: 6, Expected: 4}, wrong, Refuse, "it is version 5"},
+		{"wrong and on another ground", State{Newest: 5, Good: version(5)}, Message{Version: 6, Expected: 4}, wrong, Decline, "it is version 5"},
 		{"a refused one again", State{Newest: 6, Good: version(5), Refused: &Refusal{Number: 6}}, Message{Version: 6, Expected: 5}, nil, Nothing, ""},
 		{"a better one after a refused one", State{Newest: 6, Good: version(5), Refused: &Refusal{Number: 6}}, Message{Version: 7, Expected: 5}, nil, Try, ""},
-		{"on the ground of a refused one", State{Newest: 6, Good: version(5), Refused: &Refusal{Number: 6}}, Message{Version: 7, Expected: 6}, nil, Refuse, "it is version 5"},
+		{"on the ground of a refused one", State{Newest: 6, Good: version(5), Refused: &Refusal{Number: 6}}, Message{Version: 7, Expected: 6}, nil, Decline, "it is version 5"},
 		{"one on trial, again", State{Newest: 6, Good: version(5), Trial: trial(6, time.Second)}, Message{Version: 6, Expected: 5}, nil, Nothing, ""},
 		{"during a trial", State{Newest: 6, Good: version(5), Trial: trial(6, time.Second)}, Message{Version: 7, Expected: 6}, nil, Hold, ""},
 		{"during a trial, wrong", State{Newest: 6, Trial: trial(6, time.Second)}, Message{Version: 7, Expected: 0}, wrong, Hold, ""},
-		{"after the technician went back", State{Newest: 6}, Message{Version: 7, Expected: 6}, nil, Refuse, "it is version 0"},
+		{"after the technician went back", State{Newest: 6}, Message{Version: 7, Expected: 6}, nil, Decline, "it is version 0"},
 		{"after the technician went back, knowing it", State{Newest: 6}, Message{Version: 7, Expected: 0}, nil, Try, ""},
 	} {
 		before := tc.s
 		got, problems := Decide(tc.s, tc.m, func(string) []Problem { return tc.wrong })
-		if got != tc.want || (tc.want == Refuse) != (len(problems) > 0) || tc.reason != "" && !strings.Contains(problems[0].Message, tc.reason) {
+		if got != tc.want || (tc.want == Refuse || tc.want == Decline) != (len(problems) > 0) || tc.reason != "" && !strings.Contains(problems[0].Message, tc.reason) {
 			t.Errorf("%s: %s %v, want %s %s", tc.name, got, problems, tc.want, tc.reason)
 		}
 		if !reflect.DeepEqual(before, tc.s) {
@@ -109,6 +115,53 @@ func TestTransitions(t *testing.T) {
 	many := make([]Problem, 500)
 	if got := s.Refuse(99, many); len(got.Refused.Problems) != mostProblems {
 		t.Errorf("%d problems kept", len(got.Refused.Problems))
+	}
+}
+
+// What is declined is answered once and may act later; numbers that have run ahead
+// begin anew on the technician's word, and what he turned away does not come back.
+func TestDeclinedAndRecounted(t *testing.T) {
+	none := func(string) []Problem { return nil }
+	s := State{Newest: 6, Good: version(6), Base: sum}
+	m := Message{Version: 8, Expected: 4}
+	action, problems := Decide(s, m, none)
+	next := s.Declined(8, problems)
+	if action != Decline || next.Newest != 6 || s.Answered(8, problems) || !next.Answered(8, problems) || next.Answered(9, problems) || next.Answer().Number != 8 {
+		t.Errorf("declined: %s %+v", action, next)
+	}
+	if action, _ := Decide(next, Message{Version: 8, Expected: 6}, none); action != Try {
+		t.Errorf("the same version on the right ground: %s", action)
+	}
+	if got := next.Refuse(9, problems); got.Answer().Number != 9 || got.Tried(*version(10), time.Minute, sum).Answer() != nil {
+		t.Errorf("answers: %+v", got)
+	}
+	if got := (State{Newest: 9, Refused: &Refusal{Number: 8}}).Answer(); got != nil {
+		t.Errorf("an older answer: %+v", got)
+	}
+	for _, tc := range []struct {
+		s    State
+		want int64
+	}{
+		{State{Newest: 9}, 9},
+		{State{Newest: MostJump}, MostJump},
+		{State{Newest: MaxVersion}, 0},
+		{State{Newest: MaxVersion, Good: version(MaxVersion)}, 0},
+		{State{Newest: MostJump + 1, Good: version(7), Refused: &Refusal{Number: MostJump + 1}}, 0},
+	} {
+		if got := tc.s.Recounted(); tc.s.Version() > 0 && !reflect.DeepEqual(got, tc.s) {
+			t.Errorf("%+v begins anew with a version in force", tc.s)
+		}
+		got := tc.s.Reverted("why").Recounted()
+		if got.Newest != tc.want || got.Answer() != nil && got.Answer().Number < got.Newest {
+			t.Errorf("%+v became %+v", tc.s, got)
+		}
+		// The retained message comes again at the next connection.
+		if action, _ := Decide(got, Message{Version: tc.s.Newest}, none); action == Try || action == Hold {
+			t.Errorf("%+v: what was turned away is taken again: %s", tc.s, action)
+		}
+		if action, _ := Decide(got, Message{Version: got.Newest + 1}, none); action != Try {
+			t.Errorf("%+v: the next version: %s", tc.s, action)
+		}
 	}
 }
 

@@ -9,7 +9,9 @@
 // The rules, all of them pure functions of a State:
 //
 //   - Decide: only a version greater than any seen acts, and only if the version it
-//     expects is the one in force. A version that was refused is spent.
+//     expects is the one in force. A version that was refused is spent. One that
+//     expects another version, or is more than MostJump ahead, is answered and not
+//     spent: no single message uses up the numbers.
 //   - A version that is taken is on trial until the agent has reached the broker
 //     (Confirmed). The trial's time is running time, charged in advance in small steps
 //     (Charged): a terminal that is switched off and on, or a program that ends again

@@ -12,7 +12,7 @@ type State struct {
 	Base    string   `json:"base,omitempty"`    // SHA-256 of the terminal's own file that Good and Trial stand on
 	Good    *Version `json:"good,omitempty"`    // in force, or returned to; nil: the terminal's own file
 	Trial   *Trial   `json:"trial,omitempty"`   // in force until it is confirmed or returned from
-	Refused *Refusal `json:"refused,omitempty"` // the newest version, if it was refused
+	Refused *Refusal `json:"refused,omitempty"` // the newest version, if it was refused, or a greater one that was declined
 	Untold  []Event  `json:"untold,omitempty"`  // what the back office has not been told, oldest first
 }
 
@@ -93,6 +93,25 @@ func (s State) Refuse(number int64, problems []Problem) State {
 	return s
 }
 
+// Declined is s after a version was answered that may come again and act then.
+func (s State) Declined(number int64, problems []Problem) State {
+	s.Refused = &Refusal{Number: number, Problems: bounded(problems)}
+	return s
+}
+
+// Answered reports whether this is what the newest answer says.
+func (s State) Answered(number int64, problems []Problem) bool {
+	return s.Refused != nil && s.Refused.Number == number && slices.Equal(s.Refused.Problems, bounded(problems))
+}
+
+// Answer is the refusal that the back office has to know of, nil: none.
+func (s State) Answer() *Refusal {
+	if s.Refused == nil || s.Refused.Number < s.Newest {
+		return nil
+	}
+	return s.Refused
+}
+
 // Confirmed is s after the version on trial has reached the broker.
 func (s State) Confirmed() State {
 	if s.Trial != nil {
@@ -144,6 +163,17 @@ func (s State) Reverted(why string) State {
 	number := v.Number
 	s.Good, s.Trial = nil, nil
 	return s.untold(Event{"config.local", number, 0, clip(why)})
+}
+
+// Recounted is s on the technician's word that it shall begin anew where numbers have
+// run far ahead: the next version may be any up to MostJump. Up to there it changes
+// nothing, so that a version he has turned away, which is retained and comes again,
+// stays away; one from beyond is too far ahead.
+func (s State) Recounted() State {
+	if s.Trial == nil && s.Good == nil && s.Newest > MostJump {
+		s.Newest, s.Refused = 0, nil
+	}
+	return s
 }
 
 // Told is s with nothing left to tell.
