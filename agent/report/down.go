@@ -44,9 +44,21 @@ func (s *session) receive(topic string, payload []byte, retained bool) {
 		if len(payload) == 0 && retained {
 			return
 		}
+		if !s.heard {
+			_, _, err := s.r.open(topic, payload)
+			s.hear(err == nil)
+		}
 		s.r.commands.receive(topic, name, payload, retained)
 	default:
 		s.r.refuse(topic, "unknown_topic", nil)
+	}
+}
+
+// hear notes that a message of the back office came down to this terminal.
+func (s *session) hear(good bool) {
+	if good && !s.heard {
+		s.heard = true
+		s.r.o.OnHeard()
 	}
 }
 
@@ -125,7 +137,7 @@ func (s *session) hostState(payload []byte) {
 	}
 	s.r.host.say(state)
 	if state.Online {
-		s.r.o.OnHost()
+		s.r.o.OnHeard()
 	}
 	s.r.Wake()
 }
@@ -138,6 +150,7 @@ func (s *session) ack(topic string, body []byte) {
 		s.r.refuse(topic, "schema", err)
 		return
 	}
+	s.hear(true)
 	ctx, done := context.WithTimeout(context.Background(), downTime)
 	defer done()
 	for _, n := range a.Nack {
@@ -171,6 +184,7 @@ func (s *session) desired(topic string, body []byte, signedBy string) {
 		s.r.refuse(topic, "unsupported", nil)
 		return
 	}
+	s.hear(true)
 	s.r.o.OnConfig(d, signedBy)
 	s.r.wakeSay.set()
 }

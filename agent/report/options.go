@@ -128,11 +128,14 @@ type Options struct {
 	// "" without Keys. It returns at once; what became of it is Config's to say. nil:
 	// refused and counted.
 	OnConfig func(d topics.DesiredConfig, signedBy string)
-	// OnReached is called once, when the broker has acknowledged the first state that
-	// was said; nil: nobody.
+	// OnReached is called once on each connection on which the broker has granted what
+	// comes down to this terminal and acknowledged the state; nil: nobody. A broker may
+	// grant it and let nothing through: OnHeard tells more.
 	OnReached func()
-	// OnHost is called when the host HostID has said that it is online; nil: nobody.
-	OnHost func()
+	// OnHeard is called when something has come from the back office: on each connection
+	// for the first message to this terminal (signed, if there are Keys), and whenever
+	// the host HostID says that it is online; nil: nobody.
+	OnHeard func()
 	// Resend makes waiting cases from this sequence on due at once (command
 	// case-resend) and gives their number. nil: there is no such command.
 	Resend func(ctx context.Context, from int64) (int, error)
@@ -171,8 +174,8 @@ func (o Options) withDefaults() (Options, error) {
 	if o.ClockSynced == nil {
 		o.ClockSynced = func() bool { return true }
 	}
-	if o.OnHost == nil {
-		o.OnHost = func() {}
+	if o.OnHeard == nil {
+		o.OnHeard = func() {}
 	}
 	if o.OnReached == nil {
 		o.OnReached = func() {}

@@ -21,6 +21,7 @@ const (
 // configuration. It is one goroutine; one message at a time.
 type presence struct {
 	s       *session
+	reached bool              // said and acknowledged, on a connection that lets things down
 	state   string            // as last said
 	reason  string            // likewise
 	since   topics.Time       // of state
@@ -174,10 +175,15 @@ func (p *presence) sayState(ctx context.Context) error {
 		reason = p.goodReason(state)
 	}
 	err := p.say(ctx, state, reason)
-	if err == nil && p.s.r.firstSaid.CompareAndSwap(false, true) {
+	if err != nil {
+		return err
+	}
+	p.s.r.firstSaid.Store(true)
+	if p.s.granted && !p.reached {
+		p.reached = true
 		p.s.r.o.OnReached()
 	}
-	return err
+	return nil
 }
 
 // goodReason is why the state is online: what has led to it.

@@ -35,6 +35,8 @@ type session struct {
 	answers chan answer
 	sayAll  signal // say everything again (command rebirth)
 	sayBeat atomic.Int64
+	granted bool // set before anything is said: the broker granted what comes down
+	heard   bool // of receive alone: something came down
 }
 
 // answer is one message that somebody waits for: on up/rsp, or an echo.
@@ -99,7 +101,8 @@ func (s *session) close(ctx context.Context) {
 // subscribe asks for all that comes down. A refusal is an event and a problem,
 // nothing more (rule 3); false: the connection has ended.
 func (s *session) subscribe(ctx context.Context) bool {
-	filters := []string{s.r.o.Names.DownFilter()}
+	down := s.r.o.Names.DownFilter()
+	filters := []string{down}
 	if s.r.o.HostID != "" {
 		filters = append(filters, s.r.o.Names.HostState(s.r.o.HostID))
 	}
@@ -107,6 +110,7 @@ func (s *session) subscribe(ctx context.Context) bool {
 	for _, filter := range filters {
 		err := s.conn.Subscribe(ctx, filter, s.receive)
 		if err == nil {
+			s.granted = s.granted || filter == down
 			continue
 		}
 		if ctx.Err() != nil || s.conn.Err() != nil {

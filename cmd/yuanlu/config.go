@@ -150,6 +150,9 @@ func (p *program) configRevert(ctx context.Context, file string) error {
 	if done.Version == 0 {
 		text = fmt.Sprintf(p.lang.t("%s was in force already\n", "%s 本已生效\n"), file)
 	}
+	if done.Anew {
+		text += fmt.Sprintf(p.lang.t("versions are counted anew: the next one may be any up to %d\n", "版本号重新计数：下一版本号最大为 %d\n"), desired.MostJump)
+	}
 	_, err = fmt.Fprint(p.stdout, text)
 	return err
 }
@@ -181,13 +184,16 @@ func revertAnyhow(ctx context.Context, c *config.Config) (done revertAnswer, err
 
 func revertHere(c *config.Config) (done revertAnswer, err error) {
 	s, err := desired.Read(c.Store.Dir)
-	if err != nil || s.Version() == 0 {
+	if err != nil {
 		return done, err
+	}
+	next, done := reverted(s)
+	if done == (revertAnswer{}) {
+		return done, nil
 	}
 	store := desired.NewStore(c.Store.Dir)
 	defer func() { err = errors.Join(err, store.Close()) }()
-	done.Version = s.Version()
-	return done, store.Write(s.Reverted(whyTechnician))
+	return done, store.Write(next)
 }
 
 func (p *program) configSchema() error {

@@ -23,34 +23,38 @@ func (g *governor) bring(note func()) {
 	}
 }
 
-// isReached is told by the reporter when the broker has taken a state, isReady by the
-// agent when the store is open.
+// isReached is told by the reporter when the broker has taken a state and the
+// subscription, isReady by the agent when the store is open.
 func (g *governor) isReached() { g.bring(func() { g.reached = true }) }
 func (g *governor) isReady()   { g.bring(func() { g.ready = true }) }
 
-// isHeard is told by the reporter when the back office has said that it is there.
+// isHeard is told by the reporter when something came from the back office, or when it
+// has said that it is there.
 func (g *governor) isHeard() { g.bring(func() { g.heard = true }) }
 
-// take takes a desired configuration; the newest one that waits counts.
+// take takes a desired configuration; the newest one that waits counts, but one that
+// is too far ahead keeps no other from being heard.
 func (g *governor) take(d topics.DesiredConfig, signedBy string) {
 	g.bring(func() {
-		if g.message == nil || g.message.Version < d.Version {
+		waits := g.message
+		if waits == nil || waits.Version <= d.Version && !g.state.TooFar(d.Version) || g.state.TooFar(waits.Version) {
 			g.message = &signedMessage{d, signedBy}
 		}
 	})
 }
 
-// report is what up/config says; ok false while a trial has not been decided.
+// report is what up/config says; ok false while a trial has not been decided, or
+// nothing is known.
 func (g *governor) report() (c topics.Config, ok bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.now.trial {
+	if g.now.trial || !g.known {
 		return topics.Config{}, false
 	}
 	c = topics.Config{V: 1, Version: g.now.version, Origin: g.now.origin(), Newest: g.state.Newest, Digest: g.now.digest, Status: topics.ConfigApplied}
 	refused := g.passing
-	if refused == nil && g.state.Refused != nil && g.state.Refused.Number == g.state.Newest {
-		refused = g.state.Refused
+	if refused == nil {
+		refused = g.state.Answer()
 	}
 	if refused != nil {
 		c.Status, c.Desired = topics.ConfigRejected, refused.Number
@@ -83,6 +87,9 @@ func (g *governor) decide(m *signedMessage) {
 	switch action {
 	case desired.Hold:
 		return
+	case desired.Decline:
+		g.decline(m.Version, problems)
+		g.decided = time.Now()
 	case desired.Refuse:
 		g.refuse(m.Version, problems)
 		g.decided = time.Now()
@@ -90,13 +97,37 @@ func (g *governor) decide(m *signedMessage) {
 		g.try(m)
 		g.decided = time.Now()
 	default:
-		g.log.Debug("config.not_newer", "version", m.Version, "newest", g.state.Newest)
+		g.ignore(m)
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.message == m {
 		g.message = nil
 	}
+}
+
+// ignore says that a version does nothing, if that is not plain: what is in force or
+// was refused comes again at each connection.
+func (g *governor) ignore(m *signedMessage) {
+	in, refused := g.state.InForce(), g.state.Answer()
+	again := in != nil && in.Number == m.Version && in.Text == m.Config || refused != nil && refused.Number == m.Version
+	if again || g.ignored == m.Version {
+		g.log.Debug("config.not_newer", "version", m.Version, "newest", g.state.Newest)
+		return
+	}
+	g.ignored, g.decided = m.Version, time.Now()
+	g.log.Warn("config.ignored", "version", m.Version, "newest", g.state.Newest, "why", "only a greater version than the newest one acts")
+}
+
+// decline says why a version is not used as things are: it may come again and act. The
+// same answer is given once.
+func (g *governor) decline(version int64, problems []desired.Problem) {
+	if g.state.Answered(version, problems) {
+		return
+	}
+	g.keep(g.state.Declined(version, problems))
+	g.setPassing(nil)
+	g.sayRefused(version, problems)
 }
 
 // refuse says what is wrong with a version, and remembers it as spent.
@@ -153,17 +184,23 @@ func (g *governor) try(m *signedMessage) {
 
 // revert goes back to the terminal's own file.
 func (g *governor) revert() revertAnswer {
-	version := g.state.Version()
-	if version == 0 {
-		return revertAnswer{}
+	next, done := reverted(g.state)
+	if done == (revertAnswer{}) {
+		return done
 	}
-	next := g.state.Reverted(whyTechnician)
 	if err := g.write(next); err != nil {
 		return revertAnswer{err: err}
 	}
 	g.end()
 	g.resolve(g.now.file, next)
-	return revertAnswer{Version: version}
+	g.a.Wake()
+	return done
+}
+
+// reverted is a state after config revert, and what that has changed.
+func reverted(s desired.State) (desired.State, revertAnswer) {
+	next := s.Reverted(whyTechnician).Recounted()
+	return next, revertAnswer{Version: s.Version(), Anew: next.Newest != s.Newest}
 }
 
 // whyTechnician is told with config.local after config revert.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"slices"
@@ -36,19 +35,22 @@ type governor struct {
 	a        *agent.Agent // of this life
 	log      *slog.Logger // likewise
 	setLevel func(slog.Level)
-	wantHost bool        // likewise: to end the trial the back office must be heard too
+	wantWord bool        // likewise: to end the trial the back office must be heard too
 	looked   bool        // likewise: what is written was read again
+	unread   string      // why what is written could not be read, as last said; "": it was
 	dirty    bool        // the state is newer than what is written
-	decided  time.Time   // when a version was last taken or refused
+	decided  time.Time   // when a version was last taken, refused or ignored
+	ignored  int64       // version that was last said to be ignored
 	step     *time.Timer // the charged part of a trial, or the next try to write; nil: neither
 
 	mu      sync.Mutex // guards all below
 	state   desired.State
+	known   bool // what is written was read: until then nothing is decided or told
 	now     inForce
 	passing *desired.Refusal // of a version that could not be written down: it is not spent
 	message *signedMessage   // the newest that waits
-	reached bool             // in this life: the broker has taken a state
-	heard   bool             // in this life: the back office has said that it is online
+	reached bool             // in this life: the broker has taken a state and the subscription
+	heard   bool             // in this life: something came from the back office
 	ready   bool             // in this life: the store is open
 	reverts []chan<- revertAnswer
 }
@@ -61,7 +63,8 @@ type signedMessage struct {
 
 // revertAnswer tells what config revert has done.
 type revertAnswer struct {
-	Version int64 `json:"version"` // that does not count any more; 0: none did
+	Version int64 `json:"version"`                // that does not count any more; 0: none did
+	Anew    bool  `json:"counted_anew,omitempty"` // the next version may be a small one again
 	err     error
 }
 
@@ -72,18 +75,21 @@ func (p *program) newGovernor(path string) (*governor, error) {
 		return nil, err
 	}
 	g := &governor{p: p, path: path, store: desired.NewStore(file.Store.Dir), poke: make(chan struct{}, 1)}
-	g.resolve(file, g.read(file))
+	s, err := g.read(file)
+	g.resolve(file, s)
+	g.known = err == nil
 	return g, nil
 }
 
-// read gives what is written; an error is said in the log of the next life.
-func (g *governor) read(file *config.Config) desired.State {
+// read gives what is written. Only a damaged one is given up, and replaced: any other
+// error says nothing about what is written, and may pass.
+func (g *governor) read(file *config.Config) (desired.State, error) {
 	s, err := desired.Read(file.Store.Dir)
-	if err != nil {
-		s.Untold = []desired.Event{{Name: "config.state_lost", Why: err.Error()}}
+	if errors.Is(err, desired.ErrDamaged) {
 		g.dirty = true
+		return desired.State{Untold: []desired.Event{{Name: "config.state_lost", Why: err.Error()}}}, nil
 	}
-	return s
+	return s, err
 }
 
 // resolve decides what is in force with a file and a state, and notes what that does
@@ -126,13 +132,12 @@ func (g *governor) begin(a *agent.Agent, book *logbook.Book) {
 	g.mu.Unlock()
 	g.looked = false
 	g.log.Info("config.in_force", "origin", f.origin(), "version", f.version, "trial", f.trial, "digest", f.digest, "file", f.file.File)
-	g.wantHost = false
+	g.wantWord = false
 	if f.trial {
 		before := g.state
 		before.Trial = nil
 		was, _ := choose(f.file, before)
-		// Another broker may be one where nobody listens.
-		g.wantHost = f.Backoffice.Host != "" && was.MQTT.URL != f.MQTT.URL
+		g.wantWord = otherBroker(was.Changed(f.Config))
 		g.charge()
 	}
 }
@@ -206,23 +211,14 @@ func (g *governor) tick() bool {
 	g.mu.Unlock()
 	switch trial := g.state.Trial; {
 	case trial == nil || g.arrived(reached, heard):
-		return g.turn() // something could not be written down
+		return g.turn() // something could not be written down, or read
 	case trial.Left > 0:
 		g.charge()
 		return false
-	case reached:
-		return g.giveUp("the broker was reached, but " + g.now.Backoffice.Host + " was not heard there within " + trial.Within.String())
 	default:
-		why := "the broker was not reached within " + trial.Within.String()
-		if s := g.a.Glance(context.Background()); s.MQTT != nil && s.MQTT.LastError != "" {
-			why += "; " + s.MQTT.LastError
-		}
-		return g.giveUp(why)
+		return g.giveUp(g.whyNot(reached, trial.Within))
 	}
 }
-
-// arrived reports whether a trial has come where it should.
-func (g *governor) arrived(reached, heard bool) bool { return reached && (heard || !g.wantHost) }
 
 // giveUp returns from a trial: to the version before, or to the terminal's own file.
 func (g *governor) giveUp(why string) bool {
@@ -255,7 +251,12 @@ func (g *governor) turn() (another bool) {
 		return false // nothing is written before the store's own place is proved
 	}
 	before := g.now
-	g.lookAgain()
+	if err := g.lookAgain(); err != nil {
+		for _, answer := range reverts {
+			answer <- revertAnswer{err: err}
+		}
+		return false
+	}
 	if arrived && g.state.Trial != nil {
 		g.confirm()
 	}
@@ -279,22 +280,7 @@ func (g *governor) turn() (another bool) {
 	return false
 }
 
-// lookAgain reads what is written once the store is open: its disk may have come
-// later than the daemon.
-func (g *governor) lookAgain() {
-	if g.looked {
-		return
-	}
-	g.looked = true
-	if g.state.Newest > 0 || g.dirty {
-		return
-	}
-	if s := g.read(g.now.file); s.Newest > 0 {
-		g.resolve(g.now.file, s)
-	}
-}
-
-// confirm ends a trial: the broker was reached. What cannot be written down now is
+// confirm ends a trial: the terminal can be reached. What cannot be written down now is
 // tried again; until then the trial goes on.
 func (g *governor) confirm() {
 	next := g.state.Confirmed()

@@ -101,7 +101,7 @@ func (p *program) configInForce(path string) (f inForce, note string, err error)
 	if v := s.InForce(); v != nil && f.version == 0 {
 		note = fmt.Sprintf(p.lang.t("version %d of the back office does not count any more: %s was changed after it came", "后台下发的版本 %d 已失效：%s 在其后被修改"), v.Number, path)
 	}
-	if r := s.Refused; r != nil && r.Number == s.Newest {
+	if r := s.Answer(); r != nil {
 		note = fmt.Sprintf(p.lang.t("version %d of the back office was refused: %s", "后台下发的版本 %d 被拒绝：%s"), r.Number, problemText(r.Problems))
 	}
 	return f, note, nil
