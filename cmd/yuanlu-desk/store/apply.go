@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -150,7 +151,11 @@ func (a *applying) repeat(e *Event) error {
 	if _, err := a.row(`SELECT digest FROM event WHERE terminal = ? AND kind = ? AND id = ?`, []any{e.Terminal, kindOf(e), e.ID}, &digest); err != nil {
 		return err
 	}
-	if digest != e.Digest {
+	altered, err := a.altered(e, digest)
+	if err != nil {
+		return err
+	}
+	if altered {
 		err := a.quarantine(&Refusal{Terminal: e.Terminal, Topic: "up/" + kindOf(e), Stream: e.Stream, Code: "altered",
 			Message: "an event with this id is stored already, with other contents", Payload: e.Payload, Received: e.Received},
 			e.Stream+"\x00"+e.ID+"\x00"+e.Digest)
@@ -161,14 +166,40 @@ func (a *applying) repeat(e *Event) error {
 	if e.Seq == 0 {
 		return nil
 	}
+	if room, err := a.roomForStream(e.Terminal, e.Stream); err != nil || !room {
+		a.noRoom(e.Terminal)
+		return err
+	}
 	st, err := a.stream(e.Terminal, e.Stream, e.Received)
 	if err != nil {
 		return err
 	}
 	st.tell = true
 	st.repeats++
+	if full, err := st.tooFarApart(a, e.Seq); err != nil || full {
+		return err
+	}
 	_, err = st.settle(a, e.Seq)
 	return err
+}
+
+// altered reports whether an event is another than the one with its id that is here.
+// Only its sequence may differ: one that was put back into the queue by hand has a
+// new one.
+func (a *applying) altered(e *Event, digest string) (bool, error) {
+	if digest == e.Digest {
+		return false, nil
+	}
+	var payload string
+	if _, err := a.row(`SELECT payload FROM event WHERE terminal = ? AND kind = ? AND id = ?`, []any{e.Terminal, kindOf(e), e.ID}, &payload); err != nil {
+		return false, err
+	}
+	var have, now topics.Event
+	if topics.Exact([]byte(payload), &have) != nil || topics.Exact(e.Payload, &now) != nil {
+		return true, nil
+	}
+	return have.Source != now.Source || have.Type != now.Type || have.Subject != now.Subject || have.Stream != now.Stream ||
+		!have.Time.Equal(now.Time.Time) || !bytes.Equal(have.Data, now.Data), nil
 }
 
 func kindOf(e *Event) string {
@@ -178,8 +209,8 @@ func kindOf(e *Event) string {
 	return "event"
 }
 
-// project keeps the newest of each case: the highest sequence of a stream, or a
-// later stream.
+// project keeps the newest of each case: the last verdict of a stream, or a later
+// stream.
 func (a *applying) project(e *Event) error {
 	state := e.Facts.State
 	if state == "" {
@@ -199,16 +230,63 @@ func (a *applying) project(e *Event) error {
 	if e.Facts.State == "" { // a kind of the future: what is known of the case stays
 		return nil
 	}
+	if newer, err := a.newer(e); err != nil || !newer {
+		return err
+	}
 	_, err = a.exec(`UPDATE cases SET stream = ?, seq = ?, newest_n = ?, state = ?, severity = ?, decision = ?, recipient = ?, merchant = ?, changed = ?
- WHERE terminal = ? AND case_id = ? AND (stream <> ? OR seq < ?)`, e.Stream, e.Seq, a.n, state, e.Facts.Severity, e.Facts.Decision,
-		e.Facts.Recipient, e.Facts.Merchant, at, e.Terminal, e.CaseID, e.Stream, e.Seq)
+ WHERE terminal = ? AND case_id = ?`, e.Stream, e.Seq, a.n, state, e.Facts.Severity, e.Facts.Decision,
+		e.Facts.Recipient, e.Facts.Merchant, at, e.Terminal, e.CaseID)
 	return err
 }
 
-// aside notes a sequence that the terminal will not send.
+// newer reports whether an event says more of its case than the newest that is here.
+// Verdicts about one record are counted (rev); a sequence may come late: that of an
+// event which was refused and put back by hand.
+func (a *applying) newer(e *Event) (bool, error) {
+	var stream, payload string
+	var seq int64
+	found, err := a.row(`SELECT c.stream, c.seq, e.payload FROM cases c JOIN event e ON e.n = c.newest_n WHERE c.terminal = ? AND c.case_id = ?`,
+		[]any{e.Terminal, e.CaseID}, &stream, &seq, &payload)
+	if err != nil || !found || stream != e.Stream {
+		return err == nil, err
+	}
+	have, now := verdictOf([]byte(payload)), verdictOf(e.Payload)
+	if have.Seq == now.Seq && have.Seq > 0 && have.Rev != now.Rev {
+		return now.Rev > have.Rev, nil
+	}
+	return e.Seq > seq, nil
+}
+
+// verdict names one verdict: the record it is about, and which one about it.
+type verdict struct {
+	Seq int64 `json:"seq"`
+	Rev int64 `json:"rev"`
+}
+
+// verdictOf is that of an event; zero where it has none.
+func verdictOf(payload []byte) verdict {
+	var e struct {
+		Data struct {
+			Verdict verdict `json:"verdict"`
+		} `json:"data"`
+	}
+	if topics.Exact(payload, &e) != nil {
+		return verdict{}
+	}
+	return e.Data.Verdict
+}
+
+// aside notes a sequence that the terminal will not send; where there is no room to,
+// it stays part of the gap.
 func (a *applying) aside(e *Event) error {
+	if room, err := a.roomForStream(e.Terminal, e.Stream); err != nil || !room {
+		return err
+	}
 	st, err := a.stream(e.Terminal, e.Stream, e.Received)
 	if err != nil {
+		return err
+	}
+	if full, err := st.tooFarApart(a, e.Aside); err != nil || full {
 		return err
 	}
 	fresh, err := st.settle(a, e.Aside)
@@ -216,9 +294,7 @@ func (a *applying) aside(e *Event) error {
 		return err
 	}
 	st.tell = true
-	_, err = a.exec(`INSERT INTO hole(terminal, stream, first, last, why, noted) VALUES(?,?,?,?,?,?) ON CONFLICT DO NOTHING`,
-		e.Terminal, e.Stream, e.Aside, e.Aside, HoleAside, millis(e.Received))
-	return err
+	return st.hole(a, e.Aside, e.Aside, HoleAside, e.Received)
 }
 
 // refusal puts a message into quarantine and, where it names its sequence, refuses

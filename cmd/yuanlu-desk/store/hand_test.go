@@ -185,7 +185,7 @@ func TestLimits(t *testing.T) {
 			return said{"t-1/up/case", strings.Replace(string(desktest.Case{Seq: seq, Stream: stream}.JSON()), `"decision":"alarm"`, `"decision":"odd"`, 1), false}
 		}
 		r.want("nor by a refused one", acked(r.take(bad(1, "S4"))), "-")
-		r.take(said{"t-1/up/case-summary", `{"stream":"S5","last_seq":9,"acked_seq":9,"open":{}}`, false})
+		r.want("nor by a summary", r.take(summary("S5", 9)).Refused, 0)
 		streams, err := r.s.Streams(t.Context(), store.StreamFilter{Terminal: "t-1"})
 		if err != nil || len(streams) != 2 {
 			t.Errorf("%+v %v", streams, err)

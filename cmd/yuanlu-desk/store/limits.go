@@ -12,7 +12,7 @@ type Limits struct {
 	Refused    int   // messages in quarantine; the oldest make room
 	AllRefused int   // of all terminals
 	Payload    int   // bytes of a refused message that are kept
-	Apart      int   // refused sequences that are noted beyond a gap of one stream
+	Apart      int   // refused sequences that are noted beyond a gap of one stream, and holes of one stream that are listed
 }
 
 // DefaultLimits are far above what an honest terminal needs in years: some ten
@@ -70,10 +70,17 @@ func (a *applying) room(e *Event) (bool, error) {
 	if _, err := a.row(`SELECT count(*) FROM event WHERE terminal = ? AND kind = ? AND id = ?`, []any{e.Terminal, kindOf(e), e.ID}, &there); err != nil {
 		return false, err
 	}
-	if there == 0 && !slices.Contains(a.answer.Full, e.Terminal) {
-		a.answer.Full = append(a.answer.Full, e.Terminal)
+	if there == 0 {
+		a.noRoom(e.Terminal)
 	}
 	return there > 0, nil
+}
+
+// noRoom notes that an event of a terminal was neither stored nor acknowledged.
+func (a *applying) noRoom(terminal string) {
+	if !slices.Contains(a.answer.Full, terminal) {
+		a.answer.Full = append(a.answer.Full, terminal)
+	}
 }
 
 // took counts a stored event; room has loaded what is counted.

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"yuanlu/protocol/topics"
 )
 
 // MaxLimit is the most rows that one question gets.
@@ -191,7 +193,7 @@ func (t *tx) cases(f *CaseFilter) ([]CaseRow, error) {
 		var e struct {
 			Data json.RawMessage `json:"data"`
 		}
-		if err := json.Unmarshal([]byte(payload), &e); err != nil {
+		if err := topics.Exact([]byte(payload), &e); err != nil {
 			return fmt.Errorf("event %d: %w", c.N, err)
 		}
 		c.Data = e.Data

@@ -11,6 +11,7 @@ const (
 	HoleAside     = "put aside by the terminal"
 	HoleElsewhere = "acknowledged before this desk had it"
 	HoleByHand    = "closed by hand: " // and why
+	HoleMany      = "more holes than this desk lists; some of these are here"
 )
 
 // stream is one life of a terminal's store as far as it is here. Everything up to
@@ -124,9 +125,7 @@ func (st *stream) jump(a *applying, seq int64, at time.Time, why string) error {
 		if last < from {
 			return nil
 		}
-		_, err := a.exec(`INSERT INTO hole(terminal, stream, first, last, why, noted) VALUES(?,?,?,?,?,?) ON CONFLICT DO NOTHING`,
-			st.terminal, st.stream, from, last, why, millis(at))
-		return err
+		return st.hole(a, from, last, why, at)
 	}
 	var there []int64
 	if st.highest > st.settled {
@@ -151,6 +150,29 @@ func (st *stream) jump(a *applying, seq int64, at time.Time, why string) error {
 	}
 	st.settled = seq
 	return st.closeUp(a)
+}
+
+// hole notes that there is no event from first to last. One that follows on another
+// of the same kind makes that one longer; where very many are noted, the one before.
+func (st *stream) hole(a *applying, first, last int64, why string, at time.Time) error {
+	longer, err := a.exec(`UPDATE hole SET last = ? WHERE terminal = ? AND stream = ? AND last = ? AND why IN (?, ?)`, last, st.terminal, st.stream, first-1, why, HoleMany)
+	if err != nil || longer > 0 {
+		return err
+	}
+	var all int
+	if _, err := a.row(`SELECT count(*) FROM hole WHERE terminal = ? AND stream = ?`, []any{st.terminal, st.stream}, &all); err != nil {
+		return err
+	}
+	if all >= a.limits.Apart {
+		longer, err := a.exec(`UPDATE hole SET last = CASE WHEN last < ? THEN ? ELSE last END, why = ? WHERE terminal = ? AND stream = ?
+ AND first = (SELECT max(first) FROM hole WHERE terminal = ? AND stream = ? AND first < ?)`, last, last, HoleMany, st.terminal, st.stream, st.terminal, st.stream, first)
+		if err != nil || longer > 0 {
+			return err
+		}
+	}
+	_, err = a.exec(`INSERT INTO hole(terminal, stream, first, last, why, noted) VALUES(?,?,?,?,?,?) ON CONFLICT DO NOTHING`,
+		st.terminal, st.stream, first, last, why, millis(at))
+	return err
 }
 
 // save writes the stream back, and notes whether it lacks something now.
