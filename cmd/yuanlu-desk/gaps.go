@@ -152,7 +152,7 @@ func (p *program) printStream(s *store.StreamRow) error {
 		return p.printJSON(s)
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, p.t("%s  stream %s  complete to %d, newest %d\n", "%s  流 %s  完整至 %d，最新 %d\n"), s.Terminal, s.Stream, s.Settled, s.Highest)
+	fmt.Fprintf(&b, p.t("%s  stream %s  complete to %d, newest %d\n", "%s  流 %s  完整至 %d，最新 %d\n"), s.Terminal, printable(s.Stream), s.Settled, s.Highest)
 	for _, g := range s.Gaps {
 		since := ""
 		if s.Since != nil {
@@ -161,7 +161,7 @@ func (p *program) printStream(s *store.StreamRow) error {
 		fmt.Fprintf(&b, p.t("    missing %d to %d, since %s\n", "    缺失 %d 至 %d，自 %s\n"), g.First, g.Last, since)
 	}
 	for _, h := range s.Holes {
-		fmt.Fprintf(&b, p.t("    not waited for: %d to %d, %s\n", "    不再等待：%d 至 %d，%s\n"), h.First, h.Last, h.Why)
+		fmt.Fprintf(&b, p.t("    not waited for: %d to %d, %s\n", "    不再等待：%d 至 %d，%s\n"), h.First, h.Last, printable(h.Why))
 	}
 	if s.More {
 		b.WriteString(p.t("    and more\n", "    以及更多\n"))

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"yuanlu/cmd/yuanlu-desk/screen"
+	"yuanlu/protocol/topics"
 )
 
 // Times of watch.
@@ -179,7 +180,7 @@ func (w *watching) print(kind string, data []byte) error {
 		Terminal string          `json:"terminal"`
 		Event    json.RawMessage `json:"event"`
 	}
-	if err := json.Unmarshal(data, &row); err != nil {
+	if err := topics.Exact(data, &row); err != nil {
 		return fmt.Errorf("the desk sent what is no event: %w", err)
 	}
 	if kind == "case" {

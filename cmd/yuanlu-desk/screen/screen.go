@@ -12,6 +12,8 @@ import (
 	"unicode"
 
 	"golang.org/x/text/width"
+
+	"yuanlu/protocol/topics"
 )
 
 // Screen says how to print.
@@ -99,7 +101,7 @@ func (s *Screen) word(w string) string {
 // Case prints a case event of a terminal. One that cannot be read is said to be so.
 func (s *Screen) Case(w io.Writer, terminal string, payload []byte) error {
 	var e event
-	if err := json.Unmarshal(payload, &e); err != nil {
+	if topics.Exact(payload, &e) != nil {
 		_, err := fmt.Fprintf(w, "%s  %s\n", clean(terminal), s.t("an event of a kind that cannot be shown", "无法显示的事件"))
 		return err
 	}
@@ -107,7 +109,7 @@ func (s *Screen) Case(w io.Writer, terminal string, payload []byte) error {
 	what := strings.TrimPrefix(e.Type, "yuanlu.case.")
 	what, _, _ = strings.Cut(what, ".")
 	colours := map[string]string{"critical": "1;31", "high": "31", "medium": "33"}
-	severity := s.colour(colours[d.Severity], pad(s.word(d.Severity), 8))
+	severity := s.colour(colours[d.Severity], pad(s.word(clean(d.Severity)), 8))
 	if what == "cleared" {
 		severity = s.colour("32", pad(s.word("cleared"), 8))
 	}
@@ -170,7 +172,7 @@ func (s *Screen) Event(w io.Writer, terminal string, payload []byte) error {
 		Time time.Time       `json:"time"`
 		Data json.RawMessage `json:"data"`
 	}
-	if json.Unmarshal(payload, &e) != nil {
+	if topics.Exact(payload, &e) != nil {
 		return nil
 	}
 	_, err := fmt.Fprintf(w, "%s  %s  %s %s\n", e.Time.In(s.Zone).Format("2006-01-02 15:04:05"), pad(clean(terminal), 12), clean(e.Type), clean(string(e.Data)))
