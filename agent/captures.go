@@ -67,10 +67,12 @@ func (a *Agent) startCapture(q CaptureArgs) (i capture.Info, err error) {
 		return i, &control.Error{Code: "busy", Message: "a capture of this link is under way: " + r.Info().File}
 	}
 	r, err := capture.Start(capture.Options{Dir: CaptureDir(a.o.Config.Store.Dir), Link: q.Link, Wire: link.Config.Wire, Cleaner: cleaner,
-		MaxBytes: q.MaxBytes, For: q.For, Now: a.clock.Now, Log: a.log})
+		MaxBytes: q.MaxBytes, For: q.For, Now: a.clock.Now, Log: a.log, Low: func() bool { return DiskLow(a.o.Config.Store.Dir) }})
 	switch {
 	case errors.Is(err, capture.ErrLimit):
 		return i, &control.Error{Code: "bad_request", Message: err.Error()}
+	case errors.Is(err, capture.ErrLow):
+		return i, &control.Error{Code: "disk_low", Message: err.Error()}
 	case err != nil:
 		return i, &control.Error{Code: "unavailable", Message: err.Error()}
 	}

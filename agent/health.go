@@ -97,6 +97,13 @@ type addProblem func(level, code, about string, text, remedy Text) *Problem
 // LowDisk is the free space below which health warns, in bytes.
 const LowDisk = 64 << 20
 
+// DiskLow reports whether less than LowDisk is free where dir lies, or would. Where
+// that cannot be told it is not.
+func DiskLow(dir string) bool {
+	free := DiskFree(dir)
+	return free >= 0 && free < LowDisk
+}
+
 func (a *Agent) storeProblems(s *Snapshot, add addProblem) {
 	if s.StoreError != "" {
 		add(levelFailing, "store_unavailable", "", Text{"nothing can be stored: " + s.StoreError, "无法保存记录：" + s.StoreError},

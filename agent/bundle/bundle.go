@@ -71,13 +71,28 @@ type Options struct {
 	Program string // name and version
 	Now     time.Time
 	Parts   []Part
+	// Low says whether the disk is too full for a bundle; it is asked again and again
+	// while the bundle grows. nil: never.
+	Low func() bool
 	// Progress is told after each part; nil: nobody.
 	Progress func(step, steps int, what string)
 }
 
-// Write writes the archive. Errors: ctx's, those of the file system; then nothing is
-// left behind.
+// ErrLow: Options.Low says so.
+var ErrLow = errors.New("the disk is almost full; the store needs what is left")
+
+// lookEvery is how many bytes are written between two looks at the disk.
+const lookEvery = 256 << 10
+
+// Write writes the archive. Errors: ctx's, ErrLow, those of the file system; then
+// nothing is left behind.
 func Write(ctx context.Context, o Options) (r Result, err error) {
+	if o.Low == nil {
+		o.Low = func() bool { return false }
+	}
+	if o.Low() {
+		return r, fmt.Errorf("bundle: %w", ErrLow)
+	}
 	if err := os.MkdirAll(filepath.Dir(o.File), 0o700); err != nil {
 		return r, fmt.Errorf("bundle: %w", err)
 	}
@@ -92,8 +107,8 @@ func Write(ctx context.Context, o Options) (r Result, err error) {
 		}
 	}()
 	sum := sha256.New()
-	size := &counter{}
-	failed, err := o.archive(ctx, io.MultiWriter(file, sum, size))
+	size := &counter{low: o.Low}
+	failed, err := o.archive(ctx, io.MultiWriter(size, file, sum))
 	if err == nil {
 		err = errors.Join(file.Chmod(0o600), file.Sync())
 	}
@@ -106,11 +121,19 @@ func Write(ctx context.Context, o Options) (r Result, err error) {
 	return Result{File: o.File, Bytes: size.n, SHA256: hex.EncodeToString(sum.Sum(nil)), Parts: len(o.Parts) + 1, Failed: failed}, nil
 }
 
-// counter counts what is written to it.
-type counter struct{ n int64 }
+// counter counts what is written to it, and ends it where the disk fills.
+type counter struct {
+	n, looked int64
+	low       func() bool
+}
 
 func (c *counter) Write(p []byte) (int, error) {
 	c.n += int64(len(p))
+	if c.n-c.looked > lookEvery {
+		if c.looked = c.n; c.low() {
+			return 0, ErrLow
+		}
+	}
 	return len(p), nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -156,6 +157,30 @@ func TestMask(t *testing.T) {
 	} {
 		if got := string(Mask([]byte(in))); got != want {
 			t.Errorf("%s: %s, want %s", in, got, want)
+		}
+	}
+}
+
+// TestWriteLeavesTheStoreItsRoom: where the disk fills while a bundle grows, nothing of
+// it stays.
+func TestWriteLeavesTheStoreItsRoom(t *testing.T) {
+	dir := t.TempDir()
+	noise := make([]byte, 4*lookEvery)
+	if _, err := rand.Read(noise); err != nil { // nothing to compress
+		t.Fatal(err)
+	}
+	capture := filepath.Join(dir, "pos.raw")
+	if err := os.WriteFile(capture, noise, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, looks := range []int{0, 1, 3, 99} {
+		left := looks
+		o := Options{File: filepath.Join(dir, "out", "b.tar.gz"), Folder: "b", Now: made, Parts: []Part{{Name: "pos.raw", Path: capture}},
+			Low: func() bool { left--; return left < 0 }}
+		_, err := Write(t.Context(), o)
+		names, _ := filepath.Glob(filepath.Join(dir, "out", "*"))
+		if full := looks < 99; errors.Is(err, ErrLow) != full || (len(names) == 0) != full {
+			t.Errorf("full after %d looks: %v, %v", looks, err, names)
 		}
 	}
 }

@@ -31,7 +31,8 @@ const (
 	MaxFor       = 24 * time.Hour
 
 	maxKept   = 8
-	maxQueued = 512 // pieces that wait for the disk
+	maxQueued = 512       // pieces that wait for the disk
+	lookEvery = 256 << 10 // bytes written between two looks at the disk
 )
 
 // Cleaner makes of bytes what may be kept. *ingest.Sanitiser is one.
@@ -54,21 +55,25 @@ type Info struct {
 	MaxBytes int64     `json:"max_bytes"`
 	LeftOut  int64     `json:"left_out"` // bytes that the disk did not take in time
 	Running  bool      `json:"running"`
-	Reason   string    `json:"reason,omitempty"` // why it ended: stopped, size, time, or an error
+	Reason   string    `json:"reason,omitempty"` // why it ended: stopped, size, time, disk (almost full), or an error
 }
 
-// Options of a Recorder. All but Log are needed.
+// Options of a Recorder. All but Low and Log are needed.
 type Options struct {
 	Dir, Link, Wire string
 	Cleaner         Cleaner
 	MaxBytes        int64         // 0: DefaultBytes
 	For             time.Duration // 0: DefaultFor
 	Now             func() time.Time
+	Low             func() bool // whether the disk is too full for captures; nil: never
 	Log             *slog.Logger
 }
 
-// ErrLimit: MaxBytes or For is out of range.
-var ErrLimit = errors.New("capture: limit out of range")
+// Classes of errors. ErrLimit: MaxBytes or For is out of range. ErrLow: Low says so.
+var (
+	ErrLimit = errors.New("capture: limit out of range")
+	ErrLow   = errors.New("capture: the disk is almost full; the store needs what is left")
+)
 
 // Recorder is one capture under way. Its methods may be called by anybody.
 type Recorder struct {
@@ -78,13 +83,14 @@ type Recorder struct {
 	stop   chan struct{}
 	ended  chan struct{}
 	once   sync.Once
+	looked int64 // bytes written at the last look at the disk; of run alone
 
 	mu   sync.Mutex // guards info
 	info Info
 }
 
 // Start makes the files and begins. The caller feeds Bytes and Rest, and calls Stop.
-// Errors: ErrLimit, those of the file system.
+// Errors: ErrLimit, ErrLow, those of the file system.
 func Start(o Options) (*Recorder, error) {
 	if o.MaxBytes == 0 {
 		o.MaxBytes = DefaultBytes
@@ -95,6 +101,9 @@ func Start(o Options) (*Recorder, error) {
 	if o.MaxBytes < 1 || o.MaxBytes > MaxBytes || o.For < time.Second || o.For > MaxFor {
 		return nil, fmt.Errorf("%w: want at most %d bytes and from a second to %v", ErrLimit, MaxBytes, MaxFor)
 	}
+	if o.Low == nil {
+		o.Low = func() bool { return false }
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -103,6 +112,9 @@ func Start(o Options) (*Recorder, error) {
 	}
 	if err := prune(o.Dir); err != nil {
 		return nil, err
+	}
+	if o.Low() {
+		return nil, ErrLow
 	}
 	now := o.Now()
 	name := filepath.Join(o.Dir, o.Link+"-"+now.UTC().Format("20060102T150405.000")+".raw")
@@ -171,7 +183,7 @@ func (r *Recorder) run() {
 			reason = "stopped"
 		}
 	}
-	if err == nil && reason != "size" {
+	if err == nil && reason != "size" && reason != "disk" {
 		_, err = r.write(r.opt.Cleaner.Rest(r.drain()))
 	}
 	if err == nil {
@@ -208,7 +220,13 @@ func (r *Recorder) drain() (out []byte) {
 
 // write writes as much as there is room for.
 func (r *Recorder) write(b []byte) (reason string, err error) {
-	if room := r.opt.MaxBytes - r.Info().Bytes; int64(len(b)) >= room {
+	written := r.Info().Bytes
+	if written+int64(len(b))-r.looked > lookEvery {
+		if r.looked = written; r.opt.Low() {
+			return "disk", nil
+		}
+	}
+	if room := r.opt.MaxBytes - written; int64(len(b)) >= room {
 		b, reason = b[:room], "size"
 	}
 	n, err := r.file.Write(b)

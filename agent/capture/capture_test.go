@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -104,4 +105,35 @@ func TestCaptureLimits(t *testing.T) {
 			t.Errorf("%+v: %v", o, err)
 		}
 	}
+}
+
+// TestCaptureLeavesTheStoreItsRoom: a capture ends, and none begins, where the disk is
+// almost full.
+func TestCaptureLeavesTheStoreItsRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var low atomic.Bool
+		dir := t.TempDir()
+		r := start(t, dir, Options{Low: low.Load})
+		piece := bytes.Repeat([]byte("a"), 4<<10)
+		for range 2 * lookEvery / len(piece) {
+			r.Bytes(piece)
+			synctest.Wait()
+		}
+		low.Store(true)
+		before := r.Info().Bytes
+		for range 2 * lookEvery / len(piece) {
+			r.Bytes(piece)
+			synctest.Wait()
+		}
+		if i := r.Stop(); i.Reason != "disk" || i.Bytes < before || i.Bytes > before+lookEvery {
+			t.Errorf("%d bytes before: %+v", before, i)
+		}
+		o := Options{Dir: dir, Link: "pos", Wire: "mispos", Cleaner: &shout{}, Now: time.Now, Low: low.Load}
+		if _, err := Start(o); !errors.Is(err, ErrLow) {
+			t.Errorf("on a full disk: %v", err)
+		}
+		if all, err := List(dir); err != nil || len(all) != 1 {
+			t.Errorf("left behind: %+v, %v", all, err)
+		}
+	})
 }

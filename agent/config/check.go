@@ -125,6 +125,7 @@ func (l *loader) checkTogether() {
 	l.checkBroker()
 	l.checkKeys()
 	l.checkDesired()
+	l.checkAmounts()
 }
 
 func (l *loader) checkLinks() {

@@ -4,15 +4,16 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
+	"strings"
 	"time"
 )
 
 // Desired checks the text of a configuration that came from afar, a whole file.
 // base is the terminal's own configuration: settings that are the terminal's own to
 // say (Setting.Local) may be left out and are base's; said otherwise they are an
-// error with its reason. Two things beyond them are refused: taking the broker away,
-// and a profile that no link of base uses, since its path would have the terminal
-// read any file. Whether the keys may be changed is KeyProblems' to say.
+// error with its reason. Three things beyond them are refused: taking the broker away,
+// a profile that no link of base uses, since its path would have the terminal read any
+// file, and filling the disk (MostLog, MostOutbox). Whether the keys may be changed is KeyProblems' to say.
 func Desired(path string, text []byte, base *Config, o Options) (*Config, error) {
 	c, err := parse(path, text, base, o)
 	if err != nil {
@@ -93,6 +94,35 @@ func (l *loader) checkDesired() {
 		l.problem(l.where("link", i, "profile"), name, "profile is a file of the terminal, and no link of the terminal's own file has it for this wire")
 	}
 }
+
+// MostLog and MostOutbox bound what a configuration from afar may let grow, in bytes,
+// unless the terminal's own file allows more: all files of the log together, and the
+// outbox.
+const (
+	MostLog    = 64 << 20
+	MostOutbox = 256 << 20
+)
+
+// checkAmounts looks at what would fill the disk.
+func (l *loader) checkAmounts() {
+	if l.base == nil {
+		return
+	}
+	if most := max(MostLog, l.base.Log.most()); l.c.Log.most() > most {
+		name := "log.max_bytes"
+		if _, given := l.given[name]; !given {
+			name = "log.keep"
+		}
+		l.problem(l.where("log", 0, strings.TrimPrefix(name, "log.")), name, "the files of the log may grow to %s together (max_bytes for each of keep + 1); from afar it is at most %s",
+			sizeText(l.c.Log.most()), sizeText(most))
+	}
+	if most := max(MostOutbox, l.base.Delivery.MaxBytes); l.c.Delivery.MaxBytes > most {
+		l.problem(l.where("delivery", 0, "max_bytes"), "delivery.max_bytes", "from afar it is at most %s", sizeText(most))
+	}
+}
+
+// most is how many bytes all files of the log may take.
+func (l Log) most() int64 { return l.MaxBytes * int64(l.Keep+1) }
 
 // KeyProblems says what is wrong with the back office's keys in c, which came from
 // afar, where inForce holds the keys that count now and signedBy is the id of the key

@@ -111,6 +111,9 @@ func TestDesiredErrors(t *testing.T) {
 		{strings.Replace(strings.Replace(afar, "mispos", "cup8583", 1), "[mqtt]\n", "profile = \"/etc/yuanlu/acquirer.toml\"\n[mqtt]\n", 1), "no link of the terminal's own file has it for this wire"},
 		{strings.Replace(afar, "tls://other.example:8883", "tcp://other.example:1883", 1), "dn/config:6:7: tcp:// is not encrypted"},
 		{strings.Replace(afar, "tls://other.example:8883", "tcp://127.0.0.1:1883", 1), "ca_file says something only about tls://"},
+		{afar + "[log]\nmax_bytes = \"1GiB\"\nkeep = 100\n", "dn/config:8:13: the files of the log may grow to 101GiB together (max_bytes for each of keep + 1); from afar it is at most 64MiB"},
+		{afar + "[log]\nkeep = 32\n", "dn/config:8:8: the files of the log may grow to 66MiB together"},
+		{afar + "[delivery]\nmax_bytes = \"257MiB\"\n", "dn/config:8:13: from afar it is at most 256MiB"},
 		{"", "there is no [[link]]"},
 		{"x = 1", "unknown name"},
 		{"\xff", "not UTF-8"},
@@ -118,6 +121,16 @@ func TestDesiredErrors(t *testing.T) {
 		_, err := Desired("dn/config", []byte(tc.text), base, wires)
 		if err == nil || !strings.Contains(err.Error(), tc.want) || !errors.Is(err, ErrConfig) {
 			t.Errorf("%q: %v, want %s", tc.text, err, tc.want)
+		}
+	}
+	wide, err := Parse("f", []byte(own+"[log]\nmax_bytes = \"1GiB\"\nkeep = 9\n[delivery]\nmax_bytes = \"1GiB\"\n"), wires)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, base := range map[string]*Config{"[log]\nkeep = 31\n[delivery]\nmax_bytes = \"256MiB\"\n": base,
+		"[log]\nmax_bytes = \"1GiB\"\nkeep = 9\n[delivery]\nmax_bytes = \"1GiB\"\n": wide} {
+		if _, err := Desired("dn/config", []byte(afar+text), base, wires); err != nil {
+			t.Errorf("%s: %v", text, err)
 		}
 	}
 	if _, err := Desired("dn/config", []byte(strings.Replace(afar, "[mqtt]\n", "profile = \"/etc/yuanlu/acquirer.toml\"\n[mqtt]\n", 1)), base, wires); err != nil {

@@ -44,6 +44,7 @@ type bundleOrder struct {
 	captures bool
 	file     string
 	source   bundleSource
+	low      func() bool // as bundle.Options.Low
 	progress func(step, steps int, what string)
 }
 
@@ -116,7 +117,7 @@ func (p *program) makeBundle(ctx context.Context, o bundleOrder) (bundle.Result,
 	b := buildInfo()
 	return bundle.Write(ctx, bundle.Options{
 		File: o.file, Folder: "yuanlu-support-" + o.f.Terminal.ID, Program: "yuanlu " + b.Version, Now: p.now(),
-		Parts: p.bundleParts(o), Progress: o.progress,
+		Parts: p.bundleParts(o), Low: o.low, Progress: o.progress,
 	})
 }
 

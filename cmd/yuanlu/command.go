@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"yuanlu/agent"
+	"yuanlu/agent/bundle"
 	"yuanlu/agent/config"
 	"yuanlu/agent/control"
 	"yuanlu/agent/logbook"
@@ -72,14 +73,12 @@ func (p *program) bundleCommand(g *governor, book *logbook.Book, a *agent.Agent)
 		default:
 			return nil, &control.Error{Code: "busy", Message: "a bundle is being made"}
 		}
-		if free := agent.DiskFree(c.Store.Dir); free >= 0 && free < agent.LowDisk {
-			return nil, &control.Error{Code: "disk_low", Message: "the disk is almost full; the store needs what is left"}
-		}
 		order := bundleOrder{f: g.current(), captures: q.Captures, file: bundleFile(bundleDir(c.Store.Dir), c, p.now()), source: bundleSource{
 			status: func(ctx context.Context) (any, error) { return a.Snapshot(ctx), nil },
 			doctor: func(ctx context.Context) []checkup { return a.Examine(ctx, false, func(any) {}) },
 			log:    func(context.Context) ([]logbook.Line, error) { return book.Last(bundleLines, nil), nil },
 		}}
+		order.low = func() bool { return agent.DiskLow(c.Store.Dir) }
 		order.progress = func(step, steps int, what string) {
 			progress(map[string]any{"step": step, "steps": steps, "what": what})
 		}
@@ -87,6 +86,9 @@ func (p *program) bundleCommand(g *governor, book *logbook.Book, a *agent.Agent)
 			return nil, &control.Error{Code: "unavailable", Message: err.Error()}
 		}
 		r, err := p.makeBundle(ctx, order)
+		if errors.Is(err, bundle.ErrLow) {
+			return nil, &control.Error{Code: "disk_low", Message: bundle.ErrLow.Error()}
+		}
 		if err != nil && ctx.Err() == nil {
 			return nil, &control.Error{Code: "unavailable", Message: err.Error()}
 		}
