@@ -296,9 +296,12 @@ type DesiredConfig struct {
 	TrialS int64 `json:"trial_s,omitzero"`
 }
 
+// MaxTimestamp is the greatest Timestamp of a HostState: the end of the year 9999.
+const MaxTimestamp = 253_402_300_799_999
+
 // HostState is the payload of {root}/v1/_host/{host}/state. One with an older
 // timestamp than the newest seen is to be ignored.
 type HostState struct {
 	Online    bool  `json:"online"`
-	Timestamp int64 `json:"timestamp"` // milliseconds since 1970
+	Timestamp int64 `json:"timestamp"` // milliseconds since 1970, up to MaxTimestamp
 }

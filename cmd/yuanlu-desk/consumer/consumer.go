@@ -166,7 +166,7 @@ func pause(ctx context.Context, d time.Duration) {
 // presence makes our presence; its timestamp never goes back.
 func (c *Consumer) presence(online bool, atLeast int64) ([]byte, error) {
 	c.mu.Lock()
-	c.timestamp = max(c.timestamp+1, c.o.Now().UnixMilli(), atLeast)
+	c.timestamp = min(max(c.timestamp+1, c.o.Now().UnixMilli(), atLeast), topics.MaxTimestamp)
 	state := hostState{topics.HostState{Online: online, Timestamp: c.timestamp}, c.o.StoreID}
 	c.mu.Unlock()
 	return json.Marshal(&state)
@@ -298,22 +298,28 @@ func (c *Consumer) work(ctx context.Context, conn Broker) error {
 }
 
 // hostSaid looks at our own presence: another desk's will, or an old one of ours,
-// may say that we are offline.
+// may say that we are offline, or anything. The truth comes after it, whatever its
+// timestamp is: who has taken that one takes only what is newer.
 func (c *Consumer) hostSaid(ctx context.Context, conn Broker, payload []byte) error {
 	var state hostState
-	if json.Unmarshal(payload, &state) == nil && state.Online {
+	err := c.decode.check.Decode("host-state.v1", payload, &state)
+	if err == nil && state.Online {
 		return c.sameStore(&state)
 	}
 	if c.Status().StoreError != "" {
 		return nil
 	}
 	c.mu.Lock()
-	own := state.Timestamp == c.timestamp
+	own := err == nil && state.Timestamp == c.timestamp && c.timestamp < topics.MaxTimestamp
 	c.mu.Unlock()
-	if own || len(payload) > 0 && state.Timestamp == 0 {
+	if own {
 		return nil
 	}
-	return c.say(ctx, conn, true, min(state.Timestamp, c.o.Now().Add(24*time.Hour).UnixMilli())+1)
+	after := int64(0)
+	if err == nil { // else nobody takes it; but it lies where our presence is retained
+		after = state.Timestamp + 1
+	}
+	return c.say(ctx, conn, true, after)
 }
 
 // count notes and says what became of a batch.

@@ -126,14 +126,10 @@ func (in *incoming) event(isCase bool) store.Message {
 		return in.refuse("too_large", strconv.Itoa(len(in.payload))+" bytes")
 	}
 	var e envelope
-	if err := json.Unmarshal(in.payload, &e); err != nil {
+	if topics.Exact(in.payload, &e) != nil {
 		return in.refuse(in.broken(isCase, "event.v1"))
 	}
-	seq, err := strconv.ParseInt(e.Sequence, 10, 64)
-	sequenced := isCase && err == nil && len(e.Sequence) == 20 && seq >= 1 && seq <= mostSequence
-	if name := len(e.Stream); sequenced && name > 0 && name <= 128 && plain(e.Stream, 128) == e.Stream {
-		in.stream, in.seq = e.Stream, seq
-	}
+	in.place(isCase, e.Sequence, e.Stream)
 	schema, future := "event.v1", false
 	if isCase {
 		if future = !knownCase.MatchString(e.Type) || !caseSchema.MatchString(e.DataSchema); !future {
@@ -166,8 +162,25 @@ func (in *incoming) event(isCase bool) store.Message {
 	return store.Message{Event: out}
 }
 
-// broken says why a payload cannot be read.
+// place notes which sequence of which stream this is, where it is one.
+func (in *incoming) place(isCase bool, sequence, stream string) {
+	seq, err := strconv.ParseInt(sequence, 10, 64)
+	sequenced := isCase && err == nil && len(sequence) == 20 && seq >= 1 && seq <= mostSequence
+	if name := len(stream); sequenced && name > 0 && name <= 128 && plain(stream, 128) == stream {
+		in.stream, in.seq = stream, seq
+	}
+}
+
+// broken says why a payload cannot be read. Where at least its place can, the
+// terminal is told, and sends the rest on.
 func (in *incoming) broken(isCase bool, schema string) (code, message string) {
+	var e struct {
+		Sequence string `json:"sequence"`
+		Stream   string `json:"stream"`
+	}
+	if topics.Exact(in.payload, &e) == nil {
+		in.place(isCase, e.Sequence, e.Stream)
+	}
 	if isCase {
 		schema = "case-event.v1"
 	}
@@ -224,7 +237,7 @@ func aside(data json.RawMessage) int64 {
 	var q struct {
 		Sequence int64 `json:"sequence"`
 	}
-	if json.Unmarshal(data, &q) != nil || q.Sequence < 1 || q.Sequence >= firstEntry {
+	if topics.Exact(data, &q) != nil || q.Sequence < 1 || q.Sequence >= firstEntry {
 		return 0
 	}
 	return q.Sequence
@@ -282,11 +295,11 @@ func (in *incoming) fits(schema string, to any) error {
 		var version struct {
 			V int64 `json:"v"`
 		}
-		if !utf8.Valid(in.payload) || json.Unmarshal(in.payload, &version) != nil || version.V < 2 {
+		if !utf8.Valid(in.payload) || topics.Exact(in.payload, &version) != nil || version.V < 2 {
 			return err
 		}
 	}
-	if to != nil && json.Unmarshal(in.payload, to) != nil {
+	if to != nil && topics.Exact(in.payload, to) != nil {
 		return errUnfit
 	}
 	return nil

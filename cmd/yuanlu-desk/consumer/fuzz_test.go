@@ -26,6 +26,10 @@ func seeds(f *testing.F) *consumer.Decoder {
 		}
 	}
 	f.Add("t-1/up/case", []byte(strings.Replace(good, `"000000`, `"9223372036854775807"`, 1)), false)
+	for _, alike := range []string{`"ID":"x","STREAM":"y","Sequence":"00000000000000000009",`, `"\u0049d":"x","\u017ftream":"y","Type":"z",`} {
+		f.Add("t-1/up/case", []byte(strings.Replace(good, `"data":`, alike+`"data":`, 1)), false)
+		f.Add("t-1/up/case", []byte(strings.Replace(good, `{`, `{`+alike, 1)), false)
+	}
 	f.Add("t-1/up/event", desktest.Event("t-1", "e", "outbox.quarantined", map[string]any{"sequence": 1 << 39}), false)
 	d, err := consumer.NewDecoder("yuanlu")
 	if err != nil {
@@ -48,6 +52,10 @@ func FuzzDecode(f *testing.F) {
 			if !json.Valid(m.Event.Payload) || !utf8.Valid(m.Event.Payload) || !bytes.Equal(m.Event.Payload, payload) || m.Event.ID == "" || m.Event.Stream == "" ||
 				m.Event.Case != (m.Event.Seq > 0) || strings.Contains(m.Event.ID+m.Event.Stream+m.Event.Subject, "\x00") {
 				t.Errorf("%+v", m.Event)
+			}
+			var named map[string]any // whose names are never folded
+			if err := json.Unmarshal(payload, &named); err != nil || named["id"] != m.Event.ID || named["stream"] != m.Event.Stream || named["type"] != m.Event.Type || named["subject"] != m.Event.Subject {
+				t.Errorf("%+v from %s", m.Event, payload)
 			}
 		case m.Refusal != nil:
 			if m.Refusal.Code == "" || m.Refusal.Message == "" || strings.Contains(m.Refusal.Message, "\x00") {

@@ -2,10 +2,11 @@ package consumer
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
+
+	"yuanlu/protocol/topics"
 )
 
 // Times of desks that share.
@@ -46,7 +47,7 @@ func (c *Consumer) alone(ctx context.Context, conn Broker) error {
 		}
 		for _, m := range list {
 			var state hostState
-			if json.Unmarshal(m.Payload, &state) != nil || !state.Online {
+			if topics.Exact(m.Payload, &state) != nil || !state.Online {
 				continue
 			}
 			if err := c.sameStore(&state); err != nil {
