@@ -80,6 +80,7 @@ type tx struct {
 	atEnd  []func()         // run once it is committed
 	queued []queued         // new outbox entries
 	saved  bool             // saveSent has run
+	undone int              // of queue.done, removed by this transaction
 	caseID string           // in place of the computed one, "": none
 }
 

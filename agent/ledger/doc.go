@@ -24,6 +24,26 @@
 // page and not a flipped bit in a text. Entries of key have none; a flipped bit there
 // is found if it puts them out of order.
 //
+// # Sequences and refusals
+//
+// The back office acknowledges cumulatively: acked_seq 7 says that everything up to 7 is
+// settled there, stored or refused. So a refusal settles its sequence for good. A case
+// that is put back (Requeue) under that sequence would be covered by the next
+// acknowledgement of any later case, also when the copy that was sent again never got
+// beyond the broker: the only copy would be gone. It therefore gets a new sequence at the
+// end of the stream and keeps its id and its bytes, time included. The old sequence is a
+// gap that both sides know of: the refusal, or the event outbox.quarantined, has told it.
+// The back office stores an id that it has only refused so far, and takes one that it
+// has stored for a repetition, as always. Attempts never change a sequence; putting back
+// by hand is no attempt. last_seq grows by it.
+//
+// A refusal of what was never handed out changes nothing: nobody can have read it.
+// Refused cases are never dropped, so they count against the outbox's bounds like cases
+// that wait. Of refused events the newest 1000 are kept.
+//
+// A full outbox first forgets what is delivered, then drops events. outbox.evicted, of
+// which there is at most one, stands outside the bounds: it never takes a case's place.
+//
 // # Failure
 //
 // A commit that gives an error is unknown, not undone. After any I/O error the store

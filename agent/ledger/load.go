@@ -251,6 +251,57 @@ func setMetaInt(c *conn, name string, v int64) error {
 	return setMeta(c, name, strconv.FormatInt(v, 10))
 }
 
+// loadQueue reads what waits, without the data.
+func loadQueue(c *conn, o *outboxFigures) (*queue, error) {
+	if err := loadOutboxFigures(c, o); err != nil {
+		return nil, err
+	}
+	if err := renumberPutBack(c, o); err != nil {
+		return nil, err
+	}
+	q := &queue{sent: o.sent, saved: o.sent, acked: o.acked}
+	n, _, err := c.queryInt(`SELECT count(*) FROM outbox WHERE entry < ?1`, firstEvent)
+	if err != nil {
+		return nil, err
+	}
+	q.cases = make([]queued, 0, n)
+	s, err := c.prepare(`SELECT entry, size FROM outbox ORDER BY entry`)
+	if err != nil {
+		return nil, err
+	}
+	defer s.reset()
+	for {
+		more, err := s.step()
+		if err != nil || !more {
+			return q, err
+		}
+		e := queued{entry: s.int(0), next: atOnce}
+		o.waiting++
+		o.bytes += s.int(1)
+		if e.entry < firstEvent && e.entry <= o.sent {
+			e.tries = 1 // its PUBACK came in an earlier run
+		}
+		list := q.list(e.entry)
+		*list = append(*list, e)
+	}
+}
+
+func loadOutboxFigures(c *conn, o *outboxFigures) error {
+	for _, m := range []struct {
+		name  string
+		value *int64
+	}{{"outbox.last", &o.last}, {"outbox.sent", &o.sent}, {"outbox.acked", &o.acked}, {"outbox.dropped", &o.dropped}, {"outbox.events", &o.events}} {
+		v, err := metaInt(c, m.name)
+		if err != nil {
+			return err
+		}
+		*m.value = v
+	}
+	var err error
+	o.untold, _, err = c.queryInt(`SELECT count(*) FROM untold`)
+	return err
+}
+
 // saveFigures writes what of the figures has changed since the last transaction.
 func (t *tx) saveFigures() error {
 	if t.n.removed != t.d.now.removed {

@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"yuanlu/agent/refund"
@@ -126,7 +125,7 @@ func (d *DB) Acked(ctx context.Context, stream string, seq int64) (int64, error)
 	if q.mustSave(d.o.Now()) {
 		err = d.save(ctx)
 	}
-	acked, _, _ := q.acknowledged()
+	acked, _ := q.acknowledged()
 	return acked, err
 }
 
@@ -164,14 +163,9 @@ const forgetStep = 512
 // forgetAcked removes the next of the cases that were acknowledged. There may be more.
 func (t *tx) forgetAcked() (more bool, err error) {
 	q := &t.d.queue
-	acked, gone, waiting := q.acknowledged()
+	acked, gone := q.acknowledged()
 	if gone == 0 {
 		return false, nil
-	}
-	for _, e := range waiting {
-		if err := t.c.run(`UPDATE outbox SET entry = -entry WHERE entry = ?1`, e); err != nil {
-			return false, err
-		}
 	}
 	upTo := acked
 	first, ok, err := t.c.queryInt(`SELECT entry FROM outbox WHERE entry BETWEEN 1 AND ?1 ORDER BY entry LIMIT 1`, acked)
@@ -185,10 +179,7 @@ func (t *tx) forgetAcked() (more bool, err error) {
 		}
 	}
 	t.n.outbox.acked = max(t.n.outbox.acked, upTo)
-	if len(waiting) > 0 {
-		err = t.c.run(`UPDATE outbox SET entry = -entry WHERE entry < 0`)
-	}
-	return upTo < acked, err
+	return upTo < acked, nil
 }
 
 // forgetRange removes these cases, all of them acknowledged.
@@ -217,94 +208,6 @@ func (t *tx) forgetRange(first, last int64) error {
 		q.gone -= n
 	})
 	return nil
-}
-
-// Nacked takes a case that the back office refused out of the queue into
-// quarantine, and queues an event. Rule 6. A sequence that does not wait, or another
-// stream: nothing happens.
-func (d *DB) Nacked(ctx context.Context, stream string, seq int64, code, message string) error {
-	if stream != d.Stream() {
-		return nil
-	}
-	return d.write(ctx, func(t *tx) error {
-		if d.queue.covered(seq) {
-			return nil
-		}
-		return t.quarantine(seq, code, message)
-	})
-}
-
-// mostQuarantined bounds the quarantine; the oldest make room.
-const mostQuarantined = 1000
-
-func (t *tx) quarantine(entry int64, code, message string) error {
-	s, err := t.c.prepare(`INSERT OR REPLACE INTO quarantine SELECT ` + noticeColumns + `, ?2, ?3 FROM outbox WHERE entry = ?1 RETURNING size, id, type`)
-	if err != nil {
-		return err
-	}
-	s.bindInt(1, entry)
-	s.bindText(2, clip(code, 64))
-	s.bindText(3, clip(message, 512))
-	more, err := s.step()
-	size, id, kind := s.int(0), "", ""
-	if more {
-		id, kind = s.text(1), s.text(2)
-	}
-	s.reset()
-	if err != nil || !more {
-		return err
-	}
-	if err := t.removeEntries([]int64{entry}, size); err != nil {
-		return err
-	}
-	if t.n.tallies.quarantined++; t.n.tallies.quarantined > mostQuarantined {
-		if err := t.c.run(`DELETE FROM quarantine WHERE entry IN (SELECT entry FROM quarantine ORDER BY entry DESC LIMIT -1 OFFSET ?1)`, mostQuarantined); err != nil {
-			return err
-		}
-		t.n.tallies.quarantined -= t.c.changes()
-	}
-	data, err := marshal(map[string]any{"sequence": entry, "id": id, "type": kind, "code": clip(code, 64), "message": clip(message, 512)})
-	if err != nil {
-		return err
-	}
-	return t.queueEvent(refund.Notice{Type: "outbox.quarantined", Subject: "outbox", Time: t.d.o.Now(), ClockSynced: t.n.synced, Data: data})
-}
-
-// clip cuts a text from outside to at most n bytes.
-func clip(s string, n int) string {
-	if len(s) > n {
-		return s[:n]
-	}
-	return s
-}
-
-// Requeue takes an entry back out of quarantine; it keeps its sequence and id.
-// ErrNotFound if it is not there.
-func (d *DB) Requeue(ctx context.Context, entry int64) error {
-	return d.write(ctx, func(t *tx) error {
-		s, err := t.c.prepare(`INSERT INTO outbox SELECT ` + noticeColumns + ` FROM quarantine WHERE entry = ?1 RETURNING size`)
-		if err != nil {
-			return err
-		}
-		s.bindInt(1, entry)
-		more, err := s.step()
-		size := s.int(0)
-		s.reset()
-		if err != nil {
-			return err
-		}
-		if !more {
-			return fmt.Errorf("%w: entry %d is not in quarantine", ErrNotFound, entry)
-		}
-		if err := t.c.run(`DELETE FROM quarantine WHERE entry = ?1`, entry); err != nil {
-			return err
-		}
-		t.n.tallies.quarantined--
-		t.n.outbox.waiting++
-		t.n.outbox.bytes += size
-		t.queued = append(t.queued, queued{entry: entry, next: putBack})
-		return nil
-	})
 }
 
 // Resend makes the cases from this sequence on that still wait due at once

@@ -170,50 +170,6 @@ func TestAnEventIsDoneWithItsPuback(t *testing.T) {
 	}
 }
 
-func TestRule06_RefusedGoesToQuarantine(t *testing.T) {
-	ctx := context.Background()
-	d := openTest(t, testOptions(t.TempDir()))
-	makeCases(t, d, 1, 3)
-	if err := d.Nacked(ctx, d.Stream(), 2, "schema", "no such member"); err != nil {
-		t.Fatal(err)
-	}
-	n := due(t, d)
-	if !slices.Equal(sequences(n), []int64{1, 3, 0}) || n[2].Type != "outbox.quarantined" {
-		t.Fatalf("due %v", sequences(n))
-	}
-	if st := stat(t, d); st.Quarantined != 1 || st.Waiting != 3 {
-		t.Errorf("stat %+v", st)
-	}
-	if err := d.Sent(ctx, []int64{1, 3}, start.Add(time.Minute)); err != nil {
-		t.Fatal(err)
-	}
-	if acked, err := d.Acked(ctx, d.Stream(), 3); acked != 3 || err != nil {
-		t.Fatal(acked, err)
-	}
-	if err := d.Requeue(ctx, 2); err != nil {
-		t.Fatal(err)
-	}
-	if err := d.Requeue(ctx, 2); !errors.Is(err, ErrNotFound) {
-		t.Errorf("twice: %v", err)
-	}
-	// An old acknowledgement does not cover what was put back after it.
-	if _, err := d.Acked(ctx, d.Stream(), 3); err != nil {
-		t.Fatal(err)
-	}
-	if n := due(t, d); !slices.Equal(sequences(n), []int64{2, 0}) {
-		t.Fatalf("requeued: %v", sequences(n))
-	}
-	if err := d.Sent(ctx, []int64{2}, start.Add(time.Minute)); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := d.Acked(ctx, d.Stream(), 3); err != nil {
-		t.Fatal(err)
-	}
-	if st := stat(t, d); st.Waiting != 1 || st.Quarantined != 0 {
-		t.Errorf("stat %+v", st)
-	}
-}
-
 func TestRule08_EventsMakeRoomAndCasesWaitForIt(t *testing.T) {
 	ctx := context.Background()
 	dir := t.TempDir()

@@ -47,7 +47,7 @@ func (q *queue) tell(st *refund.OutboxStat) (oldest int64) {
 	o := &q.figures
 	st.LastSeq, st.SentSeq, st.AckedSeq = o.last, max(o.sent, q.sent), max(o.acked, q.acked)
 	st.Dropped, st.Unsequenced, st.Quarantined = o.dropped, o.untold, q.tallies.quarantined
-	st.Waiting, st.Bytes = o.waiting-int64(len(q.done))-q.gone, o.bytes
+	st.Waiting, st.Bytes = o.waiting-int64(len(q.done))-q.gone, o.bytes+q.tallies.asideBytes
 	st.Open = q.tallies.byKind()
 	if len(q.cases) == 0 {
 		return firstEvent
@@ -64,7 +64,7 @@ func countOutbox(c *conn, st *refund.OutboxStat) error {
 	}
 	t, err := loadTallies(c)
 	st.LastSeq, st.SentSeq, st.AckedSeq, st.Dropped, st.Unsequenced = o.last, o.sent, o.acked, o.dropped, o.untold
-	st.Waiting, st.Bytes, st.Quarantined, st.Open = n.waiting, n.bytes, t.quarantined, t.byKind()
+	st.Waiting, st.Bytes, st.Quarantined, st.Open = n.waiting, n.bytes+t.asideBytes, t.quarantined, t.byKind()
 	return err
 }
 

@@ -34,7 +34,9 @@ type outboxFigures struct {
 // counting a hundred thousand rows every two seconds costs more than sending them.
 // TestOutboxFiguresAgree compares them with the tables.
 type tallies struct {
-	quarantined int64
+	quarantined int64                      // entries
+	aside       int64                      // cases of those
+	asideBytes  int64                      // and what they count against the byte bound
 	open        [refund.Critical + 1]int64 // open cases by severity
 }
 
@@ -64,6 +66,9 @@ func loadTallies(c *conn) (n tallies, err error) {
 	if n.quarantined, _, err = c.queryInt(`SELECT count(*) FROM quarantine`); err != nil {
 		return n, err
 	}
+	if n.aside, n.asideBytes, err = quarantinedCases(c); err != nil {
+		return n, err
+	}
 	open, err := openCases(c)
 	for severity, count := range open {
 		if severity >= 0 && int(severity) < len(n.open) {
@@ -77,7 +82,7 @@ func loadTallies(c *conn) (n tallies, err error) {
 // hundred thousand.
 type queued struct {
 	entry int64
-	next  moment // when it is due, or atOnce, or putBack
+	next  moment // when it is due, or atOnce
 	tries int32  // PUBACKs so far
 }
 
@@ -88,9 +93,8 @@ const momentUnit = 100 * time.Millisecond
 
 // Moments that are none.
 const (
-	putBack moment = math.MinInt32     // at once; put back and not sent since
-	atOnce  moment = math.MinInt32 + 1 // at once
-	never   moment = math.MaxInt32
+	atOnce moment = math.MinInt32
+	never  moment = math.MaxInt32
 )
 
 func momentsOf(d time.Duration) moment { return moment(d / momentUnit) }
@@ -129,11 +133,13 @@ type queue struct {
 	sent    int64   // newest sequence with a PUBACK
 	saved   int64   // sent, as the store has it
 	offered int64   // newest sequence that Due has handed out
+	shown   int64   // newest entry of an event that Due has handed out
 	heard   int64   // newest acknowledgement of what was offered but not yet sent
 	acked   int64   // newest acknowledgement of what was sent
 	gone    int64   // cases that it covers, still in the store
 	done    []int64 // events with a PUBACK, still in the store
 	savedAt moment  // when acknowledgements were last saved
+	saidAt  moment  // when a refusal of what was never offered was last said; atOnce: never
 
 	skip    int64 // no case before this entry is due before soonest
 	soonest moment
@@ -154,6 +160,7 @@ func (q *queue) at(t time.Time) moment {
 		q.cases[i].next = min(q.cases[i].next, atOnce)
 	}
 	q.base, q.skip, q.soonest, q.looked, q.savedAt = t, 0, never, 0, -momentsOf(saveAfter)
+	q.saidAt = atOnce
 	return 0
 }
 
@@ -184,19 +191,13 @@ func (q *queue) replace(n *queue, sameStream bool) {
 			}
 		}
 		n.sent, n.acked = max(n.sent, q.sent), max(n.acked, q.acked)
-		n.offered, n.heard = q.offered, q.heard
-		n.cases = slices.DeleteFunc(n.cases, func(e queued) bool {
-			_, waits := find(q.cases, e.entry)
-			if waits || e.entry > q.acked {
-				return false
-			}
-			n.gone++
-			return true
-		})
+		n.offered, n.shown, n.heard = q.offered, q.shown, q.heard
+		covered, _ := find(n.cases, n.acked+1)
+		n.cases, n.gone = n.cases[covered:], int64(covered)
 	}
 	q.cases, q.events, q.sent, q.saved = n.cases, n.events, n.sent, n.saved
 	q.acked, q.gone, q.most = n.acked, n.gone, len(n.cases)
-	q.offered, q.heard, q.done = n.offered, n.heard, nil
+	q.offered, q.shown, q.heard, q.done = n.offered, n.shown, n.heard, nil
 	q.skip, q.soonest = 0, never
 }
 
@@ -228,7 +229,7 @@ func (q *queue) committed(entries []queued, now *figures) {
 	}
 }
 
-// remove takes entries out.
+// remove takes entries out that the store no longer has.
 func (q *queue) remove(entries []int64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -236,8 +237,22 @@ func (q *queue) remove(entries []int64) {
 		list := q.list(entry)
 		if i, ok := find(*list, entry); ok {
 			*list = slices.Delete(*list, i, i+1)
+		} else if entry <= q.acked {
+			q.gone-- // acknowledged while it was being removed
 		}
 	}
+}
+
+// delivered counts those of these entries that are events with a PUBACK.
+func (q *queue) delivered(entries ...int64) (n int64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, entry := range entries {
+		if slices.Contains(q.done, entry) {
+			n++
+		}
+	}
+	return n
 }
 
 // ack takes the back office's word. It moves forward only, never past what was sent;
@@ -251,25 +266,12 @@ func (q *queue) ack(seq int64) {
 	q.forget(min(seq, q.sent))
 }
 
-// forget takes out the cases up to seq, but those that were put back and have not
-// been sent since. It is called with mu held.
+// forget takes out the cases up to seq. It is called with mu held.
 func (q *queue) forget(seq int64) {
 	q.acked = max(q.acked, seq)
 	n, _ := find(q.cases, seq+1)
-	kept := 0
-	for i := range n {
-		if e := &q.cases[i]; e.tries == 0 && e.next == putBack {
-			q.cases[kept] = *e
-			kept++
-		} else {
-			q.gone++
-		}
-	}
-	if kept == 0 {
-		q.cases = q.cases[n:] // nothing is moved: this is done for every acknowledgement
-	} else {
-		q.cases = slices.Delete(q.cases, kept, n)
-	}
+	q.gone += int64(n)
+	q.cases = q.cases[n:] // nothing is moved: this is done for every acknowledgement
 	if most := max(q.most, len(q.cases)); len(q.cases) == 0 {
 		q.cases, q.most = nil, 0
 	} else if q.most = most; len(q.cases) < most/2 {
@@ -299,6 +301,7 @@ func (q *queue) due(now time.Time, limit int) (picked []queued, next time.Time) 
 	}
 	for i := 0; i < len(q.events) && len(picked) < limit; i++ {
 		picked = append(picked, q.events[i])
+		q.shown = max(q.shown, q.events[i].entry)
 	}
 	if len(picked) > 0 {
 		return picked, now
@@ -322,6 +325,9 @@ func (q *queue) puback(entries []int64, retry time.Time) {
 		list := q.list(entry)
 		i, ok := find(*list, entry)
 		if !ok {
+			if entry <= q.offered { // refused before its PUBACK came
+				q.sent = max(q.sent, entry)
+			}
 			continue
 		}
 		if entry >= firstEvent {
@@ -370,21 +376,40 @@ func (q *queue) unsaved() bool {
 	return q.sent != q.saved || q.gone > 0 || len(q.done) > 0
 }
 
-// acknowledged gives the newest acknowledgement, how many cases it covers are still
-// in the store, and which cases up to it wait all the same, because they were put back.
-func (q *queue) acknowledged() (acked, gone int64, waiting []int64) {
+// acknowledged gives the newest acknowledgement and how many cases it covers are still
+// in the store.
+func (q *queue) acknowledged() (acked, gone int64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for i := 0; i < len(q.cases) && q.cases[i].entry <= q.acked; i++ {
-		waiting = append(waiting, q.cases[i].entry)
-	}
-	return q.acked, q.gone, waiting
+	return q.acked, q.gone
 }
 
-// covered reports whether a case was acknowledged and does not wait again.
-func (q *queue) covered(entry int64) bool {
+// Why a refusal is not listened to.
+const (
+	refusable = iota
+	settled   // it was acknowledged before
+	unoffered // it was never handed out: nobody can have read it
+)
+
+// refusal says whether somebody may refuse an entry now; say: and that the answer has
+// not been given within the last minute.
+func (q *queue) refusal(entry int64, now time.Time) (answer int, say bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	_, waits := find(q.cases, entry)
-	return !waits && entry <= q.acked
+	newest := max(q.sent, q.offered)
+	if entry >= firstEvent {
+		newest = q.shown
+	}
+	switch {
+	case entry > newest:
+		at := q.at(now)
+		say = q.saidAt == atOnce || at < q.saidAt || at-q.saidAt >= momentsOf(time.Minute)
+		if say {
+			q.saidAt = at
+		}
+		return unoffered, say
+	case entry <= q.acked:
+		return settled, false
+	}
+	return refusable, false
 }

@@ -124,43 +124,94 @@ func (t *tx) tellUntold() error {
 	return nil
 }
 
-func (t *tx) hasRoom(size int64) bool {
-	o := &t.n.outbox
-	return o.waiting < t.d.o.OutboxMaxCount && o.bytes+size <= t.d.o.OutboxMaxBytes
+// hasRoom reports whether n entries of this size in all still fit. Cases in quarantine
+// count: nobody else has them.
+func (t *tx) hasRoom(n, size int64) bool {
+	o, q := &t.n.outbox, &t.n.tallies
+	return o.waiting+q.aside+n <= t.d.o.OutboxMaxCount && o.bytes+q.asideBytes+size <= t.d.o.OutboxMaxBytes
 }
 
-// makeRoom drops events, oldest first, until size fits; false: only cases are left.
+// evictedSize is more than the notice of eviction counts against the byte bound.
+const evictedSize = noticeOverhead + 64
+
+// makeRoom removes what is delivered, and then, if it must, drops events, oldest first,
+// until both an entry of this size and the notice of eviction fit. false: even without
+// any event there is no room for the entry.
 func (t *tx) makeRoom(size int64) (bool, error) {
-	dropped := int64(0)
-	if !t.hasRoom(size) {
-		if _, err := t.forgetAcked(); err != nil {
-			return false, err
-		}
+	if t.hasRoom(1, size) {
+		return true, nil
 	}
-	for !t.hasRoom(size) {
-		s, err := t.c.prepare(`SELECT entry, size FROM outbox WHERE entry >= ?1 AND type <> 'outbox.evicted' ORDER BY entry LIMIT 1`)
-		if err != nil {
-			return false, err
-		}
-		s.bindInt(1, firstEvent)
-		more, err := s.step()
-		entry, bytes := s.int(0), s.int(1)
-		s.reset()
-		if err != nil {
-			return false, err
-		}
-		if !more {
-			break
-		}
-		if err := t.removeEntries([]int64{entry}, bytes); err != nil {
-			return false, err
-		}
-		dropped++
-	}
-	if err := t.tellDropped(dropped, "no room"); err != nil {
+	if err := t.forgetDone(); err != nil {
 		return false, err
 	}
-	return t.hasRoom(size), nil
+	for more := true; more && !t.hasRoom(1, size); {
+		var err error
+		if more, err = t.forgetAcked(); err != nil {
+			return false, err
+		}
+	}
+	if t.hasRoom(1, size) {
+		return true, nil
+	}
+	dropped, err := t.evict(size)
+	if err != nil {
+		return false, err
+	}
+	n, bytes, err := t.notices()
+	if err != nil {
+		return false, err
+	}
+	room := t.hasRoom(1-n, size-bytes) // the notice must not take the place of a case
+	return room, t.tellDropped(dropped, "no room")
+}
+
+// evict drops events until there is room and tells how many of them nobody has.
+func (t *tx) evict(size int64) (dropped int64, err error) {
+	for {
+		entry, bytes, ok, err := t.oldestEvent()
+		if err != nil || !ok {
+			return dropped, err
+		}
+		if err := t.removeEntries([]int64{entry}, bytes); err != nil {
+			return dropped, err
+		}
+		if t.d.queue.delivered(entry) == 0 {
+			if dropped++; dropped == 1 {
+				if err := t.takeBackNotice(); err != nil {
+					return 0, err
+				}
+			}
+		}
+		if dropped == 0 && t.hasRoom(1, size) || t.hasRoom(2, size+evictedSize) {
+			return dropped, nil
+		}
+	}
+}
+
+// notices gives how many notices of eviction wait, at most one, and their size.
+func (t *tx) notices() (n, bytes int64, err error) {
+	s, err := t.c.prepare(`SELECT count(*), total(size) FROM outbox WHERE entry >= ?1 AND type = 'outbox.evicted'`)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer s.reset()
+	s.bindInt(1, firstEvent)
+	_, err = s.step()
+	return s.int(0), s.int(1), err
+}
+
+// oldestEvent gives the event that goes first.
+func (t *tx) oldestEvent() (entry, bytes int64, ok bool, err error) {
+	s, err := t.c.prepare(`SELECT entry, size FROM outbox WHERE entry >= ?1 AND type <> 'outbox.evicted' ORDER BY entry LIMIT 1`)
+	if err != nil {
+		return 0, 0, false, err
+	}
+	defer s.reset()
+	s.bindInt(1, firstEvent)
+	if ok, err = s.step(); err != nil || !ok {
+		return 0, 0, false, err
+	}
+	return s.int(0), s.int(1), true, nil
 }
 
 // dropOld drops events older than the outbox keeps them. They lie in the order
@@ -195,7 +246,7 @@ func (t *tx) dropOld(now time.Time) error {
 	if err := t.removeEntries(old, bytes); err != nil {
 		return err
 	}
-	return t.tellDropped(int64(len(old)), "too old")
+	return t.tellDropped(int64(len(old))-t.d.queue.delivered(old...), "too old")
 }
 
 // removeEntries takes entries with this size in all out of the outbox.
@@ -218,6 +269,18 @@ func (t *tx) tellDropped(n int64, why string) error {
 		return nil
 	}
 	t.n.outbox.dropped += n
+	if err := t.takeBackNotice(); err != nil {
+		return err
+	}
+	data, err := marshal(map[string]any{"dropped": t.n.outbox.dropped, "reason": why})
+	if err != nil {
+		return err
+	}
+	return t.putEvent(&refund.Notice{Type: "outbox.evicted", Subject: "outbox", Time: t.d.o.Now(), ClockSynced: t.n.synced, Data: data})
+}
+
+// takeBackNotice removes the outbox.evicted that waits, so that a newer one replaces it.
+func (t *tx) takeBackNotice() error {
 	s, err := t.c.prepare(`DELETE FROM outbox WHERE entry >= ?1 AND type = 'outbox.evicted' RETURNING entry, size`)
 	if err != nil {
 		return err
@@ -237,16 +300,10 @@ func (t *tx) tellDropped(n int64, why string) error {
 		gone, bytes = append(gone, s.int(0)), bytes+s.int(1)
 	}
 	s.reset()
-	if len(gone) > 0 {
-		if err := t.removeEntries(gone, bytes); err != nil {
-			return err
-		}
+	if len(gone) == 0 {
+		return nil
 	}
-	data, err := marshal(map[string]any{"dropped": t.n.outbox.dropped, "reason": why})
-	if err != nil {
-		return err
-	}
-	return t.putEvent(&refund.Notice{Type: "outbox.evicted", Subject: "outbox", Time: t.d.o.Now(), ClockSynced: t.n.synced, Data: data})
+	return t.removeEntries(gone, bytes)
 }
 
 // queueEvent queues an event, or drops it if even without older ones there is no room.
@@ -282,16 +339,20 @@ func (t *tx) queueGap(i *refund.Integrity, why *circumstances) error {
 	})
 }
 
-// saveSent writes the outbox's figures and removes the events that are done.
-func (t *tx) saveSent() error {
-	if t.saved {
-		return nil
-	}
-	t.saved = true
+// forgetDone removes the events that are done. It may be called more than once.
+func (t *tx) forgetDone() error {
 	q := &t.d.queue
 	q.mu.Lock()
-	sent, done := q.sent, q.done
+	done := q.done[t.undone:]
 	q.mu.Unlock()
+	if t.undone == 0 && len(done) > 0 {
+		t.after(func() {
+			q.mu.Lock()
+			defer q.mu.Unlock()
+			q.done = q.done[t.undone:]
+		})
+	}
+	t.undone += len(done)
 	for _, e := range done {
 		size, ok, err := t.c.queryInt(`SELECT size FROM outbox WHERE entry = ?1`, e)
 		if err != nil {
@@ -306,6 +367,22 @@ func (t *tx) saveSent() error {
 		t.n.outbox.waiting--
 		t.n.outbox.bytes -= size
 	}
+	return nil
+}
+
+// saveSent removes the events that are done and writes the outbox's figures.
+func (t *tx) saveSent() error {
+	if t.saved {
+		return nil
+	}
+	t.saved = true
+	if err := t.forgetDone(); err != nil {
+		return err
+	}
+	q := &t.d.queue
+	q.mu.Lock()
+	sent := q.sent
+	q.mu.Unlock()
 	o := &t.n.outbox
 	o.sent = sent
 	was := &t.d.now.outbox
@@ -324,55 +401,7 @@ func (t *tx) saveSent() error {
 	t.after(func() {
 		q.mu.Lock()
 		defer q.mu.Unlock()
-		q.saved, q.done = sent, q.done[len(done):]
+		q.saved = sent
 	})
 	return nil
-}
-
-// loadQueue reads what waits, without the data.
-func loadQueue(c *conn, o *outboxFigures) (*queue, error) {
-	if err := loadOutboxFigures(c, o); err != nil {
-		return nil, err
-	}
-	q := &queue{sent: o.sent, saved: o.sent, acked: o.acked}
-	n, _, err := c.queryInt(`SELECT count(*) FROM outbox WHERE entry < ?1`, firstEvent)
-	if err != nil {
-		return nil, err
-	}
-	q.cases = make([]queued, 0, n)
-	s, err := c.prepare(`SELECT entry, size FROM outbox ORDER BY entry`)
-	if err != nil {
-		return nil, err
-	}
-	defer s.reset()
-	for {
-		more, err := s.step()
-		if err != nil || !more {
-			return q, err
-		}
-		e := queued{entry: s.int(0), next: atOnce}
-		o.waiting++
-		o.bytes += s.int(1)
-		if e.entry < firstEvent && e.entry <= o.sent {
-			e.tries = 1 // its PUBACK came in an earlier run
-		}
-		list := q.list(e.entry)
-		*list = append(*list, e)
-	}
-}
-
-func loadOutboxFigures(c *conn, o *outboxFigures) error {
-	for _, m := range []struct {
-		name  string
-		value *int64
-	}{{"outbox.last", &o.last}, {"outbox.sent", &o.sent}, {"outbox.acked", &o.acked}, {"outbox.dropped", &o.dropped}, {"outbox.events", &o.events}} {
-		v, err := metaInt(c, m.name)
-		if err != nil {
-			return err
-		}
-		*m.value = v
-	}
-	var err error
-	o.untold, _, err = c.queryInt(`SELECT count(*) FROM untold`)
-	return err
 }

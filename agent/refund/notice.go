@@ -36,7 +36,7 @@ type OutboxStat struct {
 	SentSeq       int64 // newest sequence the broker has acknowledged (PUBACK)
 	AckedSeq      int64 // newest sequence the back office has acknowledged
 	Waiting       int64 // entries not yet delivered
-	Bytes         int64 // of those entries
+	Bytes         int64 // of those entries and of refused cases: what counts against LimitBytes
 	LimitBytes    int64
 	Unsequenced   int64 // case events that wait for room in the outbox
 	Quarantined   int64

@@ -1,0 +1,179 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"yuanlu/agent/refund"
+)
+
+// ErrNoRoom: the outbox is full of cases; an event cannot be put back into it.
+var ErrNoRoom = errors.New("ledger: no room in the outbox")
+
+// Nacked takes an entry that the back office refused, or that must not be sent, out of
+// the queue into quarantine, and queues an event. Rule 6. Nothing happens for another
+// stream, for a sequence that does not wait, and for one that Due has never given: the
+// last is logged, at most once a minute.
+func (d *DB) Nacked(ctx context.Context, stream string, seq int64, code, message string) error {
+	if stream != d.Stream() {
+		return nil
+	}
+	answer, say := d.queue.refusal(seq, d.o.Now())
+	if say {
+		d.o.Log.LogAttrs(ctx, slog.LevelWarn, "outbox.refusal_ignored", slog.Int64("entry", seq), slog.String("why", "it was never sent"))
+	}
+	if answer != refusable {
+		return nil
+	}
+	return d.write(ctx, func(t *tx) error {
+		if answer, _ := d.queue.refusal(seq, d.o.Now()); answer != refusable {
+			return nil
+		}
+		return t.quarantine(seq, code, message)
+	})
+}
+
+// mostQuarantined bounds the events in quarantine; the oldest make room. Cases never do,
+// they count against the bounds of the outbox instead (hasRoom, rule 8).
+const mostQuarantined = 1000
+
+func (t *tx) quarantine(entry int64, code, message string) error {
+	s, err := t.c.prepare(`INSERT OR REPLACE INTO quarantine SELECT ` + noticeColumns + `, ?2, ?3 FROM outbox WHERE entry = ?1 RETURNING size, id, type`)
+	if err != nil {
+		return err
+	}
+	s.bindInt(1, entry)
+	s.bindText(2, clip(code, 64))
+	s.bindText(3, clip(message, 512))
+	more, err := s.step()
+	size, id, kind := s.int(0), "", ""
+	if more {
+		id, kind = s.text(1), s.text(2)
+	}
+	s.reset()
+	if err != nil || !more {
+		return err
+	}
+	if err := t.removeEntries([]int64{entry}, size); err != nil {
+		return err
+	}
+	t.n.tallies.setAside(entry, size, 1)
+	if err := t.trimQuarantine(); err != nil {
+		return err
+	}
+	data, err := marshal(map[string]any{"sequence": entry, "id": id, "type": kind, "code": clip(code, 64), "message": clip(message, 512)})
+	if err != nil {
+		return err
+	}
+	return t.queueEvent(refund.Notice{Type: "outbox.quarantined", Subject: "outbox", Time: t.d.o.Now(), ClockSynced: t.n.synced, Data: data})
+}
+
+// setAside counts an entry that came into quarantine (by 1) or left it (by -1).
+func (n *tallies) setAside(entry, size, by int64) {
+	n.quarantined += by
+	if entry < firstEvent {
+		n.aside += by
+		n.asideBytes += by * size
+	}
+}
+
+// trimQuarantine removes the oldest events above the bound.
+func (t *tx) trimQuarantine() error {
+	n := &t.n.tallies
+	if n.quarantined-n.aside <= mostQuarantined {
+		return nil
+	}
+	err := t.c.run(`DELETE FROM quarantine WHERE entry IN (SELECT entry FROM quarantine WHERE entry >= ?1 ORDER BY entry DESC LIMIT -1 OFFSET ?2)`,
+		firstEvent, mostQuarantined)
+	n.quarantined -= t.c.changes()
+	return err
+}
+
+// quarantinedCases counts the cases in quarantine and what they count against the bound.
+func quarantinedCases(c *conn) (n, bytes int64, err error) {
+	s, err := c.prepare(`SELECT count(*), total(size) FROM quarantine WHERE entry < ?1`)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer s.reset()
+	s.bindInt(1, firstEvent)
+	_, err = s.step()
+	return s.int(0), s.int(1), err
+}
+
+// clip cuts a text from outside to at most n bytes.
+func clip(s string, n int) string {
+	if len(s) > n {
+		return s[:n]
+	}
+	return s
+}
+
+// Requeue takes an entry back out of quarantine. A case keeps its id and gets the next
+// sequence: its old one was settled by the refusal, so the cumulative acknowledgement
+// passes it and can never again say that the back office has this case (doc.go). An
+// event keeps its entry. ErrNotFound if it is not there; ErrNoRoom for an event, if the
+// outbox is full of cases.
+func (d *DB) Requeue(ctx context.Context, entry int64) error {
+	return d.write(ctx, func(t *tx) error {
+		size, ok, err := t.c.queryInt(`SELECT size FROM quarantine WHERE entry = ?1`, entry)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return fmt.Errorf("%w: entry %d is not in quarantine", ErrNotFound, entry)
+		}
+		to := entry
+		if entry < firstEvent {
+			t.n.outbox.last++
+			to = t.n.outbox.last
+		} else if room, err := t.makeRoom(size); err != nil {
+			return err
+		} else if !room {
+			return ErrNoRoom
+		}
+		if err := t.c.run(`UPDATE quarantine SET entry = ?2 WHERE entry = ?1`, entry, to); err != nil {
+			return err
+		}
+		if err := t.c.run(`INSERT INTO outbox SELECT `+noticeColumns+` FROM quarantine WHERE entry = ?1`, to); err != nil {
+			return err
+		}
+		if err := t.c.run(`DELETE FROM quarantine WHERE entry = ?1`, to); err != nil {
+			return err
+		}
+		t.n.tallies.setAside(entry, size, -1)
+		t.n.outbox.waiting++
+		t.n.outbox.bytes += size
+		t.queued = append(t.queued, queued{entry: to, next: atOnce})
+		return nil
+	})
+}
+
+// renumberPutBack gives a case that an earlier version put back under its old sequence
+// a new one. It is one that waits although its sequence is acknowledged: everything else
+// up to there is removed in the transaction that notes the acknowledgement.
+func renumberPutBack(c *conn, o *outboxFigures) error {
+	const first = `SELECT entry FROM outbox WHERE entry <= ?1 ORDER BY entry LIMIT 1`
+	entry, ok, err := c.queryInt(first, o.acked)
+	if err != nil || !ok {
+		return err
+	}
+	if err := c.begin(); err != nil {
+		return err
+	}
+	for ; ok && err == nil; entry, ok, err = c.queryInt(first, o.acked) {
+		o.last++
+		if err := c.run(`UPDATE outbox SET entry = ?2 WHERE entry = ?1`, entry, o.last); err != nil {
+			return err
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if err := setMetaInt(c, "outbox.last", o.last); err != nil {
+		return err
+	}
+	return c.commit()
+}
