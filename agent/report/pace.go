@@ -169,20 +169,36 @@ func (p *problems) list() []topics.Problem {
 // host is the presence of the back office that the cases wait for (rule 7).
 // Safe for concurrent use.
 type host struct {
+	now    func() time.Time
+	synced func() bool // whether now is trusted
+
 	mu        sync.Mutex
 	known     bool          // guarded by mu
 	online    bool          // guarded by mu
-	timestamp int64         // guarded by mu: of the newest state, milliseconds
+	timestamp int64         // guarded by mu: of the state that counts, milliseconds
 	changed   chan struct{} // guarded by mu: closed at the next change
 }
 
-func newHost() *host { return &host{changed: make(chan struct{})} }
+// hostAhead is how far a back office's clock may be ahead of ours.
+const hostAhead = 5 * time.Minute
 
-// say takes a new state; one older than the newest is ignored.
+func newHost(now func() time.Time, synced func() bool) *host {
+	return &host{now: now, synced: synced, changed: make(chan struct{})}
+}
+
+// say takes a new state. By a trusted clock one older than the newest is ignored, such
+// as the will of an earlier connection; a timestamp more than hostAhead ahead orders
+// nothing: an offline with it is ignored, an online is taken, and so is whatever follows
+// it, for nothing may hold the cases until a wrong clock is reached. While the clock is
+// not trusted the state that came last counts.
 func (h *host) say(s topics.HostState) {
+	synced, limit := h.synced(), h.now().Add(hostAhead).UnixMilli()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.known && s.Timestamp < h.timestamp {
+	if synced && !s.Online && s.Timestamp > limit {
+		return
+	}
+	if synced && h.known && h.timestamp <= limit && s.Timestamp < h.timestamp {
 		return
 	}
 	changed := !h.known || h.online != s.Online

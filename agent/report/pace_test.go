@@ -1,0 +1,50 @@
+package report
+
+import (
+	"testing"
+	"time"
+
+	"yuanlu/protocol/topics"
+)
+
+// TestRule07_AWrongClockHoldsNothingForLong: what the back office says of itself, by which
+// clocks, and whether the cases are held after it.
+func TestRule07_AWrongClockHoldsNothingForLong(t *testing.T) {
+	start := time.Date(2026, 8, 23, 9, 0, 0, 0, time.UTC)
+	type said struct {
+		online bool
+		at     time.Duration // of its clock, from start
+		synced bool
+		now    time.Duration // of ours, from start
+	}
+	const online, offline, synced, unsynced = true, false, true, false
+	for name, tc := range map[string]struct {
+		said          []said
+		known, online bool
+	}{
+		"offline a day ahead":             {[]said{{offline, 24 * time.Hour, synced, 0}}, false, false},
+		"offline a day ahead, was online": {[]said{{online, 0, synced, 0}, {offline, 24 * time.Hour, synced, time.Minute}}, true, true},
+		"offline three minutes ahead":     {[]said{{online, 0, synced, 0}, {offline, 3 * time.Minute, synced, 0}}, true, false},
+		"online a day ahead":              {[]said{{offline, 0, synced, 0}, {online, 24 * time.Hour, synced, 0}}, true, true},
+		"set right after a day ahead": {[]said{{online, 24 * time.Hour, synced, 0}, {offline, time.Minute, synced, time.Minute},
+			{online, 2 * time.Minute, synced, 2 * time.Minute}}, true, true},
+		"offline after online a day ahead":           {[]said{{online, 24 * time.Hour, synced, 0}, {offline, time.Minute, synced, time.Minute}}, true, false},
+		"an old will":                                {[]said{{online, time.Minute, synced, time.Minute}, {offline, 0, synced, time.Minute}}, true, true},
+		"the same moment":                            {[]said{{online, 0, synced, 0}, {offline, 0, synced, 0}}, true, false},
+		"our clock is years behind: the last counts": {[]said{{offline, 9000 * time.Hour, unsynced, 0}, {online, 8000 * time.Hour, unsynced, 0}}, true, true},
+		"our clock is years behind: offline":         {[]said{{online, 9000 * time.Hour, unsynced, 0}, {offline, 8000 * time.Hour, unsynced, 0}}, true, false},
+		"our clock was set after a day ahead":        {[]said{{offline, 24 * time.Hour, unsynced, 0}, {online, time.Minute, synced, time.Minute}}, true, true},
+		"our clock was set, an old will":             {[]said{{online, 10 * time.Hour, unsynced, 0}, {offline, 9 * time.Hour, synced, 10 * time.Hour}}, true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var at said
+			h := newHost(func() time.Time { return start.Add(at.now) }, func() bool { return at.synced })
+			for _, at = range tc.said {
+				h.say(topics.HostState{Online: at.online, Timestamp: start.Add(at.at).UnixMilli()})
+			}
+			if known, online, _ := h.look(); known != tc.known || online != tc.online {
+				t.Errorf("known %v, online %v; want %v, %v", known, online, tc.known, tc.online)
+			}
+		})
+	}
+}
