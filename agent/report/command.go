@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"yuanlu/protocol/topics"
@@ -13,8 +14,10 @@ import (
 // Bounds of commands.
 const (
 	mostRunning  = 4
-	mostKnown    = 64               // ids remembered until their time is over
-	mostKept     = 1 << 20          // bytes of remembered answers
+	mostKnown    = 64               // finished commands with an effect whose answers are remembered
+	mostHarmless = 32               // the same of those without
+	mostKept     = 1 << 19          // bytes of remembered answers
+	longestTTL   = 24 * time.Hour   // as in cmd.v1
 	acceptAfter  = time.Second / 2  // a command that takes longer is accepted first
 	mostAhead    = 5 * time.Minute  // a command from further in the future: the clocks disagree
 	commandsTime = 2 * time.Second  // for running commands when the reporter stops
@@ -25,17 +28,19 @@ const (
 // Commands outlive the connection they came by: whoever asks again with the same
 // id gets the first answer.
 type commands struct {
-	r  *Reporter
-	wg sync.WaitGroup // running commands
+	r     *Reporter
+	taken *taken
+	wg    sync.WaitGroup // running commands
 
 	mu      sync.Mutex // guards all below
 	ctx     context.Context
 	running int
 	known   map[string]*course // by id
+	order   []*course          // of known, as they came
 }
 
 func newCommands(r *Reporter) *commands {
-	return &commands{r: r, ctx: context.Background(), known: map[string]*course{}}
+	return &commands{r: r, taken: newTaken(r), ctx: context.Background(), known: map[string]*course{}}
 }
 
 func (c *commands) begin(ctx context.Context) {
@@ -91,7 +96,7 @@ func (c *commands) receive(topic, name string, payload []byte, retained bool) {
 		k.sayAgain(name)
 		return
 	}
-	if status, code, text := c.timely(name, &cmd); status != "" {
+	if status, code, text := c.timely(&cmd); status != "" {
 		c.r.refuse(topic, code, nil)
 		c.reply(name, &topics.Rsp{ID: cmd.ID, Status: status, Error: &topics.RspError{Code: code, Message: text}})
 		return
@@ -112,17 +117,14 @@ func idOf(payload []byte) string {
 }
 
 // timely says whether the command's time is over, or cannot be told.
-func (c *commands) timely(name string, cmd *topics.Cmd) (status, code, text string) {
+func (c *commands) timely(cmd *topics.Cmd) (status, code, text string) {
 	now := c.r.o.Now()
+	ttl := time.Duration(min(max(cmd.TTLS, 0), int64(longestTTL/time.Second))) * time.Second
 	switch {
 	case !c.r.o.ClockSynced():
 		return topics.RspRejected, "clock", "the clock of the terminal is not set, so nobody knows whether the command is still wanted"
-	case now.After(cmd.TS.Add(time.Duration(cmd.TTLS) * time.Second)):
+	case now.After(cmd.TS.Add(ttl)):
 		return topics.RspExpired, "expired", "its ttl_s is over"
-	case (len(c.r.o.Keys) > 0 || name == "restart") && cmd.TS.Before(c.r.started):
-		// The ids of an earlier life are forgotten: one of them said again must
-		// not be done again. A restart that is said again would go round for ever.
-		return topics.RspExpired, "before_start", "it is older than this start of the agent; send it anew"
 	case cmd.TS.Sub(now) > mostAhead:
 		return topics.RspRejected, "clock", "its ts lies ahead of the terminal's clock"
 	}
@@ -138,11 +140,11 @@ func (c *commands) reject(topic, name, id, code, text string, err error) {
 
 // reply gives an answer to the current connection, if there is one with room. It
 // never blocks: who does not hear the answer asks again.
-func (c *commands) reply(name string, rsp *topics.Rsp) { c.replyTo(name, rsp, nil) }
+func (c *commands) reply(name string, rsp *topics.Rsp) { c.replyTo(name, rsp, nil, nil) }
 
 // replyTo is reply, and said gets what became of it unless the connection ends
-// before its turn.
-func (c *commands) replyTo(name string, rsp *topics.Rsp, said chan<- sent) {
+// before its turn, or claimed says that it is not to be sent any more.
+func (c *commands) replyTo(name string, rsp *topics.Rsp, said chan<- sent, claimed *atomic.Bool) {
 	out := *rsp
 	if out.TS.IsZero() {
 		out.TS = topics.At(c.r.o.Now())
@@ -165,7 +167,7 @@ func (c *commands) replyTo(name string, rsp *topics.Rsp, said chan<- sent) {
 	}
 	channel, _ := topics.ChannelOf("rsp")
 	select {
-	case s.answers <- answer{channel, c.r.o.Names.Rsp(name), payload, said}:
+	case s.answers <- answer{channel: channel, topic: c.r.o.Names.Rsp(name), payload: payload, said: said, claimed: claimed}:
 	default:
 		c.r.o.Log.Warn("command.answer_lost", "cmd", name)
 	}

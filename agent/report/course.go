@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"yuanlu/protocol/topics"
@@ -14,10 +16,9 @@ import (
 
 // course is one command from its beginning until its id is forgotten.
 type course struct {
-	c     *commands
-	name  string
-	id    string
-	until time.Time // its time is over; after that the id is expired anyway
+	c    *commands
+	name string
+	id   string
 
 	mu       sync.Mutex // guards all below, and the order in which answers are handed over
 	accepted bool
@@ -32,37 +33,65 @@ func (c *commands) recall(id string) *course {
 	return c.known[id]
 }
 
-// admit remembers a command that begins now; nil: too many at once.
+// admit remembers a command that begins now; nil: too many at once. One that has
+// begun already is given with a nil ctx.
 func (c *commands) admit(name string, cmd *topics.Cmd) (context.Context, *course) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now, kept := c.r.o.Now(), 0
-	for id, k := range c.known {
-		answer := k.end()
-		if answer != nil && now.After(k.until) {
-			delete(c.known, id)
-			continue
-		}
-		if answer != nil {
-			kept += len(answer.Data)
-		}
+	if k := c.known[cmd.ID]; k != nil {
+		return nil, k
 	}
-	if c.running >= mostRunning || len(c.known) >= mostKnown || kept >= mostKept {
+	if c.running >= mostRunning {
 		return nil, nil
 	}
+	c.forget()
 	c.running++
-	k := &course{c: c, name: name, id: cmd.ID, until: cmd.TS.Add(time.Duration(cmd.TTLS) * time.Second)}
-	c.known[cmd.ID] = k
+	k := &course{c: c, name: name, id: cmd.ID}
+	c.known[cmd.ID], c.order = k, append(c.order, k)
 	c.wg.Add(1)
 	return c.ctx, k
+}
+
+// forget drops the oldest finished commands beyond the bounds: whether one with an
+// effect was taken is known without its answer. It is called with mu held.
+func (c *commands) forget() {
+	var effects, rest, kept int
+	for i, k := range slices.Backward(c.order) {
+		answer := k.end()
+		if answer == nil {
+			continue // running
+		}
+		kept += len(answer.Data)
+		number, most := &effects, mostKnown
+		if harmless(k.name) {
+			number, most = &rest, mostHarmless
+		}
+		if *number++; *number >= most || kept > mostKept { // there is to be room for one more
+			delete(c.known, k.id)
+			c.order[i] = nil
+		}
+	}
+	c.order = slices.DeleteFunc(c.order, func(k *course) bool { return k == nil })
+}
+
+// drop forgets one that was not begun: the same id may be sent again.
+func (c *commands) drop(k *course) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.known, k.id)
+	c.order = slices.DeleteFunc(c.order, func(one *course) bool { return one == k })
 }
 
 // start runs a command in a goroutine that wait waits for.
 func (c *commands) start(name string, cmd *topics.Cmd) {
 	ctx, k := c.admit(name, cmd)
-	if k == nil {
+	switch {
+	case k == nil:
 		c.reply(name, &topics.Rsp{ID: cmd.ID, Status: topics.RspRejected,
-			Error: &topics.RspError{Code: "busy", Message: "too many commands at once, or within their ttl_s; send it again later"}})
+			Error: &topics.RspError{Code: "busy", Message: "too many commands at once; send it again later"}})
+		return
+	case ctx == nil:
+		k.sayAgain(name)
 		return
 	}
 	c.r.o.Log.Info("command.begin", "cmd", name, "id", cmd.ID)
@@ -133,6 +162,10 @@ func (k *course) say(data any) {
 
 // finish answers and keeps the answer.
 func (k *course) finish(ctx context.Context, data any, err error) {
+	if ce, ok := errors.AsType[*CommandError](err); ok && ce.unbegun {
+		defer k.c.drop(k)
+		k.c.r.refuse(k.c.r.o.Names.Cmd(k.name), ce.Code, nil)
+	}
 	last, ends := data.(Last)
 	if ends {
 		data = last.Data
@@ -164,13 +197,14 @@ func (k *course) conclude(rsp *topics.Rsp, say bool) {
 	}
 }
 
-// heard says an answer and waits until the broker has acknowledged it.
+// heard says an answer and waits until the broker has acknowledged it. After false
+// it is not sent any more.
 func (k *course) heard(ctx context.Context, rsp *topics.Rsp) bool {
 	k.mu.Lock()
 	k.accepted = true // too late to say it
 	k.mu.Unlock()
-	said := make(chan sent, 1)
-	k.c.replyTo(k.name, rsp, said)
+	said, claimed := make(chan sent, 1), &atomic.Bool{}
+	k.c.replyTo(k.name, rsp, said, claimed)
 	timer := time.NewTimer(heardWithin)
 	defer timer.Stop()
 	select {
@@ -178,6 +212,13 @@ func (k *course) heard(ctx context.Context, rsp *topics.Rsp) bool {
 		return s.err == nil
 	case <-timer.C:
 	case <-ctx.Done():
+	}
+	if !claimed.CompareAndSwap(false, true) { // it is on its way, or there by now
+		select {
+		case s := <-said:
+			return s.err == nil
+		default:
+		}
 	}
 	return false
 }
@@ -205,6 +246,9 @@ func (k *course) outcome(data any, err error) *topics.Rsp {
 		rsp.Error = &topics.RspError{Code: ce.Code, Message: clip(ce.Message, 1024)}
 		if ce.Rejected {
 			rsp.Status = topics.RspRejected
+		}
+		if ce.expired {
+			rsp.Status = topics.RspExpired
 		}
 	}
 	if errors.Is(err, ErrUnknownCommand) {
@@ -252,6 +296,14 @@ func (c *commands) do(ctx context.Context, k *course, cmd *topics.Cmd) (any, err
 	}
 	if err := c.fitting(k.name, args); err != nil {
 		return nil, err
+	}
+	if !slices.Contains(c.names(), k.name) {
+		return nil, ErrUnknownCommand
+	}
+	if !harmless(k.name) {
+		if err := c.taken.take(ctx, cmd); err != nil {
+			return nil, err
+		}
 	}
 	switch k.name {
 	case "ping":

@@ -31,7 +31,7 @@ func (r *Reporter) Echo(ctx context.Context) (time.Duration, error) {
 	}
 	said := make(chan sent, 1)
 	select {
-	case s.answers <- answer{channel, r.o.Names.Health(), json.RawMessage(payload), said}:
+	case s.answers <- answer{channel: channel, topic: r.o.Names.Health(), payload: json.RawMessage(payload), said: said}:
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}

@@ -87,6 +87,9 @@ type CommandError struct {
 	Code     string // stable, snake_case
 	Message  string // for people; no secrets
 	Rejected bool   // status rejected instead of error: nothing was tried
+
+	expired bool // status expired, whatever Rejected
+	unbegun bool // the id stands for nothing that was begun: the answer is not remembered
 }
 
 // Error gives the message.
@@ -122,8 +125,12 @@ type Options struct {
 	// its own, ctx ends with the reporter; the result marshals to an object, or is a
 	// Last. nil: there are none.
 	OnCommand func(ctx context.Context, c Command) (any, error)
-	// Commands names those that OnCommand knows, for up/info.
+	// Commands names those that OnCommand knows; others do not reach it.
 	Commands []string
+	// Memory keeps which commands were taken, so that none with an effect is done
+	// again in a later life; nil: they are known in this life, and one from before it
+	// is refused.
+	Memory Memory
 	// OnConfig takes a desired configuration and the id of the key it was signed with,
 	// "" without Keys. It returns at once; what became of it is Config's to say. nil:
 	// refused and counted.

@@ -202,6 +202,7 @@ func TestRefusedMessagesChangeNothing(t *testing.T) {
 	var done atomic.Int64
 	r := runReporter(t, db, mqtt.Options{URL: b.URL(), ClientID: terminal}, func(ro *report.Options) {
 		ro.Keys = []topics.Key{{ID: "k1", Public: o.mine.Public().(ed25519.PublicKey)}}
+		ro.Commands = []string{"act"}
 		ro.OnCommand = func(context.Context, report.Command) (any, error) { done.Add(1); return nil, nil }
 		ro.OnConfig = func(topics.DesiredConfig, string) { done.Add(1) }
 		ro.Event = func(typ, subject string, data map[string]any) {

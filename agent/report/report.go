@@ -32,7 +32,7 @@ type Status struct {
 type Reporter struct {
 	o         Options
 	check     *topics.Validator
-	started   time.Time
+	began     time.Time   // by time.Now: the wall clock may be set meanwhile
 	firstSaid atomic.Bool // a state has been said since the start
 	progress  atomic.Uint64
 	refused   atomic.Int64
@@ -72,7 +72,7 @@ func New(o Options) (*Reporter, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Reporter{o: o, check: check, started: o.Now(), problems: newProblems(o.Now), host: newHost(o.Now, o.ClockSynced),
+	r := &Reporter{o: o, check: check, began: time.Now(), problems: newProblems(o.Now), host: newHost(o.Now, o.ClockSynced),
 		wakeDrain: make(signal, 1), wakeSay: make(signal, 1), logs: make(chan topics.LogLine, 32),
 		logCap: newBucket(o.Now, 20, 6*time.Second), refusals: newBucket(o.Now, 20, 3*time.Second)}
 	r.commands, r.links = newCommands(r), map[string]bool{}

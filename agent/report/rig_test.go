@@ -247,6 +247,12 @@ func startWith(t *testing.T, fake *brokertest.Fake, dial func(context.Context, s
 	for _, f := range change {
 		f(g, &o)
 	}
+	if o.OnCommand != nil && o.Commands == nil {
+		o.Commands = []string{"act", "slow"}
+		for _, c := range topics.Commands() {
+			o.Commands = append(o.Commands, c.Name)
+		}
+	}
 	r, err := report.New(o)
 	if err != nil {
 		t.Fatal(err)

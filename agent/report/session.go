@@ -45,6 +45,9 @@ type answer struct {
 	topic   string
 	payload []byte
 	said    chan<- sent // of size 1, or nil: nobody asks what became of it
+	// claimed is set by who comes first: whoever sends it, or whoever has waited for
+	// that too long and takes it back. nil: nobody does.
+	claimed *atomic.Bool
 }
 
 // sent is what became of a message.
@@ -161,6 +164,9 @@ func (s *session) answer(ctx context.Context) {
 }
 
 func (s *session) sayAnswer(ctx context.Context, a answer) error {
+	if a.claimed != nil && !a.claimed.CompareAndSwap(false, true) {
+		return nil // taken back
+	}
 	begin := time.Now()
 	err := s.say(ctx, a.channel, a.topic, a.payload)
 	if a.said != nil {

@@ -51,7 +51,7 @@ func (p *program) reporterOf(c *config.Config, g *governor, book *logbook.Book) 
 			Config: g.report, OnConfig: g.take, OnReached: g.isReached, OnHeard: g.isHeard,
 			Ready: a.Ready, AckMode: report.AckMode(c.Delivery.Ack), AckTimeout: c.Delivery.AckTimeout, HostID: c.Backoffice.Host, Keys: keys,
 			ClockSynced: a.Clock().Synced, Event: eventOf(a), Resend: box.resend, OnCommand: onCommand(all), Commands: commandNames(all),
-			HealthEvery: c.Health.Interval, Now: a.Clock().Now, Log: book.Logger(),
+			Memory: takenCommands{a}, HealthEvery: c.Health.Interval, Now: a.Clock().Now, Log: book.Logger(),
 		})
 		if err != nil {
 			return nil, err

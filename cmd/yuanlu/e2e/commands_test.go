@@ -344,7 +344,7 @@ func restarts(t *testing.T, c *commander, st *station) {
 	// one like any other.
 	c.send("ping", c.payload("ping", "r-retained", time.Now(), 600, ""), true)
 	c.await("r-retained", 1)
-	again := c.payload("restart", "r-1", time.Now(), 600, "")
+	again := c.payload("restart", "r-1", time.Now().Add(290*time.Second), 600, "") // from a desk whose clock is fast
 	c.send("restart", again, false)
 	if a := c.await("r-1", 1); a.Status != topics.RspOK || !strings.Contains(string(a.Data), fmt.Sprintf(`"pid":%d`, pid)) {
 		t.Fatalf("restart: %v %s", a, a.Data)
@@ -364,13 +364,31 @@ func restarts(t *testing.T, c *commander, st *station) {
 	}
 	c.send("ping", nil, true)
 	c.send("restart", again, false)
-	if a := c.await("r-1", 2); a.Status != topics.RspExpired || a.Error.Code != "before_start" {
+	if a := c.await("r-1", 2); a.Status != topics.RspExpired || a.Error.Code != "taken_before" {
 		t.Errorf("the same again: %v", a)
 	}
 	c.refused("restart", "r-2", "", "rejected too_soon")
 	c.ok("ping", "r-alive", "", nil)
 	if n := st.said("agent.ready"); n != starts+1 {
 		t.Errorf("%d starts", n)
+	}
+
+	// Nor after a life that ended at once, when nothing speaks against a restart.
+	infos = c.infos
+	st.kill()
+	st.startOnline()
+	c.online(infos + 1)
+	c.send("restart", again, false)
+	if a := c.await("r-1", 3); a.Status != topics.RspExpired || a.Error.Code != "taken_before" {
+		t.Errorf("the same after a power cut: %v", a)
+	}
+	c.ok("ping", "r-alive-2", "", nil)
+	if n := st.said("agent.ready"); n != starts+2 {
+		t.Errorf("%d starts", n)
+	}
+	c.send("link-reopen", c.payload("link-reopen", "reopen-1", time.Now(), 600, `{"link":"pos"}`), false)
+	if a := c.await("reopen-1", 2); a.Status != topics.RspExpired || a.Error.Code != "taken_before" {
+		t.Errorf("an id of the first life: %v", a)
 	}
 }
 
