@@ -21,26 +21,32 @@ var program = sync.OnceValues(func() (string, error) {
 	if bin := os.Getenv("YUANLU_BIN"); bin != "" {
 		return bin, nil
 	}
-	dir, err := os.MkdirTemp("", "yuanlu-e2e-bin-")
-	if err != nil {
-		return "", err
-	}
-	bin := filepath.Join(dir, "yuanlu")
-	out, err := exec.Command("go", "build", "-o", bin, "yuanlu/cmd/yuanlu").CombinedOutput()
+	return buildTool("yuanlu")
+})
+
+// binaries is the folder of what the tests build, gone with them.
+var binaries string
+
+func buildTool(name string) (string, error) {
+	bin := filepath.Join(binaries, name)
+	out, err := exec.Command("go", "build", "-o", bin, "yuanlu/cmd/"+name).CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("%w: %s", err, out)
 	}
 	return bin, nil
-})
+}
 
 func TestMain(m *testing.M) {
 	if host := os.Getenv(labHostEnv); host != "" {
 		os.Exit(runGuest(host))
 	}
-	code := m.Run()
-	if bin, err := program(); err == nil && os.Getenv("YUANLU_BIN") == "" {
-		os.RemoveAll(filepath.Dir(bin))
+	var err error
+	if binaries, err = os.MkdirTemp("", "yuanlu-e2e-bin-"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
+	code := m.Run()
+	os.RemoveAll(binaries)
 	os.Exit(code)
 }
 

@@ -19,18 +19,7 @@ import (
 )
 
 // deskProgram is the path of yuanlu-desk, built once.
-var deskProgram = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "yuanlu-e2e-desk-")
-	if err != nil {
-		return "", err
-	}
-	bin := filepath.Join(dir, "yuanlu-desk")
-	out, err := exec.Command("go", "build", "-o", bin, "yuanlu/cmd/yuanlu-desk").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("%w: %s", err, out)
-	}
-	return bin, nil
-})
+var deskProgram = sync.OnceValues(func() (string, error) { return buildTool("yuanlu-desk") })
 
 // commander is the part of a back office that sends commands to one terminal and
 // keeps what it answers. Every message from the terminal is held against its schema.
