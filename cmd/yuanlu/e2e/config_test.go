@@ -212,7 +212,8 @@ func TestE2EConfigFromAfar(t *testing.T) {
 		}
 	}
 	eventually(t, 10*time.Second, "config.rejected", func() bool { return h.heard("config.rejected", `"version":7`) == 1 })
-	// The order of versions: an old one, the same one and one on another ground do nothing.
+	// The order of versions: an old one, the same one and one on another ground do nothing;
+	// the last is answered, and not spent.
 	lives := st.said("agent.ready")
 	h.desire(6, 0, link+common, "")
 	h.desire(8, 4, link+common, "")
@@ -254,7 +255,7 @@ func technicianDecides(t *testing.T, st *station, h *headquarters, toml string) 
 	if out := st.out("config", "revert"); !strings.Contains(out, "version 6 of the back office does not count any more") {
 		t.Errorf("config revert: %s", out)
 	}
-	if r := h.expect(15*time.Second, 0, "rejected"); r.Origin != "file" || r.Newest != 8 {
+	if r := h.expect(15*time.Second, 0, "rejected"); r.Origin != "file" || r.Newest != 7 {
 		t.Errorf("after config revert: %+v", r)
 	}
 	eventually(t, 10*time.Second, "config.local", func() bool { return h.heard("config.local", "config revert on the terminal") == 1 })
@@ -334,6 +335,34 @@ func TestE2EConfigReturns(t *testing.T) {
 	}
 	fw.day(20, time.Millisecond)
 	finish(t, fw, st, d)
+}
+
+// TestE2EConfigAnotherBroker: another broker counts once the terminal can be reached
+// there. One whose access list throws away what comes down, although it grants the
+// subscription, is left again; one where the desired configuration is retained stays.
+func TestE2EConfigAnotherBroker(t *testing.T) {
+	t.Parallel()
+	broker, next := brokertest.Start(t, brokertest.Options{}), brokertest.Start(t, brokertest.Options{})
+	mute := brokertest.Start(t, brokertest.Options{ACL: "topic write yuanlu/#\n"})
+	fw := newFirmware(t, "e-sign", 88)
+	st := newStation(t, settings{port: fw.link, broker: broker.URL(), id: "t-moves"})
+	h, deaf, there := newHeadquarters(t, broker.URL(), st.id), newHeadquarters(t, mute.URL(), st.id), newHeadquarters(t, next.URL(), st.id)
+	st.startOnline()
+	h.expect(20*time.Second, 0, "applied")
+	move := func(to string) string { return strings.Replace(st.file(), broker.URL(), to, 1) }
+	deaf.desire(1, 0, move(mute.URL()), "")
+	h.desire(1, 0, move(mute.URL()), `,"trial_s":6`)
+	r := h.expectDesired(40*time.Second, 1)
+	if r.Version != 0 || !strings.Contains(r.Errors[0].Message, "the broker was reached, but nothing came from the back office there within 6s") {
+		t.Errorf("a broker that lets nothing down: %+v", r)
+	}
+	there.desire(2, 0, move(next.URL()), "")
+	h.desire(2, 0, move(next.URL()), "")
+	there.expect(30*time.Second, 2, "applied")
+	st.stop()
+	if origin, version, note := st.inForce(); origin != "backoffice" || version != 2 || note != "" {
+		t.Errorf("in the end %s %d %q", origin, version, note)
+	}
 }
 
 // TestE2EConfigSigned: with a key only what it has signed counts, and keys change
