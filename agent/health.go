@@ -116,13 +116,13 @@ func (a *Agent) storeProblems(s *Snapshot, add addProblem) {
 	o := s.Outbox
 	if o.Unsequenced > 0 {
 		add(levelFailing, "outbox_full", "", Text{"the outbox is full; new cases are stored but not queued", "待发队列已满；新案件已保存但未排队"},
-			Text{"let the back office acknowledge; see delivery.max_bytes", "请后台确认接收；参见 delivery.max_bytes"})
+			Text{"let the back office acknowledge, put back what it refused; see delivery.max_bytes", "请后台确认接收，重新排队被拒收的案件；参见 delivery.max_bytes"})
 	} else if o.LimitBytes > 0 && o.Bytes > o.LimitBytes/10*8 {
 		add(levelDegraded, "outbox_filling", "", Text{"the outbox is more than 80 % full", "待发队列已用超过 80%"},
-			Text{"let the back office acknowledge", "请后台确认接收"})
+			Text{"let the back office acknowledge, put back what it refused", "请后台确认接收，重新排队被拒收的案件"})
 	}
 	if o.Quarantined > 0 {
-		add(levelNote, "outbox_quarantine", "", Text{"events were refused by the back office", "部分事件被后台拒收"},
+		add(levelNote, "outbox_quarantine", "", Text{"events were refused by the back office; cases among them are kept and take room in the outbox", "部分事件被后台拒收；其中的案件会保留并占用待发队列空间"},
 			Text{"yuanlu outbox list, then requeue", "运行 yuanlu outbox list，再 requeue"})
 	}
 	if s.DiskFree >= 0 && s.DiskFree < LowDisk {
