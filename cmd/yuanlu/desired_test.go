@@ -265,3 +265,24 @@ func TestDesiredCountedAnew(t *testing.T) {
 		t.Errorf("config revert again: %d %s", code, out)
 	}
 }
+
+// TestDesiredWhichOneWaits: the greatest version counts, and of one version what came
+// last; one that is too far ahead keeps none from being heard.
+func TestDesiredWhichOneWaits(t *testing.T) {
+	const far = 5 + desired.MostJump + 1
+	for _, tc := range []struct {
+		came []int64
+		want int // index of the one that waits
+	}{
+		{[]int64{6}, 0}, {[]int64{6, 7}, 1}, {[]int64{7, 6}, 0}, {[]int64{7, 7}, 1}, {[]int64{far, 7}, 1},
+		{[]int64{7, far}, 0}, {[]int64{far, far + 1}, 1}, {[]int64{desired.MaxVersion, 6, far}, 1},
+	} {
+		g := &governor{poke: make(chan struct{}, 1), state: desired.State{Newest: 5}}
+		for i, v := range tc.came {
+			g.take(topics.DesiredConfig{Version: v, Config: fmt.Sprint(i)}, "")
+		}
+		if g.message == nil || g.message.Config != fmt.Sprint(tc.want) {
+			t.Errorf("of %v waits %+v, want number %d", tc.came, g.message, tc.want)
+		}
+	}
+}
