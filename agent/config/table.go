@@ -176,8 +176,8 @@ func mqttSettings() []Setting {
 			publicKey, func(c *Config, i int) *string { return &c.Backoffice.Keys[i].PublicKey }).required(),
 		flag("remote.config", "true", "false: no configuration is taken from the back office", "false：不接受后台下发的配置",
 			func(c *Config, _ int) *bool { return &c.Remote.Config }).local("whether anything comes from afar is settled here"),
-		span("remote.trial", "5m", MinTrial, MaxTrial, "running time a configuration from the back office has to reach the broker, else the one before returns",
-			"后台下发的配置须在此运行时间内连上服务器，否则恢复原配置", func(c *Config, _ int) *time.Duration { return &c.Remote.Trial }),
+		span("remote.trial", "5m", MinTrial, MaxTrial, "running time a configuration from the back office has until the terminal can be reached again, else the one before returns; at another broker something must have come from the back office",
+			"后台下发的配置须在此运行时间内使终端重新可被后台联系，否则恢复原配置；更换服务器时须已收到后台消息", func(c *Config, _ int) *time.Duration { return &c.Remote.Trial }),
 	}
 }
 

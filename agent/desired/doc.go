@@ -12,8 +12,8 @@
 //     expects is the one in force. A version that was refused is spent. One that
 //     expects another version, or is more than MostJump ahead, is answered and not
 //     spent: no single message uses up the numbers.
-//   - A version that is taken is on trial until the agent has reached the broker
-//     (Confirmed). The trial's time is running time, charged in advance in small steps
+//   - A version that is taken is on trial until the back office can reach the terminal
+//     again (Confirmed). The trial's time is running time, charged in advance in small steps
 //     (Charged): a terminal that is switched off and on, or a program that ends again
 //     and again, uses it up all the same. Then the version before returns (Returned).
 //   - All of it stands on the technician's file as it was: when that file's text

@@ -112,7 +112,7 @@ func (s State) Answer() *Refusal {
 	return s.Refused
 }
 
-// Confirmed is s after the version on trial has reached the broker.
+// Confirmed is s after the terminal can be reached with the version on trial.
 func (s State) Confirmed() State {
 	if s.Trial != nil {
 		v := s.Trial.Version
