@@ -81,6 +81,7 @@
 //	(256 cases or a second together)                                                    TestKillAtEachStep/commit-N
 //	between two steps of a great       the first part is forgotten, the rest is sent    TestAcknowledgementsAreSavedTogether
 //	acknowledgement (512 each)         again
+//	while a case is put back           in quarantine, or waiting under its new sequence    TestRequeueCutShort
 //	before a new token key is written  the old ring; the rotation has not happened      TestKillAtEachStep/rotate.write-1
 //	a checkpoint cut short             the WAL is whole and is played again             TestKillAtRandomMoments
 //	after the damage was seen          seen again                                       TestKillInASalvage/salvage.begin

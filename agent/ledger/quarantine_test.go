@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -386,5 +387,38 @@ func TestRule08_NothingDeliveredIsCountedAsLost(t *testing.T) {
 				t.Errorf("notice %s, want %s; %+v", notice, want, st)
 			}
 		})
+	}
+}
+
+// TestRequeueCutShort: killed before or after its commit, the case is in quarantine or
+// waits, never both and never neither.
+func TestRequeueCutShort(t *testing.T) {
+	ctx := context.Background()
+	o := testOptions(t.TempDir())
+	copies := map[string]string{}
+	armed := false
+	o.step = func(name string) {
+		if armed && copies[name] == "" && strings.HasPrefix(name, "commit") {
+			copies[name] = t.TempDir()
+			must(t, os.CopyFS(copies[name], os.DirFS(o.Dir)))
+		}
+	}
+	d := openTest(t, o)
+	makeCases(t, d, 1, 3)
+	due(t, d)
+	sent(t, d, 1, 2, 3)
+	nacked(t, d, 2)
+	acked(t, d, 3)
+	must(t, d.save(ctx))
+	armed = true
+	must(t, d.Requeue(ctx, 2))
+	armed = false
+	for step, want := range map[string]struct{ quarantined, last int64 }{"commit": {1, 3}, "committed": {0, 4}} {
+		killed := openTest(t, testOptions(copies[step]))
+		seqs, _ := waitingCases(t, killed)
+		if st := stat(t, killed); st.Quarantined != want.quarantined || int64(len(seqs)) != 1-want.quarantined || st.LastSeq != want.last {
+			t.Errorf("%s: waiting %v, %+v", step, seqs, st)
+		}
+		compareFigures(t, killed, 0)
 	}
 }
