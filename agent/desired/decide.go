@@ -18,9 +18,10 @@ const (
 )
 
 // MostJump is how far above the newest version the next one may be: one message must
-// not use up the numbers that are left. MaxVersion is the greatest there is.
+// not use up the numbers that are left, but may count in seconds, milliseconds or dates
+// with time. MaxVersion is the greatest there is.
 const (
-	MostJump   = 1_000_000
+	MostJump   = 100_000_000_000_000
 	MaxVersion = 1<<53 - 1
 )
 

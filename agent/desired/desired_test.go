@@ -31,7 +31,7 @@ func TestDecide(t *testing.T) {
 	}{
 		{"first ever", State{}, Message{Version: 1}, nil, Try, ""},
 		{"first ever, far on", State{}, Message{Version: MostJump}, nil, Try, ""},
-		{"first ever, too far", State{}, Message{Version: MostJump + 1}, nil, Decline, "the newest is 0, and the next one is at most 1000000 above it"},
+		{"first ever, too far", State{}, Message{Version: MostJump + 1}, nil, Decline, "the newest is 0, and the next one is at most 100000000000000 above it"},
 		{"a jump", State{Newest: 5, Good: version(5)}, Message{Version: MostJump + 5, Expected: 5}, nil, Try, ""},
 		{"a jump too far", State{Newest: 5, Good: version(5)}, Message{Version: MostJump + 6, Expected: 5}, nil, Decline, "too far ahead"},
 		{"a jump too far during a trial", State{Newest: 6, Trial: trial(6, time.Second)}, Message{Version: MaxVersion}, nil, Decline, "too far ahead"},

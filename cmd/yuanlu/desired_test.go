@@ -255,7 +255,7 @@ func TestDesiredCountedAnew(t *testing.T) {
 	if err := errors.Join(written.Write(desired.State{Newest: desired.MaxVersion, Refused: &desired.Refusal{Number: desired.MaxVersion, Problems: []desired.Problem{{Message: "x"}}}}), written.Close()); err != nil {
 		t.Fatal(err)
 	}
-	if code, out, why := yl(t, "", "config", "revert", "--config", config); code != 0 || !strings.Contains(out, "was in force already\nversions are counted anew: the next one may be any up to 1000000") {
+	if code, out, why := yl(t, "", "config", "revert", "--config", config); code != 0 || !strings.Contains(out, "was in force already\nversions are counted anew: the next one may be any up to 100000000000000") {
 		t.Errorf("config revert: %d %s%s", code, out, why)
 	}
 	if s, err := desired.Read(store); err != nil || s.Newest != 0 || s.Answer() != nil {
