@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -75,7 +74,6 @@ func (c *commander) keygen() (toml string) {
 	c.t.Helper()
 	bin, err := deskProgram()
 	must(c.t, err)
-	c.t.Cleanup(func() { os.RemoveAll(filepath.Dir(bin)) })
 	c.desk, c.keyFile = bin, filepath.Join(c.t.TempDir(), "desk.key")
 	out, err := exec.Command(bin, "keygen", "--out", c.keyFile, "--id", "desk-1").Output()
 	must(c.t, err)
