@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -35,10 +36,13 @@ func TestSevenDaysOfOutage(t *testing.T) {
 			return true
 		}
 		var away atomic.Bool
-		var tries []time.Time // of the reporter's goroutine, until it stands still
+		var mu sync.Mutex // guards tries
+		var tries []time.Time
 		away.Store(true)
 		dial := func(ctx context.Context, topic string, will []byte) (report.Broker, error) {
+			mu.Lock()
 			tries = append(tries, time.Now())
+			mu.Unlock()
 			return mqtt.Dial(ctx, mqtt.Options{URL: "tcp://localhost", ClientID: terminal, WillTopic: topic, WillPayload: will,
 				DialContext: func(context.Context, string, string) (net.Conn, error) {
 					if away.Load() {
@@ -55,7 +59,10 @@ func TestSevenDaysOfOutage(t *testing.T) {
 			g.Wake()
 			pass(7 * 24 * time.Hour / 700)
 		}
+		mu.Lock()
+		n := len(tries)
 		checkSpread(t, tries)
+		mu.Unlock()
 		away.Store(false)
 		pass(2 * time.Minute)
 		if cases, _ := g.out.waiting(); cases != 0 {
@@ -71,7 +78,7 @@ func TestSevenDaysOfOutage(t *testing.T) {
 				break
 			}
 		}
-		t.Logf("%d tries, %d events", len(tries), len(got))
+		t.Logf("%d tries, %d events", n, len(got))
 		g.stop()
 	})
 }
