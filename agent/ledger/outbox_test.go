@@ -276,13 +276,13 @@ func TestAcknowledgementsAreSavedTogether(t *testing.T) {
 	for seq := int64(2); seq <= 200; seq++ {
 		ack(seq)
 	}
-	if st := stat(t, d); commits != 0 || st.Waiting != n-200 || st.AckedSeq != 200 || stored() != n-1 {
+	if st := stat(t, d); commits != 0 || st.Waiting != n-200 || st.AckedSeq != 200 || st.StoredAcked != 1 || stored() != n-1 {
 		t.Errorf("%d commits for 199 acknowledgements within a second, %d stored, %+v", commits, stored(), st)
 	}
 	// What a power cut would leave now: all but the first come again, as they were.
 	crashed, err := OpenReadOnly(ctx, d.dir)
 	must(t, err)
-	if st := stat(t, crashed); st.AckedSeq != 1 || st.Waiting != n-1 {
+	if st := stat(t, crashed); st.AckedSeq != 1 || st.StoredAcked != 1 || st.Waiting != n-1 {
 		t.Errorf("in the store %+v", st)
 	}
 	must(t, crashed.Close())

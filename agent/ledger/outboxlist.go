@@ -46,6 +46,7 @@ func (q *queue) tell(st *refund.OutboxStat) (oldest int64) {
 	defer q.mu.Unlock()
 	o := &q.figures
 	st.LastSeq, st.SentSeq, st.AckedSeq = o.last, max(o.sent, q.sent), max(o.acked, q.acked)
+	st.StoredAcked = o.acked
 	st.Dropped, st.Unsequenced, st.Quarantined = o.dropped, o.untold, q.tallies.quarantined
 	st.Waiting, st.Bytes = o.waiting-int64(len(q.done))-q.gone, o.bytes+q.tallies.asideBytes
 	st.Open = q.tallies.byKind()
@@ -64,6 +65,7 @@ func countOutbox(c *conn, st *refund.OutboxStat) error {
 	}
 	t, err := loadTallies(c)
 	st.LastSeq, st.SentSeq, st.AckedSeq, st.Dropped, st.Unsequenced = o.last, o.sent, o.acked, o.dropped, o.untold
+	st.StoredAcked = o.acked
 	st.Waiting, st.Bytes, st.Quarantined, st.Open = n.waiting, n.bytes+t.asideBytes, t.quarantined, t.byKind()
 	return err
 }

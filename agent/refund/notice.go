@@ -35,6 +35,7 @@ type OutboxStat struct {
 	LastSeq       int64 // newest sequence given out
 	SentSeq       int64 // newest sequence the broker has acknowledged (PUBACK)
 	AckedSeq      int64 // newest sequence the back office has acknowledged
+	StoredAcked   int64 // likewise, as the store has it: a power cut takes back what is above
 	Waiting       int64 // entries not yet delivered
 	Bytes         int64 // of those entries and of refused cases: what counts against LimitBytes
 	LimitBytes    int64

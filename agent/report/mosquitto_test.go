@@ -216,7 +216,7 @@ func TestMosquittoComesAndGoes(t *testing.T) {
 	// spares the test the half minute of rule 5. Not too often: each begins with the
 	// oldest again, and this desk acknowledges only when it has them all.
 	again := time.Time{}
-	eventually(t, time.Minute, "all cases delivered and forgotten", func() bool {
+	eventually(t, 30*time.Second, "all cases delivered and forgotten", func() bool {
 		st, err := db.OutboxStat(t.Context())
 		if err != nil {
 			t.Fatal(err)

@@ -265,7 +265,7 @@ func (r *Reporter) health(session string) topics.Health {
 
 func (r *Reporter) healthOutbox(s refund.OutboxStat) topics.HealthOutbox {
 	o := topics.HealthOutbox{Waiting: s.Waiting, Bytes: s.Bytes, LimitBytes: s.LimitBytes, LastSeq: s.LastSeq, SentSeq: s.SentSeq,
-		AckedSeq: s.AckedSeq, Unsequenced: s.Unsequenced, Quarantined: s.Quarantined, Dropped: s.Dropped}
+		AckedSeq: s.StoredAcked, Unsequenced: s.Unsequenced, Quarantined: s.Quarantined, Dropped: s.Dropped}
 	if !s.OldestUnacked.IsZero() {
 		o.OldestS = max(int64(r.o.Now().Sub(s.OldestUnacked)/time.Second), 0)
 	}
@@ -304,14 +304,19 @@ func (p *presence) takeBack(ctx context.Context, there map[string]bool) error {
 	return nil
 }
 
-// saySummary says the summary if it is not the one last said.
+// saySummary says the summary if it is not the one last said. It tells of what the
+// store holds: no power cut takes back an acked_seq that was said. What is acknowledged
+// and not stored yet is looked at again.
 func (p *presence) saySummary(ctx context.Context) error {
 	p.nextSummary = time.Now().Add(summaryEvery)
 	stat, err := p.s.r.o.Outbox.OutboxStat(ctx)
 	if err != nil {
 		return ctx.Err()
 	}
-	sum := topics.CaseSummary{V: 1, Stream: stat.Stream, LastSeq: stat.LastSeq, AckedSeq: stat.AckedSeq, Open: map[string]int{}}
+	if stat.StoredAcked < stat.AckedSeq && !p.poked {
+		p.poked, p.nextLook = true, p.nextSummary
+	}
+	sum := topics.CaseSummary{V: 1, Stream: stat.Stream, LastSeq: stat.LastSeq, AckedSeq: stat.StoredAcked, Open: map[string]int{}}
 	for _, sev := range []refund.Severity{refund.Critical, refund.High, refund.Medium} {
 		sum.Open[sev.String()] = stat.Open[sev]
 	}

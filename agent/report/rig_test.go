@@ -35,6 +35,7 @@ type memory struct {
 	mu          sync.Mutex
 	entries     []*entry // cases by sequence, then events
 	last, acked int64
+	unstored    int64 // of acked, not in the store yet
 	sent        int64
 	offered     int64 // newest sequence given by Due
 	heard       int64 // acknowledged, but not Sent yet
@@ -162,10 +163,17 @@ func (m *memory) Nacked(_ context.Context, s string, number int64, code, _ strin
 	return m.broken
 }
 
+// store says how many acknowledgements the store does not have yet.
+func (m *memory) store(unstored int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.unstored = unstored
+}
+
 func (m *memory) OutboxStat(context.Context) (refund.OutboxStat, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return refund.OutboxStat{Stream: stream, LastSeq: m.last, SentSeq: m.sent, AckedSeq: m.acked, Waiting: int64(len(m.entries)),
+	return refund.OutboxStat{Stream: stream, LastSeq: m.last, SentSeq: m.sent, AckedSeq: m.acked, StoredAcked: max(m.acked-m.unstored, 0), Waiting: int64(len(m.entries)),
 		Quarantined: int64(len(m.quarantined)), Open: map[refund.Severity]int{refund.Critical: int(m.last)}}, m.broken
 }
 

@@ -169,6 +169,31 @@ func TestRule04_PubackIsSentAckIsDelivered(t *testing.T) {
 	})
 }
 
+// TestRule04_TheSummaryTellsWhatIsStored: an acknowledgement that a power cut could take
+// back is not said yet; once the store has it, it is said by itself.
+func TestRule04_TheSummaryTellsWhatIsStored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &brokertest.Fake{}
+		g := start(t, f)
+		for range 5 {
+			g.out.addCase()
+		}
+		g.out.store(2) // of what is acknowledged, so much is not in the store yet
+		g.Wake()
+		pass(time.Second)
+		f.Push(names.Ack(), ack(5), false)
+		for _, want := range []float64{3, 5} {
+			pass(5 * time.Second)
+			sums := g.on(names.CaseSummary())
+			if last := sums[len(sums)-1]; last["acked_seq"] != want {
+				t.Errorf("summary %v, want acked_seq %v", last, want)
+			}
+			g.out.store(0)
+		}
+		g.stop()
+	})
+}
+
 func TestRule04_BrokerModeNeedsNoAck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := start(t, &brokertest.Fake{}, func(_ *rig, o *report.Options) { o.AckMode = report.AckBroker })
