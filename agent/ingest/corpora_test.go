@@ -94,6 +94,11 @@ func TestRefusalsOfEveryWire(t *testing.T) {
 				t.Fatal(err)
 			}
 			step, err := w.Frame(frame.Frame{Data: data, Raw: data, ID: 1}, ingest.Clock{Now: time.Unix(1787000000, 0), HasNow: true})
+			for _, l := range step.LeftOut {
+				if part := wiretest.Leak(string(l), data, vocabulary); part != "" && !isCodeOf(string(l), part) {
+					t.Errorf("%s, %s: what is left out holds %q: %s", wire, what, part, l)
+				}
+			}
 			if part := wiretest.Leak(step.Ignored, data, vocabulary); part != "" && !isCodeOf(step.Ignored, part) {
 				t.Errorf("%s, %s: what is ignored holds %q: %s", wire, what, part, step.Ignored)
 			}

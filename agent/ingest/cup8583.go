@@ -41,7 +41,7 @@ func (w *cupWire) Scanner() *frame.Scanner { return frame.NewSTX() }
 
 func (w *cupWire) begin() {
 	w.edit.reset(w.memory)
-	w.step = Step{Records: w.step.Records[:0]}
+	w.step = Step{Records: w.step.Records[:0], LeftOut: w.step.LeftOut[:0]}
 }
 
 func (w *cupWire) done() Step {
@@ -59,10 +59,11 @@ func (w *cupWire) Frame(f frame.Frame, now Clock) (Step, error) {
 		return Step{}, err
 	}
 	mti, request := requestType(m.MTI())
-	if !w.profile.knows(mti) {
-		return Step{Ignored: unknownType(mti)}, nil
-	}
 	w.begin()
+	if !w.profile.knows(mti) {
+		w.leaveOut(cupType(mti, m.Text(3), m.Text(25), m.Type()))
+		return w.done(), nil
+	}
 	w.expire(now, false)
 	if request {
 		w.request(mti, f.Data, now)
@@ -87,7 +88,16 @@ func (w *cupWire) End(now Clock) Step {
 	return w.done()
 }
 
-// note sets what the step leaves out, unless there is something already.
+// leaveOut notes that a message makes no record.
+func (w *cupWire) leaveOut(what LeftOut) { w.step.LeftOut = append(w.step.LeftOut, what) }
+
+// cupType names a message by what tells kinds apart: MTI of the request, F3, F25 and
+// F60.1, empty where they are absent.
+func cupType(mti, process, condition, message string) LeftOut {
+	return LeftOutValue("type", mti+"/"+process+"/"+condition+"/"+message)
+}
+
+// note sets what part of the message is not used, unless there is something already.
 func (w *cupWire) note(what string) {
 	if w.step.Ignored == "" {
 		w.step.Ignored = what
@@ -102,15 +112,6 @@ func requestType(mti string) (of string, request bool) {
 	return mti[:2] + string(mti[2]-1) + mti[3:], false
 }
 
-// unknownType says nothing of what every terminal sends and no record comes of: signing
-// on and off, parameters, script results.
-func unknownType(mti string) string {
-	if mti[:2] == "08" || mti[:2] == "06" {
-		return ""
-	}
-	return "message type " + mti
-}
-
 // request takes a request: it waits for its answer, and may end the waiting of others.
 func (w *cupWire) request(mti string, raw []byte, now Clock) {
 	m := w.message
@@ -119,17 +120,15 @@ func (w *cupWire) request(mti string, raw []byte, now Clock) {
 	digest := w.keeper.digest(raw)
 	for i := range talk {
 		if r := &talk[i]; r.waits() && r.MTI == mti && shareOne(r.Digest, digest) {
-			return // the same again
+			w.leaveOut(LeftOutRepeat)
+			return
 		}
 	}
 	f, note := w.facts(true)
 	if note != "" {
 		w.note(note)
 	}
-	kind, known := w.kindOf(mti, &f)
-	if !known && mti != cupUpload {
-		w.note("request of no kind in the profile")
-	}
+	kind, _ := w.kindOf(mti, &f)
 	own := m.Batch()
 	for i := range talk {
 		r := &talk[i]
@@ -156,7 +155,7 @@ func (w *cupWire) answer(mti string, raw []byte, now Clock) {
 	digest := w.keeper.digest(raw)
 	for i := range talk {
 		if talk[i].MTI == mti && talk[i].usedAnswer(digest) {
-			w.note("answer that was used already")
+			w.leaveOut(LeftOutRepeat)
 			return
 		}
 	}
@@ -170,7 +169,13 @@ func (w *cupWire) answer(mti string, raw []byte, now Clock) {
 			w.note("remembered request that cannot be read")
 			req = cupFacts{}
 		}
-		w.emit(mti, &req, &resp, now)
+		if !w.emit(mti, &req, &resp, now) {
+			if r.waits() {
+				w.leaveOut(cupType(mti, req.process, req.condition, req.message))
+			}
+			f := merged(&req, &resp)
+			w.leaveOut(cupType(mti, f.process, f.condition, f.message))
+		}
 		if r.waits() {
 			w.edit.remove(r.Place)
 			r.Place = 0
@@ -187,7 +192,7 @@ func (w *cupWire) answer(mti string, raw []byte, now Clock) {
 // one kind only.
 func (w *cupWire) lone(key string, talk []cupRequest, mti string, digest []string, resp *cupFacts, now Clock) {
 	if !w.emit(mti, nil, resp, now) {
-		w.note("answer without a request, of no single kind")
+		w.leaveOut(cupType(mti, resp.process, resp.condition, resp.message))
 		return
 	}
 	r := cupRequest{MTI: mti, Lone: true, Received: now.Now.UnixMilli()}
@@ -225,6 +230,7 @@ func (w *cupWire) giveUp(r *cupRequest, now Clock) {
 	}
 	d, ok := w.record(r.MTI, &req, nil)
 	if !ok {
+		w.leaveOut(cupType(r.MTI, req.process, req.condition, req.message))
 		return
 	}
 	then := now

@@ -10,7 +10,7 @@ import (
 
 // cupFacts is what one message says. Its record has no kind, outcome and time.
 type cupFacts struct {
-	process, condition, message string // F3 (two digits), F25, F60.1
+	process, condition, message string // F3, F25, F60.1
 	voucher                     string // F59 A4
 	qr                          bool   // F59 has A3 or A4
 	device                      bool   // F55 has 9F19 or 9F6E
@@ -27,7 +27,7 @@ type cupFacts struct {
 // facts reads w.message, and says what it left out.
 func (w *cupWire) facts(request bool) (f cupFacts, note string) {
 	m := w.message
-	f.process, f.condition, f.message = prefixOf(m.Text(3), 2), m.Text(25), m.Type()
+	f.process, f.condition, f.message = m.Text(3), m.Text(25), m.Type()
 	f.voucher = strings.ToValidUTF8(m.Sub59("A4"), "\uFFFD")
 	f.qr = f.voucher != "" || m.Sub59("A3") != ""
 	f.device = m.DeviceToken()
@@ -86,7 +86,7 @@ func (w *cupWire) party() (*refund.Party, cup8583.Source) {
 // kindOf gives the kind of the request that f is of; ok is false if the profile does
 // not tell. cupIgnored is a kind here.
 func (w *cupWire) kindOf(mti string, f *cupFacts) (refund.Kind, bool) {
-	return w.profile.kindOf(mti, f.process, f.condition, f.message)
+	return w.profile.kindOf(mti, prefixOf(f.process, 2), f.condition, f.message)
 }
 
 // record makes the record of a request and its response, one of which may be nil, but

@@ -129,6 +129,7 @@ type cupTalk struct {
 	clock   ingest.Clock
 	got     []ingest.Decoded
 	ignored []string
+	leftOut []ingest.LeftOut
 }
 
 var cupStart = time.Date(2026, 8, 23, 12, 0, 0, 0, time.FixedZone("", 8*3600))
@@ -177,6 +178,7 @@ func (c *cupTalk) take(s ingest.Step) int {
 		d.Raw = append([]byte(nil), d.Raw...)
 		c.got = append(c.got, d)
 	}
+	c.leftOut = append(c.leftOut, s.LeftOut...)
 	if s.Ignored != "" {
 		c.ignored = append(c.ignored, s.Ignored)
 	}
@@ -391,8 +393,8 @@ func TestCupSameKeyInAnotherBatchWaitsOnItsOwn(t *testing.T) {
 func TestCupAnswersThatComeAgain(t *testing.T) {
 	c := talk(t, true).say("0200", saleRequest()).say("0210", saleAnswer()).say("0210", saleAnswer())
 	c.expect("approved", "outcome")
-	if len(c.ignored) != 1 {
-		t.Errorf("counted: %q", c.ignored)
+	if len(c.leftOut) != 1 || c.leftOut[0] != ingest.LeftOutRepeat {
+		t.Errorf("counted: %q", c.leftOut)
 	}
 	c.say("0210", saleAnswer().with(fields{"39": "51", "22": "", "2": ""})).end()
 	c.expect("approved chip 620000******0005; declined chip 620000******0005", "outcome", "entry", "party.shown")

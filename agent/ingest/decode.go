@@ -1,6 +1,8 @@
 package ingest
 
 import (
+	"context"
+	"log/slog"
 	"time"
 
 	"yuanlu/agent/refund"
@@ -139,6 +141,14 @@ func (w *Worker) due() {
 
 // step seals what a wire made and queues it, and writes what is to be written at once.
 func (w *Worker) step(s Step, now Clock, raw []byte, offset int64) {
+	for _, what := range s.LeftOut {
+		w.count(func(h *LinkHealth) { h.Ignored++ })
+		level := slog.LevelWarn
+		if what.usual() {
+			level = slog.LevelDebug
+		}
+		w.log.Log(context.Background(), level, "message.ignored", "what", string(what), "offset", offset)
+	}
 	if s.Ignored != "" {
 		w.count(func(h *LinkHealth) { h.Ignored++ })
 		w.log.Warn("message.ignored", "what", s.Ignored, "offset", offset)

@@ -16,6 +16,7 @@ type misposWire struct {
 	profile *misposProfile
 	message *mispos.Message
 	records [1]Decoded
+	leftOut [1]LeftOut
 	// issuers holds the channels of the issuer names seen, as on the wire; at most
 	// maxIssuers, so that noise cannot fill it.
 	issuers map[string]refund.Channel
@@ -45,19 +46,16 @@ func (w *misposWire) Frame(f frame.Frame, now Clock) (Step, error) {
 	code, _ := m.Byte(mispos.Type)
 	t := w.profile.types[code]
 	if !t.known {
-		return Step{Ignored: "trans_type " + strconv.Itoa(int(code))}, nil
+		return w.leaveOut(typeLeftOut(code)), nil
 	}
 	if len(m.Bytes(mispos.Result)) == 0 {
-		return Step{}, nil // a request
+		return w.leaveOut(LeftOutRequest), nil
 	}
 	if t.again {
 		of, ok := m.Byte(mispos.TypeAgain)
-		if !ok {
-			return Step{Ignored: "reprint that does not say of what"}, nil
-		}
 		own := w.profile.types[of]
-		if !own.known || own.again {
-			return Step{Ignored: "reprint of trans_type " + strconv.Itoa(int(of))}, nil
+		if !ok || !own.known || own.again {
+			return w.leaveOut(typeLeftOut(code)), nil // it does not say of what, or of nothing that makes records
 		}
 		t.kind = own.kind
 	}
@@ -74,6 +72,14 @@ func (w *misposWire) Frame(f frame.Frame, now Clock) (Step, error) {
 	}
 	return Step{Records: w.records[:], Ignored: note}, nil
 }
+
+// leaveOut is the step of a message that makes no record.
+func (w *misposWire) leaveOut(what LeftOut) Step {
+	w.leftOut[0] = what
+	return Step{LeftOut: w.leftOut[:]}
+}
+
+func typeLeftOut(code byte) LeftOut { return LeftOutValue("type", strconv.Itoa(int(code))) }
 
 // record fills in all of r but its time, and says what it left out.
 func (w *misposWire) record(r *refund.Record, t misposType) (note string) {

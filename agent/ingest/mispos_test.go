@@ -137,20 +137,20 @@ func TestMisposMakesNoRecord(t *testing.T) {
 		name    string
 		code    int
 		parts   []string
-		ignored string
+		leftOut ingest.LeftOut
 	}{
-		{"a request", 2, []string{"9F02", "000000001000"}, ""},
-		{"spaces as a result", 2, []string{"9F14", "  "}, ""},
-		{"a request to print again", 16, nil, ""},
-		{"login", 1, []string{"9F14", "00"}, "trans_type 1"},
-		{"nothing known", 255, nil, "trans_type 255"},
-		{"a reprint of it does not say what", 15, []string{"9F14", "00"}, "reprint that does not say of what"},
-		{"a reprint of two bytes", 15, []string{"9F14", "00", "9F34", "02"}, "reprint that does not say of what"},
-		{"a reprint of a login", 15, []string{"9F14", "00", "9F34", "\x01"}, "reprint of trans_type 1"},
-		{"a reprint of a reprint", 15, []string{"9F14", "00", "9F34", "\x10"}, "reprint of trans_type 16"},
+		{"a request", 2, []string{"9F02", "000000001000"}, "request"},
+		{"spaces as a result", 2, []string{"9F14", "  "}, "request"},
+		{"a request to print again", 16, nil, "request"},
+		{"login", 1, []string{"9F14", "00"}, "type 1"},
+		{"nothing known", 255, nil, "type 255"},
+		{"a reprint of it does not say what", 15, []string{"9F14", "00"}, "type 15"},
+		{"a reprint of two bytes", 15, []string{"9F14", "00", "9F34", "02"}, "type 15"},
+		{"a reprint of a login", 15, []string{"9F14", "00", "9F34", "\x01"}, "type 15"},
+		{"a reprint of a reprint", 16, []string{"9F14", "00", "9F34", "\x10"}, "type 16"},
 	} {
 		s, err := w.Frame(misposFrame(t, c.code, c.parts...), ingest.Clock{})
-		if err != nil || len(s.Records) != 0 || s.Ignored != c.ignored || s.Reply != nil || s.Immediate != nil || s.Memory != nil {
+		if err != nil || len(s.Records) != 0 || len(s.LeftOut) != 1 || s.LeftOut[0] != c.leftOut || s.Ignored != "" || s.Reply != nil || s.Immediate != nil || s.Memory != nil {
 			t.Errorf("%s: got %+v, %v", c.name, s, err)
 		}
 	}

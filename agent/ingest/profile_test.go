@@ -131,7 +131,7 @@ func TestProfileChangesWhatItSays(t *testing.T) {
 	if got := fmt.Sprintf("%+v", d.Record); got != fmt.Sprintf("%+v", want) {
 		t.Errorf("got  %s\nwant %+v", got, want)
 	}
-	if s, err := w.Frame(misposFrame(t, 2, "9F14", "00"), ingest.Clock{}); err != nil || len(s.Records) > 0 || s.Ignored != "trans_type 2" {
+	if s, err := w.Frame(misposFrame(t, 2, "9F14", "00"), ingest.Clock{}); err != nil || len(s.Records) > 0 || len(s.LeftOut) != 1 || s.LeftOut[0] != "type 2" {
 		t.Errorf("a kind taken out: %+v, %v", s, err)
 	}
 	// The embedded profile is as before.

@@ -29,33 +29,50 @@ func (e *RefusedError) Unwrap() []error { return []error{ErrRefused, e.Err} }
 // waits for an answer ends, only at its end (contract/wires.md, Common). clock is the
 // time of reception of all of it. It stops at an error of r or emit and when ctx is
 // done, and returns that error; the counts are of what was read until then.
-func Replay(ctx context.Context, r io.Reader, w Wire, clock Clock, emit func(Decoded) error, refuse func(error)) (frame.Stats, error) {
-	s := w.Scanner()
-	p := replayer{wire: w, scanner: s, clock: clock, emit: emit, refuse: refuse}
+func Replay(ctx context.Context, r io.Reader, w Wire, clock Clock, emit func(Decoded) error, refuse func(error)) (Replayed, error) {
+	p := replayer{wire: w, scanner: w.Scanner(), clock: clock, emit: emit, refuse: refuse, leftOut: leftOutTally{}}
+	err := p.read(ctx, r)
+	got := Replayed{Stats: p.scanner.Stats()}
+	if got.SkippedBytes > 0 {
+		p.leftOut[leftOutBytes] = got.SkippedBytes
+	}
+	got.LeftOut = p.leftOut.counts()
+	return got, err
+}
+
+// Replayed is what a replay has read.
+type Replayed struct {
+	frame.Stats
+	LeftOut []LeftOutCount // what made no record and is no fault, in byte order
+}
+
+// read reads r to its end.
+func (p *replayer) read(ctx context.Context, r io.Reader) error {
+	s := p.scanner
 	buf := make([]byte, 32<<10)
 	for {
 		if err := ctx.Err(); err != nil {
-			return s.Stats(), err
+			return err
 		}
 		n, err := r.Read(buf)
 		s.Push(buf[:n])
 		if e := p.frames(); e != nil {
-			return s.Stats(), e
+			return e
 		}
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
-			return s.Stats(), err
+			return err
 		}
 	}
 	for s.Pending() {
 		s.GiveUp()
 		if err := p.frames(); err != nil {
-			return s.Stats(), err
+			return err
 		}
 	}
-	return s.Stats(), p.records(w.End(clock))
+	return p.step(p.wire.End(p.clock))
 }
 
 type replayer struct {
@@ -64,6 +81,7 @@ type replayer struct {
 	clock   Clock
 	emit    func(Decoded) error
 	refuse  func(error)
+	leftOut leftOutTally
 }
 
 func (p *replayer) frames() error {
@@ -72,14 +90,16 @@ func (p *replayer) frames() error {
 		if err != nil {
 			p.refuse(&RefusedError{f.Offset, err})
 		}
-		if err := p.records(step); err != nil {
+		if err := p.step(step); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (p *replayer) records(s Step) error {
+// step takes what a frame, or the end, has brought.
+func (p *replayer) step(s Step) error {
+	p.leftOut.add(s.LeftOut)
 	for _, d := range s.Records {
 		if err := p.emit(d); err != nil {
 			return err

@@ -13,7 +13,6 @@ import (
 
 	"yuanlu/agent/ingest"
 	"yuanlu/agent/refund"
-	"yuanlu/protocol/frame"
 	"yuanlu/protocol/mispos"
 )
 
@@ -21,7 +20,7 @@ func TestReplayEnds(t *testing.T) {
 	raw := misposFrame(t, 2, "9F14", "00").Raw
 	two := append(bytes.Clone(raw), raw...)
 	stop := errors.New("enough")
-	run := func(ctx context.Context, r io.Reader, emit func(ingest.Decoded) error) (frame.Stats, error) {
+	run := func(ctx context.Context, r io.Reader, emit func(ingest.Decoded) error) (ingest.Replayed, error) {
 		return ingest.Replay(ctx, r, wire(t), ingest.Clock{}, emit, func(err error) { t.Error(err) })
 	}
 	n := 0

@@ -88,7 +88,7 @@ func story(t *testing.T, wire string, capture []byte) (records []string, refused
 		return fmt.Sprint(" #", places[text])
 	}
 	place := func(s refund.Secret) string { return placed(s.Reveal()) }
-	stats, err = Replay(t.Context(), bytes.NewReader(capture), w, Clock{Now: time.Unix(1790000000, 0), HasNow: true, Synced: true, Zone: DefaultZone()},
+	read, err := Replay(t.Context(), bytes.NewReader(capture), w, Clock{Now: time.Unix(1790000000, 0), HasNow: true, Synced: true, Zone: DefaultZone()},
 		func(d Decoded) error {
 			r := d.Record
 			who := ""
@@ -107,7 +107,7 @@ func story(t *testing.T, wire string, capture []byte) (records []string, refused
 	if err != nil {
 		t.Fatal(err)
 	}
-	return records, refused, stats
+	return records, refused, read.Stats
 }
 
 // A sanitised capture holds no clear identifier and tells the same story.

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -92,6 +93,8 @@ type vector struct {
 	now     time.Time
 	secrets []string
 	refused string // exit statuses allowed
+	left    string // the lines "left out: N WHAT", if the vector has them
+	hasLeft bool
 }
 
 func loadVectors(t testing.TB, wire string) []vector {
@@ -113,6 +116,9 @@ func loadVectors(t testing.TB, wire string) []vector {
 		}
 		if s := optional(t, stem+".status"); s != "" {
 			v.refused = s
+		}
+		if _, err := os.Stat(stem + ".left"); err == nil {
+			v.left, v.hasLeft = optional(t, stem+".left"), true
 		}
 		v.secrets = strings.Fields(optional(t, stem+".secrets"))
 		out = append(out, v)
@@ -175,6 +181,7 @@ type result struct {
 	records []ingest.Decoded
 	refused []error
 	stats   frame.Stats
+	left    []ingest.LeftOutCount
 }
 
 func replay(t testing.TB, v vector, clock ingest.Clock) result {
@@ -189,12 +196,13 @@ func replay(t testing.TB, v vector, clock ingest.Clock) result {
 	}
 	var r result
 	// One byte at a time: nothing may depend on how the bytes arrive.
-	r.stats, err = ingest.Replay(context.Background(), iotest.OneByteReader(bytes.NewReader(v.bytes)), w, clock,
+	read, err := ingest.Replay(context.Background(), iotest.OneByteReader(bytes.NewReader(v.bytes)), w, clock,
 		func(d ingest.Decoded) error { r.records = append(r.records, d); return nil },
 		func(err error) { r.refused = append(r.refused, err) })
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.stats, r.left = read.Stats, read.LeftOut
 	return r
 }
 
@@ -211,6 +219,9 @@ func TestVectors(t *testing.T) {
 				}
 				if !strings.Contains(" "+v.refused+" ", " "+status+" ") {
 					t.Errorf("%d messages refused, want status %s: %v", len(r.refused), v.refused, r.refused)
+				}
+				if got := leftLines(r.left); v.hasLeft && got != v.left {
+					t.Errorf("left out:\n%s\nwant:\n%s", got, v.left)
 				}
 				noSecrets(t, v, r)
 			})
@@ -230,6 +241,14 @@ func TestVectorsWithoutNow(t *testing.T) {
 			}
 		}
 	}
+}
+
+func leftLines(left []ingest.LeftOutCount) string {
+	lines := make([]string, len(left))
+	for i, l := range left {
+		lines[i] = fmt.Sprintf("left out: %d %s", l.N, l.What)
+	}
+	return strings.Join(lines, "\n")
 }
 
 func compareRecords(t *testing.T, v vector, got []ingest.Decoded) {
@@ -413,6 +432,9 @@ func noSecrets(t *testing.T, v vector, r result) {
 		}
 	}
 	var seen strings.Builder
+	for _, l := range r.left {
+		seen.WriteString(string(l.What) + "\n")
+	}
 	for _, err := range r.refused {
 		seen.WriteString(err.Error() + "\n")
 	}

@@ -33,8 +33,11 @@ type Step struct {
 	Memory  []refund.MemoryChange
 	// Reply is to be written once Records and Memory are durable, Immediate at once.
 	Reply, Immediate []byte
-	// Ignored says what was left out on purpose ("trans_type 18", "no such date"),
-	// a stable text without values of the message: counted, and said once per text.
+	// LeftOut says why messages made no record although nothing is wrong with them, one
+	// entry a message: the frame's own, or that of a request that ends with it.
+	LeftOut []LeftOut
+	// Ignored says which part of a message was not used ("no such date"), a stable text
+	// without values of the message: counted, and logged once per text.
 	Ignored string
 }
 

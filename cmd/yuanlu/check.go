@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"yuanlu/agent/ingest"
 	"yuanlu/agent/refund"
 )
 
@@ -46,14 +48,15 @@ func (p *program) check(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, t.close()) }()
-	bad, err := p.checkLines(ctx, in, t)
+	left, err := p.checkLines(ctx, in, t)
 	if err != nil {
 		return err
 	}
 	if err := t.finish(ctx); err != nil {
 		return err
 	}
-	if bad > 0 {
+	p.sayLeftOut(left.counts())
+	if left.refused > 0 {
 		return errSaid(exitData)
 	}
 	return nil
@@ -67,10 +70,20 @@ type input struct {
 	err    error
 }
 
-// checkLines judges every line of in. It gives the number of bad ones, which have
-// been said. Lines are read, parsed and sealed beside the judging; what is there is
-// judged at once, so a slow input gives its verdicts line by line.
-func (p *program) checkLines(ctx context.Context, in io.Reader, t *trial) (bad int, err error) {
+// unjudged counts the lines of an input that no verdict comes of.
+type unjudged struct{ blank, refused, training uint64 }
+
+// counts returns them as a replay's, in byte order.
+func (u unjudged) counts() []ingest.LeftOutCount {
+	all := []ingest.LeftOutCount{{What: "blank", N: u.blank}, {What: "refused", N: u.refused}, {What: "training", N: u.training}}
+	return slices.DeleteFunc(all, func(c ingest.LeftOutCount) bool { return c.N == 0 })
+}
+
+// checkLines judges every line of in, and counts those that it leaves out; what is wrong
+// with a refused one is on standard error. Lines are read, parsed and sealed beside the
+// judging; what is there is judged at once, so the verdicts of a slow input come line
+// by line.
+func (p *program) checkLines(ctx context.Context, in io.Reader, t *trial) (left unjudged, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	lines := make(chan input, trialBatch)
 	ended := make(chan error, 1)
@@ -87,25 +100,30 @@ func (p *program) checkLines(ctx context.Context, in io.Reader, t *trial) (bad i
 		one, open, waited := receive(lines)
 		if waited { // nothing is there yet: judge what has come so far
 			if err := t.judge(ctx); err != nil {
-				return bad, err
+				return left, err
 			}
 			select {
 			case one, open = <-lines:
 			case <-ctx.Done():
-				return bad, ctx.Err()
+				return left, ctx.Err()
 			}
 		}
 		if !open {
-			return bad, <-ended
+			return left, <-ended
 		}
 		progress.at(one.seq)
 		switch {
 		case one.err != nil:
-			bad++
+			left.refused++
 			fmt.Fprintf(p.stderr, "yuanlu check: %v\n", one.err)
-		case one.record != nil:
+		case one.record == nil:
+			left.blank++
+		default:
+			if one.record.Training {
+				left.training++
+			}
 			if err := t.add(ctx, one.seq, *one.record); err != nil {
-				return bad, err
+				return left, err
 			}
 		}
 	}

@@ -139,7 +139,7 @@ func TestCheckBadLines(t *testing.T) {
 			t.Errorf("stderr lacks %q:\n%s", want, errs)
 		}
 	}
-	if strings.Count(errs, "\n") != 3 {
+	if strings.Count(errs, "\n") != 5 || !strings.HasSuffix(errs, "left out: 2 blank\nleft out: 3 refused\n") {
 		t.Errorf("stderr:\n%s", errs)
 	}
 }

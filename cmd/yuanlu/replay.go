@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"yuanlu/agent/config"
@@ -54,10 +55,15 @@ func (p *program) replay(ctx context.Context, args []string) error {
 		refused++
 		fmt.Fprintf(p.stderr, "yuanlu replay: %v\n", err)
 	}
+	var got ingest.Replayed
 	if o.records {
-		err = p.replayRecords(ctx, in, wire, clock, refuse)
+		got, err = p.replayRecords(ctx, in, wire, clock, refuse)
 	} else {
-		err = p.replayVerdicts(ctx, in, wire, clock, o.final, refuse)
+		got, err = p.replayVerdicts(ctx, in, wire, clock, o.final, refuse)
+	}
+	p.sayLeftOut(got.LeftOut)
+	if err == nil && got.Frames == 0 {
+		p.sayNoFrame(o.wire)
 	}
 	if err == nil && refused > 0 {
 		err = errSaid(exitData)
@@ -93,35 +99,57 @@ func (p *program) replayWire(v *verb, o *replayOptions) (ingest.Wire, ingest.Clo
 	return wire, clock, err
 }
 
-func (p *program) replayRecords(ctx context.Context, in io.Reader, wire ingest.Wire, clock ingest.Clock, refuse func(error)) error {
+// sayLeftOut says on standard error what came to nothing, in the same words in every
+// language.
+func (p *program) sayLeftOut(left []ingest.LeftOutCount) {
+	for _, l := range left {
+		fmt.Fprintf(p.stderr, "left out: %d %s\n", l.N, l.What)
+	}
+}
+
+// sayNoFrame says that nothing in a capture was a frame, and what to try.
+func (p *program) sayNoFrame(wire string) {
+	var others []string
+	for _, name := range ingest.Wires() {
+		if name != wire {
+			others = append(others, "--wire "+name)
+		}
+	}
+	fmt.Fprintf(p.stderr, p.lang.t(
+		"yuanlu replay: no frame of wire %s in this capture: try %s; `yuanlu links probe PORT` listens to the port and says which wire and speed fit\n",
+		"yuanlu replay: 此抓包中没有 %s 协议的帧：请试 %s；`yuanlu links probe PORT` 会监听端口并给出合适的协议和波特率\n"),
+		wire, strings.Join(others, p.lang.t(" or ", " 或 ")))
+}
+
+func (p *program) replayRecords(ctx context.Context, in io.Reader, wire ingest.Wire, clock ingest.Clock, refuse func(error)) (ingest.Replayed, error) {
 	keys, err := newPassingKeys()
 	if err != nil {
-		return err
+		return ingest.Replayed{}, err
 	}
 	out := bufio.NewWriterSize(p.stdout, 64<<10)
 	var line []byte
-	_, err = ingest.Replay(ctx, in, wire, clock, func(d ingest.Decoded) error {
+	got, err := ingest.Replay(ctx, in, wire, clock, func(d ingest.Decoded) error {
 		sealed := refund.Seal(d.Record, keys)
 		line = append(sealed.AppendJSON(line[:0]), '\n')
 		_, err := out.Write(line)
 		return err
 	}, refuse)
-	return errors.Join(err, out.Flush())
+	return got, errors.Join(err, out.Flush())
 }
 
-func (p *program) replayVerdicts(ctx context.Context, in io.Reader, wire ingest.Wire, clock ingest.Clock, final bool, refuse func(error)) (err error) {
+func (p *program) replayVerdicts(ctx context.Context, in io.Reader, wire ingest.Wire, clock ingest.Clock, final bool, refuse func(error)) (got ingest.Replayed, err error) {
 	t, err := newTrial(ctx, p, final)
 	if err != nil {
-		return err
+		return got, err
 	}
 	defer func() { err = errors.Join(err, t.close()) }()
 	seq := int64(0)
-	_, err = ingest.Replay(ctx, in, wire, clock, func(d ingest.Decoded) error {
+	got, err = ingest.Replay(ctx, in, wire, clock, func(d ingest.Decoded) error {
 		seq++
 		return t.add(ctx, seq, t.seal(d.Record))
 	}, refuse)
 	if err != nil {
-		return err
+		return got, err
 	}
-	return t.finish(ctx)
+	return got, t.finish(ctx)
 }

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"yuanlu/protocol/frame"
+	"yuanlu/protocol/mispos"
+)
+
+// misposLine makes the bytes of mispos messages, each of a TransType and a result (""
+// for none).
+func misposLine(t *testing.T, messages ...[2]string) []byte {
+	t.Helper()
+	var line []byte
+	for _, m := range messages {
+		data, err := mispos.AppendField(nil, 0x9F01, []byte(m[0]))
+		if err == nil && m[1] != "" {
+			data, err = mispos.AppendField(data, 0x9F14, []byte(m[1]))
+		}
+		if err == nil {
+			line, err = frame.AppendSTX(line, data)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return line
+}
+
+func captureFile(t *testing.T, b []byte) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "c.bin")
+	if err := os.WriteFile(name, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// What a replay leaves out is said in the same words whatever the language and the
+// output, and changes no exit status.
+func TestReplaySaysWhatItLeftOut(t *testing.T) {
+	line := append([]byte{0x05}, misposLine(t, [2]string{"\x02", ""}, [2]string{"\x02", "00"}, [2]string{"\x12", "00"})...)
+	file := captureFile(t, line)
+	for _, args := range [][]string{{"--records"}, {}, {"--final"}, {"--records", "--lang", "zh"}} {
+		code, _, errs := yl(t, "", append(append([]string{"replay", "--wire", "mispos"}, args...), file)...)
+		if want := "left out: 1 bytes\nleft out: 1 request\nleft out: 1 type 18\n"; code != 0 || errs != want {
+			t.Errorf("%q: exit %d, standard error %q, want %q", args, code, errs, want)
+		}
+	}
+	code, _, errs := yl(t, "", "replay", "--wire", "mispos", "--records", captureFile(t, misposLine(t, [2]string{"\x02", "00"})))
+	if code != 0 || errs != "" {
+		t.Errorf("nothing left out: exit %d, %q", code, errs)
+	}
+	code, _, errs = yl(t, "", "replay", "--wire", "mispos", captureFile(t, misposLine(t, [2]string{"two", "00"}, [2]string{"\x63", "00"})))
+	if code != 65 || !strings.HasSuffix(errs, "\nleft out: 1 type 99\n") || strings.Count(errs, "left out") != 1 {
+		t.Errorf("a refused message is no line: exit %d, %q", code, errs)
+	}
+}
+
+// A capture without a frame says what to try.
+func TestReplayWithoutAFrame(t *testing.T) {
+	file := captureFile(t, misposLine(t, [2]string{"\x02", "00"}))
+	for _, c := range []struct {
+		args []string
+		want []string
+	}{
+		{[]string{"--wire", "smart", file}, []string{"left out: 16 bytes\n", "no frame of wire smart", "--wire mispos or --wire cup8583", "links probe"}},
+		{[]string{"--wire", "smart", "--lang", "zh", file}, []string{"left out: 16 bytes\n", "没有 smart 协议的帧", "--wire mispos", "links probe"}},
+		{[]string{"--wire", "mispos", captureFile(t, nil)}, []string{"no frame of wire mispos", "links probe"}},
+	} {
+		code, out, errs := yl(t, "", append([]string{"replay"}, c.args...)...)
+		if code != 0 || out != "" {
+			t.Errorf("%q: exit %d, %q", c.args, code, out)
+		}
+		for _, want := range c.want {
+			if !strings.Contains(errs, want) {
+				t.Errorf("%q: standard error lacks %q: %s", c.args, want, errs)
+			}
+		}
+	}
+}
+
+func TestCheckSaysWhatItLeftOut(t *testing.T) {
+	training := strings.Replace(saleLine, `"v":1`, `"v":1,"training":true`, 1)
+	if code, _, errs := yl(t, saleLine+"\n\n"+training+"\n"+refundLine+"\n", "check"); code != 0 || errs != "left out: 1 blank\nleft out: 1 training\n" {
+		t.Errorf("exit %d, %q", code, errs)
+	}
+}
