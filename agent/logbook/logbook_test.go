@@ -367,3 +367,31 @@ func BenchmarkSay(b *testing.B) {
 		b.Error(err)
 	}
 }
+
+// Stray bytes on a line are one line of its link, whatever numbers stand in it and
+// whatever is logged in between; a message refused or left out time and again is one,
+// wherever it stood.
+func TestNoiseIsOneLineOfItsLink(t *testing.T) {
+	out := said(t, Options{Now: clock}, func(l *slog.Logger) {
+		for i := range 1000 {
+			l.Warn("frame.bad", "link", "pos", "frames", i%2, "skipped", i, "offset", 7*i)
+			l.Warn("frame.bad", "link", "printer", "frames", 0, "skipped", 1, "offset", i)
+			l.Warn("message.ignored", "link", "pos", "what", "type 18", "offset", 7*i)
+			l.Warn("message.refused", "link", "pos", "offset", 7*i, "error", "field 9F02, offset 5: got 3 digits")
+			for k := range 3 {
+				l.Warn("other", "n", 3*i+k)
+			}
+		}
+	})
+	for _, code := range []string{"frame.bad link=pos", "frame.bad link=printer", "message.ignored", "message.refused"} {
+		var got []string
+		for line := range strings.Lines(out) {
+			if l, ok := ParseLine(strings.TrimSpace(line)); ok && strings.HasPrefix(l.Code+" "+l.Fields, code) {
+				got = append(got, l.Field("repeat"))
+			}
+		}
+		if d := cmp.Diff([]string{"", "10", "100", "1000"}, got); d != "" {
+			t.Errorf("%s: %s", code, d)
+		}
+	}
+}

@@ -15,12 +15,15 @@ const (
 	repeatQuiet = 10 * time.Minute
 )
 
-// repeats counts lines by what they say (level, code, fields). It is guarded by
-// the Book's mutex.
+// repeats counts lines by what they say: level, code and the fields that do not change
+// from one to the next. It is guarded by the Book's mutex.
 type repeats struct {
 	seed  maphash.Seed
 	seen  map[uint64]*list.Element
 	order *list.List // of *repeated, most recent first
+	// noise holds, by link, the line about bytes outside good frames, which no number of
+	// other lines pushes out; at most maxRepeats.
+	noise map[string]*repeated
 	// stands holds, for what has a state (each link, the broker, the store), the code
 	// of the line that said it last.
 	stands map[string]string
@@ -34,7 +37,7 @@ type repeated struct {
 }
 
 func newRepeats() *repeats {
-	return &repeats{seed: maphash.MakeSeed(), seen: map[uint64]*list.Element{}, order: list.New(), stands: map[string]string{}}
+	return &repeats{seed: maphash.MakeSeed(), seen: map[uint64]*list.Element{}, order: list.New(), noise: map[string]*repeated{}, stands: map[string]string{}}
 }
 
 // changes reports whether the line says another state than the one said last: a
@@ -61,14 +64,10 @@ func (r *repeats) changes(l *Line) bool {
 
 // say counts the line and reports whether to say it now: at 1, 10, 100 …
 func (r *repeats) say(l *Line) bool {
-	var h maphash.Hash
-	h.SetSeed(r.seed)
-	h.WriteString(levelName(l.Level))
-	h.WriteByte(0)
-	h.WriteString(l.Code)
-	h.WriteByte(0)
-	h.WriteString(l.Fields)
-	key := h.Sum64()
+	if l.Code == noiseCode {
+		return r.sayNoise(l)
+	}
+	key := r.key(l)
 	changed := r.changes(l)
 	e, ok := r.seen[key]
 	if !ok {
@@ -77,6 +76,47 @@ func (r *repeats) say(l *Line) bool {
 	}
 	r.order.MoveToFront(e)
 	n, _ := e.Value.(*repeated)
+	return n.say(l, changed)
+}
+
+// noiseCode is the code of the lines about bytes that belong to no good frame. Those of
+// a link are one line, whatever numbers stand in them (contract/cli.md).
+const noiseCode = "frame.bad"
+
+func (r *repeats) sayNoise(l *Line) bool {
+	link := l.Field("link")
+	n := r.noise[link]
+	if n == nil {
+		if len(r.noise) >= maxRepeats {
+			clear(r.noise)
+		}
+		r.noise[link] = &repeated{count: 1, next: 10, last: l.Time}
+		return true
+	}
+	return n.say(l, false)
+}
+
+// key hashes a line without the place in the stream, which is another one each time.
+func (r *repeats) key(l *Line) uint64 {
+	var h maphash.Hash
+	h.SetSeed(r.seed)
+	write := func(s string) {
+		h.WriteString(s)
+		h.WriteByte(0)
+	}
+	write(levelName(l.Level))
+	write(l.Code)
+	for k, v := range l.Pairs() {
+		if k != "offset" {
+			write(k)
+			write(v)
+		}
+	}
+	return h.Sum64()
+}
+
+// say counts one more of the same, and reports whether to say it.
+func (n *repeated) say(l *Line, changed bool) bool {
 	quiet := l.Time.Sub(n.last)
 	n.last = l.Time
 	if quiet > repeatQuiet || changed {
