@@ -148,6 +148,7 @@ type Agent struct {
 	lookErr error
 
 	captures captures
+	future   futures
 	testing  chan struct{} // holds one token: the right to run a selftest
 
 	timers map[string]*atomic.Uint64 // signs of life of the timers; not changed after New
@@ -290,8 +291,7 @@ func (a *Agent) workerOptions(l Link, db *ledger.DB, commit *committer) ingest.O
 		Applier: commit, Recaller: db, Tokenizer: db.Keys(), MAC: db.Keys().MAC, Log: a.log,
 		FrameTimeout: l.Config.FrameTimeout,
 		Clock: func() ingest.Clock {
-			now := a.clock.Now()
-			return ingest.Clock{Now: now, Today: now, Synced: a.clock.Synced(), Zone: zone, HasNow: true}
+			return ingest.Clock{Now: a.clock.Now(), Dating: a.clock.Dating(), Synced: a.clock.Synced(), Zone: zone, HasNow: true}
 		},
 		OnEvent: func(event string, attrs ...slog.Attr) {
 			a.Event(event, "link/"+l.Config.Name, append(attrs, slog.String("link", l.Config.Name))...)

@@ -22,6 +22,9 @@ func (a *Agent) applied(all []refund.Applied) {
 			foreign++
 			a.log.Warn("record.other_merchant", "link", one.Link, "merchant", one.Record.MerchantID)
 		}
+		if one.Sighting != nil {
+			a.datedAhead(one.Link, one.Sighting)
+		}
 		for k := range one.Verdicts {
 			a.logVerdict(one.Link, &one.Verdicts[k].Verdict)
 		}

@@ -44,8 +44,8 @@ func (w *certWatch) look(end, now time.Time) bool {
 func (a *Agent) watchCertificate(ctx context.Context) error {
 	var w certWatch
 	for {
-		if end, ok := a.o.CertEnds(); ok && w.look(end, a.clock.Now()) {
-			left := end.Sub(a.clock.Now())
+		if end, ok := a.o.CertEnds(); ok && w.look(end, a.clock.CertTime()) {
+			left := end.Sub(a.clock.CertTime())
 			a.log.Warn("cert.expiring", "ends", end.UTC().Format(time.RFC3339), "days", int(left.Hours()/24))
 			a.Event("cert.expiring", "certificate", slog.Int64("days", int64(left.Hours()/24)), slog.String("ends", end.UTC().Format(time.RFC3339)))
 			a.wake()

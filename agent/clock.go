@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"yuanlu/agent/ingest"
 )
 
 const (
@@ -14,9 +16,10 @@ const (
 	syncedFor = time.Second
 )
 
-// Clock is the agent's idea of the time (contract/wires.md, Common): the latest of
-// the system's clock, the newest trusted time in the store and the build date, and
-// whether the system's clock is trusted. It is safe for concurrent use.
+// Clock is the system's clock, and whether it is trusted. Everything goes by it
+// (envelopes, ttl, health, timers, retention) but two things, which have names of
+// their own because a time that is not the system's may do harm elsewhere: Dating and
+// CertTime. It is safe for concurrent use. Page: contract/wires.md, Common.
 type Clock struct {
 	now func() time.Time
 	ask func() (synced bool, offset time.Duration)
@@ -57,17 +60,23 @@ func kernelClock() (synced bool, offset time.Duration) {
 	return true, offset
 }
 
-// Now gives the time. It goes on as time does, whatever it is made from.
-func (c *Clock) Now() time.Time {
-	now := c.now()
+// Now returns the time of the system's clock, trusted or not.
+func (c *Clock) Now() time.Time { return c.now() }
+
+// Dating returns what the years of MMDD and a missing `at` are made from.
+func (c *Clock) Dating() ingest.Dating { return ingest.DatingFrom(c.guess()) }
+
+// CertTime returns the time that certificates are checked with: a terminal whose clock
+// stands at 1970 must still reach its broker.
+func (c *Clock) CertTime() time.Time { return c.guess() }
+
+// guess is the system's clock where it is trusted; else the latest of it, the newest
+// `at` in the store and the build date, which goes on as time does.
+func (c *Clock) guess() time.Time {
+	synced, now := c.Synced(), c.now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.latest(now)
-}
-
-// latest is called with mu held.
-func (c *Clock) latest(now time.Time) time.Time {
-	if at := c.base.Add(now.Sub(c.baseAt)); !c.base.IsZero() && at.After(now) {
+	if at := c.base.Add(now.Sub(c.baseAt)); !synced && !c.base.IsZero() && at.After(now) {
 		return at
 	}
 	return now
@@ -91,13 +100,13 @@ func (c *Clock) State() (synced bool, offset time.Duration) {
 	return c.synced, c.offset
 }
 
-// Saw takes in the newest trusted time of the store.
-func (c *Clock) Saw(t time.Time) {
+// Saw takes in the newest `at` of the store (ledger.DB.Newest).
+func (c *Clock) Saw(newest time.Time) {
 	now := c.now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if t.After(c.latest(now)) {
-		c.base, c.baseAt = t, now
+	if newest.After(c.base.Add(now.Sub(c.baseAt))) {
+		c.base, c.baseAt = newest, now
 	}
 }
 

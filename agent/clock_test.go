@@ -4,9 +4,14 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"yuanlu/agent/ingest"
 )
 
-func TestNowIsTheLatest(t *testing.T) {
+// TestOneRecordDoesNotMoveTheClock: the newest record of the store serves to make
+// dates from, and only while the clock is not trusted; all else goes by the system's
+// clock. Before, one record dated a day ahead moved everything, for good.
+func TestOneRecordDoesNotMoveTheClock(t *testing.T) {
 	at := func(s string) time.Time {
 		v, err := time.Parse(time.DateOnly, s)
 		if err != nil {
@@ -14,36 +19,48 @@ func TestNowIsTheLatest(t *testing.T) {
 		}
 		return v
 	}
-	tests := []struct{ name, clock, store, build, want string }{
-		{"clock", "2026-08-23", "2026-08-22", "2026-01-01", "2026-08-23"},
-		{"clock at 1970", "1970-01-01", "2026-08-22", "2026-01-01", "2026-08-22"},
-		{"empty store", "1970-01-01", "", "2026-01-01", "2026-01-01"},
+	tests := []struct {
+		name                       string
+		trusted                    bool
+		clock, store, build, dates string
+	}{
+		{"a record ahead of a trusted clock", true, "2026-08-23", "2026-08-24", "2026-01-01", "2026-08-23"},
+		{"a build ahead of a trusted clock", true, "2026-08-23", "", "2026-09-01", "2026-08-23"},
+		{"a good clock that is not trusted", false, "2026-08-23", "2026-08-22", "2026-01-01", "2026-08-23"},
+		{"a clock at 1970", false, "1970-01-01", "2026-08-22", "2026-01-01", "2026-08-22"},
+		{"a clock at 1970, an empty store", false, "1970-01-01", "", "2026-01-01", "2026-01-01"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			c := NewClock(func() time.Time { return at(tt.clock) }, at(tt.build), nil)
+			c := NewClock(func() time.Time { return at(tt.clock) }, at(tt.build), func() (bool, time.Duration) { return tt.trusted, 0 })
 			if tt.store != "" {
 				c.Saw(at(tt.store))
 				c.Saw(at("2020-01-01"))
 			}
-			if got := c.Now().Format(time.DateOnly); got != tt.want {
-				t.Errorf("now is %s, want %s", got, tt.want)
+			if got := c.Now().Format(time.DateOnly); got != tt.clock {
+				t.Errorf("the system's clock says %s, want %s", got, tt.clock)
+			}
+			if got := c.Dating(); got != ingest.DatingFrom(at(tt.dates)) {
+				t.Errorf("dates are made from %v, want %s", got, tt.dates)
+			}
+			if got := c.CertTime().Format(time.DateOnly); got != tt.dates {
+				t.Errorf("certificates are checked with %s, want %s", got, tt.dates)
 			}
 		})
 	}
 }
 
-func TestNowGoesOn(t *testing.T) {
+func TestDatingGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := time.Now().AddDate(20, 0, 0)
-		c := NewClock(time.Now, time.Time{}, nil)
+		c := NewClock(time.Now, time.Time{}, func() (bool, time.Duration) { return false, 0 })
 		c.Saw(store)
 		<-time.After(time.Minute)
-		if got := c.Now(); !got.Equal(store.Add(time.Minute)) {
+		if got := c.CertTime(); !got.Equal(store.Add(time.Minute)) {
 			t.Errorf("a minute later it is %s, want %s", got, store.Add(time.Minute))
 		}
 		c.Saw(store.Add(30 * time.Second))
-		if got := c.Now(); !got.Equal(store.Add(time.Minute)) {
+		if got := c.CertTime(); !got.Equal(store.Add(time.Minute)) {
 			t.Errorf("an older record set it to %s", got)
 		}
 	})

@@ -88,6 +88,9 @@ func (a *Agent) problems(s *Snapshot) []Problem {
 		add(levelNote, "clock_unsynced", "", Text{"the clock is not synchronised", "系统时钟未同步"},
 			Text{"check NTP (timedatectl); times may be wrong until then", "检查 NTP（timedatectl）；在此之前时间可能不准"})
 	}
+	for _, f := range a.future.all() {
+		f.problem(add)
+	}
 	return all
 }
 

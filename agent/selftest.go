@@ -258,6 +258,7 @@ func (e *examination) links(context.Context) {
 }
 
 func (e *examination) clock(context.Context) {
+	defer e.problems("records_")
 	switch text := e.t("synchronised", "已同步"); {
 	case e.problems("clock_"):
 	case e.a.ClockTrusted():

@@ -216,7 +216,7 @@ func (a *Agent) certDays() *int {
 	if !ok {
 		return nil
 	}
-	days := int(end.Sub(a.clock.Now()).Hours() / 24)
+	days := int(end.Sub(a.clock.CertTime()).Hours() / 24)
 	return &days
 }
 

@@ -27,8 +27,8 @@ func (a *Agent) storeOptions() ledger.Options {
 	}
 }
 
-// localNow gives the time in the zone of the configuration: what is "today" for the
-// store.
+// localNow returns the system's time in the zone of the configuration: what is "today"
+// for the store.
 func (a *Agent) localNow() time.Time { return a.clock.Now().In(a.o.Config.Time.Location()) }
 
 // sawNewest tells the clock the newest time in the store.
@@ -48,6 +48,7 @@ func (a *Agent) openStore(ctx context.Context) (*ledger.DB, error) {
 		return nil, err
 	}
 	a.sawNewest(ctx, db)
+	a.storedAhead(ctx, db)
 	a.store.Store(db)
 	for _, d := range db.Damage() {
 		a.log.Error("store.damaged", "what", d.What, "why", d.Why, "moved", d.Moved, "kept", d.Kept, "lost", d.Lost)

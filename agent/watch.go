@@ -13,12 +13,13 @@ import (
 // clockEvery is how often the clock is looked at.
 const clockEvery = 2 * time.Second
 
-// watchClock says when the clock is set and when it becomes trusted or stops to
-// be, and takes in the newest time of the store.
+// watchClock says when the clock is set and when it becomes trusted or stops to be.
+// While it is not, it takes in the newest time of the store.
 func (a *Agent) watchClock(ctx context.Context) error {
 	trusted := a.clock.Synced()
 	if !trusted {
 		a.log.Warn("clock.unsynced")
+		a.Event("clock.unsynced", "clock")
 	}
 	for {
 		a.timers["clock"].Add(1)
@@ -36,7 +37,7 @@ func (a *Agent) watchClock(ctx context.Context) error {
 			a.Event(name, "clock")
 			a.wake()
 		}
-		if db := a.Store(); db != nil {
+		if db := a.Store(); db != nil && !trusted {
 			a.sawNewest(ctx, db)
 		}
 		if !sleep(ctx, clockEvery) {

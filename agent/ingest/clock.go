@@ -8,13 +8,43 @@ import (
 // Clock is what is known about the time when a frame is looked at
 // (contract/wires.md, Common).
 type Clock struct {
-	Now    time.Time // of reception
-	Today  time.Time // the day MMDD dates are counted from; zero: Now
+	Now    time.Time // of reception, by the system's clock
+	Dating Dating    // what dates are made from; zero: Now
 	Synced bool      // whether the clock behind Now is trusted
 	Zone   *time.Location
-	// HasNow: records without a time of their own are dated by Now. False in a
+	// HasNow: records without a time of their own are dated by Dating. False in a
 	// replay that was not told the time of reception.
 	HasNow bool
+}
+
+// Dating is the *now* of contract/wires.md, Common: the moment that the years of MMDD
+// and a missing `at` are made from. While the system's clock is not trusted it may be
+// the time of a record, so nothing else may go by it: only this package can open it.
+type Dating struct{ at time.Time }
+
+// DatingFrom makes a Dating of a moment.
+func DatingFrom(at time.Time) Dating { return Dating{at} }
+
+// dating is the moment that dates are made from.
+func (c Clock) dating() time.Time {
+	if c.Dating.at.IsZero() {
+		return c.Now
+	}
+	return c.Dating.at
+}
+
+// at is the clock as it stood at an earlier time of reception.
+func (c Clock) at(received time.Time) Clock {
+	c.Dating = DatingFrom(c.dating().Add(received.Sub(c.Now)))
+	c.Now = received
+	return c
+}
+
+// short is the clock without digits that no one needs.
+func (c Clock) short() Clock {
+	c.Dating = DatingFrom(c.dating().Truncate(time.Millisecond))
+	c.Now = c.Now.Truncate(time.Millisecond)
+	return c
 }
 
 // DefaultZone is the zone of times on a wire where none is set: +08:00.
@@ -27,12 +57,12 @@ func (c Clock) zone() *time.Location {
 	return c.Zone
 }
 
-// received gives the time of reception as `at`, "" if it is not to be used.
+// received returns the time of reception as `at`, "" if it is not to be used.
 func (c Clock) received() string {
 	if !c.HasNow {
 		return ""
 	}
-	return c.Now.In(c.zone()).Format(time.RFC3339Nano)
+	return c.dating().In(c.zone()).Format(time.RFC3339Nano)
 }
 
 // moment gives the `at` of a date (YYYYMMDD or MMDD) and a time of day (hhmmss), all
@@ -70,11 +100,7 @@ func (c Clock) day(date string) (int, time.Month, int, bool) {
 
 // yearOf gives the year of the latest day MMDD not after tomorrow.
 func (c Clock) yearOf(m, d int) (int, bool) {
-	today := c.Today
-	if today.IsZero() {
-		today = c.Now
-	}
-	last := today.In(c.zone()).AddDate(0, 0, 1)
+	last := c.dating().In(c.zone()).AddDate(0, 0, 1)
 	// Two leap days are at most eight years apart.
 	for y := last.Year(); y >= last.Year()-8; y-- {
 		if exists(y, m, d) && (y < last.Year() || m < int(last.Month()) || m == int(last.Month()) && d <= last.Day()) {

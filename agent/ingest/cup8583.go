@@ -236,7 +236,7 @@ func (w *cupWire) giveUp(r *cupRequest, now Clock) {
 	then := now
 	// A time by a clock that nobody trusted is worth less than a trusted one a little later.
 	if !r.Unsynced || !now.Synced {
-		then.Now = time.UnixMilli(r.Received)
+		then = now.at(time.UnixMilli(r.Received))
 	}
 	d.Record.At = then.received()
 	d.AtFromClock = d.Record.At != ""

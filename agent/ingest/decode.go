@@ -25,12 +25,8 @@ type decoder struct {
 	seen    frame.Stats // already told
 }
 
-// clock gives the time for one chunk, without digits that no one needs.
-func (w *Worker) clock() Clock {
-	c := w.opt.Clock()
-	c.Now = c.Now.Truncate(time.Millisecond)
-	return c
-}
+// clock returns the time for one chunk.
+func (w *Worker) clock() Clock { return w.opt.Clock().short() }
 
 // receive takes what is in the inbox, one chunk or mark, and decodes it. It reports
 // whether there is more.

@@ -202,7 +202,7 @@ func TestMisposTimes(t *testing.T) {
 	}
 	// The day that years are counted from need not be that of reception.
 	s, err := w.Frame(misposFrame(t, 2, "9F14", "00", "9F11", "0822", "9F12", "101530"),
-		ingest.Clock{Now: time.Unix(0, 0), Today: received, HasNow: true})
+		ingest.Clock{Now: time.Unix(0, 0), Dating: ingest.DatingFrom(received), HasNow: true})
 	if err != nil || s.Records[0].Record.At != "2026-08-22T10:15:30+08:00" {
 		t.Errorf("got %q, %v", s.Records[0].Record.At, err)
 	}

@@ -66,9 +66,8 @@ type Options struct {
 	Recaller  Recaller
 	Tokenizer refund.Tokenizer
 	MAC       func(raw []byte) string // keyed hash of a frame; nil: none
-	// Clock gives the time as records are to have it. Its Now must go on as time
-	// does, even where it is made from the newest record in the store: waits for
-	// answers are measured by it.
+	// Clock returns the time of reception and what dates are made from. Waits for
+	// answers are measured by its Now.
 	Clock func() Clock
 	// Classify tells the state ("absent", "denied") and a reason for people of an
 	// error of Open or Read; nil: "absent" and the error's text.

@@ -76,7 +76,7 @@ func (t *tx) arrival(applied []refund.Applied, a *refund.Arrival) ([]refund.Appl
 			return applied, err
 		}
 		applied = append(applied, refund.Applied{
-			Link: a.Link, Seq: ch.Seq, CopyOf: ch.CopyOf, Record: s.Record, Note: ch.Note, Integrity: ch.Integrity,
+			Link: a.Link, Seq: ch.Seq, CopyOf: ch.CopyOf, Record: s.Record, Note: ch.Note, Integrity: ch.Integrity, Sighting: s,
 		})
 		if err := t.store(link, s, &ch, &applied[len(applied)-1]); err != nil {
 			return applied, err
@@ -121,7 +121,7 @@ func (t *tx) store(link int64, s *refund.Sighting, ch *refund.Changes, done *ref
 			return err
 		}
 	}
-	t.n.newest = newerAt(t.n.newest, &s.Record, s.ClockSynced, s.Received)
+	t.n.newest = newerAt(t.n.newest, &s.Record, s.ClockSynced, s.AtFromClock, s.Received)
 	t.n.synced = s.ClockSynced
 	return t.count(s, ch)
 }

@@ -152,18 +152,22 @@ func loadNewest(c *conn) (time.Time, bool, error) {
 		if err != nil {
 			return newest, synced, err
 		}
-		newest = newerAt(newest, &r, row.flags&flagSynced != 0, timeOf(row.received))
+		newest = newerAt(newest, &r, row.flags&flagSynced != 0, row.flags&flagAtClock != 0, timeOf(row.received))
 	}
 }
 
-// newerAt gives the greater of newest and the `at` of a record, if that can be
-// trusted: the clock was when it came, and it does not lie in that clock's future.
-func newerAt(newest time.Time, r *refund.Record, synced bool, received time.Time) time.Time {
+// newerAt returns the later of newest and the `at` of a record, if that can be
+// trusted: it was not made from a clock that was not, and it does not lie ahead of one
+// that was (contract/wires.md, Common).
+func newerAt(newest time.Time, r *refund.Record, synced, fromClock bool, received time.Time) time.Time {
 	at, ok := r.Time()
-	if !ok || !synced || r.Training || at.After(received.Add(day)) || !at.After(newest) {
-		return newest
+	switch {
+	case !ok || r.Training || fromClock && !synced:
+	case synced && at.Sub(received) > refund.FutureAfter:
+	case at.After(newest):
+		return at
 	}
-	return at
+	return newest
 }
 
 func loadLinks(c *conn) (map[string]int64, map[int64]string, error) {

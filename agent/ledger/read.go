@@ -315,8 +315,8 @@ func openCases(c *conn) (map[refund.Severity]int, error) {
 	}
 }
 
-// Newest gives the newest `at` of a record that came while the clock was trusted,
-// zero if there is none: a floor for a clock that is not.
+// Newest returns the newest `at` of the newest records that was not made from a clock
+// that was not trusted, zero if there is none: a floor for such a clock.
 func (d *DB) Newest(ctx context.Context) (time.Time, error) {
 	var newest time.Time
 	err := d.read(ctx, func(c *conn) (err error) {
@@ -324,6 +324,22 @@ func (d *DB) Newest(ctx context.Context) (time.Time, error) {
 		return err
 	})
 	return newest, err
+}
+
+// Latest returns the newest records, oldest first: as many as Newest looks at.
+func (d *DB) Latest(ctx context.Context) iter.Seq2[StoredRecord, error] {
+	return func(yield func(StoredRecord, error) bool) {
+		var last int64
+		err := d.read(ctx, func(c *conn) (err error) {
+			last, _, err = c.queryInt(`SELECT max(seq) FROM record`)
+			return err
+		})
+		if err != nil {
+			yield(StoredRecord{}, err)
+			return
+		}
+		d.Records(ctx, max(last-newestRows+1, 1))(yield)
+	}
 }
 
 // StoredRecord is one record of the store, as it stands there.

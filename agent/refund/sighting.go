@@ -23,6 +23,21 @@ type Sighting struct {
 	FrameMAC string
 }
 
+// FutureAfter is how far ahead of a trusted clock a record may be dated before that is
+// a problem (contract/wires.md, Common, records_in_future).
+const FutureAfter = 10 * time.Minute
+
+// Lead returns by how much the record's `at`, as the wire states it, lies ahead of its
+// reception; negative: behind it. ok is false where that cannot be known: the clock was
+// not trusted, or the wire states no time.
+func (s *Sighting) Lead() (lead time.Duration, ok bool) {
+	at, ok := s.Record.Time()
+	if !ok || !s.ClockSynced || s.AtFromClock {
+		return 0, false
+	}
+	return at.Sub(s.Received), true
+}
+
 // MemoryChange is one change to what a wire must remember between frames
 // (waiting requests, sums per trade, message ids: contract/wires.md, Common).
 type MemoryChange struct {
@@ -41,6 +56,8 @@ type Applied struct {
 	Verdicts  []Judged     // said because of it, in seq order; never held ones
 	Cases     []CaseChange // in sequence order
 	Integrity *Integrity
+	// Sighting is what was received; nil where the verdict had only waited.
+	Sighting *Sighting
 }
 
 // CaseChange is one step in the life of a case, as told to the back office.

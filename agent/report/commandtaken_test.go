@@ -300,3 +300,19 @@ func TestUnheardIsTheLastWord(t *testing.T) {
 		g.stop()
 	})
 }
+
+// A list that was begun by a clock which ran ahead refuses no command until that time
+// comes: no command from there was ever taken.
+func TestTakenByAClockThatRanAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		book, done := &notebook{text: fmt.Appendf(nil, `{"upto":%q,"known":[]}`, time.Now().Add(30*time.Hour).UTC().Format(time.RFC3339Nano))}, []string{}
+		before := time.Now().Add(-time.Minute)
+		g := life(t, book, &done)
+		pass(2 * time.Second)
+		g.push(names.Cmd("restart"), said("old", before, 600), false)
+		g.push(names.Cmd("restart"), said("new", time.Now(), 60), false)
+		pass(2 * time.Second)
+		expectDone(t, done, "new")
+		g.stop()
+	})
+}

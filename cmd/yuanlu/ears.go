@@ -39,7 +39,7 @@ func (e *ears) hear(b []byte, now time.Time) (wire string) {
 	for _, c := range b {
 		e.parity[bits.OnesCount8(c)&1]++
 	}
-	clock := ingest.Clock{Now: now, Today: now, Synced: true, Zone: ingest.DefaultZone(), HasNow: true}
+	clock := ingest.Clock{Now: now, Synced: true, Zone: ingest.DefaultZone(), HasNow: true}
 	for _, name := range wireNames() {
 		s := e.scanners[name]
 		s.Push(b)

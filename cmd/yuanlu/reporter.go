@@ -147,7 +147,7 @@ func mqttOptions(c *config.Config, clock *agent.Clock) mqtt.Options {
 	return mqtt.Options{
 		URL: m.URL, ClientID: m.ClientID, Username: m.Username, CAFile: m.CAFile, CertFile: m.CertFile, KeyFile: m.KeyFile,
 		ServerName: m.ServerName, AllowPlaintext: m.AllowPlaintext, KeepAlive: m.KeepAlive, ConnectTimeout: m.ConnectTimeout,
-		Now: clock.Now, ClockSynced: clock.Synced,
+		Now: clock.CertTime, ClockSynced: clock.Synced,
 	}
 }
 

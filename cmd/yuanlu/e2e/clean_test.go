@@ -83,7 +83,7 @@ func (c *cleanTerminal) play(refunds int) {
 				made++
 			}
 			now := c.sim.Now()
-			c.last = ingest.Clock{Now: now, Today: now, Synced: true, HasNow: true, Zone: ingest.DefaultZone()}
+			c.last = ingest.Clock{Now: now, Synced: true, HasNow: true, Zone: ingest.DefaultZone()}
 			due, _ := c.wire.Due(c.last)
 			c.take(due, nil)
 			frames, err := c.say.Say(e)
