@@ -14,7 +14,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.bui
 # Tests that end processes, boot machines, run the twin or measure: never with -race.
 SLOW := ^Test(Kill|E2E|Lab|Twin|Soak)
 
-.PHONY: all build static demo test unit e2e lab twin bench soak fuzz vet clean setup
+.PHONY: all build static demo test unit e2e lab twin bench soak repeat fuzz vet clean setup
 
 all: build
 
@@ -62,9 +62,14 @@ bench: build
 	$(GO) test -run '^$$' -bench . -timeout 30m ./agent/ledger
 	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./cmd/yuanlu/e2e
 
-# All of what `make test` runs a seeded tenth of.
+# All of what `make test` runs a seeded tenth of, then every quick test 200 times.
 soak: build
 	YUANLU_SOAK=1 YUANLU_USBLAB=auto $(GO) test -timeout 120m -v -run '^Test(Kill|E2E|Lab|Twin|Soak)' ./...
+	@$(MAKE) --no-print-directory repeat
+
+# Every quick test REPEAT times (200) with -race, beside loaded cores.
+repeat:
+	@GO=$(GO) .ci/repeat '$(SLOW)'
 
 FUZZTIME ?= 60s
 fuzz:

@@ -14,9 +14,9 @@ import (
 )
 
 // Call asks the daemon on the socket at path and hands every answer to each (nil:
-// nobody wants them), in order. It ends when the daemon says so, when each returns an error, or when ctx
-// ends (then it returns ctx.Err()). Errors: ErrNotRunning, ErrPermission, *Error,
-// ErrProtocol.
+// they are read and dropped), in order. It ends when the daemon ends the answer, when
+// each returns an error, or when ctx ends (then it returns ctx.Err()). Errors:
+// ErrNotRunning, ErrPermission, *Error (ErrBusy is one), ErrProtocol.
 func Call(ctx context.Context, path, verb string, args any, each func(json.RawMessage) error) error {
 	conn, err := dial(ctx, path)
 	if err != nil {
@@ -25,8 +25,15 @@ func Call(ctx context.Context, path, verb string, args any, each func(json.RawMe
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	if err := ask(conn, verb, args); err != nil {
+	line, err := request(verb, args)
+	if err != nil {
 		return err
+	}
+	// A daemon that refuses may hang up before it has read the request; its answer
+	// lies here all the same.
+	unsent := send(conn, line)
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
 	// The first answer has a deadline; a stream may then be silent for long.
 	_ = conn.SetReadDeadline(time.Now().Add(quietWithin))
@@ -57,6 +64,9 @@ func Call(ctx context.Context, path, verb string, args any, each func(json.RawMe
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	if unsent != nil {
+		return fmt.Errorf("%w: %w", ErrProtocol, unsent)
+	}
 	if err := lines.Err(); err != nil {
 		return fmt.Errorf("%w: %w", ErrProtocol, err)
 	}
@@ -77,19 +87,24 @@ func dial(ctx context.Context, path string) (net.Conn, error) {
 	return nil, fmt.Errorf("control: %w", err)
 }
 
-func ask(conn net.Conn, verb string, args any) error {
+// request makes the line of a request.
+func request(verb string, args any) ([]byte, error) {
 	raw, err := json.Marshal(args)
 	if err != nil {
-		return fmt.Errorf("control: arguments: %w", err)
+		return nil, fmt.Errorf("control: arguments: %w", err)
 	}
 	line, err := json.Marshal(Request{Verb: verb, Args: raw})
 	if err != nil {
-		return fmt.Errorf("control: request: %w", err)
+		return nil, fmt.Errorf("control: request: %w", err)
 	}
+	return append(line, '\n'), nil
+}
+
+func send(conn net.Conn, line []byte) error {
 	if err := conn.SetWriteDeadline(time.Now().Add(writeWithin)); err != nil {
 		return fmt.Errorf("control: %w", err)
 	}
-	if _, err := conn.Write(append(line, '\n')); err != nil {
+	if _, err := conn.Write(line); err != nil {
 		return fmt.Errorf("control: %w", err)
 	}
 	return nil

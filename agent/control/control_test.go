@@ -206,3 +206,77 @@ func TestTooManyClients(t *testing.T) {
 		<-ended
 	}
 }
+
+// TestRefusedBeforeTheRequest: a client that is refused before it has sent its request
+// can send it all the same, and gets the answer. It met a broken pipe.
+func TestRefusedBeforeTheRequest(t *testing.T) {
+	path := start(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	ready, ended := make(chan bool, maxClients), make(chan error, maxClients)
+	for range maxClients {
+		go func() {
+			ended <- Call(ctx, path, "wait", nil, func(json.RawMessage) error {
+				ready <- true
+				return nil
+			})
+		}()
+	}
+	defer func() {
+		cancel()
+		for range maxClients {
+			<-ended
+		}
+	}()
+	for range maxClients {
+		<-ready
+	}
+	conn, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	r := bufio.NewReader(conn)
+	if line, err := r.ReadString('\n'); err != nil || !strings.Contains(line, `"busy"`) {
+		t.Fatalf("answered %q, %v", line, err)
+	}
+	if _, err := conn.Write([]byte(`{"verb":"echo"}` + "\n")); err != nil {
+		t.Errorf("the request after the refusal: %v", err)
+	}
+}
+
+// TestAnswerOfADaemonThatHungUp: the client reads the answer that lies in its socket,
+// whatever became of its request; without one the error is ErrProtocol and no bare
+// broken pipe, which a command line would take for the end of its own output.
+func TestAnswerOfADaemonThatHungUp(t *testing.T) {
+	for name, answer := range map[string]string{"refused": `{"error":{"code":"busy","message":"x","about":"clients"}}` + "\n", "silent": ""} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "c.sock")
+			l, err := net.Listen("unix", path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			for range 200 { // the request may come before the end, or after it
+				hung := make(chan error, 1)
+				go func() {
+					conn, err := l.Accept()
+					if err == nil {
+						_, err = conn.Write([]byte(answer))
+						err = errors.Join(err, conn.Close())
+					}
+					hung <- err
+				}()
+				_, err := call(t, path, "echo", 1)
+				if hung := <-hung; hung != nil {
+					t.Fatal(hung)
+				}
+				if want := map[bool]error{true: ErrBusy, false: ErrProtocol}[answer != ""]; !errors.Is(err, want) {
+					t.Fatalf("said %v, want %v", err, want)
+				}
+			}
+		})
+	}
+}

@@ -30,6 +30,8 @@ type Server struct {
 	handlers map[string]Handler
 	log      *slog.Logger
 	slots    chan struct{} // one per client that is being served
+
+	lingering chan struct{} // one per refused client whose request is still read
 }
 
 // Listen makes the socket. A socket file that nobody answers on is replaced:
@@ -54,7 +56,8 @@ func Listen(path string, handlers map[string]Handler, log *slog.Logger) (*Server
 	if err := os.Chmod(path, 0o600); err != nil {
 		return nil, errors.Join(fmt.Errorf("control socket: %w", err), l.Close())
 	}
-	return &Server{path: path, listener: l, handlers: handlers, log: log, slots: make(chan struct{}, maxClients)}, nil
+	return &Server{path: path, listener: l, handlers: handlers, log: log,
+		slots: make(chan struct{}, maxClients), lingering: make(chan struct{}, maxClients)}, nil
 }
 
 // Run serves until ctx ends, then hangs up on every client, waits for their
@@ -107,18 +110,19 @@ func (s *Server) client(ctx context.Context, conn *net.UnixConn) {
 	case s.slots <- struct{}{}:
 		defer func() { <-s.slots }()
 	default:
-		_ = write(conn, answer{Error: &Error{Code: "busy", Message: "too many clients"}})
+		s.refuse(ctx, conn, &Error{Code: "busy", About: aboutClients,
+			Message: fmt.Sprintf("%d clients are being served; ask again in a moment", maxClients)})
 		return
 	}
 	if !ours(conn) {
-		_ = write(conn, answer{Error: &Error{Code: "permission", Message: "only root and the daemon's own user may ask"}})
+		s.refuse(ctx, conn, &Error{Code: "permission", Message: "only root and the daemon's own user may ask"})
 		return
 	}
 	unblock := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer unblock()
 	req, err := readRequest(conn)
 	if err != nil {
-		_ = write(conn, answer{Error: &Error{Code: "bad_request", Message: err.Error()}})
+		s.refuse(ctx, conn, &Error{Code: "bad_request", Message: err.Error()})
 		return
 	}
 	handler, ok := s.handlers[req.Verb]
@@ -127,6 +131,30 @@ func (s *Server) client(ctx context.Context, conn *net.UnixConn) {
 		return
 	}
 	s.serve(ctx, conn, handler, req.Args)
+}
+
+// refuse answers a client whose request was not read, or not to its end, and then
+// reads what it still sends, so that it can send it and read the answer: of a socket
+// that is closed at once the client sees only a broken pipe. It ends when the client
+// closes its side, after readWithin, or with ctx. When as many refused clients are
+// waited for as lingering has room, the socket is closed at once; Call reads the
+// answer then too.
+func (s *Server) refuse(ctx context.Context, conn *net.UnixConn, e *Error) {
+	if write(conn, answer{Error: e}) != nil || conn.CloseWrite() != nil {
+		return
+	}
+	select {
+	case s.lingering <- struct{}{}:
+		defer func() { <-s.lingering }()
+	default:
+		return
+	}
+	if conn.SetReadDeadline(time.Now().Add(readWithin)) != nil {
+		return
+	}
+	unblock := context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Unix(1, 0)) })
+	defer unblock()
+	_, _ = io.Copy(io.Discard, conn)
 }
 
 func (s *Server) serve(ctx context.Context, conn *net.UnixConn, handler Handler, args json.RawMessage) {

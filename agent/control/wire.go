@@ -36,14 +36,25 @@ type Error struct {
 	About   string `json:"about,omitempty"` // the argument that is wrong
 }
 
+// aboutClients is what a refusal is about when too many clients ask.
+const aboutClients = "clients"
+
 // Error gives code and message.
 func (e *Error) Error() string { return "control: " + e.Code + ": " + e.Message }
+
+// Is reports whether target is ErrBusy and the error is that refusal.
+func (e *Error) Is(target error) bool {
+	return target == ErrBusy && e.Code == "busy" && e.About == aboutClients
+}
 
 var (
 	// ErrNotRunning: nobody listens, so the daemon is not running.
 	ErrNotRunning = errors.New("the daemon is not running")
 	// ErrPermission: the socket belongs to somebody else.
 	ErrPermission = errors.New("not permitted to talk to the daemon")
+	// ErrBusy: the daemon serves as many clients as it can; it is answered again as
+	// soon as one of them has gone.
+	ErrBusy = errors.New("the daemon serves as many clients as it can")
 	// ErrProtocol: the other side does not speak as it should.
 	ErrProtocol = errors.New("control: unexpected answer")
 )

@@ -124,10 +124,17 @@ func (p *program) help(w io.Writer) {
 	fmt.Fprintln(w, p.t("All with --json and --lang en|zh; yuanlu-desk VERB --help says more.", "均支持 --json 与 --lang en|zh；详见 yuanlu-desk 命令 --help。"))
 }
 
+// readerGone reports whether err is the end of the pipe that our output goes to. Another
+// broken pipe, to the database or the API, is an error like any other.
+func readerGone(err error) bool {
+	var write *fs.PathError
+	return errors.As(err, &write) && write.Path == os.Stdout.Name() && errors.Is(write, syscall.EPIPE)
+}
+
 // exit says the error and gives its code.
 func (p *program) exit(v *verb, err error) int {
 	switch {
-	case err == nil, errors.Is(err, flag.ErrHelp), errors.Is(err, syscall.EPIPE):
+	case err == nil, errors.Is(err, flag.ErrHelp), readerGone(err):
 		return exitOK
 	case errors.Is(err, errUsage):
 		fmt.Fprintf(p.stderr, "yuanlu-desk %s: %v\n%s yuanlu-desk %s %s\n", v.name, err, p.t("usage:", "用法："), v.name, v.usage)

@@ -68,7 +68,7 @@ func (p *program) captureAsk(ctx context.Context, c *config.Config, verb string,
 	case errors.Is(err, control.ErrNotRunning):
 		fmt.Fprintf(p.stderr, "yuanlu capture: %v; %s\n", err, p.lang.t("it is the one that reads the port: systemctl start yuanlu", "端口由守护进程读取：systemctl start yuanlu"))
 		return errSaid(exitNotFound)
-	case errors.As(err, &refused):
+	case errors.As(err, &refused) && !errors.Is(err, control.ErrBusy):
 		fmt.Fprintf(p.stderr, "yuanlu capture: %s\n", refused.Message)
 		code, known := map[string]int{"not_found": exitNotFound, "bad_request": exitUsage, "unavailable": exitStore, "busy": exitDevice}[refused.Code]
 		if !known {

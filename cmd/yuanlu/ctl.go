@@ -58,7 +58,7 @@ func (p *program) ctlAsk(ctx context.Context, c *config.Config, verb string, ask
 	case errors.Is(err, control.ErrNotRunning):
 		fmt.Fprintf(p.stderr, "yuanlu ctl: %v\n", err)
 		return errSaid(exitNotFound)
-	case errors.As(err, &refused):
+	case errors.As(err, &refused) && !errors.Is(err, control.ErrBusy):
 		fmt.Fprintf(p.stderr, "yuanlu ctl: %s\n", refused.Message)
 		code, known := map[string]int{"not_found": exitNotFound, "bad_request": exitUsage, "unavailable": exitDevice}[refused.Code]
 		if !known {

@@ -19,6 +19,7 @@ func exitClasses() []exitClass {
 		{refund.ErrInput, exitData},
 		{ledger.ErrCarried, exitData},
 		{control.ErrPermission, exitPermission},
+		{control.ErrBusy, exitDevice},
 		{fs.ErrPermission, exitPermission},
 		{ledger.ErrNotFound, exitNotFound},
 		{ledger.ErrLocked, exitStore},

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"yuanlu/agent/config"
+	"yuanlu/agent/control"
 )
 
 // Exit codes (contract/cli.md).
@@ -148,8 +149,10 @@ func (p *program) exit(v *verb, err error) int {
 		return exitUsage
 	case errors.As(err, &said):
 		return int(said)
-	case errors.Is(err, syscall.EPIPE):
-		return exitOK // whoever read our output has enough
+	case readerGone(err):
+		return exitOK // the reader of our output has enough
+	case errors.Is(err, control.ErrBusy):
+		fmt.Fprintf(p.stderr, "yuanlu %s: %s\n", v.name, p.lang.t("the daemon is busy with other clients; try again in a moment", "守护进程正忙于其他客户端，请稍后再试"))
 	case errors.As(err, &problems):
 		for _, one := range problems {
 			fmt.Fprintln(p.stderr, one)
@@ -158,6 +161,13 @@ func (p *program) exit(v *verb, err error) int {
 		fmt.Fprintf(p.stderr, "yuanlu %s: %v\n", v.name, err)
 	}
 	return exitCode(err)
+}
+
+// readerGone reports whether err is the end of the pipe that our output goes to. Another
+// broken pipe, of a socket, is an error like any other.
+func readerGone(err error) bool {
+	var write *fs.PathError
+	return errors.As(err, &write) && write.Path == os.Stdout.Name() && errors.Is(write, syscall.EPIPE)
 }
 
 // exitCode gives the code of a class of errors.
