@@ -102,13 +102,13 @@ type Case struct {
 
 // Window is how many calendar days after a sale a refund is in time, by channel.
 type Window struct {
-	Card, WeChat, Alipay, UnionPayQR, JD, Cash, Unknown int
+	Card, WeChat, Alipay, UnionPayQR, JD, ECNY, Cash, Unknown int
 }
 
 // Map gives the windows by the channel names of records.md.
 func (w Window) Map() map[string]int {
 	return map[string]int{"card": w.Card, "wechat": w.WeChat, "alipay": w.Alipay,
-		"unionpay_qr": w.UnionPayQR, "jd": w.JD, "cash": w.Cash, "unknown": w.Unknown}
+		"unionpay_qr": w.UnionPayQR, "jd": w.JD, "ecny": w.ECNY, "cash": w.Cash, "unknown": w.Unknown}
 }
 
 // Health is how often health is said.

@@ -77,7 +77,7 @@ func TestDefaults(t *testing.T) {
 		Backoffice: Backoffice{Keys: []Key{}},
 		Remote:     Remote{Config: true, Trial: 5 * time.Minute},
 		Case:       Case{MinSeverity: "medium", PendingGrace: 10 * time.Minute},
-		Window:     Window{Card: 180, WeChat: 365, Alipay: 365, UnionPayQR: 360, JD: 365, Cash: 365, Unknown: 365},
+		Window:     Window{Card: 180, WeChat: 365, Alipay: 365, UnionPayQR: 360, JD: 365, ECNY: 365, Cash: 365, Unknown: 365},
 		Health:     Health{Interval: time.Minute},
 		Log:        Log{Level: "info", Format: "text", File: "/var/lib/yuanlu/log/yuanlu.log", MaxBytes: 2 << 20, Keep: 3},
 		Control:    Control{Socket: "/var/lib/yuanlu/control.sock"},

@@ -198,6 +198,7 @@ func caseSettings() []Setting {
 		{"alipay", "365", func(w *Window) *int { return &w.Alipay }},
 		{"unionpay_qr", "360", func(w *Window) *int { return &w.UnionPayQR }},
 		{"jd", "365", func(w *Window) *int { return &w.JD }},
+		{"ecny", "365", func(w *Window) *int { return &w.ECNY }},
 		{"cash", "365", func(w *Window) *int { return &w.Cash }},
 		{"unknown", "365", func(w *Window) *int { return &w.Unknown }},
 	}

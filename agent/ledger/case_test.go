@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -85,6 +86,10 @@ func TestCaseIDGolden(t *testing.T) {
 	ids = append(ids, caseID(key, &r))
 	r.ChannelRefund, r.RefundNo, r.Stan = "", "", ""
 	ids = append(ids, caseID(key, &r), eventID(key, ids[0], "S", 1))
+	r.Amount = 0 // one that states 0, and one that states none
+	ids = append(ids, caseID(key, &r))
+	r.HasAmount = false
+	ids = append(ids, caseID(key, &r))
 	golden := filepath.Join("testdata", "caseid.golden")
 	got := strings.Join(ids, "\n") + "\n"
 	if os.Getenv("YUANLU_UPDATE") != "" {
@@ -182,5 +187,26 @@ func TestASaleThatComesInTimeEndsTheWait(t *testing.T) {
 	}
 	if b, next, err := d.ReleaseHeld(context.Background(), time.Hour); err != nil || len(b) != 0 || next != 0 {
 		t.Fatalf("%v %v %v", b, next, err)
+	}
+}
+
+// TestCaseTellsOnlyAStatedAmount: 0 is a statement, an absent amount is none.
+func TestCaseTellsOnlyAStatedAmount(t *testing.T) {
+	d := openTest(t, testOptions(t.TempDir()))
+	sale, stated, absent := saleOf(1, start.Add(-time.Hour)), refundOf(1, 2, card(77), start), refundOf(1, 3, card(77), start)
+	stated.Amount, absent.Amount, absent.HasAmount, absent.Outcome = 0, 0, false, refund.Unknown
+	apply(t, d, sale, stated, absent)
+	n := due(t, d)
+	if len(n) != 2 {
+		t.Fatalf("told %v", types(n))
+	}
+	for i, want := range []bool{true, false} {
+		var data struct {
+			Refund map[string]any `json:"refund"`
+		}
+		must(t, json.Unmarshal(n[i].Data, &data))
+		if amount, told := data.Refund["amount"]; told != want || want && amount != 0.0 {
+			t.Errorf("case %d: amount %v (%t)", i+1, amount, told)
+		}
 	}
 }

@@ -30,7 +30,7 @@ type sideData struct {
 	Operator      string         `json:"operator"`
 	Channel       refund.Channel `json:"channel"`
 	Entry         refund.Entry   `json:"entry"`
-	Amount        int64          `json:"amount"`
+	Amount        *int64         `json:"amount,omitempty"` // absent: not stated
 	PayerAmount   *int64         `json:"payer_amount,omitempty"`
 	Currency      string         `json:"currency"`
 	At            string         `json:"at"`
@@ -66,7 +66,7 @@ const mostEvidence = 8
 func sideOf(link string, r *refund.Record) *sideData {
 	s := &sideData{
 		Link: link, Kind: r.Kind, Outcome: r.Outcome, MerchantID: r.MerchantID, TerminalID: r.TerminalID,
-		Operator: r.Operator, Channel: r.Channel, Entry: r.Entry, Amount: r.Amount, Currency: r.Currency, At: r.At,
+		Operator: r.Operator, Channel: r.Channel, Entry: r.Entry, Currency: r.Currency, At: r.At,
 		Stan: r.Stan, Batch: r.Batch, RRN: r.RRN, OrderNo: r.OrderNo, ChannelTxn: r.ChannelTxn,
 		RefundNo: r.RefundNo, ChannelRefund: r.ChannelRefund,
 	}
@@ -75,6 +75,9 @@ func sideOf(link string, r *refund.Record) *sideData {
 	}
 	if s.Entry == "" {
 		s.Entry = refund.EntryNone
+	}
+	if r.HasAmount {
+		s.Amount = &r.Amount
 	}
 	if r.HasPayerAmount {
 		s.PayerAmount = &r.PayerAmount

@@ -54,13 +54,16 @@ func joined(parts ...string) []byte {
 //	"channel_refund", channel, channel_refund   (channel known)
 //	"refund_no", refund_no
 //	"stan", batch, stan, amount
-//	"at", at, amount
+//	"at", at, amount                            (amount "": not stated)
 //
 // r is the first sighting, so that the same refund read again after any accident
 // is the same case. Source: topics.md, Case event.
 func caseID(key []byte, r *refund.Record) string {
 	parts := []string{"case", r.MerchantID, r.TerminalID, string(r.Kind)}
-	amount := strconv.FormatInt(r.Amount, 10)
+	amount := ""
+	if r.HasAmount {
+		amount = strconv.FormatInt(r.Amount, 10)
+	}
 	switch {
 	case r.ChannelRefund != "" && r.Channel != "" && r.Channel != refund.ChannelUnknown:
 		parts = append(parts, "channel_refund", string(r.Channel), r.ChannelRefund)

@@ -226,11 +226,11 @@ func comparePair(a, b *Party, pars parResult) paired {
 		return paired{rank: rankNamespace}
 	case x == SchemeWeChatOpenID || x == SchemeAlipayOpenID:
 		return compareOpenIDs(a, b)
-	case x == SchemeAlipayUserID:
+	case x == SchemeAlipayUserID || x == SchemeECNYWallet:
 		return byTokens(a, b, rankStrongEqual, rankStrongDifferent)
 	case x == SchemeUnionPayToken:
 		return byTokens(a, b, rankStrongEqual, rankDoubtful)
-	case x == SchemeAlipayLogon:
+	case x == SchemeAlipayLogon || x == SchemeAccount:
 		return byTokens(a, b, rankWeakEqual, rankWeakDoubtful)
 	}
 	return paired{rank: rankNamespace}

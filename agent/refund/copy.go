@@ -71,7 +71,7 @@ func noMoneyMoved(o Outcome) bool { return o == Declined || o == Closed }
 func moneyMayMove(o Outcome) bool { return o == Approved || o == Unknown || o == Pending }
 
 func isWallet(c Channel) bool {
-	return c == ChannelWeChat || c == ChannelAlipay || c == ChannelUnionPayQR || c == ChannelJD
+	return c == ChannelWeChat || c == ChannelAlipay || c == ChannelUnionPayQR || c == ChannelJD || c == ChannelECNY
 }
 
 func channelKnown(c Channel) bool { return c != "" && c != ChannelUnknown }

@@ -68,6 +68,7 @@ func fillTexts(m, c *Record) (changed bool) {
 	fill(&m.ChannelTxn, c.ChannelTxn)
 	fill(&m.RefundNo, c.RefundNo)
 	fill(&m.ChannelRefund, c.ChannelRefund)
+	fill(&m.Ask, c.Ask)
 	fill(&m.Signature, c.Signature)
 	fill((*string)(&m.RefundRoute), string(c.RefundRoute))
 	if !channelKnown(m.Channel) && channelKnown(c.Channel) {

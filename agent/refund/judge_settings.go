@@ -21,7 +21,7 @@ type Settings struct {
 // DefaultSettings gives the contract's windows (§ 3).
 func DefaultSettings() Settings {
 	return Settings{Windows: map[Channel]int{
-		ChannelWeChat: 365, ChannelAlipay: 365, ChannelUnionPayQR: 360, ChannelJD: 365,
+		ChannelWeChat: 365, ChannelAlipay: 365, ChannelUnionPayQR: 360, ChannelJD: 365, ChannelECNY: 365,
 		ChannelCard: 180, ChannelCash: 365, ChannelUnknown: 365,
 	}}
 }

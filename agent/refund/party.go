@@ -4,14 +4,18 @@ package refund
 type Scheme string
 
 const (
-	SchemePAN             Scheme = "pan"
-	SchemeDPAN            Scheme = "dpan" // device token number of a phone or watch
-	SchemePANMasked       Scheme = "pan_masked"
-	SchemeWeChatOpenID    Scheme = "wechat_openid"
-	SchemeAlipayUserID    Scheme = "alipay_user_id"
-	SchemeAlipayOpenID    Scheme = "alipay_open_id"
-	SchemeAlipayLogon     Scheme = "alipay_logon"
-	SchemeUnionPayToken   Scheme = "unionpay_token"
+	SchemePAN           Scheme = "pan"
+	SchemeDPAN          Scheme = "dpan"       // device token number of a phone or watch
+	SchemePANMasked     Scheme = "pan_masked" // of a card or an e-CNY wallet
+	SchemeWeChatOpenID  Scheme = "wechat_openid"
+	SchemeAlipayUserID  Scheme = "alipay_user_id"
+	SchemeAlipayOpenID  Scheme = "alipay_open_id"
+	SchemeAlipayLogon   Scheme = "alipay_logon"
+	SchemeUnionPayToken Scheme = "unionpay_token"
+	SchemeECNYWallet    Scheme = "ecny_wallet" // number of an e-CNY wallet, in clear
+	// SchemeAccount is the number or name of an account of any other way to pay, in
+	// clear or masked: no card number, compared as text.
+	SchemeAccount         Scheme = "account"
 	SchemeAccountText     Scheme = "account_text"
 	SchemeMerchantAccount Scheme = "merchant_account"
 	SchemeCash            Scheme = "cash"

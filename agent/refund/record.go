@@ -41,6 +41,7 @@ const (
 	ChannelAlipay     Channel = "alipay"
 	ChannelUnionPayQR Channel = "unionpay_qr"
 	ChannelJD         Channel = "jd"
+	ChannelECNY       Channel = "ecny" // 数字人民币, e-CNY
 	ChannelCash       Channel = "cash"
 	ChannelUnknown    Channel = "unknown"
 )
@@ -96,8 +97,8 @@ type Record struct {
 	Channel      Channel // "" and "unknown" both mean unknown
 	Funding      string
 	Entry        Entry // "" and "none" both mean none
-	// Amount is in minor units (fen) of Currency. HasAmount tells an absent
-	// amount (a copy without one) from a stated 0; an absent one is 0 to the judge.
+	// Amount is in minor units (fen) of Currency. HasAmount tells a stated 0 from
+	// an absent amount, of which Amount is 0.
 	Amount    int64
 	HasAmount bool
 	// PayerAmount is the part the payer really paid or gets back; meaningful
@@ -116,10 +117,13 @@ type Record struct {
 	ChannelRefund  string
 	Original       Original
 	Party          *Party // nil: not stated
-	RefundRoute    Route
-	Signature      string // hex SHA-256 of the signature image
-	Totals         *Totals
-	Coverage       *Coverage // only KindJournal: its member "journal"
+	// Ask is the id of the guard's ask that this refund was made by, where the
+	// firmware states it (guard.md § 3).
+	Ask         string
+	RefundRoute Route
+	Signature   string // hex SHA-256 of the signature image
+	Totals      *Totals
+	Coverage    *Coverage // only KindJournal: its member "journal"
 }
 
 // Time parses At (ParseTime). ok is false when At is absent or not an RFC 3339

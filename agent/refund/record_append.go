@@ -24,7 +24,7 @@ func appendRecord(dst []byte, r *Record, party func([]byte, *Party) []byte) []by
 	dst = appendText(dst, `,"channel":`, string(r.Channel))
 	dst = appendText(dst, `,"funding":`, r.Funding)
 	dst = appendText(dst, `,"entry":`, string(r.Entry))
-	if r.HasAmount || r.Amount != 0 {
+	if r.HasAmount {
 		dst = appendInt(dst, `,"amount":`, r.Amount)
 	}
 	if r.HasPayerAmount {
@@ -44,6 +44,7 @@ func appendRecord(dst []byte, r *Record, party func([]byte, *Party) []byte) []by
 	if r.Party != nil {
 		dst = party(append(dst, `,"party":`...), r.Party)
 	}
+	dst = appendText(dst, `,"ask":`, r.Ask)
 	dst = appendText(dst, `,"refund_route":`, string(r.RefundRoute))
 	dst = appendText(dst, `,"signature":`, r.Signature)
 	dst = appendTotals(dst, r.Totals)

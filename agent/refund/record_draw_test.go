@@ -7,7 +7,7 @@ var (
 		KindCompletionVoid, KindAdjust, KindVoidRefund, KindSettlement, KindJournal}
 	allOutcomes = []Outcome{Approved, Declined, Unknown, Pending, Closed, Abnormal}
 	allSchemes  = []Scheme{SchemePAN, SchemeDPAN, SchemePANMasked, SchemeWeChatOpenID, SchemeAlipayUserID,
-		SchemeAlipayOpenID, SchemeAlipayLogon, SchemeUnionPayToken, SchemeAccountText, SchemeMerchantAccount,
+		SchemeAlipayOpenID, SchemeAlipayLogon, SchemeUnionPayToken, SchemeECNYWallet, SchemeAccount, SchemeAccountText, SchemeMerchantAccount,
 		SchemeCash, SchemeNone}
 	// drawText is any text, mostly empty or short.
 	drawText  = rapid.OneOf(rapid.Just(""), rapid.StringMatching(`[0-9]{1,12}`), rapid.String())
@@ -56,7 +56,7 @@ func drawClear(t *rapid.T) Record {
 		Training:   rapid.Bool().Draw(t, "training"),
 		MerchantID: text("merchant_id"), TerminalID: text("terminal_id"), Operator: text("operator"),
 		Channel: rapid.SampledFrom([]Channel{"", ChannelCard, ChannelWeChat, ChannelAlipay, ChannelUnionPayQR, ChannelJD,
-			ChannelCash, ChannelUnknown}).Draw(t, "channel"),
+			ChannelECNY, ChannelCash, ChannelUnknown}).Draw(t, "channel"),
 		Funding: text("funding"),
 		Entry: rapid.SampledFrom([]Entry{"", EntryChip, EntrySwipe, EntryContactless, EntryFallback, EntryKeyed,
 			EntryQRShown, EntryQRScanned, EntryNone}).Draw(t, "entry"),
@@ -65,6 +65,7 @@ func drawClear(t *rapid.T) Record {
 		Stan: text("stan"), Batch: text("batch"), RRN: text("rrn"), AuthCode: text("auth_code"), OrderNo: text("order_no"),
 		ChannelTxn: text("channel_txn"), RefundNo: text("refund_no"), ChannelRefund: text("channel_refund"),
 		RefundRoute: rapid.SampledFrom([]Route{"", RouteOriginal, RouteBalance, RouteOtherBalance, RouteOtherBankcard}).Draw(t, "route"),
+		Ask:         text("ask"),
 		Signature:   text("signature"),
 	}
 	if r.HasAmount {

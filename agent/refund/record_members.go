@@ -29,6 +29,7 @@ const (
 	memberChannelRefund
 	memberOriginal
 	memberParty
+	memberAsk
 	memberRefundRoute
 	memberSignature
 	memberTotals
@@ -38,7 +39,8 @@ const (
 var recordMembers = []string{
 	"v", "kind", "outcome", "response_code", "copy", "training", "merchant_id", "terminal_id", "operator", "channel",
 	"funding", "entry", "amount", "payer_amount", "currency", "at", "stan", "batch", "rrn", "auth_code", "order_no",
-	"channel_txn", "refund_no", "channel_refund", "original", "party", "refund_route", "signature", "totals", "journal",
+	"channel_txn", "refund_no", "channel_refund", "original", "party", "ask", "refund_route", "signature", "totals",
+	"journal",
 }
 
 var originalMembers = []string{"stan", "batch", "date", "rrn", "auth_code", "order_no", "channel_txn", "terminal_id"}
@@ -98,6 +100,8 @@ func (r *Record) text(i int) *string {
 		return &r.RefundNo
 	case memberChannelRefund:
 		return &r.ChannelRefund
+	case memberAsk:
+		return &r.Ask
 	case memberSignature:
 		return &r.Signature
 	}

@@ -45,7 +45,7 @@ func TestParseEveryMember(t *testing.T) {
 "currency":"RMB","at":"f","stan":"g","batch":"h","rrn":"i","auth_code":"j","order_no":"k","channel_txn":"l","refund_no":"m",
 "channel_refund":"n","original":{"stan":"1","batch":"2","date":"3","rrn":"4","auth_code":"5","order_no":"6","channel_txn":"7","terminal_id":"8"},
 "party":{"scheme":"wechat_openid","namespace":"wx","id":"\u4e2d\ud83d\ude00\"\\\/\b\f\n\r\t","par":"5001","text":"中文","also":[{"scheme":"alipay_user_id","namespace":"","id":"2088"},{}]},
-"refund_route":"OTHER_BANKCARD","signature":"o","totals":{"debit_amount":9223372036854775807,"debit_count":-9223372036854775808,"credit_amount":0,"credit_count":4},
+"ask":"a-17","refund_route":"OTHER_BANKCARD","signature":"o","totals":{"debit_amount":9223372036854775807,"debit_count":-9223372036854775808,"credit_amount":0,"credit_count":4},
 "journal":{"from":"p","terminals":["q","r"]}} ` + "\r\n"
 	want := Record{Kind: KindSettlement, Outcome: Unknown, ResponseCode: "a", Copy: CopyUpload, Training: true,
 		MerchantID: "b", TerminalID: "c", Operator: "d", Channel: ChannelUnionPayQR, Funding: "e", Entry: EntryQRScanned,
@@ -54,7 +54,7 @@ func TestParseEveryMember(t *testing.T) {
 		Original: Original{"1", "2", "3", "4", "5", "6", "7", "8"},
 		Party: &Party{Scheme: SchemeWeChatOpenID, Namespace: "wx", ID: NewSecret("中😀\"\\/\b\f\n\r\t"), PAR: NewSecret("5001"),
 			Text: "中文", Also: []Party{{Scheme: SchemeAlipayUserID, ID: NewSecret("2088")}, {}}},
-		RefundRoute: RouteOtherBankcard, Signature: "o",
+		Ask: "a-17", RefundRoute: RouteOtherBankcard, Signature: "o",
 		Totals: &Totals{9223372036854775807, -9223372036854775808, 0, 4}, Coverage: &Coverage{"p", []string{"q", "r"}}}
 	if got := mustParse(t, line); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
@@ -121,9 +121,11 @@ func TestParseErrors(t *testing.T) {
 		{recordHead + `,"stan":"1","stan":"1"}`, `column 54: stan: got a second one, want each member once`},
 		{recordHead + `,"st\u0061n":"1","stan":"1"}`, `column 59: stan: got a second one, want each member once`},
 		{recordHead + `,"party":{"par":"1","par":"2"}}`, `column 62: party.par: got a second one, want each member once`},
-		{recordHead + `,"channel":"paypal"}`, `column 53: channel: got "paypal", want one of card, wechat, alipay, unionpay_qr, jd, cash, unknown`},
-		{recordHead + `,"channel":"6200000000000005"}`, `column 53: channel: got another word, want one of card, wechat, alipay, unionpay_qr, jd, cash, unknown`},
-		{recordHead + `,"party":{"scheme":"iban"}}`, `column 61: party.scheme: got "iban", want one of pan, dpan, pan_masked, wechat_openid, alipay_user_id, alipay_open_id, alipay_logon, unionpay_token, account_text, merchant_account, cash, none`},
+		{recordHead + `,"channel":"paypal"}`, `column 53: channel: got "paypal", want one of card, wechat, alipay, unionpay_qr, jd, ecny, cash, unknown`},
+		{recordHead + `,"channel":"6200000000000005"}`, `column 53: channel: got another word, want one of card, wechat, alipay, unionpay_qr, jd, ecny, cash, unknown`},
+		// An ask is no record (guard.md § 1): its member ask is an object.
+		{`{"v":1,"kind":"refund","ask":{"id":"a-17"}}`, `column 30: ask: got an object, want a string`},
+		{recordHead + `,"party":{"scheme":"iban"}}`, `column 61: party.scheme: got "iban", want one of pan, dpan, pan_masked, wechat_openid, alipay_user_id, alipay_open_id, alipay_logon, unionpay_token, ecny_wallet, account, account_text, merchant_account, cash, none`},
 		{recordHead + `,"party":{"id":6200000000000005}}`, `column 57: party.id: got a number, want a string`},
 		{recordHead + `,"party":{"token":"6200000000000005"}}`, `column 60: party.token: got no token, want key:hexadecimal digits`},
 		{recordHead + `,"party":{"also":[{"id":"6200000000000005"},{"id":true}]}}`, `column 92: party.also[1].id: got true or false, want a string`},

@@ -120,6 +120,10 @@ func (c *Case) KeyKindText() Text {
 		return Text{"the masked Alipay logon", "脱敏的支付宝登录号"}
 	case SchemeUnionPayToken:
 		return Text{"the UnionPay token", "银联支付标记"}
+	case SchemeECNYWallet:
+		return Text{"the e-CNY wallet number", "数字人民币钱包编号"}
+	case SchemeAccount:
+		return Text{"the account", "账户"}
 	}
 	return Text{"the identifier", "标识"}
 }

@@ -15,6 +15,8 @@ func ChannelText(c Channel) Text {
 		return Text{"UnionPay QR", "银联二维码"}
 	case ChannelJD:
 		return Text{"JD Pay", "京东支付"}
+	case ChannelECNY:
+		return Text{"e-CNY", "数字人民币"}
 	case ChannelCash:
 		return Text{"cash", "现金"}
 	}

@@ -8,11 +8,13 @@ var (
 		KindCompletionVoid, KindAdjust, KindVoidRefund, KindSettlement, KindJournal}
 	outcomes = []Outcome{Approved, Declined, Unknown, Pending, Closed, Abnormal}
 	copies   = []Copy{CopyReprint, CopyUpload, CopyDump}
-	channels = []Channel{ChannelCard, ChannelWeChat, ChannelAlipay, ChannelUnionPayQR, ChannelJD, ChannelCash, ChannelUnknown}
-	entries  = []Entry{EntryChip, EntrySwipe, EntryContactless, EntryFallback, EntryKeyed, EntryQRShown, EntryQRScanned, EntryNone}
-	routes   = []Route{RouteOriginal, RouteBalance, RouteOtherBalance, RouteOtherBankcard}
-	schemes  = []Scheme{SchemePAN, SchemeDPAN, SchemePANMasked, SchemeWeChatOpenID, SchemeAlipayUserID, SchemeAlipayOpenID,
-		SchemeAlipayLogon, SchemeUnionPayToken, SchemeAccountText, SchemeMerchantAccount, SchemeCash, SchemeNone}
+	channels = []Channel{ChannelCard, ChannelWeChat, ChannelAlipay, ChannelUnionPayQR, ChannelJD, ChannelECNY, ChannelCash,
+		ChannelUnknown}
+	entries = []Entry{EntryChip, EntrySwipe, EntryContactless, EntryFallback, EntryKeyed, EntryQRShown, EntryQRScanned, EntryNone}
+	routes  = []Route{RouteOriginal, RouteBalance, RouteOtherBalance, RouteOtherBankcard}
+	schemes = []Scheme{SchemePAN, SchemeDPAN, SchemePANMasked, SchemeWeChatOpenID, SchemeAlipayUserID, SchemeAlipayOpenID,
+		SchemeAlipayLogon, SchemeUnionPayToken, SchemeECNYWallet, SchemeAccount, SchemeAccountText, SchemeMerchantAccount, SchemeCash,
+		SchemeNone}
 )
 
 // wordMode says which words besides the listed ones are taken.

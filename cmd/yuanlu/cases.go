@@ -90,7 +90,7 @@ func (p *program) casesList(ctx context.Context, c *config.Config, db *ledger.DB
 			finding = one.Verdict.Findings[0].Code
 		}
 		rows = append(rows, []string{one.CaseID, one.Changed.In(zone).Format("2006-01-02 15:04"), state, one.Severity.String(),
-			string(one.Verdict.Recipient), money(one.Refund.Amount, one.Refund.Currency), partyText(one.Refund.Party), finding})
+			string(one.Verdict.Recipient), p.amountOf(&one.Refund, one.Refund.Currency), partyText(one.Refund.Party), finding})
 	}
 	ink := p.ink(p.stdout)
 	table(p.stdout, rows, func(row, col int, cell string) string {
@@ -176,7 +176,7 @@ func (p *program) showSides(w io.Writer, one *ledger.CaseDetail, ink ink) {
 	sides := []side{
 		{"kind", "类型", string(r.Kind), string(o.Kind), false},
 		{"outcome", "结果", string(r.Outcome), string(o.Outcome), false},
-		{"amount", "金额", amountOf(r), amountOf(o), false},
+		{"amount", "金额", p.amountOf(r, ""), p.amountOf(o, ""), false},
 		{"currency", "币种", r.Currency, o.Currency, true},
 		{"time", "时间", r.At, o.At, false},
 		{"merchant", "商户", r.MerchantID, o.MerchantID, true},
@@ -218,11 +218,15 @@ func (p *program) showSides(w io.Writer, one *ledger.CaseDetail, ink ink) {
 	})
 }
 
-func amountOf(r *refund.Record) string {
-	if r.Kind == "" {
+// amountOf writes the amount that a record states; "" of the zero record.
+func (p *program) amountOf(r *refund.Record, currency string) string {
+	switch {
+	case r.Kind == "":
 		return ""
+	case !r.HasAmount:
+		return p.lang.t("not stated", "未注明")
 	}
-	return money(r.Amount, "")
+	return money(r.Amount, currency)
 }
 
 func joined(a, b string) string {

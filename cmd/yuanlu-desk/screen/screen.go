@@ -50,7 +50,7 @@ type event struct {
 type record struct {
 	Kind       string `json:"kind"`
 	Channel    string `json:"channel"`
-	Amount     int64  `json:"amount"`
+	Amount     *int64 `json:"amount"` // nil: not stated
 	Currency   string `json:"currency"`
 	At         string `json:"at"`
 	MerchantID string `json:"merchant_id"`
@@ -114,7 +114,7 @@ func (s *Screen) Case(w io.Writer, terminal string, payload []byte) error {
 		severity = s.colour("32", pad(s.word("cleared"), 8))
 	}
 	_, err := fmt.Fprintln(w, strings.TrimRight(fmt.Sprintf("%s  %s  %s  %s  %s %s  %s  %s  %s", e.Time.In(s.Zone).Format("2006-01-02 15:04:05"), pad(clean(terminal), 12),
-		pad(s.word(clean(what)), 7), severity, s.word(clean(r.Kind)), money(r.Amount, clean(r.Currency)), clean(r.Channel),
+		pad(s.word(clean(what)), 7), severity, s.word(clean(r.Kind)), s.amount(r), clean(r.Channel),
 		s.word(clean(d.Verdict.Recipient)), clean(d.Verdict.Reason)), " "))
 	if err != nil {
 		return err
@@ -152,7 +152,7 @@ func (s *Screen) sides(w io.Writer, refund, original *record) error {
 // numbers are the moment, the amount and the numbers of a record, as far as it has
 // them.
 func (s *Screen) numbers(r *record) string {
-	list := []string{clean(r.At), money(r.Amount, clean(r.Currency))}
+	list := []string{clean(r.At), s.amount(r)}
 	if r.Stan != "" {
 		list = append(list, clean(r.TerminalID+"/"+r.Batch+"/"+r.Stan))
 	}
@@ -202,6 +202,14 @@ func party(r *record) string {
 }
 
 // money writes minor units of two digits, as all currencies of these terminals have.
+// amount is a record's amount, or that it states none.
+func (s *Screen) amount(r *record) string {
+	if r.Amount == nil {
+		return s.t("no amount", "未注明金额")
+	}
+	return money(*r.Amount, clean(r.Currency))
+}
+
 func money(amount int64, currency string) string {
 	sign, n := "", uint64(amount)
 	if amount < 0 {
