@@ -27,6 +27,7 @@ type conn struct {
 	stmts map[string]*stmt
 	rules map[string][]string // names of rules by rule set, as read
 	saved string              // rule set whose names this connection has written
+	sums  bool                // opened with openConn
 }
 
 // openMode is how a database file is opened.
@@ -37,13 +38,19 @@ const (
 	openRead  openMode = sqlite3.SQLITE_OPEN_READONLY
 )
 
-// openConn opens the database file at path. A file that is there is not read
-// yet: what is wrong with it shows at the first statement.
-func openConn(path string, mode openMode) (*conn, error) {
+// openConn opens the database file at path, comparing the sums of its pages. A file
+// that is there is not read yet: what is wrong with it shows at the first statement.
+func openConn(path string, mode openMode) (*conn, error) { return openAs(path, mode, true) }
+
+// openPlain opens a database file without its pages' sums: one that is thrown away, or
+// one to be read whatever they say.
+func openPlain(path string, mode openMode) (*conn, error) { return openAs(path, mode, false) }
+
+func openAs(path string, mode openMode, sums bool) (*conn, error) {
 	if err := prepareLibrary(); err != nil {
 		return nil, err
 	}
-	c := &conn{tls: libc.NewTLS(), stmts: make(map[string]*stmt)}
+	c := &conn{tls: libc.NewTLS(), stmts: make(map[string]*stmt), sums: sums}
 	c.out = libc.Xcalloc(c.tls, 1, 16)
 	name, err := libc.CString(path)
 	if err != nil || c.out == 0 {
@@ -51,8 +58,16 @@ func openConn(path string, mode openMode) (*conn, error) {
 		return nil, fmt.Errorf("ledger: open: out of memory")
 	}
 	defer libc.Xfree(c.tls, name)
+	vfs := uintptr(0)
+	if sums {
+		if vfs, err = registerSums(c.tls); err != nil {
+			libc.Xfree(c.tls, c.out)
+			c.tls.Close()
+			return nil, err
+		}
+	}
 	flags := int32(mode) | sqlite3.SQLITE_OPEN_NOMUTEX
-	rc := sqlite3.Xsqlite3_open_v2(c.tls, name, c.out, flags, 0)
+	rc := sqlite3.Xsqlite3_open_v2(c.tls, name, c.out, flags, vfs)
 	c.db = loadPointer(c.out)
 	if rc != sqlite3.SQLITE_OK {
 		err := c.errorOf("open", rc)
@@ -60,6 +75,9 @@ func openConn(path string, mode openMode) (*conn, error) {
 		return nil, err
 	}
 	sqlite3.Xsqlite3_extended_result_codes(c.tls, c.db, 1)
+	if sums && mode == openWrite {
+		c.leaveRoomForSums()
+	}
 	return c, nil
 }
 

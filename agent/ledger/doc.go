@@ -9,6 +9,7 @@
 //	store-id      made when the first opening is complete: from then on what is missing is lost
 //	lock          flock; the pid, and "open" while the store is open
 //	ballast       4 MiB of room to delete and open with on a full disk
+//	yuanlu.db.upgrade  the copy of an older store that is being built (upgrade.go)
 //	quarantine/   what was found damaged
 //
 // Nothing in this process opens the database but through SQLite while it is open.
@@ -20,9 +21,35 @@
 // sighting is the event as completed by its copies. key holds what events are found
 // by: values that mostly grow, so its pages are written in order. Nothing is indexed
 // by a random value: the payers of sales are found by blocks of hashes (payer.go).
-// Rows of record, verdict and outbox have a checksum, because SQLite finds a broken
-// page and not a flipped bit in a text. Entries of key have none; a flipped bit there
-// is found if it puts them out of order.
+//
+// # Sums
+//
+// SQLite finds a broken page and not a flipped bit in a text or a number. So every page
+// of yuanlu.db ends with a sum over all its bytes and its number (pagesum.go), compared
+// whenever the page is read from the file: a flipped byte in a row, a key, an inner page
+// of a tree, the list of free pages or the header is damage, found at the latest when
+// somebody asks for what it touches. No answer rests on a page that does not match, so
+// "nothing found" never comes from a flipped key. Pages in the WAL are guarded by its
+// frames' checksums (wal.go). What a row's own checksum is for is the salvage: of a page
+// that does not match it takes the rows that have one and fit. What becomes of the others:
+//
+//	table       own checksum   in a salvage
+//	------------------------------------------------------------------------------------
+//	record      yes            taken, judged again; without it: counted as lost
+//	verdict     yes            made again from the records, in a new life of their revisions
+//	outbox      yes            cases told again in the new stream; events taken
+//	quarantine  yes            cases told again in the new stream
+//	untold      yes            told again in the new stream
+//	key         no             made again from the records
+//	payer       no             made again from the records
+//	held        no             made again from the records
+//	cases       no             made again from the verdicts, under the ids that the records have
+//	daily       no             made again from the records
+//	link        no             taken where a name has the form of one, else "unknown"
+//	memory      no             taken from pages that match
+//	meta        no             bounds taken from a page that matches, else made again from the
+//	                           records; the stream is a new one, and the outbox's figures
+//	                           begin again with it; names of rules: written with the verdicts
 //
 // # Sequences and refusals
 //

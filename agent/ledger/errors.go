@@ -66,6 +66,15 @@ func (e *storeError) Is(target error) bool {
 	if e.code == sqlite3.SQLITE_IOERR_SHMSIZE { // the WAL's index found no room
 		return target == ErrDiskFull || target == ErrUnavailable
 	}
+	switch e.code {
+	case sqlite3.SQLITE_IOERR_DATA, // a page's sum does not match (pagesum.go)
+		// A row is there although what counts them says that it is not, or the other way
+		// round: the store contradicts itself.
+		sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_ROWID:
+		return target == errDamaged || target == ErrUnavailable
+	case sqlite3.SQLITE_CONSTRAINT_NOTNULL: // no memory for a value (stmt.place)
+		return target == ErrUnavailable
+	}
 	switch e.code & 0xff {
 	case sqlite3.SQLITE_FULL:
 		return target == ErrDiskFull || target == ErrUnavailable

@@ -16,15 +16,19 @@ const pageSize = 4096
 // patchFirstPage writes such a copy of the damaged file beside it and gives its path.
 // What lies in the WAL is not in it.
 func patchFirstPage(path string) (string, error) {
-	first, err := freshFirstPage(filepath.Dir(path))
-	if err != nil {
-		return "", err
-	}
 	from, err := os.Open(path)
 	if err != nil {
 		return "", err
 	}
 	defer from.Close()
+	sums, err := pagesHaveSums(from)
+	if err != nil {
+		return "", err
+	}
+	first, err := freshFirstPage(filepath.Dir(path), sums)
+	if err != nil {
+		return "", err
+	}
 	info, err := from.Stat()
 	if err != nil {
 		return "", err
@@ -32,6 +36,9 @@ func patchFirstPage(path string) (string, error) {
 	// Size of the file in pages (offset 28), no free pages (32, 36).
 	binary.BigEndian.PutUint32(first[28:], uint32(info.Size()/pageSize))
 	clear(first[32:40])
+	if sums {
+		putSum(first, 1)
+	}
 	patched := path + ".patched"
 	to, err := os.OpenFile(patched, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
@@ -50,11 +57,29 @@ func patchFirstPage(path string) (string, error) {
 	return patched, err
 }
 
-// freshFirstPage makes a new store and gives its first page.
-func freshFirstPage(dir string) ([]byte, error) {
+// pagesHaveSums tells what the first page of a file cannot tell any more: whether one
+// of the pages behind it has its sum.
+func pagesHaveSums(f *os.File) (bool, error) {
+	page := make([]byte, pageSize)
+	for number := int64(2); ; number++ {
+		if _, err := f.ReadAt(page, (number-1)*pageSize); err != nil {
+			return false, onlyIO(err)
+		}
+		if sumMatches(page, number) {
+			return true, nil
+		}
+	}
+}
+
+// freshFirstPage makes a new store, whose pages have sums or not, and gives its first page.
+func freshFirstPage(dir string, sums bool) ([]byte, error) {
 	path := filepath.Join(dir, "fresh.db")
 	defer os.Remove(path)
-	c, err := openConn(path, openWrite)
+	open, newest := openConn, 0
+	if !sums {
+		open, newest = openPlain, summedVersion-1
+	}
+	c, err := open(path, openWrite)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +87,10 @@ func freshFirstPage(dir string) ([]byte, error) {
 	if err == nil {
 		var steps []string
 		if steps, err = migrations(); err == nil {
-			err = migrate(c, steps)
+			if newest == 0 {
+				newest = len(steps)
+			}
+			err = migrate(c, steps[:newest])
 		}
 	}
 	if e := c.close(); err == nil {

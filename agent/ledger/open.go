@@ -113,6 +113,9 @@ func (d *DB) openStore(ctx context.Context, cause error) error {
 		err = cause
 	}
 	if err == nil {
+		err = d.upgrade(ctx)
+	}
+	if err == nil {
 		err = d.openFile(cause != nil)
 	}
 	if errors.Is(err, errDamaged) {
@@ -185,8 +188,11 @@ func (d *DB) prepareWriter(c *conn, whole bool) error {
 		if err := c.exec("PRAGMA auto_vacuum = INCREMENTAL"); err != nil {
 			return err
 		}
-	} else if err := check(c, whole); err != nil {
-		return err
+	} else {
+		if err := check(c, whole); err != nil {
+			return err
+		}
+		steps = steps[:c.mayMigrateTo(len(steps))]
 	}
 	c.releaseMemory() // the pages that were looked at are not those that will be needed
 	mode, err := c.queryText("PRAGMA journal_mode = WAL")
@@ -271,7 +277,7 @@ func (d *DB) openTemporaryFile() error {
 	if err != nil {
 		return err
 	}
-	c, err := openConn(d.file(), openWrite)
+	c, err := openPlain(d.file(), openWrite)
 	if err != nil {
 		return err
 	}

@@ -113,13 +113,13 @@ func (d *DB) rebuild(ctx context.Context, q string, note *DamageNote) error {
 	for _, end := range []string{"", "-wal", "-shm"} {
 		_ = os.Remove(path + end)
 	}
-	old := openDamaged(filepath.Join(q, storeFile))
-	defer func() { _ = old.close() }()
+	old, bare := openDamaged(filepath.Join(q, storeFile))
+	defer func() { _, _ = old.close(), bare.close() }()
 	c, err := openConn(path, openWrite)
 	if err != nil {
 		return err
 	}
-	err = d.fillRebuilt(ctx, c, old, note)
+	err = d.fillRebuilt(ctx, c, &salvager{d: d, old: old, bare: bare}, note)
 	if err == nil {
 		// Everything into the file itself, synced, before it gets its name.
 		err = c.exec("PRAGMA synchronous = FULL; PRAGMA wal_checkpoint(TRUNCATE)")
@@ -138,19 +138,22 @@ func (d *DB) rebuild(ctx context.Context, q string, note *DamageNote) error {
 	return err
 }
 
-// openDamaged opens what may not be a database at all; nil if nothing of it can be read.
-func openDamaged(path string) *conn {
-	if c := tryDamaged(path); c != nil {
-		return c
+// openDamaged opens what may not be a database at all, once with the sums of its pages
+// and once without; nil if nothing of it can be read.
+func openDamaged(path string) (old, bare *conn) {
+	for _, path := range []func() (string, error){func() (string, error) { return path, nil }, func() (string, error) { return patchFirstPage(path) }} {
+		file, err := path()
+		if err != nil {
+			break
+		}
+		if old = tryDamaged(file, openConn); old != nil {
+			return old, tryDamaged(file, openPlain)
+		}
 	}
-	patched, err := patchFirstPage(path)
-	if err != nil {
-		return nil
-	}
-	return tryDamaged(patched)
+	return nil, nil
 }
 
-func tryDamaged(path string) (c *conn) {
+func tryDamaged(path string, open func(string, openMode) (*conn, error)) (c *conn) {
 	tables, err := int64(0), error(nil)
 	defer func() {
 		if recover() != nil || err != nil || tables != 1 {
@@ -161,7 +164,7 @@ func tryDamaged(path string) (c *conn) {
 	if !exists(path) {
 		return nil
 	}
-	if c, err = openConn(path, openRead); err != nil {
+	if c, err = open(path, openRead); err != nil {
 		return c
 	}
 	// writable_schema: a file shorter than its header says is read as far as it goes.
@@ -176,7 +179,7 @@ func tryDamaged(path string) (c *conn) {
 	return c
 }
 
-func (d *DB) fillRebuilt(ctx context.Context, c, old *conn, note *DamageNote) error {
+func (d *DB) fillRebuilt(ctx context.Context, c *conn, s *salvager, note *DamageNote) error {
 	steps, err := migrations()
 	if err != nil {
 		return err
@@ -194,12 +197,11 @@ func (d *DB) fillRebuilt(ctx context.Context, c, old *conn, note *DamageNote) er
 	if err := d.load(c); err != nil {
 		return err
 	}
-	if old == nil {
+	if s.old == nil {
 		return nil
 	}
 	d.w, d.rebuilding = c, true
 	defer func() { d.rebuilding = false }()
-	s := &salvager{d: d, old: old}
 	return s.run(ctx, note)
 }
 

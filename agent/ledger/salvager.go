@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"regexp"
 
 	"yuanlu/agent/refund"
 )
@@ -9,7 +10,8 @@ import (
 // salvager reads a damaged store and judges its records again into the new one.
 type salvager struct {
 	d     *DB
-	old   *conn
+	old   *conn // gives only what lies in pages whose sum matches
+	bare  *conn // gives whatever it can: only for rows that have a checksum of their own
 	names map[int64]string
 	kept  int64
 	lost  int64
@@ -23,8 +25,7 @@ const salvageBatch = 500
 const farthest = 20_000
 
 func (s *salvager) run(ctx context.Context, note *DamageNote) error {
-	s.names = map[int64]string{}
-	s.each(`SELECT id, name FROM link`, func(st *stmt) { s.names[st.int(0)] = st.text(1) })
+	s.linkNames()
 	if err := s.copyBounds(); err != nil {
 		return err
 	}
@@ -41,6 +42,25 @@ func (s *salvager) run(ctx context.Context, note *DamageNote) error {
 	note.Kept, note.Lost = s.kept, s.lost
 	return nil
 }
+
+// linkNames reads the names of links. One from a damaged page is better than none: it is
+// shown and means nothing else.
+func (s *salvager) linkNames() {
+	s.names = map[int64]string{}
+	note := func(st *stmt) {
+		if name := st.text(1); s.names[st.int(0)] == "" && linkName.MatchString(name) {
+			s.names[st.int(0)] = name
+		}
+	}
+	const all = `SELECT id, name FROM link`
+	s.each(all, note)
+	_ = s.guarded(func() error {
+		return eachRow(s.bare, all, func(st *stmt) error { note(st); return nil })
+	})
+}
+
+// linkName is what the configuration takes as a link's name.
+var linkName = regexp.MustCompile(`^[a-z0-9-]{1,64}$`)
 
 // each calls do for every row of a query that can be read; the rest is given up.
 func (s *salvager) each(sql string, do func(*stmt)) {
@@ -182,15 +202,18 @@ func (s *salvager) noneAfter(next int64) bool {
 	return none
 }
 
-func (s *salvager) one(seq int64) (row *recordRow) {
-	err := s.guarded(func() (err error) { row, err = loadRow(s.old, seq); return err })
-	if err != nil || row == nil {
-		return nil
+func (s *salvager) one(seq int64) *recordRow {
+	for _, c := range []*conn{s.old, s.bare} {
+		var row *recordRow
+		err := s.guarded(func() (err error) { row, err = loadRow(c, seq); return err })
+		if err != nil || row == nil {
+			continue
+		}
+		if _, err := row.decode(); err == nil {
+			return row
+		}
 	}
-	if _, err := row.decode(); err != nil {
-		return nil
-	}
-	return row
+	return nil
 }
 
 // again judges one old record under its own number and case id.

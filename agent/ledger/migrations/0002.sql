@@ -1,0 +1,2 @@
+-- The tables stay as they are. From this version on every page of the file ends with a
+-- sum (pagesum.go); a store of version 1 is copied into a file whose pages have them.

@@ -1,0 +1,173 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// upgradeFile is the copy that an upgrade builds.
+const upgradeFile = storeFile + ".upgrade"
+
+// upgrade replaces a store of version 1, whose pages have no sums, by a copy of which
+// they have: checked whole before it is copied and afterwards, on the disk before it
+// gets the store's name. Until then nothing of the old one is changed, so a kill at any
+// moment leaves one or the other; what was begun is thrown away and begun again. Where
+// there is no room for the copy, or somebody else is reading the store, the store stays
+// as it is for this time and the next opening tries again.
+func (d *DB) upgrade(ctx context.Context) error {
+	to := filepath.Join(d.dir, upgradeFile)
+	for _, end := range []string{"", "-journal", "-wal", "-shm"} {
+		if err := os.Remove(to + end); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return classOf(err)
+		}
+	}
+	if plain, err := withoutSums(d.file()); err != nil || !plain {
+		return classOf(err)
+	}
+	began := d.o.Now()
+	err := d.copyWithSums(to)
+	switch {
+	case errors.Is(err, errUpgradeLater), errors.Is(err, ErrDiskFull):
+		_ = os.Remove(to)
+		d.o.Log.LogAttrs(ctx, slog.LevelWarn, "store.upgrade_later", slog.String("error", err.Error()))
+		return nil
+	case err != nil:
+		return err
+	}
+	d.o.Log.LogAttrs(ctx, slog.LevelInfo, "store.upgraded", slog.Int("version", summedVersion),
+		slog.Int64("bytes", fileSize(d.file())), slog.Duration("took", d.o.Now().Sub(began)))
+	return nil
+}
+
+// errUpgradeLater: the store is not to be replaced now.
+var errUpgradeLater = errors.New("ledger: the store is being read")
+
+// withoutSums reports whether there is a database file whose pages have no sums.
+func withoutSums(path string) (bool, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	header := make([]byte, headerSize)
+	if _, err := io.ReadFull(f, header); err != nil {
+		return false, onlyIO(err) // too short: new, or damaged, which its opening finds
+	}
+	return !hasSums(header), nil
+}
+
+// copyWithSums is the whole of it. The old store is closed when it is renamed over.
+func (d *DB) copyWithSums(to string) (err error) {
+	c, err := openConn(d.file(), openWrite)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if errors.Is(err, errDamaged) {
+			c.keepWAL() // evidence stays as it is
+		}
+		err = errors.Join(err, c.close())
+	}()
+	if err := configure(c, settings("FULL", writerCache, false)); err != nil {
+		return err
+	}
+	if version, _, err := c.queryInt("PRAGMA user_version"); err != nil || version != summedVersion-1 {
+		return err // its making was cut short, or not a store: the opening sees to it
+	}
+	if err := check(c, true); err != nil {
+		return err
+	}
+	d.o.step("upgrade.copy")
+	if err := c.copyInto(to); err != nil {
+		return err
+	}
+	if err := finishCopy(to); err != nil {
+		return err
+	}
+	d.o.step("upgrade.copied")
+	if busy, _, err := c.queryInt("PRAGMA wal_checkpoint(TRUNCATE)"); err != nil || busy != 0 {
+		return errors.Join(err, errUpgradeLater)
+	}
+	d.lock.clean() // from here on there need be no WAL
+	if err := c.close(); err != nil {
+		return err
+	}
+	d.o.step("upgrade.rename")
+	// Nothing of the old store is left in them, and the new one must not take them for its own.
+	for _, end := range []string{"-wal", "-shm"} {
+		if err := os.Remove(d.file() + end); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return classOf(err)
+		}
+	}
+	if err := errors.Join(syncDir(d.dir), os.Rename(to, d.file()), syncDir(d.dir)); err != nil {
+		return classOf(err)
+	}
+	d.o.step("upgrade.renamed")
+	return nil
+}
+
+// copyInto writes the whole database into a new file, whose pages have sums.
+func (c *conn) copyInto(path string) error {
+	s, err := c.prepare("VACUUM INTO ?1")
+	if err != nil {
+		return err
+	}
+	s.bindText(1, path)
+	return s.run()
+}
+
+// finishCopy brings a copy to the version that says what it has, checks it and makes it
+// durable.
+func finishCopy(path string) error {
+	c, err := openConn(path, openWrite)
+	if err != nil {
+		return err
+	}
+	steps, err := migrations()
+	if err == nil {
+		err = migrate(c, steps)
+	}
+	if err == nil && !c.summed() {
+		err = fmt.Errorf("ledger: upgrade: the pages of the copy have no sums")
+	}
+	if err == nil {
+		err = check(c, true)
+	}
+	if err = errors.Join(err, c.close()); err != nil {
+		return err
+	}
+	return classOf(syncFile(path))
+}
+
+// summed reports whether the pages of the connection's file have sums.
+func (c *conn) summed() bool {
+	if !c.sums {
+		return false
+	}
+	*(*uintptr)(pointer(c.out)) = 0
+	rc := sqlite3.Xsqlite3_file_control(c.tls, c.db, 0, sqlite3.SQLITE_FCNTL_FILE_POINTER, c.out)
+	file := loadPointer(c.out)
+	if rc != sqlite3.SQLITE_OK || file == 0 || (*sqlite3.Tsqlite3_file)(pointer(file)).FpMethods == 0 {
+		return false
+	}
+	return summedOf(file).sums != 0
+}
+
+// mayMigrateTo gives the version up to which a store that is there is brought where it
+// lies: without sums never to one that promises them.
+func (c *conn) mayMigrateTo(newest int) int {
+	if c.summed() {
+		return newest
+	}
+	return min(newest, summedVersion-1)
+}
