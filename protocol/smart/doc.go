@@ -2,7 +2,7 @@
 // frames, which is UTF-8 JSON (contract/wires.md, smart):
 //
 //	{"v":1,"id":"…","src":"…","terminal_id":"…","merchant_id":"…","operator":"…",
-//	 "training":false,"copy":"","body":{…}}
+//	 "training":false,"copy":"","ask":"","body":{…}}
 //
 // Decode reads the envelope and checks that all of DATA is JSON; the methods of the
 // Message then read its body, which is the channel's own object, by what src says.
@@ -13,5 +13,7 @@
 // a value. Unknown members are skipped, whatever they are. A member that is null or
 // "" is as good as absent, and texts lose trailing spaces.
 //
-// Amounts are int64 fen; yuan as decimal text becomes fen digit by digit.
+// Amounts are int64 fen; yuan, as decimal text or as a JSON number written so, becomes
+// fen digit by digit. Amounts of the older WeChat interface are digits as text or
+// integers.
 package smart

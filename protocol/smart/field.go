@@ -1,6 +1,7 @@
 package smart
 
 import (
+	"slices"
 	"strconv"
 
 	"yuanlu/protocol/sensitive"
@@ -15,9 +16,11 @@ type field struct {
 	flag    *bool
 	integer *Number // a JSON number
 	fen     *Number // digits as text
-	yuan    *Number // decimal text
+	older   *Number // digits as text, or a JSON number
+	yuan    *Number // decimal text, or a JSON number
 	object  []field
 	value   func(*reader) bool
+	twice   bool // it was there already: an error
 }
 
 // object reads an object. Members that fields do not name go to other, if there is
@@ -79,7 +82,12 @@ func (r *reader) unnamed(name []byte, other func([]byte) *field) bool {
 	if f == nil {
 		return r.skip(0)
 	}
-	return r.member(f) || r.within(f.name)
+	if f.twice {
+		r.fail(r.pos, "it a second time", "each member once")
+	} else if r.member(f) {
+		return true
+	}
+	return r.within(f.name)
 }
 
 // member reads the value of a field. One that says nothing leaves its place alone.
@@ -102,6 +110,8 @@ func (r *reader) member(f *field) bool {
 		return r.integer(f.integer)
 	case f.fen != nil:
 		return r.fen(f.fen)
+	case f.older != nil:
+		return r.olderFen(f.older)
 	case f.yuan != nil:
 		return r.yuan(f.yuan)
 	case f.flag != nil:
@@ -160,20 +170,18 @@ func (r *reader) embedded(read func(*reader) bool) bool {
 	return false
 }
 
-// fill puts what into does not have and from has into it. Both come from one
-// function that lists the fields of a struct, so that they stand in the same order.
-func fill(into, from []field) {
+// fill puts what into does not have and from has into it: the members of these names,
+// or all if none is named. Both come from one function that lists the fields of a
+// struct, so that they stand in the same order.
+func fill(into, from []field, names ...string) {
 	for i := range into {
 		to, have := &into[i], &from[i]
 		switch {
+		case len(names) > 0 && !slices.Contains(names, to.name):
 		case to.text != nil && *to.text == "":
 			*to.text = *have.text
 		case to.secret != nil && to.secret.Empty():
 			*to.secret = *have.secret
-		case to.integer != nil && !to.integer.Given:
-			*to.integer = *have.integer
-		case to.fen != nil && !to.fen.Given:
-			*to.fen = *have.fen
 		case to.yuan != nil && !to.yuan.Given:
 			*to.yuan = *have.yuan
 		}

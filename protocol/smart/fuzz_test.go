@@ -48,11 +48,21 @@ func fuzzBody(f *testing.F, src string, seeds ...string) {
 }
 
 func FuzzWeChatTransaction(f *testing.F) {
-	fuzzBody(f, smart.SrcWeChatTransaction, `{"amount":{"total":100.5}}`, `{"payer":null,"amount":{"total":-0}}`)
+	fuzzBody(f, smart.SrcWeChatTransaction, `{"amount":{"total":100.5}}`, `{"payer":null,"amount":{"total":-0}}`,
+		`{"combine_payer_info":{"openid":"oA"},"sub_orders":[{"amount":{"total_amount":1,"payer_amount":0}},{}]}`, `{"total_fee":"1","cash_fee":2,"sub_orders":[]}`)
 }
 
 func FuzzWeChatRefund(f *testing.F) {
-	fuzzBody(f, smart.SrcWeChatRefund, `{"amount":{"refund":1e2}}`, `{"user_received_account":"商户基本账户"}`)
+	fuzzBody(f, smart.SrcWeChatRefund, `{"amount":{"refund":1e2}}`, `{"user_received_account":"商户基本账户"}`,
+		`{"out_refund_no_0":"R","refund_fee_0":"2","refund_id_10":"5","refund_id_010":"6","coupon_refund_fee_0_0":1}`)
+}
+
+func FuzzWeChatReverse(f *testing.F) {
+	fuzzBody(f, smart.SrcWeChatReverse, `{"code":"SYSTEM_ERROR","out_trade_no":"W"}`, `{"return_code":"SUCCESS","result_code":"SUCCESS","recall":"N"}`)
+}
+
+func FuzzAlipayCancel(f *testing.F) {
+	fuzzBody(f, smart.SrcAlipayCancel, `{"alipay_trade_cancel_response":{"action":"close"},"out_trade_no":"A"}`, `{"error_response":{"code":"20000"}}`)
 }
 
 func FuzzAlipayTrade(f *testing.F) {
@@ -60,7 +70,8 @@ func FuzzAlipayTrade(f *testing.F) {
 }
 
 func FuzzAlipayRefund(f *testing.F) {
-	fuzzBody(f, smart.SrcAlipayRefund, `{"code":null,"refund_fee":"20.00"}`, `{"refund_detail_item_list":[{"amount":"1"}]}`)
+	fuzzBody(f, smart.SrcAlipayRefund, `{"code":null,"refund_fee":"20.00"}`, `{"refund_detail_item_list":[{"amount":1.5}]}`,
+		`{"deposit_back_info":"{\"dback_status\":\"F\"}"}`)
 }
 
 func FuzzUnionPayQR(f *testing.F) {
@@ -104,6 +115,10 @@ func decodeOnce(data []byte) error {
 		_, err = m.AlipayTrade()
 	case smart.SrcAlipayRefund:
 		_, err = m.AlipayRefund()
+	case smart.SrcWeChatReverse:
+		_, err = m.WeChatReverse()
+	case smart.SrcAlipayCancel:
+		_, err = m.AlipayCancel()
 	case smart.SrcUnionPayQR:
 		_, err = m.UnionPayQR()
 	case smart.SrcLakalaCard:

@@ -12,12 +12,24 @@ import (
 const (
 	SrcWeChatTransaction = "wechat.transaction"
 	SrcWeChatRefund      = "wechat.refund"
+	SrcWeChatReverse     = "wechat.reverse"
 	SrcAlipayTrade       = "alipay.trade"
 	SrcAlipayRefund      = "alipay.refund"
+	SrcAlipayCancel      = "alipay.cancel"
 	SrcUnionPayQR        = "unionpay.qr"
 	SrcLakalaCard        = "lakala.card"
 	SrcRecord            = "record"
 )
+
+// IsGuard reports whether src is one of the sources between firmware and guard, which
+// are no records. Source: guard.md § 4.
+func IsGuard(src string) bool {
+	switch src {
+	case "guard.ask", "guard.answer", "guard.release", "guard.cancel", "guard.state":
+		return true
+	}
+	return false
+}
 
 // Copies that an envelope may state (member copy), besides "".
 const (
@@ -32,6 +44,7 @@ type Message struct {
 	ID, Src, TerminalID, MerchantID, Operator string
 	Training                                  bool
 	Copy                                      string
+	Ask                                       string // id of the guard's ask that a refund was made by (guard.md § 3)
 
 	data     []byte
 	from, to int // of the body in data; both 0: none
@@ -55,6 +68,7 @@ func Decode(data []byte) (Message, error) {
 		{name: "operator", text: &m.Operator},
 		{name: "training", flag: &m.Training},
 		{name: "copy", value: func(r *reader) bool { return r.copy(&m.Copy) }},
+		{name: "ask", text: &m.Ask},
 		{name: "body", value: func(r *reader) bool {
 			m.from = r.pos
 			ok := r.skip(0)
@@ -134,7 +148,7 @@ func (m *Message) BodyError(member string, column int, got, want string) error {
 }
 
 // AppendMessage appends an envelope with all its members in the order of the
-// contract, and body as it is. The result is UTF-8 JSON if body is.
+// contract (ask only if there is one), and body as it is. The result is UTF-8 JSON if body is.
 func AppendMessage(dst []byte, m *Message, body []byte) []byte {
 	dst = append(dst, `{"v":1`...)
 	for _, f := range [...]struct{ name, text string }{
@@ -144,6 +158,9 @@ func AppendMessage(dst []byte, m *Message, body []byte) []byte {
 	}
 	dst = strconv.AppendBool(append(dst, `,"training":`...), m.Training)
 	dst = appendText(append(dst, `,"copy":`...), m.Copy)
+	if m.Ask != "" {
+		dst = appendText(append(dst, `,"ask":`...), m.Ask)
+	}
 	return append(append(append(dst, `,"body":`...), body...), '}')
 }
 

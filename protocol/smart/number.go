@@ -84,23 +84,47 @@ func (r *reader) fen(v *Number) bool {
 	return true
 }
 
-// yuan reads decimal text with at most two places, as fen.
+// olderFen reads an amount of the older WeChat interface: a text of digits, or an
+// integer.
+func (r *reader) olderFen(v *Number) bool {
+	if r.peek('"') {
+		return r.fen(v)
+	}
+	return r.integer(v)
+}
+
+// wantYuan is the form of an amount in yuan.
+const wantYuan = "an amount in yuan with at most two places, as text or as a number"
+
+// yuan reads decimal text or a JSON number with at most two places, as fen.
 func (r *reader) yuan(v *Number) bool {
-	const want = "an amount in yuan with at most two places, as text"
+	if r.space(); r.pos < len(r.b) && (r.b[r.pos] == '-' || r.b[r.pos] >= '0' && r.b[r.pos] <= '9') {
+		at := r.pos
+		if !r.skipNumber() {
+			return false
+		}
+		return r.yuanOf(at, r.b[at:r.pos], "a number with an exponent", v)
+	}
 	at, b, ok := r.trimmed()
 	if !ok || len(b) == 0 {
 		return ok
 	}
+	return r.yuanOf(at, b, "a text that is no decimal number", v)
+}
+
+// yuanOf reads b, which stands at the offset, as an amount in yuan; got names what it
+// is if it is no decimal number.
+func (r *reader) yuanOf(at int, b []byte, got string, v *Number) bool {
 	negative := b[0] == '-'
 	if negative {
 		b = b[1:]
 	}
 	whole, places, point := bytes.Cut(b, []byte("."))
 	if len(whole) == 0 || point && len(places) == 0 || !allDigits(whole) || !allDigits(places) {
-		return r.fail(at, "a text that is no decimal number", want)
+		return r.fail(at, got, wantYuan)
 	}
 	if len(places) > 2 {
-		return r.fail(at, "more than two places", want)
+		return r.fail(at, "more than two places", wantYuan)
 	}
 	digits := append(append(make([]byte, 0, 24), whole...), places...)
 	for n := len(places); n < 2; n++ {

@@ -7,10 +7,11 @@ type UnionPayQR struct {
 	TxnType            string
 	OrderID            string
 	QueryID, OrigQryID string
-	Account            sensitive.Text // accNo: number, masked number or token
+	Account            sensitive.Text // accNo: number, masked number, token or encrypted
 	Amount             Number         // fen, from digits as text
 	CurrencyCode       string         // ISO 4217 number
 	RespCode           string
+	OrigRespCode       string // of a query: what became of the transaction asked for
 	TxnTime            string // yyyyMMddHHmmss
 }
 
@@ -26,6 +27,7 @@ func (m *Message) UnionPayQR() (UnionPayQR, error) {
 		{name: "txnAmt", fen: &v.Amount},
 		{name: "currencyCode", text: &v.CurrencyCode},
 		{name: "respCode", text: &v.RespCode},
+		{name: "origRespCode", text: &v.OrigRespCode},
 		{name: "txnTime", text: &v.TxnTime},
 	}, nil)
 	if err == nil && v.TxnType == "" {

@@ -2,74 +2,133 @@ package smart
 
 import "yuanlu/protocol/sensitive"
 
-// WeChatTransaction is what is read of a WeChat Pay v3 payment object. Amounts are
-// fen. Source: reference/domain.md § 3.1.
-type WeChatTransaction struct {
+// WeChatAnswer is what every answer of the older interface begins with: whether it
+// was taken in, and whether what it asked for was done.
+type WeChatAnswer struct{ ReturnCode, ResultCode, ErrCode string }
+
+func (v *WeChatAnswer) fields() []field {
+	return []field{
+		{name: "return_code", text: &v.ReturnCode},
+		{name: "result_code", text: &v.ResultCode},
+		{name: "err_code", text: &v.ErrCode},
+	}
+}
+
+// WeChatOrder is what is read of one payment, alone or as a part of a combined order.
+// Amounts are fen.
+type WeChatOrder struct {
 	TransactionID, OutTradeNo       string
 	TradeState, TradeType, BankType string
 	SuccessTime                     string // RFC 3339
-	AppID, SpAppID, SubAppID        string
-	OpenID, SpOpenID, SubOpenID     sensitive.Text
+	SubAppID                        string
 	Total, PayerTotal               Number
 	Currency                        string
 }
 
-// WeChatTransaction reads the body. Every error is a *DecodeError.
-func (m *Message) WeChatTransaction() (WeChatTransaction, error) {
-	var v WeChatTransaction
-	err := m.read([]field{
+func (v *WeChatOrder) fields(total, payer string) []field {
+	return []field{
 		{name: "transaction_id", text: &v.TransactionID},
 		{name: "out_trade_no", text: &v.OutTradeNo},
 		{name: "trade_state", text: &v.TradeState},
 		{name: "trade_type", text: &v.TradeType},
 		{name: "bank_type", text: &v.BankType},
 		{name: "success_time", text: &v.SuccessTime},
+		{name: "sub_appid", text: &v.SubAppID},
+		{name: "amount", object: []field{
+			{name: total, integer: &v.Total},
+			{name: payer, integer: &v.PayerTotal},
+			{name: "currency", text: &v.Currency},
+		}},
+	}
+}
+
+// WeChatTransaction is what is read of a WeChat Pay payment object: v3 (an order with
+// payer), combined (SubOrders and the members of Combine), or the older interface's
+// (the answer and the members of Older). Source: reference/domain.md § 3.1.
+type WeChatTransaction struct {
+	WeChatOrder
+	AppID, SpAppID              string
+	OpenID, SpOpenID, SubOpenID sensitive.Text // of payer
+	WeChatAnswer
+	Older     WeChatOlderPayment
+	Combine   WeChatCombine
+	SubOrders []WeChatSubOrder
+}
+
+// WeChatOlderPayment is what only payments of the older interface have.
+type WeChatOlderPayment struct {
+	OpenID, SubOpenID sensitive.Text // at the top
+	TotalFee, CashFee Number
+	FeeType           string
+	TimeEnd           string // yyyyMMddHHmmss, +08:00
+}
+
+// WeChatCombine is who paid a combined order.
+type WeChatCombine struct {
+	AppID             string
+	OpenID, SubOpenID sensitive.Text // of combine_payer_info
+}
+
+// WeChatSubOrder is a part of a combined order.
+type WeChatSubOrder struct {
+	WeChatOrder
+	SubOpenID sensitive.Text
+}
+
+// WeChatTransaction reads the body. Every error is a *DecodeError.
+func (m *Message) WeChatTransaction() (WeChatTransaction, error) {
+	var v WeChatTransaction
+	err := m.read(append(append(v.WeChatOrder.fields("total", "payer_total"), v.WeChatAnswer.fields()...), []field{
 		{name: "appid", text: &v.AppID},
 		{name: "sp_appid", text: &v.SpAppID},
-		{name: "sub_appid", text: &v.SubAppID},
 		{name: "payer", object: []field{
 			{name: "openid", secret: &v.OpenID},
 			{name: "sp_openid", secret: &v.SpOpenID},
 			{name: "sub_openid", secret: &v.SubOpenID},
 		}},
-		{name: "amount", object: []field{
-			{name: "total", integer: &v.Total},
-			{name: "payer_total", integer: &v.PayerTotal},
-			{name: "currency", text: &v.Currency},
+		{name: "openid", secret: &v.Older.OpenID},
+		{name: "sub_openid", secret: &v.Older.SubOpenID},
+		{name: "total_fee", older: &v.Older.TotalFee},
+		{name: "cash_fee", older: &v.Older.CashFee},
+		{name: "fee_type", text: &v.Older.FeeType},
+		{name: "time_end", text: &v.Older.TimeEnd},
+		{name: "combine_appid", text: &v.Combine.AppID},
+		{name: "combine_payer_info", object: []field{
+			{name: "openid", secret: &v.Combine.OpenID},
+			{name: "sub_openid", secret: &v.Combine.SubOpenID},
 		}},
-	}, nil)
+		{name: "sub_orders", value: v.subOrders},
+	}...), nil)
 	return v, err
 }
 
-// WeChatRefund is what is read of a WeChat Pay v3 refund object. Amounts are fen.
-type WeChatRefund struct {
-	RefundID, OutRefundNo     string
-	TransactionID, OutTradeNo string
-	Status, Channel           string
-	Account                   sensitive.Text // user_received_account
-	SuccessTime, CreateTime   string         // RFC 3339
-	Refund, PayerRefund       Number
-	Currency                  string
+// subOrders reads the parts of a combined order.
+func (v *WeChatTransaction) subOrders(r *reader) bool {
+	return r.list(func() bool {
+		var o WeChatSubOrder
+		ok := r.object(append(o.WeChatOrder.fields("total_amount", "payer_amount"), field{name: "sub_openid", secret: &o.SubOpenID}), nil)
+		v.SubOrders = append(v.SubOrders, o)
+		return ok
+	})
 }
 
-// WeChatRefund reads the body. Every error is a *DecodeError.
-func (m *Message) WeChatRefund() (WeChatRefund, error) {
-	var v WeChatRefund
-	err := m.read([]field{
-		{name: "refund_id", text: &v.RefundID},
-		{name: "out_refund_no", text: &v.OutRefundNo},
+// WeChatReverse is what is read of an answer to a reverse: the older interface's has
+// return_code and result_code, v3 a code if it failed.
+type WeChatReverse struct {
+	WeChatAnswer
+	Code                      string
+	Recall                    string // Y: to be asked again
+	TransactionID, OutTradeNo string // the firmware adds them
+}
+
+// WeChatReverse reads the body. Every error is a *DecodeError.
+func (m *Message) WeChatReverse() (WeChatReverse, error) {
+	var v WeChatReverse
+	err := m.read(append(v.WeChatAnswer.fields(), []field{
+		{name: "code", text: &v.Code},
+		{name: "recall", text: &v.Recall},
 		{name: "transaction_id", text: &v.TransactionID},
 		{name: "out_trade_no", text: &v.OutTradeNo},
-		{name: "status", text: &v.Status},
-		{name: "channel", text: &v.Channel},
-		{name: "user_received_account", secret: &v.Account},
-		{name: "success_time", text: &v.SuccessTime},
-		{name: "create_time", text: &v.CreateTime},
-		{name: "amount", object: []field{
-			{name: "refund", integer: &v.Refund},
-			{name: "payer_refund", integer: &v.PayerRefund},
-			{name: "currency", text: &v.Currency},
-		}},
-	}, nil)
+	}...), nil)
 	return v, err
 }
