@@ -3,6 +3,7 @@ package ingest
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,10 +18,13 @@ type smartWire struct {
 	profile *smartProfile
 	memory  Memory
 	tokens  refund.Tokenizer // nil: what is remembered ends with this process
-	records [1]Decoded
-	changes []refund.MemoryChange
-	reply   []byte
-	notes   []string
+	// What the present message makes.
+	envelope refund.Record // what its records have of its envelope
+	records  []Decoded
+	changes  []refund.MemoryChange
+	leftOut  []LeftOut
+	reply    []byte
+	notes    []string
 }
 
 func newSmart(p *smartProfile, m Memory) *smartWire {
@@ -36,12 +40,12 @@ func (w *smartWire) Due(Clock) (Step, time.Time) { return Step{}, time.Time{} }
 // End gives nothing.
 func (w *smartWire) End(Clock) Step { return Step{} }
 
-// Frame answers a handshake at once, and a data frame once its record is durable.
+// Frame answers a handshake at once, and a data frame once its records are durable.
 // Its errors are of class smart.ErrMalformed; the frame is confirmed all the same, or
 // it would come for ever.
 func (w *smartWire) Frame(f frame.Frame, now Clock) (Step, error) {
-	w.changes, w.notes, w.reply = w.changes[:0], w.notes[:0], w.reply[:0]
-	w.records[0] = Decoded{}
+	w.records, w.changes, w.leftOut = w.records[:0], w.changes[:0], w.leftOut[:0]
+	w.notes, w.reply = w.notes[:0], w.reply[:0]
 	switch f.Type {
 	case frame.SmartHandshake:
 		// Its ACK is 0 whatever the handshake's ID: it must not confirm a data frame.
@@ -49,9 +53,11 @@ func (w *smartWire) Frame(f frame.Frame, now Clock) (Step, error) {
 	case frame.SmartConfirm:
 		return Step{}, nil // the agent sends nothing that would be confirmed
 	case frame.SmartData:
-		step, err := w.data(f, now)
-		step.Reply = w.confirm(f.ID)
-		step.Ignored = strings.Join(w.notes, "; ")
+		err := w.data(f, now)
+		step := Step{Reply: w.confirm(f.ID), LeftOut: w.leftOut, Ignored: strings.Join(w.notes, "; ")}
+		if err == nil {
+			step.Records, step.Memory = w.records, w.changes
+		}
 		return step, err
 	}
 	return Step{Ignored: "frame of an unknown type"}, nil
@@ -63,8 +69,16 @@ func (w *smartWire) confirm(id byte) []byte {
 	return w.reply
 }
 
-// note says what is left out, or stands for nothing the tables name.
-func (w *smartWire) note(what string) { w.notes = append(w.notes, what) }
+// leaveOut notes why the message makes no record.
+func (w *smartWire) leaveOut(what LeftOut) { w.leftOut = append(w.leftOut, what) }
+
+// note says what of a message is not used, or stands for nothing the tables name. A
+// thing that several records of a message lack is said once.
+func (w *smartWire) note(what string) {
+	if !slices.Contains(w.notes, what) {
+		w.notes = append(w.notes, what)
+	}
+}
 
 // noteWord is note with the word that no table names, if it can be nobody's number.
 func (w *smartWire) noteWord(what, word string) {
@@ -90,66 +104,83 @@ func isHarmless(word string) bool {
 	return len(word) <= 24 && digits <= 6
 }
 
-// data makes the record of a data frame, unless its message made one already.
-func (w *smartWire) data(f frame.Frame, now Clock) (Step, error) {
+// data makes the records of a data frame, unless its message made some already.
+func (w *smartWire) data(f frame.Frame, now Clock) error {
 	if f.ID == 0 {
 		w.note("data frame with id 0")
 	}
 	if len(f.Data) == 0 {
-		w.note("empty data frame")
-		return Step{}, nil
+		w.leaveOut(LeftOutEmpty)
+		return nil
 	}
 	m, err := smart.Decode(f.Data)
 	if err != nil {
-		return Step{}, err
+		return err
 	}
 	// Where the envelope names no terminal the body may; else nobody looks at the body
 	// of a repeat.
 	var keys []string
 	if m.TerminalID != "" {
 		if keys = w.messageKeys(m.TerminalID, m.ID, f.Data); w.isRepeat(keys) {
-			return Step{}, nil
+			w.leaveOut(LeftOutRepeat)
+			return nil
 		}
 	}
-	made, err := w.body(&m, now)
-	if err != nil || !made {
-		return Step{}, err
+	if err := w.body(&m, now); err != nil || len(w.records) == 0 {
+		return err
 	}
 	if keys == nil {
 		if keys = w.messageKeys(w.records[0].Record.TerminalID, m.ID, f.Data); w.isRepeat(keys) {
-			return Step{}, nil
+			w.records, w.changes = w.records[:0], w.changes[:0]
+			w.leaveOut(LeftOutRepeat)
+			return nil
 		}
 	}
-	if len(keys) > 0 {
-		w.remember(keys[0], []byte{'1'}, now)
+	w.remember(keys[0], []byte{'1'}, now)
+	for i := range w.records {
+		finishSmart(&w.records[i].Record)
 	}
-	finishSmart(&w.records[0].Record)
-	return Step{Records: w.records[:], Memory: w.changes}, nil
+	return nil
 }
 
-// body maps the body by what src says. made is false for what makes no record.
-func (w *smartWire) body(m *smart.Message, now Clock) (made bool, err error) {
-	r := &w.records[0].Record
-	r.TerminalID, r.MerchantID, r.Operator = m.TerminalID, m.MerchantID, m.Operator
-	r.Training, r.Copy = m.Training, refund.Copy(m.Copy)
+// body maps the body by what src says.
+func (w *smartWire) body(m *smart.Message, now Clock) error {
+	w.envelope = refund.Record{
+		TerminalID: m.TerminalID, MerchantID: m.MerchantID, Operator: m.Operator,
+		Training: m.Training, Copy: refund.Copy(m.Copy), Ask: m.Ask,
+	}
 	switch m.Src {
 	case smart.SrcWeChatTransaction:
-		return true, w.weChatTransaction(m, now)
+		return w.weChatTransaction(m, now)
 	case smart.SrcWeChatRefund:
-		return true, w.weChatRefund(m, now)
+		return w.weChatRefund(m, now)
+	case smart.SrcWeChatReverse:
+		return w.weChatReverse(m, now)
 	case smart.SrcAlipayTrade:
-		return true, w.alipayTrade(m, now)
+		return w.alipayTrade(m, now)
 	case smart.SrcAlipayRefund:
-		return true, w.alipayRefund(m, now)
+		return w.alipayRefund(m, now)
+	case smart.SrcAlipayCancel:
+		return w.alipayCancel(m, now)
 	case smart.SrcUnionPayQR:
 		return w.unionPayQR(m, now)
 	case smart.SrcLakalaCard:
 		return w.lakala(m, now)
 	case smart.SrcRecord:
-		return true, w.spoken(m, now)
+		return w.spoken(m, now)
 	}
-	w.noteWord("src", m.Src)
-	return false, nil
+	if !smart.IsGuard(m.Src) {
+		w.leaveOut(LeftOutValue("src", m.Src))
+	}
+	return nil
+}
+
+// add begins one more record of the message, valid until the next.
+func (w *smartWire) add(kind refund.Kind, channel refund.Channel) *Decoded {
+	w.records = append(w.records, Decoded{Record: w.envelope})
+	d := &w.records[len(w.records)-1]
+	d.Record.Kind, d.Record.Channel = kind, channel
+	return d
 }
 
 // finishSmart leaves out what says nothing, and what a settlement does not have.
@@ -167,6 +198,9 @@ func finishSmart(r *refund.Record) {
 	if r.Entry == refund.EntryNone {
 		r.Entry = ""
 	}
+	if !r.Kind.Judged() {
+		r.Ask = ""
+	}
 	if r.Currency == "RMB" {
 		r.Currency = "CNY"
 	}
@@ -176,15 +210,20 @@ func finishSmart(r *refund.Record) {
 	}
 }
 
-// date gives the record the first of the stated times that is one, read by parse, and
-// else the time of reception.
-func (w *smartWire) date(now Clock, parse func(string) (string, bool), stated ...string) {
-	d := &w.records[0]
+// moment is a time as a message states it, and what reads it.
+type moment struct {
+	text string
+	read func(string) (string, bool)
+}
+
+// date makes the first of the stated times that is one the record's, and else the time
+// of reception.
+func (w *smartWire) date(d *Decoded, now Clock, stated ...moment) {
 	for _, s := range stated {
-		if s == "" {
+		if s.text == "" {
 			continue
 		}
-		if at, ok := parse(s); ok {
+		if at, ok := s.read(s.text); ok {
 			d.Record.At = at
 			return
 		}
@@ -200,12 +239,20 @@ func rfc3339(s string) (string, bool) {
 	return s, ok
 }
 
-// alipayMoment reads yyyy-MM-dd HH:mm:ss, with or without a fraction, which is +08:00.
-func alipayMoment(s string) (string, bool) {
+// beijingMoment reads yyyy-MM-dd HH:mm:ss, with or without a fraction, which is +08:00.
+func beijingMoment(s string) (string, bool) {
 	if len(s) < len(time.DateTime) || s[10] != ' ' {
 		return "", false
 	}
 	return rfc3339(s[:10] + "T" + s[11:] + "+08:00")
+}
+
+// beijingCompact reads yyyyMMddHHmmss, which is +08:00.
+func beijingCompact(s string) (string, bool) {
+	if len(s) != 14 || !isDigits(s) {
+		return "", false
+	}
+	return beijingMoment(s[:4] + "-" + s[4:6] + "-" + s[6:8] + " " + s[8:10] + ":" + s[10:12] + ":" + s[12:])
 }
 
 // compactMoment reads YYYYMMDDhhmmss in the zone of the settings.
@@ -222,21 +269,32 @@ func amounts(r *refund.Record, amount, payer smart.Number) {
 	r.PayerAmount, r.HasPayerAmount = payer.Value, payer.Given
 }
 
+// first returns the first number that is given.
+func first(numbers ...smart.Number) smart.Number {
+	for _, n := range numbers {
+		if n.Given {
+			return n
+		}
+	}
+	return smart.Number{}
+}
+
 // spoken takes a record that the firmware speaks itself. What its body lacks comes
 // from the envelope.
 func (w *smartWire) spoken(m *smart.Message, now Clock) error {
-	r := &w.records[0].Record
-	envelope := *r
 	body := m.AppendWithoutEmpty(nil)
 	defer clear(body) // it may hold a card number
 	spoken, err := refund.ParseRecord(body, refund.Ignore)
 	if err != nil {
 		return recordError(m, err)
 	}
-	*r = spoken
+	envelope := &w.envelope
+	d := w.add(spoken.Kind, spoken.Channel)
+	d.Record = spoken
+	r := &d.Record
 	trimTexts(r)
 	for _, v := range []struct{ own, other *string }{
-		{&r.TerminalID, &envelope.TerminalID}, {&r.MerchantID, &envelope.MerchantID}, {&r.Operator, &envelope.Operator},
+		{&r.TerminalID, &envelope.TerminalID}, {&r.MerchantID, &envelope.MerchantID}, {&r.Operator, &envelope.Operator}, {&r.Ask, &envelope.Ask},
 	} {
 		if *v.own == "" {
 			*v.own = *v.other
@@ -250,7 +308,7 @@ func (w *smartWire) spoken(m *smart.Message, now Clock) error {
 	}
 	if at := r.At; r.Kind != refund.KindJournal {
 		r.At = ""
-		w.date(now, rfc3339, at)
+		w.date(d, now, moment{at, rfc3339})
 	}
 	return nil
 }
@@ -272,7 +330,7 @@ func recordError(m *smart.Message, err error) error {
 func trimTexts(r *refund.Record) {
 	for _, v := range []*string{
 		&r.ResponseCode, &r.MerchantID, &r.TerminalID, &r.Operator, &r.Funding, &r.Currency, &r.At, &r.Stan, &r.Batch, &r.RRN,
-		&r.AuthCode, &r.OrderNo, &r.ChannelTxn, &r.RefundNo, &r.ChannelRefund, &r.Signature,
+		&r.AuthCode, &r.OrderNo, &r.ChannelTxn, &r.RefundNo, &r.ChannelRefund, &r.Ask, &r.Signature,
 		&r.Original.Stan, &r.Original.Batch, &r.Original.Date, &r.Original.RRN, &r.Original.AuthCode, &r.Original.OrderNo,
 		&r.Original.ChannelTxn, &r.Original.TerminalID,
 	} {

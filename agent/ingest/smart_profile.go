@@ -12,19 +12,20 @@ var smartDefaults string
 
 // smartProfile is a profile file of wire smart.
 type smartProfile struct {
-	wechat       smartWeChat
-	wechatRefund smartWeChatRefund
-	alipay       smartAlipay
-	alipayRefund struct{ code map[string]string }
-	unionpay     struct{ kind, outcome map[string]string }
-	lakala       smartLakala
+	wechat        smartWeChat
+	wechatRefund  smartWeChatRefund
+	wechatReverse struct{ errors map[string]string }
+	alipay        smartAlipay
+	alipayRefund  struct{ outcome, code map[string]string }
+	unionpay      struct{ kind, outcome map[string]string }
+	lakala        smartLakala
 }
 
-type smartWeChat struct{ outcome, entry, funding map[string]string }
+type smartWeChat struct{ outcome, errors, entry, funding map[string]string }
 
 type smartWeChatRefund struct {
-	outcome  map[string]string
-	merchant []string
+	outcome, errors map[string]string
+	merchant        []string
 }
 
 type smartAlipay struct{ outcome, code, funding map[string]string }
@@ -47,8 +48,9 @@ func smartKind() kind {
 func newSmartProfile() *smartProfile {
 	p := new(smartProfile)
 	for _, m := range []*map[string]string{
-		&p.wechat.outcome, &p.wechat.entry, &p.wechat.funding, &p.wechatRefund.outcome,
-		&p.alipay.outcome, &p.alipay.code, &p.alipay.funding, &p.alipayRefund.code,
+		&p.wechat.outcome, &p.wechat.errors, &p.wechat.entry, &p.wechat.funding,
+		&p.wechatRefund.outcome, &p.wechatRefund.errors, &p.wechatReverse.errors,
+		&p.alipay.outcome, &p.alipay.code, &p.alipay.funding, &p.alipayRefund.outcome, &p.alipayRefund.code,
 		&p.unionpay.kind, &p.unionpay.outcome, &p.lakala.kind, &p.lakala.channel, &p.lakala.outcome,
 	} {
 		*m = map[string]string{}
@@ -59,19 +61,25 @@ func newSmartProfile() *smartProfile {
 func (p *smartProfile) read(s *section) {
 	s.table("wechat", func(t *section) {
 		t.names("outcome", p.wechat.outcome, isCode, isOutcome)
+		t.names("error", p.wechat.errors, isCode, isOutcome)
 		t.names("entry", p.wechat.entry, isCode, isEntry)
 		t.names("funding", p.wechat.funding, isBankType, isFunding)
 	})
 	s.table("wechat_refund", func(t *section) {
 		t.names("outcome", p.wechatRefund.outcome, isCode, isOutcome)
+		t.names("error", p.wechatRefund.errors, isCode, isOutcome)
 		t.texts("merchant", &p.wechatRefund.merchant, isCode)
 	})
+	s.table("wechat_reverse", func(t *section) { t.names("error", p.wechatReverse.errors, isCode, isOutcome) })
 	s.table("alipay", func(t *section) {
 		t.names("outcome", p.alipay.outcome, isCode, isOutcome)
 		t.names("code", p.alipay.code, isCode, isOutcome)
 		t.names("funding", p.alipay.funding, isCode, isFunding)
 	})
-	s.table("alipay_refund", func(t *section) { t.names("code", p.alipayRefund.code, isCode, isOutcome) })
+	s.table("alipay_refund", func(t *section) {
+		t.names("outcome", p.alipayRefund.outcome, isCode, isOutcome)
+		t.names("code", p.alipayRefund.code, isCode, isOutcome)
+	})
 	s.table("unionpay", func(t *section) {
 		t.names("kind", p.unionpay.kind, isTwoDigits, isKind)
 		t.names("outcome", p.unionpay.outcome, isCode, isOutcome)
@@ -109,7 +117,7 @@ func isOutcome(s string) string {
 
 func isChannel(s string) string {
 	return oneOf(string(refund.ChannelCard), string(refund.ChannelWeChat), string(refund.ChannelAlipay),
-		string(refund.ChannelUnionPayQR), string(refund.ChannelJD), string(refund.ChannelUnknown))(s)
+		string(refund.ChannelUnionPayQR), string(refund.ChannelJD), string(refund.ChannelECNY), string(refund.ChannelUnknown))(s)
 }
 
 func isFunding(s string) string {

@@ -252,7 +252,14 @@ func TestSmartWeChatRefund(t *testing.T) {
 	}
 	sayAll(t, "wechat.refund", []saying{
 		state("SUCCESS", "approved", ""), state("PROCESSING", "pending", ""), state("CLOSED", "closed", ""), state("ABNORMAL", "abnormal", ""),
-		state("CHANGE", "unknown", "unknown status CHANGE"),
+		state("REFUNDCLOSE", "closed", ""), state("CHANGE", "abnormal", ""), state("HELD", "unknown", "unknown status HELD"),
+		{"refund_status where there is no status", `{"refund_status":"CLOSED","status":null}`, `{"kind":"refund","outcome":"closed","response_code":"CLOSED","channel":"wechat"}`, "", ""},
+		{"status outranks refund_status", `{"refund_status":"CLOSED","status":"SUCCESS"}`, back + `}`, "", ""},
+		{"channel outranks refund_channel", `{"status":"SUCCESS","refund_channel":"BALANCE","channel":"ORIGINAL"}`, back + `,"refund_route":"ORIGINAL"}`, "", ""},
+		{"amount outranks refund_fee", `{"status":"SUCCESS","refund_fee":"9","cash_refund_fee":8,"fee_type":"HKD","amount":{"refund":5,"payer_refund":4,"currency":"CNY"}}`, back + `,"amount":5,"payer_amount":4,"currency":"CNY"}`, "", ""},
+		{"refund_fee_type before fee_type", `{"status":"SUCCESS","refund_fee":9,"fee_type":"HKD","refund_fee_type":"CNY"}`, back + `,"amount":9,"currency":"CNY"}`, "", ""},
+		{"success_time as older notifications have it", `{"status":"SUCCESS","success_time":"2026-08-23 09:00:05"}`, back + `,"at":"2026-08-23T09:00:05+08:00"}`, "", ""},
+		{"create_time is RFC 3339 alone", `{"status":"SUCCESS","create_time":"2026-08-23 09:00:05"}`, back + `}`, "no such date or time", ""},
 		{"no status", `{}`, `{"kind":"refund","outcome":"unknown","channel":"wechat"}`, "no status", ""},
 		account("支付用户零钱", "account_text"), account("招商银行信用卡0403", "account_text"), account("支付用户零钱通", "account_text"),
 		account("商户基本账户", "merchant_account"), account("商户结算银行账户", "merchant_account"), account("退回商户", "merchant_account"),
@@ -316,18 +323,27 @@ func TestSmartAlipayTrade(t *testing.T) {
 func TestSmartAlipayRefund(t *testing.T) {
 	const back = `{"kind":"refund","outcome":"approved","response_code":"10000","channel":"alipay"`
 	sayAll(t, "alipay.refund", []saying{
-		{"code 10000 approved", `{"code":"10000"}`, back + `}`, "", ""},
-		{"code absent approved", `{}`, `{"kind":"refund","outcome":"approved","channel":"alipay"}`, "", ""},
-		{"code null approved", `{"code":null}`, `{"kind":"refund","outcome":"approved","channel":"alipay"}`, "", ""},
+		{"code 10000 approved", `{"code":"10000","fund_change":"Y"}`, back + `}`, "", ""},
+		{"code absent approved", `{"fund_change":"Y"}`, `{"kind":"refund","outcome":"approved","channel":"alipay"}`, "", ""},
+		{"code null approved", `{"code":null,"fund_change":"Y"}`, `{"kind":"refund","outcome":"approved","channel":"alipay"}`, "", ""},
+		{"approved, and nothing of a refund: none", `{"code":"10000","trade_no":"T1","buyer_user_id":"2088000000000017"}`, "", "", ""},
+		{"the same without a code", `{"trade_no":"T1","refund_status":"","refund_detail_item_list":[]}`, "", "", ""},
+		{"SYSTEM_ERROR unknown, whatever stands before it", `{"code":"40004","sub_code":"ACQ.SYSTEM_ERROR"}`, `{"kind":"refund","outcome":"unknown","response_code":"40004","channel":"alipay"}`, "", ""},
+		{"SYSTEM_ERROR as the code", `{"code":"SYSTEM_ERROR"}`, `{"kind":"refund","outcome":"unknown","response_code":"SYSTEM_ERROR","channel":"alipay"}`, "", ""},
+		{"refund_status outranks code", `{"code":"20000","refund_status":"REFUND_FAIL"}`, `{"kind":"refund","outcome":"abnormal","response_code":"REFUND_FAIL","channel":"alipay"}`, "", ""},
+		{"no out_request_no: out_trade_no", `{"code":"10000","fund_change":"Y","out_trade_no":"A1"}`, back + `,"refund_no":"A1","original":{"order_no":"A1"}}`, "", ""},
+		{"dback_status F", `{"code":"10000","fund_change":"Y","deposit_back_info":{"dback_status":"F"}}`, back + `,"refund_route":"BALANCE"}`, "", ""},
+		{"dback_status S", `{"code":"10000","fund_change":"Y","deposit_back_info":{"dback_status":"S"}}`, back + `}`, "", ""},
 		{"code 20000 unknown", `{"code":"20000"}`, `{"kind":"refund","outcome":"unknown","response_code":"20000","channel":"alipay"}`, "", ""},
-		{"others declined", `{"code":"10003"}`, `{"kind":"refund","outcome":"declined","response_code":"10003","channel":"alipay"}`, "", ""},
-		{"fund_change N: copy dump, amount absent", `{"code":"10000","fund_change":"N","refund_fee":"20.00"}`, back + `,"copy":"dump"}`, "", ""},
+		{"code 10003 pending", `{"code":"10003"}`, `{"kind":"refund","outcome":"pending","response_code":"10003","channel":"alipay"}`, "", ""},
+		{"others declined", `{"code":"40004"}`, `{"kind":"refund","outcome":"declined","response_code":"40004","channel":"alipay"}`, "", ""},
+		{"fund_change N of a refund not known yet: copy dump, the amount of refund_fee", `{"code":"10000","fund_change":"N","refund_fee":"20.00"}`, back + `,"copy":"dump","amount":2000}`, "", ""},
 		{"fund_change N, amount stated", `{"code":"10000","fund_change":"N","refund_amount":"10.00","refund_fee":"20.00"}`, back + `,"copy":"dump","amount":1000}`, "", ""},
 		{"fund_change Y", `{"code":"10000","fund_change":"Y","refund_amount":"10.00"}`, back + `,"amount":1000}`, "", ""},
-		{"numbers", `{"code":"10000","out_request_no":"AR1","trade_no":"T1","out_trade_no":"A1"}`, back + `,"refund_no":"AR1","original":{"channel_txn":"T1","order_no":"A1"}}`, "", ""},
-		{"out_request_no beside the wrapper", `{"out_request_no":"AR1","app_id":"2014","alipay_trade_refund_response":{"code":"10000","trade_no":"T1","buyer_open_id":"0O"}}`,
+		{"numbers", `{"code":"10000","fund_change":"Y","out_request_no":"AR1","trade_no":"T1","out_trade_no":"A1"}`, back + `,"refund_no":"AR1","original":{"channel_txn":"T1","order_no":"A1"}}`, "", ""},
+		{"out_request_no beside the wrapper", `{"out_request_no":"AR1","app_id":"2014","alipay_trade_refund_response":{"code":"10000","fund_change":"Y","trade_no":"T1","buyer_open_id":"0O"}}`,
 			back + `,"refund_no":"AR1","original":{"channel_txn":"T1"},"party":{"scheme":"alipay_open_id","namespace":"2014","id":"0O"}}`, "", ""},
-		{"buyer as in alipay.trade", `{"code":"10000","buyer_logon_id":"a***@b.c","buyer_user_id":"2088000000000017"}`,
+		{"buyer as in alipay.trade", `{"code":"10000","fund_change":"Y","buyer_logon_id":"a***@b.c","buyer_user_id":"2088000000000017"}`,
 			back + `,"party":{"scheme":"alipay_user_id","id":"2088000000000017","also":[{"scheme":"alipay_logon","id":"a***@b.c"}]}}`, "", ""},
 		{"gmt_refund_pay, refund_currency", `{"code":"10000","gmt_refund_pay":"2026-08-23 09:00:05","refund_currency":"HKD"}`, back + `,"at":"2026-08-23T09:00:05+08:00","currency":"HKD"}`, "", ""},
 		{"refund_amount before the details before refund_fee", `{"code":"10000","refund_amount":"1.00","refund_fee":"3.00","refund_detail_item_list":[{"amount":"2.00"}]}`, back + `,"amount":100}`, "", ""},
@@ -349,14 +365,24 @@ func TestSmartRefundFeeMinusEarlierRefunds(t *testing.T) {
 	}{
 		{"one after the other", []step{{`"out_request_no":"1","refund_fee":"10.00"`, "1000"}, {`"out_request_no":"2","refund_fee":"16.00"`, "600"}, {`"out_request_no":"3","refund_fee":"16.01"`, "1"}}},
 		{"stated amounts count", []step{{`"out_request_no":"1","refund_amount":"10.00"`, "1000"}, {`"out_request_no":"2","refund_detail_item_list":[{"amount":"5"},{"amount":"1"}]`, "600"}, {`"out_request_no":"3","refund_fee":"20.00"`, "400"}}},
-		{"no numbers at all", []step{{`"refund_fee":"10.00"`, "1000"}, {`"refund_fee":"16.00"`, "600"}, {`"refund_fee":"20.00"`, "400"}}},
+		{"without a number it is that of the order", []step{{`"refund_fee":"10.00"`, "1000"}, {`"refund_fee":"16.00"`, ""}, {`"out_request_no":"A1","refund_fee":"10.00"`, ""},
+			{`"out_request_no":"2","refund_fee":"14.00"`, "400"}}},
 		{"declined carries nothing", []step{{`"code":"40004","out_request_no":"1","refund_amount":"10.00"`, "1000"}, {`"out_request_no":"2","refund_fee":"6.00"`, "600"}}},
 		{"unknown carries", []step{{`"code":"20000","out_request_no":"1","refund_amount":"10.00"`, "1000"}, {`"out_request_no":"2","refund_fee":"16.00"`, "600"}}},
 		{"copies carry nothing", []step{{`"out_request_no":"1","refund_amount":"10.00"`, "1000"}, {`"out_request_no":"1","fund_change":"N","refund_amount":"10.00"`, "1000"},
 			{`"out_request_no":"1","fund_change":"N","refund_fee":"10.00"`, ""}, {`"out_request_no":"2","refund_fee":"16.00"`, "600"}}},
-		{"the same refund again is no earlier one", []step{{`"code":"20000","out_request_no":"1","refund_fee":"10.00"`, "1000"}, {`"out_request_no":"1","refund_fee":"10.00"`, "1000"},
-			{`"out_request_no":"2","refund_fee":"16.00"`, "600"}, {`"out_request_no":"1","refund_fee":"16.00"`, "1000"}, {`"out_request_no":"3","refund_fee":"20.00"`, "400"}}},
-		{"out of order", []step{{`"out_request_no":"2","refund_fee":"20.00"`, "2000"}, {`"out_request_no":"1","refund_fee":"10.00"`, ""}, {`"out_request_no":"3","refund_fee":"30.00"`, "1000"}}},
+		{"the same refund again is no earlier one", []step{{`"code":"20000","out_request_no":"1","refund_fee":"10.00"`, "1000"}, {`"out_request_no":"1","refund_fee":"10.00"`, ""},
+			{`"out_request_no":"2","refund_fee":"16.00"`, "600"}, {`"out_request_no":"1","refund_fee":"16.00"`, ""}, {`"out_request_no":"3","refund_fee":"20.00"`, "400"}}},
+		{"out of order", []step{{`"out_request_no":"2","refund_fee":"20.00"`, "2000"}, {`"out_request_no":"1","refund_fee":"10.00"`, "-1000"}, {`"out_request_no":"3","refund_fee":"30.00"`, "1000"}}},
+		{"a lost one has no amount", []step{{`"code":"20000","out_request_no":"1"`, ""}, {`"out_request_no":"2","refund_fee":"10.00"`, ""}, {`"out_request_no":"1","fund_change":"N","refund_amount":"4.00"`, "400"},
+			{`"out_request_no":"2","fund_change":"N","refund_fee":"10.00"`, "600"}, {`"out_request_no":"3","refund_fee":"11.00"`, "100"}}},
+		{"pending carries until it fails", []step{{`"out_request_no":"1","refund_status":"REFUND_PROCESSING","refund_amount":"4.00"`, "400"}, {`"out_request_no":"2","refund_fee":"5.00"`, "100"},
+			{`"out_request_no":"1","refund_status":"REFUND_FAIL"`, ""}, {`"out_request_no":"3","refund_fee":"3.00"`, "200"}}},
+		{"what was approved stays approved", []step{{`"out_request_no":"1","refund_amount":"4.00"`, "400"}, {`"code":"20000","out_request_no":"1"`, ""}, {`"code":"40004","out_request_no":"1"`, ""},
+			{`"out_request_no":"2","refund_fee":"5.00"`, "100"}}},
+		{"a second try", []step{{`"code":"40004","out_request_no":"1","refund_amount":"4.00"`, "400"}, {`"out_request_no":"1","refund_fee":"5.00"`, "500"}, {`"out_request_no":"1","fund_change":"N","refund_fee":"5.00"`, ""},
+			{`"out_request_no":"2","refund_fee":"6.00"`, "100"}}},
+		{"a query that knows of none ends a lost one", []step{{`"code":"20000","out_request_no":"1"`, ""}, {`"out_request_no":"1"`, ""}, {`"out_request_no":"2","refund_fee":"6.00"`, "600"}}},
 		{"nothing more", []step{{`"out_request_no":"2","refund_fee":"20.00"`, "2000"}, {`"out_request_no":"1","refund_fee":"20.00"`, "0"}}},
 	} {
 		memory := newSmartMemory()
@@ -402,6 +428,22 @@ func TestSmartRefundFeeMinusEarlierRefunds(t *testing.T) {
 			t.Fatalf("refund %d: got %v", i, r)
 		}
 	}
+	// Refunds without any number of their own or of the order are each another one.
+	w = smartWire(t, nil)
+	for i, want := range []int64{500, 100, 200} {
+		r, _ := w.record("alipay.refund", fmt.Sprintf(`{"trade_no":"T1","refund_fee":"%d.00"}`, []int{5, 6, 8}[i]))
+		if r == nil || r.Amount != want {
+			t.Errorf("refund %d: got %v", i, r)
+		}
+	}
+	// What was tried in training is no part of the trade; another merchant has another trade.
+	w = smartWire(t, nil)
+	for _, head := range []string{`"merchant_id":"M1"`, `"merchant_id":"M1","training":true`, `"merchant_id":"M2"`} {
+		r, _ := w.record("alipay.refund", `{"out_trade_no":"A1","out_request_no":"1","refund_fee":"5.00"}`, head)
+		if r == nil || r.Amount != 500 {
+			t.Errorf("%s: got %v", head, r)
+		}
+	}
 }
 
 func TestSmartUnionPayQR(t *testing.T) {
@@ -421,8 +463,12 @@ func TestSmartUnionPayQR(t *testing.T) {
 		kind("01", "sale", `"order_no":"U1","channel_txn":"Q1"`),
 		kind("31", "void", `"refund_no":"U1","channel_refund":"Q1"`),
 		kind("04", "refund", `"refund_no":"U1","channel_refund":"Q1"`),
-		{"an unknown txnType is ignored and counted", `{"txnType":"00","respCode":"00"}`, "", "unknown txnType 00", ""},
-		code("00", "approved", ""), code("03", "pending", ""), code("04", "pending", ""), code("05", "pending", ""), code("51", "declined", ""), code("A6", "declined", ""),
+		{"an unknown txnType is ignored and counted", `{"txnType":"00","respCode":"00"}`, "", "", ""},
+		code("00", "approved", ""), code("03", "pending", ""), code("04", "pending", ""), code("05", "pending", ""), code("51", "declined", ""), code("A6", "approved", ""),
+		{"origRespCode is the outcome", `{"txnType":"01","respCode":"00","origRespCode":"51"}`, `{"kind":"sale","outcome":"declined","response_code":"51","channel":"unionpay_qr"}`, "", ""},
+		more("accNo encrypted", `"accNo":"`+strings.Repeat("a1/+", 10)+`="`, ``, ""),
+		more("accNo of 40 characters", `"accNo":"`+strings.Repeat("a1/+", 10)+`"`, `,"party":{"scheme":"unionpay_token","id":"`+strings.Repeat("a1/+", 10)+`"}`, ""),
+		more("very many digits are no number", `"accNo":"`+strings.Repeat("1", 41)+`"`, ``, ""),
 		{"no respCode", `{"txnType":"01"}`, `{"kind":"sale","outcome":"unknown","channel":"unionpay_qr"}`, "no respCode", ""},
 		{"origQryId", `{"txnType":"04","respCode":"00","origQryId":"Q0"}`, `{"kind":"refund","outcome":"approved","response_code":"00","channel":"unionpay_qr","original":{"channel_txn":"Q0"}}`, "", ""},
 		{"origQryId of zeros", `{"txnType":"04","respCode":"00","origQryId":"000"}`, `{"kind":"refund","outcome":"approved","response_code":"00","channel":"unionpay_qr"}`, "", ""},
@@ -459,7 +505,7 @@ func TestSmartLakala(t *testing.T) {
 		kind("000000", "sale", "order_no"), kind("200000", "void", "refund_no"), kind("500000", "refund", "refund_no"),
 		kind("660000", "sale", "order_no"), kind("680000", "void", "refund_no"), kind("300000", "preauth", "order_no"),
 		kind("330000", "completion", "order_no"), kind("400000", "preauth_void", "order_no"), kind("440000", "completion_void", "order_no"),
-		{"an unknown proc_cd is ignored and counted", `{"proc_cd":"700000"}`, "", "unknown proc_cd 700000", ""},
+		{"an unknown proc_cd is ignored and counted", `{"proc_cd":"700000"}`, "", "", ""},
 		{"a settlement has no channel or party", `{"proc_cd":"900000","pay_tp":"0","result":"ok","txndetail":{"batchno":"000007","priaccount":"6200000000000005"}}`, `{"kind":"settlement","outcome":"approved","currency":"CNY","batch":"000007"}`, "", ""},
 		pay("0", "card"), pay("11", "wechat"), pay("12", "alipay"), pay("13", "unionpay_qr"), pay("1", ""), pay("", ""), pay("99", ""),
 		result("ok", "approved", ""), result("cancel", "declined", ""), result("fail", "declined", ""), result("", "unknown", ""), result("maybe", "unknown", "unknown result maybe"),
@@ -549,14 +595,19 @@ func TestSmartControlFrames(t *testing.T) {
 		{"each handshake gets a confirm frame of its own", frame.Frame{Type: 1}, confirmOf(0), nil, ""},
 		{"a handshake with an ID confirms no data frame", frame.Frame{Type: 1, ID: 7, Ack: 3, Data: []byte("x")}, confirmOf(0), nil, ""},
 		{"a confirm", frame.Frame{Type: 2, Ack: 9}, nil, nil, ""},
-		{"an empty data frame: ignored and counted, confirmed", frame.Frame{ID: 5}, nil, confirmOf(5), "empty data frame"},
-		{"the published empty data frame", frame.Frame{}, nil, confirmOf(0), "data frame with id 0; empty data frame"},
+		{"an empty data frame: ignored and counted, confirmed", frame.Frame{ID: 5}, nil, confirmOf(5), "left out empty"},
+		{"the published empty data frame", frame.Frame{}, nil, confirmOf(0), "data frame with id 0; left out empty"},
 		{"an unknown TYPE: counted, not confirmed", frame.Frame{Type: 3, ID: 5, Data: []byte(`{"v":1,"id":"q","src":"record","body":{"v":1,"kind":"sale","outcome":"approved"}}`)}, nil, nil, "frame of an unknown type"},
 		{"TYPE FF", frame.Frame{Type: 0xFF}, nil, nil, "frame of an unknown type"},
-		{"an unknown src: counted, confirmed", frame.Frame{ID: 6, Data: []byte(`{"v":1,"id":"1","src":"jd.trade","body":{"a":1}}`)}, nil, confirmOf(6), "unknown src jd.trade"},
-		{"an unknown src without a body", frame.Frame{ID: 255, Data: []byte(`{"v":1,"src":"12345678901234567890"}`)}, nil, confirmOf(255), "unknown src"},
+		{"an unknown src: counted, confirmed", frame.Frame{ID: 6, Data: []byte(`{"v":1,"id":"1","src":"jd.trade","body":{"a":1}}`)}, nil, confirmOf(6), "left out src jd.trade"},
+		{"the guard's messages are passed over in silence", frame.Frame{ID: 8, Data: []byte(`{"v":1,"id":"1","src":"guard.ask","body":{"kind":"refund","ask":{"id":"a"}}}`)}, nil, confirmOf(8), ""},
+		{"an unknown src without a body", frame.Frame{ID: 255, Data: []byte(`{"v":1,"src":"12345678901234567890"}`)}, nil, confirmOf(255), "left out src 12345678901234567890"},
+		{"an src that is a card number", frame.Frame{ID: 7, Data: []byte(`{"v":1,"src":"6200000000000005"}`)}, nil, confirmOf(7), "left out src 620000******0005"},
 	} {
 		s, err := c.frame(f.frame)
+		for _, l := range s.LeftOut {
+			s.Ignored = strings.TrimPrefix(s.Ignored+"; left out "+string(l), "; ")
+		}
 		if err != nil || !bytes.Equal(s.Immediate, f.immediate) || !bytes.Equal(s.Reply, f.reply) || s.Ignored != f.ignored || len(s.Records)+len(s.Memory) > 0 {
 			t.Errorf("%s: %x, %x, %q, %d records, %v", f.name, s.Immediate, s.Reply, s.Ignored, len(s.Records), err)
 		}
@@ -607,7 +658,7 @@ func TestSmartRepeats(t *testing.T) {
 				before := made
 				s, err := w.data(m)
 				made += len(s.Records)
-				if i == 1 && c.again && (err != nil || made != before || len(s.Memory) > 0 || s.Ignored != "") {
+				if i == 1 && c.again && (err != nil || made != before || len(s.Memory) > 0 || s.Ignored != "" || fmt.Sprint(s.LeftOut) != "[repeat]") {
 					t.Errorf("%s: a repeat makes %d records, %q, %v", c.name, made-before, s.Ignored, err)
 				}
 				if i == 1 && !c.again && made != before+1 {
@@ -649,7 +700,11 @@ func TestSmartRemembersBytesAsTokensOnly(t *testing.T) {
 
 // Memory loaded again before any frame gives the same records.
 func TestSmartRestartAtAnyFrame(t *testing.T) {
-	for _, v := range loadVectors(t, "smart") {
+	all := loadVectors(t, "smart")
+	for _, c := range loadPublic(t) {
+		all = append(all, c.vector)
+	}
+	for _, v := range all {
 		whole := replay(t, v, ingest.Clock{Now: v.now, HasNow: true})
 		scanner := frame.NewSmart()
 		scanner.Push(v.bytes)

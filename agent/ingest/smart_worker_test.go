@@ -121,7 +121,7 @@ func TestSmartConfirmsWhatItCannotRead(t *testing.T) {
 		want(t, "confirmed", acks(port.said()), "[1 2 3 0]")
 		h := b.w.Health()
 		want(t, "refused", h.Refused, 1)
-		want(t, "ignored", h.Ignored, 4)
+		want(t, "ignored", h.Ignored, 5) // the last for its id too
 		want(t, "good frames", h.FramesGood, 5)
 		want(t, "bad frames", h.FramesBad, 0)
 		want(t, "stored", b.store.stans(), "")

@@ -341,6 +341,18 @@ func partyOf(p refund.Party) wantedParty {
 	return w
 }
 
+// clear is the party with its clear identifiers.
+func (w wantedParty) clear() refund.Party {
+	p := refund.Party{Scheme: w.Scheme, Namespace: w.Namespace, ID: refund.NewSecret(w.ID), Text: w.Text}
+	if w.PAR != "" {
+		p.PAR = refund.NewSecret(w.PAR)
+	}
+	for _, a := range w.Also {
+		p.Also = append(p.Also, a.clear())
+	}
+	return p
+}
+
 // noTokens is a Tokenizer for tests that look at masked forms only.
 type noTokens struct{}
 
