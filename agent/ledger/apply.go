@@ -92,6 +92,9 @@ func (t *tx) arrival(applied []refund.Applied, a *refund.Arrival) ([]refund.Appl
 
 // store writes what the judge made of one sighting, and completes its answer.
 func (t *tx) store(link int64, s *refund.Sighting, ch *refund.Changes, done *refund.Applied) error {
+	if err := t.freeze(ch.Verdicts); err != nil {
+		return err
+	}
 	if err := t.insertRecord(link, s, ch); err != nil {
 		return err
 	}

@@ -230,6 +230,9 @@ func (d *DB) releaseThese(seqs []int64) ([]refund.Applied, error) {
 // released stores what a release has said.
 func (t *tx) released(seq int64, ch *refund.Changes) (refund.Applied, error) {
 	a := refund.Applied{Seq: seq}
+	if err := t.freeze(ch.Verdicts); err != nil {
+		return a, err
+	}
 	if t.d.temporary { // nobody asks whose they are
 		return a, t.say(ch.Verdicts, &circumstances{seq: seq}, &a)
 	}

@@ -15,10 +15,10 @@ const trustAhead = 7 * day
 
 // Retain removes records older than the retention, oldest first, looking at no more
 // than step of them, together with what belongs to them; call it again while
-// removed > 0. Kept are the records that an open case stands on and those that wait.
-// It also drops what has expired (wire memory, old events, token keys that no
-// record uses) and gives free pages back to the file system. On a full disk it
-// uses the ballast.
+// removed > 0. Kept are the records that an open case stands on, those that wait, and
+// those that an event without room is still to be made of. It also drops what has
+// expired (wire memory, old events, token keys that no record uses) and gives free pages
+// back to the file system. On a full disk it uses the ballast.
 func (d *DB) Retain(ctx context.Context, now time.Time, step int) (removed int, err error) {
 	do := func(t *tx) (err error) { removed, err = t.retain(now, step); return err }
 	err = d.write(ctx, do)
@@ -154,6 +154,10 @@ func (t *tx) removeRecord(row *recordRow, r *refund.Record) (bool, error) {
 	}
 	needed, _, err := t.c.queryInt(`SELECT EXISTS(SELECT 1 FROM cases WHERE open = 1 AND seq = ?1)
  OR EXISTS(SELECT 1 FROM cases WHERE open = 1 AND original = ?1) OR EXISTS(SELECT 1 FROM held WHERE seq = ?1)`, event)
+	if err == nil && needed == 0 && t.n.outbox.untold > 0 {
+		needed, _, err = t.c.queryInt(`SELECT EXISTS(SELECT 1 FROM cases JOIN untold USING(case_id) WHERE cases.seq = ?1)
+ OR EXISTS(SELECT 1 FROM cases JOIN untold USING(case_id) WHERE cases.original = ?1)`, event)
+	}
 	if err != nil || needed != 0 {
 		return false, err
 	}

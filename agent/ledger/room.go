@@ -7,8 +7,8 @@ import (
 )
 
 // The outbox's bounds (topics.md, rule 8): events make room for cases; a case that
-// finds none is stored as untold and gets its sequence when an acknowledgement has
-// made room.
+// finds none is noted as untold (untold.go) and gets its sequence when an
+// acknowledgement has made room.
 
 // insertNotice writes a row of outbox or untold.
 func insertNotice(c *conn, table string, entry int64, caseID string, n *refund.Notice) error {
@@ -55,7 +55,7 @@ func (t *tx) queueCase(step *refund.CaseChange, now *caseRow, row *recordRow, wh
 		}
 	}
 	if !room {
-		return t.keepUntold(now.id, &n)
+		return t.keepUntold(now.id, n)
 	}
 	step.Sequence = t.n.outbox.last + 1
 	return t.putCase(now.id, &n)
@@ -72,56 +72,6 @@ func (t *tx) put(entry int64, caseID string, n *refund.Notice) error {
 	t.n.outbox.bytes += sizeOf(n)
 	t.queued = append(t.queued, queued{entry: entry, next: atOnce})
 	return insertNotice(t.c, "outbox", entry, caseID, n)
-}
-
-// keepUntold keeps a case event that found no room. Of one case it keeps the
-// opening and the newest step after it: what lies between tells nothing more.
-func (t *tx) keepUntold(caseID string, n *refund.Notice) error {
-	s, err := t.c.prepare(`DELETE FROM untold WHERE case_id = ?1 AND type <> ?2`)
-	if err != nil {
-		return err
-	}
-	s.bindText(1, caseID)
-	s.bindText(2, refund.CaseOpened)
-	if err := s.run(); err != nil {
-		return err
-	}
-	t.n.outbox.untold += 1 - t.c.changes()
-	return insertNotice(t.c, "untold", 0, caseID, n)
-}
-
-// tellUntold gives untold case events their sequence while there is room.
-func (t *tx) tellUntold() error {
-	for t.n.outbox.untold > 0 {
-		s, err := t.c.prepare(`SELECT ` + noticeColumns + ` FROM untold ORDER BY entry LIMIT 1`)
-		if err != nil {
-			return err
-		}
-		more, err := s.step()
-		if err != nil || !more {
-			s.reset()
-			t.n.outbox.untold = 0
-			return err
-		}
-		n, err := scanNotice(s, "")
-		caseID := s.text(1)
-		s.reset()
-		if err != nil {
-			return err
-		}
-		room, err := t.makeRoom(sizeOf(&n))
-		if err != nil || !room {
-			return err
-		}
-		if err := t.putCase(caseID, &n); err != nil {
-			return err
-		}
-		if err := t.c.run(`DELETE FROM untold WHERE entry = ?1`, n.Entry); err != nil {
-			return err
-		}
-		t.n.outbox.untold--
-	}
-	return nil
 }
 
 // hasRoom reports whether n entries of this size in all still fit. Cases in quarantine

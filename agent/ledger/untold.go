@@ -1,0 +1,157 @@
+package ledger
+
+import (
+	"yuanlu/agent/refund"
+)
+
+// A case event that finds no room in the outbox is noted in the table untold without its
+// data: about 200 bytes instead of 4 KiB. The record and the verdict are stored all the
+// same, and the data is made of them when there is room. What is frozen when the event
+// happens is what cannot be had from them later: its id, its type, its time and what the
+// clock was worth. Copies that came meanwhile are among the evidence then.
+//
+// An event tells the verdict of its own step. So where a later verdict is about to
+// replace the one that a noted event stands on, the event gets its data first (freeze).
+// That takes another record about the same refund, and happens at most twice per case:
+// of one case the opening and the newest step after it are kept.
+
+// keepUntold notes a case event that found no room. Of one case it keeps the opening and
+// the newest step after it: what lies between tells nothing more.
+func (t *tx) keepUntold(caseID string, n refund.Notice) error {
+	s, err := t.c.prepare(`DELETE FROM untold WHERE case_id = ?1 AND type <> ?2`)
+	if err != nil {
+		return err
+	}
+	s.bindText(1, caseID)
+	s.bindText(2, refund.CaseOpened)
+	if err := s.run(); err != nil {
+		return err
+	}
+	t.n.outbox.untold += 1 - t.c.changes()
+	n.Data = nil
+	return insertNotice(t.c, "untold", 0, caseID, &n)
+}
+
+// freeze completes the noted events of the cases that these verdicts are about. It is
+// called before the verdicts, and what has changed them, are stored.
+func (t *tx) freeze(verdicts []refund.Judged) error {
+	for i := range verdicts {
+		if t.n.outbox.untold == 0 {
+			return nil
+		}
+		if err := t.freezeCase(verdicts[i].Verdict.Seq); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *tx) freezeCase(seq int64) error {
+	list, err := t.untold(`case_id = (SELECT case_id FROM record WHERE seq = ?1) AND data = '' ORDER BY entry`, seq)
+	if err != nil {
+		return err
+	}
+	for i := range list {
+		u := &list[i]
+		if err := t.complete(u); err != nil {
+			return err
+		}
+		s, err := t.c.prepare(`UPDATE untold SET size = ?2, crc = ?3, data = ?4 WHERE entry = ?1`)
+		if err != nil {
+			return err
+		}
+		s.bindInt(1, u.n.Entry)
+		s.bindInt(2, sizeOf(&u.n))
+		s.bindInt(3, int64(checksum(u.n.Data)))
+		s.bindJSON(4, u.n.Data)
+		if err := s.run(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// untoldCase is a noted event.
+type untoldCase struct {
+	n      refund.Notice
+	caseID string
+}
+
+// untold gives the noted events that a condition chooses.
+func (t *tx) untold(where string, arg int64) ([]untoldCase, error) {
+	s, err := t.c.prepare(`SELECT ` + noticeColumns + ` FROM untold WHERE ` + where)
+	if err != nil {
+		return nil, err
+	}
+	s.bindInt(1, arg)
+	defer s.reset()
+	var list []untoldCase
+	for {
+		more, err := s.step()
+		if err != nil || !more {
+			return list, err
+		}
+		n, err := scanNotice(s, "")
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, untoldCase{n, s.text(1)})
+	}
+}
+
+// complete makes the data of a noted event of the records and the verdict.
+func (t *tx) complete(u *untoldCase) error {
+	if len(u.n.Data) > 0 {
+		return nil
+	}
+	k, err := loadCase(t.c, u.caseID)
+	if err != nil {
+		return err
+	}
+	if k == nil {
+		return &rowError{"untold", u.n.Entry, "its case is missing"}
+	}
+	row, err := loadRow(t.c, k.seq)
+	if err != nil {
+		return err
+	}
+	j, found, err := loadVerdict(t.c, k.seq)
+	if err != nil {
+		return err
+	}
+	if row == nil || !found {
+		return &rowError{"untold", u.n.Entry, "the record or the verdict of its case is missing"}
+	}
+	u.n.Data, err = t.caseData(&refund.CaseChange{CaseID: u.caseID, Severity: worstOf(&j.Verdict), Judged: j}, row)
+	return err
+}
+
+// tellUntold gives untold case events their data and their sequence while there is room.
+func (t *tx) tellUntold() error {
+	for t.n.outbox.untold > 0 {
+		list, err := t.untold(`entry > ?1 ORDER BY entry LIMIT 1`, 0)
+		if err != nil {
+			return err
+		}
+		if len(list) == 0 {
+			t.n.outbox.untold = 0
+			return nil
+		}
+		u := &list[0]
+		if err := t.complete(u); err != nil {
+			return err
+		}
+		room, err := t.makeRoom(sizeOf(&u.n))
+		if err != nil || !room {
+			return err
+		}
+		if err := t.putCase(u.caseID, &u.n); err != nil {
+			return err
+		}
+		if err := t.c.run(`DELETE FROM untold WHERE entry = ?1`, u.n.Entry); err != nil {
+			return err
+		}
+		t.n.outbox.untold--
+	}
+	return nil
+}
