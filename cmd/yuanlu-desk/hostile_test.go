@@ -66,7 +66,7 @@ func TestE2EHostilePublisher(t *testing.T) {
 				c.Send("yuanlu/v1/t-1/up/case", []byte(payload))
 			}
 		}
-		desktest.Eventually(t, 60*time.Second, "everything good acknowledged", func() bool { n, _ := c.Acked("S1"); return n == events })
+		desktest.Eventually(t, 60*time.Second, "everything good settled", func() bool { return d.settledOf("t-1") == events })
 		desktest.Eventually(t, 30*time.Second, "the last of t-6", func() bool { return d.settledOf("t-6") == events })
 		_, refused := c.Acked("S1")
 		distinct := map[int64]bool{}
@@ -85,9 +85,10 @@ func TestE2EHostilePublisher(t *testing.T) {
 		}
 		var page struct{ Cases []store.CaseRow }
 		for terminal, want := range map[string]int{"t-1": events - events/10, "t-2": 0, "t-3": 1, "t-4": events, "t-5": 1, "t-6": events} {
-			if check("/v1/cases?limit=200&terminal="+terminal, &page); len(page.Cases) != want {
-				t.Errorf("%s: %d cases, want %d", terminal, len(page.Cases), want)
-			}
+			desktest.Eventually(t, 30*time.Second, fmt.Sprintf("%d cases of %s", want, terminal), func() bool {
+				check("/v1/cases?limit=200&terminal="+terminal, &page)
+				return len(page.Cases) == want
+			})
 		}
 		var q struct{ Quarantine []store.Refused }
 		for _, code := range []string{"schema", "garbage", "too_large", "source", "altered", "links"} {

@@ -207,6 +207,7 @@ func (p *program) assemble(ctx context.Context, d *desk, s *serving, key sign.Ke
 		Dial: func(ctx context.Context, topic string, will []byte) (consumer.Broker, error) {
 			b := s.broker
 			b.WillTopic, b.WillPayload = topic, will
+			b.Lane, b.Lossless = consumer.Lane(s.root), s.observe
 			c, err := broker.Dial(ctx, b)
 			if err != nil {
 				return nil, err

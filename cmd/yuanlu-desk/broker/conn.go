@@ -14,19 +14,17 @@ import (
 	"github.com/eclipse/paho.mqtt.golang/packets"
 )
 
-// Bounds of what waits here. The broker's own window keeps QoS 1 far below them.
-const (
-	mostWaiting      = 4096
-	mostWaitingBytes = 16 << 20
-)
-
 // Message is one received message. Done tells the broker that it need not keep it
-// (QoS 1); whoever took the message calls it once.
+// (QoS 1); the taker of the message calls it once.
 type Message struct {
 	Topic    string
 	Payload  []byte
 	Retained bool
 	Done     func()
+
+	qos1 bool
+	late bool  // its PUBACK goes with Done
+	lane *lane // set when it is taken
 }
 
 // Conn is one connection to a broker. Its methods are safe for concurrent use.
@@ -36,11 +34,11 @@ type Conn struct {
 	lost    chan struct{} // closed by end
 	arrived chan struct{} // capacity 1: something waits
 
+	laneOf func(topic string) string
+
 	mu      sync.Mutex
-	err     error     // guarded by mu: why lost is closed
-	waiting []Message // guarded by mu
-	bytes   int       // guarded by mu: of waiting
-	dropped int64     // guarded by mu
+	err     error  // guarded by mu: why lost is closed
+	waiting *lanes // guarded by mu
 }
 
 // Dial makes one connection: network, TLS, CONNECT. ErrOptions or ErrDial. The
@@ -69,7 +67,10 @@ func Dial(ctx context.Context, o Options) (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrDial, e.address, err)
 	}
-	c := &Conn{timeout: o.Timeout, lost: make(chan struct{}), arrived: make(chan struct{}, 1)}
+	c := &Conn{timeout: o.Timeout, lost: make(chan struct{}), arrived: make(chan struct{}, 1), laneOf: o.Lane, waiting: newLanes(o.Lossless)}
+	if c.laneOf == nil {
+		c.laneOf = func(string) string { return "" }
+	}
 	c.client = paho.NewClient(c.settings(&o, password, newGuard(conn)))
 	token := c.client.Connect()
 	select {
@@ -151,26 +152,35 @@ func (c *Conn) end(err error) {
 	}
 }
 
-// take queues a received message. One that finds no room is dropped and not
-// acknowledged: its terminal sends it again.
+// errNoRoom ends a lossless connection whose broker sends very much ahead of the
+// PUBACKs; it sends all of it again at the next one.
+var errNoRoom = errors.New("no room for what the broker sends without waiting for PUBACKs")
+
+// take queues a received message in its lane.
 func (c *Conn) take(_ paho.Client, m paho.Message) {
-	one := Message{Topic: m.Topic(), Payload: m.Payload(), Retained: m.Retained(), Done: m.Ack}
-	size := len(one.Topic) + len(one.Payload)
+	one := Message{Topic: m.Topic(), Payload: m.Payload(), Retained: m.Retained(), Done: m.Ack, qos1: m.Qos() > 0}
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.waiting) >= mostWaiting || c.bytes+size > mostWaitingBytes {
-		c.dropped++
+	due, ok := c.waiting.put(c.laneOf(one.Topic), one)
+	c.mu.Unlock()
+	if !ok {
+		c.end(fmt.Errorf("%w: %w", ErrLost, errNoRoom))
 		return
 	}
-	c.waiting = append(c.waiting, one)
-	c.bytes += size
+	for _, puback := range due {
+		puback()
+	}
+	c.wake()
+}
+
+func (c *Conn) wake() {
 	select {
 	case c.arrived <- struct{}{}:
 	default:
 	}
 }
 
-// Next waits for messages and gives up to most of them in the order of arrival.
+// Next waits for messages and returns up to most of them, one of each lane in turn; those
+// of one lane are in the order of arrival.
 // It fails when the connection has ended, with the reason, or with ctx.
 func (c *Conn) Next(ctx context.Context, most int) ([]Message, error) {
 	for {
@@ -187,32 +197,42 @@ func (c *Conn) Next(ctx context.Context, most int) ([]Message, error) {
 }
 
 // pop takes waiting messages. What still waits when the connection has ended is
-// given up: it was not acknowledged.
+// given up: its terminal, or the broker, sends it again.
 func (c *Conn) pop(most int) ([]Message, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err != nil {
 		return nil, c.err
 	}
-	n := min(most, len(c.waiting))
-	list := append([]Message(nil), c.waiting[:n]...)
-	for _, m := range list {
-		c.bytes -= len(m.Topic) + len(m.Payload)
-	}
-	if c.waiting = append(c.waiting[:0], c.waiting[n:]...); len(c.waiting) > 0 {
-		select {
-		case c.arrived <- struct{}{}:
-		default:
+	list := c.waiting.take(most)
+	for i := range list {
+		if m := &list[i]; m.late {
+			puback, lane := m.Done, m.lane
+			m.Done = func() {
+				puback()
+				c.mu.Lock()
+				defer c.mu.Unlock()
+				c.waiting.acked(lane)
+			}
 		}
+	}
+	if len(c.waiting.turn) > 0 {
+		c.wake()
 	}
 	return list, nil
 }
 
-// Dropped is how many messages found no room.
-func (c *Conn) Dropped() int64 {
+// Shed returns how many messages of each lane found no room since it was last asked;
+// nil: none.
+func (c *Conn) Shed() map[string]int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.dropped
+	if len(c.waiting.shed) == 0 {
+		return nil
+	}
+	shed := c.waiting.shed
+	c.waiting.shed = map[string]int64{}
+	return shed
 }
 
 // Subscribe asks for a filter and waits for the answer. ErrRefused: the broker

@@ -33,7 +33,14 @@ type Options struct {
 	AllowPlaintext bool   // tcp:// also to other machines
 	// Persistent lets the broker keep what comes while we are away (clean session
 	// off). Not for shared subscriptions: messages would wait for one who is away.
-	Persistent  bool
+	Persistent bool
+	// Lane says which lane a topic belongs to: each has room of its own, and its turn. It
+	// must not block. nil: all are in one lane.
+	Lane func(topic string) string
+	// Lossless makes every PUBACK wait for Done, so that the broker keeps what was not
+	// stored, where no terminal sends it again (an observer). One lane may then delay
+	// the others.
+	Lossless    bool
 	WillTopic   string
 	WillPayload []byte
 	KeepAlive   time.Duration // 1 s to 10 min; 0: 30 s

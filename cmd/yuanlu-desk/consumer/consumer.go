@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"time"
 
@@ -35,6 +36,7 @@ type Broker interface {
 	Next(ctx context.Context, most int) ([]broker.Message, error)
 	Send(topic string, retain bool, payload []byte) error
 	Publish(ctx context.Context, topic string, retain bool, payload []byte) error
+	Shed() map[string]int64
 	Close()
 }
 
@@ -80,6 +82,7 @@ type Consumer struct {
 	refuse saying // refusals
 	gaps   saying // gaps, likewise
 	full   saying // terminals without room, likewise
+	flood  saying // terminals that send faster than they are stored, likewise
 
 	mu        sync.Mutex
 	status    Status // guarded by mu
@@ -97,6 +100,7 @@ type Status struct {
 	Repeats    int64     `json:"repeats"`
 	Refused    int64     `json:"refused"`
 	Full       int64     `json:"no_room"`              // batches with events that were neither stored nor acknowledged
+	Shed       int64     `json:"shed"`                 // messages that found no room before the store: their terminals send more than is stored, and send them again
 	StoreError string    `json:"store_error,omitzero"` // why nothing can be stored at the moment
 }
 
@@ -291,6 +295,7 @@ func (c *Consumer) work(ctx context.Context, conn Broker) error {
 			m.Done()
 		}
 		c.count(len(batch), list, &answer)
+		c.countShed(conn.Shed())
 		if err := c.answer(conn, answer.Acks); err != nil {
 			return err
 		}
@@ -352,6 +357,31 @@ func (c *Consumer) count(messages int, list []store.Message, a *store.Answer) {
 		if c.gaps.worth() {
 			c.o.Log.Info("gap.ended", "terminal", g.Terminal, "stream", g.Stream, "complete_to", g.Seq, "times", c.gaps.n)
 		}
+	}
+}
+
+// countShed notes and says whose messages found no room.
+func (c *Consumer) countShed(shed map[string]int64) {
+	for terminal, n := range shed {
+		c.note(func(s *Status) { s.Shed += n })
+		if c.flood.worth() {
+			c.o.Log.Warn("terminal.flood", "terminal", plain(terminal, 64), "messages", n, "times", c.flood.n,
+				"remedy", "it sends more than is stored, its room is full, and it must send these again; other terminals are not delayed")
+		}
+	}
+}
+
+// Lane returns the terminal that a topic under root belongs to, as Lane of
+// broker.Options wants it; "" for other topics.
+func Lane(root string) func(topic string) string {
+	prefix := root + "/v1/"
+	return func(topic string) string {
+		rest, ours := strings.CutPrefix(topic, prefix)
+		terminal, _, more := strings.Cut(rest, "/")
+		if !ours || !more {
+			return ""
+		}
+		return terminal
 	}
 }
 

@@ -55,6 +55,9 @@ func start(t *testing.T, o broker.Options, s *store.Store, change func(*consumer
 	if o.ClientID == "" {
 		o.ClientID, o.Persistent = "desk", true
 	}
+	if o.Lane == nil {
+		o.Lane = consumer.Lane("yuanlu")
+	}
 	co := consumer.Options{Root: "yuanlu", Host: "desk", Store: s, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 		Dial: func(ctx context.Context, topic string, will []byte) (consumer.Broker, error) {
 			o.WillTopic, o.WillPayload = topic, will
