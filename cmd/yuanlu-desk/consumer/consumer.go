@@ -32,12 +32,17 @@ const (
 
 // Broker is one connection; broker.Conn is one.
 type Broker interface {
+	Sender
 	Subscribe(ctx context.Context, filter string, qos byte) error
 	Next(ctx context.Context, most int) ([]broker.Message, error)
-	Send(topic string, retain bool, payload []byte) error
-	Publish(ctx context.Context, topic string, retain bool, payload []byte) error
 	Shed() map[string]int64
 	Close()
+}
+
+// Sender is the half of a connection that sends.
+type Sender interface {
+	Send(topic string, retain bool, payload []byte) error
+	Publish(ctx context.Context, topic string, retain bool, payload []byte) error
 }
 
 // Applier is where messages go; store.Store is one.
