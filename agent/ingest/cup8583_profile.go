@@ -148,10 +148,14 @@ func (p *cupProfile) knows(mti string) bool {
 	return false
 }
 
-// kindOf gives the kind of a request, of which some digits may be missing (""): the
-// one kind that all lines that fit agree on. ok is false if there is none, or no
-// single one.
+// kindOf returns the kind of a request, of which some digits may be missing (""): the
+// one kind that all lines that fit agree on. F25 is asked only where F60.1 is missing,
+// and then only if it is one of the table's. ok is false if no line fits, or lines of
+// several kinds do.
 func (p *cupProfile) kindOf(mti, process, condition, message string) (kind refund.Kind, ok bool) {
+	if message != "" || !p.hasCondition(condition) {
+		condition = ""
+	}
 	found := ""
 	for i := range p.rows {
 		r := &p.rows[i]
@@ -164,6 +168,16 @@ func (p *cupProfile) kindOf(mti, process, condition, message string) (kind refun
 		found = r.kind
 	}
 	return refund.Kind(found), found != ""
+}
+
+// hasCondition reports whether the table has an F25.
+func (p *cupProfile) hasCondition(condition string) bool {
+	for i := range p.rows {
+		if p.rows[i].condition == condition {
+			return true
+		}
+	}
+	return false
 }
 
 // fits reports whether a value that may be missing may be the wanted one, "" any.

@@ -77,7 +77,8 @@ func TestCupDefaultFieldsAreTheStandardOnes(t *testing.T) {
 }
 
 func TestCupProfileChangesWhatItSays(t *testing.T) {
-	c := talk(t, true, `approved = ["00", "51"]`, `unknown = ["77"]`, `reversal_approved = ["94"]`, `[kind]`, `"0200 19 82 22" = "sale"`, `"0200 00 00 22" = ""`,
+	c := talk(t, true, `approved = ["00", "51"]`, `unknown = ["77"]`, `reversal_approved = ["94"]`, `[kind]`, `"0200 19 82 22" = "sale"`,
+		`"0200 00 00 22" = ""`, `"0200 00 64 22" = ""`, `"0200 00 65 22" = ""`,
 		`"0420 * * *" = "reversal"`, `[entry]`, `04 = "qr_scanned"`, `[field]`, `33 = "n..11"`)
 	c.say("0200", saleRequest()).say("0210", saleAnswer())
 	c.say("0200", saleRequest().with(fields{"11": "000102", "3": "190000", "25": "82", "22": "041"}))
@@ -116,13 +117,13 @@ func TestCupEnvelopeIsOfTheProfile(t *testing.T) {
 }
 
 func TestCupFieldThatNoTableGivesIsRefused(t *testing.T) {
-	b := cupBytes(t, "0200", saleRequest().with(fields{"18": "5411"}))
+	b := cupBytes(t, "0200", saleRequest().with(fields{"28": "12345678"}))
 	x := talk(t, true)
 	_, err := x.wire.Frame(frame.Frame{Data: b, Raw: b}, x.clock)
 	var e *cup8583.DecodeError
-	if !errors.As(err, &e) || e.Field != "F18" {
+	if !errors.As(err, &e) || e.Field != "F28" {
 		t.Errorf("got %v", err)
 	}
-	x = talk(t, true, "[field]", `18 = "n4"`)
+	x = talk(t, true, "[field]", `28 = "n8"`)
 	x.raw(b).end().expect("sale", "kind")
 }

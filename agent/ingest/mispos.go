@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"yuanlu/agent/refund"
 	"yuanlu/protocol/frame"
@@ -158,11 +159,10 @@ func (w *misposWire) channel(issuer []byte) refund.Channel {
 }
 
 func (w *misposWire) channelOf(name string) refund.Channel {
-	for _, c := range misposChannels() {
-		for _, part := range *w.profile.channels[string(c)] {
-			if strings.Contains(name, part) {
-				return c
-			}
+	name = strings.ToLower(name)
+	for _, word := range w.profile.words {
+		if strings.Contains(name, word.text) {
+			return word.channel
 		}
 	}
 	return refund.ChannelCard
@@ -178,8 +178,9 @@ func (w *misposWire) entry(code []byte) refund.Entry {
 // reference puts 9F10 where the channel has it.
 func (w *misposWire) reference(r *refund.Record, channel refund.Channel, back bool) {
 	number := w.message.Text(mispos.Reference)
+	wallet := channel == refund.ChannelWeChat || channel == refund.ChannelAlipay || channel == refund.ChannelJD
 	switch {
-	case channel == refund.ChannelCard || channel == refund.ChannelUnionPayQR:
+	case !wallet:
 		r.RRN = number
 	case back:
 		r.ChannelRefund = number
@@ -218,38 +219,88 @@ func (w *misposWire) party(channel refund.Channel) *refund.Party {
 	if secret.Empty() {
 		return nil
 	}
-	id := secret.Reveal()
-	p := &refund.Party{Scheme: accountScheme(channel, id), ID: refund.NewSecret(id)}
+	return accountPartyOf(channel, secret.Reveal(), w.message.Text(mispos.Namespace))
+}
+
+// accountPartyOf returns the party that an account on a cashier link names, nil if it is no
+// identifier. namespace is that of an openid or Alipay's open id.
+func accountPartyOf(channel refund.Channel, id, namespace string) *refund.Party {
+	if channel != refund.ChannelWeChat && channel != refund.ChannelAlipay {
+		id = withoutFill(id)
+	}
+	scheme := accountScheme(channel, id)
+	if id == "" || scheme == refund.SchemeNone {
+		return nil
+	}
+	p := &refund.Party{Scheme: scheme, ID: refund.NewSecret(id)}
 	switch p.Scheme {
 	case refund.SchemeWeChatOpenID, refund.SchemeAlipayOpenID:
-		p.Namespace = w.message.Text(mispos.Namespace)
+		p.Namespace = namespace
 	case refund.SchemeAccountText:
 		p.Text = id
 	}
 	return p
 }
 
-// accountScheme tells what an account on a cashier link is.
+// withoutFill returns a number, clear or masked, without the F, NUL and spaces that fill
+// it up to a fixed width. Filling alone is no number; anything else stays as it is.
+func withoutFill(id string) string {
+	number := strings.TrimRight(id, "F\x00 ")
+	if strings.Trim(number, "0123456789*") != "" {
+		return id
+	}
+	return number
+}
+
+// maxToken is the greatest number of characters of a UnionPay token: what is longer is
+// encrypted, another text each time for one account, and identifies nobody.
+const maxToken = 40
+
+// accountScheme tells what an account on a cashier link is; SchemeNone: no identifier.
 func accountScheme(channel refund.Channel, id string) refund.Scheme {
 	stars := strings.Count(id, "*")
-	number := len(strings.Trim(id, "0123456789")) == 0
-	switch {
-	case channel == refund.ChannelWeChat:
+	number := isDigits(id)
+	masked := stars > 0 && isDigits(strings.ReplaceAll(id, "*", ""))
+	switch channel {
+	case refund.ChannelWeChat:
 		return refund.SchemeWeChatOpenID
-	case channel == refund.ChannelAlipay && number && len(id) == 16 && strings.HasPrefix(id, "2088"):
-		return refund.SchemeAlipayUserID
-	case channel == refund.ChannelAlipay && stars > 0:
-		return refund.SchemeAlipayLogon
-	case channel == refund.ChannelAlipay:
+	case refund.ChannelAlipay:
+		switch {
+		case number && len(id) == 16 && strings.HasPrefix(id, "2088"):
+			return refund.SchemeAlipayUserID
+		case stars > 0:
+			return refund.SchemeAlipayLogon
+		}
 		return refund.SchemeAlipayOpenID
+	case refund.ChannelJD, refund.ChannelUnknown:
+		if isPrintable(id) {
+			return refund.SchemeAccount
+		}
+		return refund.SchemeAccountText
+	}
+	switch {
+	case number && channel == refund.ChannelECNY:
+		return refund.SchemeECNYWallet
 	case number:
 		return refund.SchemePAN
-	case stars > 0 && isDigits(strings.ReplaceAll(id, "*", "")):
+	case masked:
 		return refund.SchemePANMasked
+	case channel == refund.ChannelUnionPayQR && utf8.RuneCountInString(id) > maxToken:
+		return refund.SchemeNone
 	case channel == refund.ChannelUnionPayQR:
 		return refund.SchemeUnionPayToken
 	}
 	return refund.SchemeAccountText
+}
+
+// isPrintable reports whether a text is printable ASCII.
+func isPrintable(s string) bool {
+	for i := range len(s) {
+		if s[i] < 0x20 || s[i] > 0x7E {
+			return false
+		}
+	}
+	return true
 }
 
 func isDigits(s string) bool {

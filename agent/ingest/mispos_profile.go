@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"yuanlu/agent/refund"
 	"yuanlu/protocol/currency"
@@ -17,14 +18,21 @@ var misposDefaults string
 type misposProfile struct {
 	currency                   string
 	approved, unknown, pending []string
-	kinds, copies              map[string]string // by TransType in decimal
-	channels                   map[string]*[]string
+	kinds, copies              map[string]string    // by TransType in decimal
+	channels                   map[string]*[]string // by channel: words of the issuer's name
 	entries                    map[string]string
 	tags                       map[string]string
 
 	layout   *mispos.Layout
 	types    [256]misposType
 	outcomes map[string]refund.Outcome
+	words    []misposWord // of all channels, in the order in which they are tried
+}
+
+// misposWord is one word of an issuer's name, in small letters.
+type misposWord struct {
+	text    string
+	channel refund.Channel
 }
 
 // misposType is what one TransType means. The zero value: ignored.
@@ -35,9 +43,11 @@ type misposType struct {
 	again bool // its kind is that of another TransType, in tag type_again
 }
 
-// misposChannels gives the wallets in the order in which an issuer's name is tried.
+// misposChannels returns the channels in the order in which their words are looked for in
+// an issuer's name (contract/wires.md, mispos, 9F09).
 func misposChannels() []refund.Channel {
-	return []refund.Channel{refund.ChannelWeChat, refund.ChannelAlipay, refund.ChannelUnionPayQR, refund.ChannelJD}
+	return []refund.Channel{refund.ChannelECNY, refund.ChannelWeChat, refund.ChannelAlipay, refund.ChannelUnionPayQR, refund.ChannelJD,
+		refund.ChannelCard, refund.ChannelUnknown}
 }
 
 func misposKind() kind {
@@ -97,6 +107,12 @@ func (p *misposProfile) finish() error {
 				return fmt.Errorf("result code %q is both %s and %s", code, other, list.outcome)
 			}
 			p.outcomes[code] = list.outcome
+		}
+	}
+	p.words = p.words[:0]
+	for _, c := range misposChannels() {
+		for _, word := range *p.channels[string(c)] {
+			p.words = append(p.words, misposWord{strings.ToLower(word), c})
 		}
 	}
 	for code, kind := range p.kinds {

@@ -89,7 +89,7 @@ func TestMisposParties(t *testing.T) {
 		{gbkAlipay, "abc***@x.com", refund.ChannelAlipay, refund.SchemeAlipayLogon, false, false},
 		{gbkUnionPay, "tkTEST0001", refund.ChannelUnionPayQR, refund.SchemeUnionPayToken, false, false},
 		{gbkQR, "6200000000000005", refund.ChannelUnionPayQR, refund.SchemePAN, false, false},
-		{gbkJD, "620000****0005", refund.ChannelJD, refund.SchemePANMasked, false, false},
+		{gbkJD, "620000****0005", refund.ChannelJD, refund.SchemeAccount, false, false},
 		{gbkJD, gbkJD + "0012", refund.ChannelJD, refund.SchemeAccountText, false, true},
 	} {
 		for range 2 { // the second time the issuer is known

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"strconv"
@@ -35,7 +36,7 @@ func (r *misposRedactor) redact(data []byte) {
 		value := data[head : head+n]
 		switch name {
 		case "account":
-			r.names.text(trimmed(value))
+			r.account(trimmed(value))
 		case "", "host_message", "expiry":
 			fill(value, '0')
 		case "namespace": // an application's number may look like a card's
@@ -47,7 +48,22 @@ func (r *misposRedactor) redact(data []byte) {
 	fill(data, 0)
 }
 
-// trimmed leaves out the spaces at the end, which are no part of a value.
+// account replaces an account before what fills it up. What was no ASCII stays so.
+func (r *misposRedactor) account(value []byte) {
+	value = value[:len(withoutFill(string(value)))]
+	foreign := make([]bool, len(value))
+	for i, c := range value {
+		foreign[i] = c >= 0x80
+	}
+	r.names.text(value)
+	for i := range value {
+		if foreign[i] {
+			value[i] = 0xB0
+		}
+	}
+}
+
+// trimmed returns a value without the spaces at its end, which are no part of it.
 func trimmed(b []byte) []byte {
 	for len(b) > 0 && b[len(b)-1] == ' ' {
 		b = b[:len(b)-1]
@@ -96,27 +112,30 @@ func (r *cupRedactor) redact(data []byte) {
 		if bits>>(64-n)&1 == 0 {
 			continue
 		}
-		value, rest, ok := r.field(n, data)
+		value, size, rest, ok := r.field(n, data)
 		if !ok {
 			break // no format, or it ends early: what follows may be anything
 		}
-		r.value(n, value)
+		r.value(n, value, size)
 		data = rest
 	}
-	fill(data, 0)
+	fill(data, unreadable)
 }
 
-// field cuts the value of a field off.
-func (r *cupRedactor) field(n int, data []byte) (value, rest []byte, ok bool) {
+// unreadable stands where nobody could read on: it is no length, tag or end.
+const unreadable = 0xFF
+
+// field cuts the value of a field off; size counts its digits, nibbles or bytes.
+func (r *cupRedactor) field(n int, data []byte) (value []byte, size int, rest []byte, ok bool) {
 	f := r.formats[n]
 	if f.Form == cup8583.FormUnknown {
-		return nil, nil, false
+		return nil, 0, nil, false
 	}
-	size := f.Size
+	size = f.Size
 	if f.Prefix != cup8583.Fixed {
 		prefix := int(f.Prefix)
 		if len(data) < prefix {
-			return nil, nil, false
+			return nil, 0, nil, false
 		}
 		size = 0
 		for _, b := range data[:prefix] {
@@ -125,58 +144,110 @@ func (r *cupRedactor) field(n int, data []byte) (value, rest []byte, ok bool) {
 				continue
 			}
 			if b>>4 > 9 || b&15 > 9 {
-				return nil, nil, false
+				return nil, 0, nil, false
 			}
 			size = size*100 + int(b>>4)*10 + int(b&15)
 		}
 		data = data[prefix:]
 	}
+	n = size
 	if f.Form == cup8583.Digits || f.Form == cup8583.Track {
-		size = (size + 1) / 2
+		n = (size + 1) / 2
 	}
-	if size > len(data) {
-		return nil, nil, false
+	if n > len(data) {
+		return nil, 0, nil, false
 	}
-	return data[:size], data[size:], true
+	return data[:n], size, data[n:], true
 }
 
 // value redacts one field. What is not named here is nobody's business.
-func (r *cupRedactor) value(n int, value []byte) {
-	switch form := r.formats[n].Form; n {
+func (r *cupRedactor) value(n int, value []byte, size int) {
+	f := &r.formats[n]
+	packed := f.Form == cup8583.Digits || f.Form == cup8583.Track
+	// digits lets change work on a packed value without its filling nibble.
+	digits := func(change func([]byte)) {
+		r.names.packed(value, func(text []byte) {
+			if f.Right {
+				change(text[len(text)-size:])
+			} else {
+				change(text[:size])
+			}
+		})
+	}
+	switch n {
 	case 2:
-		r.names.packed(value, r.account)
-	case 35:
-		r.names.packed(value, r.track)
-	case 3, 4, 11, 12, 13, 15, 22, 23, 25, 26, 32, 53:
-	case 48: // 62 digits are the sums of a settlement
-		if len(value) != 31 {
-			fill(value, 0)
+		if !packed {
+			r.names.text(trimmed(value))
+			return
 		}
-	case 60, 61: // batch, STAN and date: nothing longer is read
-		const longest = 12
-		fill(value[min(longest, len(value)):], 0)
-	case 37, 38, 39, 41, 42, 49, 63:
-		r.names.guard(value)
+		digits(r.names.text)
+	case 35:
+		switch {
+		case packed:
+			digits(r.track)
+		case f.Binary:
+			fill(value, 0)
+		default:
+			r.track(value)
+		}
+	case 3, 4, 11, 12, 13, 15, 22, 23, 25, 26, 32, 37, 38, 39, 41, 42, 49, 53, 63:
+		if !packed {
+			r.names.guard(value)
+			return
+		}
+		digits(r.names.guard)
+	case 48: // 62 digits are the sums of a settlement
+		if size != 62 && packed {
+			digits(blank)
+		} else if !packed && (size != 62 || !digitsOnly(value)) {
+			fill(value, ' ')
+		}
+	case 60, 61:
+		if packed {
+			digits(func(text []byte) { blank(text[min(longestNumbers, len(text)):]) })
+			return
+		}
+		r.numbers(value)
 	case 55:
 		r.chip(value)
 	case 59:
 		r.subfields(value)
 	default:
-		with := byte('0')
-		if form == cup8583.Digits || form == cup8583.Track {
-			with = 0
+		if packed {
+			digits(blank)
+			return
 		}
-		fill(value, with)
+		fill(value, '0')
 	}
 }
 
-// account replaces a number that a filling nibble may follow.
-func (r *cupRedactor) account(text []byte) {
-	if n := len(text); n > 0 && (text[n-1] < '0' || text[n-1] > '9') {
-		text = text[:n-1]
+// blank makes every digit a 0, and leaves what is none.
+func blank(text []byte) {
+	for i, c := range text {
+		if c >= '0' && c <= '9' {
+			text[i] = '0'
+		}
 	}
-	r.names.text(text)
 }
+
+// longestNumbers is how many digits of F60 and F61 are kept: type, batch, STAN and date,
+// of which nothing longer is read.
+const longestNumbers = 24
+
+// numbers redacts F60 or F61 in text: digits stay where they can be type, batch, STAN or
+// date, unless they make a card number.
+func (r *cupRedactor) numbers(value []byte) {
+	r.names.guard(value)
+	fill(value[min(longestNumbers, len(value)):], ' ')
+	for i, c := range value {
+		if c < '0' || c > '9' {
+			value[i] = ' '
+		}
+	}
+}
+
+// account replaces a number that filling nibbles may follow.
+func (r *cupRedactor) account(text []byte) { r.names.text(bytes.TrimRight(text, "F")) }
 
 // track replaces the number before the separator and blanks what is behind it.
 func (r *cupRedactor) track(text []byte) {
@@ -213,7 +284,7 @@ func (r *cupRedactor) chip(value []byte) {
 		}
 		value = value[n+k+size:]
 	}
-	fill(value, 0)
+	fill(value, unreadable)
 }
 
 func berTag(b []byte) (tag uint32, n int) {

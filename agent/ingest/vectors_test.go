@@ -95,6 +95,7 @@ type vector struct {
 	refused string // exit statuses allowed
 	left    string // the lines "left out: N WHAT", if the vector has them
 	hasLeft bool
+	profile []byte // of the acquirer; nil: the embedded one
 }
 
 func loadVectors(t testing.TB, wire string) []vector {
@@ -119,6 +120,9 @@ func loadVectors(t testing.TB, wire string) []vector {
 		}
 		if _, err := os.Stat(stem + ".left"); err == nil {
 			v.left, v.hasLeft = optional(t, stem+".left"), true
+		}
+		if p := optional(t, stem+".profile.toml"); p != "" {
+			v.profile = []byte(p)
 		}
 		v.secrets = strings.Fields(optional(t, stem+".secrets"))
 		out = append(out, v)
@@ -186,7 +190,7 @@ type result struct {
 
 func replay(t testing.TB, v vector, clock ingest.Clock) result {
 	t.Helper()
-	p, err := ingest.DefaultProfile(v.wire)
+	p, err := ingest.LoadProfile(v.wire, v.profile)
 	if err != nil {
 		t.Fatal(err)
 	}

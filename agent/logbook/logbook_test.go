@@ -372,26 +372,38 @@ func BenchmarkSay(b *testing.B) {
 // whatever is logged in between; a message refused or left out time and again is one,
 // wherever it stood.
 func TestNoiseIsOneLineOfItsLink(t *testing.T) {
-	out := said(t, Options{Now: clock}, func(l *slog.Logger) {
-		for i := range 1000 {
-			l.Warn("frame.bad", "link", "pos", "frames", i%2, "skipped", i, "offset", 7*i)
-			l.Warn("frame.bad", "link", "printer", "frames", 0, "skipped", 1, "offset", i)
-			l.Warn("message.ignored", "link", "pos", "what", "type 18", "offset", 7*i)
-			l.Warn("message.refused", "link", "pos", "offset", 7*i, "error", "field 9F02, offset 5: got 3 digits")
-			for k := range 3 {
-				l.Warn("other", "n", 3*i+k)
+	r := newRepeats()
+	got := map[string][]int{}
+	say := func(code, fields string) {
+		l := Line{Level: slog.LevelWarn, Code: code, Fields: fields, Time: clock()}
+		if r.say(&l) {
+			name := code + " " + l.Field("link")
+			got[name] = append(got[name], l.Repeat)
+		}
+	}
+	for i := range 1000 {
+		say("frame.bad", fmt.Sprintf("link=pos frames=%d skipped=%d offset=%d", i%2, i, 7*i))
+		say("frame.bad", fmt.Sprintf("link=printer frames=0 skipped=1 offset=%d", i))
+		say("message.ignored", fmt.Sprintf("link=pos what=\"type 18\" offset=%d", 7*i))
+		say("message.refused", fmt.Sprintf("link=pos offset=%d error=\"field 9F02, offset 5: got 3 digits\"", 7*i))
+		if i == 500 {
+			for k := range 2 * maxRepeats { // more than are watched at a time
+				r.say(&Line{Code: "other", Fields: fmt.Sprint("n=", k), Time: clock()})
 			}
 		}
-	})
-	for _, code := range []string{"frame.bad link=pos", "frame.bad link=printer", "message.ignored", "message.refused"} {
-		var got []string
-		for line := range strings.Lines(out) {
-			if l, ok := ParseLine(strings.TrimSpace(line)); ok && strings.HasPrefix(l.Code+" "+l.Fields, code) {
-				got = append(got, l.Field("repeat"))
-			}
-		}
-		if d := cmp.Diff([]string{"", "10", "100", "1000"}, got); d != "" {
-			t.Errorf("%s: %s", code, d)
-		}
+	}
+	want := map[string][]int{
+		"frame.bad pos": {0, 10, 100, 1000}, "frame.bad printer": {0, 10, 100, 1000},
+		// The others are forgotten for those in between, and begin again.
+		"message.ignored pos": {0, 10, 100, 0, 10, 100}, "message.refused pos": {0, 10, 100, 0, 10, 100},
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	for i := range 5 * maxRepeats {
+		say("frame.bad", fmt.Sprintf("link=%d", i))
+	}
+	if len(r.noise) > maxRepeats {
+		t.Errorf("%d links are remembered", len(r.noise))
 	}
 }

@@ -1,6 +1,7 @@
 package cup8583
 
 import (
+	"bytes"
 	"encoding/binary"
 	"strconv"
 
@@ -123,7 +124,7 @@ func (d *decoder) field(n int) error {
 	d.at = end
 	switch n {
 	case 35:
-		d.message.track = trackPAN(raw, size)
+		d.message.track = f.trackPAN(raw, size)
 	case 55:
 		return d.chip(from, raw)
 	}
@@ -192,6 +193,13 @@ func (f *fieldCodec) check(raw []byte, size int) (at int, got, want string) {
 			}
 		}
 	}
+	if f.number && f.Form != Digits {
+		for i, c := range bytes.TrimRight(raw, " ") {
+			if c < '0' || c > '9' {
+				return i, "no digit at place " + strconv.Itoa(i), plural(size, "digit")
+			}
+		}
+	}
 	return 0, "", ""
 }
 
@@ -234,20 +242,31 @@ func badNibble(b []byte, n int) int {
 	return -1
 }
 
-// trackPAN gives the card number of track 2: the digits before the first separator.
-// It is empty where there is no separator, or anything else than 1 to 19 digits
-// before it.
-func trackPAN(raw []byte, size int) sensitive.Text {
+// trackPAN returns the card number of track 2: the digits before the first separator, D
+// among nibbles, = or D in text. It is empty where there is no separator, or anything
+// else than 1 to 19 digits before it, and where the profile calls the track binary.
+func (f *fieldCodec) trackPAN(raw []byte, size int) sensitive.Text {
+	if f.Binary {
+		return sensitive.Text{}
+	}
 	digits := make([]byte, 0, maxPAN)
 	for i := range size {
-		switch d := nibble(raw, i); {
+		var d byte
+		switch {
+		case f.Form == Track:
+			d = nibble(raw, i)
+		case raw[i] == '=' || raw[i] == 'D':
+			d = 0xD
+		default:
+			d = raw[i] - '0' // no digit: more than 9
+		}
+		switch {
 		case d == 0xD:
 			return sensitive.New(string(digits))
 		case d > 9 || len(digits) == maxPAN:
 			return sensitive.Text{}
-		default:
-			digits = append(digits, '0'+d)
 		}
+		digits = append(digits, '0'+d)
 	}
 	return sensitive.Text{}
 }

@@ -38,6 +38,7 @@ type Format struct {
 	Prefix Prefix
 	Size   int  // digits, nibbles or bytes: exactly (Fixed) or at most
 	Right  bool // an odd number of digits is right-justified: the filling nibble is the first
+	Binary bool // of Bytes: its letter is b, so it is no text
 }
 
 // ParseFormat reads the notation of reference/domain.md § 1.2: a letter for the form
@@ -71,7 +72,7 @@ func ParseFormat(s string) (Format, error) {
 			f.Form = Bytes
 		}
 	case "b":
-		f.Form = Bytes
+		f.Form, f.Binary = Bytes, true
 	default:
 		return Format{}, fmt.Errorf("%w: format %q, want n, z, an, ans or b, then dots and a size", ErrLayout, s)
 	}
@@ -92,15 +93,18 @@ func (p Prefix) limit() int {
 	return 999
 }
 
-// Standard gives the formats of the UnionPay fields by their numbers, in the notation
-// of ParseFormat. Sizes that differ between acquirers are as large as their prefix
-// allows. A field that is not here cannot be skipped: a message with it is refused.
+// Standard returns the formats of the UnionPay fields by their numbers, in the notation
+// of ParseFormat, and those of the fields whose size ISO 8583:1987 fixes: nothing is read
+// from these, so they are bytes. Sizes that differ between acquirers are as large as
+// their prefix allows. A field that is not here cannot be skipped: a message with it is
+// refused. (contract/wires.md, cup8583)
 func Standard() map[int]string {
 	return map[int]string{
-		2: "n..19", 3: "n6", 4: "n12", 11: "n6", 12: "n6", 13: "n4", 14: "n4", 15: "n4",
-		22: "n3", 23: "n3 right", 25: "n2", 26: "n2", 32: "n..11", 35: "z..37", 36: "z...104",
-		37: "an12", 38: "an6", 39: "an2", 41: "ans8", 42: "ans15", 44: "ans..99",
-		48: "n...999", 49: "an3", 52: "b8", 53: "n16", 54: "ans...999", 55: "b...999", 56: "b...999",
+		2: "n..19", 3: "n6", 4: "n12", 5: "b6", 6: "b6", 7: "b5", 8: "b4", 9: "b4", 10: "b4", 11: "n6", 12: "n6", 13: "n4",
+		14: "n4", 15: "n4", 16: "b2", 17: "b2", 18: "b2", 19: "b2", 20: "b2", 21: "b2",
+		22: "n3", 23: "n3 right", 24: "b2", 25: "n2", 26: "n2", 27: "b1", 32: "n..11", 33: "n..11", 35: "z..37", 36: "z...104",
+		37: "an12", 38: "an6", 39: "an2", 40: "b3", 41: "ans8", 42: "ans15", 43: "b40", 44: "ans..99",
+		48: "n...999", 49: "an3", 50: "b3", 51: "b3", 52: "b8", 53: "n16", 54: "ans...999", 55: "b...999", 56: "b...999",
 		57: "ans...999", 58: "b...999", 59: "b...999", 60: "n...999", 61: "n...999", 62: "b...999",
 		63: "ans...999", 64: "b8",
 	}
@@ -127,10 +131,11 @@ const (
 // fieldCodec is a Format with what packs it.
 type fieldCodec struct {
 	Format
-	name string
-	pref prefix.Prefixer
-	enc  encoding.Encoder
-	head int // bytes of the prefix
+	number bool // digits, though its bytes may be text
+	name   string
+	pref   prefix.Prefixer
+	enc    encoding.Encoder
+	head   int // bytes of the prefix
 }
 
 // Layout says what a message looks like. It does not change and may be shared.
@@ -142,10 +147,12 @@ type Layout struct {
 // MaxEnvelope is the greatest number of bytes of TPDU and of HEAD.
 const MaxEnvelope = 16
 
-// NewLayout makes a layout of formats by field number (2 to 64). Fields that are
-// dropped or that this package reads into must keep their form: F2, F3, F11, F22, F25,
-// F48, F53, F60 and F61 are digits, F35 and F36 tracks, F55 and F59 bytes. Error:
-// ErrLayout.
+// NewLayout makes a layout of formats by field number (2 to 64). A field that this
+// package reads must be something that can be read: digits or text (F2 … F4, F11 … F13,
+// F22, F25, F37 … F39, F41, F42, F48, F49, F53, F60, F61; the sub-fields of F60 and F61
+// are the same digits in either), a track as nibbles or text (F35), bytes or text (F55,
+// F59). F2 has at most 19 digits, F4 12, F32 and F33 11, F35 37 and F36 104 characters.
+// Error: ErrLayout.
 func NewLayout(formats map[int]string, o Options) (*Layout, error) {
 	if o.TPDU < 0 || o.TPDU > MaxEnvelope || o.Head < 0 || o.Head > MaxEnvelope {
 		return nil, fmt.Errorf("%w: TPDU of %d and HEAD of %d bytes, want 0 to %d", ErrLayout, o.TPDU, o.Head, MaxEnvelope)
@@ -159,27 +166,67 @@ func NewLayout(formats map[int]string, o Options) (*Layout, error) {
 		if err != nil {
 			return nil, fmt.Errorf("field %d: %w", n, err)
 		}
-		if want := formOf(n); want != FormUnknown && f.Form != want {
-			return nil, fmt.Errorf("%w: field %d as %q, want another form", ErrLayout, n, text)
+		if want := unreadable(n, &f); want != "" {
+			return nil, fmt.Errorf("%w: field %d as %q, want %s", ErrLayout, n, text, want)
 		}
 		l.fields[n] = codecOf(f, fieldName(n), o.BinaryLengths)
+		l.fields[n].number = isNumber(n)
 	}
 	return l, nil
 }
 
-// formOf gives the form that this package needs a field to have.
-func formOf(n int) Form {
+// isNumber reports whether a field that this package reads holds digits and nothing
+// else, whatever form they have. F48, F60 and F61 may hold other things too.
+func isNumber(n int) bool {
 	switch n {
-	case 2, 3, 4, 11, 12, 13, 14, 22, 25, 48, 53, 60, 61:
-		return Digits
-	case 35, 36:
-		return Track
-	case 37, 38, 39, 41, 42, 49:
-		return Text
-	case 52, 55, 59:
-		return Bytes
+	case 2, 3, 4, 11, 12, 13, 22, 25, 53:
+		return true
 	}
-	return FormUnknown
+	return false
+}
+
+// unreadable says what the format of a field must be instead; "" if it will do.
+func unreadable(n int, f *Format) (want string) {
+	letters := ""
+	switch n {
+	case 2, 3, 4, 11, 12, 13, 22, 25, 37, 38, 39, 41, 42, 48, 49, 53, 60, 61:
+		if f.Form == Track || f.Binary {
+			letters = "n, an or ans"
+		}
+	case 35, 36:
+		if f.Form == Digits {
+			letters = "z, an, ans or b"
+		}
+	case 55, 59:
+		if f.Form == Digits || f.Form == Track {
+			letters = "b, an or ans"
+		}
+	}
+	if letters != "" {
+		return letters
+	}
+	if most := largest(n); f.Size > most {
+		return "at most " + strconv.Itoa(most)
+	}
+	return ""
+}
+
+// largest is the greatest size of a field: beyond it the value is none (contract/wires.md,
+// cup8583), or no amount.
+func largest(n int) int {
+	switch n {
+	case 2:
+		return maxPAN
+	case 4:
+		return 12
+	case 32, 33:
+		return 11
+	case 35:
+		return 37
+	case 36:
+		return 104
+	}
+	return LLL.limit()
 }
 
 func codecOf(f Format, name string, binary bool) fieldCodec {

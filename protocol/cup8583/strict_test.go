@@ -37,7 +37,10 @@ func TestRefusalsNameFieldAndOffset(t *testing.T) {
 		{"F2: letter", one(2, "16 62000000B0000005"), "F2", fieldsAt + 5},
 		{"F4: letter", one(4, "00000000000A"), "F4", fieldsAt + 5},
 		{"F11: letter", one(11, "0008F1"), "F11", fieldsAt + 2},
-		{"F18 is in no table", one(18, "0000"), "F18", fieldsAt},
+		{"F28 is in no table", one(28, "44 00000150"), "F28", fieldsAt},
+		{"F6 ends early", one(6, "00 00"), "F6", fieldsAt},
+		{"F33: 12 digits", one(33, "12 123456789012"), "F33", fieldsAt},
+		{"F33: a filling nibble", one(33, "03 123F"), "F33", fieldsAt + 2},
 		{"F22: filled on the wrong side", one(22, "0052"), "F22", fieldsAt + 1},
 		{"F23: filled on the wrong side", one(23, "0010 ")[:len(one(23, "0010 "))-5] + "1000", "F23", fieldsAt},
 		{"F32: 12 digits", one(32, "12 123456789012"), "F32", fieldsAt},
@@ -85,7 +88,9 @@ func TestLayoutsThatAreNone(t *testing.T) {
 		format string
 	}{
 		{1, "n6"}, {65, "n6"}, {4, "x6"}, {4, "n0"}, {4, "n"}, {4, "n.6"}, {44, "ans..100"}, {62, "b...1000"}, {62, "b....9"},
-		{4, "an12"}, {2, "b..19"}, {55, "n...255"}, {35, "n..37"}, {23, "n4 right"}, {44, "ans..25 right"}, {4, "n-6"}, {41, "ans..8"},
+		{4, "b6"}, {2, "b..19"}, {55, "n...255"}, {35, "n..37"}, {23, "n4 right"}, {44, "ans..25 right"}, {4, "n-6"}, {41, "z..8"},
+		{60, "b...999"}, {61, "z..37"}, {48, "b...999"}, {59, "n...999"}, {37, "b12"},
+		{2, "n..20"}, {2, "ans..20"}, {4, "n14"}, {32, "n..12"}, {33, "an..12"}, {35, "z..38"}, {36, "z...105"},
 	} {
 		if _, err := cup8583.NewLayout(map[int]string{c.n: c.format}, cup8583.Options{}); !errors.Is(err, cup8583.ErrLayout) {
 			t.Errorf("F%d as %q: %v", c.n, c.format, err)

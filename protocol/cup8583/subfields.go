@@ -20,9 +20,10 @@ const (
 // Account gives the card number and where it was read: F2, else F35 (unless F53 calls
 // it encrypted), else tag 5A of F55.
 func (m *Message) Account() (sensitive.Text, Source) {
+	if pan := sensitive.New(strings.TrimRight(m.pan.Reveal(), " ")); !pan.Empty() {
+		return pan, SourceField
+	}
 	switch {
-	case !m.pan.Empty():
-		return m.pan, SourceField
 	case !m.track.Empty():
 		return m.track, SourceTrack
 	case !m.chip.pan.Empty():
@@ -38,12 +39,20 @@ func (m *Message) PAR() sensitive.Text { return m.chip.par }
 // has tag 9F19 or 9F6E.
 func (m *Message) DeviceToken() bool { return m.chip.device }
 
-// digitsAt gives the digits from … to of a field, "" if it does not reach that far.
+// digitsAt returns the digits from … to of a field; "" if it does not reach that far, or
+// if it is text that has something else there.
 func (m *Message) digitsAt(n, from, to int) string {
-	if v := m.values[n]; len(v) >= to {
-		return v[from:to]
+	v := m.values[n]
+	if len(v) < to {
+		return ""
 	}
-	return ""
+	v = v[from:to]
+	for i := range len(v) {
+		if v[i] < '0' || v[i] > '9' {
+			return ""
+		}
+	}
+	return v
 }
 
 // Type gives F60.1, the two digits that tell kinds apart.
@@ -60,10 +69,11 @@ func (m *Message) Original() (batch, stan, date string) {
 
 // Sums gives the 62 digits of F48 in a settlement, "" if F48 has another length.
 func (m *Message) Sums() string {
-	if len(m.values[48]) != 62 {
+	v := strings.TrimRight(m.values[48], " ")
+	if len(v) != 62 {
 		return ""
 	}
-	return m.values[48]
+	return m.digitsAt(48, 0, 62)
 }
 
 // SettlementCode gives the reconciliation code of domestic cards in a settlement, '0' to

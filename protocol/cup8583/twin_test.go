@@ -43,8 +43,22 @@ func twinForm(n int) (kind byte, prefix, size int) {
 		return 'r', 0, 3
 	case 25, 26:
 		return 'n', 0, 2
-	case 32:
+	case 32, 33:
 		return 'n', 1, 11
+	case 5, 6: // ISO 8583 fixes the sizes of these; what stands in them is not looked at
+		return 'b', 0, 6
+	case 7:
+		return 'b', 0, 5
+	case 8, 9, 10:
+		return 'b', 0, 4
+	case 16, 17, 18, 19, 20, 21, 24:
+		return 'b', 0, 2
+	case 27:
+		return 'b', 0, 1
+	case 40, 50, 51:
+		return 'b', 0, 3
+	case 43:
+		return 'b', 0, 40
 	case 35:
 		return 'z', 1, 37
 	case 36:
