@@ -178,7 +178,15 @@ func (a *Agent) logTail(_ context.Context, args json.RawMessage, _ func(any)) (a
 	if want.Lines <= 0 {
 		want.Lines = tailLines
 	}
-	return fitLines(a.o.Book.Last(min(want.Lines, tailMost), want.Wants))
+	n := min(want.Lines, tailMost)
+	if !want.Cases {
+		return fitLines(a.o.Book.Last(n, want.Wants))
+	}
+	last, err := a.o.Book.Cases(n, want.Wants)
+	if err != nil && len(last) == 0 {
+		return nil, err
+	}
+	return fitLines(last)
 }
 
 // fitLines keeps the newest lines that an answer holds.

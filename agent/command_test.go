@@ -149,7 +149,7 @@ func TestLogCommands(t *testing.T) {
 		}
 	}
 	for n := range 600 {
-		r.book.Logger().Info("filler", "n", n, "text", strings.Repeat("长", 100), "link", "pos")
+		r.book.Logger().Error("filler", "n", n, "text", strings.Repeat("长", 100), "link", "pos")
 	}
 	r.book.Logger().Warn("the.last", "path", strings.Repeat("x", 1000))
 	var tail struct {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
-	"strings"
 
 	"yuanlu/agent/control"
 	"yuanlu/agent/ledger"
@@ -25,7 +24,7 @@ type TailArgs struct {
 // Wants gives the filter that the arguments mean.
 func (t TailArgs) Wants(l logbook.Line) bool {
 	return l.Level >= t.Level && (t.Link == "" || l.Field("link") == t.Link) &&
-		(!t.Cases || strings.HasPrefix(l.Code, "case."))
+		(!t.Cases || logbook.IsCase(l))
 }
 
 // verbs are what the control socket answers.
@@ -82,7 +81,17 @@ func (a *Agent) tail(ctx context.Context, args json.RawMessage, send func(any) e
 	}
 	past, sub := a.o.Book.Subscribe(t.Lines, t.Wants)
 	defer sub.Cancel()
+	shown := map[string]bool{} // cases that came while their file was read
+	if t.Cases {
+		var err error
+		if past, err = a.o.Book.Cases(t.Lines, t.Wants); err != nil {
+			a.log.Warn("log.unreadable", "err", err)
+		}
+	}
 	for _, l := range past {
+		if t.Cases && t.Follow {
+			shown[l.String()] = true
+		}
 		if err := send(l); err != nil {
 			return err
 		}
@@ -92,6 +101,10 @@ func (a *Agent) tail(ctx context.Context, args json.RawMessage, send func(any) e
 		case l, open := <-sub.Lines():
 			if !open {
 				return nil
+			}
+			if shown[l.String()] {
+				delete(shown, l.String())
+				continue
 			}
 			if err := send(l); err != nil {
 				return err

@@ -19,7 +19,7 @@ type Options struct {
 	Stream   io.Writer // standard error; nil: none
 	Journald bool      // Stream is read by journald
 	JSON     bool      // lines as JSON objects, on the stream and in the file
-	File     string    // path; "": none
+	File     string    // path; "": none. Cases are also kept in CaseFile(File)
 	MaxBytes int64     // per file; 0: 2 MiB
 	Keep     int       // older files
 	Ring     int       // lines remembered; 0: 500
@@ -40,20 +40,24 @@ type Book struct {
 	revert  *time.Timer // nil: the level is the usual one
 	turns   int         // counts changes of the level, so that an old timer changes nothing
 	repeats *repeats
+	rates   rates
+	leftOut *time.Timer // nil: nothing was left out
+	cases   []Line      // the last ones, the oldest first
 	ring    []Line // the oldest at next once it is full
 	next    int
 	cap     int
 	stream  *sink // nil: none
 	file    *sink // nil: none
+	casing  *sink // of cases; nil: none
 	subs    map[*Subscription]bool
 	closed  bool
 
-	disk *file
+	disk, caseDisk *file // nil: none
 }
 
 // Open makes a Book and starts its ways out; Close ends them.
 func Open(o Options) *Book {
-	b := &Book{zone: o.Zone, now: o.Now, json: o.JSON, jd: o.Journald, repeats: newRepeats(),
+	b := &Book{zone: o.Zone, now: o.Now, json: o.JSON, jd: o.Journald, repeats: newRepeats(), rates: rates{by: map[rateKey]*rate{}},
 		cap: o.Ring, subs: map[*Subscription]bool{}}
 	b.level.Set(o.Level)
 	b.usual = o.Level
@@ -75,6 +79,8 @@ func Open(o Options) *Book {
 		}
 		b.disk = &file{path: o.File, max: o.MaxBytes, keep: o.Keep, now: b.now}
 		b.file = startSink(b.disk)
+		b.caseDisk = &file{path: CaseFile(o.File), max: o.MaxBytes, keep: o.Keep, now: b.now}
+		b.casing = startSink(b.caseDisk)
 	}
 	return b
 }
@@ -90,20 +96,26 @@ func (b *Book) Close(ctx context.Context) error {
 		b.mu.Unlock()
 		return nil
 	}
+	for _, l := range b.rates.rest(b.now().In(b.zone), true) {
+		b.write(l)
+	}
 	b.closed = true
+	if b.leftOut != nil {
+		b.leftOut.Stop()
+	}
 	b.settle(b.usual)
 	for s := range b.subs {
 		close(s.lines)
 		delete(b.subs, s)
 	}
-	for _, s := range []*sink{b.stream, b.file} {
+	for _, s := range []*sink{b.stream, b.file, b.casing} {
 		if s != nil {
 			close(s.lines)
 		}
 	}
 	b.mu.Unlock()
 	var errs []error
-	for name, s := range map[string]*sink{"stream": b.stream, "file": b.file} {
+	for name, s := range map[string]*sink{"stream": b.stream, "file": b.file, "file of cases": b.casing} {
 		if s == nil {
 			continue
 		}
@@ -113,8 +125,11 @@ func (b *Book) Close(ctx context.Context) error {
 			errs = append(errs, fmt.Errorf("log %s takes nothing any more: %w", name, ctx.Err()))
 			continue
 		}
-		if s == b.file {
+		switch s {
+		case b.file:
 			errs = append(errs, b.disk.Close())
+		case b.casing:
+			errs = append(errs, b.caseDisk.Close())
 		}
 	}
 	return errors.Join(errs...)
@@ -128,6 +143,10 @@ func (b *Book) say(l Line) {
 	if b.closed || !b.repeats.say(&l) {
 		return
 	}
+	if !b.rates.allow(&l) {
+		b.awaitLeftOut()
+		return
+	}
 	b.write(l)
 }
 
@@ -139,6 +158,12 @@ func (b *Book) write(l Line) {
 	}
 	if b.file != nil {
 		b.put(b.file, l, false)
+	}
+	if IsCase(l) {
+		b.rememberCase(l)
+		if b.casing != nil {
+			b.put(b.casing, l, false)
+		}
 	}
 	for s := range b.subs {
 		s.offer(l)

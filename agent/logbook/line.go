@@ -18,6 +18,9 @@ type Line struct {
 	Code   string     `json:"code"`
 	Fields string     `json:"fields"`
 	Repeat int        `json:"repeat,omitempty"` // how often by now, 0 the first time
+	// LeftOut is how many lines of its code, and link, were left out since the last one
+	// that was said, because they were too many.
+	LeftOut int `json:"left_out,omitempty"`
 }
 
 // timeLayout is RFC 3339 with milliseconds.
@@ -38,6 +41,10 @@ func (l Line) body() string {
 	if l.Repeat > 1 {
 		b.WriteString(" repeat=")
 		b.WriteString(strconv.Itoa(l.Repeat))
+	}
+	if l.LeftOut > 0 {
+		b.WriteString(" left_out=")
+		b.WriteString(strconv.Itoa(l.LeftOut))
 	}
 	return b.String()
 }
@@ -77,6 +84,9 @@ func (l Line) jsonText() string {
 	}
 	if l.Repeat > 1 {
 		member("repeat", strconv.Itoa(l.Repeat))
+	}
+	if l.LeftOut > 0 {
+		member("left_out", strconv.Itoa(l.LeftOut))
 	}
 	return "{" + b.String() + "}"
 }

@@ -187,7 +187,7 @@ func TestDeadPipeNeverBlocks(t *testing.T) {
 		pipe := stuck{make(chan struct{})}
 		b := Open(Options{Stream: pipe, Now: time.Now})
 		for i := range 10 * queueLines {
-			b.Logger().Info("line", "n", i)
+			b.Logger().Error("line", "n", i)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -220,7 +220,7 @@ func TestLostLinesAreCounted(t *testing.T) {
 		g := &gate{open: make(chan struct{})}
 		b := Open(Options{Stream: g, Now: clock})
 		for i := range queueLines + 100 {
-			b.Logger().Info("line", "n", i)
+			b.Logger().Error("line", "n", i)
 		}
 		close(g.open)
 		synctest.Wait()
@@ -240,7 +240,7 @@ func TestFileRotates(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log", "a.log")
 	b := Open(Options{File: path, MaxBytes: 1000, Keep: 2, Zone: cst, Now: clock})
 	for i := range 200 {
-		b.Logger().Info("line", "n", i)
+		b.Logger().Error("line", "n", i)
 	}
 	shut(t, b)
 	files := Files(path, 2)
@@ -299,12 +299,12 @@ func TestRingAndSubscription(t *testing.T) {
 	b := Open(Options{Ring: 10, Now: clock})
 	l := b.Logger()
 	for i := range 25 {
-		l.Info("line", "n", i)
+		l.Error("line", "n", i)
 	}
 	even := func(l Line) bool { return strings.HasSuffix(l.Fields, "0") || strings.HasSuffix(l.Fields, "4") }
 	past, sub := b.Subscribe(3, even)
-	l.Info("line", "n", 100)
-	l.Info("line", "n", 101)
+	l.Error("line", "n", 100)
+	l.Error("line", "n", 101)
 	var got []string
 	for _, p := range past {
 		got = append(got, p.Fields)
@@ -314,7 +314,7 @@ func TestRingAndSubscription(t *testing.T) {
 		t.Error(d)
 	}
 	for i := range 200 {
-		l.Info("more", "n", i*10)
+		l.Error("more", "n", i*10)
 	}
 	if sub.Missed() == 0 {
 		t.Error("a slow reader missed nothing")

@@ -62,13 +62,17 @@ func (r *repeats) changes(l *Line) bool {
 	return true
 }
 
-// say counts the line and reports whether to say it now: at 1, 10, 100 …
+// say counts the line and reports whether to say it now: at 1, 10, 100 … A line that
+// tells of a case is always said.
 func (r *repeats) say(l *Line) bool {
-	if l.Code == noiseCode {
+	changed := r.changes(l)
+	switch {
+	case IsCase(*l):
+		return true
+	case l.Code == noiseCode:
 		return r.sayNoise(l)
 	}
 	key := r.key(l)
-	changed := r.changes(l)
 	e, ok := r.seen[key]
 	if !ok {
 		r.insert(key, l.Time)
@@ -96,7 +100,17 @@ func (r *repeats) sayNoise(l *Line) bool {
 	return n.say(l, false)
 }
 
-// key hashes a line without the place in the stream, which is another one each time.
+// volatile names the fields that are another number each time, and so no part of what
+// repeats.
+func volatile(field string) bool {
+	switch field {
+	case "offset", "skipped", "frames", "bytes", "waiting":
+		return true
+	}
+	return false
+}
+
+// key hashes a line without its volatile fields.
 func (r *repeats) key(l *Line) uint64 {
 	var h maphash.Hash
 	h.SetSeed(r.seed)
@@ -107,7 +121,7 @@ func (r *repeats) key(l *Line) uint64 {
 	write(levelName(l.Level))
 	write(l.Code)
 	for k, v := range l.Pairs() {
-		if k != "offset" {
+		if !volatile(k) {
 			write(k)
 			write(v)
 		}

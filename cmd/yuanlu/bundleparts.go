@@ -62,7 +62,11 @@ func (p *program) bundleParts(o bundleOrder) []bundle.Part {
 			return errors.Join(err, sayLines(w, lines))
 		}},
 		bundle.Part{Name: "log-file.txt", Make: func(_ context.Context, w io.Writer) error {
-			lines, err := lastLines(c, agent.TailArgs{Lines: bundleFileLines, Level: -8})
+			lines, err := logFileLines(c, agent.TailArgs{Lines: bundleFileLines, Level: -8})
+			return errors.Join(err, sayLines(w, lines))
+		}},
+		bundle.Part{Name: "log-cases.txt", Make: func(_ context.Context, w io.Writer) error {
+			lines, err := logFileLines(c, agent.TailArgs{Lines: bundleFileLines, Level: -8, Cases: true})
 			return errors.Join(err, sayLines(w, lines))
 		}},
 		fromStore("outbox-stat.json", c, func(ctx context.Context, db *ledger.DB) (any, error) { return db.OutboxStat(ctx) }),

@@ -1,14 +1,11 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"strings"
 	"time"
 
 	"yuanlu/agent"
@@ -88,12 +85,11 @@ func (p *program) tailFrom(ctx context.Context, c *config.Config, t agent.TailAr
 
 // tailFile shows the last lines of the log files.
 func (p *program) tailFile(c *config.Config, t agent.TailArgs, ink ink) error {
-	files := logbook.Files(c.Log.Path(), c.Log.Keep)
-	if c.Log.Path() == "" || len(files) == 0 {
+	if len(logFiles(c, t)) == 0 {
 		fmt.Fprintln(p.stderr, p.lang.t("yuanlu tail: the daemon is not running and there is no log file", "yuanlu tail：守护进程未运行，且没有日志文件"))
 		return errSaid(exitNotFound)
 	}
-	last, err := lastLines(c, t)
+	last, err := logFileLines(c, t)
 	if err != nil {
 		return err
 	}
@@ -105,32 +101,23 @@ func (p *program) tailFile(c *config.Config, t agent.TailArgs, ink ink) error {
 	return nil
 }
 
-// lastLines gives the last lines of the log files that are wanted, oldest first.
-func lastLines(c *config.Config, t agent.TailArgs) (last []logbook.Line, err error) {
+// logFileLines returns the last lines of the log files that are wanted, oldest first.
+func logFileLines(c *config.Config, t agent.TailArgs) ([]logbook.Line, error) {
+	return logbook.Tail(logFiles(c, t), t.Lines, t.Wants)
+}
+
+// logFiles returns the log files, those of cases where only cases are wanted and there
+// are any.
+func logFiles(c *config.Config, t agent.TailArgs) []string {
 	if c.Log.Path() == "" {
-		return nil, nil
+		return nil
 	}
-	for _, name := range logbook.Files(c.Log.Path(), c.Log.Keep) {
-		f, err := os.Open(name)
-		if err != nil {
-			return nil, err
-		}
-		lines := bufio.NewScanner(f)
-		lines.Buffer(make([]byte, 4096), 1<<20)
-		for lines.Scan() {
-			l, ok := logbook.ParseLine(lines.Text())
-			if !ok || !t.Wants(l) {
-				continue
-			}
-			if last = append(last, l); len(last) > 2*t.Lines+64 {
-				last = append(last[:0], last[len(last)-t.Lines:]...)
-			}
-		}
-		if err := errors.Join(lines.Err(), f.Close()); err != nil {
-			return nil, fmt.Errorf("log file: %w", err)
+	if t.Cases {
+		if files := logbook.Files(logbook.CaseFile(c.Log.Path()), c.Log.Keep); len(files) > 0 {
+			return files
 		}
 	}
-	return last[max(0, len(last)-t.Lines):], nil
+	return logbook.Files(c.Log.Path(), c.Log.Keep)
 }
 
 func (p *program) showLine(l logbook.Line, zone *time.Location, ink ink) error {
@@ -142,7 +129,7 @@ func (p *program) showLine(l logbook.Line, zone *time.Location, ink ink) error {
 	switch {
 	case l.Level >= slog.LevelError:
 		text = ink.red(text)
-	case strings.HasPrefix(l.Code, "case."):
+	case logbook.IsCase(l):
 		text = ink.bold(text)
 	case l.Level >= slog.LevelWarn:
 		text = ink.yellow(text)
