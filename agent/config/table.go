@@ -218,7 +218,7 @@ func logSettings() []Setting {
 			func(c *Config, _ int) *string { return &c.Log.Level }).withRange("debug, info, warn, error"),
 		text("log.format", "text", "text for people, json for machines", "日志格式", oneOf("text", "json"),
 			func(c *Config, _ int) *string { return &c.Log.Format }).withRange("text, json"),
-		text("log.file", "", `empty: log/yuanlu.log in store.dir; "none": no file`, `日志文件；留空为 store.dir 下 log/yuanlu.log，"none" 不写`,
+		text("log.file", "", `empty: log/yuanlu.log in store.dir; "none": no file; cases are also kept in yuanlu-cases.log beside it, as many files of the same size`, `日志文件；留空为 store.dir 下 log/yuanlu.log，"none" 不写；案件另存于同目录 yuanlu-cases.log，大小和份数相同`,
 			logFile, func(c *Config, _ int) *string { return &c.Log.File }).local(whyFile),
 		size("log.max_bytes", "2MiB", 64<<10, 1<<30, "size at which a new log file is begun; from the back office at most 64MiB for all files together, or what this file allows", "单个日志文件上限；后台下发时全部文件合计不超过 64MiB 或本机文件所允许",
 			func(c *Config, _ int) *int64 { return &c.Log.MaxBytes }),

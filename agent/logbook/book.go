@@ -43,7 +43,7 @@ type Book struct {
 	rates   rates
 	leftOut *time.Timer // nil: nothing was left out
 	cases   []Line      // the last ones, the oldest first
-	ring    []Line // the oldest at next once it is full
+	ring    []Line      // the oldest at next once it is full
 	next    int
 	cap     int
 	stream  *sink // nil: none
