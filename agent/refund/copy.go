@@ -12,23 +12,39 @@ const (
 const maxAmount = 999_999_999_999
 
 // unusable says why a record's values are impossible (§ 1.2), "" if it is usable.
-// A training record is judged like any other; callers leave those out before.
-func unusable(r *Record) string {
+// A training record is judged like any other; callers leave those out before. The
+// record of an event is judged as what it was when it was first seen.
+func unusable(r *Record) string { return flawOf(r, mayLackAmount(r)) }
+
+// unusableAsCopy is unusable of a record that may be another sighting of a known
+// event: that need not state the amount again.
+func unusableAsCopy(r *Record) string { return flawOf(r, true) }
+
+// mayLackAmount reports whether a record is usable without an amount: a void is of
+// its original's amount, and a refund that was first seen without an answer is of 0
+// until a copy states one.
+func mayLackAmount(r *Record) bool {
+	return r.Kind.IsVoid() || r.Kind == KindRefund && (r.LateAmount || r.Outcome == Unknown || r.Outcome == Pending)
+}
+
+func flawOf(r *Record, mayLackAmount bool) string {
 	switch r.Kind {
 	case KindSale, KindRefund, KindVoid, KindPreauth, KindPreauthVoid, KindCompletion, KindCompletionVoid, KindAdjust:
 		switch {
-		case r.Amount <= 0:
+		case r.HasAmount && r.Amount <= 0:
 			return "amount is not positive"
 		case r.Amount > maxAmount:
 			return "amount has more than 12 digits"
 		case r.HasPayerAmount && (r.PayerAmount < 0 || r.PayerAmount > r.Amount):
 			return "payer_amount is not between 0 and amount"
+		case !r.HasAmount && !mayLackAmount:
+			return "amount is not stated"
 		}
 	}
 	if r.Party != nil && r.Party.Flaw != "" {
 		return "card number: " + r.Party.Flaw
 	}
-	if r.Currency != "" && !isCurrencyCode(r.Currency) {
+	if r.Currency != "" && !isCurrencyCode(r.Currency) && r.Kind != KindSettlement {
 		return "currency is not three capital letters"
 	}
 	if r.Kind != KindJournal {
@@ -37,19 +53,6 @@ func unusable(r *Record) string {
 		}
 	}
 	return ""
-}
-
-// repeatsWithoutAmount reports whether a record calls itself a repeat, states no
-// amount at all and has no other flaw: it can complete an event it is a copy of
-// (alipay.refund with fund_change N, contract/wires.md). As a first sighting it is
-// unusable like any record without an amount.
-func repeatsWithoutAmount(r *Record) bool {
-	if r.Copy == "" || r.HasAmount {
-		return false
-	}
-	whole := *r
-	whole.Amount, whole.PayerAmount, whole.HasPayerAmount = 1, 0, false
-	return unusable(&whole) == ""
 }
 
 func isCurrencyCode(s string) bool {
@@ -113,9 +116,9 @@ func sameEvent(e, later *Record) bool {
 	return sameNumber(e, later)
 }
 
-// sameNumber is the third line of § 1.3.
+// sameNumber is the third line of § 1.3. An absent amount equals another absent one.
 func sameNumber(e, later *Record) bool {
-	if !sameStan(e, later) || e.Amount != later.Amount {
+	if !sameStan(e, later) || e.HasAmount != later.HasAmount || e.Amount != later.Amount {
 		return false
 	}
 	a, _ := e.Time()
@@ -137,7 +140,7 @@ func sameStan(a, b *Record) bool {
 func copyOf(events []*Event, r *Record) *Event {
 	var best *Event
 	for _, e := range events {
-		if e.Record.Kind != r.Kind || e.Record.Training || !sameEvent(&e.Record, r) || unusable(&e.Record) != "" {
+		if e.Record.Kind != r.Kind || e.Record.Training || !sameEvent(&e.Record, r) || !mayHaveCopies(&e.Record) {
 			continue
 		}
 		if best == nil || later(e, best) {
@@ -146,6 +149,10 @@ func copyOf(events []*Event, r *Record) *Event {
 	}
 	return best
 }
+
+// mayHaveCopies reports whether others can be sightings of the same event. A spoilt
+// settlement still closes its batch, and counts once (§ 6).
+func mayHaveCopies(r *Record) bool { return r.Kind == KindSettlement || unusable(r) == "" }
 
 // later is the contract's "latest": greatest `at`, then greatest seq.
 func later(a, b *Event) bool {

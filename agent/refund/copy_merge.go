@@ -6,17 +6,20 @@ import "slices"
 // record is not changed; changed reports whether the result says anything new.
 func merge(e, copied *Record) (merged Record, changed bool) {
 	m := *e
-	if outcomeMayBecome(e.Outcome, copied.Outcome) {
+	if outcomeMayBecome(e.Kind, e.Outcome, copied.Outcome) {
 		m.Outcome, changed = copied.Outcome, true
 		if copied.RefundRoute != "" && copied.RefundRoute != m.RefundRoute {
 			m.RefundRoute = copied.RefundRoute
 		}
-		if statesParty(copied.Party) {
+		if names(copied.Party) {
 			m.Party = copied.Party
 		}
 	}
 	changed = fillTexts(&m, copied) || changed
 	changed = fillOriginal(&m.Original, &copied.Original) || changed
+	if !m.HasAmount && copied.HasAmount {
+		m.HasAmount, m.Amount, m.LateAmount, changed = true, copied.Amount, false, true
+	}
 	if !m.HasPayerAmount && copied.HasPayerAmount && copied.PayerAmount <= m.Amount {
 		m.HasPayerAmount, m.PayerAmount, changed = true, copied.PayerAmount, true
 	}
@@ -29,8 +32,9 @@ func merge(e, copied *Record) (merged Record, changed bool) {
 	return m, changed
 }
 
-// outcomeMayBecome is § 1.3 a.
-func outcomeMayBecome(from, to Outcome) bool {
+// outcomeMayBecome is § 1.3 a. What was paid stays a sale, whatever its state is
+// called once the money went back.
+func outcomeMayBecome(k Kind, from, to Outcome) bool {
 	if from == to || to == "" {
 		return false
 	}
@@ -38,15 +42,15 @@ func outcomeMayBecome(from, to Outcome) bool {
 	case Unknown, Pending, Abnormal, "":
 		return true
 	case Approved:
-		return to == Closed || to == Abnormal
+		return !k.IsSale() && (to == Closed || to == Abnormal)
 	}
 	return false
 }
 
-// statesParty reports whether a party says anything at all.
-func statesParty(p *Party) bool {
-	return p != nil && (p.Scheme != "" && p.Scheme != SchemeNone || len(p.Tokens) > 0 ||
-		len(p.PARTokens) > 0 || p.Text != "" || len(p.Also) > 0)
+// names reports whether there is a party: one of scheme none states something only
+// with a PAR or further identifiers.
+func names(p *Party) bool {
+	return p != nil && (p.Scheme != "" && p.Scheme != SchemeNone || len(p.PARTokens) > 0 || len(p.Also) > 0)
 }
 
 func fillTexts(m, c *Record) (changed bool) {
@@ -101,14 +105,12 @@ func fillOriginal(m, c *Original) (changed bool) {
 // fillParty takes a party whole where there was none, and fills what is missing
 // about the same one. The parties given are not changed.
 func fillParty(p, c *Party) (*Party, bool) {
-	if !statesParty(c) {
+	switch {
+	case c == nil || !names(c) && c.Text == "":
 		return p, false
-	}
-	if p == nil || p.Scheme == "" || p.Scheme == SchemeNone {
-		if !sameIdentifier(p, c) {
-			return c, true
-		}
-	} else if !sameIdentifier(p, c) {
+	case p == nil, !names(p) && names(c):
+		return c, true
+	case !sameIdentifier(p, c):
 		return p, false
 	}
 	q, changed := *p, false

@@ -11,7 +11,8 @@ type Event struct {
 	// (§ 1.5), 0 if none.
 	UndoneBy int64
 	// Observed, only of settlements: the sums of the batch as known when the
-	// settlement was first seen (§ 6). A store that does not keep it makes the
+	// settlement was first seen (§ 6); a credit amount of -1: one of the credits states
+	// no amount, so nothing is compared. A store that does not keep it makes the
 	// judge add them up again when a later copy completes the settlement.
 	Observed *Totals
 }

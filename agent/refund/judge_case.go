@@ -159,17 +159,30 @@ func (c *Case) settleRecipient() {
 // namedByChannel reports whether the channel itself returns the money to the payer
 // of the order that the refund names (§ 4, by_reference).
 func (c *Case) namedByChannel() bool {
-	channel := c.Refund.Record.Channel
-	if !channelKnown(channel) {
-		channel = c.Original.Record.Channel
-	}
+	channel := c.channel()
 	switch c.Search.FoundBy {
 	case FoundByChannelTxn, FoundByOrderNo:
 		return isWallet(channel)
 	case FoundByRRN, FoundByStan:
-		return channel == ChannelUnionPayQR
+		return channel == ChannelUnionPayQR || channel == ChannelECNY
 	}
 	return false
+}
+
+// channel is the refund's channel, the original's if that is unknown.
+func (c *Case) channel() Channel {
+	if ch := c.Refund.Record.Channel; channelKnown(ch) {
+		return ch
+	}
+	return c.Original.Record.Channel
+}
+
+// IsCancel reports whether it is a void by which WeChat or Alipay pays back what was
+// paid, to whom it was paid, or closes what was not (§ 4, Voids). It asks for the
+// original's channel where the void states none: there must be an original.
+func (c *Case) IsCancel() bool {
+	ch := c.channel()
+	return !c.IsRefund() && (ch == ChannelWeChat || ch == ChannelAlipay)
 }
 
 // conclude asks the rules and puts the verdict together (§ 5). Rev is left 0.

@@ -97,7 +97,7 @@ func TestS2_Party(t *testing.T) {
 			refund pan=A`, "2 same//strong pass 1/rrn\n3 unverifiable/no_reference/ alarm - unreferenced_refund:high"},
 		{"effective: voided after", `sale pan=A rrn=R1
 			refund pan=A
-			void o.rrn=R1 pan=A`, "2 same//strong review 1/party unreferenced_refund:medium\n3 same//strong alarm 1/rrn over_refund:critical"},
+			void o.rrn=R1 pan=A`, "2 same//strong review 1/party unreferenced_refund:medium\n3 same//strong review 1/rrn over_refund:medium"},
 		{"too small", `sale pan=A amount=999
 			refund pan=A`, `2 unverifiable/no_reference/ alarm - unreferenced_refund:high`},
 		{"large enough once adjusted", `sale pan=A amount=999

@@ -21,7 +21,7 @@ func (w *work) take(record Record) error {
 	} else {
 		w.extend(r)
 	}
-	mayRepeat := flaw == "" || r.Kind == KindSettlement || repeatsWithoutAmount(r)
+	mayRepeat := unusableAsCopy(r) == "" || r.Kind == KindSettlement
 	events, err := w.arrive(arrivalKeys(r, !mayRepeat))
 	if err != nil {
 		return err
@@ -83,6 +83,7 @@ func (w *work) add(e *Event, events []*Event) error {
 	w.before[e.Seq] = nil
 	r := &e.Record
 	spoilt := unusable(r) != ""
+	r.LateAmount = !spoilt && r.Kind == KindRefund && !r.HasAmount
 	if addedUp(r.Kind) && r.Batch != "" && !takesNoPart(r.Kind, spoilt) {
 		w.opensBatch = !batchOpen(events, e)
 	}

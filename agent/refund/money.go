@@ -1,6 +1,9 @@
 package refund
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Money is what § 3 asks about a refund or void and its original. Amounts are in
 // minor units; pointers are nil where there is no such event.
@@ -19,17 +22,76 @@ type Money struct {
 	LeftOut        []*Event
 	LossOpen       *Event // the last of LeftOut that is not payer_not_repaid
 	Repeats        *Event // the last counted refund of the same amount
+	// RoomWithoutGuesses: without those of CountedRefunds whose original was found by
+	// its payer alone, base − counted is not less than this refund.
+	RoomWithoutGuesses bool
 	// EarlierDifferent is the last earlier refund of this original whose recipient
 	// is different and whose money may have moved (§ 4, reissue).
 	EarlierDifferent *Event
-	VoidedBy         *Event // the last approved void before this one
-	RefundedBy       *Event // the last refund before it whose money may have moved
-	CurrencyDiffers  bool   // both stated and different
-	Days             int    // local calendar days from the original to this one
-	Window           int    // days that the original's channel allows
+	// VoidedBy is the last approved void before this one, RefundedBy the last refund
+	// whose money may have moved; of a guess only where all of them are guesses.
+	VoidedBy, RefundedBy           *Event
+	VoidedByGuess, RefundedByGuess bool
+	CurrencyDiffers                bool // both stated and different
+	Days                           int  // local calendar days from the original to this one
+	Window                         int  // days that the original's channel allows
 	// Early is how long this one lies before its original by the clock; negative
 	// or zero if it does not.
 	Early time.Duration
+}
+
+// Excess is the way in which more goes back than was paid.
+type Excess uint8
+
+const (
+	ExcessNone     Excess = iota
+	ExcessUndone          // the original is undone
+	ExcessVoided          // it was voided before
+	ExcessRefunded        // a void of what was refunded before
+	ExcessSum             // base − counted is less than this refund
+	ExcessRepeat          // likewise, and an earlier counted refund has the same amount
+)
+
+// Excess tells whether more goes back than was paid (§ 3; § 4, Voids). byGuess: only
+// refunds and voids whose original was found by its payer alone make it so, and this
+// one's was not; a guess accuses nobody.
+func (c *Case) Excess() (e Excess, byGuess bool) {
+	m := &c.Money
+	if c.Original == nil || noMoneyMoved(c.Original.Record.Outcome) || m.CurrencyDiffers {
+		return ExcessNone, false
+	}
+	voided, refunded := m.VoidedBy != nil, m.RefundedBy != nil && !c.IsRefund()
+	sum := c.IsRefund() && m.Base-m.Counted < m.This
+	switch {
+	case c.Original.UndoneBy != 0:
+		return ExcessUndone, false
+	case voided && (!m.VoidedByGuess || !refunded || m.RefundedByGuess):
+		e, byGuess = ExcessVoided, m.VoidedByGuess
+	case refunded:
+		e, byGuess = ExcessRefunded, m.RefundedByGuess
+	case sum && m.Repeats != nil:
+		e, byGuess = ExcessRepeat, m.RoomWithoutGuesses
+	case sum:
+		e, byGuess = ExcessSum, m.RoomWithoutGuesses
+	}
+	return e, byGuess && c.Search.FoundBy != FoundByParty
+}
+
+// WrongVoid tells what is unlike a void (§ 4, Voids): amount, it states another
+// amount than its original's; batch, both state a batch and they differ.
+func (c *Case) WrongVoid() (amount, batch bool) {
+	if c.IsRefund() || c.Original == nil {
+		return false, false
+	}
+	r, own, orig := &c.Refund.Record, c.Refund.Record.Batch, c.Original.Record.Batch
+	return r.HasAmount && r.Amount != c.Money.Amount, Given(own) && Given(orig) && own != orig
+}
+
+// faulty reports whether the money speaks against the original: § 2, step f of key party.
+func (c *Case) faulty() bool {
+	excess, _ := c.Excess()
+	amount, batch := c.WrongVoid()
+	return excess != ExcessNone || c.Money.CurrencyDiffers || amount || batch
 }
 
 // SumChecked reports whether base and counted are compared at all (§ 3): not for
@@ -213,19 +275,23 @@ func (w *work) money(c *Case) error {
 	if currency == "" {
 		currency = r.Currency
 	}
+	var guessed []*Event
 	for i, e := range events {
-		if voids(e) {
-			m.VoidedBy = e
+		guess := verdicts[i].Original.FoundBy == FoundByParty
+		if voids(e) && (!guess || m.VoidedBy == nil || m.VoidedByGuess) {
+			m.VoidedBy, m.VoidedByGuess = e, guess
 		}
 		if e.Record.Kind != KindRefund || !moneyMayMove(e.Record.Outcome) || e.UndoneBy != 0 {
 			continue
 		}
-		m.RefundedBy = e
+		if !guess || m.RefundedBy == nil || m.RefundedByGuess {
+			m.RefundedBy, m.RefundedByGuess = e, guess
+		}
 		wrong := verdicts[i].Recipient == Different
 		if wrong {
 			m.EarlierDifferent = e
 		}
-		if e.Record.Currency != "" && e.Record.Currency != currency {
+		if e.Record.Currency != "" && currency != "" && e.Record.Currency != currency {
 			continue
 		}
 		if wrong && e.Record.Outcome == Approved && c.Recipient.Match() {
@@ -236,12 +302,30 @@ func (w *work) money(c *Case) error {
 			continue
 		}
 		m.CountedRefunds = append(m.CountedRefunds, e)
+		if guess {
+			guessed = append(guessed, e)
+		}
 		if e.Record.Amount == r.Amount {
 			m.Repeats = e
 		}
 	}
 	m.measure(r, o)
+	if m.Base-m.Counted < m.This {
+		m.roomWithoutGuesses(r, o, guessed)
+	}
 	return nil
+}
+
+// roomWithoutGuesses adds up again without the guesses.
+func (m *Money) roomWithoutGuesses(r, o *Record, guessed []*Event) {
+	sure := Money{Amount: m.Amount}
+	for _, e := range m.CountedRefunds {
+		if !slices.Contains(guessed, e) {
+			sure.CountedRefunds = append(sure.CountedRefunds, e)
+		}
+	}
+	sure.measure(r, o)
+	m.RoomWithoutGuesses = sure.Base-sure.Counted >= sure.This
 }
 
 // measure adds up by payer_amount if everybody states it, else by amount.

@@ -79,12 +79,11 @@ func (s *search) narrowByHistory(key string, hits []*candidate) ([]*candidate, e
 	}
 	var small []*candidate
 	kept, err = filter(hits, func(c *candidate) (bool, error) { // f
-		amount, _, err := s.w.amountOf(c.Event)
-		if amount < s.r.Record.Amount {
+		fits, err := s.fits(key, c)
+		if !fits {
 			small = append(small, c)
-			return false, err
 		}
-		return true, err
+		return fits, err
 	})
 	if err != nil {
 		return nil, err
@@ -109,6 +108,19 @@ func (s *search) narrowByHistory(key string, hits []*candidate) ([]*candidate, e
 		hits = kept
 	}
 	return hits, nil
+}
+
+// fits is step f: the candidate's amount is enough; where its payer alone speaks for
+// it, its money would say nothing against it.
+func (s *search) fits(key string, c *candidate) (bool, error) {
+	if key != FoundByParty {
+		amount, _, err := s.w.amountOf(c.Event)
+		return amount >= s.r.Record.Amount, err
+	}
+	trial := &Case{Refund: s.r, Original: c.Event, Search: Search{Result: SearchFound, Original: c.Event, FoundBy: key}}
+	trial.settleRecipient()
+	err := s.w.money(trial)
+	return err == nil && !trial.faulty(), err
 }
 
 func (s *search) leaveOut(cs []*candidate) {

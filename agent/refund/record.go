@@ -101,6 +101,10 @@ type Record struct {
 	// an absent amount, of which Amount is 0.
 	Amount    int64
 	HasAmount bool
+	// LateAmount, only of an event's record: it is a refund that was first seen
+	// unknown or pending and without an amount, so it is of 0 until a copy states one
+	// (verdicts.md § 1.2). Set by the judge; no member of records.md.
+	LateAmount bool
 	// PayerAmount is the part the payer really paid or gets back; meaningful
 	// only if HasPayerAmount: 0 is a value.
 	PayerAmount    int64

@@ -79,8 +79,11 @@ func (w *work) settleAgain(old, now *Event) error {
 
 func checkable(r *Record) bool { return r.Outcome == Approved && r.Totals != nil }
 
+// notStated stands in Event.Observed for a credit amount of which a part is not stated.
+const notStated = -1
+
 func (w *work) compareTotals(e *Event) {
-	if checkable(&e.Record) && *e.Record.Totals != *e.Observed {
+	if checkable(&e.Record) && e.Observed.CreditAmount != notStated && *e.Record.Totals != *e.Observed {
 		w.out.Integrity = &Integrity{
 			Type: TypeIntegrity, Seq: e.Seq, Code: CodeCaptureGap, Rule: ruleCaptureGap,
 			Expected: *e.Record.Totals, Observed: *e.Observed,
@@ -89,7 +92,8 @@ func (w *work) compareTotals(e *Event) {
 }
 
 // addUp adds up the batch that a settlement closes: the records before it since the
-// previous approved settlement of the same three, as known now.
+// previous approved settlement of the same three, as known now. The credit amount is
+// notStated if one of the credits states no amount.
 func (w *work) addUp(e *Event, owners []*Event) (Totals, error) {
 	var sums Totals
 	previous, from := int64(0), int64(0)
@@ -127,6 +131,7 @@ func (w *work) addUp(e *Event, owners []*Event) (Totals, error) {
 			amounts[sale.Seq] = x.Record.Amount
 		}
 	}
+	unstated := false
 	for _, x := range batch {
 		amount, ok := amounts[x.Seq]
 		if !ok {
@@ -138,7 +143,11 @@ func (w *work) addUp(e *Event, owners []*Event) (Totals, error) {
 		} else {
 			sums.CreditAmount += amount
 			sums.CreditCount++
+			unstated = unstated || !x.Record.HasAmount
 		}
+	}
+	if unstated {
+		sums.CreditAmount = notStated
 	}
 	return sums, nil
 }

@@ -1,5 +1,7 @@
 package refund
 
+import "slices"
+
 // EncodeStored appends the store's form of a sealed record: the JSON of records.md,
 // readable with sqlite3, but that of a party it keeps all that Seal made:
 //
@@ -7,10 +9,15 @@ package refund
 //	         "mask":["620000","0005",16],"par":["k2:…"],"text":"…","flaw":"…","also":[{…}]}
 //
 // token and par are lists, newest key first; mask is lead, tail and length, then a
-// position and a list of tokens for each further digit. DecodeStored gives the same
-// record back. r must be sealed: a clear identifier is not written.
+// position and a list of tokens for each further digit. Record.LateAmount is
+// "late_amount":true. DecodeStored gives the same record back. r must be sealed: a
+// clear identifier is not written.
 func EncodeStored(dst []byte, r *Record) []byte {
-	return appendRecord(dst, r, appendStoredParty)
+	dst = appendRecord(dst, r, appendStoredParty)
+	if r.LateAmount {
+		dst = append(dst[:len(dst)-1], `,"late_amount":true}`...)
+	}
+	return dst
 }
 
 func appendStoredParty(dst []byte, p *Party) []byte {
@@ -62,10 +69,13 @@ func appendMask(dst []byte, m *Mask) []byte {
 func DecodeStored(b []byte) (Record, error) {
 	d := reader{b: b, kept: string(b), skipUnknown: true}
 	var r Record
-	_, ok := d.object(recordMembers, func(i int) bool {
-		if i == memberParty {
+	_, ok := d.object(storedRecordMembers, func(i int) bool {
+		switch i {
+		case memberParty:
 			r.Party = new(Party)
 			return d.storedParty(r.Party, storedMembers)
+		case storedLateAmount:
+			return d.boolean(&r.LateAmount)
 		}
 		return d.member(&r, i, wordAny)
 	})
@@ -74,6 +84,12 @@ func DecodeStored(b []byte) (Record, error) {
 	}
 	return Record{}, d.stored()
 }
+
+// A stored record has one member besides those of records.md.
+var (
+	storedRecordMembers = append(slices.Clone(recordMembers), "late_amount")
+	storedLateAmount    = len(recordMembers)
+)
 
 // The members of a stored party; in also only those up to mask.
 const (

@@ -1,6 +1,7 @@
 package refund
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 )
@@ -50,8 +51,28 @@ func (e *Event) Number() string {
 	return "#" + strconv.FormatInt(e.Seq, 10)
 }
 
-// AmountText writes the event's amount with its currency.
-func (e *Event) AmountText() string { return AmountText(e.Record.Amount, e.Record.Currency) }
+// AmountText writes the event's amount with its currency, or that it states none.
+func (e *Event) AmountText() Text {
+	if !e.Record.HasAmount {
+		return Text{"an amount not stated", "金额未注明"}
+	}
+	return sameText(AmountText(e.Record.Amount, e.Record.Currency))
+}
+
+func sameText(s string) Text { return Text{s, s} }
+
+// amountText is the amount of the case's own record; a void that states none is of
+// its original's amount.
+func (c *Case) amountText() Text {
+	r := &c.Refund.Record
+	switch currency := cmp.Or(r.Currency, c.Currency()); {
+	case r.HasAmount:
+		return sameText(AmountText(r.Amount, currency))
+	case r.Kind.IsVoid() && c.Original != nil:
+		return sameText(AmountText(c.Money.Amount, currency))
+	}
+	return c.Refund.AmountText()
+}
 
 // Currency is the currency in which the case is reckoned: the original's, else the
 // refund's (§ 3).
@@ -70,13 +91,9 @@ func (c *Case) Standard(more ...Value) []Value {
 		orig = Put("orig_no", c.Original.Number())
 		payer = PutText("payer", partyName(c.Original.Record.Party, c.Compared.PayerShown))
 	}
-	currency := c.Refund.Record.Currency
-	if currency == "" {
-		currency = c.Currency()
-	}
 	return append([]Value{
 		Put("refund_no", c.Refund.Number()),
-		Put("amt", AmountText(c.Refund.Record.Amount, currency)),
+		PutText("amt", c.amountText()),
 		orig, payer,
 		PutText("recipient", partyName(c.Refund.Record.Party, c.Compared.RecipientShown)),
 	}, more...)
@@ -111,6 +128,9 @@ func (c *Case) KeyKindText() Text {
 	case SchemeDPAN:
 		return Text{"the device card number", "设备卡号"}
 	case SchemePANMasked:
+		if c.ofWallet() {
+			return Text{"the visible digits of the e-CNY wallet number", "数字人民币钱包编号的可见位"}
+		}
 		return Text{"the visible digits of the card number", "卡号的可见位"}
 	case SchemeWeChatOpenID, SchemeAlipayOpenID:
 		return Text{"the openid", "openid"}
@@ -126,6 +146,21 @@ func (c *Case) KeyKindText() Text {
 		return Text{"the account", "账户"}
 	}
 	return Text{"the identifier", "标识"}
+}
+
+// ofWallet reports whether a masked number is that of an e-CNY wallet.
+func (c *Case) ofWallet() bool { return c.Original != nil && c.channel() == ChannelECNY }
+
+// CompareText names what two different people may share where only a part of their
+// identifiers is visible.
+func (c *Case) CompareText() Text {
+	switch {
+	case c.ofWallet():
+		return Text{"wallets", "钱包"}
+	case c.Compared.RecipientScheme == SchemePANMasked, c.Compared.PayerScheme == SchemePANMasked:
+		return Text{"cards", "卡"}
+	}
+	return Text{"users", "用户"}
 }
 
 // DifferenceText says where two identifiers differ: at the first visible digit that

@@ -26,11 +26,15 @@ func pick[T any](d dice, of ...T) T { return of[d.IntN(len(of))] }
 
 var (
 	cards   = []string{"6200000000000005", "6205500000000000004", "6200000000000047", "6200001234567890128"}
-	masked  = []string{"620000******0005", "620000****0005", "****0005", "620000******0047", "6200000*****0005", "620550*********0004", "62000012****0128"}
-	openids = []string{"oA1b2C3d4E5f6G7h8", "oZ9y8X7w6V5u4T3s2"}
-	logons  = []string{"138****0001", "139****0002"}
-	tokens  = []string{"QT1234567890ABCD", "QT0987654321DCBA"}
-	pars    = []string{"PAR0000000000000000000000001", "PAR0000000000000000000000002"}
+	masked  = []string{"620000******0005", "620000****0005", "****0005", "620000******0047", "6200000*****0005", "620550*********0004", "62000012****0128", "62**00****0005"}
+	wallets = []string{"0022010203040506", "0022010203040507"}
+	// maskedWallets are those, as a receipt shows them.
+	maskedWallets = []string{"0022********0506", "0022********0507", "0022****0506"}
+	accounts      = []string{"VIP-0042", "8801000000000017", "88****17"}
+	openids       = []string{"oA1b2C3d4E5f6G7h8", "oZ9y8X7w6V5u4T3s2"}
+	logons        = []string{"138****0001", "139****0002"}
+	tokens        = []string{"QT1234567890ABCD", "QT0987654321DCBA"}
+	pars          = []string{"PAR0000000000000000000000001", "PAR0000000000000000000000002"}
 )
 
 func (d dice) journal(n int) []refund.Record {
@@ -63,7 +67,7 @@ func (d dice) record(at time.Time) refund.Record {
 		MerchantID: pick(d, "M1", "M1", "M1", "M2"),
 		TerminalID: pick(d, "T1", "T1", "T2"),
 		Channel: pick(d, refund.ChannelCard, refund.ChannelCard, refund.ChannelWeChat, refund.ChannelAlipay, refund.ChannelUnionPayQR,
-			refund.ChannelJD, refund.ChannelCash, refund.ChannelUnknown),
+			refund.ChannelJD, refund.ChannelECNY, refund.ChannelECNY, refund.ChannelCash, refund.ChannelUnknown),
 		Amount: pick(d, int64(1000), 1000, 350, 650, 500), HasAmount: true,
 		Currency: pick(d, "CNY", "CNY", "CNY", "", "USD"),
 		At:       at.Format(time.RFC3339),
@@ -105,12 +109,31 @@ func (d dice) record(at time.Time) refund.Record {
 		}
 		return r
 	}
+	d.leaveOutAmount(&r)
 	if d.chance(15) {
-		r.HasPayerAmount, r.PayerAmount = true, r.Amount-int64(d.IntN(3))*50
+		r.HasPayerAmount, r.PayerAmount = true, max(0, r.Amount-int64(d.IntN(3))*50)
+	}
+	if d.chance(5) {
+		r.Ask = pick(d, "a-1", "a-2")
 	}
 	r.Party = d.party(r.Channel)
 	d.spoil(&r)
 	return r
+}
+
+// leaveOutAmount makes records that state no amount: cancels, lost answers, and now
+// and then one that had to.
+func (d dice) leaveOutAmount(r *refund.Record) {
+	percent := 2
+	switch {
+	case r.Kind == refund.KindVoid || r.Kind == refund.KindCompletionVoid:
+		percent = 40
+	case r.Kind == refund.KindRefund && (r.Outcome == refund.Unknown || r.Outcome == refund.Pending):
+		percent = 60
+	}
+	if d.chance(percent) {
+		r.Amount, r.HasAmount = 0, false
+	}
 }
 
 func (d dice) party(c refund.Channel) *refund.Party {
@@ -126,6 +149,10 @@ func (d dice) party(c refund.Channel) *refund.Party {
 			p.Scheme = pick(d, refund.SchemeAlipayUserID, refund.SchemeAlipayOpenID, refund.SchemeAlipayLogon)
 		case refund.ChannelUnionPayQR:
 			p.Scheme = pick(d, refund.SchemeUnionPayToken, refund.SchemePAN, refund.SchemePANMasked)
+		case refund.ChannelECNY:
+			p.Scheme = pick(d, refund.SchemeECNYWallet, refund.SchemeECNYWallet, refund.SchemePANMasked)
+		case refund.ChannelUnknown, refund.ChannelJD:
+			p.Scheme = pick(d, p.Scheme, refund.SchemeAccount, refund.SchemeAccount, refund.SchemeAccountText)
 		case refund.ChannelCash:
 			p.Scheme = refund.SchemeCash
 		}
@@ -138,6 +165,13 @@ func (d dice) party(c refund.Channel) *refund.Party {
 			}
 		case refund.SchemePANMasked:
 			id = pick(d, masked...)
+			if c == refund.ChannelECNY {
+				id = pick(d, maskedWallets...)
+			}
+		case refund.SchemeECNYWallet:
+			id = pick(d, wallets...)
+		case refund.SchemeAccount:
+			id = pick(d, accounts...)
 		case refund.SchemeWeChatOpenID, refund.SchemeAlipayOpenID:
 			id, p.Namespace = pick(d, openids...), pick(d, "wxA", "wxA", "wxB", "")
 		case refund.SchemeAlipayUserID:
@@ -155,6 +189,12 @@ func (d dice) party(c refund.Channel) *refund.Party {
 		return p
 	}
 	p := one()
+	if d.chance(4) {
+		p = refund.Party{Scheme: pick(d, refund.SchemeNone, ""), Text: pick(d, "", "零钱")}
+		if d.chance(50) {
+			p.PAR = refund.NewSecret(pick(d, pars...))
+		}
+	}
 	if d.chance(15) {
 		a := one()
 		if a.Scheme != refund.SchemeAccountText && a.Scheme != refund.SchemeMerchantAccount && a.Scheme != refund.SchemeCash {
@@ -176,7 +216,7 @@ func (d dice) again(journal []refund.Record, at time.Time) refund.Record {
 		r.At = at.Format(time.RFC3339)
 	}
 	if r.Kind != refund.KindSettlement && d.chance(40) {
-		r.Outcome = pick(d, refund.Approved, refund.Declined, refund.Unknown, refund.Closed, refund.Abnormal)
+		r.Outcome = pick(d, refund.Approved, refund.Declined, refund.Unknown, refund.Pending, refund.Closed, refund.Abnormal)
 	}
 	if d.chance(20) {
 		r.Party = d.party(r.Channel)
@@ -191,7 +231,7 @@ func (d dice) again(journal []refund.Record, at time.Time) refund.Record {
 		r.ChannelRefund = pick(d, "", "F1", "F2")
 	}
 	if d.chance(10) {
-		r.Amount = 350
+		r.Amount, r.HasAmount = 350, true
 	}
 	if d.chance(8) {
 		r.Amount, r.HasAmount = 0, false
@@ -254,10 +294,13 @@ func (d dice) spoil(r *refund.Record) {
 	switch {
 	case r.Kind == refund.KindSettlement: // the page does not say what a spoilt one is
 		r.Party, r.HasPayerAmount, r.PayerAmount = nil, false, 0
+		if d.chance(10) {
+			r.Currency = "cn" // no flaw of a settlement
+		}
 	case d.chance(1):
 		r.Training = true
 	case d.chance(1):
-		r.Amount = pick(d, int64(0), -5, 1_000_000_000_000)
+		r.Amount, r.HasAmount = pick(d, int64(0), -5, 1_000_000_000_000), true
 	case d.chance(1):
 		r.Currency = "cn"
 	case d.chance(1):

@@ -13,8 +13,8 @@ var duplicateTexts = []refund.Text{
 
 func (duplicateRefund) Info() refund.RuleInfo {
 	return refund.RuleInfo{
-		Code: refund.CodeDuplicateRefund, Numbers: []string{"RC-302"}, Version: 1,
-		Severity:   severities(refund.High),
+		Code: refund.CodeDuplicateRefund, Numbers: []string{"RC-302"}, Version: 2,
+		Severity:   severities(refund.High, refund.Medium),
 		Inputs:     "as over_refund",
 		CannotTell: "there is no original, it never took money, or the currencies differ",
 		Templates:  duplicateTexts,
@@ -26,15 +26,20 @@ func (duplicateRefund) Check(c *refund.Case) refund.Result {
 		return refund.Silent(why)
 	}
 	m := &c.Money
-	if !c.IsRefund() || !c.SumChecked() || m.Base-m.Counted >= m.This || m.Repeats == nil {
+	excess, byGuess := c.Excess()
+	if excess != refund.ExcessRepeat {
 		return refund.Result{}
 	}
-	return refund.Speak("RC-302", refund.High, refund.Fill(duplicateTexts[0], c.Standard(
+	text := refund.Fill(duplicateTexts[0], c.Standard(
 		refund.Put("earlier_no", m.Repeats.Number()),
-		refund.Put("earlier_amt", m.Repeats.AmountText()),
+		refund.PutText("earlier_amt", m.Repeats.AmountText()),
 		refund.PutText("status", refund.OutcomeText(m.Repeats.Record.Outcome)),
 		refund.Put("total", refund.AmountText(m.Counted+m.This, c.Currency())),
-		refund.Put("orig_amt", refund.AmountText(m.Base, c.Currency())))...)).Unless(refund.Text{
+		refund.Put("orig_amt", refund.AmountText(m.Base, c.Currency())))...)
+	if byGuess {
+		return refund.Speak("RC-302", refund.Medium, text).Unless(ifNoGuess)
+	}
+	return refund.Speak("RC-302", refund.High, text).Unless(refund.Text{
 		EN: "If the earlier refund turned out to have failed, it would not be said.",
 		ZH: "若前一笔退款最终失败,则不提示。",
 	})

@@ -30,7 +30,7 @@ func (lossOpen) Check(c *refund.Case) refund.Result {
 	}
 	return refund.Speak("RC-702", refund.Medium, refund.Fill(lossTexts[0], c.Standard(
 		refund.Put("earlier_no", c.Money.LossOpen.Number()),
-		refund.Put("earlier_amt", c.Money.LossOpen.AmountText()))...)).Unless(refund.Text{
+		refund.PutText("earlier_amt", c.Money.LossOpen.AmountText()))...)).Unless(refund.Text{
 		EN: "If the wrong refund were reversed, voided or closed, it would not be said.",
 		ZH: "若错误的退款被冲正、撤销或关闭,则不提示。",
 	})

@@ -14,17 +14,20 @@ var notRefundableTexts = []refund.Text{
 
 func (originalNotRefundable) Info() refund.RuleInfo {
 	return refund.RuleInfo{
-		Code: refund.CodeOriginalNotRefundable, Numbers: []string{"RC-205"}, Version: 1,
+		Code: refund.CodeOriginalNotRefundable, Numbers: []string{"RC-205"}, Version: 2,
 		Severity:   severities(refund.High, refund.Medium),
-		Inputs:     "outcome of the original",
+		Inputs:     "outcome of the original; of a void its channel",
 		CannotTell: "there is no original",
 		Templates:  notRefundableTexts,
 	}
 }
 
 func (originalNotRefundable) Check(c *refund.Case) refund.Result {
-	if c.Original == nil {
+	switch {
+	case c.Original == nil:
 		return refund.Silent(noSale)
+	case c.IsCancel():
+		return refund.Result{}
 	}
 	outcome := c.Original.Record.Outcome
 	state := refund.PutText("state", refund.OutcomeText(outcome))

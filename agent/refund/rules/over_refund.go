@@ -18,8 +18,8 @@ var overTexts = []refund.Text{
 
 func (overRefund) Info() refund.RuleInfo {
 	return refund.RuleInfo{
-		Code: refund.CodeOverRefund, Numbers: []string{"RC-301"}, Version: 1,
-		Severity:   severities(refund.Critical),
+		Code: refund.CodeOverRefund, Numbers: []string{"RC-301"}, Version: 2,
+		Severity:   severities(refund.Critical, refund.Medium),
 		Inputs:     "amounts of the original, its adjusts, this refund and those before it; reversals and voids of the original",
 		CannotTell: "there is no original, it never took money, or the currencies differ",
 		Templates:  overTexts,
@@ -31,26 +31,36 @@ func (overRefund) Check(c *refund.Case) refund.Result {
 		return refund.Silent(why)
 	}
 	m := &c.Money
+	excess, byGuess := c.Excess()
 	kind := refund.PutText("kind", refund.KindText(c.Refund.Record.Kind))
 	earlier := func(e *refund.Event) []refund.Value {
-		return c.Standard(kind, refund.Put("earlier_no", e.Number()), refund.Put("earlier_amt", e.AmountText()))
+		return c.Standard(kind, refund.Put("earlier_no", e.Number()), refund.PutText("earlier_amt", e.AmountText()))
 	}
 	var text refund.Text
-	switch {
-	case c.Original.UndoneBy != 0:
+	switch excess {
+	case refund.ExcessUndone:
 		text = refund.Fill(overTexts[1], c.Standard(kind)...)
-	case m.VoidedBy != nil:
+	case refund.ExcessVoided:
 		text = refund.Fill(overTexts[2], earlier(m.VoidedBy)...)
-	case !c.IsRefund() && m.RefundedBy != nil:
+	case refund.ExcessRefunded:
 		text = refund.Fill(overTexts[3], earlier(m.RefundedBy)...)
-	case c.IsRefund() && m.Base-m.Counted < m.This && m.Repeats == nil:
+	case refund.ExcessSum:
 		text = refund.Fill(overTexts[0], c.Standard(
 			refund.Put("total", refund.AmountText(m.Counted+m.This, c.Currency())),
 			refund.Put("orig_amt", refund.AmountText(m.Base, c.Currency())))...)
 	default:
 		return refund.Result{}
 	}
+	if byGuess {
+		return refund.Speak("RC-301", refund.Medium, text).Unless(ifNoGuess)
+	}
 	return refund.Speak("RC-301", refund.Critical, text)
+}
+
+// ifNoGuess is what would change a finding that only guesses make.
+var ifNoGuess = refund.Text{
+	EN: "Only refunds or voids that name no sale make it so; if one of them belonged to another sale, it would not be said.",
+	ZH: "仅由未注明原交易的退款或撤销得出;若其中一笔属于其他交易,则不提示。",
 }
 
 // sumsForbidden says why no sum is made (§ 3), "" if one is.

@@ -21,12 +21,12 @@ type row struct {
 func found(change ...func(*refund.Case)) *refund.Case {
 	payer := &refund.Party{Scheme: refund.SchemePAN, Tokens: []string{"k1:a"}, Shown: "620000******0005"}
 	sale := &refund.Event{Seq: 1, Record: refund.Record{
-		Kind: refund.KindSale, Outcome: refund.Approved, MerchantID: "M1", Channel: refund.ChannelCard, Amount: 1000,
+		Kind: refund.KindSale, Outcome: refund.Approved, MerchantID: "M1", Channel: refund.ChannelCard, Amount: 1000, HasAmount: true,
 		Currency: "CNY", At: "2026-08-22T10:00:00+08:00", Batch: "000007", RRN: "R1", Party: payer,
 	}}
 	r := &refund.Event{Seq: 2, Record: refund.Record{
 		Kind: refund.KindRefund, Outcome: refund.Approved, MerchantID: "M1", Channel: refund.ChannelCard, Entry: refund.EntrySwipe,
-		Amount: 350, Currency: "CNY", At: "2026-08-23T10:00:00+08:00", Batch: "000007", RRN: "R2",
+		Amount: 350, HasAmount: true, Currency: "CNY", At: "2026-08-23T10:00:00+08:00", Batch: "000007", RRN: "R2",
 		Original: refund.Original{RRN: "R1", Date: "0822"}, Party: payer,
 	}}
 	c := &refund.Case{
@@ -77,7 +77,7 @@ func void(c *refund.Case) { c.Refund.Record.Kind, c.Refund.Record.Amount = refun
 
 // earlier gives an earlier refund of the same original.
 func earlier() *refund.Event {
-	return &refund.Event{Seq: 3, Record: refund.Record{Kind: refund.KindRefund, Outcome: refund.Approved, Amount: 350, Currency: "CNY", RefundNo: "N0"}}
+	return &refund.Event{Seq: 3, Record: refund.Record{Kind: refund.KindRefund, Outcome: refund.Approved, Amount: 350, HasAmount: true, Currency: "CNY", RefundNo: "N0"}}
 }
 
 var placeholder = regexp.MustCompile(`\{[a-z_]+\}`)

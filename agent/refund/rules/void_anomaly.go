@@ -14,7 +14,7 @@ var anomalyTexts = []refund.Text{
 
 func (voidAnomaly) Info() refund.RuleInfo {
 	return refund.RuleInfo{
-		Code: refund.CodeVoidAnomaly, Numbers: []string{"RC-205"}, Version: 1,
+		Code: refund.CodeVoidAnomaly, Numbers: []string{"RC-205"}, Version: 2,
 		Severity:   severities(refund.Medium),
 		Inputs:     "amounts and batches of original and void",
 		CannotTell: "there is no original",
@@ -32,10 +32,11 @@ func (voidAnomaly) Check(c *refund.Case) refund.Result {
 	own, orig := c.Refund.Record.Batch, c.Original.Record.Batch
 	values := c.Standard(refund.Put("orig_amt", refund.AmountText(c.Money.Amount, c.Currency())),
 		refund.Put("batch", own), refund.Put("orig_batch", orig))
+	amount, batch := c.WrongVoid()
 	switch {
-	case c.Refund.Record.Amount != c.Money.Amount:
+	case amount:
 		return refund.Speak("RC-205", refund.Medium, refund.Fill(anomalyTexts[0], values...))
-	case refund.Given(own) && refund.Given(orig) && own != orig:
+	case batch:
 		return refund.Speak("RC-205", refund.Medium, refund.Fill(anomalyTexts[1], values...))
 	}
 	return refund.Result{}

@@ -1,6 +1,7 @@
 package twin
 
 import (
+	"slices"
 	"strings"
 
 	"yuanlu/agent/refund"
@@ -140,7 +141,7 @@ func pair(p, r ident, bothPAR bool) answer {
 			return different
 		}
 		return answer{reason: "namespace"}
-	case refund.SchemeAlipayUserID:
+	case refund.SchemeAlipayUserID, refund.SchemeECNYWallet:
 		if p.id == r.id {
 			return same
 		}
@@ -150,7 +151,7 @@ func pair(p, r ident, bothPAR bool) answer {
 			return same
 		}
 		return answer{recipient: refund.Doubtful, finding: "recipient_suspect", severity: refund.Medium}
-	case refund.SchemeAlipayLogon:
+	case refund.SchemeAlipayLogon, refund.SchemeAccount:
 		if p.id == r.id {
 			return answer{recipient: refund.Same, evidence: refund.Weak, finding: "recipient_weak_match", severity: refund.Low}
 		}
@@ -174,7 +175,7 @@ func seen(i ident) digits {
 		// § 4: a full PAN is compared with a masked one through its first 6, last 4 and length.
 		s = s[:6] + strings.Repeat("*", len(s)-10) + s[len(s)-4:]
 		d.length = len(s)
-	} else if stars := strings.Count(s, "*"); stars != 4 || !strings.Contains(s, "****") {
+	} else if !slices.Contains(strings.FieldsFunc(s, func(c rune) bool { return c != '*' }), "****") {
 		d.length = len(s)
 	}
 	first, last := strings.IndexByte(s, '*'), strings.LastIndexByte(s, '*')

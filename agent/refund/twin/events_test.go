@@ -39,7 +39,11 @@ func movesMoney(o refund.Outcome) bool {
 	return o == refund.Approved || o == refund.Unknown || o == refund.Pending
 }
 func wallet(c refund.Channel) bool {
-	return c == refund.ChannelWeChat || c == refund.ChannelAlipay || c == refund.ChannelUnionPayQR || c == refund.ChannelJD
+	switch c {
+	case refund.ChannelWeChat, refund.ChannelAlipay, refund.ChannelUnionPayQR, refund.ChannelJD, refund.ChannelECNY:
+		return true
+	}
+	return false
 }
 func known(c refund.Channel) bool { return c != "" && c != refund.ChannelUnknown }
 func channelOf(r refund.Record) refund.Channel {
@@ -60,15 +64,20 @@ func day(t time.Time) time.Time {
 
 func daysBetween(a, b time.Time) int { return int(day(b).Sub(day(a)).Hours() / 24) }
 
-// § 1.2
-func usable(r refund.Record) bool {
+// § 1.2: copied, it is known to be a copy.
+func usable(r refund.Record, copied bool) bool {
 	switch r.Kind {
 	case refund.KindSale, refund.KindRefund, refund.KindVoid, refund.KindPreauth, refund.KindPreauthVoid,
 		refund.KindCompletion, refund.KindCompletionVoid, refund.KindAdjust:
-		if r.Amount <= 0 || r.Amount > 999_999_999_999 {
+		var amount int64
+		if r.HasAmount {
+			if amount = r.Amount; amount <= 0 || amount > 999_999_999_999 {
+				return false
+			}
+		} else if lost := isRefund(r.Kind) && (r.Outcome == refund.Unknown || r.Outcome == refund.Pending); !copied && !isVoid(r.Kind) && !lost {
 			return false
 		}
-		if r.HasPayerAmount && (r.PayerAmount < 0 || r.PayerAmount > r.Amount) {
+		if r.HasPayerAmount && (r.PayerAmount < 0 || r.PayerAmount > amount) {
 			return false
 		}
 	}
@@ -77,7 +86,7 @@ func usable(r refund.Record) bool {
 			return false
 		}
 	}
-	if c := r.Currency; c != "" && (len(c) != 3 || strings.Trim(c, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "") {
+	if c := r.Currency; r.Kind != refund.KindSettlement && c != "" && (len(c) != 3 || strings.Trim(c, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "") {
 		return false
 	}
 	if r.Kind != refund.KindJournal {
@@ -109,40 +118,29 @@ func goodPAN(s string) bool {
 func read(lines []rec) *journal {
 	j := &journal{}
 	for _, l := range lines {
+		if l.Training {
+			continue
+		}
+		if l.Kind != refund.KindJournal && usable(l.Record, true) {
+			if e := j.copyOf(l); e != nil {
+				complete(&e.Record, l.Record)
+				continue
+			}
+		}
 		switch {
-		case l.Training:
+		case !usable(l.Record, false):
+			j.unusable = append(j.unusable, l)
 		case l.Kind == refund.KindJournal:
 			j.coverage = append(j.coverage, l)
-		case !usable(l.Record) && j.repeatWithoutAmount(l):
-		case !usable(l.Record):
-			j.unusable = append(j.unusable, l)
 		default:
 			if j.first == nil {
 				j.first = &l
 			}
-			if e := j.copyOf(l); e != nil {
-				complete(&e.Record, l.Record)
-			} else {
-				j.events = append(j.events, &event{rec: l})
-			}
+			j.events = append(j.events, &event{rec: l})
 		}
 	}
 	j.undo()
 	return j
-}
-
-// repeatWithoutAmount: a copy that states no amount completes the event it names.
-func (j *journal) repeatWithoutAmount(l rec) bool {
-	whole := l
-	whole.Amount, whole.HasPayerAmount = 1, false
-	if l.HasAmount || l.Copy == "" || !usable(whole.Record) {
-		return false
-	}
-	e := j.copyOf(l)
-	if e != nil {
-		complete(&e.Record, l.Record)
-	}
-	return e != nil
 }
 
 // copyOf finds the event that l is another sighting of (§ 1.3).
@@ -178,7 +176,7 @@ func sameEvent(e, l refund.Record) bool {
 			return e.OrderNo == l.OrderNo
 		}
 	}
-	if e.TerminalID != l.TerminalID || e.Batch == "" || e.Stan == "" || e.Batch != l.Batch || e.Stan != l.Stan || e.Amount != l.Amount {
+	if e.TerminalID != l.TerminalID || e.Batch == "" || e.Stan == "" || e.Batch != l.Batch || e.Stan != l.Stan || e.HasAmount != l.HasAmount || e.Amount != l.Amount {
 		return false
 	}
 	apart := when(l).Sub(when(e)).Abs()
@@ -188,7 +186,17 @@ func sameEvent(e, l refund.Record) bool {
 	return apart <= 180*24*time.Hour && (e.RRN == l.RRN || e.RRN == "" || l.RRN == "")
 }
 
-func stated(p *refund.Party) bool { return p != nil && p.Scheme != "" && p.Scheme != refund.SchemeNone }
+// stated: there is a party; one of scheme none only with a PAR or also.
+func stated(p *refund.Party) bool {
+	return p != nil && (schemeOf(p) != refund.SchemeNone || !p.PAR.Empty() || len(p.Also) > 0)
+}
+
+func schemeOf(p *refund.Party) refund.Scheme {
+	if p.Scheme == "" {
+		return refund.SchemeNone
+	}
+	return p.Scheme
+}
 
 // complete takes what a copy adds to an event (§ 1.3 a and b).
 func complete(e *refund.Record, c refund.Record) {
@@ -197,7 +205,7 @@ func complete(e *refund.Record, c refund.Record) {
 	case refund.Unknown, refund.Pending, refund.Abnormal:
 		changes = c.Outcome != e.Outcome
 	case refund.Approved:
-		changes = c.Outcome == refund.Closed || c.Outcome == refund.Abnormal
+		changes = !isSale(e.Kind) && (c.Outcome == refund.Closed || c.Outcome == refund.Abnormal)
 	}
 	if changes {
 		e.Outcome = c.Outcome
@@ -226,12 +234,16 @@ func complete(e *refund.Record, c refund.Record) {
 	fill(&e.ChannelTxn, c.ChannelTxn)
 	fill(&e.RefundNo, c.RefundNo)
 	fill(&e.ChannelRefund, c.ChannelRefund)
+	fill(&e.Ask, c.Ask)
 	fill((*string)(&e.RefundRoute), string(c.RefundRoute))
 	if !known(e.Channel) {
 		e.Channel = c.Channel
 	}
 	if e.Entry == "" || e.Entry == refund.EntryNone {
 		e.Entry = c.Entry
+	}
+	if !e.HasAmount {
+		e.Amount, e.HasAmount = c.Amount, c.HasAmount
 	}
 	if !e.HasPayerAmount && c.HasPayerAmount && c.PayerAmount <= e.Amount {
 		e.HasPayerAmount, e.PayerAmount = true, c.PayerAmount
@@ -253,11 +265,10 @@ func complete(e *refund.Record, c refund.Record) {
 	give(&e.Original.ChannelTxn, c.Original.ChannelTxn)
 	give(&e.Original.TerminalID, c.Original.TerminalID)
 	switch {
-	case !stated(e.Party):
-		if stated(c.Party) {
-			e.Party = c.Party
-		}
-	case stated(c.Party) && e.Party.Scheme == c.Party.Scheme && e.Party.Namespace == c.Party.Namespace && e.Party.ID.Reveal() == c.Party.ID.Reveal():
+	case c.Party == nil:
+	case e.Party == nil, !stated(e.Party) && stated(c.Party):
+		e.Party = c.Party
+	case schemeOf(e.Party) == schemeOf(c.Party) && e.Party.Namespace == c.Party.Namespace && e.Party.ID.Reveal() == c.Party.ID.Reveal():
 		p := *e.Party
 		if p.PAR.Empty() {
 			p.PAR = c.Party.PAR

@@ -1,6 +1,7 @@
 package twin
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -19,7 +20,7 @@ func recipient(r, orig *event, v *verdict) {
 	payerHasID := len(ids(orig.Party)) > 0
 	route := r.RefundRoute
 	byRef := wallet(both) && (v.foundBy == "channel_txn" || v.foundBy == "order_no" ||
-		both == refund.ChannelUnionPayQR && (v.foundBy == "rrn" || v.foundBy == "stan"))
+		(both == refund.ChannelUnionPayQR || both == refund.ChannelECNY) && (v.foundBy == "rrn" || v.foundBy == "stan"))
 	switch {
 	case merchantAccount(r):
 		v.recipient = refund.Different
@@ -101,12 +102,20 @@ func (c *court) refundsOf(orig, before *event) []*event {
 // originalState says original_not_refundable and currency_mismatch, and whether
 // they exclude over_refund and duplicate_refund.
 func originalState(r, orig *event, v *verdict) (excluded bool) {
+	by := r.Channel
+	if !known(by) {
+		by = orig.Channel
+	}
+	cancel := isVoid(r.Kind) && (by == refund.ChannelWeChat || by == refund.ChannelAlipay)
+	severity := refund.Severity(0)
 	switch orig.Outcome {
 	case refund.Declined, refund.Closed:
-		v.find("original_not_refundable", refund.High)
-		excluded = true
+		severity, excluded = refund.High, true
 	case refund.Unknown, refund.Pending, refund.Abnormal:
-		v.find("original_not_refundable", refund.Medium)
+		severity = refund.Medium
+	}
+	if severity > 0 && !cancel {
+		v.find("original_not_refundable", severity)
 	}
 	if r.Currency != "" && orig.Currency != "" && r.Currency != orig.Currency {
 		v.find("currency_mismatch", refund.High)
@@ -134,7 +143,10 @@ func (c *court) money(r, orig *event, v *verdict) {
 		if currency == "" {
 			currency = r.Currency
 		}
-		if e.Currency != "" && e.Currency != currency {
+		if currency == "" || e.Currency == "" {
+			currency = e.Currency // taken as the other's
+		}
+		if e.Currency != currency {
 			continue
 		}
 		if good && earlier.recipient == refund.Different && e.Outcome == refund.Approved {
@@ -164,35 +176,59 @@ func (c *court) money(r, orig *event, v *verdict) {
 	}
 }
 
+// guess: its original was found by its payer alone.
+func (c *court) guess(e *event) bool { return c.done[e.seq].foundBy == "party" }
+
+func (c *court) allGuesses(events []*event) bool {
+	return !slices.ContainsFunc(events, func(e *event) bool { return !c.guess(e) })
+}
+
+// sum says over_refund or duplicate_refund, at medium where only guesses make it so
+// and v itself is none.
 func (c *court) sum(r, orig *event, counted []*event, v *verdict) {
-	if orig.undone || c.voidedBefore(orig, r) {
-		v.find("over_refund", refund.Critical)
+	soft := func(hard refund.Severity, guessed bool) refund.Severity {
+		if guessed && v.foundBy != "party" {
+			return refund.Medium
+		}
+		return hard
+	}
+	voids := c.voidsBefore(orig, r)
+	if orig.undone || len(voids) > 0 {
+		v.find("over_refund", soft(refund.Critical, !orig.undone && c.allGuesses(voids)))
 		return
 	}
+	if c.left(r, orig, counted) >= 0 {
+		return
+	}
+	sure := slices.DeleteFunc(slices.Clone(counted), c.guess)
+	guessed := c.left(r, orig, sure) >= 0
+	if slices.ContainsFunc(counted, func(e *event) bool { return e.Amount == r.Amount }) {
+		v.find("duplicate_refund", soft(refund.High, guessed))
+	} else {
+		v.find("over_refund", soft(refund.Critical, guessed))
+	}
+}
+
+// left is base - counted - this refund, in the measure that all of them state.
+func (c *court) left(r, orig *event, counted []*event) int64 {
 	byPayer := orig.HasPayerAmount && r.HasPayerAmount
 	for _, e := range counted {
 		byPayer = byPayer && e.HasPayerAmount
 	}
-	left, this := c.amountOf(orig), r.Amount
-	if byPayer {
-		left, this = orig.PayerAmount, r.PayerAmount
-	}
-	again := false
-	for _, e := range counted {
+	of := func(e *event) int64 {
 		if byPayer {
-			left -= e.PayerAmount
-		} else {
-			left -= e.Amount
+			return e.PayerAmount
 		}
-		again = again || e.Amount == r.Amount
+		return e.Amount
 	}
-	switch {
-	case left >= this:
-	case again:
-		v.find("duplicate_refund", refund.High)
-	default:
-		v.find("over_refund", refund.Critical)
+	left := c.amountOf(orig)
+	if byPayer {
+		left = orig.PayerAmount
 	}
+	for _, e := range append(slices.Clone(counted), r) {
+		left -= of(e)
+	}
+	return left
 }
 
 // void judges a void whose original is known (§ 4, Voids).
@@ -206,10 +242,15 @@ func (c *court) void(r, orig *event, v *verdict) {
 		v.find(a.finding, a.severity)
 	}
 	excluded := originalState(r, orig, v)
-	if r.Amount != c.amountOf(orig) || refund.Given(r.Batch) && refund.Given(orig.Batch) && r.Batch != orig.Batch {
+	if r.HasAmount && r.Amount != c.amountOf(orig) || refund.Given(r.Batch) && refund.Given(orig.Batch) && r.Batch != orig.Batch {
 		v.find("void_anomaly", refund.Medium)
 	}
-	if !excluded && (orig.undone || c.voidedBefore(orig, r) || len(c.refundsOf(orig, r)) > 0) {
+	before := append(c.voidsBefore(orig, r), c.refundsOf(orig, r)...)
+	switch {
+	case excluded || !orig.undone && len(before) == 0:
+	case !orig.undone && c.allGuesses(before) && v.foundBy != "party":
+		v.find("over_refund", refund.Medium)
+	default:
 		v.find("over_refund", refund.Critical)
 	}
 }
@@ -239,6 +280,7 @@ func integrity(lines []rec) []refund.Integrity {
 			continue
 		}
 		var sums refund.Totals
+		unstated := false
 		for _, e := range j.events {
 			if e.seq <= since || e.seq >= s.seq || e.MerchantID != s.MerchantID || e.TerminalID != s.TerminalID || e.Batch != s.Batch ||
 				e.Outcome != refund.Approved || e.undone {
@@ -251,9 +293,10 @@ func integrity(lines []rec) []refund.Integrity {
 			case judged(e.Kind):
 				sums.CreditAmount += e.Amount
 				sums.CreditCount++
+				unstated = unstated || !e.HasAmount
 			}
 		}
-		if sums != *s.Totals {
+		if sums != *s.Totals && !unstated {
 			out = append(out, refund.Integrity{Type: "integrity", Seq: s.seq, Code: "capture_gap", Rule: "RC-601", Expected: *s.Totals, Observed: sums})
 		}
 	}

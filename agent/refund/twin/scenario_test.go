@@ -60,6 +60,7 @@ type jsonRecord struct {
 	Original      refund.Original  `json:"-"`
 	O             jsonOriginal     `json:"original"`
 	Party         *jsonParty       `json:"party"`
+	Ask           string           `json:"ask"`
 	RefundRoute   refund.Route     `json:"refund_route"`
 	Signature     string           `json:"signature"`
 	Totals        *refund.Totals   `json:"totals"`
@@ -83,7 +84,7 @@ func (j *jsonRecord) record() refund.Record {
 		MerchantID: j.MerchantID, TerminalID: j.TerminalID, Operator: j.Operator, Channel: j.Channel, Funding: j.Funding,
 		Entry: j.Entry, Currency: j.Currency, At: j.At, Stan: j.Stan, Batch: j.Batch, RRN: j.RRN, AuthCode: j.AuthCode,
 		OrderNo: j.OrderNo, ChannelTxn: j.ChannelTxn, RefundNo: j.RefundNo, ChannelRefund: j.ChannelRefund,
-		Original: refund.Original(j.O), Party: j.Party.party(), RefundRoute: j.RefundRoute, Signature: j.Signature,
+		Original: refund.Original(j.O), Party: j.Party.party(), Ask: j.Ask, RefundRoute: j.RefundRoute, Signature: j.Signature,
 		Totals: j.Totals, Coverage: j.Coverage,
 	}
 	if j.Amount != nil {

@@ -244,10 +244,31 @@ func (c *court) effective(s, r *event) bool {
 	return movesMoney(s.Outcome) && !s.undone && !c.voidedBefore(s, r)
 }
 
-func (c *court) voidedBefore(s, r *event) bool {
-	return len(c.where(func(e *event) bool {
+func (c *court) voidedBefore(s, r *event) bool { return len(c.voidsBefore(s, r)) > 0 }
+
+func (c *court) voidsBefore(s, r *event) []*event {
+	return c.where(func(e *event) bool {
 		return isVoid(e.Kind) && e.seq < r.seq && e.Outcome == refund.Approved && !e.undone && c.done[e.seq].original == s.seq
-	})) > 0
+	})
+}
+
+// fits is step f.
+func (c *court) fits(r, s *event, by string) bool {
+	if by != "party" {
+		return c.amountOf(s) >= r.Amount
+	}
+	trial := &verdict{foundBy: by}
+	if isVoid(r.Kind) {
+		c.void(r, s, trial)
+	} else {
+		c.money(r, s, trial)
+	}
+	for _, code := range []string{"over_refund", "duplicate_refund", "currency_mismatch", "void_anomaly"} {
+		if trial.has(code) {
+			return false
+		}
+	}
+	return true
 }
 
 func (c *court) narrow(r *event, v *verdict, d date, hits []*event) *event {
@@ -282,7 +303,7 @@ func (c *court) narrow(r *event, v *verdict, d date, hits []*event) *event {
 	}
 	keep(func(s *event) bool { return !when(s.Record).After(when(r.Record).Add(5 * time.Minute)) })
 	keep(func(s *event) bool { return c.effective(s, r) })
-	left = append(left, keep(func(s *event) bool { return c.amountOf(s) >= r.Amount })...)
+	left = append(left, keep(func(s *event) bool { return c.fits(r, s, v.foundBy) })...)
 	if len(hits) > 1 && (v.foundBy == "party" || v.foundBy == "stan" && !d.given) {
 		l := latest(hits)
 		left = append(left, keep(func(s *event) bool { return s == l })...)

@@ -13,7 +13,7 @@ func clearRecord(r refund.Record) []byte {
 	var j jsonRecord
 	j.Kind, j.Outcome, j.Copy, j.Training, j.MerchantID, j.TerminalID = r.Kind, r.Outcome, r.Copy, r.Training, r.MerchantID, r.TerminalID
 	j.Channel, j.Entry, j.Currency, j.At, j.Stan, j.Batch, j.RRN = r.Channel, r.Entry, r.Currency, r.At, r.Stan, r.Batch, r.RRN
-	j.OrderNo, j.ChannelTxn, j.RefundNo, j.ChannelRefund, j.RefundRoute = r.OrderNo, r.ChannelTxn, r.RefundNo, r.ChannelRefund, r.RefundRoute
+	j.OrderNo, j.ChannelTxn, j.RefundNo, j.ChannelRefund, j.Ask, j.RefundRoute = r.OrderNo, r.ChannelTxn, r.RefundNo, r.ChannelRefund, r.Ask, r.RefundRoute
 	j.O, j.Totals, j.Coverage = jsonOriginal(r.Original), r.Totals, r.Coverage
 	if r.HasAmount {
 		j.Amount = &r.Amount
