@@ -278,18 +278,3 @@ func TestKillInASalvage(t *testing.T) {
 		})
 	}
 }
-
-// The salvage counts on it: a store is readable as long as its first page is, and a
-// spoilt first page can be replaced by any other store's.
-func TestTheSchemaFitsInTheFirstPage(t *testing.T) {
-	d := openTest(t, testOptions(t.TempDir()))
-	n, _, err := d.w.queryInt(`SELECT count(*) FROM dbstat WHERE name = 'sqlite_schema'`)
-	if err != nil {
-		text, e := d.w.queryText(`SELECT sum(length(sql) + length(name) + length(tbl_name) + 40) FROM sqlite_schema`)
-		t.Logf("no dbstat (%v); estimate %s bytes (%v)", err, text, e)
-		return
-	}
-	if n != 1 {
-		t.Errorf("the schema takes %d pages", n)
-	}
-}

@@ -145,6 +145,7 @@ func (d *DB) transact(do func(*tx) error) error {
 	if err != nil {
 		return d.failedWith(err)
 	}
+	d.lock.committed()
 	d.o.step("committed")
 	d.now = t.n
 	d.queue.committed(t.queued, &d.now)
@@ -206,6 +207,7 @@ func (d *DB) breakOff(err error) {
 		d.w.keepWAL()
 		_ = d.w.close()
 		d.w = nil
+		d.lock.unfollow()
 	}
 }
 

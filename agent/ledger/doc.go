@@ -7,7 +7,7 @@
 //	yuanlu.db     the store (WAL, synchronous=FULL); its WAL and index beside it while open
 //	keys/token    token keys, newest first; keys/case, which never changes
 //	store-id      made when the first opening is complete: from then on what is missing is lost
-//	lock          flock; the pid, and "open" while the store is open
+//	lock          flock; the pid, "open" while the store is open, how far its WAL goes (lock.go)
 //	ballast       4 MiB of room to delete and open with on a full disk
 //	yuanlu.db.upgrade  the copy of an older store that is being built (upgrade.go)
 //	quarantine/   what was found damaged
@@ -45,7 +45,7 @@
 //	held        no             made again from the records
 //	cases       no             made again from the verdicts, under the ids that the records have
 //	daily       no             made again from the records
-//	link        no             taken where a name has the form of one, else "unknown"
+//	link        no             taken from pages that match, else "unknown"
 //	memory      no             taken from pages that match
 //	meta        no             bounds taken from a page that matches, else made again from the
 //	                           records; the stream is a new one, and the outbox's figures
@@ -82,9 +82,48 @@
 // answered with what was decided, and not stored again (attempt.go). A full disk is
 // ErrDiskFull, leaves the store open for reading, and passes by itself.
 //
-// Damage never keeps the store from opening (salvage.go). A salvage begins a new
-// stream and tells every case again in it: which sequences the lost part had given
-// out cannot be known. The revisions of verdicts begin at 1 again.
+// # Damage
+//
+// Damage never keeps the store from opening. What stands in the way of a file or folder
+// of the store is moved into quarantine/ (clearway.go). A damaged database and its WAL
+// are moved there whole, before SQLite may write over a byte of them, and a new store is
+// built of what is readable (salvage.go).
+//
+// A WAL is read to its end (wal.go). Bad frames with two or more commits of the same
+// round behind them, or before the mark in the file lock, are damage. Everything else is
+// the torn end of a power cut. The mark is written after every commit and never synced:
+// after a kill it is exact; after a power cut it is as old as what the kernel had
+// written of its own accord (30 s as Linux is delivered), and what was lost from the end
+// of the WAL since then cannot be told from a torn end.
+//
+// # Salvage
+//
+// Rows are read out of the pages, not through the tables' trees: out of every version of
+// every page, in the database file and in every frame of the WAL, also behind the bad
+// one (wreck.go, cells.go, shapes.go). A row with a checksum counts wherever it fits; one
+// without, only in a page that is whole: whose sum matches, or whose frame's checksum
+// goes on from the frame before it. Decided is this:
+//
+//   - Of a record the newest version wins: a later frame before an earlier one, both
+//     before the database file, that before frames of earlier rounds of the WAL and
+//     frames that were never committed.
+//   - Records are never changed but completed, and never removed but by retention. So one
+//     that lies only in old versions of pages or in free pages counts, except when it is
+//     of a day that retention has come to (bounds.RemovedDay).
+//   - Everything that is made of records is made again: keys, payers, verdicts, cases,
+//     under the numbers and case ids that the records bear. So nothing that was removed
+//     from those tables comes back.
+//   - Where records are lost, the journal begins the day after the last of them may have
+//     been. A refund whose sale may be among them is history_gap, which is no alarm. An
+//     old verdict that had found its sale, or the cancellation, stands if that is lost.
+//   - A case event that waited and whose refund is lost is sent as it was, under a new
+//     sequence and its old id.
+//   - Events and what wires remember are taken from the newest whole version of a page
+//     that is in use. One that was removed in a lost frame comes back: it is sent twice.
+//
+// A salvage begins a new stream and tells every case again in it, as historical: which
+// sequences the lost part had given out cannot be known. A back office joins them by
+// their case ids. The revisions of verdicts begin at 1 again.
 //
 // # What a crash leaves
 //

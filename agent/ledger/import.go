@@ -43,10 +43,11 @@ func Import(ctx context.Context, o Options, r io.Reader, progress func(done, all
 	if err := makeDir(o.Dir); err != nil {
 		return fmt.Errorf("ledger: folder: %w", classOf(err))
 	}
-	lock, err := lockStore(o.Dir)
+	lock, notes, err := lockStore(o.Dir, o.Now())
 	if err != nil {
 		return classOf(err)
 	}
+	logDamage(o.Log, notes)
 	defer func() {
 		lock.release()
 		if made && err != nil {
@@ -68,6 +69,7 @@ func Import(ctx context.Context, o Options, r io.Reader, progress func(done, all
 	if err := i.build(ctx); err != nil {
 		return err
 	}
+	lock.clean() // what it said was of the store that goes
 	return classOf(i.install(o.Dir))
 }
 

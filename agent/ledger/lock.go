@@ -1,7 +1,7 @@
 package ledger
 
 import (
-	"bufio"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -10,153 +10,255 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
-// storeLock is the flock on <dir>/lock that keeps a second daemon out. The file
-// holds the pid of the process that has it, and a second line "open" while the
-// store is open: if that line is there at the next start, the process ended without
-// closing the store, and its WAL must be there.
+// storeLock is the flock on <dir>/lock that keeps a second daemon out, and what the
+// next start must know about the end of this one. The file has three lines:
+//
+//	0000001234                                             pid of the process that has it
+//	open                                                   or "closed"
+//	6d1f… 0000000812 9c4e… 5d1ac2f0                        the mark, or blanks: none
+//
+// "open" while the store is open: a process that ended without closing it has left a
+// WAL. The mark says how far that WAL goes: its salts, the number of frames up to the
+// newest commit, the checksum of the last of them, and the CRC-32C of that text. It is
+// written after each commit and not synced, which costs two calls of the kernel. So
+// after a kill it is exact; after a power cut it is as old as what the kernel had not
+// yet written of its own accord (30 s), and never says more than was durable.
+//
+// It is used by the holder of the store's writer only.
 type storeLock struct {
-	f       *os.File
-	unclean bool
+	f      *os.File
+	shm    *os.File // the WAL's index, while the store is open
+	left   leftOpen // now; at first as the process before has left it
+	spoilt bool     // the file was none of ours
 }
 
-const openLine = "open\n"
+// leftOpen is what the file says of the store.
+type leftOpen struct {
+	open bool // it was not closed
+	mark walMark
+}
 
-// lockStore takes the lock or says who has it.
-func lockStore(dir string) (*storeLock, error) {
-	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("ledger: lock: %w", err)
+// walMark is a place in a WAL up to which every frame was durable; the zero mark is none.
+type walMark struct {
+	salts  uint64 // of the WAL's header, as its bytes stand there
+	frames uint32 // up to and with the newest commit
+	sum    uint64 // the checksum of the last of them, as its bytes stand in the frame
+}
+
+const (
+	lockFile   = "lock"
+	pidLine    = 11 // bytes, with the line's end
+	stateLine  = 7
+	markLine   = 16 + 1 + 10 + 1 + 16 + 1 + 8 + 1
+	lockLen    = pidLine + stateLine + markLine
+	openLine   = "open\n"   // as versions before the mark ended their file
+	openState  = "open  \n" // of stateLine bytes, as the next
+	closeState = "closed\n"
+)
+
+// lockStore takes the lock or says who has it. A thing that no lock can be, it moves
+// aside and names it in notes.
+func lockStore(dir string, now time.Time) (*storeLock, []DamageNote, error) {
+	path := filepath.Join(dir, lockFile)
+	if pid, held := lockedThroughLink(path); held {
+		return nil, nil, &LockedError{PID: pid}
 	}
-	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	notes, err := clearWay(dir, []place{{lockFile, aFile}}, now)
 	if err != nil {
-		defer f.Close()
-		if !errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("ledger: lock: %w", err)
-		}
-		b, _ := io.ReadAll(io.LimitReader(f, 64))
+		return nil, nil, err
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, nil, fmt.Errorf("ledger: lock: %w", err)
+	}
+	b, err := takeLock(f)
+	if err != nil {
+		_ = f.Close()
+		return nil, nil, err
+	}
+	l := &storeLock{f: f}
+	l.read(b)
+	if l.spoilt {
+		notes = append(notes, DamageNote{What: lockFile, When: now,
+			Why: "not readable: whether the store was closed is not known"})
+	}
+	l.writeAt(fmt.Sprintf("%010d\n", os.Getpid()), 0)
+	return l, notes, nil
+}
+
+// takeLock locks the open file and reads it.
+func takeLock(f *os.File) ([]byte, error) {
+	failed := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if failed != nil && !errors.Is(failed, syscall.EWOULDBLOCK) {
+		return nil, fmt.Errorf("ledger: lock: %w", failed)
+	}
+	b, err := io.ReadAll(io.LimitReader(f, 2*lockLen))
+	if failed != nil {
 		line, _, _ := strings.Cut(string(b), "\n")
 		pid, _ := strconv.Atoi(line)
 		return nil, &LockedError{PID: pid}
 	}
-	b, err := io.ReadAll(io.LimitReader(f, 64))
 	if err != nil {
-		_ = f.Close()
 		return nil, fmt.Errorf("ledger: lock: %w", err)
 	}
-	l := &storeLock{f: f, unclean: strings.HasSuffix(string(b), openLine)}
-	l.say("")
-	return l, nil
+	return b, nil
 }
 
-// say writes the pid and more. A full disk must not keep the store shut.
-func (l *storeLock) say(more string) {
-	if l == nil || l.f == nil || l.f.Truncate(0) != nil {
+// lockedThroughLink reports whether lock is a symbolic link to a file that a process
+// has locked: one of an earlier version, which followed it.
+func lockedThroughLink(path string) (pid int, held bool) {
+	if info, err := os.Lstat(path); err != nil || info.Mode().Type() != os.ModeSymlink {
+		return 0, false
+	}
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return 0, false
+	}
+	defer f.Close()
+	var locked *LockedError
+	if _, err := takeLock(f); errors.As(err, &locked) {
+		return locked.PID, true
+	}
+	return 0, false
+}
+
+// read takes up what the process before has left.
+func (l *storeLock) read(b []byte) {
+	text := string(b)
+	pid, rest, ok := strings.Cut(text, "\n")
+	_, err := strconv.Atoi(pid)
+	switch {
+	case strings.Trim(text, "\x00") == "": // new, or never written to the disk
+	case !ok || err != nil:
+		l.spoilt = true
+	case rest == "" || rest == openLine: // of a version without a mark
+		l.left.open = rest == openLine
+	default:
+		l.left, ok = parseLeft(rest)
+		l.spoilt = !ok
+	}
+}
+
+// parseLeft reads the second and third line; false: they are not as they were written.
+func parseLeft(text string) (l leftOpen, ok bool) {
+	if len(text) != stateLine+markLine {
+		return l, false
+	}
+	switch text[:stateLine] {
+	case openState:
+		l.open = true
+	case closeState:
+	default:
+		return l, false
+	}
+	l.mark, ok = parseMark(text[stateLine:])
+	return l, ok
+}
+
+// text is what parseLeft reads.
+func (l leftOpen) text() string {
+	if l.open {
+		return openState + l.mark.line()
+	}
+	return closeState + l.mark.line()
+}
+
+// parseMark reads a mark's line; false: it is not as it was written.
+func parseMark(line string) (m walMark, ok bool) {
+	if strings.TrimSpace(line) == "" {
+		return m, true
+	}
+	var sum uint32
+	n, err := fmt.Sscanf(line, "%16x %10d %16x %08x\n", &m.salts, &m.frames, &m.sum, &sum)
+	if err != nil || n != 4 || line != m.line() {
+		return walMark{}, false
+	}
+	return m, true
+}
+
+// line is the mark as it stands in the file.
+func (m walMark) line() string {
+	if m == (walMark{}) {
+		return strings.Repeat(" ", markLine-1) + "\n"
+	}
+	text := fmt.Sprintf("%016x %010d %016x", m.salts, m.frames, m.sum)
+	return fmt.Sprintf("%s %08x\n", text, checksum([]byte(text)))
+}
+
+// writeAt writes a part of the file. A full disk must not keep the store shut, and a
+// mark that is not written is only an older one.
+func (l *storeLock) writeAt(text string, at int64) { _, _ = l.f.WriteAt([]byte(text), at) }
+
+// say writes the state without a mark, durably.
+func (l *storeLock) say(open bool) {
+	if l == nil || l.f == nil {
 		return
 	}
-	if _, err := l.f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"+more), 0); err == nil {
+	l.left = leftOpen{open: open}
+	l.writeAt(fmt.Sprintf("%010d\n", os.Getpid())+l.left.text(), 0)
+	if l.f.Truncate(lockLen) == nil {
 		_ = l.f.Sync()
 	}
 }
 
-// opened notes that the store is open, clean that it is about to be closed and its
-// WAL with it.
-func (l *storeLock) opened() { l.say(openLine) }
+// opened notes that the store is open and that nothing is known of its WAL yet; clean
+// that it is about to be closed and its WAL with it.
+func (l *storeLock) opened() { l.say(true) }
 
-func (l *storeLock) clean() { l.say("") }
+func (l *storeLock) clean() { l.say(false) }
+
+// follow begins to read where commits end from the WAL's index (path: the "-shm" of an
+// open store). The file is closed after the store is (unfollow): until then SQLite's
+// locks on it must not be touched.
+func (l *storeLock) follow(path string) {
+	if l == nil {
+		return
+	}
+	l.unfollow()
+	if f, err := os.Open(path); err == nil {
+		l.shm = f
+	}
+}
+
+func (l *storeLock) unfollow() {
+	if l != nil && l.shm != nil {
+		_ = l.shm.Close()
+		l.shm = nil
+	}
+}
+
+// committed notes how far the WAL goes after a durable commit. The index begins with
+// this header, in the machine's order of bytes (sqlite.org/walformat.html, § 2.1):
+//
+//	0        16       20       24           32      40
+//	| … |mxFrame |nPage   |frame's sum |salts  | …
+func (l *storeLock) committed() {
+	if l == nil || l.shm == nil || l.f == nil {
+		return
+	}
+	var b [40]byte
+	if _, err := l.shm.ReadAt(b[:], 0); err != nil {
+		return
+	}
+	order := binary.NativeEndian
+	m := walMark{
+		salts: binary.BigEndian.Uint64(b[32:]), frames: order.Uint32(b[16:]),
+		sum: uint64(order.Uint32(b[24:]))<<32 | uint64(order.Uint32(b[28:])),
+	}
+	if m.frames == 0 || m == l.left.mark {
+		return
+	}
+	l.left.mark = m
+	l.writeAt(m.line(), pidLine+stateLine)
+}
 
 func (l *storeLock) release() {
 	if l != nil && l.f != nil {
+		l.unfollow()
 		_ = l.f.Close()
 		l.f = nil
 	}
-}
-
-// proveMount makes sure, before anything is created, that mount is a mounted file
-// system and that dir lies on it: without its data partition an agent would
-// write to the root file system, confirm, and lose it.
-func proveMount(mount, dir string) error {
-	real, err := filepath.EvalSymlinks(mount)
-	if err != nil {
-		return fmt.Errorf("%w: %s: %w", ErrNotMounted, mount, err)
-	}
-	mounted, err := mountPoints()
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrNotMounted, err)
-	}
-	if !mounted[real] {
-		return fmt.Errorf("%w: %s is a folder of its parent's file system", ErrNotMounted, mount)
-	}
-	there, err := firstThatExists(dir)
-	if err != nil {
-		return fmt.Errorf("%w: %s: %w", ErrNotMounted, dir, err)
-	}
-	if there != real && !strings.HasPrefix(there, strings.TrimSuffix(real, "/")+"/") {
-		return fmt.Errorf("%w: %s is not below %s", ErrNotMounted, dir, mount)
-	}
-	a, err1 := os.Stat(real)
-	b, err2 := os.Stat(there)
-	if err := errors.Join(err1, err2); err != nil {
-		return fmt.Errorf("%w: %w", ErrNotMounted, err)
-	}
-	sa, ok1 := a.Sys().(*syscall.Stat_t)
-	sb, ok2 := b.Sys().(*syscall.Stat_t)
-	if !ok1 || !ok2 || sa.Dev != sb.Dev {
-		return fmt.Errorf("%w: %s is on another file system than %s", ErrNotMounted, dir, mount)
-	}
-	return nil
-}
-
-// firstThatExists is dir or the nearest folder above it that is there, with its
-// symbolic links resolved.
-func firstThatExists(dir string) (string, error) {
-	abs, err := filepath.Abs(dir)
-	if err != nil {
-		return "", err
-	}
-	for {
-		real, err := filepath.EvalSymlinks(abs)
-		if err == nil {
-			return real, nil
-		}
-		up := filepath.Dir(abs)
-		if !errors.Is(err, os.ErrNotExist) || up == abs {
-			return "", err
-		}
-		abs = up
-	}
-}
-
-// mountPoints reads where file systems are mounted (proc(5), mountinfo, field 5).
-func mountPoints() (map[string]bool, error) {
-	f, err := os.Open("/proc/self/mountinfo")
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	points := make(map[string]bool)
-	s := bufio.NewScanner(f)
-	for s.Scan() {
-		if field := strings.Fields(s.Text()); len(field) > 4 {
-			points[unescapeMount(field[4])] = true
-		}
-	}
-	return points, s.Err()
-}
-
-// unescapeMount undoes the \040 escapes of mountinfo.
-func unescapeMount(s string) string {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+3 < len(s) {
-			if n, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
-				b.WriteByte(byte(n))
-				i += 3
-				continue
-			}
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
 }

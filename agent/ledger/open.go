@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -47,15 +48,17 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 			return nil, err
 		}
 	}
-	if err := makeDir(o.Dir); err != nil {
+	notes, err := makeStoreDir(o.Dir, o.Now())
+	if err != nil {
 		return nil, fmt.Errorf("ledger: folder: %w", classOf(err))
 	}
-	lock, err := lockStore(o.Dir)
+	lock, more, err := lockStore(o.Dir, o.Now())
 	if err != nil {
 		return nil, classOf(err)
 	}
 	d := newDB(o)
 	d.lock = lock
+	d.noteDamage(append(notes, more...)...)
 	if err := d.openAll(ctx); err != nil {
 		d.readers.close()
 		lock.release()
@@ -76,11 +79,15 @@ func newDB(o Options) *DB {
 // openAll reads the keys and opens the store. The marker is written last.
 func (d *DB) openAll(ctx context.Context) error {
 	used := exists(filepath.Join(d.dir, markerFile))
+	if err := d.clearWay(storePlaces()); err != nil {
+		return err
+	}
 	keys, notes, err := loadKeys(d.dir, used, d.o.Now())
 	if err != nil {
 		return classOf(err)
 	}
-	d.keys, d.damage = keys, notes
+	d.keys = keys
+	d.noteDamage(notes...)
 	if !used {
 		d.o.step("open.keys")
 	}
@@ -92,19 +99,46 @@ func (d *DB) openAll(ctx context.Context) error {
 		return unavailableUnless(err, ErrNewer, context.Canceled, context.DeadlineExceeded)
 	}
 	d.keepBallast()
-	if !used {
+	if marker := filepath.Join(d.dir, markerFile); !exists(marker) {
 		d.o.step("open.store")
-		if err := writeFile(filepath.Join(d.dir, markerFile), []byte(d.stream+"\n")); err != nil {
+		if err := writeFile(marker, []byte(d.stream+"\n")); err != nil {
 			return classOf(err)
 		}
 	}
 	return d.tellDamage(ctx)
 }
 
+// clearWay moves aside what stands in the way at these places and notes it.
+func (d *DB) clearWay(places []place) error {
+	notes, err := clearWay(d.dir, places, d.o.Now())
+	d.noteDamage(notes...)
+	return classOf(err)
+}
+
+// noteDamage keeps notes for Damage and for the events that tell of them, and logs each:
+// an opening that fails later must not hide it.
+func (d *DB) noteDamage(notes ...DamageNote) {
+	logDamage(d.o.Log, notes)
+	d.queue.mu.Lock()
+	defer d.queue.mu.Unlock()
+	d.damage = append(d.damage, notes...)
+}
+
+func logDamage(log *slog.Logger, notes []DamageNote) {
+	for _, n := range notes {
+		log.LogAttrs(context.Background(), slog.LevelError, "store.damaged", slog.String("what", n.What), slog.String("why", n.Why), slog.String("moved", n.Moved))
+	}
+}
+
 // openStore opens the database file, checks it and loads what the writer needs to
 // know. cause is the error after which it is reopened, nil at the start. A damaged
 // file is replaced by what can be read of it (salvage).
 func (d *DB) openStore(ctx context.Context, cause error) error {
+	if cause != nil {
+		if err := d.clearWay(storePlaces()); err != nil {
+			return err
+		}
+	}
 	if err := d.resumeSalvage(ctx); err != nil {
 		return err
 	}
@@ -129,23 +163,24 @@ func (d *DB) openStore(ctx context.Context, cause error) error {
 // missing reports a store that was there and is gone, or has lost all its bytes or
 // commits in its WAL, as damaged, before SQLite opens it.
 func (d *DB) missing(cause error) error {
-	if !exists(filepath.Join(d.dir, markerFile)) {
-		return nil
-	}
+	wal := d.file() + "-wal"
+	begun := exists(filepath.Join(d.dir, markerFile)) || fileSize(wal) >= walHeader
 	info, err := os.Stat(d.file())
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && !begun:
+		return nil
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%w: the file is missing", errDamaged)
 	case err != nil:
 		return err
-	case info.Size() == 0 && !exists(d.file()+"-wal"):
+	case info.Size() == 0 && begun && fileSize(wal) < walHeader:
 		return fmt.Errorf("%w: the file is empty", errDamaged)
-	case d.lock.unclean && cause == nil && !exists(d.file()+"-wal"):
+	case d.lock.left.open && cause == nil && !exists(wal):
 		// The process before did not close the store, so the newest commits were in
 		// the WAL.
 		return fmt.Errorf("%w: the WAL is missing", errDamaged)
 	}
-	return checkWAL(d.file() + "-wal")
+	return checkWAL(wal, d.lock.left.mark)
 }
 
 // openFile opens the database file as the writer. whole asks for the full check
@@ -158,17 +193,31 @@ func (d *DB) openFile(whole bool) error {
 	if err = d.prepareWriter(c, whole); err == nil {
 		err = d.load(c)
 	}
+	if err == nil {
+		d.lock.opened()
+		err = beginWAL(c)
+	}
 	if err != nil {
-		if errors.Is(err, errDamaged) {
-			c.keepWAL() // evidence stays as it is
-		}
+		c.keepWAL() // evidence stays as it is, and what the lock says of the WAL is true
 		_ = c.close()
 		return err
 	}
 	d.w = c
-	d.lock.opened()
+	d.lock.follow(d.file() + "-shm")
 	d.readers.open(func() (*conn, error) { return openReader(d.file()) })
 	return nil
+}
+
+// beginWAL moves what is committed into the database file and empties the WAL, so that
+// nothing of a transaction that a power cut has torn lies behind the frames to come:
+// checkWAL could take it for theirs. Where a reader or a full disk is in the way, it is
+// left for the next checkpoint.
+func beginWAL(c *conn) error {
+	err := c.exec("PRAGMA busy_timeout = 100; PRAGMA wal_checkpoint(TRUNCATE)")
+	if errors.Is(err, ErrDiskFull) {
+		err = nil
+	}
+	return errors.Join(err, c.exec("PRAGMA busy_timeout = 5000"))
 }
 
 // prepareWriter sets, checks and brings up to date a connection to the store.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"yuanlu/agent/refund"
@@ -18,9 +19,9 @@ import (
 //  1. a folder quarantine/<time>-<id>/ with a file "pending" that says "moving";
 //  2. yuanlu.db and its WAL are moved there; "pending" says "building";
 //  3. yuanlu.db.new is built: every record that can be read is judged again in its
-//     order, under its number and case id; wire memory, events and quarantined
-//     entries that can be read are copied; the stream is a new one, so every case
-//     is told again in it;
+//     order, under its number and case id; wire memory, events and cases whose refund is
+//     lost are copied; the stream is a new one, so every case is told again in it
+//     (doc.go, Salvage);
 //  4. yuanlu.db.new becomes yuanlu.db, "pending" is removed.
 //
 // An opening that finds "pending" goes on from there.
@@ -33,21 +34,37 @@ const (
 	stageBuilding = "building"
 )
 
+// salvageNote is what the file "pending" of a salvage says, a line each: the stage, the
+// reason, and how the process before had left the store (two lines as in the lock).
+type salvageNote struct {
+	stage, why string
+	left       leftOpen
+}
+
+func (n salvageNote) text() string { return n.stage + "\n" + n.why + "\n" + n.left.text() }
+
+// parseSalvageNote reads it; what is not readable is left out.
+func parseSalvageNote(text string) (n salvageNote) {
+	n.stage, text, _ = strings.Cut(text, "\n")
+	n.why, text, _ = strings.Cut(text, "\n")
+	n.left, _ = parseLeft(text)
+	return n
+}
+
 // salvage replaces the damaged store by what can be read of it.
 func (d *DB) salvage(ctx context.Context, why error) error {
-	now := d.o.Now()
 	d.o.Log.LogAttrs(ctx, slog.LevelError, "store.damaged", slog.String("error", why.Error()))
-	q, err := makeQuarantine(d.dir, now)
+	q, err := makeQuarantine(d.dir, d.o.Now())
 	if err != nil {
 		return classOf(err)
 	}
-	d.lock.clean() // from here on there need be no WAL
+	n := salvageNote{stage: stageMoving, why: strings.ReplaceAll(clip(why.Error(), 300), "\n", " "), left: d.lock.left}
 	d.o.step("salvage.begin")
-	if err := writeFile(filepath.Join(q, pendingFile), []byte(stageMoving+"\n"+clip(why.Error(), 300)+"\n")); err != nil {
+	if err := writeFile(filepath.Join(q, pendingFile), []byte(n.text())); err != nil {
 		return classOf(err)
 	}
 	d.o.step("salvage.pending")
-	return d.finishSalvage(ctx, q, stageMoving, clip(why.Error(), 300))
+	return d.finishSalvage(ctx, q, n)
 }
 
 // resumeSalvage goes on with a salvage that was cut short.
@@ -57,45 +74,59 @@ func (d *DB) resumeSalvage(ctx context.Context) error {
 		return err
 	}
 	for _, p := range pending {
-		b, err := os.ReadFile(p)
+		why, err := obstacle(p, aFile)
 		if err != nil {
 			return classOf(err)
 		}
-		stage, why := splitLine(string(b))
-		if err := d.finishSalvage(ctx, filepath.Dir(p), stage, why); err != nil {
+		n := salvageNote{stage: stageBuilding, why: "what was being done about it is not readable"}
+		if why != "" { // what lies beside it counts as moved
+			err = os.Rename(p, p+"-"+onceName(d.o.Now()))
+		} else {
+			var b []byte
+			b, err = os.ReadFile(p)
+			if is := parseSalvageNote(string(b)); is.stage == stageMoving || is.stage == stageBuilding {
+				n = is
+			}
+		}
+		if err != nil {
+			return classOf(err)
+		}
+		if err := d.finishSalvage(ctx, filepath.Dir(p), n); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (d *DB) finishSalvage(ctx context.Context, q, stage, why string) error {
+func (d *DB) finishSalvage(ctx context.Context, q string, n salvageNote) error {
 	pending := filepath.Join(q, pendingFile)
-	if stage != stageBuilding {
+	if n.stage != stageBuilding {
 		for _, name := range []string{storeFile, storeFile + "-wal"} {
 			err := os.Rename(filepath.Join(d.dir, name), filepath.Join(q, name))
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return classOf(err)
 			}
 		}
-		_ = os.Remove(d.file() + "-shm") // is made anew from the WAL
+		_ = os.Remove(d.file() + "-shm") // is made again from the WAL
 		if err := errors.Join(syncDir(q), syncDir(d.dir)); err != nil {
 			return classOf(err)
 		}
 		d.o.step("salvage.moved")
-		if err := writeFile(pending, []byte(stageBuilding+"\n"+why+"\n")); err != nil {
+		n.stage = stageBuilding
+		if err := writeFile(pending, []byte(n.text())); err != nil {
 			return classOf(err)
 		}
 	}
-	note := DamageNote{What: storeFile, Why: why, Moved: q, When: d.o.Now()}
+	d.lock.clean() // from here on there need be no WAL
+	note := DamageNote{What: storeFile, Why: n.why, Moved: q, When: d.o.Now()}
 	if !exists(d.file()) {
 		d.o.step("salvage.build")
-		if err := d.rebuild(ctx, q, &note); err != nil {
+		if err := d.rebuild(ctx, q, n.left, &note); err != nil {
 			return err
 		}
 	}
 	d.o.step("salvage.built")
-	if err := os.Remove(pending); err != nil {
+	if err := os.Remove(pending); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return classOf(err)
 	}
 	if err := syncDir(q); err != nil {
@@ -108,18 +139,18 @@ func (d *DB) finishSalvage(ctx context.Context, q, stage, why string) error {
 }
 
 // rebuild builds the new store from what can be read in q.
-func (d *DB) rebuild(ctx context.Context, q string, note *DamageNote) error {
+func (d *DB) rebuild(ctx context.Context, q string, left leftOpen, note *DamageNote) error {
 	path := filepath.Join(d.dir, buildFile)
 	for _, end := range []string{"", "-wal", "-shm"} {
 		_ = os.Remove(path + end)
 	}
-	old, bare := openDamaged(filepath.Join(q, storeFile))
-	defer func() { _, _ = old.close(), bare.close() }()
+	old := openWreck(q, left)
+	defer old.close()
 	c, err := openConn(path, openWrite)
 	if err != nil {
 		return err
 	}
-	err = d.fillRebuilt(ctx, c, &salvager{d: d, old: old, bare: bare}, note)
+	err = d.fillRebuilt(ctx, c, old, note)
 	if err == nil {
 		// Everything into the file itself, synced, before it gets its name.
 		err = c.exec("PRAGMA synchronous = FULL; PRAGMA wal_checkpoint(TRUNCATE)")
@@ -138,48 +169,7 @@ func (d *DB) rebuild(ctx context.Context, q string, note *DamageNote) error {
 	return err
 }
 
-// openDamaged opens what may not be a database at all, once with the sums of its pages
-// and once without; nil if nothing of it can be read.
-func openDamaged(path string) (old, bare *conn) {
-	for _, path := range []func() (string, error){func() (string, error) { return path, nil }, func() (string, error) { return patchFirstPage(path) }} {
-		file, err := path()
-		if err != nil {
-			break
-		}
-		if old = tryDamaged(file, openConn); old != nil {
-			return old, tryDamaged(file, openPlain)
-		}
-	}
-	return nil, nil
-}
-
-func tryDamaged(path string, open func(string, openMode) (*conn, error)) (c *conn) {
-	tables, err := int64(0), error(nil)
-	defer func() {
-		if recover() != nil || err != nil || tables != 1 {
-			_ = c.close()
-			c = nil
-		}
-	}()
-	if !exists(path) {
-		return nil
-	}
-	if c, err = open(path, openRead); err != nil {
-		return c
-	}
-	// writable_schema: a file shorter than its header says is read as far as it goes.
-	// Nothing is written: the connection is read-only.
-	if err = c.exec("PRAGMA writable_schema = ON; PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; PRAGMA busy_timeout = 5000"); err != nil {
-		return c
-	}
-	if err = checkSchema(c); err != nil {
-		return c
-	}
-	tables, _, err = c.queryInt(`SELECT count(*) FROM sqlite_schema WHERE name = 'record'`)
-	return c
-}
-
-func (d *DB) fillRebuilt(ctx context.Context, c *conn, s *salvager, note *DamageNote) error {
+func (d *DB) fillRebuilt(ctx context.Context, c *conn, old *wreck, note *DamageNote) error {
 	steps, err := migrations()
 	if err != nil {
 		return err
@@ -197,12 +187,9 @@ func (d *DB) fillRebuilt(ctx context.Context, c *conn, s *salvager, note *Damage
 	if err := d.load(c); err != nil {
 		return err
 	}
-	if s.old == nil {
-		return nil
-	}
 	d.w, d.rebuilding = c, true
 	defer func() { d.rebuilding = false }()
-	return s.run(ctx, note)
+	return newSalvager(d, old).run(ctx, note)
 }
 
 // makeQuarantine makes a new folder below quarantine/.
@@ -211,7 +198,7 @@ func makeQuarantine(dir string, now time.Time) (string, error) {
 	if err := makeDir(top); err != nil {
 		return "", err
 	}
-	q := filepath.Join(top, now.UTC().Format("20060102T150405Z")+"-"+randomID()[18:])
+	q := filepath.Join(top, onceName(now))
 	return q, makeDir(q)
 }
 
@@ -226,21 +213,6 @@ func moveAside(dir string, now time.Time, path string) (string, error) {
 		return "", err
 	}
 	return to, errors.Join(syncDir(q), syncDir(filepath.Dir(path)))
-}
-
-func splitLine(s string) (first, second string) {
-	for i := range len(s) {
-		if s[i] == '\n' {
-			first, second = s[:i], s[i+1:]
-			break
-		}
-	}
-	for i := range len(second) {
-		if second[i] == '\n' {
-			return first, second[:i]
-		}
-	}
-	return first, second
 }
 
 // tellDamage queues an event for each damage that has not been told yet.

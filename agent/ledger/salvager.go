@@ -1,229 +1,277 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
-	"regexp"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+	"time"
 
 	"yuanlu/agent/refund"
 )
 
-// salvager reads a damaged store and judges its records again into the new one.
+// salvager reads what is left of a damaged store and judges its records again into the
+// new one (doc.go, Salvage).
 type salvager struct {
-	d     *DB
-	old   *conn // gives only what lies in pages whose sum matches
-	bare  *conn // gives whatever it can: only for rows that have a checksum of their own
-	names map[int64]string
-	kept  int64
-	lost  int64
-	said  []int64 // refunds whose verdict was no longer held
+	d *DB
+	w *wreck
+	r *rowReader
+
+	records  []rowPlace           // every version of every record, then the chosen ones
+	verdicts map[int64]rowPlace   // the newest that was said, by refund
+	notices  map[int64]rowPlace   // what waited, by entry
+	links    map[int64]newestText // by number
+	meta     map[string]newestText
+	memory   map[memoryKey]newestMemory
+	numbers  int64   // the greatest of a verdict
+	inKeys   []int64 // the greatest in keys, which have no checksum; ascending
+
+	bounds refund.Bounds
+	kept   int64
+	lost   int64
+	last   int64     // the greatest number that was given out, as far as is known
+	gap    time.Time // `at` of the record behind the newest gap
+	newest keptRecord
+}
+
+type newestText struct {
+	text string
+	rank int32
+}
+
+type memoryKey struct {
+	link int64
+	key  string
+}
+
+type newestMemory struct {
+	value   []byte
+	expires int64
+	rank    int32
+}
+
+// keptRecord is what the search for gaps must know of a record.
+type keptRecord struct {
+	seq    int64
+	at     time.Time
+	synced bool
 }
 
 // salvageBatch is how many records one transaction of a salvage takes.
 const salvageBatch = 500
 
-// farthest is how many numbers without a readable record end the search.
+// farthest is how far beyond the newest record that was read another row is believed
+// that names a newer one and has no checksum of its own.
 const farthest = 20_000
 
+// mostInKeys is how many numbers of keys are remembered: a few spoilt ones among them
+// must not hide the others.
+const mostInKeys = 16
+
+func newSalvager(d *DB, w *wreck) *salvager {
+	return &salvager{d: d, w: w, r: w.reader(), verdicts: map[int64]rowPlace{}, notices: map[int64]rowPlace{},
+		links: map[int64]newestText{}, meta: map[string]newestText{}, memory: map[memoryKey]newestMemory{}}
+}
+
 func (s *salvager) run(ctx context.Context, note *DamageNote) error {
-	s.linkNames()
-	if err := s.copyBounds(); err != nil {
+	s.r.eachRow(s.take)
+	if err := s.copyMeta(); err != nil {
 		return err
 	}
-	last, err := s.records(ctx)
-	if err != nil {
+	s.choose()
+	if err := s.countLost(); err != nil {
+		return err
+	}
+	if err := s.judgeAgain(ctx); err != nil {
 		return err
 	}
 	if err := s.sayAgain(); err != nil {
 		return err
 	}
-	if err := s.copySmall(last); err != nil {
+	if err := s.restoreVerdicts(); err != nil {
+		return err
+	}
+	if err := s.copySmall(); err != nil {
 		return err
 	}
 	note.Kept, note.Lost = s.kept, s.lost
 	return nil
 }
 
-// linkNames reads the names of links. One from a damaged page is better than none: it is
-// shown and means nothing else.
-func (s *salvager) linkNames() {
-	s.names = map[int64]string{}
-	note := func(st *stmt) {
-		if name := st.text(1); s.names[st.int(0)] == "" && linkName.MatchString(name) {
-			s.names[st.int(0)] = name
+// take sorts a row that was read.
+func (s *salvager) take(row *foundRow) {
+	c, p := row.cols, row.place
+	switch row.shape.table {
+	case "record":
+		s.records = append(s.records, p)
+	case "verdict":
+		s.numbers = max(s.numbers, row.id)
+		if old, ok := s.verdicts[row.id]; c[1].n > 0 && (!ok || old.rank <= p.rank) {
+			s.verdicts[row.id] = p
+		}
+	case "outbox":
+		if old, ok := s.notices[row.id]; p.live && (!ok || old.rank <= p.rank) {
+			s.notices[row.id] = p
+		}
+	case "link":
+		keepNewest(s.links, row.id, string(c[1].b), p.rank)
+	case "meta":
+		keepNewest(s.meta, string(c[0].b), string(c[1].b), p.rank)
+	case "memory":
+		key := memoryKey{c[0].n, string(c[1].b)}
+		if old, ok := s.memory[key]; p.live && (!ok || old.rank <= p.rank) {
+			s.memory[key] = newestMemory{append([]byte{}, c[2].b...), c[3].n, p.rank}
+		}
+	case "key":
+		if at, known := slices.BinarySearch(s.inKeys, c[1].n); p.live && !known && (at > 0 || len(s.inKeys) < mostInKeys) {
+			s.inKeys = slices.Insert(s.inKeys, at, c[1].n)
+			s.inKeys = s.inKeys[max(0, len(s.inKeys)-mostInKeys):]
 		}
 	}
-	const all = `SELECT id, name FROM link`
-	s.each(all, note)
-	_ = s.guarded(func() error {
-		return eachRow(s.bare, all, func(st *stmt) error { note(st); return nil })
-	})
 }
 
-// linkName is what the configuration takes as a link's name.
-var linkName = regexp.MustCompile(`^[a-z0-9-]{1,64}$`)
-
-// each calls do for every row of a query that can be read; the rest is given up.
-func (s *salvager) each(sql string, do func(*stmt)) {
-	_ = s.guarded(func() error {
-		return eachRow(s.old, sql, func(st *stmt) error { do(st); return nil })
-	})
-}
-
-// guarded turns a fault inside SQLite into an error.
-func (s *salvager) guarded(do func() error) (err error) {
-	defer asDamage(&err)
-	return do()
-}
-
-// copyBounds takes over what is known about the journal: records that said it may
-// be gone.
-func (s *salvager) copyBounds() error {
-	var b refund.Bounds
-	err := s.guarded(func() (err error) { b, err = loadBounds(s.old); return err })
-	if err != nil {
-		return nil // made again from the records
+func keepNewest[K comparable](to map[K]newestText, key K, text string, rank int32) {
+	if old, ok := to[key]; !ok || old.rank <= rank {
+		to[key] = newestText{text, rank}
 	}
+}
+
+// copyMeta takes over what stands by itself: what is known about the journal (records
+// that said it may be gone), which records each key has sealed, the names of rules.
+func (s *salvager) copyMeta() error {
 	return s.d.transact(func(t *tx) error {
-		t.n.bounds = b
-		return saveBounds(t.c, &b)
+		if b, ok := parseBounds(s.meta["bounds"].text); ok {
+			s.bounds, t.n.bounds = b, b
+			if err := saveBounds(t.c, &b); err != nil {
+				return err
+			}
+		}
+		for _, name := range slices.Sorted(maps.Keys(s.meta)) {
+			if strings.HasPrefix(name, "key.") || strings.HasPrefix(name, "rules.") || name == "created" {
+				if err := setMeta(t.c, name, s.meta[name].text); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
 	})
 }
 
-// newest is the greatest number the old store seems to have given.
-func (s *salvager) newest() int64 {
-	n := int64(0)
-	for _, sql := range []string{`SELECT max(seq) FROM record`, `SELECT max(seq) FROM verdict`, `SELECT max(seq) FROM cases`, `SELECT max(seq) FROM key`} {
-		_ = s.guarded(func() error {
-			v, _, err := s.old.queryInt(sql)
-			if err == nil {
-				n = max(n, v)
-			}
-			return err
-		})
+// metaInt is a number of meta, 0 if it is not there.
+func (s *salvager) metaInt(name string) int64 {
+	var n int64
+	if json.Unmarshal([]byte(s.meta[name].text), &n) != nil {
+		return 0
 	}
 	return n
 }
 
-// records judges every readable record again and gives the greatest number seen.
-func (s *salvager) records(ctx context.Context) (last int64, err error) {
-	first, newest := int64(0), s.newest()
-	next := int64(1)
-	for {
-		if err := ctx.Err(); err != nil {
-			return last, err
+// choose takes of each record the newest version that is whole and looks for gaps. One
+// that lies only in pages that are no longer in use has been removed by retention, if
+// it is of a day that retention has come to.
+func (s *salvager) choose() {
+	slices.SortFunc(s.records, func(a, b rowPlace) int {
+		return cmp.Or(cmp.Compare(a.seq, b.seq), cmp.Compare(b.rank, a.rank))
+	})
+	chosen := s.records[:0]
+	for next := 0; next < len(s.records); {
+		from := next
+		for next < len(s.records) && s.records[next].seq == s.records[from].seq {
+			next++
 		}
-		rows, done := s.batch(next, max(newest, last+farthest*int64(boolInt(newest == 0))))
-		if len(rows) > 0 {
-			if first == 0 {
-				first = rows[0].seq
+		versions := s.records[from:next]
+		live := slices.ContainsFunc(versions, func(p rowPlace) bool { return p.live })
+		for _, p := range versions {
+			row, r := s.record(p)
+			if row == nil {
+				continue
 			}
-			err := s.d.transact(func(t *tx) error {
-				for i := range rows {
-					if err := s.again(t, &rows[i]); err != nil {
-						return err
-					}
-				}
-				return t.n.payers.flush(t.c, t.n.seq)
-			})
-			if err != nil {
-				return last, err
+			if live || dateOf(row, &r) > s.bounds.RemovedDay {
+				s.see(row, &r)
+				chosen = append(chosen, p)
 			}
-			s.kept += int64(len(rows))
-			last = rows[len(rows)-1].seq
-			next = last + 1
-		}
-		if done {
 			break
 		}
 	}
-	last = max(last, newest)
-	if first > 0 {
-		s.lost = last - first + 1 - s.kept
-	} else {
-		s.lost = last
-	}
-	return last, nil
+	s.records = chosen
 }
 
-func boolInt(b bool) int {
-	if b {
-		return 1
+// record reads a record, nil if it is none.
+func (s *salvager) record(p rowPlace) (*recordRow, refund.Record) {
+	if found := s.r.row(p); found != nil {
+		return found.recordRow()
 	}
-	return 0
+	return nil, refund.Record{}
 }
 
-// batch reads the next records from this number on. Where the table cannot be
-// walked, it is asked number by number.
-func (s *salvager) batch(next, newest int64) (rows []recordRow, done bool) {
-	err := s.guarded(func() error {
-		st, err := s.old.prepare(`SELECT ` + recordColumns + ` FROM record WHERE seq >= ?1 ORDER BY seq LIMIT ?2`)
-		if err != nil {
+// see counts a record that is kept and looks for a gap before it.
+func (s *salvager) see(row *recordRow, r *refund.Record) {
+	at, ok := r.Time()
+	if !ok {
+		at = timeOf(row.received)
+	}
+	if s.kept > 0 && row.seq != s.newest.seq+1 {
+		s.gap = at
+	}
+	s.kept++
+	s.newest = keptRecord{row.seq, at, row.flags&flagSynced != 0}
+}
+
+// judgeAgain judges the records again, in their order, under their numbers and case ids.
+func (s *salvager) judgeAgain(ctx context.Context) error {
+	for places := range slices.Chunk(s.records, salvageBatch) {
+		if err := ctx.Err(); err != nil {
 			return err
 		}
-		st.bindInt(1, next)
-		st.bindInt(2, salvageBatch)
-		defer st.reset()
-		for {
-			more, err := st.step()
-			if err != nil || !more {
-				return err
-			}
-			if row, err := scanRecord(st); err == nil {
-				if _, err := row.decode(); err == nil && row.seq >= next {
-					rows = append(rows, row)
-					next = row.seq + 1
+		err := s.d.transact(func(t *tx) error {
+			for _, p := range places {
+				row, r := s.record(p)
+				if row == nil {
+					continue // the disk has changed its mind
+				}
+				if !p.whole { // the id has no checksum
+					row.caseID = mendedID(row.caseID, caseID(t.d.keys.kase, &r))
+				}
+				if err := s.again(t, row, &r); err != nil {
+					return err
 				}
 			}
-		}
-	})
-	if err == nil && len(rows) < salvageBatch {
-		// Rows whose checksum does not match are left out; others may follow.
-		return rows, s.noneAfter(next)
-	}
-	if err == nil {
-		return rows, false
-	}
-	for ; next <= newest && len(rows) < salvageBatch; next++ {
-		if row := s.one(next); row != nil {
-			rows = append(rows, *row)
-		}
-	}
-	return rows, next > newest
-}
-
-// noneAfter reports whether no good record has this number or a greater one.
-func (s *salvager) noneAfter(next int64) bool {
-	none := true
-	s.each(`SELECT seq, crc, body FROM record ORDER BY seq DESC LIMIT 1000`, func(st *stmt) {
-		if st.int(0) >= next && rowSum(st.int(0), st.view(2)) == st.int(1) {
-			none = false
-		}
-	})
-	return none
-}
-
-func (s *salvager) one(seq int64) *recordRow {
-	for _, c := range []*conn{s.old, s.bare} {
-		var row *recordRow
-		err := s.guarded(func() (err error) { row, err = loadRow(c, seq); return err })
-		if err != nil || row == nil {
-			continue
-		}
-		if _, err := row.decode(); err == nil {
-			return row
+			return t.n.payers.flush(t.c, t.n.seq)
+		})
+		if err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// again judges one old record under its own number and case id.
-func (s *salvager) again(t *tx, row *recordRow) error {
-	r, err := row.decode()
-	if err != nil {
-		return err
+// mendedID is a case id as read from a damaged page, or the one that the record as it is
+// now has, if the stored one is none or differs in a single character. Copies that have
+// completed a record can make the two differ altogether, and then the stored one is right.
+func mendedID(stored, computed string) string {
+	if stored == "" {
+		return ""
 	}
-	name, ok := s.names[row.link]
-	if !ok {
+	if len(stored) != len(computed) || strings.Trim(stored, crockford) != "" {
+		return computed
+	}
+	differ := 0
+	for i := range len(stored) {
+		if stored[i] != computed[i] {
+			differ++
+		}
+	}
+	if differ == 1 {
+		return computed
+	}
+	return stored
+}
+
+func (s *salvager) again(t *tx, row *recordRow, r *refund.Record) error {
+	name := s.links[row.link].text
+	if name == "" {
 		name = "unknown"
 	}
 	link, err := t.link(name)
@@ -231,64 +279,49 @@ func (s *salvager) again(t *tx, row *recordRow) error {
 		return err
 	}
 	t.n.seq, t.caseID = row.seq, row.caseID
-	ch, err := t.d.judge.Apply(t.h, row.seq, r)
+	ch, err := t.d.judge.Apply(t.h, row.seq, *r)
 	if err != nil {
 		return err
 	}
 	return t.store(link, &refund.Sighting{
-		Record: r, Received: timeOf(row.received), ClockSynced: row.flags&flagSynced != 0,
+		Record: *r, Received: timeOf(row.received), ClockSynced: row.flags&flagSynced != 0,
 		AtFromClock: row.flags&flagAtClock != 0, FrameMAC: unpackMAC(row.mac),
 	}, &ch, new(refund.Applied))
 }
 
-// sayAgain says the verdicts that the old store had said already.
-func (s *salvager) sayAgain() error {
-	said := map[int64]bool{}
-	s.each(`SELECT seq FROM verdict WHERE rev > 0`, func(st *stmt) { said[st.int(0)] = true })
-	var due []int64
-	err := eachRow(s.d.w, `SELECT seq FROM held ORDER BY seq`, func(st *stmt) error {
-		if said[st.int(0)] {
-			due = append(due, st.int(0))
+// countLost counts the records that were numbered and are gone though retention has not
+// removed them, and has the journal begin behind them: of a refund whose sale may be
+// among them it cannot be said that it has none.
+func (s *salvager) countLost() error {
+	last := max(s.newest.seq, s.numbers, s.metaInt("seq_floor"))
+	for _, n := range s.inKeys {
+		if n <= s.newest.seq+farthest {
+			last = max(last, n)
 		}
-		return nil
-	})
-	if err != nil {
-		return err
 	}
-	_, err = s.d.releaseThese(due)
-	return err
+	s.last, s.lost = last, max(0, last-s.kept-s.metaInt("removed"))
+	return s.d.transact(func(t *tx) error {
+		t.n.removed = last - s.kept
+		if end := s.lostUntil(); !end.IsZero() && end.Format(time.DateOnly) > t.n.bounds.RemovedDay {
+			t.n.bounds.RemovedDay = end.Format(time.DateOnly)
+			if err := saveBounds(t.c, &t.n.bounds); err != nil {
+				return err
+			}
+		}
+		return setMetaInt(t.c, "seq_floor", last)
+	})
 }
 
-// copySmall copies what stands by itself, and the figures that go on.
-func (s *salvager) copySmall(last int64) error {
-	return s.d.transact(func(t *tx) error {
-		var failed error
-		note := func(err error) {
-			if failed == nil {
-				failed = err
-			}
+// lostUntil is the latest that a lost record can be of, zero if none is lost.
+func (s *salvager) lostUntil() time.Time {
+	switch now := s.d.o.Now(); {
+	case s.last > s.newest.seq || s.w.cut:
+		if s.newest.at.IsZero() || s.newest.synced && now.After(s.newest.at) {
+			return now
 		}
-		s.each(`SELECT link, key, value, expires FROM memory`, func(st *stmt) {
-			name, ok := s.names[st.int(0)]
-			if !ok {
-				return
-			}
-			link, err := t.link(name)
-			note(err)
-			m := refund.MemoryChange{Key: st.text(1), Value: append([]byte{}, st.view(2)...), Expires: timeOf(st.int(3))}
-			note(t.remember(link, &m))
-		})
-		s.each(`SELECT `+noticeColumns+` FROM outbox WHERE entry >= 1099511627776`, func(st *stmt) {
-			if n, err := scanNotice(st, ""); err == nil {
-				note(t.queueEvent(n))
-			}
-		})
-		s.each(`SELECT name, value FROM meta WHERE name LIKE 'key.%' OR name = 'created'`, func(st *stmt) {
-			note(setMeta(t.c, st.text(0), st.text(1)))
-		})
-		note(setMetaInt(t.c, "seq_floor", last))
-		t.n.seq = max(t.n.seq, last)
-		t.n.removed = last - s.kept
-		return failed
-	})
+		return s.newest.at
+	case s.lost == 0:
+		return time.Time{}
+	}
+	return s.gap
 }

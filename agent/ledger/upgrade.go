@@ -73,8 +73,8 @@ func (d *DB) copyWithSums(to string) (err error) {
 		return err
 	}
 	defer func() {
-		if errors.Is(err, errDamaged) {
-			c.keepWAL() // evidence stays as it is
+		if err != nil {
+			c.keepWAL() // evidence stays as it is, and what the lock says of the WAL is true
 		}
 		err = errors.Join(err, c.close())
 	}()
@@ -95,6 +95,7 @@ func (d *DB) copyWithSums(to string) (err error) {
 		return err
 	}
 	d.o.step("upgrade.copied")
+	d.lock.opened() // how far the WAL went is of no use from here on
 	if busy, _, err := c.queryInt("PRAGMA wal_checkpoint(TRUNCATE)"); err != nil || busy != 0 {
 		return errors.Join(err, errUpgradeLater)
 	}

@@ -1,0 +1,218 @@
+package ledger
+
+import (
+	"encoding/json"
+
+	"yuanlu/agent/refund"
+)
+
+// shape is what tells the rows of one table from those of the others, by their columns
+// alone. A page does not say of which table it is, and the tree that does may be lost.
+type shape struct {
+	table string
+	rowid bool // a table whose rows have numbers, which are its first column
+	// A letter per column: i integer, t text, b blob; capital: or NULL; n always NULL
+	// (the number of the row).
+	kinds string
+	// sum compares the row with its checksum. nil: it has none and is as good as its page.
+	sum func(id int64, c []column) bool
+}
+
+// Shapes of the rows that a salvage reads. Everything else is made again from these.
+var shapes = [...]shape{
+	{"record", true, "nIIiiiBTBTTit", func(id int64, c []column) bool { return rowSum(id, c[12].b) == c[11].n }},
+	{"verdict", true, "niitt", func(id int64, c []column) bool { return rowSum(id, c[3].b, c[4].b) == c[2].n }},
+	// outbox and untold; quarantine has two columns more.
+	{"outbox", true, "nTtttiiiit", noticeSum},
+	{"outbox", true, "nTtttiiiitTT", noticeSum},
+	{"link", true, "nt", nil},
+	{"meta", false, "tt", nil},
+	{"memory", false, "itbI", nil},
+	{"key", false, "bi", nil},
+}
+
+func noticeSum(_ int64, c []column) bool { return int64(checksum(c[9].b)) == c[8].n }
+
+// shapeOf gives the shape that a cell of a page of this kind has, nil: none of these.
+func shapeOf(kind byte, kinds []int64) *shape {
+	for i := range shapes {
+		if s := &shapes[i]; s.rowid == (kind == leafTable) && s.fits(kinds) {
+			return s
+		}
+	}
+	return nil
+}
+
+func (s *shape) fits(kinds []int64) bool {
+	if len(kinds) != len(s.kinds) {
+		return false
+	}
+	for i, kind := range kinds {
+		is := byte('i')
+		switch {
+		case kind == 0:
+			is = 'n'
+		case kind >= 12 && kind%2 == 0:
+			is = 'b'
+		case kind >= 12:
+			is = 't'
+		}
+		want := s.kinds[i]
+		mayNull := want < 'a'
+		if mayNull {
+			want += 'a' - 'A'
+		}
+		if is != want && !(is == 'n' && mayNull) {
+			return false
+		}
+	}
+	return true
+}
+
+// foundRow is a row that was read out of a page.
+type foundRow struct {
+	shape *shape
+	id    int64
+	cols  []column
+	place rowPlace
+}
+
+// rowPlace is where a row lies, for reading it again.
+type rowPlace struct {
+	seq   int64 // number of the row
+	image int32 // of wreck.images
+	rank  int32
+	at    uint16
+	kind  byte
+	live  bool // in a page that is in use, where its tree points to it
+	whole bool
+}
+
+// rowReader reads rows of a wreck. It reuses its room: a row is good until the next.
+type rowReader struct {
+	w     *wreck
+	page  []byte
+	image int // in page, -1 none
+	kinds []int64
+	cols  []column
+	room  []byte
+}
+
+func (w *wreck) reader() *rowReader {
+	return &rowReader{w: w, page: make([]byte, pageSize), image: -1, kinds: make([]int64, 0, mostColumns)}
+}
+
+// eachRow hands out every whole row of a known shape, of every version of every page,
+// the oldest version first. Where a page does not say where its rows are, every byte of
+// it is tried as the beginning of one that has a checksum.
+func (r *rowReader) eachRow(do func(row *foundRow)) {
+	for i := range r.w.images {
+		img := &r.w.images[i]
+		if img.page == 1 {
+			continue // the schema alone
+		}
+		r.load(i)
+		p := rowPlace{image: int32(i), rank: img.rank, kind: r.page[0], live: img.live, whole: img.whole}
+		places, ok := cellPlaces(r.page[:r.w.usable])
+		for _, at := range places {
+			p.at = uint16(at)
+			if row := r.row(p); row != nil {
+				do(row)
+			}
+		}
+		if ok && img.whole {
+			continue
+		}
+		p.kind, p.live, p.whole = leafTable, false, false
+		for at := range r.w.usable {
+			p.at = uint16(at)
+			if row := r.row(p); row != nil {
+				do(row)
+			}
+		}
+	}
+}
+
+func (r *rowReader) load(image int) {
+	if r.image != image {
+		r.w.read(&r.w.images[image], r.page)
+		r.image = image
+	}
+}
+
+// row reads the row at a place, nil if there is none that is whole.
+func (r *rowReader) row(p rowPlace) *foundRow {
+	r.load(int(p.image))
+	c, ok := cellAt(r.page[:r.w.usable], p.kind, int(p.at), r.kinds)
+	if !ok {
+		return nil
+	}
+	s := shapeOf(p.kind, c.kinds)
+	if s == nil || s.sum == nil && !p.whole {
+		return nil
+	}
+	for _, try := range []struct {
+		rank  int32
+		whole bool
+	}{{p.rank, s.sum == nil}, {p.rank, true}, {r.newest(), true}} {
+		b, ok := r.w.payload(&c, try.rank, try.whole, r.room)
+		if c.overflow != 0 {
+			r.room = b
+		}
+		if !ok {
+			continue
+		}
+		r.cols = c.columns(b, r.cols)
+		if s.sum == nil || s.sum(c.id, r.cols) {
+			p.seq = c.id
+			return &foundRow{shape: s, id: c.id, cols: r.cols, place: p}
+		}
+		if c.overflow == 0 {
+			break
+		}
+	}
+	return nil
+}
+
+// newest is the rank of the newest frame.
+func (r *rowReader) newest() int32 {
+	if n := len(r.w.commits); n > 0 {
+		return r.w.commits[n-1]
+	}
+	return rankDatabase
+}
+
+// recordRow gives a row of record, nil if its body is none.
+func (f *foundRow) recordRow() (*recordRow, refund.Record) {
+	c := f.cols
+	row := &recordRow{
+		seq: f.id, copyOf: c[1].n, undoneBy: c[2].n, link: c[3].n, received: c[4].n, flags: c[5].n,
+		mac: bytesOf(c[6]), caseID: string(c[7].b), keys: bytesOf(c[8]), note: string(c[9].b), observed: string(c[10].b), body: bytesOf(c[12]),
+	}
+	r, err := row.decode()
+	if err != nil || row.seq < 1 {
+		return nil, r
+	}
+	return row, r
+}
+
+func bytesOf(c column) []byte { return append([]byte(nil), c.b...) }
+
+// notice gives a row of outbox, untold or quarantine and the case it is of.
+func (f *foundRow) notice() (n refund.Notice, caseID string) {
+	c := f.cols
+	n = refund.Notice{
+		Entry: f.id, ID: string(c[2].b), Type: string(c[3].b), Subject: string(c[4].b), Time: timeOf(c[5].n),
+		ClockSynced: c[6].n&flagSynced != 0, Historical: c[6].n&flagHistorical != 0, Class: refund.NoticeEvent, Data: bytesOf(c[9]),
+	}
+	if n.Entry < firstEvent {
+		n.Class = refund.NoticeCase
+	}
+	return n, string(c[1].b)
+}
+
+// bounds gives what a meta row says of the journal, false if it does not.
+func parseBounds(text string) (refund.Bounds, bool) {
+	b := refund.Bounds{AllTerminals: true}
+	return b, json.Unmarshal([]byte(text), &b) == nil
+}
