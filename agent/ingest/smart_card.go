@@ -132,13 +132,3 @@ func linkParty(channel refund.Channel, account string) *refund.Party {
 	}
 	return p
 }
-
-// isPrintable reports whether a text is printable ASCII.
-func isPrintable(s string) bool {
-	for i := range len(s) {
-		if s[i] < 0x20 || s[i] > 0x7E {
-			return false
-		}
-	}
-	return true
-}

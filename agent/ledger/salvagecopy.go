@@ -129,11 +129,7 @@ func (s *salvager) queueAgain(t *tx, found *foundRow) error {
 		return err
 	}
 	n.Historical = true
-	if room, err := t.makeRoom(sizeOf(&n)); err != nil || !room {
-		if err != nil {
-			return err
-		}
-		return t.keepUntold(caseID, &n)
-	}
+	// Its refund is lost, so that nothing could make this event again: it is queued even
+	// beyond the outbox's bound.
 	return t.putCase(caseID, &n)
 }

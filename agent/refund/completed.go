@@ -8,7 +8,7 @@ func CompletedOutcome(first, later Outcome) (completed Outcome, again bool) {
 	switch {
 	case noMoneyMoved(first) && !noMoneyMoved(later):
 		return later, true
-	case outcomeMayBecome(first, later):
+	case outcomeMayBecome(KindRefund, first, later):
 		return later, false
 	}
 	return first, false
