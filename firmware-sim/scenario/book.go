@@ -1,7 +1,6 @@
 package scenario
 
 import (
-	"reflect"
 	"slices"
 	"time"
 
@@ -15,6 +14,7 @@ type Book struct {
 	deeds  []*deed
 	byKey  map[string][]*deed // key name and value: sales and completions
 	byStan map[string][]*deed // terminal and stan: any kind
+	byBack map[string][]*deed // number name and value: refunds and voids
 	loose  []*deed            // refunds and voids without an original, or with one by its payer alone
 	news   []Revised
 	before int // while a deed of the book is judged again: its id; only what came before it counts. 0: all
@@ -48,7 +48,7 @@ type verdict struct {
 
 // NewBook gives an empty book.
 func NewBook() *Book {
-	return &Book{byKey: map[string][]*deed{}, byStan: map[string][]*deed{}}
+	return &Book{byKey: map[string][]*deed{}, byStan: map[string][]*deed{}, byBack: map[string][]*deed{}}
 }
 
 // Windows of verdicts.md § 3, in days.
@@ -61,6 +61,8 @@ func window(channel string) int {
 	}
 	return 365
 }
+
+func isSale(kind string) bool { return kind == "sale" || kind == "completion" }
 
 func moneyBack(kind string) bool {
 	return kind == "refund" || kind == "void" || kind == "completion_void"
@@ -95,9 +97,7 @@ func (b *Book) Add(r wire.Record) *Verdict {
 		b.settleLoose(d)
 		return nil
 	}
-	if d.loose() && d.verdict.reason != "cancelled" {
-		b.loose = append(b.loose, d)
-	}
+	b.sortLoose(d)
 	v := d.verdict.public()
 	v.ID = d.id
 	return v
@@ -120,112 +120,44 @@ func (d *deed) loose() bool { return d.original == nil || d.verdict.foundBy == "
 
 // settleLoose judges refunds again whose original may have come now: verdicts.md § 2 looks anywhere in the journal.
 func (b *Book) settleLoose(sale *deed) {
-	if sale.rec.Kind != "sale" && sale.rec.Kind != "completion" {
+	if !isSale(sale.rec.Kind) {
 		return
 	}
-	b.loose = slices.DeleteFunc(b.loose, func(d *deed) bool {
-		if d.undone || !mayOwn(&sale.rec, &d.rec) {
-			return d.undone
-		}
-		if v := b.judge(d); v.original != nil && v.original != d.original {
-			b.move(d, v)
-		}
-		return !d.loose()
-	})
-}
-
-// move gives a refund or void another original. What came after it at the old one is judged again without it.
-func (b *Book) move(d *deed, v verdict) {
-	old := d.original
-	d.verdict = v
-	b.link(d)
-	b.tell(d, v)
-	if old == nil {
-		return
-	}
-	is := func(x *deed) bool { return x == d }
-	old.refunds, old.voided = slices.DeleteFunc(old.refunds, is), slices.DeleteFunc(old.voided, is)
-	for _, x := range slices.Concat(old.refunds, old.voided) {
-		if x.id < d.id || x.undone {
-			continue
-		}
-		b.before = x.id
-		again := b.judge(x)
-		b.before = 0
-		if again.original == old && !reflect.DeepEqual(again.public(), x.verdict.public()) {
-			x.verdict = again
-			b.tell(x, again)
+	var work []*deed
+	for _, d := range b.loose {
+		if mayOwn(&sale.rec, &d.rec) {
+			work = append(work, d)
 		}
 	}
+	b.judgeAgain(work)
 }
-
-// counts says whether an earlier deed weighs on the one that is judged.
-func (b *Book) counts(d *deed) bool { return !d.undone && (b.before == 0 || d.id < b.before) }
 
 func (b *Book) keep(d *deed) {
 	b.deeds = append(b.deeds, d)
 	d.id = len(b.deeds)
 	r := &d.rec
 	b.byStan[r.TerminalID+"/"+r.Stan] = append(b.byStan[r.TerminalID+"/"+r.Stan], d)
-	if r.Kind != "sale" && r.Kind != "completion" {
-		return
-	}
-	for key, value := range map[string]string{"channel_txn": r.ChannelTxn, "order_no": r.OrderNo, "rrn": r.RRN, "stan": r.Stan} {
-		if value != "" {
-			b.byKey[key+value] = append(b.byKey[key+value], d)
-		}
-	}
+	b.index(d, &wire.Record{})
 }
 
-// copyOf takes a record that says an event again, with its final outcome for example.
-func (b *Book) copyOf(r *wire.Record) bool {
-	d := b.sameEvent(r)
-	if d == nil {
-		return false
-	}
-	o := &d.rec
-	if o.Outcome == "unknown" || o.Outcome == "pending" {
-		o.Outcome = r.Outcome
-	}
-	for key, m := range map[string][2]*string{"channel_txn": {&o.ChannelTxn, &r.ChannelTxn}, "rrn": {&o.RRN, &r.RRN},
-		"order_no": {&o.OrderNo, &r.OrderNo}} {
-		if *m[0] != "" || *m[1] == "" {
-			continue
-		}
-		*m[0] = *m[1]
-		if o.Kind == "sale" || o.Kind == "completion" {
-			b.byKey[key+*m[1]] = append(b.byKey[key+*m[1]], d)
+// index makes an event findable by the numbers that it states and did not state before.
+func (b *Book) index(d *deed, before *wire.Record) {
+	add := func(to map[string][]*deed, name, value, was string) {
+		if value != "" && was == "" {
+			to[name+value] = append(to[name+value], d)
 		}
 	}
-	if o.Party.IsZero() {
-		o.Party = r.Party
+	r := &d.rec
+	switch {
+	case isSale(r.Kind):
+		add(b.byKey, "channel_txn", r.ChannelTxn, before.ChannelTxn)
+		add(b.byKey, "order_no", r.OrderNo, before.OrderNo)
+		add(b.byKey, "rrn", r.RRN, before.RRN)
+		add(b.byKey, "stan", r.Stan, before.Stan)
+	case moneyBack(r.Kind):
+		add(b.byBack, "channel_refund", r.ChannelRefund, before.ChannelRefund)
+		add(b.byBack, "refund_no", r.RefundNo, before.RefundNo)
 	}
-	return true
-}
-
-// sameEvent finds the event that a record says again: verdicts.md § 1.3, as far as terminals here come to it.
-func (b *Book) sameEvent(r *wire.Record) *deed {
-	if r.Kind == "sale" && r.Stan == "" && r.OrderNo != "" {
-		for _, d := range slices.Backward(b.byKey["order_no"+r.OrderNo]) {
-			if d.rec.Kind == r.Kind && d.rec.Channel == r.Channel {
-				return d
-			}
-		}
-	}
-	if r.Stan == "" || r.Batch == "" {
-		return nil
-	}
-	for _, d := range slices.Backward(b.byStan[r.TerminalID+"/"+r.Stan]) {
-		o := &d.rec
-		if o.Kind != r.Kind || o.Batch != r.Batch || o.Amount != r.Amount {
-			continue
-		}
-		if r.Copy == "" && r.At.Sub(o.At).Abs() > 72*time.Hour {
-			continue
-		}
-		return d
-	}
-	return nil
 }
 
 // mayOwn says whether a sale could be the original of a refund: a quick look before a judgement.
@@ -243,7 +175,9 @@ func (b *Book) undo(terminal, batch, stan string) {
 		if d.rec.Batch == batch && batch != "" && d.rec.Kind != "preauth" && d.rec.Kind != "reversal" {
 			d.undone = true
 			if moneyBack(d.rec.Kind) {
-				b.tell(d, verdict{recipient: "none", reason: "cancelled"})
+				b.judgeAgain([]*deed{d})
+			} else {
+				b.judgeAgain(d.back())
 			}
 			return
 		}
@@ -263,6 +197,7 @@ func (b *Book) adjust(r *wire.Record) {
 	for _, d := range slices.Backward(list) {
 		if !byNumber || d.rec.TerminalID == r.TerminalID && d.rec.Batch == r.Original.Batch {
 			d.amount = r.Amount
+			b.judgeAgain(append(d.back(), b.loose...))
 			return
 		}
 	}
@@ -276,18 +211,21 @@ func (b *Book) link(d *deed) {
 	}
 	if d.rec.Kind == "refund" {
 		d.original.refunds = append(d.original.refunds, d)
-	} else if d.rec.Outcome == "approved" {
+	} else {
 		d.original.voided = append(d.original.voided, d)
 	}
 }
 
-func (d *deed) effective() bool {
-	o := d.rec.Outcome
-	return (o == "approved" || o == "unknown" || o == "pending") && !d.undone && !d.isVoided()
-}
+// voids says whether an earlier void weighs on the one that is judged.
+func (b *Book) voids(d *deed) bool { return b.counts(d) && d.rec.Outcome == "approved" }
 
-func (d *deed) isVoided() bool {
-	return slices.ContainsFunc(d.voided, func(v *deed) bool { return !v.undone })
+// counts says whether an earlier deed weighs on the one that is judged.
+func (b *Book) counts(d *deed) bool { return !d.undone && (b.before == 0 || d.id < b.before) }
+
+// effective is the word of verdicts.md § 2, for the deed that is judged.
+func (b *Book) effective(d *deed) bool {
+	o := d.rec.Outcome
+	return (o == "approved" || o == "unknown" || o == "pending") && !d.undone && !slices.ContainsFunc(d.voided, b.voids)
 }
 
 // day is the local date of a time, as a day without clock.

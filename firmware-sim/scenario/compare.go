@@ -110,7 +110,7 @@ func pair(a, b wire.Ident, pars, equalPAR bool) Answer {
 			return different
 		}
 		return Answer{Reason: "namespace"}
-	case "alipay_user_id":
+	case "alipay_user_id", "ecny_wallet":
 		if a.ID == b.ID {
 			return same
 		}
@@ -120,7 +120,7 @@ func pair(a, b wire.Ident, pars, equalPAR bool) Answer {
 			return same
 		}
 		return Answer{Recipient: "doubtful", Code: "recipient_suspect", Severity: medium}
-	case "alipay_logon":
+	case "alipay_logon", "account":
 		if a.ID == b.ID {
 			return Answer{Recipient: "same", Evidence: "weak", Code: "recipient_weak_match", Severity: low}
 		}

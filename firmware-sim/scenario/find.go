@@ -50,7 +50,7 @@ func (b *Book) find(r *wire.Record) found {
 		if len(hits) > 0 {
 			f.by = key.name
 			f.hits = hits
-			f.narrow(r, on, dated)
+			b.narrow(&f, r, on, dated)
 			return f
 		}
 	}
@@ -59,13 +59,13 @@ func (b *Book) find(r *wire.Record) found {
 	}
 	for _, d := range b.candidates(r, b.deeds) {
 		a := Compare(d.rec.Party, r.Party)
-		if (a.Recipient == "same" || a.Recipient == "equivalent") && a.Evidence == "strong" && d.effective() && d.amount >= r.Amount {
+		if (a.Recipient == "same" || a.Recipient == "equivalent") && a.Evidence == "strong" && b.effective(d) && d.amount >= r.Amount {
 			f.hits = append(f.hits, d)
 		}
 	}
 	if len(f.hits) > 0 {
 		f.by = "party"
-		f.narrow(r, on, dated)
+		b.narrow(&f, r, on, dated)
 	}
 	return f
 }
@@ -88,8 +88,23 @@ func stanFits(r *wire.Record, d *deed) bool {
 	return d.rec.TerminalID == terminal && (r.Original.Batch == "" || d.rec.Batch == r.Original.Batch)
 }
 
+// fits is step (f): the sale is large enough; where its payer alone speaks for it, its money speaks against nothing.
+func (b *Book) fits(d *deed, r *wire.Record, by string) bool {
+	if by != "party" {
+		return d.amount >= r.Amount
+	}
+	v := verdict{findings: map[string]int{}, original: d, foundBy: by}
+	if r.Kind == "refund" {
+		b.recipient(&v, r)
+		b.money(&v, r)
+	} else {
+		b.void(&v, r)
+	}
+	return v.findings["over_refund"]+v.findings["duplicate_refund"]+v.findings["currency_mismatch"]+v.findings["void_anomaly"] == 0
+}
+
 // narrow takes steps (a) to (g).
-func (f *found) narrow(r *wire.Record, on time.Time, dated bool) {
+func (b *Book) narrow(f *found, r *wire.Record, on time.Time, dated bool) {
 	step := func(keep func(*deed) bool) {
 		var left, out []*deed
 		for _, d := range f.hits {
@@ -113,11 +128,13 @@ func (f *found) narrow(r *wire.Record, on time.Time, dated bool) {
 	if r.Original.TerminalID != "" {
 		step(func(d *deed) bool { return d.rec.TerminalID == r.Original.TerminalID })
 	}
-	step(func(d *deed) bool { return d.rec.Channel == r.Channel })
+	if known(r.Channel) {
+		step(func(d *deed) bool { return d.rec.Channel == r.Channel })
+	}
 	step(func(d *deed) bool { return !d.rec.At.After(r.At.Add(5 * time.Minute)) })
-	step((*deed).effective)
+	step(b.effective)
 	f.dropped = nil
-	step(func(d *deed) bool { return d.amount >= r.Amount })
+	step(func(d *deed) bool { return b.fits(d, r, f.by) })
 	if f.by == "stan" && !dated || f.by == "party" {
 		last := f.hits[0]
 		for _, d := range f.hits {

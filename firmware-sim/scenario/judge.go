@@ -51,7 +51,7 @@ func (v *verdict) add(code string, severity int) {
 func (b *Book) judge(d *deed) verdict {
 	r := &d.rec
 	v := verdict{findings: map[string]int{}}
-	if r.Outcome == "declined" || r.Outcome == "closed" {
+	if r.Outcome == "declined" || r.Outcome == "closed" || d.undone {
 		v.recipient, v.reason = "none", "cancelled"
 		return v
 	}

@@ -17,7 +17,7 @@ func (b *Book) recipient(v *verdict, r *wire.Record) {
 		channel = o.Channel
 	}
 	byOrder := v.foundBy == "channel_txn" || v.foundBy == "order_no" ||
-		channel == "unionpay_qr" && (v.foundBy == "rrn" || v.foundBy == "stan")
+		(channel == "unionpay_qr" || channel == "ecny") && (v.foundBy == "rrn" || v.foundBy == "stan")
 	unverifiable := func(reason string, severity int) {
 		v.recipient, v.reason = "unverifiable", reason
 		v.add("recipient_unverifiable", severity)
@@ -43,7 +43,7 @@ func (b *Book) recipient(v *verdict, r *wire.Record) {
 	case r.RefundRoute == "BALANCE":
 		v.recipient, v.evidence = "same", "by_reference"
 		v.add("platform_rerouted", info)
-	case channel != "card" && channel != "cash" && known(channel) && byOrder:
+	case wallet(channel) && byOrder:
 		v.recipient, v.evidence = "same", "by_reference"
 	case len(idents(r.Party)) == 0:
 		unverifiable("recipient_missing", medium)
@@ -55,6 +55,8 @@ func (b *Book) recipient(v *verdict, r *wire.Record) {
 }
 
 func known(channel string) bool { return channel != "" && channel != "unknown" }
+
+func wallet(channel string) bool { return known(channel) && channel != "card" && channel != "cash" }
 
 // counted says whether an earlier refund weighs on what is left of its original.
 func (b *Book) counted(d *deed) bool {
@@ -76,6 +78,10 @@ func (b *Book) money(v *verdict, r *wire.Record) {
 	if mismatch {
 		v.add("currency_mismatch", high)
 	}
+	list, corrects := b.weigh(v, r)
+	if corrects {
+		v.add("loss_open", medium)
+	}
 	switch o.rec.Outcome {
 	case "declined", "closed":
 		v.add("original_not_refundable", high)
@@ -83,42 +89,70 @@ func (b *Book) money(v *verdict, r *wire.Record) {
 	case "unknown", "pending", "abnormal":
 		v.add("original_not_refundable", medium)
 	}
-	left, repeat, corrects := b.left(v, r)
-	if corrects {
-		v.add("loss_open", medium)
-	}
-	switch {
+	voids := only(o.voided, b.voids)
+	switch left := v.left(r, list); {
 	case mismatch:
-	case o.undone || slices.ContainsFunc(o.voided, b.counts):
+	case o.undone:
 		v.add("over_refund", critical)
-	case left < 0 && repeat:
-		v.add("duplicate_refund", high)
+	case len(voids) > 0:
+		v.add("over_refund", v.accuse(critical, !slices.ContainsFunc(voids, sure)))
 	case left < 0:
-		v.add("over_refund", critical)
+		guessed := v.left(r, only(list, sure)) >= 0
+		if slices.ContainsFunc(list, func(d *deed) bool { return d.rec.Amount == r.Amount }) {
+			v.add("duplicate_refund", v.accuse(high, guessed))
+		} else {
+			v.add("over_refund", v.accuse(critical, guessed))
+		}
 	}
 }
 
-// left is what remains of the original after this refund; repeat tells of an earlier counted one of the same amount,
-// corrects of one to a stranger that this one makes good.
-func (b *Book) left(v *verdict, r *wire.Record) (left int64, repeat, corrects bool) {
-	o := v.original
+// sure says that a refund or void is no guess: something else than its payer speaks for its original.
+func sure(d *deed) bool { return d.verdict.foundBy != "party" }
+
+func only(list []*deed, keep func(*deed) bool) (out []*deed) {
+	for _, d := range list {
+		if keep(d) {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+// accuse is the severity of a finding; guessed: only earlier guesses make it so.
+func (v *verdict) accuse(severity int, guessed bool) int {
+	if guessed && v.foundBy != "party" {
+		return medium
+	}
+	return severity
+}
+
+// weigh gives the earlier refunds that count; corrects tells of one to a stranger that this one makes good.
+func (b *Book) weigh(v *verdict, r *wire.Record) (list []*deed, corrects bool) {
 	good := v.recipient == "same" || v.recipient == "equivalent"
-	byPayer := o.rec.PayerAmount != nil && r.PayerAmount != nil
-	currency := o.rec.Currency
+	currency := v.original.rec.Currency
 	if currency == "" {
 		currency = r.Currency
 	}
-	var list []*deed
-	for _, d := range o.refunds {
-		if !b.counted(d) || d.rec.Currency != "" && d.rec.Currency != currency {
+	for _, d := range v.original.refunds {
+		if !b.counted(d) || d.rec.Currency != "" && currency != "" && d.rec.Currency != currency {
 			continue
 		}
 		if good && d.verdict.recipient == "different" && d.rec.Outcome == "approved" {
 			corrects = corrects || d.verdict.findings["payer_not_repaid"] == 0
 			continue
 		}
-		byPayer = byPayer && d.rec.PayerAmount != nil
 		list = append(list, d)
+	}
+	return list, corrects
+}
+
+// left is what remains of the original after these refunds and this one, by what the payer paid and got where all of
+// them state it.
+func (v *verdict) left(r *wire.Record, list []*deed) int64 {
+	o := v.original
+	byPayer := o.rec.PayerAmount != nil && r.PayerAmount != nil
+	for _, d := range list {
+		byPayer = byPayer && d.rec.PayerAmount != nil
 	}
 	sum := func(d *wire.Record, amount int64) int64 {
 		if byPayer {
@@ -126,12 +160,11 @@ func (b *Book) left(v *verdict, r *wire.Record) (left int64, repeat, corrects bo
 		}
 		return amount
 	}
-	left = sum(&o.rec, o.amount) - sum(r, r.Amount)
+	left := sum(&o.rec, o.amount) - sum(r, r.Amount)
 	for _, d := range list {
 		left -= sum(&d.rec, d.rec.Amount)
-		repeat = repeat || d.rec.Amount == r.Amount
 	}
-	return left, repeat, corrects
+	return left
 }
 
 // again is RC-702 and RC-703: an earlier refund of this original went to a stranger.
@@ -157,21 +190,28 @@ func (b *Book) void(v *verdict, r *wire.Record) {
 	} else {
 		v.recipient, v.evidence = "same", "by_reference"
 	}
-	if r.Amount != o.amount || r.Batch != "" && o.rec.Batch != "" && r.Batch != o.rec.Batch {
+	if r.Amount != 0 && r.Amount != o.amount || r.Batch != "" && o.rec.Batch != "" && r.Batch != o.rec.Batch {
 		v.add("void_anomaly", medium)
 	}
 	mismatch := r.Currency != "" && o.rec.Currency != "" && r.Currency != o.rec.Currency
 	if mismatch {
 		v.add("currency_mismatch", high)
 	}
-	switch o.rec.Outcome {
-	case "declined", "closed":
-		v.add("original_not_refundable", high)
-		return
-	case "unknown", "pending", "abnormal":
-		v.add("original_not_refundable", medium)
+	channel := r.Channel
+	if !known(channel) {
+		channel = o.rec.Channel
 	}
-	if !mismatch && (o.undone || slices.ContainsFunc(o.voided, b.counts) || slices.ContainsFunc(o.refunds, b.counted)) {
+	cancel := channel == "wechat" || channel == "alipay" // it pays back what was paid, or closes what was not
+	severity := map[string]int{"declined": high, "closed": high, "unknown": medium, "pending": medium, "abnormal": medium}[o.rec.Outcome]
+	if severity > 0 && !cancel {
+		v.add("original_not_refundable", severity)
+	}
+	before := append(only(o.voided, b.voids), only(o.refunds, b.counted)...)
+	switch {
+	case mismatch || severity == high:
+	case o.undone:
 		v.add("over_refund", critical)
+	case len(before) > 0:
+		v.add("over_refund", v.accuse(critical, !slices.ContainsFunc(before, sure)))
 	}
 }

@@ -86,6 +86,7 @@ func TestLabel(t *testing.T) {
 		{"other card, hidden", other, &Verdict{Recipient: "unverifiable", Decision: "review", Case: true, Codes: []string{"recipient_unverifiable"}}, CannotTell},
 		{"same card, hidden", same, &Verdict{Recipient: "unverifiable", Decision: "review", Case: true, Codes: []string{"recipient_unverifiable"}}, CannotTell},
 		{"too much", same, alarm("same", "over_refund"), Wrong},
+		{"too much if a guess is right", same, &Verdict{Recipient: "same", Decision: "review", Case: true, Codes: []string{"over_refund"}}, CannotTell},
 		{"never sold", Facts{Payer: "nobody", Recipient: "b/card", Moved: true, Invented: true}, alarm("unverifiable", "no_original"), Wrong},
 		{"sold at another terminal", same, alarm("unverifiable", "no_original"), CannotTell},
 		{"declined", Facts{Payer: "a/card", Recipient: "b/card"}, &Verdict{Recipient: "none", Reason: "cancelled", Decision: "pass"}, Right},

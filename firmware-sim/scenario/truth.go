@@ -22,8 +22,9 @@ func Label(f Facts, v *Verdict) *Truth {
 	says := func(codes ...string) bool {
 		return slices.ContainsFunc(codes, func(c string) bool { return slices.Contains(v.Codes, c) })
 	}
-	owed := says("over_refund", "duplicate_refund", "original_not_refundable", "out_of_window", "void_anomaly",
-		"currency_mismatch", "other_merchant") && v.Case
+	// Too much is only a guess where it is no alarm: verdicts.md § 3.
+	owed := v.Case && (says("original_not_refundable", "out_of_window", "void_anomaly", "currency_mismatch", "other_merchant") ||
+		v.Decision == "alarm" && says("over_refund", "duplicate_refund"))
 	strayed := says("recipient_mismatch", "payer_not_repaid", "channel_changed", "reissue_wrong_again")
 	other := f.Moved && f.Payer != f.Recipient && !f.Invented
 	why := func(label string, words ...string) *Truth {
