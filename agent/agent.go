@@ -47,8 +47,9 @@ type Reporter interface {
 // ReporterStatus is the connection to the broker as it went so far.
 type ReporterStatus struct {
 	Connected  bool      `json:"connected"`
-	Since      time.Time `json:"since,omitzero"` // of Connected
-	LastError  string    `json:"last_error,omitempty"`
+	Since      time.Time `json:"since,omitzero"`       // of Connected
+	Address    string    `json:"address,omitempty"`    // of the broker in use
+	LastError  string    `json:"last_error,omitempty"` // why the last connection failed or ended, with its address
 	Reconnects int64     `json:"reconnects"`
 	Progress   uint64    `json:"-"` // for the watchdog
 	// LastAck is when the back office last acknowledged a case since the start.

@@ -290,8 +290,15 @@ func (e *examination) broker(ctx context.Context) {
 			e.t("check the network and the broker", "检查网络和服务器"))
 		return
 	}
-	e.add(name, CheckupOK, fmt.Sprintf(e.t("connected since %s, %d reconnects, round trip %s", "自 %s 起已连接，重连 %d 次，往返 %s"),
-		m.Since.In(e.zone()).Format("2006-01-02 15:04:05"), m.Reconnects, took.Round(time.Millisecond/10)), "")
+	text := fmt.Sprintf(e.t("connected since %s, %d reconnects, round trip %s", "自 %s 起已连接，重连 %d 次，往返 %s"),
+		m.Since.In(e.zone()).Format("2006-01-02 15:04:05"), m.Reconnects, took.Round(time.Millisecond/10))
+	if m.Address != "" {
+		text = m.Address + ": " + text
+	}
+	if m.LastError != "" {
+		text += e.t("; before that: ", "；此前：") + m.LastError
+	}
+	e.add(name, CheckupOK, text, "")
 }
 
 func (e *examination) zone() *time.Location { return e.a.o.Config.Time.Location() }

@@ -161,15 +161,23 @@ func (l *loader) checkLinks() {
 
 func (l *loader) checkBroker() {
 	m := &l.c.MQTT
-	u, err := url.Parse(m.URL)
-	if err != nil || m.URL == "" {
+	if len(m.URLs) == 0 {
 		return
 	}
 	at := l.where("mqtt", 0, "url")
-	if u.Scheme == "tcp" && !m.AllowPlaintext && !loopback(u.Hostname()) {
-		l.problem(at, "mqtt.url", "tcp:// is not encrypted, and for this machine only: use tls://, or set mqtt.allow_plaintext = true")
+	encrypted := false
+	for _, text := range m.URLs {
+		u, err := url.Parse(text)
+		if err != nil {
+			continue // complained of already
+		}
+		encrypted = encrypted || u.Scheme == "tls"
+		if u.Scheme == "tcp" && !m.AllowPlaintext && !loopback(u.Hostname()) {
+			l.problem(at, "mqtt.url", "tcp:// is not encrypted, and for this machine only: use tls://, or set mqtt.allow_plaintext = true")
+			break
+		}
 	}
-	if u.Scheme == "tcp" {
+	if !encrypted {
 		for _, key := range []string{"ca_file", "cert_file", "key_file", "server_name"} {
 			if at, given := l.given["mqtt."+key]; given {
 				l.problem(at, "mqtt."+key, "%s says something only about tls://, and mqtt.url is tcp://", key)

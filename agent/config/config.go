@@ -55,7 +55,7 @@ type Link struct {
 
 // MQTT is the broker and how to reach it.
 type MQTT struct {
-	URL            string // "": nothing is reported
+	URLs           []string // none: nothing is reported; several: addresses of one broker
 	Root           string
 	ClientID       string
 	Username       string

@@ -44,6 +44,8 @@ func (l *loader) inherit() {
 		switch to, from := s.field(l.c, 0), s.field(l.base, 0); to := to.(type) {
 		case *string:
 			take(to, from)
+		case *[]string:
+			take(to, from)
 		case *bool:
 			take(to, from)
 		case *int:
@@ -72,7 +74,7 @@ func (l *loader) checkLocal(s *Setting, e entry) {
 		return
 	}
 	_, given := l.base.given[s.Name]
-	if s.literal(l.c, 0) == s.literal(l.base, 0) || e.value.text == "" && !given {
+	if s.literal(l.c, 0) == s.literal(l.base, 0) || e.value.text == "" && len(e.value.list) == 0 && !given {
 		return
 	}
 	l.problem(e.value.at, s.Name, "%s is changed only in the terminal's own file (%s): leave it out", s.Name, s.Local)
@@ -83,7 +85,7 @@ func (l *loader) checkDesired() {
 	if l.base == nil {
 		return
 	}
-	if l.c.MQTT.URL == "" && l.base.MQTT.URL != "" {
+	if len(l.c.MQTT.URLs) == 0 && len(l.base.MQTT.URLs) > 0 {
 		l.problem(l.where("mqtt", 0, "url"), "mqtt.url", "the broker may be changed from afar, but not taken away: nothing could come from afar any more")
 	}
 	for i, link := range l.c.Links {

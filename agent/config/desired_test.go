@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -54,7 +55,7 @@ func TestDesiredInheritsWhatIsTheTerminalsOwn(t *testing.T) {
 		c.Control != base.Control || c.Log.File != base.Log.File || c.File != base.File {
 		t.Errorf("not inherited: %+v", c)
 	}
-	if c.MQTT.URL != "tls://other.example:8883" || c.Links[0].Port != "/dev/ttyS2" || c.Links[0].Profile != "" || c.Backoffice.Host != "" || len(c.Backoffice.Keys) != 0 {
+	if !slices.Equal(c.MQTT.URLs, []string{"tls://other.example:8883"}) || c.Links[0].Port != "/dev/ttyS2" || c.Links[0].Profile != "" || c.Backoffice.Host != "" || len(c.Backoffice.Keys) != 0 {
 		t.Errorf("what may come from afar is not as it came: %+v", c)
 	}
 	// The whole of the terminal's own file, sent back, is right and changes nothing.
@@ -199,7 +200,7 @@ func FuzzDesired(f *testing.F) {
 			return
 		}
 		if c.Terminal != base.Terminal || c.Store != base.Store || c.Control != base.Control || c.Log.File != base.Log.File || c.MQTT.Root != base.MQTT.Root ||
-			c.MQTT.PasswordFile != base.MQTT.PasswordFile || c.MQTT.AllowPlaintext || !c.Remote.Config || c.MQTT.URL == "" {
+			c.MQTT.PasswordFile != base.MQTT.PasswordFile || c.MQTT.AllowPlaintext || !c.Remote.Config || len(c.MQTT.URLs) == 0 {
 			t.Errorf("changed from afar: %+v", c)
 		}
 		for _, l := range c.Links {

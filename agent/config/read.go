@@ -141,7 +141,7 @@ func (s *Setting) reset(c *Config, i int) string {
 		v.kind = unstable.Bool
 	case "integer":
 		v.kind = unstable.Integer
-	case "string", "string or integer":
+	case "string", "string or integer", "string or list of strings":
 		if s.Default == "" {
 			return ""
 		}
@@ -222,7 +222,11 @@ func (l *loader) entry(e entry) {
 		name = element(s.table, e.index, s.key)
 	}
 	if wrong := s.store(l.c, e.index, e.value); wrong != "" {
-		l.problem(e.value.at, name, "%s %s", s.key, wrong)
+		at := e.value.at
+		if p, list := s.field(l.c, e.index).(*[]string); list {
+			_, at = s.storeList(p, e.value)
+		}
+		l.problem(at, name, "%s %s", s.key, wrong)
 	} else {
 		l.checkLocal(s, e)
 	}

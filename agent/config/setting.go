@@ -19,7 +19,7 @@ type Text struct {
 // Setting is one name of the configuration file, as `config schema` lists it.
 type Setting struct {
 	Name     string `json:"name"` // "mqtt.url", "link[].port"
-	Type     string `json:"type"` // string, integer, bool, duration, size
+	Type     string `json:"type"` // string, string or list of strings, integer, bool, duration, size
 	Default  string `json:"default"`
 	Range    string `json:"range,omitempty"`
 	Required bool   `json:"required,omitempty"`
@@ -42,6 +42,9 @@ func (s *Setting) store(c *Config, i int, v value) string {
 	switch p := s.field(c, i).(type) {
 	case *string:
 		return s.storeString(p, v)
+	case *[]string:
+		wrong, _ := s.storeList(p, v)
+		return wrong
 	case *bool:
 		if v.kind != unstable.Bool {
 			return "wants true or false, not " + kindName(v)
@@ -93,6 +96,39 @@ func (s *Setting) storeString(p *string, v value) string {
 	}
 	*p = text
 	return ""
+}
+
+// mostInList is how many values a list may have.
+const mostInList = 16
+
+// storeList takes one text, of which an empty one is none, or a list of texts. What is
+// wrong comes with the place of the value that it is wrong with.
+func (s *Setting) storeList(p *[]string, v value) (wrong string, at place) {
+	values := v.list
+	switch {
+	case v.kind == unstable.String && v.text == "":
+		*p = nil
+		return "", v.at
+	case v.kind == unstable.String:
+		values = []value{v}
+	case v.kind != unstable.Array:
+		return "wants text in quotes or a list of such, not " + kindName(v), v.at
+	case len(values) == 0:
+		return `is an empty list: write "" for none`, v.at
+	case len(values) > mostInList:
+		return fmt.Sprintf("has %d values, want at most %d", len(values), mostInList), v.at
+	}
+	all := make([]string, len(values))
+	for i, one := range values {
+		if wrong := s.storeString(&all[i], one); wrong != "" {
+			return wrong, one.at
+		}
+		if slices.Contains(all[:i], all[i]) {
+			return "stands twice in the list", one.at
+		}
+	}
+	*p = all
+	return "", v.at
 }
 
 func (s *Setting) number(v value) (int64, string) {
@@ -189,8 +225,25 @@ func (s *Setting) literal(c *Config, i int) string {
 		return strconv.Quote(durationText(*p))
 	case *string:
 		return strconv.Quote(*p)
+	case *[]string:
+		return listLiteral(*p)
 	}
 	return ""
+}
+
+// listLiteral writes a list as storeList reads it.
+func listLiteral(all []string) string {
+	switch len(all) {
+	case 0:
+		return `""`
+	case 1:
+		return strconv.Quote(all[0])
+	}
+	quoted := make([]string, len(all))
+	for i, one := range all {
+		quoted[i] = strconv.Quote(one)
+	}
+	return "[" + strings.Join(quoted, ", ") + "]"
 }
 
 func sizeText(n int64) string {

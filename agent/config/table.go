@@ -37,6 +37,12 @@ func text(n, def, en, zh string, check func(string) string, field func(*Config, 
 		field: func(c *Config, i int) any { return field(c, i) }}
 }
 
+// texts is one text or a list of them; each is checked by itself.
+func texts(n, en, zh string, check func(string) string, field func(*Config) *[]string) Setting {
+	return Setting{Name: n, Type: "string or list of strings", Doc: Text{en, zh}, check: check,
+		field: func(c *Config, _ int) any { return field(c) }}
+}
+
 func flag(n, def, en, zh string, field func(*Config, int) *bool) Setting {
 	return Setting{Name: n, Type: "bool", Default: def, Doc: Text{en, zh},
 		field: func(c *Config, i int) any { return field(c, i) }}
@@ -139,8 +145,9 @@ func mqttSettings() []Setting {
 	}
 	file := optional(absolute)
 	return []Setting{
-		m("url", "", "the broker: tls://host:8883, or tcp://host:1883; empty: nothing is reported", "MQTT 服务器地址；留空则不上报",
-			optional(brokerURL), func(m *MQTT) *string { return &m.URL }).withRange("tls:// or tcp://, host and port"),
+		texts("mqtt.url", "the broker: tls://host:8883, or tcp://host:1883; a list where it has several, as a cluster has: every attempt takes the next, and of a name all its addresses; empty: nothing is reported",
+			"MQTT 服务器地址；集群可写为列表，每次连接依次换用下一个地址（含域名的全部地址）；留空则不上报",
+			brokerURL, func(c *Config) *[]string { return &c.MQTT.URLs }).withRange("tls:// or tcp://, host and port; up to 16"),
 		m("root", "yuanlu", "first levels of every topic", "主题根", topicRoot, func(m *MQTT) *string { return &m.Root }).
 			local("with another one the back office would no longer reach the terminal"),
 		m("client_id", "", "empty: terminal.id", "留空则用 terminal.id",

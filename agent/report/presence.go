@@ -247,7 +247,7 @@ func (r *Reporter) health(session string) topics.Health {
 	h.V, h.TS, h.Session = 1, topics.At(r.o.Now()), session
 	h.IntervalS = max(int(r.o.HealthEvery/time.Second), 1)
 	h.MQTT = topics.HealthMQTT{Connected: status.Connected, Since: topics.At(status.Since), Reconnects: status.Reconnects,
-		LastError: status.LastError, Refused: status.Refused}
+		Address: status.Address, LastError: status.LastError, Refused: status.Refused}
 	problems := append([]topics.Problem{}, h.Problems...)
 	h.Problems = append(problems, status.Problems...)
 	if h.Verdict == "" || h.Verdict == topics.HealthOK {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -19,7 +20,8 @@ import (
 type Status struct {
 	Connected  bool
 	Since      time.Time // of Connected
-	LastError  string    // why the last connection failed or ended
+	Address    string    // of the broker that is connected, "" where it is not known
+	LastError  string    // why the last connection failed or ended, with its address
 	Reconnects int64     // connections after the first
 	Session    string    // of the current or last connection
 	Refused    int64     // dn payloads refused since the start
@@ -180,21 +182,30 @@ func (r *Reporter) serve(ctx context.Context, conn Broker, id string) {
 	if r.status.Session != "" {
 		r.status.Reconnects++
 	}
-	r.status.Connected, r.status.Since, r.status.Session, r.current = true, r.o.Now(), id, s
+	address := addressOf(conn)
+	r.status.Connected, r.status.Since, r.status.Session, r.status.Address, r.current = true, r.o.Now(), id, address, s
 	r.mu.Unlock()
-	r.o.Log.Info("mqtt.connected")
+	r.o.Log.Info("mqtt.connected", "to", address)
 	s.run(ctx)
 	r.mu.Lock()
 	r.current = nil
-	r.status.Connected, r.status.Since = false, r.o.Now()
+	r.status.Connected, r.status.Since, r.status.Address = false, r.o.Now(), ""
 	err := conn.Err()
 	if err != nil && ctx.Err() == nil {
-		r.status.LastError = err.Error()
+		r.status.LastError = strings.TrimPrefix(address+": "+err.Error(), ": ")
 	}
 	r.mu.Unlock()
 	if ctx.Err() == nil {
-		r.o.Log.Warn("mqtt.lost", "err", err)
+		r.o.Log.Warn("mqtt.lost", "at", address, "err", err)
 	}
+}
+
+// addressOf names the broker that a connection leads to, "" where it does not tell.
+func addressOf(conn Broker) string {
+	if c, tells := conn.(interface{ Address() string }); tells {
+		return c.Address()
+	}
+	return ""
 }
 
 // session gives the current session, nil while there is none.

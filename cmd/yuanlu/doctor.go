@@ -239,33 +239,48 @@ func (p *program) examineClock(c *config.Config) checkup {
 // hostPatience is how long the retained presence of the back office may take.
 const hostPatience = 2 * time.Second
 
+// mostTried is how many addresses of a broker are tried, one after the other.
+const mostTried = 8
+
 // examineBroker connects as the terminal itself, measures the way there and back, and
-// looks for the back office. Only while the daemon is not running: a second client of
-// the same name would end its connection. It publishes nothing.
+// looks for the back office. Addresses that fail before one that does not are named.
+// Only while the daemon is not running: a second client of the same name would end its
+// connection. It publishes nothing.
 func (p *program) examineBroker(ctx context.Context, c *config.Config) []checkup {
 	t := p.lang.t
 	one := checkup{Name: t("broker", "服务器"), Level: fine}
-	if c.MQTT.URL == "" {
+	if len(c.MQTT.URLs) == 0 {
 		one.Level, one.Text, one.Remedy = warning, t("none configured: cases stay on this terminal", "未配置：案件仅保存在本机"), t("set mqtt.url", "设置 mqtt.url")
 		return []checkup{one}
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.MQTT.ConnectTimeout+hostPatience)
-	defer cancel()
-	conn, err := dialer(c, agent.NewClock(p.now, time.Time{}, askClock(c)))(ctx, "", nil)
-	var failed *mqtt.DialError
-	switch {
-	case errors.As(err, &failed):
-		one.Level, one.Text, one.Remedy = wrong, failed.Stage+": "+failed.What, failed.Remedy
-		return []checkup{one}
-	case err != nil:
-		one.Level, one.Text = wrong, err.Error()
-		return []checkup{one}
+	route := mqtt.NewRoute(c.MQTT.URLs)
+	dial := dialTo(c, agent.NewClock(p.now, time.Time{}, askClock(c)), route)
+	var all []checkup
+	for tried := 1; ; tried++ {
+		attempt, cancel := context.WithTimeout(ctx, c.MQTT.ConnectTimeout+hostPatience)
+		conn, err := dial(attempt, "", nil)
+		if err == nil {
+			for i := range all { // another address does
+				all[i].Level = warning
+			}
+			all = append(all, p.examineConnection(attempt, c, conn, one)...)
+			if err := conn.Close(attempt); err != nil {
+				all = append(all, checkup{Name: one.Name, Level: warning, Text: err.Error()})
+			}
+			cancel()
+			return all
+		}
+		cancel()
+		failed := checkup{Name: one.Name, Level: wrong, Text: err.Error()}
+		why, ok := errors.AsType[*mqtt.DialError](err)
+		if ok {
+			failed.Text, failed.Remedy = why.Stage+": "+why.What, why.Remedy
+		}
+		all = append(all, failed)
+		if here := !ok || why.Stage == "options" || why.Stage == "files"; here || tried >= min(route.Addresses(), mostTried) || ctx.Err() != nil {
+			return all
+		}
 	}
-	all := p.examineConnection(ctx, c, conn, one)
-	if err := conn.Close(ctx); err != nil {
-		all = append(all, checkup{Name: one.Name, Level: warning, Text: err.Error()})
-	}
-	return all
 }
 
 // examineConnection subscribes to what comes down, as the daemon would: the answer is
@@ -277,16 +292,20 @@ func (p *program) examineConnection(ctx context.Context, c *config.Config, conn 
 		one.Level, one.Text = wrong, err.Error()
 		return []checkup{one}
 	}
+	at := c.MQTT.URLs[0]
+	if named, tells := conn.(interface{ Address() string }); tells {
+		at = named.Address()
+	}
 	begin := time.Now()
 	err = conn.Subscribe(ctx, names.DownFilter(), func(string, []byte, bool) {})
 	switch took := time.Since(begin).Round(time.Millisecond / 10); {
 	case err != nil && conn.Err() == nil:
-		one.Level, one.Text = warning, fmt.Sprintf(t("%s, but it refuses %s", "%s，但拒绝订阅 %s"), c.MQTT.URL, names.DownFilter())
+		one.Level, one.Text = warning, fmt.Sprintf(t("%s, but it refuses %s", "%s，但拒绝订阅 %s"), at, names.DownFilter())
 		one.Remedy = t("acknowledgements and commands do not arrive; check its access list", "确认和命令无法到达；检查其访问控制列表")
 	case err != nil:
 		one.Level, one.Text, one.Remedy = wrong, err.Error(), t("check the broker's log", "查看服务器日志")
 	default:
-		one.Text = fmt.Sprintf(t("%s, round trip %s", "%s，往返 %s"), c.MQTT.URL, took)
+		one.Text = fmt.Sprintf(t("%s, round trip %s", "%s，往返 %s"), at, took)
 	}
 	all := []checkup{one}
 	if err != nil || c.Backoffice.Host == "" {

@@ -29,7 +29,7 @@ import (
 
 // reporterOf gives what makes the reporter, nil where no broker is configured.
 func (p *program) reporterOf(c *config.Config, g *governor, book *logbook.Book) func(*agent.Agent) (agent.Reporter, error) {
-	if c.MQTT.URL == "" {
+	if len(c.MQTT.URLs) == 0 {
 		return nil
 	}
 	return func(a *agent.Agent) (agent.Reporter, error) {
@@ -99,7 +99,7 @@ func logLine(l logbook.Line) topics.LogLine {
 // Status implements agent.Reporter.
 func (r *reporter) Status() agent.ReporterStatus {
 	s := r.Reporter.Status()
-	out := agent.ReporterStatus{Connected: s.Connected, Since: s.Since, LastError: s.LastError, Reconnects: s.Reconnects, Progress: s.Progress,
+	out := agent.ReporterStatus{Connected: s.Connected, Since: s.Since, Address: s.Address, LastError: s.LastError, Reconnects: s.Reconnects, Progress: s.Progress,
 		LastAck: r.LastAck()}
 	if h, ok := r.Host(); ok {
 		out.Host = &agent.HostPresence{Known: h.Known, Online: h.Online, At: h.At}
@@ -125,6 +125,11 @@ func backofficeKeys(c *config.Config) ([]topics.Key, error) {
 // dialer gives what makes one connection. Password and certificates are read anew
 // each time, so renewing them needs no restart.
 func dialer(c *config.Config, clock *agent.Clock) func(context.Context, string, []byte) (report.Broker, error) {
+	return dialTo(c, clock, mqtt.NewRoute(c.MQTT.URLs))
+}
+
+// dialTo is dialer over a way that is known: every call takes its next address.
+func dialTo(c *config.Config, clock *agent.Clock, route *mqtt.Route) func(context.Context, string, []byte) (report.Broker, error) {
 	return func(ctx context.Context, willTopic string, will []byte) (report.Broker, error) {
 		o := mqttOptions(c, clock)
 		o.WillTopic, o.WillPayload = willTopic, will
@@ -134,7 +139,7 @@ func dialer(c *config.Config, clock *agent.Clock) func(context.Context, string, 
 				return nil, err
 			}
 		}
-		conn, err := mqtt.Dial(ctx, o)
+		conn, err := route.Dial(ctx, o)
 		if err != nil {
 			return nil, err
 		}
@@ -145,7 +150,7 @@ func dialer(c *config.Config, clock *agent.Clock) func(context.Context, string, 
 func mqttOptions(c *config.Config, clock *agent.Clock) mqtt.Options {
 	m := c.MQTT
 	return mqtt.Options{
-		URL: m.URL, ClientID: m.ClientID, Username: m.Username, CAFile: m.CAFile, CertFile: m.CertFile, KeyFile: m.KeyFile,
+		ClientID: m.ClientID, Username: m.Username, CAFile: m.CAFile, CertFile: m.CertFile, KeyFile: m.KeyFile,
 		ServerName: m.ServerName, AllowPlaintext: m.AllowPlaintext, KeepAlive: m.KeepAlive, ConnectTimeout: m.ConnectTimeout,
 		Now: clock.CertTime, ClockSynced: clock.Synced,
 	}

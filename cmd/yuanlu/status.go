@@ -148,7 +148,14 @@ func (p *program) brokerText(s *agent.Snapshot, zone *time.Location, ink ink) st
 	case s.MQTT == nil:
 		return ink.yellow(t("none configured", "未配置"))
 	case s.MQTT.Connected:
-		return fmt.Sprintf(t("%s since %s, %d reconnects", "%s，自 %s，重连 %d 次"), ink.green(t("connected", "已连接")), clockText(s.MQTT.Since, zone), s.MQTT.Reconnects)
+		text := fmt.Sprintf(t("%s since %s, %d reconnects", "%s，自 %s，重连 %d 次"), ink.green(t("connected", "已连接")), clockText(s.MQTT.Since, zone), s.MQTT.Reconnects)
+		if s.MQTT.Address != "" {
+			text += ", " + s.MQTT.Address
+		}
+		if s.MQTT.LastError != "" {
+			text += t("; before that: ", "；此前：") + s.MQTT.LastError
+		}
+		return text
 	}
 	text := ink.yellow(t("offline", "未连接"))
 	if !s.MQTT.Since.IsZero() {

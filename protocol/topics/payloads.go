@@ -139,6 +139,7 @@ type HealthMQTT struct {
 	Connected  bool   `json:"connected"`
 	Since      Time   `json:"since,omitzero"`
 	Reconnects int64  `json:"reconnects"`
+	Address    string `json:"address,omitzero"` // of the broker in use
 	LastError  string `json:"last_error,omitzero"`
 	Refused    int64  `json:"refused"` // dn payloads refused since the start
 }

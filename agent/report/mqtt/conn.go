@@ -27,6 +27,7 @@ var (
 type Conn struct {
 	guard      *guard
 	client     paho.Client
+	address    string // of the broker, as people read it
 	ackTimeout time.Duration
 	inbox      *inbox
 	done       chan struct{} // closed by end
@@ -36,6 +37,10 @@ type Conn struct {
 	err     error          // guarded by mu: why done is closed
 	waiters sync.WaitGroup // goroutines of Send; Add only under mu while not closing
 }
+
+// Address names the broker that was reached: host:port, and the IP address in brackets
+// where the host is a name that was looked up.
+func (c *Conn) Address() string { return c.address }
 
 func newConn(conn net.Conn, o *Options) *Conn {
 	c := &Conn{ackTimeout: o.AckTimeout, done: make(chan struct{}), inbox: newInbox()}

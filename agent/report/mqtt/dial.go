@@ -45,6 +45,7 @@ func Dial(ctx context.Context, o Options) (*Conn, error) {
 		}
 		return nil, explain(err, e, &o)
 	}
+	c.address = e.address
 	return c, nil
 }
 
@@ -61,9 +62,9 @@ func open(ctx context.Context, e endpoint, o *Options) (net.Conn, error) {
 	if dial == nil {
 		dial = (&net.Dialer{KeepAlive: 15 * time.Second}).DialContext
 	}
-	conn, err := dial(ctx, "tcp", e.address)
+	conn, err := reach(ctx, dial, e.dial, o.reach)
 	if err != nil {
-		return nil, err
+		return nil, &unreached{err}
 	}
 	if addr, ok := conn.RemoteAddr().(*net.TCPAddr); ok && e.loopback && !addr.IP.IsLoopback() {
 		_ = conn.Close()
@@ -78,6 +79,16 @@ func open(ctx context.Context, e endpoint, o *Options) (net.Conn, error) {
 		return nil, err
 	}
 	return secure, nil
+}
+
+// reach makes the network connection, within limit if there is one.
+func reach(ctx context.Context, dial func(context.Context, string, string) (net.Conn, error), address string, limit time.Duration) (net.Conn, error) {
+	if limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, limit)
+		defer cancel()
+	}
+	return dial(ctx, "tcp", address)
 }
 
 // asked is what the broker wants to know of us in the handshake.

@@ -40,12 +40,15 @@ type Options struct {
 	// proxy, whatever the environment says.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
 
-	asked *asked // of one Dial
+	asked   *asked        // of one Dial
+	address string        // ip:port to connect to; "": that of URL
+	reach   time.Duration // limit of the network connection; 0: ConnectTimeout
 }
 
 // endpoint is where and how to connect.
 type endpoint struct {
-	address  string // host:port
+	address  string // host:port, as people read it
+	dial     string // what is dialled
 	host     string
 	tls      bool
 	loopback bool // the connection must stay on this machine
@@ -117,6 +120,9 @@ func (o Options) endpoint() (endpoint, error) {
 		return endpoint{}, optionError("url", fmt.Sprintf("mqtt.url has scheme %q", u.Scheme), "use tls:// (or tcp:// to this machine)")
 	}
 	e.address = net.JoinHostPort(e.host, port)
+	if e.dial = e.address; o.address != "" {
+		e = e.withAddress(o.address)
+	}
 	return e, nil
 }
 
