@@ -2,18 +2,24 @@ package ledger
 
 import (
 	"fmt"
+	"math"
 )
 
 // wholeCheck is the size in bytes up to which every opening checks the whole file.
 // In a larger one the small tables are checked, and what is read: a damaged page or
-// row shows when it is, and the reopening after it checks everything.
-const wholeCheck = 16 << 20
+// row shows when it is, and the reopening after it checks everything. everything is
+// more than any file has.
+const (
+	wholeCheck = 16 << 20
+	everything = math.MaxInt64
+)
 
 // smallTables are those without which nothing goes.
 var smallTables = [...]string{"meta", "link", "held", "cases", "outbox", "untold", "quarantine", "memory", "daily"}
 
-// check finds out whether a database file is a whole store. What is wrong is errDamaged.
-func check(c *conn, whole bool) (err error) {
+// check finds out whether a database file of up to so many bytes is a whole store; of a
+// larger one, whether its small tables are. What is wrong is errDamaged.
+func check(c *conn, whole int64) (err error) {
 	defer asDamage(&err)
 	if err := checkHeader(c); err != nil {
 		return err
@@ -33,7 +39,7 @@ func check(c *conn, whole bool) (err error) {
 	if err != nil {
 		return err
 	}
-	if whole || pages*size <= wholeCheck {
+	if pages*size <= whole {
 		if err := quickCheck(c, "PRAGMA integrity_check(1)"); err != nil {
 			return err
 		}

@@ -25,6 +25,12 @@ func storeFiles(t *testing.T, closed bool) map[string][]byte {
 	} else if out, err := runChild(t, dir, "script", "committed:40"); !killed(err) {
 		t.Fatal(out, err)
 	}
+	return filesOf(t, dir)
+}
+
+// filesOf gives the files of a store's folder, but for the ballast.
+func filesOf(t *testing.T, dir string) map[string][]byte {
+	t.Helper()
 	files := map[string][]byte{}
 	err := filepath.WalkDir(dir, func(path string, e os.DirEntry, err error) error {
 		if err != nil || e.IsDir() || e.Name() == ballastFile {

@@ -32,23 +32,24 @@ type DB struct {
 	readOnly  bool
 	temporary bool
 
-	writer     chan struct{} // holds one token: the right to use what stands below
-	w          *conn         // nil while the store is not available
-	now        figures       // as committed
-	held       map[int64]*heldVerdict
-	links      map[string]int64
-	names      map[int64]string
-	fault      error      // why w is nil
-	failed     time.Time  // when it was last tried in vain
-	lost       []*attempt // batches whose commit failed and which may be on the disk
-	unknown    bool       // the last transaction failed in its commit
-	ran        running
-	recent     recent
-	stream     string
-	damage     []DamageNote
-	toldDamage int  // of damage
-	rebuilding bool // a salvage judges old records again
-	closed     bool
+	writer        chan struct{} // holds one token: the right to use what stands below
+	w             *conn         // nil while the store is not available
+	now           figures       // as committed
+	held          map[int64]*heldVerdict
+	links         map[string]int64
+	names         map[int64]string
+	fault         error      // why w is nil
+	failed        time.Time  // when it was last tried in vain
+	contradiction time.Time  // when a row was last in the way of another
+	lost          []*attempt // batches whose commit failed and which may be on the disk
+	unknown       bool       // the last transaction failed in its commit
+	ran           running
+	recent        recent
+	stream        string
+	damage        []DamageNote
+	toldDamage    int  // of damage
+	rebuilding    bool // a salvage judges old records again
+	closed        bool
 
 	queue   queue // what waits in the outbox; has a lock of its own
 	readers readers
@@ -190,9 +191,27 @@ func (d *DB) failedWith(err error) error {
 	case errors.Is(err, ErrDiskFull):
 		// Nothing is wrong with the store and reading goes on.
 		return unavailable(err)
+	case errors.Is(err, errContradiction):
+		d.breakOff(d.contradicted(err))
+		return unavailable(err)
 	case errors.Is(err, ErrUnavailable):
 		d.breakOff(err)
 	}
+	return err
+}
+
+// contradictedAgain is how long after a salvage the same reason does not make another
+// one: it would copy the store each time and cure nothing.
+const contradictedAgain = time.Hour
+
+// contradicted gives what a row that is in the way of another says about the store: that
+// it is damaged, and after a salvage for the same reason only that it must be reopened.
+func (d *DB) contradicted(err error) error {
+	now := d.o.Now()
+	if since := now.Sub(d.contradiction); !d.contradiction.IsZero() && since >= 0 && since < contradictedAgain {
+		return fmt.Errorf("%w: %s", ErrUnavailable, err.Error())
+	}
+	d.contradiction = now
 	return err
 }
 

@@ -51,6 +51,12 @@
 //	                           records; the stream is a new one, and the outbox's figures
 //	                           begin again with it; names of rules: written with the verdicts
 //
+// Figures are never believed below what the rows prove (load.go): the newest sequence is
+// at least that of every entry, sent or acknowledged, the newest record at least that of
+// every record, verdict, case and held verdict; the journal begins where its first record
+// says. A row of ours in the way of another is a contradiction: damage, salvaged in the
+// same process, and not a refusal of the record.
+//
 // # Sequences and refusals
 //
 // The back office acknowledges cumulatively: acked_seq 7 says that everything up to 7 is

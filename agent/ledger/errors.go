@@ -31,6 +31,9 @@ var (
 	ErrNewer = errors.New("ledger: the store is of a newer version")
 
 	errDamaged = errors.New("ledger: the store is damaged")
+	// errContradiction: a row of ours is in the way of another, so what is counted does not
+	// agree with the rows.
+	errContradiction = errors.New("ledger: the store contradicts itself")
 )
 
 // LockedError says who has the store.
@@ -67,11 +70,10 @@ func (e *storeError) Is(target error) bool {
 		return target == ErrDiskFull || target == ErrUnavailable
 	}
 	switch e.code {
-	case sqlite3.SQLITE_IOERR_DATA, // a page's sum does not match (pagesum.go)
-		// A row is there although what counts them says that it is not, or the other way
-		// round: the store contradicts itself.
-		sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_ROWID:
+	case sqlite3.SQLITE_IOERR_DATA: // a page's sum does not match (pagesum.go)
 		return target == errDamaged || target == ErrUnavailable
+	case sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_ROWID:
+		return target == errContradiction || target == errDamaged || target == ErrUnavailable
 	case sqlite3.SQLITE_CONSTRAINT_NOTNULL: // no memory for a value (stmt.place)
 		return target == ErrUnavailable
 	}

@@ -226,6 +226,9 @@ func scanVerdict(c *conn, seq, rev, crc int64, verdict, explain []byte) (j refun
 	if errors.Is(err, refund.ErrStored) {
 		err = &rowError{"verdict", seq, "text is not a verdict"}
 	}
+	if err == nil && int64(j.Verdict.Rev) != rev {
+		err = &rowError{"verdict", seq, "its revision is not that of its text"}
+	}
 	j.Held = rev == 0
 	return j, err
 }

@@ -149,7 +149,7 @@ func (i *importer) build(ctx context.Context) (err error) {
 	if err := i.newStream(); err != nil {
 		return err
 	}
-	if err := check(i.c, true); err != nil {
+	if err := check(i.c, everything); err != nil {
 		return fmt.Errorf("%w: %w", ErrCarried, err)
 	}
 	return nil

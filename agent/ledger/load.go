@@ -77,14 +77,16 @@ func (d *DB) loadForReading(c *conn) error {
 func loadFigures(c *conn) (figures, error) {
 	var n figures
 	var err error
-	if n.seq, _, err = c.queryInt(`SELECT max(seq) FROM record`); err != nil {
+	if n.seq, err = metaInt(c, "seq_floor"); err != nil {
 		return n, err
 	}
-	floor, err := metaInt(c, "seq_floor")
-	if err != nil {
-		return n, err
+	for _, sql := range []string{`SELECT max(seq) FROM record`, `SELECT max(seq) FROM verdict`, `SELECT max(seq) FROM cases`, `SELECT max(seq) FROM held`} {
+		proved, _, err := c.queryInt(sql)
+		if err != nil {
+			return n, err
+		}
+		n.seq = max(n.seq, proved)
 	}
-	n.seq = max(n.seq, floor)
 	if n.bounds, err = loadBounds(c); err != nil {
 		return n, err
 	}
@@ -111,7 +113,27 @@ func loadBounds(c *conn) (refund.Bounds, error) {
 	if json.Unmarshal([]byte(text), &b) != nil {
 		return b, &rowError{"meta", 0, "bounds are not readable"}
 	}
-	return b, nil
+	return b, proveBounds(c, &b)
+}
+
+// proveBounds takes the journal's beginning from the record that it is of, while that
+// one is there.
+func proveBounds(c *conn, b *refund.Bounds) error {
+	if b.FirstAt == "" {
+		return nil
+	}
+	row, err := loadRow(c, b.FirstSeq)
+	if err != nil || row == nil {
+		return err
+	}
+	r, err := row.decode()
+	if err != nil {
+		return err
+	}
+	if _, ok := r.Time(); ok {
+		b.FirstAt = r.At
+	}
+	return nil
 }
 
 func saveBounds(c *conn, b *refund.Bounds) error {
@@ -301,9 +323,34 @@ func loadOutboxFigures(c *conn, o *outboxFigures) error {
 		}
 		*m.value = v
 	}
+	if err := o.prove(c); err != nil {
+		return err
+	}
 	var err error
 	o.untold, _, err = c.queryInt(`SELECT count(*) FROM untold`)
 	return err
+}
+
+// prove raises the figures to what the rows prove: a sequence that an entry has, or that
+// was sent or acknowledged, was given out.
+func (o *outboxFigures) prove(c *conn) error {
+	for _, table := range []string{"outbox", "quarantine"} {
+		last, _, err := c.queryInt(`SELECT max(entry) FROM `+table+` WHERE entry < ?1`, firstEvent)
+		if err != nil {
+			return err
+		}
+		event, ok, err := c.queryInt(`SELECT max(entry) FROM `+table+` WHERE entry >= ?1`, firstEvent)
+		if err != nil {
+			return err
+		}
+		o.last = max(o.last, last)
+		if ok {
+			o.events = max(o.events, event-firstEvent)
+		}
+	}
+	o.sent = max(o.sent, o.acked)
+	o.last = max(o.last, o.sent)
+	return nil
 }
 
 // saveFigures writes what of the figures has changed since the last transaction.

@@ -238,7 +238,11 @@ func (d *DB) prepareWriter(c *conn, whole bool) error {
 			return err
 		}
 	} else {
-		if err := check(c, whole); err != nil {
+		limit := d.o.wholeCheck
+		if whole {
+			limit = everything
+		}
+		if err := check(c, limit); err != nil {
 			return err
 		}
 		steps = steps[:c.mayMigrateTo(len(steps))]

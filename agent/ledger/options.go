@@ -36,6 +36,8 @@ type Options struct {
 	// step, if set, is called before each named step of a commit, an opening and a
 	// salvage, for tests that end the process there.
 	step func(name string)
+	// wholeCheck is the constant of that name, for tests; 0: the constant.
+	wholeCheck int64
 }
 
 const (
@@ -67,6 +69,7 @@ func (o *Options) fill() error {
 	setDefault(&o.OutboxMaxBytes, defaultBytes)
 	setDefault(&o.OutboxMaxCount, defaultCount)
 	setDefault(&o.OutboxMaxAge, defaultAge)
+	setDefault(&o.wholeCheck, wholeCheck)
 	if o.Now == nil {
 		o.Now = time.Now
 	}

@@ -84,7 +84,7 @@ func (d *DB) copyWithSums(to string) (err error) {
 	if version, _, err := c.queryInt("PRAGMA user_version"); err != nil || version != summedVersion-1 {
 		return err // its making was cut short, or not a store: the opening sees to it
 	}
-	if err := check(c, true); err != nil {
+	if err := check(c, everything); err != nil {
 		return err
 	}
 	d.o.step("upgrade.copy")
@@ -142,7 +142,7 @@ func finishCopy(path string) error {
 		err = fmt.Errorf("ledger: upgrade: the pages of the copy have no sums")
 	}
 	if err == nil {
-		err = check(c, true)
+		err = check(c, everything)
 	}
 	if err = errors.Join(err, c.close()); err != nil {
 		return err
