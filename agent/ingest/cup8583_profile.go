@@ -58,9 +58,6 @@ func (p *cupProfile) read(s *section) {
 	s.texts("approved", &p.approved, isAnswerCode)
 	s.texts("unknown", &p.unknown, isAnswerCode)
 	s.texts("reversal_approved", &p.reversalApproved, isAnswerCode)
-	s.bothLists("approved", "unknown", p.unknown)
-	s.bothLists("unknown", "approved", p.approved)
-	s.bothLists("reversal_approved", "unknown", p.unknown)
 	s.number("response_timeout", &p.timeoutSeconds, 1, 3600)
 	s.texts("token_ranges", &p.tokenRanges, isTokenRange)
 	s.number("tpdu", &p.tpdu, 0, cup8583.MaxEnvelope)
@@ -70,19 +67,7 @@ func (p *cupProfile) read(s *section) {
 	s.names("kind", p.kinds, isKindKey, isKindOrIgnored)
 	s.names("entry", p.entries, isTwoDigits, isEntry)
 	s.table("field", func(t *section) { p.readFields(t) })
-}
-
-// bothLists notes codes in the file's list key that stand in the list other too.
-func (s *section) bothLists(key, other string, codes []string) {
-	n := s.nodes[key]
-	if n == nil || n.kind != nodeArray {
-		return
-	}
-	for _, item := range n.items {
-		if item.kind == nodeText && contains(codes, item.text) {
-			s.fail(item, key, "got %q, which is in %s too", item.text, other)
-		}
-	}
+	p.conflicts(s)
 }
 
 // readFields reads the formats; one that a field cannot have is an error of its line.
@@ -237,7 +222,7 @@ func isKindOrIgnored(s string) string {
 		return ""
 	}
 	if want := isKind(s); want != "" {
-		return want + ", " + cupIgnored
+		return cupIgnored + " or " + want
 	}
 	return ""
 }

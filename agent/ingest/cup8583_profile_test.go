@@ -50,11 +50,41 @@ func TestCupProfileErrorsAllAtOnce(t *testing.T) {
 			t.Errorf("%+v", e)
 		}
 	}
-	want := "1 approved,1 approved,2 unknown,2 unknown,3 reversal_approved,4 response_timeout,5 token_ranges,5 token_ranges,5 token_ranges,5 token_ranges," +
+	want := "1 approved,1 approved,2 unknown,2 unknown,2 unknown,3 reversal_approved,4 response_timeout,5 token_ranges,5 token_ranges,5 token_ranges,5 token_ranges," +
 		"6 tpdu,7 tcp_length,8 lengths,9 heads,11 kind.0200 00 00 22,12 kind.0210 00 00 22,13 kind.0200 0 00 22,16 entry.1,17 entry.04," +
 		"19 field.1,20 field.2,22 field.43,23 field.48"
 	if g := strings.Join(got, ","); g != want {
 		t.Errorf("got  %s\nwant %s\n%v", g, want, err)
+	}
+}
+
+func TestCupProfileContradictions(t *testing.T) {
+	for _, c := range []struct {
+		file []string
+		want string
+	}{
+		{[]string{`unknown = ["00"]`}, `1:12: unknown: got "00", which is in approved too
+1:12: unknown: got "00", which is in reversal_approved too`},
+		{[]string{`[kind]`, `"0200 00 08 22" = "preauth"`}, `2:1: kind.0200 00 08 22: is preauth, but "0200 00 00 22", which fits the same messages, is sale (F25 is asked only where F60.1 is missing); "" takes a line out
+2:1: kind.0200 00 08 22: is preauth, but "0200 00 64 22", which fits the same messages, is sale (F25 is asked only where F60.1 is missing); "" takes a line out
+2:1: kind.0200 00 08 22: is preauth, but "0200 00 65 22", which fits the same messages, is sale (F25 is asked only where F60.1 is missing); "" takes a line out`},
+		{[]string{`[kind]`, `"0200 50 00 *" = "sale"`, `"0200 50 00 22" = "refund"`},
+			`3:1: kind.0200 50 00 22: is refund, but "0200 50 00 *", which fits the same messages, is sale (F25 is asked only where F60.1 is missing); "" takes a line out`},
+		{[]string{`[kind]`, `"0200 50 00 *" = "sale"`, `"0200 50 06 *" = "completion"`}, ``},
+		{[]string{`[kind]`, `"0200 00 00 22" = ""`, `"0200 00 64 22" = ""`, `"0200 00 65 22" = ""`, `"0200 00 08 22" = "preauth"`}, ``},
+		{[]string{`[field]`, `39 = ""`}, `2:1: field.39: got no form, want one: kinds, pairs and outcomes are told by it`},
+		{[]string{`[field]`, `2 = "n..20"`}, `2:1: field.2: cup8583: not a layout: field 2 as "n..20", want at most 19`},
+		{[]string{`[field]`, `60 = "ans..60"`, `61 = "an..40"`, `28 = "b5"`, `55 = "b..99"`}, ``},
+		{[]string{`lengths = "bdc"`}, `1:1: lengths: got "bdc", want one of bcd, binary, did you mean "bcd"?`},
+	} {
+		_, err := ingest.LoadProfile("cup8583", []byte(strings.Join(c.file, "\n")))
+		got := ""
+		if err != nil {
+			got = err.Error()
+		}
+		if got != c.want {
+			t.Errorf("%q:\n got %s\nwant %s", c.file, got, c.want)
+		}
 	}
 }
 

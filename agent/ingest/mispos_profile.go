@@ -76,11 +76,12 @@ func (p *misposProfile) read(s *section) {
 	s.names("entry", p.entries, isCode, isEntry)
 	s.table("channel", func(t *section) {
 		for _, c := range misposChannels() {
-			t.texts(string(c), p.channels[string(c)], anyText)
+			t.texts(string(c), p.channels[string(c)], isWord)
 		}
 	})
 	s.names("tag", p.tags, isTagName, isTag)
 	s.table("tag", p.sameTag)
+	p.conflicts(s)
 }
 
 // sameTag notes tags of the file that another name has too.
@@ -150,6 +151,14 @@ func isCurrency(s string) string {
 		return ""
 	}
 	return "ISO 4217 letters, such as CNY"
+}
+
+// isWord accepts a part of a name. Every name would hold an empty one.
+func isWord(s string) string {
+	if strings.TrimSpace(s) == "" {
+		return "a word"
+	}
+	return ""
 }
 
 // isCode accepts what a code on the wire can be: it is compared without trailing

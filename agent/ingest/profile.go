@@ -220,7 +220,7 @@ func (s *section) names(key string, into map[string]string, checkName, checkText
 	})
 }
 
-// unknown notes the keys that nobody has asked for.
+// unknown notes the keys that are no member of a profile.
 func (s *section) unknown() {
 	for key, n := range s.nodes {
 		if !contains(s.known, key) {
@@ -273,15 +273,12 @@ func distance(a, b string) int {
 	return row[len(b)]
 }
 
-// anyText accepts every text.
-func anyText(string) string { return "" }
-
 // oneOf accepts the given texts.
 func oneOf(texts ...string) func(string) string {
 	return func(s string) string {
 		if contains(texts, s) {
 			return ""
 		}
-		return "one of " + strings.Join(texts, ", ")
+		return "one of " + strings.Join(texts, ", ") + didYouMean(s, texts)
 	}
 }

@@ -77,9 +77,20 @@ func TestProfileErrorsAllAtOnce(t *testing.T) {
 		{"a table as a value", []string{`kind = "sale"`}, []string{`1:1: kind: got a string, want a table`}},
 		{"inline", []string{`kind = { 2 = "buy", 3 = "void" }`}, []string{`1:10: kind.2: got "buy"`}},
 		{"dotted", []string{`kind.2 = "buy"`}, []string{`1:6: kind.2: got "buy"`}},
-		{"code in two lists", []string{`pending = ["00"]`}, []string{`1:1: result code "00" is both approved and pending`}},
-		{"copy of no kind", []string{`[copy]`, `99 = "dump"`}, []string{`1:1: trans type 99 is a dump, but of no kind`}},
-		{"no type", []string{`[tag]`, `type = ""`}, []string{`1:1: mispos: not a layout`}},
+		{"code in two lists", []string{`pending = ["00"]`}, []string{`1:12: pending: got "00", which is in approved too`}},
+		{"copy of no kind", []string{`[copy]`, `99 = "dump"`}, []string{`2:1: copy.99: a dump of no kind: [kind] has no 99`}},
+		{"no type", []string{`[tag]`, `type = ""`}, []string{`2:1: tag.type: got no tag, want one: it tells what a message is`}},
+		{"no result", []string{`[tag]`, `result = ""`}, []string{`2:1: tag.result: got no tag, want one: a message without a result is a request`}},
+		{"reprints of nothing", []string{`[tag]`, `type_again = ""`}, []string{`2:1: tag.type_again: got no tag, want one: [copy] has reprints`}},
+		{"no kind for a dump", []string{`[kind]`, `27 = ""`}, []string{`2:1: kind.27: taken out, but [copy] has it as a dump`}},
+		{"a kind for a reprint", []string{`[kind]`, `15 = "sale"`}, []string{`2:1: kind.15: never counts: [copy] has 15 as a reprint`}},
+		{"a reprint of a kind", []string{`[copy]`, `2 = "reprint"`}, []string{`2:1: copy.2: a reprint has the kind of the tag type_again, but [kind] has 2 as sale`}},
+		{"a word never reached", []string{`[channel]`, `card = ["银行", "云闪付信用卡"]`}, []string{`2:19: channel.card: "云闪付信用卡" never counts: unionpay_qr comes first and has "云闪付"`}},
+		{"a word that takes another's", []string{`[channel]`, `wechat = ["银联"]`}, []string{
+			`2:11: channel.wechat: "银联" takes every name with "银联二维码" from unionpay_qr`, `2:11: channel.wechat: "银联" takes every name with "银联" from card`}},
+		{"a word twice", []string{`[channel]`, `jd = ["dcep"]`}, []string{`2:7: channel.jd: "dcep" never counts: ecny comes first and has "DCEP"`}},
+		{"an empty word", []string{`[channel]`, `jd = [" "]`}, []string{`2:7: channel.jd: got " ", want a word`}},
+		{"a slip", []string{`[kind]`, `40 = "refnd"`}, []string{`2:1: kind.40: got "refnd", want one of sale, refund, void, reversal, preauth, preauth_void, completion, completion_void, adjust, void_refund, settlement, did you mean "refund"?`}},
 		{"currency", []string{`currency = "RMB"`}, []string{`1:1: currency: got "RMB", want ISO 4217 letters`}},
 	} {
 		_, err := ingest.LoadProfile("mispos", []byte(strings.Join(c.file, "\n")))

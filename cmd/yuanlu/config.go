@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"yuanlu/agent/config"
 	"yuanlu/agent/control"
 	"yuanlu/agent/desired"
+	"yuanlu/agent/ingest"
 )
 
 // defaultConfig is where the configuration is unless --config or YUANLU_CONFIG
@@ -41,7 +43,7 @@ func (p *program) readConfig(path string) (*config.Config, error) {
 }
 
 func configVerb() *verb {
-	return &verb{name: "config", usage: "check|show|schema|revert [--config F]",
+	return &verb{name: "config", usage: "check|show|schema [WIRE]|revert [--config F]",
 		en: "check, show or explain the configuration; go back to the terminal's own", zh: "检查、显示或说明配置；恢复本机配置", run: (*program).config}
 }
 
@@ -69,7 +71,7 @@ func (p *program) config(ctx context.Context, args []string) error {
 		return p.configRevert(ctx, file)
 	case "schema":
 		if len(rest) == 2 {
-			return p.wrongUsage(v, p.lang.t("unexpected %q", "多余的参数 %q"), rest[1])
+			return p.profileSchema(v, rest[1])
 		}
 		return p.configSchema()
 	}
@@ -78,6 +80,24 @@ func (p *program) config(ctx context.Context, args []string) error {
 		hint = fmt.Sprintf("; did you mean %q?", near)
 	}
 	return p.wrongUsage(v, "unknown %q%s", rest[0], hint)
+}
+
+// profileSchema prints every member of a wire's profile with its default, its meaning and
+// an example: the embedded profile, which is itself a file that changes nothing.
+func (p *program) profileSchema(v *verb, wire string) error {
+	text, err := ingest.DefaultProfileText(wire)
+	if err != nil {
+		hint := ""
+		if near := config.Nearest(wire, wireNames()); near != "" {
+			hint = fmt.Sprintf("; did you mean %q?", near)
+		}
+		return p.wrongUsage(v, "%v%s", err, hint)
+	}
+	if p.json {
+		return p.printJSON(map[string]string{"wire": wire, "profile": text})
+	}
+	_, err = io.WriteString(p.stdout, text)
+	return err
 }
 
 func (p *program) configCheck(file string) error {

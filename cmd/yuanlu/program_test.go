@@ -323,6 +323,9 @@ func TestConfigVerb(t *testing.T) {
 		{"show json", []string{"show", good, "--json"}, 0, []string{`"name":"store.retention","value":"\"540d\"","default":true`}},
 		{"schema", []string{"schema"}, 0, []string{"case.pending_grace", "link[n].port"}},
 		{"schema json", []string{"schema", "--json"}, 0, []string{`"name":"mqtt.url"`}},
+		{"schema of a profile", []string{"schema", "cup8583"}, 0, []string{`#   28 = "b5"`, "response_timeout = 60", "[kind]"}},
+		{"schema of a profile, json", []string{"schema", "mispos", "--json"}, 0, []string{`"wire":"mispos"`, `wechat = [\"微信\"]`}},
+		{"schema of no wire", []string{"schema", "cup8538"}, 2, []string{`did you mean "cup8583"?`}},
 		{"misspelt", []string{"chek"}, 2, []string{`did you mean "check"?`}},
 	}
 	for _, tt := range tests {
