@@ -3,41 +3,121 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strings"
 
+	"yuanlu/agent/refund"
+	"yuanlu/agent/refund/rules"
 	"yuanlu/protocol/topics"
 )
 
 func apiVerb() *verb {
-	return &verb{name: "api", usage: "[SCHEMA]",
-		en: "the AsyncAPI document of the topics, or one JSON Schema of it", zh: "主题的 AsyncAPI 文档，或其中一个 JSON Schema", run: (*program).api}
+	return &verb{name: "api", usage: "[SCHEMA | --bundle SCHEMA | rules | signed-vector]",
+		en: "the AsyncAPI document of the topics, one JSON Schema of it, the rules", zh: "主题的 AsyncAPI 文档、其中一个 JSON Schema、规则清单", run: (*program).api}
 }
 
 func (p *program) api(_ context.Context, args []string) error {
 	v := apiVerb()
 	f := p.flags(v)
 	root := f.String("root", "yuanlu", p.lang.t("first levels of the `topics`", "`主题`根"))
+	bundle := f.String("bundle", "", p.lang.t("a `SCHEMA` with all it refers to in its own $defs", "自包含的 `SCHEMA`（引用均在 $defs 内）"))
 	rest, err := p.parse(v, f, args, 0, 1)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	if len(rest) == 0 {
+	case *bundle != "" && len(rest) > 0:
+		return p.wrongUsage(v, p.lang.t("unexpected %q", "多余的参数 %q"), rest[0])
+	case *bundle != "":
+		b, err := topics.Bundle(strings.TrimPrefix(*bundle, topics.SchemaURN("")))
+		if errors.Is(err, topics.ErrNoSchema) {
+			return p.noSchema(*bundle)
+		}
+		if err == nil {
+			_, err = p.stdout.Write(b)
+		}
+		return err
+	case len(rest) == 0:
 		doc, err := topics.AsyncAPI(*root, buildInfo().Version)
 		if err != nil {
 			return p.wrongUsage(v, "%v", err)
 		}
 		_, err = p.stdout.Write(doc)
 		return err
+	case rest[0] == "rules":
+		return p.apiRules()
+	case rest[0] == "signed-vector":
+		_, err := p.stdout.Write(topics.SignedVector())
+		return err
 	}
+	return p.apiSchema(rest[0])
+}
+
+func (p *program) apiSchema(name string) error {
 	all, err := topics.Schemas()
 	if err != nil {
 		return err
 	}
 	for _, s := range all {
-		if s.Name == rest[0] || topics.SchemaURN(s.Name) == rest[0] {
+		if s.Name == name || topics.SchemaURN(s.Name) == name {
 			return p.printJSON(json.RawMessage(s.JSON))
 		}
 	}
-	fmt.Fprintf(p.stderr, p.lang.t("yuanlu api: no schema %q; yuanlu version lists them\n", "yuanlu api：没有模式 %q；yuanlu version 列出全部\n"), rest[0])
+	return p.noSchema(name)
+}
+
+func (p *program) noSchema(name string) error {
+	fmt.Fprintf(p.stderr, p.lang.t("yuanlu api: no schema %q; yuanlu version lists them\n", "yuanlu api：没有模式 %q；yuanlu version 列出全部\n"), name)
 	return errSaid(exitNotFound)
+}
+
+// ruleLine is one rule as `api rules --json` prints it.
+type ruleLine struct {
+	Code       string        `json:"code"`
+	Numbers    []string      `json:"numbers"`
+	Severities []string      `json:"severities"` // the highest first, as the rule lists them
+	Version    int           `json:"version"`
+	Reads      string        `json:"reads"`
+	CannotTell string        `json:"cannot_tell,omitempty"` // when it has no answer
+	Texts      []refund.Text `json:"texts"`                 // with {placeholders}
+}
+
+// ruleLines describes every rule of the judge, in its order.
+func ruleLines() []ruleLine {
+	var lines []ruleLine
+	for _, r := range rules.All() {
+		i := r.Info()
+		one := ruleLine{Code: i.Code, Numbers: i.Numbers, Severities: []string{}, Version: i.Version, Reads: i.Inputs, CannotTell: i.CannotTell, Texts: i.Templates}
+		if one.Numbers == nil {
+			one.Numbers = []string{}
+		}
+		for _, s := range i.Severity {
+			one.Severities = append(one.Severities, s.String())
+		}
+		lines = append(lines, one)
+	}
+	return lines
+}
+
+// apiRules prints the catalogue of rules: one JSON document, or for people.
+func (p *program) apiRules() error {
+	lines := ruleLines()
+	if p.json {
+		return p.printJSON(map[string]any{"rules": lines})
+	}
+	for _, r := range lines {
+		number := strings.Join(r.Numbers, ", ")
+		if number == "" {
+			number = "-"
+		}
+		fmt.Fprintf(p.stdout, "%s  %s  %s\n", r.Code, number, strings.Join(r.Severities, ", "))
+		for _, t := range r.Texts {
+			text := t.EN
+			if p.lang == chinese {
+				text = t.ZH
+			}
+			fmt.Fprintf(p.stdout, "    %s\n", text)
+		}
+	}
+	return nil
 }

@@ -105,6 +105,12 @@ func TestVersionAndAPI(t *testing.T) {
 	if code, out, _ := yl(t, "", "version"); code != 0 || !strings.Contains(out, "schema urn:yuanlu:schema:case.opened.v1\n") {
 		t.Errorf("exit %d: %s", code, out)
 	}
+	if code, out, _ := yl(t, "", "api", "--bundle", "case-event.v1"); code != 0 || !strings.Contains(out, `"#/$defs/Verdict"`) || strings.Contains(out, `"$ref": "urn:`) {
+		t.Errorf("api --bundle: exit %d", code)
+	}
+	if code, out, _ := yl(t, "", "api", "signed-vector"); code != 0 || !strings.Contains(out, `"signed_bytes"`) {
+		t.Errorf("api signed-vector: exit %d", code)
+	}
 	if code, out, _ := yl(t, "", "api"); code != 0 || !json.Valid([]byte(out)) || !strings.Contains(out, `"asyncapi"`) {
 		t.Errorf("api: exit %d", code)
 	}

@@ -33,16 +33,20 @@ func AsyncAPI(root, version string) ([]byte, error) {
 		components[s.Name] = object{"schemaFormat": "application/schema+json;version=draft-2020-12", "schema": embedded(s.Name, body)}
 	}
 	channels, operations := object{}, object{}
-	messages := object{signedMessage: object{"name": signedMessage, "title": "Any dn payload where the terminal has keys of its back office",
-		"contentType": "application/json", "payload": object{"$ref": "#/components/schemas/signed.v1"}}}
+	messages := object{}
 	for _, c := range Channels() {
-		if messages[c.Name], err = message(c); err != nil {
-			return nil, err
-		}
+		messages[c.Name] = message(c)
 		channels[c.Name] = channel(root, c)
 		operations[operationName(c)] = operation(c)
 	}
 	addCommands(channels, operations, messages)
+	addEvents(channels, messages)
+	if err := addSigned(messages); err != nil {
+		return nil, err
+	}
+	if err := addExamples(messages); err != nil {
+		return nil, err
+	}
 	doc := object{
 		"asyncapi": "3.0.0",
 		"info": object{
@@ -95,22 +99,72 @@ func embedded(name string, schema object) object {
 	return schema
 }
 
-func message(c Channel) (object, error) {
+func message(c Channel) object {
 	contentType := "application/json"
 	if c.Name == "case" || c.Name == "event" {
 		contentType = "application/cloudevents+json"
 	}
-	example, err := Example(c.Name)
-	if err != nil {
-		return nil, err
-	}
-	var payload object
-	if err := json.Unmarshal(example, &payload); err != nil {
-		return nil, fmt.Errorf("topics: example %s: %w", c.Name, err)
-	}
 	return object{"name": c.Name, "title": c.Summary, "contentType": contentType,
-		"payload":  object{"$ref": "#/components/schemas/" + c.Schema},
-		"examples": []any{object{"name": c.Name, "payload": payload}}}, nil
+		"payload": object{"$ref": "#/components/schemas/" + c.Schema}}
+}
+
+// addExamples puts every example under its message. A message has the example of its own
+// name and those of the name with a further word ("case": "caseRevised").
+func addExamples(messages object) error {
+	names, err := Examples()
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		raw, err := Example(name)
+		if err != nil {
+			return err
+		}
+		var payload object
+		if err := json.Unmarshal(raw, &payload); err != nil {
+			return fmt.Errorf("topics: example %s: %w", name, err)
+		}
+		of := name
+		for _, more := range []string{"Revised", "Cleared"} {
+			of = strings.TrimSuffix(of, more)
+		}
+		m, ok := messages[of].(object)
+		if !ok {
+			return fmt.Errorf("topics: example %s: no such message", name)
+		}
+		all, _ := m["examples"].([]any)
+		m["examples"] = append(all, object{"name": name, "payload": payload})
+	}
+	return nil
+}
+
+// addSigned describes the other form of what comes down, with a test vector.
+func addSigned(messages object) error {
+	var vector object
+	if err := json.Unmarshal(SignedVector(), &vector); err != nil {
+		return fmt.Errorf("topics: signed vector: %w", err)
+	}
+	messages[signedMessage] = object{"name": signedMessage, "title": "Any dn payload where the terminal has keys of its back office",
+		"contentType": "application/json", "payload": object{"$ref": "#/components/schemas/signed.v1"}, "x-test-vector": vector}
+	return nil
+}
+
+// addEvents describes each type of event whose data has a schema of its own; any of them
+// may come on the channel of events.
+func addEvents(channels, messages object) {
+	ch, _ := channels["event"].(object)
+	all, _ := ch["messages"].(object)
+	for _, typ := range EventTypes() {
+		name := "event." + typ
+		messages[name] = object{"name": name, "title": "Event " + typ, "contentType": "application/cloudevents+json",
+			"payload": with("Event "+words(typ), "event.v1", "data", "event-data."+typ+".v1")}
+		all[name] = object{"$ref": "#/components/messages/" + name}
+	}
+}
+
+// words makes words of a name.
+func words(name string) string {
+	return strings.NewReplacer(".", " ", "_", " ", "-", " ").Replace(name)
 }
 
 var parameter = regexp.MustCompile(`\{([a-z]+)\}`)
@@ -136,8 +190,8 @@ func channel(root string, c Channel) object {
 func addCommands(channels, operations, messages object) {
 	for _, c := range Commands() {
 		cmd, rsp := "cmd"+camel(c.Name), "rsp"+camel(c.Name)
-		messages[cmd] = object{"name": cmd, "title": c.Summary, "contentType": "application/json", "payload": with("cmd.v1", "args", c.ArgsSchema())}
-		messages[rsp] = object{"name": rsp, "title": "Answer ok to " + c.Name, "contentType": "application/json", "payload": with("rsp.v1", "data", c.DataSchema())}
+		messages[cmd] = object{"name": cmd, "title": c.Summary, "contentType": "application/json", "payload": with("Command "+words(c.Name), "cmd.v1", "args", c.ArgsSchema())}
+		messages[rsp] = object{"name": rsp, "title": "Answer ok to " + c.Name, "contentType": "application/json", "payload": with("Answer "+words(c.Name), "rsp.v1", "data", c.DataSchema())}
 		for channel, message := range map[string]string{"cmd": cmd, "rsp": rsp} {
 			if ch, ok := channels[channel].(object); ok {
 				if all, ok := ch["messages"].(object); ok {
@@ -159,10 +213,10 @@ func addCommands(channels, operations, messages object) {
 }
 
 // with is the schema of a payload of which one member has a schema of its own.
-func with(base, member, schema string) object {
+func with(title, base, member, schema string) object {
 	ref := func(name string) object { return object{"$ref": "#/components/schemas/" + name + "/schema"} }
 	return object{"schemaFormat": "application/schema+json;version=draft-2020-12",
-		"schema": object{"allOf": []any{ref(base), object{"properties": object{member: ref(schema)}}}}}
+		"schema": object{"title": title, "type": "object", "allOf": []any{ref(base), object{"title": title + " " + member, "type": "object", "properties": object{member: ref(schema)}}}}}
 }
 
 func operationName(c Channel) string {

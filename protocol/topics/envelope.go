@@ -48,10 +48,14 @@ func appendSequence(dst []byte, seq int64) []byte {
 // SchemaURN is the id of the schema with this name ("case.opened.v1").
 func SchemaURN(name string) string { return "urn:yuanlu:schema:" + name }
 
-// DataSchema is the id of the schema of `data` in events of type typ.
+// DataSchema is the id of the schema of `data` in events of type typ: on up/event the
+// one of its type, or event-data.v1, which says nothing, where the type has none.
 func DataSchema(typ string) string {
 	if name, ok := strings.CutPrefix(typ, "yuanlu.case."); ok {
 		return SchemaURN("case." + name)
+	}
+	if name := "event-data." + typ + ".v1"; hasSchema(name) {
+		return SchemaURN(name)
 	}
 	return SchemaURN("event-data.v1")
 }

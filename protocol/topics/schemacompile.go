@@ -119,6 +119,7 @@ type rawSchema struct {
 	Defs        map[string]json.RawMessage `json:"$defs"`
 	Title       string                     `json:"title"`
 	Description string                     `json:"description"`
+	Examples    []json.RawMessage          `json:"examples"` // known values, where further ones may come
 	Type        json.RawMessage            `json:"type"`
 	Properties  map[string]json.RawMessage `json:"properties"`
 	Required    []string                   `json:"required"`

@@ -1,6 +1,7 @@
 package topics
 
 import (
+	"bytes"
 	"embed"
 	"fmt"
 	"io/fs"
@@ -37,16 +38,61 @@ func Schemas() ([]SchemaDoc, error) {
 	return docs, nil
 }
 
-// Example gives one payload of the channel with this Name, as a terminal or a back
-// office says it. The error means that there is no such channel; a test rules out
-// that one lacks its example.
-func Example(channel string) ([]byte, error) {
-	b, err := exampleFiles.ReadFile("example/" + channel + ".json")
+// hasSchema reports whether there is a schema of this name.
+func hasSchema(name string) bool {
+	_, err := fs.Stat(schemaFiles, "schema/"+name+".json")
+	return err == nil
+}
+
+// EventTypes lists the types of events on up/event whose data has a schema of its own,
+// sorted.
+func EventTypes() []string {
+	entries, err := fs.ReadDir(schemaFiles, "schema")
+	if err != nil {
+		return nil // a test rules it out
+	}
+	var types []string
+	for _, e := range entries {
+		name, ours := strings.CutPrefix(e.Name(), "event-data.")
+		if typ, more := strings.CutSuffix(name, ".v1.json"); ours && more {
+			types = append(types, typ)
+		}
+	}
+	return types
+}
+
+// Example returns one payload by the name of its message in the AsyncAPI document, as a
+// terminal or a back office says it: "case", "caseRevised", "cmdPing", "event.link.lost",
+// "signed". The error means that there is no such example; a test rules out that a
+// message lacks one.
+func Example(name string) ([]byte, error) {
+	b, err := exampleFiles.ReadFile("example/" + name + ".json")
 	if err != nil {
 		return nil, fmt.Errorf("topics: example: %w", err)
 	}
 	return b, nil
 }
+
+// Examples lists the names of all examples, sorted.
+func Examples() ([]string, error) {
+	entries, err := fs.ReadDir(exampleFiles, "example")
+	if err != nil {
+		return nil, fmt.Errorf("topics: examples: %w", err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, strings.TrimSuffix(e.Name(), ".json"))
+	}
+	return names, nil
+}
+
+//go:embed signed-vector.json
+var signedVector []byte
+
+// SignedVector returns a test vector of signed.v1: key, topic, the bytes that are signed,
+// signature and payload, so that another language can be tested against this one. The
+// key is public knowledge: never use it for anything else.
+func SignedVector() []byte { return bytes.Clone(signedVector) }
 
 // SchemaIDs gives the ids of the payloads that an agent of this version sends,
 // for up/info.

@@ -232,6 +232,9 @@ func TestSchemasCompileAndAreUsed(t *testing.T) {
 		used[c.Schema] = true
 	}
 	used[ProgressSchema] = true
+	for _, typ := range EventTypes() {
+		used["event-data."+typ+".v1"] = true
+	}
 	for _, c := range Commands() {
 		used[c.ArgsSchema()], used[c.DataSchema()] = true, true
 	}
@@ -244,7 +247,7 @@ func TestSchemasCompileAndAreUsed(t *testing.T) {
 	for name := range used {
 		t.Errorf("no schema %s", name)
 	}
-	for _, typ := range []string{"yuanlu.case.opened.v1", "yuanlu.case.revised.v1", "yuanlu.case.cleared.v1", "link.lost"} {
+	for _, typ := range []string{"yuanlu.case.opened.v1", "yuanlu.case.revised.v1", "yuanlu.case.cleared.v1", "link.lost", "of.the_future", "../case.v1", ""} {
 		name := strings.TrimPrefix(DataSchema(typ), "urn:yuanlu:schema:")
 		if err := testValidator(t).Check(name, []byte(`{}`)); err != nil && strings.Contains(err.Error(), "no such schema") {
 			t.Error(err)
@@ -356,17 +359,78 @@ func TestCommandTable(t *testing.T) {
 }
 
 // Every channel has its example, and it is a right one.
+// TestExamples: every message of the AsyncAPI document has an example, and each fits the
+// schema of its channel and those of its member.
 func TestExamples(t *testing.T) {
 	v := testValidator(t)
-	for _, c := range Channels() {
-		b, err := Example(c.Name)
-		if err != nil {
-			t.Error(err)
-			continue
+	b, err := AsyncAPI("yuanlu", "1.0.0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc struct {
+		Components struct {
+			Messages map[string]struct {
+				Examples []struct {
+					Name    string
+					Payload json.RawMessage
+				}
+			}
 		}
-		if err := v.Check(c.Schema, b); err != nil {
-			t.Errorf("%s: %v", c.Name, err)
+	}
+	if err := json.Unmarshal(b, &doc); err != nil {
+		t.Fatal(err)
+	}
+	check := func(name, schema string, payload []byte) {
+		t.Helper()
+		if err := v.Check(schema, payload); err != nil {
+			t.Errorf("%s: %v", name, err)
 		}
+	}
+	commands := map[string]CommandSpec{}
+	for _, c := range Commands() {
+		commands["cmd"+camel(c.Name)], commands["rsp"+camel(c.Name)] = c, c
+	}
+	for name, m := range doc.Components.Messages {
+		if len(m.Examples) == 0 {
+			t.Errorf("%s has no example", name)
+		}
+		for _, e := range m.Examples {
+			var p struct {
+				Args, Data       json.RawMessage
+				Type, DataSchema string
+			}
+			if err := json.Unmarshal(e.Payload, &p); err != nil {
+				t.Fatal(err)
+			}
+			cmd, ofCommand := commands[name]
+			c, ofChannel := ChannelOf(name)
+			typ, ofEvent := strings.CutPrefix(name, "event.")
+			switch {
+			case ofCommand && strings.HasPrefix(name, "cmd"):
+				check(e.Name, "cmd.v1", e.Payload)
+				check(e.Name, cmd.ArgsSchema(), p.Args)
+			case ofCommand:
+				check(e.Name, "rsp.v1", e.Payload)
+				check(e.Name, cmd.DataSchema(), p.Data)
+			case ofChannel:
+				check(e.Name, c.Schema, e.Payload)
+			case ofEvent && typ == p.Type:
+				check(e.Name, "event.v1", e.Payload)
+			case name == signedMessage:
+				check(e.Name, "signed.v1", e.Payload)
+			default:
+				t.Errorf("%s is an example of %s", e.Name, name)
+			}
+			if p.Type != "" {
+				if p.DataSchema != DataSchema(p.Type) {
+					t.Errorf("%s: dataschema %s", e.Name, p.DataSchema)
+				}
+				check(e.Name, strings.TrimPrefix(p.DataSchema, SchemaURN("")), p.Data)
+			}
+		}
+	}
+	if n := len(doc.Components.Messages["case"].Examples); n != 3 {
+		t.Errorf("%d examples of cases, want opened, revised and cleared", n)
 	}
 	if _, err := Example("other"); err == nil {
 		t.Error("an example of no channel")
