@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
+	"unicode/utf8"
 )
 
 // pseudonyms replaces what may not be kept by something that looks alike: of the same
@@ -58,19 +59,27 @@ func (p *pseudonyms) number(d []byte) {
 	}
 }
 
-// text replaces an identifier in place. What its channel has masked stays.
+// text replaces an identifier in place. What its channel has masked stays, and so does
+// what fills a number up to its width.
 func (p *pseudonyms) text(b []byte) {
-	switch {
+	switch number := bytes.TrimRight(b, "F\x00 "); {
 	case bytes.IndexByte(b, '*') >= 0:
 		p.guard(b)
 		return
-	case digitsOnly(b):
-		p.number(b)
+	case digitsOnly(number):
+		p.number(number)
 		return
 	}
 	part := b
 	if len(b) >= longText {
-		part = b[seenOfText : len(b)-seenOfText]
+		from, to := seenOfText, len(b)-seenOfText
+		for from > 0 && !utf8.RuneStart(b[from]) { // no half of a character stays
+			from--
+		}
+		for to < len(b) && !utf8.RuneStart(b[to]) {
+			to++
+		}
+		part = b[from:to]
 	}
 	for i, r := range p.stream(bytes.Clone(b), 0, len(part)) {
 		switch c := part[i]; {

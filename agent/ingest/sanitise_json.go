@@ -6,24 +6,40 @@ import (
 	"strings"
 )
 
-// What the members of smart messages hold, by name. A member that is in no list is
-// taken for an identifier.
+// What the members of smart messages hold, by name; of a query of the older WeChat
+// interface without the _n behind it. A member that is in no list is taken for an
+// identifier.
 const (
-	keptMembers = ` v src terminal_id merchant_id operator copy
+	keptMembers = ` v src terminal_id merchant_id operator copy ask
  transaction_id out_trade_no trade_state trade_type bank_type success_time create_time currency payer_currency mchid sp_mchid sub_mchid
- refund_id out_refund_no status channel funds_account
+ refund_id out_refund_no status refund_status channel funds_account combine_mchid combine_out_trade_no
+ return_code result_code err_code recall mch_id sub_mch_id total_fee cash_fee fee_type cash_fee_type
+ refund_fee cash_refund_fee refund_fee_type refund_channel refund_success_time refund_count
  code msg sub_code trade_no trade_status total_amount buyer_pay_amount receipt_amount point_amount invoice_amount fund_channel fundChannel amount gmt_payment
- send_pay_date trans_currency refund_amount refund_fee fund_change gmt_refund_pay refund_currency out_request_no
- txnType txnSubType orderId queryId origQryId txnAmt currencyCode respCode merId
+ send_pay_date trans_currency refund_amount fund_change gmt_refund_pay refund_currency out_request_no gmt_refund out_biz_no gmt_create gmt_close notify_time
+ notify_type retry_flag action dback_status dback_amount has_deposit_back
+ txnType txnSubType orderId queryId origQryId txnAmt currencyCode respCode origRespCode merId
  proc_cd order_no amt result pay_tp termid merid batchno systraceno authcode refernumber sysoldreferno sysoldtraceno sysolddate
  kind outcome response_code funding entry at stan batch rrn auth_code channel_txn refund_no channel_refund refund_route signature scheme date from terminals `
 	// Numbers of applications and times, which may look like those of cards.
-	plainMembers = ` sp_appid sub_appid appid app_id namespace time_stamp txnTime `
+	plainMembers = ` sp_appid sub_appid appid app_id auth_app_id combine_appid namespace time_stamp txnTime time_end `
 	// Words of the channel: for people to read, and a decoder looks for 商户 in them.
-	wordMembers = ` user_received_account text `
-	// Objects that some firmware puts into a string.
-	packedMembers = ` fund_bill_list txndetail `
+	wordMembers = ` user_received_account refund_recv_accout text `
+	// Numbers of accounts, or words where they are not of ASCII alone.
+	accountMembers = ` priaccount `
+	// Objects and lists that some firmware puts into a string.
+	packedMembers = ` fund_bill_list txndetail refund_detail_item_list deposit_back_info `
+	// Secrets, of which nothing may be seen: a supervisor's PIN.
+	blankMembers = ` pin `
 )
+
+// withoutN takes the _n from the name of a member of an older WeChat query.
+func withoutN(name string) string {
+	if i := strings.LastIndexByte(name, '_'); i > 0 && i+1 < len(name) && isDigits(name[i+1:]) {
+		return name[:i]
+	}
+	return name
+}
 
 func isMember(list, name string) bool {
 	return name != "" && !strings.ContainsAny(name, " \n") && strings.Contains(strings.ReplaceAll(list, "\n", " "), " "+name+" ")
@@ -89,11 +105,13 @@ func (p *pseudonyms) members(data []byte) {
 // member redacts one text, as it stands between its quotes.
 func (p *pseudonyms) member(name string, depth int, text []byte) {
 	const envelope = 1
-	switch {
+	switch name = withoutN(name); {
+	case isMember(blankMembers, name):
+		fill(text, 'x')
 	case isMember(keptMembers, name) || name == "id" && depth == envelope:
 		p.guard(text)
 	case isMember(plainMembers, name):
-	case isMember(wordMembers, name):
+	case isMember(wordMembers, name), isMember(accountMembers, name) && !isPrintable(string(text)):
 		p.words(text)
 	case isMember(packedMembers, name) && p.inside(text):
 	case bytes.IndexByte(text, '\\') >= 0:

@@ -215,6 +215,10 @@ func TestPseudonyms(t *testing.T) {
 		{"oTESTa1b2c3d4e5f6g7h8i9j0k1l", "oTES....................0k1l"},
 		{"138****1234", "138****1234"},
 		{"12345", "....."},
+		{"a需要用户输入支付密码z", "a需........................码z"},
+		{"需要用户输入支付密码", "需........................码"}, // no half of a character stays
+		{"6200000000000005FFF", "620000......0005FFF"},
+		{"12345  ", ".....  "},
 	} {
 		b, again := []byte(tt.clear), []byte(tt.clear)
 		p.text(b)
@@ -230,7 +234,7 @@ func TestPseudonyms(t *testing.T) {
 		if !strings.Contains(tt.clear, "*") && string(b) == tt.clear {
 			t.Errorf("like %s: nothing was changed", tt.like)
 		}
-		if digitsOnly(b) && luhn(b) != luhn([]byte(tt.clear)) {
+		if n := len(bytes.TrimRight(b, "F ")); digitsOnly(b[:n]) && luhn(b[:n]) != luhn([]byte(tt.clear[:n])) {
 			t.Errorf("like %s: another check digit", tt.like)
 		}
 	}

@@ -1,6 +1,7 @@
 package ingest_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"yuanlu/agent/ingest"
+	"yuanlu/agent/refund"
 	"yuanlu/protocol/frame"
 )
 
@@ -119,4 +121,84 @@ func (c *publicCase) shown() vector {
 		}
 	}
 	return v
+}
+
+// A sanitised capture of any of these holds no clear identifier and tells the same.
+func TestSanitisedSmartShapes(t *testing.T) {
+	all := loadVectors(t, "smart")
+	for _, c := range loadPublic(t) {
+		all = append(all, c.vector)
+	}
+	p, err := ingest.DefaultProfile("smart")
+	if err != nil {
+		t.Fatal(err)
+	}
+	looked := 0
+	for _, v := range all {
+		s, err := ingest.NewSanitiser(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		clean := v
+		clean.bytes = s.Rest(s.Clean(nil, v.bytes))
+		for _, secret := range secretsOf(v) {
+			looked++
+			if bytes.Contains(clean.bytes, []byte(secret)) {
+				t.Errorf("%s: a clear identifier of %d characters is still there", v.name, len(secret))
+			}
+		}
+		clock := ingest.Clock{Now: v.now, HasNow: true}
+		got, want := replay(t, clean, clock), replay(t, v, clock)
+		if leftLines(got.left) != leftLines(want.left) || len(got.refused) != len(want.refused) || len(got.records) != len(want.records) {
+			t.Errorf("%s: %d records, refused %v, %v; want %d, %d, %v", v.name, len(got.records), got.refused, got.left,
+				len(want.records), len(want.refused), want.left)
+			continue
+		}
+		for i := range want.records {
+			if g, w := told(got.records[i].Record), told(want.records[i].Record); g != w {
+				t.Errorf("%s, record %d:\n got %s\nwant %s", v.name, i+1, g, w)
+			}
+		}
+	}
+	if looked < 100 {
+		t.Errorf("only %d identifiers were looked for", looked)
+	}
+}
+
+// told is what must be the same in a sanitised capture: all but the identifiers
+// themselves, and numbers of orders that look like those of cards.
+func told(r refund.Record) string {
+	var who strings.Builder
+	if r.Party != nil {
+		for _, p := range append([]refund.Party{*r.Party}, r.Party.Also...) {
+			fmt.Fprint(&who, p.Scheme, p.Namespace, len(p.ID.Reveal()), " ")
+		}
+	}
+	r.Party = nil
+	for _, n := range []*string{&r.OrderNo, &r.RefundNo, &r.ChannelTxn, &r.ChannelRefund, &r.Original.OrderNo, &r.Original.ChannelTxn} {
+		*n = fmt.Sprint(len(*n))
+	}
+	return mustJSON(r) + who.String()
+}
+
+// The PIN of a supervisor is blank in a capture, and the ask's card is another.
+func TestSanitisedGuardMessages(t *testing.T) {
+	p, err := ingest.DefaultProfile("smart")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := ingest.NewSanitiser(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const pin, card, openid = "739154", "6200000000000005", "oTESTpresented00000000000001"
+	line, err := frame.AppendSmart(nil, frame.Frame{ID: 1, Data: []byte(
+		`{"v":1,"id":"1","src":"guard.release","body":{"ask":"a-17","by":"s-1","pin":"` + pin + `","presented":{"scheme":"wechat_openid","id":"` + openid + `"},"party":{"id":"` + card + `"}}}`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	clean := string(s.Rest(s.Clean(nil, line)))
+	if strings.Contains(clean, card) || strings.Contains(clean, openid) || !strings.Contains(clean, `"pin":"xxxxxx"`) || !strings.Contains(clean, `"ask":"a-17"`) {
+		t.Error(clean)
+	}
 }
