@@ -232,6 +232,7 @@ func TestSmartWeChatTransaction(t *testing.T) {
 		{"a date that does not exist: counted", `{"trade_state":"SUCCESS","success_time":"2026-02-30T10:15:30+08:00"}`, paid + `}`, "no such date or time", ""},
 		{"a time without an offset", `{"trade_state":"SUCCESS","success_time":"2026-08-22T10:15:30"}`, paid + `}`, "no such date or time", ""},
 		{"texts lose trailing spaces", `{"trade_state":"SUCCESS ","out_trade_no":"W1  "}`, paid + `,"order_no":"W1"}`, "", ""},
+		{"an ask says nothing with a sale", `{"trade_state":"SUCCESS"}`, paid + `}`, "", `"terminal_id":"SM000001","merchant_id":"898000000000001","operator":"01","ask":"a-17"`},
 		{"training and copy of the envelope", `{"trade_state":"SUCCESS"}`, paid + `,"training":true,"copy":"reprint","terminal_id":"T2","merchant_id":"M2","operator":"02"}`, "",
 			`"terminal_id":"T2","merchant_id":"M2","operator":"02","training":true,"copy":"reprint"`},
 	})
@@ -275,6 +276,7 @@ func TestSmartWeChatRefund(t *testing.T) {
 		{"else create_time", `{"status":"SUCCESS","create_time":"2026-08-23T09:00:00+08:00","success_time":""}`, back + `,"at":"2026-08-23T09:00:00+08:00"}`, "", ""},
 		{"else create_time: success_time is no time", `{"status":"SUCCESS","create_time":"2026-08-23T09:00:00+08:00","success_time":"soon"}`, back + `,"at":"2026-08-23T09:00:00+08:00"}`, "no such date or time", ""},
 		{"no openid: the object has none", `{"status":"SUCCESS","payer":{"openid":"oA"}}`, back + `}`, "", ""},
+		{"the ask of the envelope", `{"status":"SUCCESS"}`, back + `,"ask":"a-17"}`, "", `"terminal_id":"SM000001","merchant_id":"898000000000001","operator":"01","ask":"a-17"`},
 	})
 }
 
@@ -541,6 +543,10 @@ func TestSmartRecord(t *testing.T) {
 		{"none and unknown say nothing", sale + `,"channel":"unknown","entry":"none","party":{"scheme":"none"}}`, got + `}`, "", ""},
 		{"all-zero members of original are left out", sale + `,"original":{"stan":"000000","batch":"0","date":"0000-00-00","rrn":"260822000101","auth_code":"000000","order_no":"0","channel_txn":"00","terminal_id":"0"}}`, got + `,"original":{"rrn":"260822000101"}}`, "", ""},
 		{"RMB is read as CNY", sale + `,"currency":"RMB"}`, got + `,"currency":"CNY"}`, "", ""},
+		{"its own ask before that of the envelope", `{"v":1,"kind":"void","outcome":"approved","ask":"a-1"}`, `{"kind":"void","outcome":"approved","ask":"a-1"}`, "", `"ask":"a-2"`},
+		{"the ask of the envelope", `{"v":1,"kind":"void","outcome":"approved"}`, `{"kind":"void","outcome":"approved","ask":"a-2"}`, "", `"ask":"a-2"`},
+		{"channel and schemes of other ways to pay", sale + `,"channel":"ecny","party":{"scheme":"ecny_wallet","id":"0022","also":[{"scheme":"account","id":"A1"}]}}`,
+			got + `,"channel":"ecny","party":{"scheme":"ecny_wallet","id":"0022","also":[{"scheme":"account","id":"A1"}]}}`, "", ""},
 		{"at", sale + `,"at":"2026-08-22T10:15:30+08:00"}`, got + `,"at":"2026-08-22T10:15:30+08:00"}`, "", ""},
 		{"at that is no time", sale + `,"at":"2026-02-30T10:15:30+08:00"}`, got + `}`, "no such date or time", ""},
 		{"a settlement has no channel, entry or party", `{"v":1,"kind":"settlement","outcome":"approved","channel":"card","entry":"chip","party":{"scheme":"pan","id":"6200000000000005"},"totals":{"debit_amount":1,"debit_count":2,"credit_amount":3,"credit_count":4}}`,
@@ -560,6 +566,7 @@ func TestSmartRefusedMessagesAreConfirmedAndSayWhere(t *testing.T) {
 		`{"v":1,"id":"1","src":"record","body":{"v":1,"kind":"buy","outcome":"approved"}}`:                                                 "field body.kind, offset 52: got another word",
 		`{"v":1,"id":"1","src":"record","body":{"v":1,"kind":"sale","outcome":"approved","amount":1.5}}`:                                   "field body.amount, offset 89: got a number with a fraction",
 		`{"v":1,"id":"1","src":"record","body":{"kind":"sale","outcome":"approved"}}`:                                                      "field body.v,",
+		`{"v":1,"id":"1","src":"record","body":{"v":1,"kind":"refund","outcome":"approved","ask":{"id":"a"}}}`:                             "field body.ask,",
 		`{"v":1,"id":"1","src":"record","body":{"v":1,"kind":"sale"}}`:                                                                     "field body.outcome,",
 		`{"v":1,"id":"1","src":"record","body":{"v":1,"kind":"sale","outcome":null}}`:                                                      "field body.outcome,",
 		`{"v":1,"id":"1","src":"record","body":[]}`:                                                                                        "field body, offset 38: got a list",

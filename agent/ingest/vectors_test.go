@@ -52,6 +52,7 @@ type wanted struct {
 	Original      wantedOriginal   `json:"original"`
 	Party         *wantedParty     `json:"party"`
 	RefundRoute   refund.Route     `json:"refund_route"`
+	Ask           string           `json:"ask"`
 	Signature     string           `json:"signature"`
 	Totals        *refund.Totals   `json:"totals"`
 	Coverage      *refund.Coverage `json:"journal"`
@@ -323,7 +324,7 @@ func actual(r refund.Record, undecided []string) map[string]any {
 		MerchantID: r.MerchantID, TerminalID: r.TerminalID, Operator: r.Operator, Channel: r.Channel, Funding: r.Funding,
 		Entry: r.Entry, Amount: r.Amount, Currency: r.Currency, At: r.At, Stan: r.Stan, Batch: r.Batch, RRN: r.RRN,
 		AuthCode: r.AuthCode, OrderNo: r.OrderNo, ChannelTxn: r.ChannelTxn, RefundNo: r.RefundNo, ChannelRefund: r.ChannelRefund,
-		Original: wantedOriginal(r.Original), RefundRoute: r.RefundRoute, Signature: r.Signature, Totals: r.Totals, Coverage: r.Coverage,
+		Original: wantedOriginal(r.Original), RefundRoute: r.RefundRoute, Ask: r.Ask, Signature: r.Signature, Totals: r.Totals, Coverage: r.Coverage,
 	}
 	if r.HasPayerAmount {
 		w.PayerAmount = &r.PayerAmount
