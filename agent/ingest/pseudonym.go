@@ -62,7 +62,7 @@ func (p *pseudonyms) number(d []byte) {
 // text replaces an identifier in place. What its channel has masked stays, and so does
 // what fills a number up to its width.
 func (p *pseudonyms) text(b []byte) {
-	switch number := bytes.TrimRight(b, "F\x00 "); {
+	switch number := b[:len(withoutFill(string(b)))]; {
 	case bytes.IndexByte(b, '*') >= 0:
 		p.guard(b)
 		return

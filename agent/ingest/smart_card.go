@@ -45,14 +45,10 @@ func (w *smartWire) unionPayQR(m *smart.Message, now Clock) error {
 	return nil
 }
 
-// longestToken is the greatest number of characters of a payment token. What is longer
-// is an encrypted number, another text each time (records.md, unionpay_token).
-const longestToken = 40
-
 // unionPayParty makes a party of accNo.
 func unionPayParty(account sensitive.Text) *refund.Party {
 	id := account.Reveal()
-	if id == "" || utf8.RuneCountInString(id) > longestToken {
+	if id == "" || utf8.RuneCountInString(id) > maxToken {
 		return nil
 	}
 	scheme := refund.SchemeUnionPayToken
@@ -103,32 +99,7 @@ func (w *smartWire) lakala(m *smart.Message, now Clock) error {
 	} else if channel != refund.ChannelCard {
 		channel = refund.ChannelUnknown
 	}
-	r.Party = linkParty(channel, v.Account.Reveal())
+	r.Party = accountPartyOf(channel, v.Account.Reveal(), "")
 	w.date(d, now, moment{v.TimeStamp, now.compactMoment})
 	return nil
-}
-
-// linkParty makes a party of an account number as a cashier link states it (wires.md,
-// mispos, 9F0B), of a card or of an unknown channel. F, NUL and spaces behind digits and
-// stars only fill the width.
-func linkParty(channel refund.Channel, account string) *refund.Party {
-	id := strings.TrimRight(account, "F\x00 ")
-	if strings.Trim(id, "0123456789*") != "" {
-		id = account
-	}
-	if id == "" {
-		return nil
-	}
-	p := &refund.Party{Scheme: refund.SchemeAccountText, ID: refund.NewSecret(id)}
-	switch masked := strings.Trim(id, "0123456789*") == ""; {
-	case channel == refund.ChannelUnknown && isPrintable(id):
-		p.Scheme = refund.SchemeAccount
-	case channel == refund.ChannelCard && isDigits(id):
-		p.Scheme = refund.SchemePAN
-	case channel == refund.ChannelCard && masked:
-		p.Scheme = refund.SchemePANMasked
-	default:
-		p.Text = id
-	}
-	return p
 }

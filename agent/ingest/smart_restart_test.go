@@ -18,7 +18,7 @@ import (
 
 // lostAnswers is a trade at whose refunds answers are lost, asked for, and told of by
 // notifications, and a combined order: messages that need what came before, or make
-// several records.
+// several records; and the records that a store has of them, completed by their copies.
 func lostAnswers() (bodies []string, want string) {
 	return []string{
 			`"alipay.trade","body":{"code":"10000","trade_no":"T1","out_trade_no":"A1","total_amount":"20.00","buyer_user_id":"2088000000000017","gmt_payment":"2026-08-22 10:15:30"}`,
@@ -29,7 +29,7 @@ func lostAnswers() (bodies []string, want string) {
 			`"alipay.trade","body":{"trade_status":"TRADE_SUCCESS","trade_no":"T1","out_trade_no":"A1","total_amount":"20.00","buyer_id":"2088000000000017","gmt_payment":"2026-08-22 10:15:30","gmt_refund":"2026-08-22 12:00:00.5","out_biz_no":"BO1","refund_fee":"5.00"}`,
 			`"alipay.refund","body":{"code":"10000","trade_no":"T1","out_trade_no":"A1","out_request_no":"R3","fund_change":"Y","refund_fee":"6.00"}`,
 			`"wechat.transaction","body":{"combine_appid":"wx1","combine_payer_info":{"openid":"oTESTrestart"},"sub_orders":[{"out_trade_no":"W1","trade_state":"SUCCESS","amount":{"total_amount":1}},{"out_trade_no":"W2","trade_state":"SUCCESS","amount":{"total_amount":2}}]}`,
-		}, "sale approved 2000 true; refund unknown R1 0 false; refund approved R1 200 true; refund unknown R2 0 false; refund closed R2 0 false; " +
+		}, "sale approved 2000 true; refund approved R1 200 true; refund approved R1 200 true; refund closed R2 0 false; refund closed R2 0 false; " +
 			"sale approved 2000 true; refund approved BO1 300 true; refund approved R3 100 true; sale approved 1 true; sale approved 2 true; "
 }
 
