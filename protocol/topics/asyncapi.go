@@ -15,7 +15,8 @@ type object = map[string]any
 // Channels, Schemas and Example, as the terminal sees it: it sends what goes up and
 // receives what comes down. root stands in the addresses as given. Inside the
 // document schemas refer to each other by their place in it; the id of each
-// stands in x-schema-id.
+// stands in x-schema-id. They stand bare, without a schemaFormat: generators lose the
+// titles of those that have one.
 func AsyncAPI(root, version string) ([]byte, error) {
 	if err := checkRoot(root); err != nil {
 		return nil, err
@@ -30,7 +31,7 @@ func AsyncAPI(root, version string) ([]byte, error) {
 		if err := json.Unmarshal(s.JSON, &body); err != nil {
 			return nil, fmt.Errorf("topics: schema %s: %w", s.Name, err)
 		}
-		components[s.Name] = object{"schemaFormat": "application/schema+json;version=draft-2020-12", "schema": embedded(s.Name, body)}
+		components[s.Name] = embedded(s.Name, body)
 	}
 	channels, operations := object{}, object{}
 	messages := object{}
@@ -40,7 +41,7 @@ func AsyncAPI(root, version string) ([]byte, error) {
 		operations[operationName(c)] = operation(c)
 	}
 	addCommands(channels, operations, messages)
-	addEvents(channels, messages)
+	addEvents(channels, operations, messages)
 	if err := addSigned(messages); err != nil {
 		return nil, err
 	}
@@ -74,14 +75,14 @@ func embedded(name string, schema object) object {
 	schema["x-schema-id"] = schema["$id"]
 	delete(schema, "$id") // references would be relative to it
 	delete(schema, "$schema")
-	place := "#/components/schemas/" + name + "/schema"
+	place := "#/components/schemas/" + name
 	var walk func(any)
 	walk = func(x any) {
 		switch x := x.(type) {
 		case object:
 			if ref, ok := x["$ref"].(string); ok {
 				if other, ok := strings.CutPrefix(ref, SchemaURN("")); ok {
-					x["$ref"] = "#/components/schemas/" + other + "/schema"
+					x["$ref"] = "#/components/schemas/" + other
 				} else {
 					x["$ref"] = place + strings.TrimPrefix(ref, "#")
 				}
@@ -151,15 +152,19 @@ func addSigned(messages object) error {
 
 // addEvents describes each type of event whose data has a schema of its own; any of them
 // may come on the channel of events.
-func addEvents(channels, messages object) {
+func addEvents(channels, operations, messages object) {
 	ch, _ := channels["event"].(object)
 	all, _ := ch["messages"].(object)
+	op, _ := operations["sendEvent"].(object)
+	sent, _ := op["messages"].([]any)
 	for _, typ := range EventTypes() {
 		name := "event." + typ
 		messages[name] = object{"name": name, "title": "Event " + typ, "contentType": "application/cloudevents+json",
 			"payload": with("Event "+words(typ), "event.v1", "data", "event-data."+typ+".v1")}
 		all[name] = object{"$ref": "#/components/messages/" + name}
+		sent = append(sent, object{"$ref": "#/channels/event/messages/" + name})
 	}
+	op["messages"] = sent
 }
 
 // words makes words of a name.
@@ -214,9 +219,9 @@ func addCommands(channels, operations, messages object) {
 
 // with is the schema of a payload of which one member has a schema of its own.
 func with(title, base, member, schema string) object {
-	ref := func(name string) object { return object{"$ref": "#/components/schemas/" + name + "/schema"} }
-	return object{"schemaFormat": "application/schema+json;version=draft-2020-12",
-		"schema": object{"title": title, "type": "object", "allOf": []any{ref(base), object{"title": title + " " + member, "type": "object", "properties": object{member: ref(schema)}}}}}
+	ref := func(name string) object { return object{"$ref": "#/components/schemas/" + name} }
+	return object{"title": title, "type": "object",
+		"allOf": []any{ref(base), object{"title": title + " " + member, "type": "object", "properties": object{member: ref(schema)}}}}
 }
 
 func operationName(c Channel) string {
