@@ -8,6 +8,9 @@ const (
 	copyWithin   = 180 * 24 * time.Hour // it does
 )
 
+// FlawNoAmount is the flaw of a record that had to state an amount and states none.
+const FlawNoAmount = "amount is not stated"
+
 // maxAmount is the greatest amount that 12 digits hold (§ 1.2).
 const maxAmount = 999_999_999_999
 
@@ -38,7 +41,7 @@ func flawOf(r *Record, mayLackAmount bool) string {
 		case r.HasPayerAmount && (r.PayerAmount < 0 || r.PayerAmount > r.Amount):
 			return "payer_amount is not between 0 and amount"
 		case !r.HasAmount && !mayLackAmount:
-			return "amount is not stated"
+			return FlawNoAmount
 		}
 	}
 	if r.Party != nil && r.Party.Flaw != "" {

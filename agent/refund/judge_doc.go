@@ -8,8 +8,9 @@
 //     recipient; of each its record, whether it is undone, and the adjusts that
 //     name it;
 //   - the refunds and voids before r whose verdict names one of those candidates as
-//     original: voids for "effective" and "voided", refunds for "counted", for the
-//     corrected refund and for the reissue rules;
+//     original, and by which key: voids for "effective" and "voided", refunds for
+//     "counted", for the corrected refund and for the reissue rules, guesses for the
+//     severities;
 //   - the bounds of the journal, in lines 5 to 7 of "No hit" only.
 //
 // Nothing in it looks at a refund or void after r. So verdicts can be judged in seq
@@ -42,14 +43,17 @@
 //
 //   - data_error has no rule number: its rule is "" (§ 5 shows a dash).
 //   - § 1.2: an unusable record is nobody's copy and nobody is a copy of it; two alike
-//     get a verdict each. An unusable settlement still adds up: § 1.2 does not name
-//     it, and § 6 says "each".
+//     get a verdict each. An unusable settlement still adds up and counts once: § 6
+//     says "each" of it, and what is seen again counts once. "In a copy" means a record
+//     that § 1.3 finds to be one, whatever its member copy says. A refund that was first
+//     seen unknown or pending without an amount stays usable when a copy without an
+//     amount approves it: it is of 0.
+//   - § 1.3: "same amount": both state the same, or neither states one.
 //   - § 1.3: a declined or closed event is left out before the latest of several is
 //     taken, so that a second try is not hidden by the first. journal records are
-//     never copies. "States" of a party or route means that it says anything: a party
-//     of scheme none does not replace one. A payer_amount that a copy states and that
-//     exceeds the event's amount is not taken, for it would make the event impossible.
-//     A copy's own `copy` is not filled in.
+//     never copies. A party of scheme none without PAR and also states nothing, so it
+//     replaces none; where there was none at all, its text is taken. An amount is filled
+//     before a payer_amount. A copy's own `copy` is not filled in.
 //   - § 1.5: a void_refund's key 4 compares its own terminal. Of several that undo one
 //     event the first by seq is named.
 //   - § 2: where several fit, "compares" means the comparison of two parties, not the
@@ -63,8 +67,14 @@
 //     makes the evidence empty, as line 1 of § 4 does.
 //   - § 3: "the last adjust" is the last by seq. An adjust whose batch and stan hit
 //     nothing is looked for by rrn. Where neither original nor refund states a
-//     currency, refunds that state none are counted. "Every counted refund" are those
-//     that are not left out. loss_open is said whether or not the sum is checked.
+//     currency, all refunds are counted. "Every counted refund" are those that are not
+//     left out. loss_open is said whether or not the sum is checked.
+//   - § 3, what a guess may say: over_refund or duplicate_refund is at medium if
+//     without the counted guesses neither would be said. A guess of the same amount that
+//     only turns over_refund into duplicate_refund does not soften it: what is too much
+//     without any guess stays an alarm.
+//   - § 3: a refund without an amount is of 0 in every sum, and of the same amount as
+//     another without one.
 //   - § 4: "refunded" for a void asks no currency.
 //   - § 6: two settlements without a stan have the same stan. One whose approval or
 //     totals turn up in a copy is checked then, in its place by seq, against what was

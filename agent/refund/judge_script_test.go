@@ -80,7 +80,9 @@ func setScript(t testing.TB, r *refund.Record, name, v string) bool {
 	case "route":
 		r.RefundRoute = refund.Route(v)
 	case "amount":
-		r.Amount = number()
+		if r.Amount, r.HasAmount = 0, v != "-"; r.HasAmount {
+			r.Amount = number()
+		}
 	case "payer":
 		r.HasPayerAmount, r.PayerAmount = true, number()
 	case "at":

@@ -54,7 +54,7 @@ const (
 
 // Excess tells whether more goes back than was paid (§ 3; § 4, Voids). byGuess: only
 // refunds and voids whose original was found by its payer alone make it so, and this
-// one's was not; a guess accuses nobody.
+// one's was not: a guess accuses no one.
 func (c *Case) Excess() (e Excess, byGuess bool) {
 	m := &c.Money
 	if c.Original == nil || noMoneyMoved(c.Original.Record.Outcome) || m.CurrencyDiffers {
@@ -92,14 +92,6 @@ func (c *Case) faulty() bool {
 	excess, _ := c.Excess()
 	amount, batch := c.WrongVoid()
 	return excess != ExcessNone || c.Money.CurrencyDiffers || amount || batch
-}
-
-// SumChecked reports whether base and counted are compared at all (§ 3): not for
-// an original that is undone, voided or never was, nor across currencies.
-func (c *Case) SumChecked() bool {
-	o := c.Original
-	return o != nil && !noMoneyMoved(o.Record.Outcome) && !c.Money.CurrencyDiffers &&
-		o.UndoneBy == 0 && c.Money.VoidedBy == nil
 }
 
 // related is what the store knows that may concern some sales: the refunds and

@@ -2,6 +2,7 @@ package refund
 
 import (
 	"strconv"
+	"unicode/utf8"
 )
 
 // Labels under which Seal asks a Tokenizer for tokens. An identifier's label is
@@ -13,6 +14,10 @@ const (
 	labelDigit = "digit"
 	labelEnd   = "\x1f"
 )
+
+// maxToken is how many characters a UnionPay token has at most: what is longer is
+// encrypted, another text each time, and no identifier (records.md, party.scheme).
+const maxToken = 40
 
 // Seal gives r in the form that may be stored, compared, logged and sent: every
 // clear identifier is replaced by Tokens, Shown and Mask, the PAR by PARTokens,
@@ -53,6 +58,10 @@ func sealOne(p *Party, t Tokenizer) Party {
 	}
 	clear := p.ID.Reveal()
 	q.ID = Secret{}
+	if p.Scheme == SchemeUnionPayToken && utf8.RuneCountInString(clear) > maxToken {
+		q.Scheme, q.Shown = SchemeNone, ""
+		return q
+	}
 	q.Tokens = identifierTokens(p.Scheme, p.Namespace, clear, t)
 	q.Shown = shownForm(p.Scheme, clear)
 	q.Flaw, q.Mask = "", Mask{}

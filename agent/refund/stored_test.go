@@ -27,6 +27,22 @@ func TestStoredGolden(t *testing.T) {
 	}
 }
 
+// A refund that was first seen without an answer and an amount is known as one for
+// good, by the store alone.
+func TestStoredLateAmount(t *testing.T) {
+	r := Record{Kind: KindRefund, Outcome: Approved, LateAmount: true}
+	const want = `{"v":1,"kind":"refund","outcome":"approved","late_amount":true}`
+	if got := string(EncodeStored(nil, &r)); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if back, err := DecodeStored([]byte(want)); err != nil || !reflect.DeepEqual(back, r) {
+		t.Errorf("decoded: %+v, %v", back, err)
+	}
+	if _, err := ParseRecord([]byte(want), Reject); err == nil {
+		t.Error("a member of the store is taken from outside")
+	}
+}
+
 // The store gives back what it was given, and any JSON reader can read it.
 func TestStoredRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

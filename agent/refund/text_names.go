@@ -112,7 +112,7 @@ func cancelledChange(c *Case) Text {
 func FlawText(flaw string) Text {
 	zh := "卡号无效"
 	switch {
-	case flaw == "amount is not stated":
+	case flaw == FlawNoAmount:
 		zh = "未注明金额"
 	case strings.HasPrefix(flaw, "amount"):
 		zh = "金额无效"

@@ -155,7 +155,7 @@ func (b *Book) judgeAgain(work []*deed) {
 	}
 }
 
-// back gives the refunds and voids of a sale.
+// back returns the refunds and voids of a sale.
 func (d *deed) back() []*deed { return slices.Concat(d.refunds, d.voided) }
 
 // unlink takes a refund or void from the original that it had.

@@ -126,7 +126,7 @@ func (v *verdict) accuse(severity int, guessed bool) int {
 	return severity
 }
 
-// weigh gives the earlier refunds that count; corrects tells of one to a stranger that this one makes good.
+// weigh returns the earlier refunds that count; corrects tells of one to a stranger that this one makes good.
 func (b *Book) weigh(v *verdict, r *wire.Record) (list []*deed, corrects bool) {
 	good := v.recipient == "same" || v.recipient == "equivalent"
 	currency := v.original.rec.Currency

@@ -16,9 +16,25 @@ import (
 func Records(seed uint64, n int) []refund.Record { return newDice(seed).journal(n) }
 
 // dice draws what a journal is made of.
-type dice struct{ *rand.Rand }
+type dice struct {
+	*rand.Rand
+	theme theme
+}
 
-func newDice(seed uint64) dice { return dice{rand.New(rand.NewPCG(seed, 2026))} }
+// theme is what a journal has much of.
+type theme uint8
+
+const (
+	themeAll     theme = iota
+	themeGuesses       // one shop, two cards, refunds and voids that name no sale
+	themeWallets       // orders of two wallets, cancels
+)
+
+// newDice returns dice whose theme the seed decides: half of the journals have all
+// things alike.
+func newDice(seed uint64) dice {
+	return dice{rand.New(rand.NewPCG(seed, 2026)), [...]theme{themeAll, themeGuesses, themeAll, themeWallets}[seed%4]}
+}
 
 func (d dice) chance(percent int) bool { return d.IntN(100) < percent }
 
@@ -33,7 +49,7 @@ var (
 	accounts      = []string{"VIP-0042", "8801000000000017", "88****17"}
 	openids       = []string{"oA1b2C3d4E5f6G7h8", "oZ9y8X7w6V5u4T3s2"}
 	logons        = []string{"138****0001", "139****0002"}
-	tokens        = []string{"QT1234567890ABCD", "QT0987654321DCBA"}
+	tokens        = []string{"QT1234567890ABCD", "QT0987654321DCBA", "QTencryptedAnewEachTime00000000000000000000000001"}
 	pars          = []string{"PAR0000000000000000000000001", "PAR0000000000000000000000002"}
 )
 
@@ -47,6 +63,7 @@ func (d dice) journal(n int) []refund.Record {
 			at = at.Add(time.Duration(d.IntN(200)-20) * 24 * time.Hour)
 		}
 		r := d.record(at)
+		d.tune(&r)
 		if len(out) > 0 && d.chance(25) {
 			r = d.again(out, at)
 		}
@@ -205,6 +222,32 @@ func (d dice) party(c refund.Channel) *refund.Party {
 	return &p
 }
 
+// tune makes a record one of the journal's theme.
+func (d dice) tune(r *refund.Record) {
+	switch r.Kind {
+	case refund.KindSettlement, refund.KindJournal:
+		return
+	}
+	switch d.theme {
+	case themeGuesses:
+		r.MerchantID, r.Channel, r.Currency = "M1", refund.ChannelCard, "CNY"
+		r.Kind = pick(d, r.Kind, refund.KindSale, refund.KindSale, refund.KindRefund, refund.KindRefund, refund.KindVoid)
+		r.OrderNo, r.ChannelTxn, r.RefundNo = "", "", ""
+		r.Party = &refund.Party{Scheme: refund.SchemePAN, ID: refund.NewSecret(pick(d, cards[:2]...))}
+	case themeWallets:
+		r.MerchantID, r.Channel = "M1", pick(d, refund.ChannelWeChat, refund.ChannelAlipay)
+		r.Kind = pick(d, r.Kind, refund.KindSale, refund.KindSale, refund.KindRefund, refund.KindVoid)
+		r.OrderNo = pick(d, "O1", "O2", "O3", "O4", "O5", "O6", "O7", "O8")
+		r.ChannelTxn = "C" + r.OrderNo[1:]
+		if r.Kind == refund.KindSale && d.chance(30) {
+			r.Outcome = pick(d, refund.Pending, refund.Closed, refund.Declined)
+		}
+	}
+	if r.Kind == refund.KindSale && !r.HasAmount {
+		r.Amount, r.HasAmount = 1000, true
+	}
+}
+
 // again is another sighting of something in the journal, or nearly so.
 func (d dice) again(journal []refund.Record, at time.Time) refund.Record {
 	r := journal[d.IntN(len(journal))]
@@ -250,6 +293,19 @@ func (d dice) pointAt(r *refund.Record, to refund.Record) {
 		return
 	}
 	o := &r.Original
+	switch {
+	case d.theme == themeGuesses && d.chance(80):
+		if to.Party != nil && d.chance(90) {
+			r.Party = to.Party
+		}
+		if d.chance(50) {
+			o.RRN = to.RRN
+		}
+		return
+	case d.theme == themeWallets && d.chance(60):
+		o.OrderNo = to.OrderNo
+		return
+	}
 	if d.chance(30) {
 		o.ChannelTxn = pick(d, to.ChannelTxn, to.ChannelRefund)
 	}

@@ -9,13 +9,15 @@ type dataError struct{}
 var dataTexts = []refund.Text{
 	{EN: "Refund {refund_no} holds an impossible value: {flaw}. It could not be checked.",
 		ZH: "退款 {refund_no} 含无效数据:{flaw}。无法核对。"},
+	{EN: "The {kind} {refund_no} states no amount. It could not be checked.",
+		ZH: "{kind} {refund_no} 未注明金额,无法核对。"},
 	{EN: "Refund {refund_no} names {date} as the day of its sale, which is no date; it was not used.",
 		ZH: "退款 {refund_no} 注明的原交易日期 {date} 不存在,未予采用。"},
 }
 
 func (dataError) Info() refund.RuleInfo {
 	return refund.RuleInfo{
-		Code: refund.CodeDataError, Version: 1,
+		Code: refund.CodeDataError, Version: 2,
 		Severity:  severities(refund.Medium),
 		Inputs:    "amount, payer_amount, card numbers, currency, at, original.date",
 		Templates: dataTexts,
@@ -24,10 +26,12 @@ func (dataError) Info() refund.RuleInfo {
 
 func (dataError) Check(c *refund.Case) refund.Result {
 	switch {
+	case c.Flaw == refund.FlawNoAmount:
+		return refund.Speak("", refund.Medium, refund.Fill(dataTexts[1], c.Standard(refund.PutText("kind", refund.KindText(c.Refund.Record.Kind)))...))
 	case c.Flaw != "":
 		return refund.Speak("", refund.Medium, refund.Fill(dataTexts[0], c.Standard(refund.PutText("flaw", refund.FlawText(c.Flaw)))...))
 	case c.Search.DateFlaw:
-		return refund.Speak("", refund.Medium, refund.Fill(dataTexts[1], c.Standard(refund.PutText("date", dateText(c.Refund.Record.Original.Date)))...))
+		return refund.Speak("", refund.Medium, refund.Fill(dataTexts[2], c.Standard(refund.PutText("date", dateText(c.Refund.Record.Original.Date)))...))
 	}
 	return refund.Result{}
 }

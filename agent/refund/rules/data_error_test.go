@@ -12,5 +12,6 @@ func TestDataError(t *testing.T) {
 		{"no such date", found(func(c *refund.Case) { c.Search.DateFlaw, c.Refund.Record.Original.Date = true, "0231" }), "hit medium"},
 		{"usable", found(), "no_hit"},
 		{"no original", lost(refund.SearchNoOriginal, refund.ReasonNoOriginal), "no_hit"},
+		{"no amount", found(func(c *refund.Case) { c.Flaw = refund.FlawNoAmount }), "hit medium"},
 	})
 }

@@ -37,7 +37,7 @@ func (duplicateRefund) Check(c *refund.Case) refund.Result {
 		refund.Put("total", refund.AmountText(m.Counted+m.This, c.Currency())),
 		refund.Put("orig_amt", refund.AmountText(m.Base, c.Currency())))...)
 	if byGuess {
-		return refund.Speak("RC-302", refund.Medium, text).Unless(ifNoGuess)
+		return refund.Speak("RC-302", refund.Medium, restsOnGuess(text)).Unless(ifNoGuess)
 	}
 	return refund.Speak("RC-302", refund.High, text).Unless(refund.Text{
 		EN: "If the earlier refund turned out to have failed, it would not be said.",

@@ -16,5 +16,17 @@ func TestOriginalNotRefundable(t *testing.T) {
 		{"approved", found(func(c *refund.Case) { c.Original.Record.Outcome = refund.Approved }), "no_hit"},
 		{"declined, void", found(void, func(c *refund.Case) { c.Original.Record.Outcome = refund.Declined }), "hit RC-205 high"},
 		{"no original", lost(refund.SearchNoOriginal, refund.ReasonNoOriginal), "cannot_tell no original"},
+		{"cancel of a closed order", found(void, func(c *refund.Case) {
+			c.Refund.Record.Channel, c.Original.Record.Outcome = refund.ChannelAlipay, refund.Closed
+		}), "no_hit"},
+		{"cancel whose channel is unknown", found(void, func(c *refund.Case) {
+			c.Refund.Record.Channel, c.Original.Record.Channel, c.Original.Record.Outcome = "", refund.ChannelWeChat, refund.Pending
+		}), "no_hit"},
+		{"void by JD", found(void, func(c *refund.Case) {
+			c.Refund.Record.Channel, c.Original.Record.Outcome = refund.ChannelJD, refund.Closed
+		}), "hit RC-205 high"},
+		{"refund by Alipay", found(func(c *refund.Case) {
+			c.Refund.Record.Channel, c.Original.Record.Outcome = refund.ChannelAlipay, refund.Closed
+		}), "hit RC-205 high"},
 	})
 }

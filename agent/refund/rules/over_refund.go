@@ -52,9 +52,17 @@ func (overRefund) Check(c *refund.Case) refund.Result {
 		return refund.Result{}
 	}
 	if byGuess {
-		return refund.Speak("RC-301", refund.Medium, text).Unless(ifNoGuess)
+		return refund.Speak("RC-301", refund.Medium, restsOnGuess(text)).Unless(ifNoGuess)
 	}
 	return refund.Speak("RC-301", refund.Critical, text)
+}
+
+// restsOnGuess adds to a finding's text what makes it uncertain.
+func restsOnGuess(t refund.Text) refund.Text {
+	return refund.Text{
+		EN: t.EN + " This counts a refund or void that names no sale.",
+		ZH: t.ZH + "其中计入了未注明原交易的退款或撤销。",
+	}
 }
 
 // ifNoGuess is what would change a finding that only guesses make.

@@ -30,9 +30,9 @@ func ids(p *refund.Party) []ident {
 			out = append(out, ident{scheme, ns, id})
 		}
 	}
-	add(p.Scheme, p.Namespace, p.ID.Reveal())
+	add(p.Scheme, p.Namespace, idOf(p))
 	for _, a := range p.Also {
-		add(a.Scheme, a.Namespace, a.ID.Reveal())
+		add(a.Scheme, a.Namespace, idOf(&a))
 	}
 	return out
 }

@@ -192,10 +192,22 @@ func stated(p *refund.Party) bool {
 }
 
 func schemeOf(p *refund.Party) refund.Scheme {
-	if p.Scheme == "" {
+	if p.Scheme == "" || encrypted(p) {
 		return refund.SchemeNone
 	}
 	return p.Scheme
+}
+
+// encrypted: a token of more than 40 characters is no identifier.
+func encrypted(p *refund.Party) bool {
+	return p.Scheme == refund.SchemeUnionPayToken && len([]rune(p.ID.Reveal())) > 40
+}
+
+func idOf(p *refund.Party) string {
+	if encrypted(p) {
+		return ""
+	}
+	return p.ID.Reveal()
 }
 
 // complete takes what a copy adds to an event (§ 1.3 a and b).
@@ -268,7 +280,7 @@ func complete(e *refund.Record, c refund.Record) {
 	case c.Party == nil:
 	case e.Party == nil, !stated(e.Party) && stated(c.Party):
 		e.Party = c.Party
-	case schemeOf(e.Party) == schemeOf(c.Party) && e.Party.Namespace == c.Party.Namespace && e.Party.ID.Reveal() == c.Party.ID.Reveal():
+	case schemeOf(e.Party) == schemeOf(c.Party) && e.Party.Namespace == c.Party.Namespace && idOf(e.Party) == idOf(c.Party):
 		p := *e.Party
 		if p.PAR.Empty() {
 			p.PAR = c.Party.PAR
