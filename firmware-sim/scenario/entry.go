@@ -41,6 +41,10 @@ type Entry struct {
 	Truth     *Truth      `json:"truth,omitempty"`     // refunds, voids and completion_voids outside of training
 	Asked     bool        `json:"asked,omitempty"`     // mispos: the terminal printed the request before the answer
 	Revises   []Revision  `json:"revises,omitempty"`   // what this entry changes in the truth of earlier ones
+
+	Parts    []wire.Record `json:"parts,omitempty"`    // the records of its message, where that makes several
+	Silent   bool          `json:"silent,omitempty"`   // the message of the entry before it tells of this one, too
+	Returned int64         `json:"returned,omitempty"` // alipay: fen that went back of the trade so far
 }
 
 // Revision is the truth of an earlier entry as it is from now on.

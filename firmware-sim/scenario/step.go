@@ -14,7 +14,7 @@ import (
 // Step is one thing that happens at a terminal. Members that do not fit the deed are ignored.
 type Step struct {
 	// Do is the deed: sale, refund, void, preauth, preauth_void, completion, completion_void, adjust, reversal
-	// (cup8583 only), settle, query (a wallet sale's final outcome), reprint (the open batch), wait, train.
+	// (cup8583 only), settle, query (the final outcome of a wallet's sale or refund), reprint (the open batch), wait, train.
 	Do string `json:"do"`
 	As string `json:"as,omitempty"` // a name for this transaction, for later steps
 	Of string `json:"of,omitempty"` // the name of the transaction it is about; for refunds also "nothing" (no
@@ -22,12 +22,12 @@ type Step struct {
 	// (a sale made before the journal begins)
 	By     string `json:"by,omitempty"`     // the customer; a seeded one if empty
 	To     string `json:"to,omitempty"`     // refunds and voids: who gets the money; the payer if empty, "merchant" the shop itself
-	Pay    string `json:"pay,omitempty"`    // chip swipe contactless fallback keyed phone wechat alipay huabei unionpay_qr jd baitiao
+	Pay    string `json:"pay,omitempty"`    // chip swipe contactless fallback keyed phone wechat alipay huabei unionpay_qr jd baitiao ecny member
 	Amount int64  `json:"amount,omitempty"` // fen; 0: a seeded one for sales, the rest of the original for refunds
 	// Entry is how the card is read for a refund: chip, swipe, contactless or keyed; for wallet sales whether the
 	// customer shows a code (qr_shown) or scans one (qr_scanned).
 	Entry   string `json:"entry,omitempty"`
-	Outcome string `json:"outcome,omitempty"` // approved if empty; declined, unknown, pending
+	Outcome string `json:"outcome,omitempty"` // approved if empty; declined, unknown, pending, abnormal (smart refunds)
 	Ref     string `json:"ref,omitempty"`     // how the original is named: rrn, stan, order, both; by the channel's custom if empty
 	Date    string `json:"date,omitempty"`    // the date given with the reference: "" the right one, "typo", "none"
 	Form    string `json:"form,omitempty"`    // how an account is shown: clear, masked, four, tail; by the acquirer's custom if empty
@@ -36,6 +36,8 @@ type Step struct {
 	For     string `json:"for,omitempty"`     // wait: how long, as in 36h or 90m
 	On      bool   `json:"on,omitempty"`      // train: begin (true) or end
 	Coupon  int64  `json:"coupon,omitempty"`  // smart wallets: fen that a coupon paid
+	// Shape is the form in which channel or acquirer writes the message, empty for the usual one: wire.Shapes.
+	Shape string `json:"shape,omitempty"`
 }
 
 // ErrScript is the class of errors in a script.
@@ -48,7 +50,7 @@ func deeds() []string {
 
 func payments() []string {
 	return []string{"", "chip", "swipe", "contactless", "fallback", "keyed", "phone", "wechat", "alipay", "huabei",
-		"unionpay_qr", "jd", "baitiao"}
+		"unionpay_qr", "jd", "baitiao", "ecny", "member"}
 }
 
 // Check says what is wrong with a step by itself; names of other steps are checked when it is played.
@@ -58,8 +60,8 @@ func (s *Step) Check() error {
 		return fmt.Errorf("%w: do: %q is none of %s", ErrScript, s.Do, strings.Join(deeds(), ", "))
 	case !slices.Contains(payments(), s.Pay):
 		return fmt.Errorf("%w: pay: %q is none of %s", ErrScript, s.Pay, strings.Join(payments()[1:], ", "))
-	case !slices.Contains([]string{"", "approved", "declined", "unknown", "pending"}, s.Outcome):
-		return fmt.Errorf("%w: outcome: %q is none of approved, declined, unknown, pending", ErrScript, s.Outcome)
+	case !slices.Contains([]string{"", "approved", "declined", "unknown", "pending", "abnormal"}, s.Outcome):
+		return fmt.Errorf("%w: outcome: %q is none of approved, declined, unknown, pending, abnormal", ErrScript, s.Outcome)
 	case !slices.Contains([]string{"", "clear", "masked", "four", "tail"}, s.Form):
 		return fmt.Errorf("%w: form: %q is none of clear, masked, four, tail", ErrScript, s.Form)
 	case s.Amount < 0 || s.Coupon < 0:

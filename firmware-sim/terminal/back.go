@@ -2,6 +2,7 @@ package terminal
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"yuanlu/firmware-sim/scenario"
@@ -63,7 +64,11 @@ func (t *Terminal) refund(s scenario.Step) (*scenario.Entry, error) {
 		paid := r.Amount * *d.entry.Record.PayerAmount / d.entry.Record.Amount
 		r.PayerAmount = &paid
 	}
+	amount := r.Amount
 	t.fit(&r)
+	if d != nil {
+		reshape(&r, s.Shape, &d.entry.Record)
+	}
 	facts := scenario.Facts{Invented: s.Of == "invented", OtherWay: d != nil && channel != d.entry.Record.Channel}
 	recipient := to + "/" + account
 	if s.Of == "nothing" && s.By != "" {
@@ -72,10 +77,15 @@ func (t *Terminal) refund(s scenario.Step) (*scenario.Entry, error) {
 		payer = recipient
 	}
 	e := t.enter(s, r, payer, recipient, &facts)
-	if d != nil && r.Outcome != "declined" {
-		d.left = max(0, d.left-r.Amount)
+	t.told(e, d, amount)
+	if d != nil && r.Outcome != "declined" && r.Outcome != "abnormal" {
+		d.left = max(0, d.left-amount)
 	}
-	t.keep(e, t.customer(to))
+	kept := t.keep(e, t.customer(to))
+	kept.original = d
+	if r.Amount == 0 {
+		kept.lost = amount
+	}
 	return e, nil
 }
 
@@ -94,18 +104,24 @@ func (t *Terminal) backAmount(s scenario.Step, d *deal) int64 {
 // backNumbers gives a refund or void its own numbers.
 func (t *Terminal) backNumbers(r *wire.Record) {
 	answered := r.Outcome == "approved" || r.Outcome == "declined"
-	if r.Channel == "card" || r.Channel == "unionpay_qr" {
-		if answered {
-			r.RRN = rrn(r)
-		}
+	if byHost(r.Channel) && answered {
+		r.RRN = rrn(r)
 	}
 	if r.Channel == "card" {
 		return
 	}
 	r.RefundNo = fmt.Sprintf("R%s%s%s", r.TerminalID, r.At.Format("060102"), r.Stan)
+	if byHost(r.Channel) && r.Channel != "unionpay_qr" {
+		return
+	}
 	if (r.Channel != "unionpay_qr" || t.o.Wire == "smart") && r.Outcome == "approved" {
 		r.ChannelRefund = t.channelNumber(r)
 	}
+}
+
+// byHost says whether the host numbers what goes over a channel, by an RRN; else the channel itself does.
+func byHost(channel string) bool {
+	return slices.Contains([]string{"card", "unionpay_qr", "ecny", "unknown"}, channel)
 }
 
 // refer writes how the refund points at its sale.
@@ -143,7 +159,7 @@ func (t *Terminal) pointer(r *wire.Record, s scenario.Step, o *wire.Record) {
 	ref := s.Ref
 	if ref == "" {
 		switch {
-		case o.Channel == "unionpay_qr" && t.o.Wire == "cup8583":
+		case o.Channel == "unionpay_qr" && t.o.Wire == "cup8583", o.Channel == "unknown" && t.o.Wire == "smart":
 			ref = "rrn"
 		case o.Channel != "card":
 			ref = "order"
@@ -242,6 +258,7 @@ func (t *Terminal) void(s scenario.Step) (*scenario.Entry, error) {
 	t.recipient(&r, s, d, to)
 	_, _, account := channelOf(d.entry.Step.Pay)
 	t.fit(&r)
+	reshape(&r, s.Shape, o)
 	e := t.enter(s, r, d.entry.Payer, to+"/"+account, &scenario.Facts{})
 	if r.Outcome == "approved" {
 		d.voided, d.left = true, 0
@@ -300,6 +317,9 @@ func (t *Terminal) follow(s scenario.Step) (*scenario.Entry, error) {
 
 // query asks the channel what became of a wallet sale: its record again, with the final outcome.
 func (t *Terminal) query(s scenario.Step, d *deal) (*scenario.Entry, error) {
+	if d.entry.Record.Kind == "refund" {
+		return t.queryRefund(s, d)
+	}
 	if d.entry.Record.Channel == "card" || d.entry.Record.Kind != "sale" || t.o.Wire == "cup8583" {
 		return nil, fmt.Errorf("%w: of: only a wallet's sale is asked for", ErrStep)
 	}
@@ -308,13 +328,14 @@ func (t *Terminal) query(s scenario.Step, d *deal) (*scenario.Entry, error) {
 	r := d.entry.Record
 	r.Outcome, r.ResponseCode, r.Copy = "approved", "00", "dump"
 	decide(&r, s.Outcome)
-	if r.Outcome == "approved" && r.ChannelTxn == "" && r.Channel != "unionpay_qr" {
+	if r.Outcome == "approved" && r.ChannelTxn == "" && !byHost(r.Channel) {
 		r.ChannelTxn = t.channelNumber(&r)
 	}
-	if r.Outcome == "approved" && r.RRN == "" && r.Channel == "unionpay_qr" {
+	if r.Outcome == "approved" && r.RRN == "" && byHost(r.Channel) {
 		r.RRN = rrn(&r)
 	}
 	t.fit(&r)
+	reshape(&r, s.Shape, nil)
 	e := t.enter(s, r, d.entry.Payer, "", nil)
 	d.entry.Record = r
 	d.entry.Record.Copy = ""

@@ -89,6 +89,14 @@ func TestEachModelDoesWhatItCan(t *testing.T) {
 			entry alipay qr_scanned
 			entry unionpay_qr qr_shown
 			entry unionpay_qr qr_scanned`
+		others = `channel ecny
+			channel unknown
+			entry ecny qr_shown
+			entry ecny qr_scanned
+			entry unknown qr_shown
+			entry unknown qr_scanned
+			party ecny_wallet
+			party account`
 		jd = `channel jd
 			entry jd qr_shown
 			entry jd qr_scanned`
@@ -103,8 +111,8 @@ func TestEachModelDoesWhatItCan(t *testing.T) {
 		o        Options
 		can, may string
 	}{
-		{Options{Model: "e-sign"}, common + "\n" + unanswered + "\n" + cards + "\n" + wallets + "\n" + codes + "\nsignature card", ""},
-		{Options{Model: "traditional"}, common + "\n" + unanswered + "\n" + cards + "\n" + wallets + "\n" + codes + "\n" + jd + "\n" + hotel, ""},
+		{Options{Model: "e-sign"}, common + "\n" + unanswered + "\n" + cards + "\n" + wallets + "\n" + codes + "\n" + others + "\nsignature card", ""},
+		{Options{Model: "traditional"}, common + "\n" + unanswered + "\n" + cards + "\n" + wallets + "\n" + codes + "\n" + jd + "\n" + others + "\n" + hotel, ""},
 		{Options{Model: "traditional", Wire: "cup8583"}, common + "\n" + unanswered + "\n" + cards + "\n" + hotel + `
 			kind reversal
 			channel unionpay_qr
@@ -123,7 +131,9 @@ func TestEachModelDoesWhatItCan(t *testing.T) {
 			funding alipay huabei
 			funding jd balance
 			funding jd baitiao
-			coupon wechat`, "outcome closed\noutcome abnormal\nentry card chip\nentry card keyed"},
+			channel unknown
+			party account
+			coupon wechat`, "party pan_masked+par\noutcome closed\noutcome abnormal\nentry card chip\nentry card keyed"},
 	} {
 		o := c.o
 		o.Seed, o.Wrong = 12, 0.3

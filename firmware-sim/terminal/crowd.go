@@ -83,6 +83,8 @@ func (t *Terminal) planSale() {
 		s.Outcome = "pending"
 		t.queue = append(t.queue, s, scenario.Step{Do: "query", Of: s.As})
 		return
+	default:
+		s.Shape = t.saleShape(s)
 	}
 	t.queue = append(t.queue, s)
 }
@@ -128,6 +130,9 @@ func (t *Terminal) planRefund() {
 		s.Route = "BALANCE"
 	case n < 12 && d.entry.Record.Channel == "wechat":
 		s.Route = "ORIGINAL"
+	}
+	if s.Outcome == "" {
+		s.Shape = t.backShape(d, s)
 	}
 	t.queue = append(t.queue, s)
 }

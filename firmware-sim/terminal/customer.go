@@ -20,6 +20,8 @@ type Customer struct {
 	AlipayLogon string // as Alipay masks it
 	AlipayForm  string // user, open or logon: what this customer's messages show
 	Token       string // UnionPay QR
+	Ecny        string // number of the e-CNY wallet, 16 digits; not a card number
+	Member      string // number of the shop's member card
 }
 
 const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -44,6 +46,8 @@ func newCustomer(seed uint64, name string) *Customer {
 	c.AlipayLogon = fmt.Sprintf("1%s****%s", number(r, 2), number(r, 4))
 	c.AlipayForm = []string{"user", "user", "open", "logon"}[r.IntN(4)]
 	c.Token = "tkTEST" + text(r, 16, base62)
+	c.Ecny = "00" + number(r, 14)
+	c.Member = "MTEST" + number(r, 8)
 	if first, ok := strings.CutSuffix(name, "-twin"); ok {
 		c.Card = twin(newCustomer(seed, first).Card)
 	}

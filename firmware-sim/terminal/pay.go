@@ -22,12 +22,12 @@ func takes(model, wireName string) []string {
 	}
 	switch model {
 	case "e-sign":
-		return append(cards, "wechat", "wechat", "alipay", "unionpay_qr")
+		return append(cards, "wechat", "wechat", "alipay", "unionpay_qr", "ecny", "member")
 	case "traditional":
-		return append(cards, "chip", "fallback", "wechat", "alipay", "unionpay_qr", "jd")
+		return append(cards, "chip", "fallback", "wechat", "alipay", "unionpay_qr", "jd", "ecny", "member")
 	}
 	return append(cards[1:4:4], "phone", "wechat", "wechat", "wechat", "alipay", "alipay", "huabei", "unionpay_qr",
-		"unionpay_qr", "jd", "baitiao")
+		"unionpay_qr", "jd", "baitiao", "member")
 }
 
 // channelOf gives channel, funding and account kind of a way of paying.
@@ -45,6 +45,10 @@ func channelOf(pay string) (channel, funding, account string) {
 		return "jd", "balance", "jd"
 	case "baitiao":
 		return "jd", "baitiao", "jd"
+	case "ecny":
+		return "ecny", "", "ecny"
+	case "member":
+		return "unknown", "", "member"
 	}
 	return "card", "", "card"
 }
@@ -85,6 +89,7 @@ func (t *Terminal) sale(s scenario.Step) (*scenario.Entry, error) {
 		r.Signature = t.signature()
 	}
 	t.fit(&r)
+	reshape(&r, s.Shape, nil)
 	e := t.enter(s, r, c.Name+"/"+account, "", nil)
 	t.keep(e, c)
 	return e, nil
@@ -115,6 +120,10 @@ func (t *Terminal) numbers(r *wire.Record) {
 			r.AuthCode = fmt.Sprintf("%06d", t.rng.IntN(1_000_000))
 		}
 		return
+	case "ecny", "unknown":
+		if answered {
+			r.RRN = rrn(r)
+		}
 	case "unionpay_qr":
 		if answered {
 			r.RRN = rrn(r)
@@ -182,6 +191,13 @@ func (t *Terminal) party(c *Customer, pay, form string) wire.Party {
 			return wire.Party{Scheme: "account_text", Text: "京东白条尾号" + c.Card[len(c.Card)-4:]}
 		}
 		return wire.Party{}
+	case "ecny":
+		if form == "clear" || form == "" && c.Ecny[15]%2 == 0 {
+			return wire.Party{Scheme: "ecny_wallet", ID: c.Ecny}
+		}
+		return wire.Party{Scheme: "pan_masked", ID: hide(c.Ecny, "four")}
+	case "member":
+		return wire.Party{Scheme: "account", ID: c.Member}
 	case "unionpay_qr":
 		if t.o.Wire == "cup8583" {
 			return wire.Party{}

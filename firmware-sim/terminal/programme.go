@@ -14,7 +14,7 @@ func Programme(t *Terminal, wireName string) *Source {
 }
 
 // programmeCustomers is how many seeded customers come before, between and after the steps of a programme.
-const programmeCustomers = 3
+const programmeCustomers = 2
 
 // Len is the number of steps or customers of a source; 0 for customers without end.
 func (s *Source) Len() int {
@@ -32,11 +32,11 @@ func showcase(wireName string) []scenario.Step {
 	cards := cardSteps()
 	switch wireName {
 	case "mispos":
-		return slices.Concat(cards, maskSteps(), walletSteps(wireName), endSteps())
+		return slices.Concat(cards, maskSteps(), walletSteps(wireName), shapeSteps(wireName), endSteps())
 	case "cup8583":
-		return slices.Concat(cards, hostSteps(), endSteps())
+		return slices.Concat(cards, hostSteps(), shapeSteps(wireName), endSteps())
 	}
-	return slices.Concat(cards, maskSteps(), walletSteps(wireName), endSteps())
+	return slices.Concat(cards, maskSteps(), walletSteps(wireName), shapeSteps(wireName), endSteps())
 }
 
 type steps = []scenario.Step

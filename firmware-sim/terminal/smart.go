@@ -29,6 +29,8 @@ func fitSmart(r *wire.Record) {
 		}
 	case r.Channel == "card" && plain(r):
 		r.Entry, r.ResponseCode = "", ""
+	case r.Channel == "unknown":
+		r.Entry, r.ResponseCode, r.Signature = "", "", ""
 	}
 }
 
@@ -57,7 +59,8 @@ func wechatBack(r *wire.Record) {
 	if r.Outcome == "declined" {
 		r.Outcome = "closed"
 	}
-	r.ResponseCode = map[string]string{"approved": "SUCCESS", "pending": "PROCESSING", "closed": "CLOSED"}[r.Outcome]
+	r.ResponseCode = map[string]string{"approved": "SUCCESS", "pending": "PROCESSING", "closed": "CLOSED",
+		"abnormal": "ABNORMAL"}[r.Outcome]
 	if r.Party.Scheme != "merchant_account" {
 		r.Party = wire.Party{Scheme: "account_text", Text: "支付用户零钱"}
 		if r.RefundRoute == "OTHER_BANKCARD" {

@@ -9,29 +9,27 @@ import (
 
 // Speaker turns entries into the frames that the terminal's wire says them with. One speaker serves one line.
 type Speaker struct {
-	mispos *wire.Mispos
-	other  wire.Encoder
+	mispos *wire.Mispos // nil on the other wires
+	wire   wire.Encoder
 }
 
 // NewSpeaker gives a speaker for a model on a wire.
 func NewSpeaker(model, wireName string) (*Speaker, error) {
 	if wireName == "mispos" {
 		// The e-sign model has no printer: it says the last record again instead of printing it.
-		return &Speaker{mispos: &wire.Mispos{LastReprint: model == "e-sign"}}, nil
+		m := &wire.Mispos{LastReprint: model == "e-sign"}
+		return &Speaker{mispos: m, wire: m}, nil
 	}
 	if wireName == "cup8583" {
-		return &Speaker{other: &wire.Cup8583{ICData: true}}, nil
+		return &Speaker{wire: &wire.Cup8583{ICData: true}}, nil
 	}
 	e, err := wire.NewEncoder(wireName)
-	return &Speaker{other: e}, err
+	return &Speaker{wire: e}, err
 }
 
-// Say gives the frames of an entry in their order. A terminal in training says nothing on mispos.
+// Say returns the frames of an entry in their order. A terminal in training sends nothing on mispos.
 func (s *Speaker) Say(e *scenario.Entry) ([]wire.Frame, error) {
-	if s.mispos == nil {
-		return s.other.Encode(&e.Record)
-	}
-	if e.Record.Training {
+	if e.Silent || s.mispos != nil && e.Record.Training {
 		return nil, nil
 	}
 	var out []wire.Frame
@@ -42,9 +40,24 @@ func (s *Speaker) Say(e *scenario.Entry) ([]wire.Frame, error) {
 		}
 		out = append(out, f)
 	}
-	f, err := s.mispos.Encode(&e.Record)
+	f, err := s.wire.EncodeAs(message(e))
 	if err != nil {
 		return nil, fmt.Errorf("entry %d: %w", e.Seq, err)
 	}
 	return append(out, f...), nil
+}
+
+// message is what an entry puts on the line. What is printed again has the usual form.
+func message(e *scenario.Entry) wire.Message {
+	m := wire.Message{Records: []*wire.Record{&e.Record}, Shape: e.Step.Shape, Returned: e.Returned}
+	if printedAgain(e) {
+		m.Shape = ""
+	}
+	if len(e.Parts) > 0 {
+		m.Records = nil
+		for i := range e.Parts {
+			m.Records = append(m.Records, &e.Parts[i])
+		}
+	}
+	return m
 }

@@ -64,6 +64,9 @@ type deal struct {
 	entry    scenario.Entry
 	customer *Customer
 	left     int64 // what may still be returned
+	returned int64 // alipay: what went back so far, as the platform counts it
+	lost     int64 // of a refund whose answer was lost: its amount
+	original *deal // of a refund
 	voided   bool
 	cleared  bool // it was settled
 }
@@ -130,6 +133,9 @@ func (t *Terminal) Do(s scenario.Step) ([]scenario.Entry, error) {
 	if err := s.Check(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrStep, err)
 	}
+	if err := t.shapeFits(s); err != nil {
+		return nil, err
+	}
 	switch s.Do {
 	case "wait":
 		d, err := time.ParseDuration(s.For)
@@ -143,6 +149,9 @@ func (t *Terminal) Do(s scenario.Step) ([]scenario.Entry, error) {
 	case "settle":
 		return t.one(t.settle(s))
 	case "sale", "preauth":
+		if s.Shape == "combined" {
+			return t.combined(s)
+		}
 		return t.one(t.sale(s))
 	case "refund":
 		return t.one(t.refund(s))
@@ -190,6 +199,8 @@ func decide(r *wire.Record, outcome string) {
 		r.Outcome, r.ResponseCode = outcome, "98"
 	case "pending":
 		r.Outcome, r.ResponseCode = outcome, "P1"
+	case "abnormal":
+		r.Outcome, r.ResponseCode = outcome, ""
 	}
 }
 
@@ -225,7 +236,7 @@ func (t *Terminal) enter(s scenario.Step, r wire.Record, payer, recipient string
 func (t *Terminal) note(r *wire.Record) {
 	secret := func(scheme, id string) {
 		switch scheme {
-		case "pan", "dpan", "wechat_openid", "alipay_user_id", "alipay_open_id", "unionpay_token":
+		case "pan", "dpan", "wechat_openid", "alipay_user_id", "alipay_open_id", "unionpay_token", "ecny_wallet", "account":
 			if id != "" {
 				t.used[id] = true
 			}

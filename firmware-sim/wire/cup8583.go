@@ -48,11 +48,26 @@ func (c *Cup8583) shapeOf(r *Record) (shape, bool) {
 	return s, ok
 }
 
-// Encode gives request and answer, or the request alone where the record knows no answer.
-func (c *Cup8583) Encode(r *Record) ([]Frame, error) {
+// Encode returns request and answer in the usual form, or the request alone where the record knows no answer.
+func (c *Cup8583) Encode(r *Record) ([]Frame, error) { return c.EncodeAs(one(r)) }
+
+// EncodeAs returns request and answer of a message. Shapes: "charged" adds to the answer what the cardholder is charged
+// in his own money, and other fields whose size ISO 8583 fixes; "points" has F25 04, a points shop's; "account" names the
+// account's type in F3.
+func (c *Cup8583) EncodeAs(msg Message) ([]Frame, error) {
+	r := msg.record()
 	s, ok := c.shapeOf(r)
 	if !ok {
 		return nil, &CannotCarry{"cup8583", "kind", "no message for it"}
+	}
+	switch {
+	case msg.Shape == "":
+	case r.Kind != "sale" && r.Kind != "void" && r.Kind != "refund":
+		return nil, &CannotCarry{"cup8583", "shape", "of a sale, void or refund"}
+	case msg.Shape == "points":
+		s.f25 = "04"
+	case msg.Shape == "account":
+		s.f3 = s.f3[:2] + "3000"
 	}
 	if err := cupCarries(r); err != nil {
 		return nil, err
@@ -64,6 +79,9 @@ func (c *Cup8583) Encode(r *Record) ([]Frame, error) {
 		return []Frame{first}, err
 	}
 	answer := c.answer(r, s)
+	if msg.Shape == "charged" {
+		charged(answer, r)
+	}
 	second, err := answer.frame(strings.TrimSpace(r.Kind + " " + r.Copy + " answer"))
 	return []Frame{first, second}, err
 }
@@ -203,6 +221,19 @@ func (c *Cup8583) answer(r *Record, s shape) *message {
 		}
 	}
 	return m
+}
+
+// charged adds the amounts in settlement's and cardholder's currency, their rates, and the network's own numbers.
+func charged(m *message, r *Record) {
+	hkd := fmt.Sprintf("%012d", r.Amount*109/100)
+	m.set(5, fmt.Sprintf("%012d", r.Amount))
+	m.set(6, hkd)
+	m.set(9, "61000000")
+	m.set(10, "71090000")
+	m.set(16, r.At.Format("0102"))
+	m.set(24, "001")
+	m.set(50, "156")
+	m.set(51, "344")
 }
 
 func cupResult(r *Record) string {

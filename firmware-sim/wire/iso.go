@@ -44,7 +44,9 @@ type packing struct{ how, width int }
 
 // packings are the fields that the simulator sends.
 func packings() map[int]packing {
-	return map[int]packing{2: {llBCD, 19}, 3: {fixedBCD, 6}, 4: {fixedBCD, 12}, 11: {fixedBCD, 6}, 12: {fixedBCD, 6},
+	return map[int]packing{2: {llBCD, 19}, 3: {fixedBCD, 6}, 4: {fixedBCD, 12}, 5: {fixedBCD, 12},
+		6: {fixedBCD, 12}, 9: {fixedBCD, 8}, 10: {fixedBCD, 8}, 16: {fixedBCD, 4}, 24: {leftBCD, 3}, 50: {fixedText, 3},
+		51: {fixedText, 3}, 11: {fixedBCD, 6}, 12: {fixedBCD, 6},
 		13: {fixedBCD, 4}, 15: {fixedBCD, 4}, 22: {fixedBCD, 3}, 23: {leftBCD, 3}, 25: {fixedBCD, 2}, 32: {llBCD, 11},
 		35: {llBCD, 37}, 37: {fixedText, 12}, 38: {fixedText, 6}, 39: {fixedText, 2}, 41: {fixedText, 8},
 		42: {fixedText, 15}, 48: {lllBCD, 322}, 49: {fixedText, 3}, 55: {lllText, 255}, 59: {lllText, 600},

@@ -27,10 +27,10 @@ const (
 func transType(r *Record) (byte, bool) {
 	switch r.Kind {
 	case "sale":
-		if wallet(r.Channel) || r.Channel == "unionpay_qr" {
-			return 26, true
+		if r.Channel == "card" || r.Channel == "" {
+			return 2, true
 		}
-		return 2, true
+		return 26, true
 	case "void":
 		return 3, true
 	case "refund":
@@ -108,8 +108,16 @@ func (t *tlv) frame(note string) (Frame, error) {
 	return Frame{Bytes: b, Note: note}, err
 }
 
-// Encode gives the one frame that says the record.
-func (m *Mispos) Encode(r *Record) ([]Frame, error) {
+// Encode returns the one frame that states the record, in the usual form.
+func (m *Mispos) Encode(r *Record) ([]Frame, error) { return m.EncodeAs(one(r)) }
+
+// EncodeAs returns the one frame of a message. The shape "filled" fills the account with F to 20 characters, as
+// acquirers do whose field has a fixed width.
+func (m *Mispos) EncodeAs(msg Message) ([]Frame, error) {
+	r := msg.record()
+	if msg.Shape != "" && (msg.Shape != "filled" || r.Party.ID == "" || wallet(r.Channel)) {
+		return nil, &CannotCarry{"mispos", "shape", "filled, of a card's number"}
+	}
 	if err := misposCarries(r); err != nil {
 		return nil, err
 	}
@@ -132,7 +140,7 @@ func (m *Mispos) Encode(r *Record) ([]Frame, error) {
 	t.text(0x04, r.MerchantID)
 	t.text(0x05, r.TerminalID)
 	t.text(0x06, r.Operator)
-	m.transaction(&t, r)
+	m.transaction(&t, r, msg.Shape == "filled")
 	t.text(0x14, misposResult(r))
 	t.text(0x20, r.Original.Stan)
 	t.text(0x21, r.Original.RRN)
@@ -157,12 +165,15 @@ func (m *Mispos) Encode(r *Record) ([]Frame, error) {
 }
 
 // transaction writes the tags from 9F09 to 9F12.
-func (m *Mispos) transaction(t *tlv, r *Record) {
+func (m *Mispos) transaction(t *tlv, r *Record, filled bool) {
 	if r.Kind != "settlement" {
 		t.text(0x09, misposIssuer(r))
 		account := r.Party.ID
 		if account == "" {
 			account = r.Party.Text
+		}
+		if filled {
+			account += strings.Repeat("F", max(1, 20-len(account)))
 		}
 		t.text(0x0B, account)
 		t.text(0x0C, misposEntry(r.Entry))
@@ -206,6 +217,16 @@ func misposIssuer(r *Record) string {
 		return "银联二维码"
 	case "jd":
 		return "京东支付"
+	case "ecny":
+		if r.Entry == "qr_scanned" {
+			return "DCEP"
+		}
+		return "数字人民币"
+	case "unknown":
+		if r.Entry == "qr_scanned" {
+			return "翼支付"
+		}
+		return "会员余额"
 	}
 	if strings.HasPrefix(r.Party.ID, "62055") {
 		return "招商银行"

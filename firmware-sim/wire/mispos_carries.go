@@ -28,8 +28,8 @@ func misposCarries(r *Record) error {
 		return no("journal", "no tag for it")
 	case (r.Totals != nil) != (r.Kind == "settlement"):
 		return no("totals", "exactly in a settlement")
-	case r.Channel == "cash" || r.Channel == "unknown":
-		return no("channel", "card, wechat, alipay, unionpay_qr, jd")
+	case r.Channel == "cash":
+		return no("channel", "card, wechat, alipay, unionpay_qr, jd, ecny, unknown")
 	}
 	if err := misposOutcome(r, no); err != nil {
 		return err
@@ -127,6 +127,12 @@ func misposScheme(channel, account string) string {
 		return "alipay_logon"
 	case channel == "alipay":
 		return "alipay_open_id"
+	case (channel == "jd" || channel == "unknown") && printable(account):
+		return "account"
+	case channel == "jd" || channel == "unknown":
+		return "account_text"
+	case digits(account) && channel == "ecny":
+		return "ecny_wallet"
 	case digits(account):
 		return "pan"
 	case digits(strings.ReplaceAll(account, "*", "")) || strings.Trim(account, "*") == "" && stars:
@@ -145,4 +151,14 @@ func digits(s string) bool {
 		}
 	}
 	return s != ""
+}
+
+// printable says whether s is printable ASCII.
+func printable(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
 }

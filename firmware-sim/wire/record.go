@@ -145,6 +145,8 @@ type Encoder interface {
 	// Encode gives the frames that say the record, in their order. The error is a *CannotCarry where the wire has
 	// no place for a member.
 	Encode(r *Record) ([]Frame, error)
+	// EncodeAs returns the frames of a message, in its shape.
+	EncodeAs(m Message) ([]Frame, error)
 }
 
 // Frame is one frame as it stands on the line.

@@ -112,27 +112,46 @@ type envelope struct {
 // object is the body of a message as the channel itself writes it.
 type object map[string]any
 
-// Encode gives the one data frame that says the record. The message id is made from the message, so that the same
-// record said again, in another life of the terminal even, is the same message.
-func (s *Smart) Encode(r *Record) ([]Frame, error) {
-	src, body, err := smartBody(r)
+// Encode returns the one data frame that states the record, in the channel's usual form.
+func (s *Smart) Encode(r *Record) ([]Frame, error) { return s.EncodeAs(one(r)) }
+
+// EncodeAs returns the data frames of a message; only the shape "asked" has two. The message id is made from the
+// message, so that the same message sent again, after a restart of the terminal even, has the same id.
+func (s *Smart) EncodeAs(m Message) ([]Frame, error) {
+	bodies, err := smartBodies(m)
 	if err != nil {
 		return nil, err
 	}
-	e := envelope{V: 1, Src: src, TerminalID: r.TerminalID, MerchantID: r.MerchantID, Operator: r.Operator,
-		Training: r.Training, Copy: r.Copy, Body: body}
+	r := m.record()
+	var out []Frame
+	for _, b := range bodies {
+		e := envelope{V: 1, Src: b.src, TerminalID: r.TerminalID, MerchantID: r.MerchantID, Operator: r.Operator,
+			Training: r.Training, Copy: r.Copy, Body: b.body}
+		if m.Shape != "" {
+			e.Copy = "" // the channel's object itself tells of it
+		}
+		f, err := s.frame(e)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, f)
+	}
+	return out, nil
+}
+
+func (s *Smart) frame(e envelope) (Frame, error) {
 	data, err := marshal(e)
 	if err != nil {
-		return nil, err
+		return Frame{}, err
 	}
 	sum := sha256.Sum256(data)
-	e.ID = r.TerminalID + "-" + hex.EncodeToString(sum[:8])
+	e.ID = e.TerminalID + "-" + hex.EncodeToString(sum[:8])
 	if data, err = marshal(e); err != nil {
-		return nil, err
+		return Frame{}, err
 	}
 	s.id = s.id%255 + 1
 	b, err := AppendSmart(nil, SmartData, 0, s.id, data)
-	return []Frame{{Bytes: b, Note: src}}, err
+	return Frame{Bytes: b, Note: e.Src}, err
 }
 
 // marshal writes JSON without escaping what needs none.
@@ -144,10 +163,21 @@ func marshal(v any) ([]byte, error) {
 	return bytes.TrimRight(b.Bytes(), "\n"), err
 }
 
-// smartBody chooses src and body.
-func smartBody(r *Record) (string, any, error) {
+// content is the part of a message that the channel writes.
+type content struct {
+	src  string
+	body any
+}
+
+// smartBodies chooses src and body: by the shape, else the channel's own object where that states everything the
+// record states, else the record itself.
+func smartBodies(m Message) ([]content, error) {
+	r := m.record()
 	if r.Party.Token != "" && r.Party.ID == "" {
-		return "", nil, &CannotCarry{"smart", "party.token", "a wire carries identities in clear"}
+		return nil, &CannotCarry{"smart", "party.token", "a wire carries identities in clear"}
+	}
+	if m.Shape != "" {
+		return smartShaped(m)
 	}
 	for _, own := range []struct {
 		src  string
@@ -162,11 +192,11 @@ func smartBody(r *Record) (string, any, error) {
 		{"lakala.card", isLakala, lakala},
 	} {
 		if own.fits(r) {
-			return own.src, own.body(r), nil
+			return []content{{own.src, own.body(r)}}, nil
 		}
 	}
 	rec := *r
 	rec.V = 1
 	rec.Party.Shown = ""
-	return "record", rec, nil
+	return []content{{"record", rec}}, nil
 }
