@@ -128,7 +128,8 @@ func (t *Terminal) numbers(r *wire.Record) {
 		if answered {
 			r.RRN = rrn(r)
 		}
-		if r.Outcome == "approved" && t.o.Wire != "mispos" {
+		// UnionPay's own interface numbers a payment before it knows what becomes of it.
+		if r.Outcome == "approved" && t.o.Wire != "mispos" || t.o.Wire == "smart" {
 			r.ChannelTxn = t.channelNumber(r)
 		}
 	default:

@@ -70,6 +70,7 @@ func wechatOlder(r *wire.Record) {
 
 // cancelled is what the answer of a cancel shows: no amount, no party, and the payment's own number as its number.
 func cancelled(r *wire.Record, code string) {
+	bareNumbers(r)
 	r.ResponseCode, r.Amount, r.PayerAmount, r.Currency, r.Entry = code, 0, nil, "", ""
 	r.Party, r.RefundNo, r.ChannelRefund, r.RefundRoute = wire.Party{}, r.Original.OrderNo, "", ""
 	if r.Outcome == "declined" {
