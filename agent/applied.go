@@ -35,7 +35,9 @@ func (a *Agent) applied(all []refund.Applied) {
 		if g := one.Integrity; g != nil {
 			a.log.Warn("integrity.capture_gap", "link", one.Link, "seq", g.Seq,
 				"expected_debit", g.Expected.DebitAmount, "observed_debit", g.Observed.DebitAmount,
-				"expected_credit", g.Expected.CreditAmount, "observed_credit", g.Observed.CreditAmount)
+				"expected_credit", g.Expected.CreditAmount, "observed_credit", g.Observed.CreditAmount,
+				"expected_debits", g.Expected.DebitCount, "observed_debits", g.Observed.DebitCount,
+				"expected_credits", g.Expected.CreditCount, "observed_credits", g.Observed.CreditCount)
 			tell = true
 		}
 	}
