@@ -84,7 +84,7 @@ func TestTransitions(t *testing.T) {
 	if again := s.Confirmed(); !reflect.DeepEqual(again, s) {
 		t.Errorf("confirmed again: %+v", again)
 	}
-	s = s.Refuse(4, []Problem{{Message: "x"}})
+	s = s.Refuse(Message{Version: 4}, []Problem{{Message: "x"}})
 	if s.Version() != 3 || s.Newest != 4 {
 		t.Errorf("refused: %+v", s)
 	}
@@ -113,7 +113,7 @@ func TestTransitions(t *testing.T) {
 		t.Errorf("%d untold", len(s.Untold))
 	}
 	many := make([]Problem, 500)
-	if got := s.Refuse(99, many); len(got.Refused.Problems) != mostProblems {
+	if got := s.Refuse(Message{Version: 99}, many); len(got.Refused.Problems) != mostProblems {
 		t.Errorf("%d problems kept", len(got.Refused.Problems))
 	}
 }
@@ -132,7 +132,7 @@ func TestDeclinedAndRecounted(t *testing.T) {
 	if action, _ := Decide(next, Message{Version: 8, Expected: 6}, none); action != Try {
 		t.Errorf("the same version on the right ground: %s", action)
 	}
-	if got := next.Refuse(9, problems); got.Answer().Number != 9 || got.Tried(*version(10), time.Minute, sum).Answer() != nil {
+	if got := next.Refuse(Message{Version: 9}, problems); got.Answer().Number != 9 || got.Tried(*version(10), time.Minute, sum).Answer() != nil {
 		t.Errorf("answers: %+v", got)
 	}
 	if got := (State{Newest: 9, Refused: &Refusal{Number: 8}}).Answer(); got != nil {

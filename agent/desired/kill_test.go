@@ -99,7 +99,7 @@ func changes() []State {
 	confirmed := charged.Confirmed()
 	second := confirmed.Tried(*version(2), time.Minute, sum)
 	returned := second.Returned("no broker")
-	return []State{{}, tried, charged, confirmed, confirmed.Refuse(9, []Problem{{Message: "x"}}), second, returned, returned.Told(), returned.Reverted("y")}
+	return []State{{}, tried, charged, confirmed, confirmed.Refuse(Message{Version: 9}, []Problem{{Message: "x"}}), second, returned, returned.Told(), returned.Reverted("y")}
 }
 
 const trialLeft = 15 * time.Second

@@ -1,6 +1,8 @@
 package desired
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"slices"
 	"time"
 )
@@ -33,6 +35,7 @@ type Trial struct {
 // Refusal is a version that is not used.
 type Refusal struct {
 	Number   int64     `json:"number"`
+	Sum      string    `json:"sum,omitempty"`      // SHA-256 of its text, hex; "": of an earlier program
 	Returned bool      `json:"returned,omitempty"` // it was tried, and the one before returned
 	Problems []Problem `json:"problems"`           // at least one
 }
@@ -87,10 +90,26 @@ func (s State) Tried(v Version, within time.Duration, base string) State {
 }
 
 // Refuse is s with a version refused.
-func (s State) Refuse(number int64, problems []Problem) State {
-	s.Newest = max(s.Newest, number)
-	s.Refused = &Refusal{Number: number, Problems: bounded(problems)}
+func (s State) Refuse(m Message, problems []Problem) State {
+	s.Newest = max(s.Newest, m.Version)
+	s.Refused = &Refusal{Number: m.Version, Sum: sumOf(m.Text), Problems: bounded(problems)}
 	return s
+}
+
+// Met reports whether a message that does nothing is one that was met before: what is in
+// force or was refused is retained at the broker and comes again at each connection.
+// Another text under the same number is not.
+func (s State) Met(m Message) bool {
+	if in := s.InForce(); in != nil && in.Number == m.Version {
+		return in.Text == m.Text
+	}
+	r := s.Refused
+	return r != nil && r.Number == m.Version && (r.Sum == "" || r.Sum == sumOf(m.Text))
+}
+
+func sumOf(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])
 }
 
 // Declined is s after a version was answered that may come again and act then.
@@ -139,9 +158,9 @@ func (s State) Returned(why string) State {
 	if s.Trial == nil {
 		return s
 	}
-	number := s.Trial.Number
+	number, sum := s.Trial.Number, sumOf(s.Trial.Text)
 	s.Trial = nil
-	s.Refused = &Refusal{Number: number, Returned: true, Problems: bounded([]Problem{{Message: "returned: " + why}})}
+	s.Refused = &Refusal{Number: number, Sum: sum, Returned: true, Problems: bounded([]Problem{{Message: "returned: " + why}})}
 	return s.untold(Event{"config.reverted", number, s.Version(), clip(why)})
 }
 

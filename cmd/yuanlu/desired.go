@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"strings"
 	"time"
@@ -83,7 +84,7 @@ func (g *governor) decide(m *signedMessage) {
 		}
 		return nil
 	}
-	action, problems := desired.Decide(g.state, desired.Message{Version: m.Version, Expected: m.Expected, Text: m.Config}, check)
+	action, problems := desired.Decide(g.state, m.message(), check)
 	switch action {
 	case desired.Hold:
 		return
@@ -91,7 +92,7 @@ func (g *governor) decide(m *signedMessage) {
 		g.decline(m.Version, problems)
 		g.decided = time.Now()
 	case desired.Refuse:
-		g.refuse(m.Version, problems)
+		g.refuse(m.message(), problems)
 		g.decided = time.Now()
 	case desired.Try:
 		g.try(m)
@@ -106,17 +107,19 @@ func (g *governor) decide(m *signedMessage) {
 	}
 }
 
-// ignore says that a version does nothing, if that is not plain: what is in force or
-// was refused comes again at each connection.
+// ignore says that a version does nothing, once, if that is not plain.
 func (g *governor) ignore(m *signedMessage) {
-	in, refused := g.state.InForce(), g.state.Answer()
-	again := in != nil && in.Number == m.Version && in.Text == m.Config || refused != nil && refused.Number == m.Version
-	if again || g.ignored == m.Version {
+	if now := m.message(); g.state.Met(now) || g.ignored == now {
 		g.log.Debug("config.not_newer", "version", m.Version, "newest", g.state.Newest)
 		return
 	}
-	g.ignored, g.decided = m.Version, time.Now()
-	g.log.Warn("config.ignored", "version", m.Version, "newest", g.state.Newest, "why", "only a greater version than the newest one acts")
+	g.ignored, g.decided = m.message(), time.Now()
+	g.mu.Lock()
+	refused := g.refused
+	g.mu.Unlock()
+	if refused != nil {
+		refused("version", fmt.Errorf("version %d of a configuration does nothing: only one greater than the newest, %d, acts", m.Version, g.state.Newest))
+	}
 }
 
 // decline says why a version is not used as things are: it may come again and act. The
@@ -131,10 +134,10 @@ func (g *governor) decline(version int64, problems []desired.Problem) {
 }
 
 // refuse says what is wrong with a version, and remembers it as spent.
-func (g *governor) refuse(version int64, problems []desired.Problem) {
-	g.keep(g.state.Refuse(version, problems))
+func (g *governor) refuse(m desired.Message, problems []desired.Problem) {
+	g.keep(g.state.Refuse(m, problems))
 	g.setPassing(nil)
-	g.sayRefused(version, problems)
+	g.sayRefused(m.Version, problems)
 }
 
 func (g *governor) sayRefused(version int64, problems []desired.Problem) {
@@ -161,7 +164,7 @@ func (g *governor) try(m *signedMessage) {
 	next := g.state.Tried(desired.Version{Number: m.Version, Text: m.Config, Came: g.a.Clock().Now()}, within, g.now.file.Sum())
 	f, err := choose(g.now.file, next)
 	if err != nil { // it was right a moment ago
-		g.refuse(m.Version, problemsOf(err))
+		g.refuse(m.message(), problemsOf(err))
 		return
 	}
 	changed := g.now.Changed(f.Config)

@@ -35,23 +35,24 @@ type governor struct {
 	a        *agent.Agent // of this life
 	log      *slog.Logger // likewise
 	setLevel func(slog.Level)
-	wantWord bool        // likewise: to end the trial the back office must be heard too
-	looked   bool        // likewise: what is written was read again
-	unread   string      // why what is written could not be read, as last said; "": it was
-	dirty    bool        // the state is newer than what is written
-	decided  time.Time   // when a version was last taken, refused or ignored
-	ignored  int64       // version that was last said to be ignored
-	step     *time.Timer // the charged part of a trial, or the next try to write; nil: neither
+	wantWord bool            // likewise: to end the trial the back office must be heard too
+	looked   bool            // likewise: what is written was read again
+	unread   string          // why what is written could not be read, as last said; "": it was
+	dirty    bool            // the state is newer than what is written
+	decided  time.Time       // when a version was last taken, refused or ignored
+	ignored  desired.Message // that was last said to be ignored
+	step     *time.Timer     // the charged part of a trial, or the next try to write; nil: neither
 
 	mu      sync.Mutex // guards all below
 	state   desired.State
 	known   bool // what is written was read: until then nothing is decided or told
 	now     inForce
-	passing *desired.Refusal // of a version that could not be written down: it is not spent
-	message *signedMessage   // the newest that waits
-	reached bool             // in this life: the broker has taken a state and the subscription
-	heard   bool             // in this life: something came from the back office
-	ready   bool             // in this life: the store is open
+	passing *desired.Refusal             // of a version that could not be written down: it is not spent
+	message *signedMessage               // the newest that waits
+	reached bool                         // in this life: the broker has taken a state and the subscription
+	heard   bool                         // in this life: something came from the back office
+	ready   bool                         // in this life: the store is open
+	refused func(code string, why error) // in this life: tells the back office that a configuration does nothing; nil: there is no broker
 	reverts []chan<- revertAnswer
 }
 
@@ -59,6 +60,10 @@ type governor struct {
 type signedMessage struct {
 	topics.DesiredConfig
 	signedBy string
+}
+
+func (m *signedMessage) message() desired.Message {
+	return desired.Message{Version: m.Version, Expected: m.Expected, Text: m.Config}
 }
 
 // revertAnswer tells what config revert has done.
