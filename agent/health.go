@@ -22,8 +22,6 @@ type Problem struct {
 	Since  time.Time `json:"since"`
 	Text   Text      `json:"text"`
 	Remedy Text      `json:"remedy"`
-	// FromReporter: the reporter says it by itself in what it publishes.
-	FromReporter bool `json:"-"`
 }
 
 // Text is a sentence in both languages.
@@ -94,6 +92,9 @@ func (a *Agent) problems(s *Snapshot) []Problem {
 	return all
 }
 
+// rolledBackFor is how long health tells of a store that was put back.
+const rolledBackFor = 24 * time.Hour
+
 // addProblem adds a problem; the pointer is good until the next one.
 type addProblem func(level, code, about string, text, remedy Text) *Problem
 
@@ -115,6 +116,11 @@ func (a *Agent) storeProblems(s *Snapshot, add addProblem) {
 	for _, d := range s.Damage {
 		add(levelNote, "store_damaged", d.What, Text{d.What + " was damaged and moved aside: " + d.Why, d.What + " 已损坏并移至隔离区：" + d.Why},
 			Text{"send the folder quarantine/ to support; check the disk", "将 quarantine/ 目录交给技术支持；检查磁盘"})
+	}
+	if r := s.RolledBack; r != nil && s.At.Sub(r.When).Abs() < rolledBackFor {
+		add(levelDegraded, "store_rolled_back", "", Text{fmt.Sprintf("the store was put back from an old copy: it knew of %d case events, but had given out %d; what was not acknowledged is sent again in a new stream", r.LastSeq, r.SeenSeq),
+			fmt.Sprintf("存储是从旧副本恢复的：它只知道 %d 个案件事件，而实际已发出 %d 个；未确认的内容在新的流中重新发送", r.LastSeq, r.SeenSeq)},
+			Text{"records and cases that came after the copy are not on this terminal any more: look for them at the back office", "复制之后的记录和案件已不在本机：请到后台查找"}).Since = r.When
 	}
 	o := s.Outbox
 	if o.Unsequenced > 0 {
@@ -185,7 +191,7 @@ func (a *Agent) brokerProblems(s *Snapshot, add addProblem) {
 	if s.MQTT != nil {
 		for _, one := range s.MQTT.Problems {
 			p := add(levelDegraded, one.Code, "", Text{one.Text, one.Text}, Text{"see the log (yuanlu tail)", "查看日志（yuanlu tail）"})
-			p.Since, p.FromReporter = one.Since, true
+			p.Since = one.Since
 		}
 	}
 	if s.MQTT != nil && len(c.Backoffice.Keys) == 0 {

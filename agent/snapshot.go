@@ -30,6 +30,7 @@ type Snapshot struct {
 	Clock      ClockState          `json:"clock"`
 	StoreError string              `json:"store_error,omitempty"`
 	Damage     []ledger.DamageNote `json:"damage,omitempty"`
+	RolledBack *ledger.Renewal     `json:"rolled_back,omitempty"` // nil: it was not, as far as is known
 	Links      []LinkState         `json:"links"`
 	MQTT       *ReporterStatus     `json:"mqtt,omitempty"` // nil: no broker is configured
 	Outbox     Outbox              `json:"outbox"`
@@ -128,7 +129,7 @@ func (a *Agent) snapshot(ctx context.Context, age time.Duration) Snapshot {
 func (a *Agent) look(ctx context.Context, db *ledger.DB, s *Snapshot, age time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	s.Damage = db.Damage()
+	s.Damage, s.RolledBack = db.Damage(), db.Renewed()
 	a.lookMu.Lock()
 	defer a.lookMu.Unlock()
 	if time.Since(a.looked) >= age {

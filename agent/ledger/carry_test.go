@@ -44,7 +44,7 @@ func someStore(t *testing.T) (dir string, d *DB) {
 	must(t, d.Rotate(context.Background()))
 	wrongRefund(t, d, 10)
 	n := due(t, d)
-	must(t, d.Sent(context.Background(), []int64{n[0].Entry}, start.Add(time.Hour)))
+	must(t, d.Sent(context.Background(), d.Stream(), []int64{n[0].Entry}, start.Add(time.Hour)))
 	_, err := d.Acked(context.Background(), d.Stream(), 1)
 	must(t, err)
 	apply(t, d, refundOf(9000, 50, card(3), start))

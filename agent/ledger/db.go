@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"yuanlu/agent/refund"
@@ -46,13 +47,17 @@ type DB struct {
 	ran           running
 	recent        recent
 	stream        string
+	begun         string   // of streams, the one that this process has begun, "": none
+	before        []string // streams that ended before this one, the newest first
 	damage        []DamageNote
 	toldDamage    int  // of damage
 	rebuilding    bool // a salvage judges old records again
 	closed        bool
 
-	queue   queue // what waits in the outbox; has a lock of its own
-	readers readers
+	queue    queue        // what waits in the outbox; has a lock of its own
+	renewing sync.RWMutex // written while the stream changes: what Due gives is of one stream; taken before writer
+	renewal  atomic.Pointer[Renewal]
+	readers  readers
 }
 
 // figures is what a transaction counts on from the one before. It is copied when
@@ -73,16 +78,17 @@ type figures struct {
 
 // tx is one transaction on the writer connection.
 type tx struct {
-	d      *DB
-	c      *conn
-	n      figures
-	h      *history
-	links  map[string]int64 // added by this transaction
-	atEnd  []func()         // run once it is committed
-	queued []queued         // new outbox entries
-	saved  bool             // saveSent has run
-	undone int              // of queue.done, removed by this transaction
-	caseID string           // in place of the computed one, "": none
+	d       *DB
+	c       *conn
+	n       figures
+	h       *history
+	links   map[string]int64 // added by this transaction
+	atEnd   []func()         // run once it is committed
+	queued  []queued         // new outbox entries
+	saved   bool             // saveSent has run
+	renewed bool             // the stream is a new one: what the queue knows is of the one before
+	undone  int              // of queue.done, removed by this transaction
+	caseID  string           // in place of the computed one, "": none
 }
 
 // after has f run once the transaction is committed.

@@ -256,12 +256,21 @@ func (i *importer) newStream() error {
 	if err := i.c.begin(); err != nil {
 		return err
 	}
-	for _, sql := range []string{`DELETE FROM outbox WHERE entry >= 1099511627776`, `DELETE FROM meta WHERE name LIKE 'outbox.%'`, `UPDATE cases SET events = 0`} {
+	for _, sql := range []string{`DELETE FROM outbox WHERE entry >= 1099511627776`, `DELETE FROM meta WHERE name LIKE 'outbox.%'`} {
 		if err := i.c.run(sql); err != nil {
 			return err
 		}
 	}
-	waiting, err := i.renumber(ring[0].secret)
+	before, err := metaText(i.c, "stream")
+	if err != nil {
+		return err
+	}
+	if before != "" {
+		if _, err := noteBefore(i.c, before); err != nil {
+			return err
+		}
+	}
+	waiting, err := renumber(i.c, ring[0].secret, i.stream)
 	if err != nil {
 		return err
 	}
@@ -272,55 +281,6 @@ func (i *importer) newStream() error {
 		return err
 	}
 	return i.c.commit()
-}
-
-// renumber gives what waits, told or not, its new ids, and its new sequences.
-func (i *importer) renumber(kase []byte) (waiting int64, err error) {
-	events := map[string]int64{}
-	for _, table := range []string{"outbox", "untold"} {
-		type entry struct {
-			n    int64
-			kase string
-		}
-		var all []entry
-		err := eachRow(i.c, "SELECT entry, case_id FROM "+table+" ORDER BY entry", func(s *stmt) error {
-			all = append(all, entry{s.int(0), s.text(1)})
-			return nil
-		})
-		if err != nil {
-			return 0, err
-		}
-		for _, e := range all {
-			events[e.kase]++
-			to := e.n
-			if table == "outbox" {
-				waiting++
-				to = waiting // never greater than any entry still to come
-			}
-			s, err := i.c.prepare("UPDATE " + table + " SET entry = ?2, id = ?3 WHERE entry = ?1")
-			if err != nil {
-				return 0, err
-			}
-			s.bindInt(1, e.n)
-			s.bindInt(2, to)
-			s.bindText(3, eventID(kase, e.kase, i.stream, events[e.kase]))
-			if err := s.run(); err != nil {
-				return 0, err
-			}
-		}
-	}
-	for id, n := range events {
-		s, err := i.c.prepare(`UPDATE cases SET events = ?2 WHERE case_id = ?1`)
-		if err != nil {
-			return 0, err
-		}
-		s.bindText(1, id)
-		s.bindInt(2, n)
-		if err := s.run(); err != nil {
-			return 0, err
-		}
-	}
-	return waiting, nil
 }
 
 // install puts what was built in place of what is there. The marker goes first and

@@ -120,7 +120,7 @@ func TestAWrongRefundBecomesACaseInTheSameTransaction(t *testing.T) {
 		t.Fatalf("cases %+v", got[1].Cases)
 	}
 	n := due(t, d)
-	if len(n) != 1 || n[0].Sequence != 1 || n[0].Type != refund.CaseOpened || n[0].Attempt != 1 || n[0].Stream != d.Stream() {
+	if len(n) != 1 || n[0].Sequence != 1 || n[0].Type != refund.CaseOpened || n[0].Attempt != 0 || n[0].Stream != d.Stream() {
 		t.Fatalf("due %+v", n)
 	}
 	var data struct {

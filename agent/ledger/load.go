@@ -16,11 +16,17 @@ func (d *DB) load(c *conn) error {
 	if err != nil {
 		return err
 	}
+	begun := d.begun
 	if stream == "" {
 		stream = randomID()
 		if err := setMeta(c, "stream", stream); err != nil {
 			return err
 		}
+		begun = stream
+	}
+	before, err := streamsBefore(c)
+	if err != nil {
+		return err
 	}
 	n, err := loadFigures(c)
 	if err != nil {
@@ -46,7 +52,7 @@ func (d *DB) load(c *conn) error {
 	d.queue.replace(q, stream == d.stream)
 	d.queue.committed(nil, &n)
 	d.queue.mu.Lock()
-	d.stream = stream
+	d.stream, d.begun, d.before = stream, begun, before
 	d.queue.mu.Unlock()
 	return nil
 }
@@ -305,7 +311,7 @@ func loadQueue(c *conn, o *outboxFigures) (*queue, error) {
 		o.waiting++
 		o.bytes += s.int(1)
 		if e.entry < firstEvent && e.entry <= o.sent {
-			e.tries = 1 // its PUBACK came in an earlier run
+			e.taken, e.tries = 1, 1 // its PUBACK came in an earlier run
 		}
 		list := q.list(e.entry)
 		*list = append(*list, e)

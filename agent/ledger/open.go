@@ -71,7 +71,6 @@ func newDB(o Options) *DB {
 	d := &DB{dir: o.Dir, o: o, judge: o.judge, writer: make(chan struct{}, 1)}
 	d.ran.now = o.Now
 	d.queue.base, d.queue.savedAt = o.Now(), -momentsOf(saveAfter)
-	d.queue.saidAt = atOnce
 	d.writer <- struct{}{}
 	return d
 }

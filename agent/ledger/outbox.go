@@ -12,6 +12,8 @@ import (
 // an entry, it is given again. next is when something will be due, zero if nothing
 // waits. Rules 2, 5.
 func (d *DB) Due(ctx context.Context, now time.Time, limit int) ([]refund.Notice, time.Time, error) {
+	d.renewing.RLock()
+	defer d.renewing.RUnlock()
 	picked, next := d.queue.due(now, limit)
 	if len(picked) == 0 && d.queue.mustSave(now) {
 		if err := d.save(ctx); err != nil {
@@ -68,7 +70,7 @@ func loadNotices(c *conn, list []refund.Notice, picked []queued, stream string) 
 		if err != nil {
 			return list, err
 		}
-		n.Attempt = int(picked[n.Entry-first].tries) + 1
+		n.Attempt, n.Taken = int(picked[n.Entry-first].tries), int(picked[n.Entry-first].taken)
 		list = append(list, n)
 	}
 }
@@ -88,13 +90,25 @@ func scanNotice(s *stmt, stream string) (refund.Notice, error) {
 	return n, nil
 }
 
+// Attempt notes that an entry of a stream is put on a connection, and returns which time
+// that is since the start, from 1. It is counted in memory. Rule 5.
+func (d *DB) Attempt(stream string, entry int64) int {
+	d.queue.mu.Lock()
+	defer d.queue.mu.Unlock()
+	if e := d.queue.of(entry); e != nil && stream == d.stream {
+		e.tries = more(e.tries)
+		return int(e.tries)
+	}
+	return 1 // acknowledged since Due returned it
+}
+
 // Sent notes that the broker has acknowledged these entries (Notice.Entry; a case's
-// is its Sequence). A case is due again at retry, at most 15 minutes ahead, unless the
-// back office acknowledges it before; an event is done. It is kept in memory and saved
-// with what is written next, or when there is much of it: losing it costs a duplicate
-// attempt. Rule 4.
-func (d *DB) Sent(ctx context.Context, entries []int64, retry time.Time) error {
-	d.queue.puback(entries, retry)
+// is its Sequence) of this stream; cases of another change nothing. A case is due again
+// at retry, at most 15 minutes ahead, unless the back office acknowledges it before; an
+// event is done. It is kept in memory and saved with what is written next, or when there
+// is much of it: losing it costs a duplicate attempt. Rule 4.
+func (d *DB) Sent(ctx context.Context, stream string, entries []int64, retry time.Time) error {
+	d.puback(stream, entries, retry)
 	if !d.queue.mustSave(d.o.Now()) {
 		return nil
 	}
@@ -106,8 +120,9 @@ func (d *DB) Sent(ctx context.Context, entries []int64, retry time.Time) error {
 }
 
 // Acked notes the back office's cumulative acknowledgement and forgets what it
-// covers. It moves forward only, never past what was sent, and only in this
-// store's stream. It gives the newest acknowledged sequence. Rule 4.
+// covers. It moves forward only, never past what was sent. It returns the newest
+// acknowledged sequence. Rule 4. Errors that say that nothing was done:
+// refund.ErrOtherStream, and refund.ErrBeyond above the newest sequence.
 //
 // It holds at once in this process, and is saved with others: when they cover 256
 // cases or after a second, by the next call of Acked, Sent or Due. A power cut before
@@ -118,8 +133,9 @@ func (d *DB) Acked(ctx context.Context, stream string, seq int64) (int64, error)
 		return 0, ErrReadOnly
 	}
 	q := &d.queue
-	if stream == d.Stream() {
-		q.ack(seq)
+	if err := d.acknowledge(stream, seq); err != nil {
+		acked, _ := q.acknowledged()
+		return acked, err
 	}
 	var err error
 	if q.mustSave(d.o.Now()) {
@@ -164,7 +180,7 @@ const forgetStep = 512
 func (t *tx) forgetAcked() (more bool, err error) {
 	q := &t.d.queue
 	acked, gone := q.acknowledged()
-	if gone == 0 {
+	if gone == 0 || t.renewed {
 		return false, nil
 	}
 	upTo := acked

@@ -19,16 +19,17 @@ type OutboxRow struct {
 // OutboxStat tells what waits. The process that has the store open for writing tells
 // it from what it has counted; another one counts.
 func (d *DB) OutboxStat(ctx context.Context) (refund.OutboxStat, error) {
-	st := refund.OutboxStat{Stream: d.Stream(), LimitBytes: d.o.OutboxMaxBytes}
-	counted, oldest := d.readOnly || d.temporary, int64(1)
-	if !counted {
-		oldest = d.queue.tell(&st)
-	}
+	st := refund.OutboxStat{LimitBytes: d.o.OutboxMaxBytes}
+	counted := d.readOnly || d.temporary
+	oldest := d.told(&st, counted)
 	err := d.read(ctx, func(c *conn) error {
 		if counted {
 			if err := countOutbox(c, &st); err != nil {
 				return err
 			}
+		}
+		if err := refusedCases(c, &st); err != nil {
+			return err
 		}
 		at, ok, err := c.queryInt(`SELECT time FROM outbox WHERE entry BETWEEN ?1 AND ?2 ORDER BY entry LIMIT 1`, oldest, firstEvent-1)
 		if ok {
@@ -39,11 +40,36 @@ func (d *DB) OutboxStat(ctx context.Context) (refund.OutboxStat, error) {
 	return st, err
 }
 
-// tell says what is known without asking the store, and gives the oldest case that
-// waits, firstEvent if none does.
-func (q *queue) tell(st *refund.OutboxStat) (oldest int64) {
+// refusedCases lists the sequences of the cases in quarantine.
+func refusedCases(c *conn, st *refund.OutboxStat) error {
+	if st.Quarantined == 0 {
+		return nil
+	}
+	s, err := c.prepare(`SELECT entry FROM quarantine WHERE entry < ?1 ORDER BY entry LIMIT ?2`)
+	if err != nil {
+		return err
+	}
+	s.bindInt(1, firstEvent)
+	s.bindInt(2, refund.MostRefused)
+	defer s.reset()
+	for {
+		more, err := s.step()
+		if err != nil || !more {
+			return err
+		}
+		st.Refused = append(st.Refused, s.int(0))
+	}
+}
+
+// told tells what is known without asking the store, and gives the oldest case that
+// waits, firstEvent if none does; 1 where all is to be counted.
+func (d *DB) told(st *refund.OutboxStat, counted bool) (oldest int64) {
+	q := &d.queue
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if st.Stream, st.Before = d.stream, d.before; counted {
+		return 1
+	}
 	o := &q.figures
 	st.LastSeq, st.SentSeq, st.AckedSeq = o.last, max(o.sent, q.sent), max(o.acked, q.acked)
 	st.StoredAcked = o.acked
@@ -137,11 +163,11 @@ func (d *DB) listed(table string, n refund.Notice, code, message string) OutboxR
 		defer d.queue.mu.Unlock()
 		list := *d.queue.list(n.Entry)
 		if i, ok := find(list, n.Entry); ok {
-			row.Notice.Attempt = int(list[i].tries)
+			row.Notice.Attempt, row.Notice.Taken = int(list[i].tries), int(list[i].taken)
 			if list[i].next > atOnce {
 				row.Next = d.queue.when(list[i].next)
 			}
-			if list[i].tries > 0 {
+			if list[i].taken > 0 {
 				row.State = "sent"
 			}
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 
 	"yuanlu/agent/refund"
 )
@@ -13,23 +12,17 @@ import (
 var ErrNoRoom = errors.New("ledger: no room in the outbox")
 
 // Nacked takes an entry that the back office refused, or that must not be sent, out of
-// the queue into quarantine, and queues an event. Rule 6. Nothing happens for another
-// stream, for a sequence that does not wait, and for one that Due has never given: the
-// last is logged, at most once a minute.
+// the queue into quarantine, and queues an event. Rule 6. Nothing happens for one that
+// does not wait, because it was refused before. Other errors that say that nothing was
+// done: refund.ErrOtherStream, refund.ErrBeyond, refund.ErrUnsent (Due has never given
+// it, so that nobody can have read it), refund.ErrAcknowledged.
 func (d *DB) Nacked(ctx context.Context, stream string, seq int64, code, message string) error {
-	if stream != d.Stream() {
-		return nil
-	}
-	answer, say := d.queue.refusal(seq, d.o.Now())
-	if say {
-		d.o.Log.LogAttrs(ctx, slog.LevelWarn, "outbox.refusal_ignored", slog.Int64("entry", seq), slog.String("why", "it was never sent"))
-	}
-	if answer != refusable {
-		return nil
+	if err := d.refusable(stream, seq); err != nil {
+		return err
 	}
 	return d.write(ctx, func(t *tx) error {
-		if answer, _ := d.queue.refusal(seq, d.o.Now()); answer != refusable {
-			return nil
+		if err := d.refusable(stream, seq); err != nil {
+			return err
 		}
 		return t.quarantine(seq, code, message)
 	})
@@ -134,13 +127,7 @@ func (d *DB) Requeue(ctx context.Context, entry int64) error {
 		} else if !room {
 			return ErrNoRoom
 		}
-		if err := t.c.run(`UPDATE quarantine SET entry = ?2 WHERE entry = ?1`, entry, to); err != nil {
-			return err
-		}
-		if err := t.c.run(`INSERT INTO outbox SELECT `+noticeColumns+` FROM quarantine WHERE entry = ?1`, to); err != nil {
-			return err
-		}
-		if err := t.c.run(`DELETE FROM quarantine WHERE entry = ?1`, to); err != nil {
+		if err := putBack(t.c, entry, to); err != nil {
 			return err
 		}
 		t.n.tallies.setAside(entry, size, -1)

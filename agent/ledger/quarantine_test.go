@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -17,7 +16,7 @@ import (
 // Short forms of what a back office and a broker do.
 func sent(t *testing.T, d *DB, entries ...int64) {
 	t.Helper()
-	must(t, d.Sent(context.Background(), entries, start.Add(24*time.Hour)))
+	must(t, d.Sent(context.Background(), d.Stream(), entries, start.Add(24*time.Hour)))
 }
 
 func acked(t *testing.T, d *DB, seq int64) {
@@ -278,35 +277,28 @@ func TestRule08_QuarantinedCasesCount(t *testing.T) {
 	compareFigures(t, d, 0)
 }
 
-// TestRule06_NobodyRefusesWhatHeNeverSaw: a refusal of what Due has not given changes
-// nothing and is said once a minute.
-func TestRule06_NobodyRefusesWhatHeNeverSaw(t *testing.T) {
-	var log strings.Builder
-	o := testOptions(t.TempDir())
-	at := start
-	o.Now = func() time.Time { return at }
-	o.Log = slog.New(slog.NewTextHandler(&log, nil))
-	d := openTest(t, o)
+// TestRule06_WhatWasNotReadIsNotRefused: a refusal of what Due has not given, of what is
+// acknowledged, or of another stream changes nothing and returns why.
+func TestRule06_WhatWasNotReadIsNotRefused(t *testing.T) {
+	d := openTest(t, testOptions(t.TempDir()))
 	makeCases(t, d, 1, 3)
 	must(t, event(d, "link.lost"))
-	two, _, err := d.Due(context.Background(), at, 2)
+	two, _, err := d.Due(context.Background(), start, 2)
 	if err != nil || len(two) != 2 {
 		t.Fatal(two, err)
 	}
-	for _, entry := range []int64{0, -1, 3, 4, 1 << 39, firstEvent + 1, 1 << 53} {
-		nacked(t, d, entry)
-		if st := stat(t, d); st.Quarantined != 0 || st.Waiting != 4 {
-			t.Errorf("refused %d: %+v", entry, st)
+	refuse := func(stream string, entry int64, want error) {
+		t.Helper()
+		err := d.Nacked(context.Background(), stream, entry, "schema", "")
+		if st := stat(t, d); !errors.Is(err, want) || st.Quarantined != 0 || st.Waiting != 4 {
+			t.Errorf("refused %d of %q: %v, want %v; %+v", entry, stream, err, want, st)
 		}
 	}
-	said := func() int { return strings.Count(log.String(), "outbox.refusal_ignored") }
-	if said() != 1 {
-		t.Errorf("said %d times, want once: %s", said(), log.String())
+	for entry, want := range map[int64]error{0: refund.ErrAcknowledged, -1: refund.ErrAcknowledged, 3: refund.ErrUnsent, 4: refund.ErrBeyond, 1 << 39: refund.ErrBeyond,
+		firstEvent + 1: refund.ErrUnsent, 1 << 53: refund.ErrBeyond} {
+		refuse(d.Stream(), entry, want)
 	}
-	at = at.Add(time.Minute)
-	if nacked(t, d, 3); said() != 2 {
-		t.Errorf("said %d times after a minute, want twice", said())
-	}
+	refuse("another", 1, refund.ErrOtherStream)
 	if nacked(t, d, 2); stat(t, d).Quarantined != 1 {
 		t.Error("what was given cannot be refused")
 	}
@@ -350,7 +342,7 @@ func TestRule08_NothingDeliveredIsCountedAsLost(t *testing.T) {
 			for _, n := range due(t, d)[:tc.sent] {
 				entries = append(entries, n.Entry)
 			}
-			d.queue.puback(entries, at) // as Sent, not saved yet
+			d.puback(d.Stream(), entries, at) // as Sent, not saved yet
 			switch tc.add {
 			case "event":
 				must(t, event(d, "link.restored"))

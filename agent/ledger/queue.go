@@ -83,7 +83,8 @@ func loadTallies(c *conn) (n tallies, err error) {
 type queued struct {
 	entry int64
 	next  moment // when it is due, or atOnce
-	tries int32  // PUBACKs so far
+	taken uint16 // PUBACKs so far
+	tries uint16 // times it was put on a connection
 }
 
 // moment is a time in tenths of a second since queue.base; six years either way.
@@ -139,7 +140,6 @@ type queue struct {
 	gone    int64   // cases that it covers, still in the store
 	done    []int64 // events with a PUBACK, still in the store
 	savedAt moment  // when acknowledgements were last saved
-	saidAt  moment  // when a refusal of what was never offered was last said; atOnce: never
 
 	skip    int64 // no case before this entry is due before soonest
 	soonest moment
@@ -160,7 +160,6 @@ func (q *queue) at(t time.Time) moment {
 		q.cases[i].next = min(q.cases[i].next, atOnce)
 	}
 	q.base, q.skip, q.soonest, q.looked, q.savedAt = t, 0, never, 0, -momentsOf(saveAfter)
-	q.saidAt = atOnce
 	return 0
 }
 
@@ -186,7 +185,7 @@ func (q *queue) replace(n *queue, sameStream bool) {
 		for _, list := range []struct{ from, to []queued }{{q.cases, n.cases}, {q.events, n.events}} {
 			for _, old := range list.from {
 				if i, ok := find(list.to, old.entry); ok {
-					list.to[i].next, list.to[i].tries = old.next, old.tries
+					list.to[i].next, list.to[i].taken, list.to[i].tries = old.next, old.taken, old.tries
 				}
 			}
 		}
@@ -255,15 +254,34 @@ func (q *queue) delivered(entries ...int64) (n int64) {
 	return n
 }
 
-// ack takes the back office's word. It moves forward only, never past what was sent;
-// one of what was offered, whose PUBACK is still on the way, counts from then on.
-func (q *queue) ack(seq int64) {
+// of gives an entry that waits, nil for any other. It is called with mu held.
+func (q *queue) of(entry int64) *queued {
+	list := *q.list(entry)
+	if i, ok := find(list, entry); ok {
+		return &list[i]
+	}
+	return nil
+}
+
+// more counts one up, as far as it goes.
+func more(n uint16) uint16 { return n + uint16(min(math.MaxUint16-int(n), 1)) }
+
+// acknowledge takes the back office's word. It moves forward only, never past what was
+// sent; one of what was offered, whose PUBACK is still on the way, counts from then on.
+func (d *DB) acknowledge(stream string, seq int64) error {
+	q := &d.queue
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if seq > q.sent && seq <= q.offered {
+	switch {
+	case stream != d.stream:
+		return refund.ErrOtherStream
+	case seq > q.figures.last:
+		return refund.ErrBeyond
+	case seq > q.sent && seq <= q.offered:
 		q.heard = max(q.heard, seq)
 	}
 	q.forget(min(seq, q.sent))
+	return nil
 }
 
 // forget takes out the cases up to seq. It is called with mu held.
@@ -318,10 +336,14 @@ func (q *queue) due(now time.Time, limit int) (picked []queued, next time.Time) 
 
 // puback notes entries that the broker has taken; cases are due again at retry,
 // events are done.
-func (q *queue) puback(entries []int64, retry time.Time) {
+func (d *DB) puback(stream string, entries []int64, retry time.Time) {
+	q := &d.queue
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, entry := range entries {
+		if entry < firstEvent && stream != d.stream {
+			continue // it has another number now
+		}
 		list := q.list(entry)
 		i, ok := find(*list, entry)
 		if !ok {
@@ -336,7 +358,7 @@ func (q *queue) puback(entries []int64, retry time.Time) {
 			continue
 		}
 		e := &(*list)[i]
-		e.next, e.tries = q.at(retry), e.tries+1
+		e.next, e.taken = q.at(retry), more(e.taken)
 		if entry < q.skip {
 			q.soonest = min(q.soonest, e.next)
 		}
@@ -384,32 +406,25 @@ func (q *queue) acknowledged() (acked, gone int64) {
 	return q.acked, q.gone
 }
 
-// Why a refusal is not listened to.
-const (
-	refusable = iota
-	settled   // it was acknowledged before
-	unoffered // it was never handed out: nobody can have read it
-)
-
-// refusal says whether somebody may refuse an entry now; say: and that the answer has
-// not been given within the last minute.
-func (q *queue) refusal(entry int64, now time.Time) (answer int, say bool) {
+// refusable reports whether somebody may refuse an entry of a stream now, and else why
+// not.
+func (d *DB) refusable(stream string, entry int64) error {
+	q := &d.queue
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	newest := max(q.sent, q.offered)
+	newest, offered := q.figures.last, max(q.sent, q.offered)
 	if entry >= firstEvent {
-		newest = q.shown
+		newest, offered = firstEvent+q.figures.events, q.shown
 	}
 	switch {
+	case stream != d.stream:
+		return refund.ErrOtherStream
 	case entry > newest:
-		at := q.at(now)
-		say = q.saidAt == atOnce || at < q.saidAt || at-q.saidAt >= momentsOf(time.Minute)
-		if say {
-			q.saidAt = at
-		}
-		return unoffered, say
+		return refund.ErrBeyond
+	case entry > offered:
+		return refund.ErrUnsent
 	case entry <= q.acked:
-		return settled, false
+		return refund.ErrAcknowledged
 	}
-	return refusable, false
+	return nil
 }

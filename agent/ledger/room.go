@@ -333,6 +333,9 @@ func (t *tx) saveSent() error {
 	q.mu.Lock()
 	sent := q.sent
 	q.mu.Unlock()
+	if t.renewed {
+		sent = 0
+	}
 	o := &t.n.outbox
 	o.sent = sent
 	was := &t.d.now.outbox

@@ -155,7 +155,8 @@ func (s *salvager) copyMeta() error {
 				}
 			}
 		}
-		return nil
+		before := strings.Fields(s.meta["stream"].text + " " + s.meta["streams.before"].text)
+		return setMeta(t.c, "streams.before", strings.Join(before[:min(len(before), mostBefore)], " "))
 	})
 }
 

@@ -179,7 +179,7 @@ func deliver(d *DB, waited bool, out *os.File) error {
 	if err := again(func() (err error) { n, _, err = d.Due(ctx, time.Now(), 1); return err }); err != nil || len(n) == 0 {
 		return err
 	}
-	if err := again(func() error { return d.Sent(ctx, []int64{n[0].Entry}, time.Now().Add(mostWait)) }); err != nil {
+	if err := again(func() error { return d.Sent(ctx, d.Stream(), []int64{n[0].Entry}, time.Now().Add(mostWait)) }); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "sent %d %s %s %s\n", n[0].Sequence, n[0].ID, n[0].Type, n[0].Subject)

@@ -1,6 +1,9 @@
 package refund
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // NoticeClass says which topic a notice goes to and what may be dropped first
 // when the outbox is full.
@@ -11,8 +14,8 @@ const (
 	NoticeEvent                        // up/event
 )
 
-// Notice is one entry of the outbox: something to tell the back office. All but
-// Attempt is frozen when it is made, so every attempt carries the same bytes.
+// Notice is one entry of the outbox: something to tell the back office. All but Attempt
+// and Taken is frozen when it is made, so every attempt carries the same bytes.
 // Source: contract/topics.md, Case event.
 type Notice struct {
 	Sequence    int64  // order within Stream; 0 for events, which have none
@@ -25,23 +28,47 @@ type Notice struct {
 	ClockSynced bool
 	Historical  bool // not about something that has just happened
 	Class       NoticeClass
-	Attempt     int    // 1 for the first
+	Attempt     int    // times it was put on a connection since the start
+	Taken       int    // times the broker has acknowledged it, so far
 	Data        []byte // the JSON of CloudEvents `data`
 }
+
+// Why an acknowledgement, or a refusal, of an entry of the outbox does nothing.
+var (
+	ErrOtherStream  = errors.New("refund: not of this store's stream")
+	ErrBeyond       = errors.New("refund: above the newest sequence")
+	ErrUnsent       = errors.New("refund: it was not sent yet")
+	ErrAcknowledged = errors.New("refund: it was acknowledged before")
+)
+
+// Trace is what somebody else knows of the outbox: if that is more than the store itself
+// knows, the store was put back from an old copy. Source: contract/topics.md, Signed.
+type Trace struct {
+	By       string // "case-summary" or "ack"
+	Stream   string
+	LastSeq  int64    // a sequence that the store has given out
+	AckedSeq int64    // one that it has stored as acknowledged
+	Before   []string // streams that the store had before Stream
+}
+
+// MostRefused bounds OutboxStat.Refused.
+const MostRefused = 256
 
 // OutboxStat is what waits in the outbox, for health and up/case-summary.
 type OutboxStat struct {
 	Stream        string
-	LastSeq       int64 // newest sequence given out
-	SentSeq       int64 // newest sequence the broker has acknowledged (PUBACK)
-	AckedSeq      int64 // newest sequence the back office has acknowledged
-	StoredAcked   int64 // likewise, as the store has it: a power cut takes back what is above
-	Waiting       int64 // entries not yet delivered
-	Bytes         int64 // of those entries and of refused cases: what counts against LimitBytes
+	Before        []string // streams that ended before it, the newest first
+	LastSeq       int64    // newest sequence given out
+	SentSeq       int64    // newest sequence the broker has acknowledged (PUBACK)
+	AckedSeq      int64    // newest sequence the back office has acknowledged
+	StoredAcked   int64    // likewise, as the store has it: a power cut takes back what is above
+	Waiting       int64    // entries not yet delivered
+	Bytes         int64    // of those entries and of refused cases: what counts against LimitBytes
 	LimitBytes    int64
 	Unsequenced   int64 // case events that wait for room in the outbox
 	Quarantined   int64
-	Dropped       int64 // events given up for lack of room, since the store began
+	Refused       []int64 // sequences in quarantine, the lowest MostRefused
+	Dropped       int64   // events given up for lack of room, since the store began
 	OldestUnacked time.Time
 	Open          map[Severity]int // open cases by severity
 }

@@ -64,9 +64,9 @@ type counting struct {
 	sent atomic.Int64
 }
 
-func (c *counting) Sent(ctx context.Context, entries []int64, retry time.Time) error {
+func (c *counting) Sent(ctx context.Context, stream string, entries []int64, retry time.Time) error {
 	c.sent.Add(int64(len(entries)))
-	return c.Outbox.Sent(ctx, entries, retry)
+	return c.Outbox.Sent(ctx, stream, entries, retry)
 }
 
 func drainAll(b *testing.B, out report.Outbox, url string, empty func() bool) {

@@ -195,7 +195,7 @@ func TestEcho(t *testing.T) {
 		g.out.addCase()
 		g.push(names.HostState("desk"), []byte(`{"online":true,"timestamp":1000}`), true)
 		g.push(names.Ack(), ack(1), false)
-		if h, _ := g.Host(); !h.Online || h.At.UnixMilli() != 1000 || g.LastAck().IsZero() {
+		if h, _ := g.Host(); !h.Online || h.At.Unix() != 1000 || g.LastAck().IsZero() {
 			t.Errorf("host %+v, last acknowledgement %v", h, g.LastAck())
 		}
 		g.fake.CloseAll()

@@ -2,10 +2,13 @@ package report
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
+	"yuanlu/agent/refund"
 	"yuanlu/protocol/topics"
 )
 
@@ -22,6 +25,10 @@ func (s *session) receive(topic string, payload []byte, retained bool) {
 		if name == s.r.o.HostID {
 			s.hostState(payload)
 		}
+	case topics.DownSummary:
+		if retained && len(payload) > 0 {
+			s.summary(topic, payload)
+		}
 	case topics.DownAck:
 		if retained {
 			s.r.refuse(topic, "retained_ack", nil)
@@ -31,8 +38,8 @@ func (s *session) receive(topic string, payload []byte, retained bool) {
 			s.ack(topic, body)
 		}
 	case topics.DownConfig:
-		if len(payload) == 0 {
-			return // taken back
+		if len(payload) == 0 || s.repeated(payload) {
+			return // taken back, or by two subscriptions
 		}
 		body, signedBy, code, err := s.r.openSigned(topic, payload)
 		if err != nil {
@@ -119,9 +126,14 @@ func (r *Reporter) refuse(topic, code string, err error) bool {
 		if len(short) > 256 {
 			short = short[:256]
 		}
-		r.o.Log.Warn("dn.refused", "topic", short, "code", code, "err", err, "before", missed)
+		attrs := []any{"topic", short, "code", code}
+		if err != nil {
+			attrs = append(attrs, "err", err)
+		}
+		r.o.Log.Warn("dn.refused", append(attrs, "before", missed)...)
 		kind, _ := r.o.Names.ParseDown(topic)
-		names := map[topics.Down]string{topics.DownCmd: "cmd", topics.DownAck: "ack", topics.DownConfig: "config"}
+		names := map[topics.Down]string{topics.DownCmd: "cmd", topics.DownAck: "ack", topics.DownConfig: "config", topics.DownHost: "host",
+			topics.DownSummary: "summary"}
 		r.o.Event("dn.refused", "dn", map[string]any{"what": names[kind], "code": code, "refused": r.refused.Load()})
 	}
 	return ok
@@ -135,7 +147,10 @@ func (s *session) hostState(payload []byte) {
 		}
 		return
 	}
-	s.r.host.say(state)
+	if code, err := s.r.host.say(state); err != nil {
+		s.r.refuse(s.r.o.Names.HostState(s.r.o.HostID), code, err)
+		return
+	}
 	if state.Online {
 		s.r.o.OnHeard()
 	}
@@ -154,24 +169,100 @@ func (s *session) ack(topic string, body []byte) {
 	ctx, done := context.WithTimeout(context.Background(), downTime)
 	defer done()
 	for _, n := range a.Nack {
-		if err := s.r.o.Outbox.Nacked(ctx, a.Stream, n.Seq, n.Code, n.Message); err != nil {
+		err := s.r.o.Outbox.Nacked(ctx, a.Stream, n.Seq, n.Code, n.Message)
+		switch code := refusedFor(err); {
+		case code != "":
+			s.r.refuse(topic, code, fmt.Errorf("nack of %d in stream %q: %w", n.Seq, a.Stream, err))
+		case err != nil:
 			s.r.o.Log.Warn("outbox.nack_lost", "seq", n.Seq, "err", err) // it is sent again, and refused again
 			return
+		default:
+			s.r.o.Log.Warn("outbox.nacked", "seq", n.Seq, "code", n.Code)
 		}
-		s.r.o.Log.Warn("outbox.nacked", "seq", n.Seq, "code", n.Code)
 	}
 	if a.AckedSeq != nil && *a.AckedSeq > 0 {
-		if _, err := s.r.o.Outbox.Acked(ctx, a.Stream, *a.AckedSeq); err != nil {
-			s.r.o.Log.Warn("outbox.ack_lost", "seq", *a.AckedSeq, "err", err) // acknowledged again when sent again
-			return
-		}
-		s.r.noteAck()
-		if s.r.problems.clear("unacknowledged") {
-			s.r.o.Log.Info("delivery.acknowledged")
-		}
+		s.acked(ctx, topic, a.Stream, *a.AckedSeq)
 	}
 	s.r.Wake()
 }
+
+// acked takes a cumulative acknowledgement. One above the newest sequence was given to a
+// later life of this store: it is not obeyed, but shows that the store was put back.
+func (s *session) acked(ctx context.Context, topic, stream string, seq int64) {
+	_, err := s.r.o.Outbox.Acked(ctx, stream, seq)
+	if code := refusedFor(err); code != "" {
+		s.r.refuse(topic, code, fmt.Errorf("acked_seq %d in stream %q: %w", seq, stream, err))
+		if errors.Is(err, refund.ErrBeyond) {
+			s.rolledBack(ctx, refund.Trace{By: "ack", Stream: stream, LastSeq: seq})
+		}
+		return
+	}
+	if err != nil {
+		s.r.o.Log.Warn("outbox.ack_lost", "seq", seq, "err", err) // acknowledged again when sent again
+		return
+	}
+	s.r.noteAck()
+	if s.r.problems.clear("unacknowledged") {
+		s.r.o.Log.Info("delivery.acknowledged")
+	}
+}
+
+// refusedFor is the code by which the back office reads why an acknowledgement or a
+// refusal does nothing, "" where err does not say so.
+func refusedFor(err error) string {
+	for _, one := range []struct {
+		err  error
+		code string
+	}{{refund.ErrOtherStream, "stream"}, {refund.ErrBeyond, "beyond"}, {refund.ErrUnsent, "unsent"}, {refund.ErrAcknowledged, "acked"}} {
+		if errors.Is(err, one.err) {
+			return one.code
+		}
+	}
+	return ""
+}
+
+// summary takes the case summary that an earlier life of this terminal has left at the
+// broker.
+func (s *session) summary(topic string, payload []byte) {
+	var sum topics.CaseSummary
+	if err := s.r.check.Decode("case-summary.v1", payload, &sum); err != nil {
+		s.r.refuse(topic, "schema", err)
+		return
+	}
+	ctx, done := context.WithTimeout(context.Background(), downTime)
+	defer done()
+	s.rolledBack(ctx, refund.Trace{By: "case-summary", Stream: sum.Stream, LastSeq: sum.LastSeq, AckedSeq: sum.AckedSeq, Before: sum.Before})
+}
+
+// rolledBack hands on what may show that the store was put back. What is retained is
+// said again in the new stream.
+func (s *session) rolledBack(ctx context.Context, trace refund.Trace) {
+	renewed, err := s.r.o.Outbox.RolledBack(ctx, trace)
+	if err != nil {
+		s.r.o.Log.Info("outbox.rollback_waits", "by", trace.By, "err", err)
+		s.r.trace.Store(&trace)
+	}
+	if renewed {
+		s.sayAll.set()
+		s.r.Wake()
+	}
+}
+
+// twice is how soon the same dn/config comes again where a broker delivers a message
+// once for each subscription that matches it.
+const twice = 2 * time.Second
+
+// repeated reports whether a dn/config is the one that has just come.
+func (s *session) repeated(payload []byte) bool {
+	sum, now := sha256.Sum256(payload), time.Now()
+	same := sum == s.config && now.Sub(s.configAt) < twice
+	s.config, s.configAt = sum, now
+	return same
+}
+
+// Refused counts and says that a payload which was taken is refused after all; topic is
+// that of the terminal.
+func (r *Reporter) Refused(topic, code string, why error) { r.refuse(topic, code, why) }
 
 // desired hands a desired configuration on; what became of it is told by Config.
 func (s *session) desired(topic string, body []byte, signedBy string) {

@@ -24,14 +24,14 @@ const (
 
 // drain sends the outbox over one connection. It is one goroutine.
 type drain struct {
-	s       *session
-	flight  []inFlight
-	done    []int64 // acknowledged by the broker, not yet told to the outbox
-	attempt int     // of those in done
-	acked   refund.Notice
-	buf     []byte
-	spare   [][]byte // payloads that the library has let go of
-	broken  bool     // the outbox fails; said once
+	s      *session
+	flight []inFlight
+	done   []int64       // acknowledged by the broker, not yet told to the outbox
+	first  refund.Notice // of those in done: their stream, and how often they were taken before
+	acked  refund.Notice
+	buf    []byte
+	spare  [][]byte // payloads that the library has let go of
+	broken bool     // the outbox fails; said once
 }
 
 // inFlight is one entry without its PUBACK.
@@ -84,7 +84,7 @@ func (d *drain) turn(ctx context.Context) error {
 	}
 	d.outbox(ctx, nil)
 	batch = slices.DeleteFunc(batch, func(n refund.Notice) bool {
-		return slices.ContainsFunc(d.flight, func(f inFlight) bool { return f.notice.Entry == n.Entry })
+		return slices.ContainsFunc(d.flight, func(f inFlight) bool { return f.notice.Entry == n.Entry && f.notice.Stream == n.Stream })
 	})
 	switch {
 	case len(batch) > 0:
@@ -206,21 +206,25 @@ func (d *drain) ackByBroker(ctx context.Context) error {
 	}
 	_, err := d.s.r.o.Outbox.Acked(ctx, d.acked.Stream, d.acked.Sequence)
 	d.acked.Sequence = 0
+	if errors.Is(err, refund.ErrOtherStream) { // a new one was begun meanwhile, in which it is sent again
+		return nil
+	}
 	return err
 }
 
 // push sends one entry when there is room for it in flight.
 func (d *drain) push(ctx context.Context, n *refund.Notice) error {
-	channel, topic := d.channel(n)
-	d.buf = topics.AppendEvent(d.buf[:0], &topics.Fields{ID: n.ID, Source: d.s.r.o.Names.Source(), Type: n.Type, Subject: n.Subject,
-		Stream: n.Stream, Time: n.Time, Sequence: n.Sequence, Attempt: n.Attempt, Historical: n.Historical, ClockSynced: n.ClockSynced, Data: n.Data})
-	if err := d.s.r.fit(channel.Schema, d.buf); err != nil {
-		return d.quarantine(ctx, n, err)
-	}
 	for len(d.flight) >= drainWindow {
 		if err := d.pop(ctx); err != nil {
 			return err
 		}
+	}
+	channel, topic := d.channel(n)
+	n.Attempt = d.s.r.o.Outbox.Attempt(n.Stream, n.Entry)
+	d.buf = topics.AppendEvent(d.buf[:0], &topics.Fields{ID: n.ID, Source: d.s.r.o.Names.Source(), Type: n.Type, Subject: n.Subject,
+		Stream: n.Stream, Time: n.Time, Sequence: n.Sequence, Attempt: n.Attempt, Historical: n.Historical, ClockSynced: n.ClockSynced, Data: n.Data})
+	if err := d.s.r.fit(channel.Schema, d.buf); err != nil {
+		return d.quarantine(ctx, n, err)
 	}
 	payload := append(d.room(), d.buf...)
 	result, err := d.s.conn.Send(ctx, topic, channel.QoS, channel.Retain, payload)
@@ -261,7 +265,11 @@ func (d *drain) quarantine(ctx context.Context, n *refund.Notice, why error) err
 		code = "too_large"
 	}
 	d.s.r.o.Log.Error("outbox.quarantined", "entry", n.Entry, "type", n.Type, "code", code, "err", why)
-	return d.s.r.o.Outbox.Nacked(ctx, n.Stream, n.Entry, code, why.Error())
+	err := d.s.r.o.Outbox.Nacked(ctx, n.Stream, n.Entry, code, why.Error())
+	if refusedFor(err) != "" { // acknowledged meanwhile, or it has another number in a new stream
+		return nil
+	}
+	return err
 }
 
 // pop waits for the oldest entry in flight.
@@ -276,16 +284,16 @@ func (d *drain) pop(ctx context.Context) error {
 		d.spare = append(d.spare, oldest.payload)
 	}
 	n := oldest.notice
-	if len(d.done) > 0 && n.Attempt != d.attempt || len(d.done) >= drainWindow {
+	if len(d.done) > 0 && (n.Taken != d.first.Taken || n.Stream != d.first.Stream) || len(d.done) >= drainWindow {
 		if err := d.flush(ctx); err != nil {
 			return err
 		}
 	}
-	d.done, d.attempt = append(d.done, n.Entry), n.Attempt
+	d.done, d.first = append(d.done, n.Entry), n
 	if n.Class == refund.NoticeCase {
 		d.acked = n
-		if n.Attempt >= unackedTries && d.s.r.o.AckMode == AckBackoffice {
-			d.unacked(n.Attempt)
+		if taken := n.Taken + 1; taken >= unackedTries && d.s.r.o.AckMode == AckBackoffice {
+			d.unacked(taken)
 		}
 	}
 	return nil
@@ -306,7 +314,7 @@ func (d *drain) flush(ctx context.Context) error {
 	if len(d.done) == 0 {
 		return nil
 	}
-	err := d.s.r.o.Outbox.Sent(ctx, d.done, d.s.r.o.Now().Add(retryAfter(d.attempt, d.s.r.o.AckTimeout)))
+	err := d.s.r.o.Outbox.Sent(ctx, d.first.Stream, d.done, d.s.r.o.Now().Add(retryAfter(d.first.Taken+1, d.s.r.o.AckTimeout)))
 	d.done = d.done[:0]
 	d.s.r.wakeSay.set()
 	return err

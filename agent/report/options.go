@@ -19,18 +19,32 @@ type Outbox interface {
 	// events. It gives them again until Sent, Acked or Nacked says more. next is
 	// when something will be due, zero if nothing waits.
 	Due(ctx context.Context, now time.Time, limit int) (due []refund.Notice, next time.Time, err error)
-	// Sent notes that the broker has acknowledged these entries (Notice.Entry).
-	// A case is due again at retry unless it is Acked; an event is done.
-	Sent(ctx context.Context, entries []int64, retry time.Time) error
-	// Acked notes a cumulative acknowledgement, never past what was sent, and
-	// gives the newest acknowledged sequence. Another stream changes nothing. It
-	// may come before Sent, of something that Due gave: then it counts from Sent on.
-	Acked(ctx context.Context, stream string, seq int64) (int64, error)
-	// Nacked takes an entry into quarantine and queues an event about it. One
-	// that does not wait, or of another stream, changes nothing.
-	Nacked(ctx context.Context, stream string, entry int64, code, message string) error
+	// Attempt notes that an entry is put on a connection, and returns which time that
+	// is since the start, from 1.
+	Attempt(stream string, entry int64) int
+	// Sent notes that the broker has acknowledged these entries (Notice.Entry) of a
+	// stream. A case is due again at retry unless it is Acked; an event is done.
+	Sent(ctx context.Context, stream string, entries []int64, retry time.Time) error
 	// OutboxStat tells what waits.
 	OutboxStat(ctx context.Context) (refund.OutboxStat, error)
+	Listener
+}
+
+// Listener takes what the back office says of the outbox.
+type Listener interface {
+	// Acked notes a cumulative acknowledgement, never past what was sent, and
+	// returns the newest acknowledged sequence. It may come before Sent, of something
+	// that Due gave: then it counts from Sent on. refund.ErrOtherStream and
+	// refund.ErrBeyond say that nothing was done.
+	Acked(ctx context.Context, stream string, seq int64) (int64, error)
+	// Nacked takes an entry into quarantine and queues an event about it. One that
+	// was refused before changes nothing; refund.ErrOtherStream, ErrBeyond, ErrUnsent
+	// and ErrAcknowledged say that nothing was done.
+	Nacked(ctx context.Context, stream string, entry int64, code, message string) error
+	// RolledBack begins a new stream, and queues an event, if a trace shows that the
+	// store was put back from an old copy; it reports whether it did. How often a
+	// forged one can make it do so is bounded.
+	RolledBack(ctx context.Context, trace refund.Trace) (bool, error)
 }
 
 // Broker is one connection to a broker; agent/report/mqtt.Conn is one. It is

@@ -1,6 +1,8 @@
 package report
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -39,27 +41,47 @@ func (b *backoff) connected(good time.Duration) {
 	}
 }
 
-// kicks counts how often a broker ends a good connection and takes the next one
-// at the first try (rule 11): a broker that is going away does not.
+// What counts as kicked out (rule 11). MQTT 3.1.1 does not say why a broker ends a
+// connection; a second client with our id shows in this: a connection that was good for
+// kickAfter is closed by its peer, the same address takes us back before any address has
+// failed us, and that happens to one address twice within kickWithin. A broker that is
+// going away fails us first; when the node of a cluster dies, we are taken by others.
+const (
+	kickAfter  = time.Second
+	kickWithin = 2 * time.Minute
+)
+
+// kicks counts them by address. Not safe for concurrent use.
 type kicks struct {
-	pending bool
-	at      []time.Time
+	pending map[string]bool        // closed by the peer, and not taken back yet
+	at      map[string][]time.Time // taken back, by time.Now
 }
 
-func (k *kicks) lost() { k.pending = true }
-func (k *kicks) away() { k.pending = false }
+func (k *kicks) lost(address string) {
+	if k.pending == nil {
+		k.pending, k.at = map[string]bool{}, map[string][]time.Time{}
+	}
+	k.pending[address] = true
+}
 
-// back notes a new connection; true: kicked out twice within two minutes.
-func (k *kicks) back(now time.Time) bool {
-	if !k.pending {
+// away notes an attempt that has failed.
+func (k *kicks) away() { clear(k.pending) }
+
+// back notes a new connection; true: its address has kicked us out twice.
+func (k *kicks) back(address string, now time.Time) bool {
+	for one, list := range k.at {
+		if k.at[one] = slices.DeleteFunc(list, func(t time.Time) bool { return now.Sub(t) > kickWithin }); len(k.at[one]) == 0 {
+			delete(k.at, one)
+		}
+	}
+	if !k.pending[address] {
 		return false
 	}
-	k.pending = false
-	k.at = slices.DeleteFunc(k.at, func(t time.Time) bool { return now.Sub(t) > 2*time.Minute || now.Before(t) })
-	if k.at = append(k.at, now); len(k.at) < 2 {
+	delete(k.pending, address)
+	if k.at[address] = append(k.at[address], now); len(k.at[address]) < 2 {
 		return false
 	}
-	k.at = nil
+	delete(k.at, address)
 	return true
 }
 
@@ -176,6 +198,7 @@ type host struct {
 	known     bool          // guarded by mu
 	online    bool          // guarded by mu
 	timestamp int64         // guarded by mu: of the state that counts, milliseconds
+	before    int64         // guarded by mu: of the session before, whose will may still come; 0: none
 	changed   chan struct{} // guarded by mu: closed at the next change
 }
 
@@ -186,28 +209,53 @@ func newHost(now func() time.Time, synced func() bool) *host {
 	return &host{now: now, synced: synced, changed: make(chan struct{})}
 }
 
-// say takes a new state. By a trusted clock one older than the newest is ignored, such
-// as the will of an earlier connection; a timestamp more than hostAhead ahead orders
-// nothing: an offline with it is ignored, an online is taken, and so is whatever follows
-// it, for nothing may hold the cases until a wrong clock is reached. While the clock is
-// not trusted the state that came last counts.
-func (h *host) say(s topics.HostState) {
-	synced, limit := h.synced(), h.now().Add(hostAhead).UnixMilli()
+// errStale is a state of the back office that does not count.
+var errStale = errors.New("report: a state that does not count")
+
+// say takes a new state, or returns by which code and why it does not count.
+//
+// By a trusted clock the newer timestamp counts, and of two equal ones the one that came
+// last. Each online begins a session. An offline older than it is the will of that
+// session, made before its birth as most programs do, unless the session before has not
+// ended in an offline and is not older than it: then it is that one's will, come late. A
+// session has one will, so the next one is not.
+//
+// A timestamp more than hostAhead ahead orders nothing: an offline with it is ignored, an
+// online is taken, and so is whatever follows it, for nothing may hold the cases until a
+// wrong clock is reached. While the clock is not trusted the state that came last counts.
+func (h *host) say(s topics.HostState) (code string, err error) {
+	synced, limit, at := h.synced(), h.now().Add(hostAhead).UnixMilli(), s.Millis()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if synced && !s.Online && s.Timestamp > limit {
-		return
+	if synced && !s.Online && at > limit {
+		return "ahead", fmt.Errorf("%w: an offline of %s, more than %s ahead of the terminal's clock", errStale, shownAt(at), hostAhead)
 	}
-	if synced && h.known && h.timestamp <= limit && s.Timestamp < h.timestamp {
-		return
+	if synced && h.known && h.timestamp <= limit && at < h.timestamp {
+		late := h.before != 0 && at <= h.before
+		if s.Online || h.online && late {
+			if !s.Online {
+				h.before = 0
+			}
+			return "older", fmt.Errorf("%w: online %t of %s, older than the newest, of %s", errStale, s.Online, shownAt(at), shownAt(h.timestamp))
+		}
+		at = h.timestamp // of the session that it ends
+	}
+	switch {
+	case !s.Online:
+		h.before = 0
+	case h.known && h.online && at > h.timestamp:
+		h.before = h.timestamp
 	}
 	changed := !h.known || h.online != s.Online
-	h.known, h.online, h.timestamp = true, s.Online, s.Timestamp
+	h.known, h.online, h.timestamp = true, s.Online, at
 	if changed {
 		close(h.changed)
 		h.changed = make(chan struct{})
 	}
+	return "", nil
 }
+
+func shownAt(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.RFC3339) }
 
 // look gives what is known and a channel that is closed when that changes.
 func (h *host) look() (known, online bool, changed <-chan struct{}) {

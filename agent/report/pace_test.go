@@ -28,22 +28,36 @@ func TestRule07_AWrongClockHoldsNothingForLong(t *testing.T) {
 		"online a day ahead":              {[]said{{offline, 0, synced, 0}, {online, 24 * time.Hour, synced, 0}}, true, true},
 		"set right after a day ahead": {[]said{{online, 24 * time.Hour, synced, 0}, {offline, time.Minute, synced, time.Minute},
 			{online, 2 * time.Minute, synced, 2 * time.Minute}}, true, true},
-		"offline after online a day ahead":           {[]said{{online, 24 * time.Hour, synced, 0}, {offline, time.Minute, synced, time.Minute}}, true, false},
-		"an old will":                                {[]said{{online, time.Minute, synced, time.Minute}, {offline, 0, synced, time.Minute}}, true, true},
-		"the same moment":                            {[]said{{online, 0, synced, 0}, {offline, 0, synced, 0}}, true, false},
+		"offline after online a day ahead":    {[]said{{online, 24 * time.Hour, synced, 0}, {offline, time.Minute, synced, time.Minute}}, true, false},
+		"its own will, made before its birth": {[]said{{online, time.Minute, synced, time.Minute}, {offline, 0, synced, time.Minute}}, true, false},
+		"the will of the session before, late": {[]said{{online, 0, synced, 0}, {online, time.Minute, synced, time.Minute},
+			{offline, -time.Second, synced, time.Minute}}, true, true},
+		"the session before's will late, then its own, which is as old": {[]said{{online, 0, synced, 0}, {online, time.Minute, synced, time.Minute},
+			{offline, -time.Second, synced, time.Minute}, {offline, -time.Second, synced, 2 * time.Minute}}, true, false},
+		"one will for all connections": {[]said{{online, time.Second, synced, time.Second}, {offline, 0, synced, time.Second}, {online, time.Minute, synced, time.Minute},
+			{offline, 0, synced, time.Minute}}, true, false},
+		"an older online": {[]said{{offline, time.Minute, synced, time.Minute}, {online, 0, synced, time.Minute}}, true, false},
+		"the same moment": {[]said{{online, 0, synced, 0}, {offline, 0, synced, 0}}, true, false},
 		"our clock is years behind: the last counts": {[]said{{offline, 9000 * time.Hour, unsynced, 0}, {online, 8000 * time.Hour, unsynced, 0}}, true, true},
 		"our clock is years behind: offline":         {[]said{{online, 9000 * time.Hour, unsynced, 0}, {offline, 8000 * time.Hour, unsynced, 0}}, true, false},
 		"our clock was set after a day ahead":        {[]said{{offline, 24 * time.Hour, unsynced, 0}, {online, time.Minute, synced, time.Minute}}, true, true},
-		"our clock was set, an old will":             {[]said{{online, 10 * time.Hour, unsynced, 0}, {offline, 9 * time.Hour, synced, 10 * time.Hour}}, true, true},
+		"our clock was set, its will":                {[]said{{online, 10 * time.Hour, unsynced, 0}, {offline, 9 * time.Hour, synced, 10 * time.Hour}}, true, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var at said
 			h := newHost(func() time.Time { return start.Add(at.now) }, func() bool { return at.synced })
 			for _, at = range tc.said {
-				h.say(topics.HostState{Online: at.online, Timestamp: start.Add(at.at).UnixMilli()})
+				_, _ = h.say(topics.HostState{Online: at.online, Timestamp: start.Add(at.at).UnixMilli()})
 			}
 			if known, online, _ := h.look(); known != tc.known || online != tc.online {
 				t.Errorf("known %v, online %v; want %v, %v", known, online, tc.known, tc.online)
+			}
+			h = newHost(func() time.Time { return start.Add(at.now) }, func() bool { return at.synced })
+			for _, at = range tc.said { // the same in seconds
+				_, _ = h.say(topics.HostState{Online: at.online, Timestamp: start.Add(at.at).Unix()})
+			}
+			if known, online, _ := h.look(); known != tc.known || online != tc.online {
+				t.Errorf("in seconds: known %v, online %v; want %v, %v", known, online, tc.known, tc.online)
 			}
 		})
 	}

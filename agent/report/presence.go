@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"yuanlu/agent/refund"
@@ -209,14 +210,14 @@ func (p *presence) say(ctx context.Context, state, reason string) error {
 		&topics.State{V: 1, State: state, Session: p.s.id, Since: p.since, Reason: reason, TS: now})
 }
 
-// farewell says offline and takes the links back: what is retained of them would go
-// on saying that they are online. (If the agent is lost instead, nobody can; that is
-// why a link's state bears the session.)
+// farewell says offline, and that of every link: what is retained of them would go on
+// saying that they are online. (If the agent is lost instead, nobody can; that is why a
+// link's state bears the session.)
 func (p *presence) farewell(ctx context.Context) error {
 	if err := p.say(ctx, topics.StateOffline, "stop"); err != nil {
 		return err
 	}
-	return p.takeBack(ctx, nil)
+	return p.linksGone(ctx, nil, "stop")
 }
 
 func (p *presence) sayInfo(ctx context.Context) error {
@@ -248,15 +249,23 @@ func (r *Reporter) health(session string) topics.Health {
 	h.IntervalS = max(int(r.o.HealthEvery/time.Second), 1)
 	h.MQTT = topics.HealthMQTT{Connected: status.Connected, Since: topics.At(status.Since), Reconnects: status.Reconnects,
 		Address: status.Address, LastError: status.LastError, Refused: status.Refused}
-	problems := append([]topics.Problem{}, h.Problems...)
-	h.Problems = append(problems, status.Problems...)
-	if h.Verdict == "" || h.Verdict == topics.HealthOK {
-		h.Verdict = topics.HealthOK
-		if len(status.Problems) > 0 {
-			h.Verdict = topics.HealthDegraded
-			h.Problems = append(status.Problems, problems...)
+	// Health knows of problems of reporting, too, and where they stand among others:
+	// the worst first. What is newer than its look, or unknown to it, degrades.
+	var ours []topics.Problem
+	for _, one := range status.Problems {
+		if !slices.ContainsFunc(h.Problems, func(p topics.Problem) bool { return p.Code == one.Code }) {
+			ours = append(ours, one)
 		}
 	}
+	if h.Verdict == "" || h.Verdict == topics.HealthOK {
+		h.Verdict = topics.HealthOK
+		if len(ours) > 0 {
+			h.Verdict = topics.HealthDegraded
+			h.Problems = append(ours, h.Problems...)
+			ours = nil
+		}
+	}
+	h.Problems = append(append([]topics.Problem{}, h.Problems...), ours...)
 	if h.Links == nil {
 		h.Links = map[string]topics.HealthLink{}
 	}
@@ -265,15 +274,15 @@ func (r *Reporter) health(session string) topics.Health {
 
 func (r *Reporter) healthOutbox(s refund.OutboxStat) topics.HealthOutbox {
 	o := topics.HealthOutbox{Waiting: s.Waiting, Bytes: s.Bytes, LimitBytes: s.LimitBytes, LastSeq: s.LastSeq, SentSeq: s.SentSeq,
-		AckedSeq: s.StoredAcked, Unsequenced: s.Unsequenced, Quarantined: s.Quarantined, Dropped: s.Dropped}
+		AckedSeq: s.StoredAcked, Unsequenced: s.Unsequenced, Quarantined: s.Quarantined, Dropped: s.Dropped, QuarantinedSeqs: s.Refused}
 	if !s.OldestUnacked.IsZero() {
 		o.OldestS = max(int64(r.o.Now().Sub(s.OldestUnacked)/time.Second), 0)
 	}
 	return o
 }
 
-// sayLinks says the links whose state or reason is not the one last said; those
-// that are gone are taken back with an empty payload.
+// sayLinks says the links whose state or reason is not the one last said; of those that
+// are gone, that they are offline.
 func (p *presence) sayLinks(ctx context.Context) error {
 	there := map[string]bool{}
 	for _, link := range p.s.r.o.Links() {
@@ -287,19 +296,20 @@ func (p *presence) sayLinks(ctx context.Context) error {
 			return err
 		}
 		p.links[link.Name] = said
-		p.s.r.saidLink(link.Name)
+		p.s.r.saidLink(&link)
 	}
-	return p.takeBack(ctx, there)
+	return p.linksGone(ctx, there, "removed")
 }
 
-// takeBack takes back what is retained of links that are not there.
-func (p *presence) takeBack(ctx context.Context, there map[string]bool) error {
-	channel, _ := topics.ChannelOf("link")
-	for _, name := range p.s.r.goneLinks(there) {
-		if err := p.s.say(ctx, channel, p.s.r.o.Names.LinkState(name), nil); err != nil {
+// linksGone says of every link that was said and is not there that it is offline, and
+// why: every payload is JSON, also the last.
+func (p *presence) linksGone(ctx context.Context, there map[string]bool, why string) error {
+	for _, link := range p.s.r.goneLinks(there) {
+		link.State, link.Since, link.Reason, link.Session = topics.StateOffline, topics.At(p.s.r.o.Now()), why, p.s.id
+		if err := p.send(ctx, "link", p.s.r.o.Names.LinkState(link.Name), &link); err != nil {
 			return err
 		}
-		p.s.r.forgetLink(name)
+		p.s.r.forgetLink(link.Name)
 	}
 	return nil
 }
@@ -309,6 +319,12 @@ func (p *presence) takeBack(ctx context.Context, there map[string]bool) error {
 // and not stored yet is looked at again.
 func (p *presence) saySummary(ctx context.Context) error {
 	p.nextSummary = time.Now().Add(summaryEvery)
+	if trace := p.s.r.trace.Swap(nil); trace != nil { // before what shows it is written over
+		p.s.rolledBack(ctx, *trace)
+		if p.s.r.trace.Load() != nil {
+			return ctx.Err()
+		}
+	}
 	stat, err := p.s.r.o.Outbox.OutboxStat(ctx)
 	if err != nil {
 		return ctx.Err()
@@ -316,7 +332,8 @@ func (p *presence) saySummary(ctx context.Context) error {
 	if stat.StoredAcked < stat.AckedSeq && !p.poked {
 		p.poked, p.nextLook = true, p.nextSummary
 	}
-	sum := topics.CaseSummary{V: 1, Stream: stat.Stream, LastSeq: stat.LastSeq, AckedSeq: stat.StoredAcked, Open: map[string]int{}}
+	sum := topics.CaseSummary{V: 1, Stream: stat.Stream, LastSeq: stat.LastSeq, AckedSeq: stat.StoredAcked, Open: map[string]int{},
+		QuarantinedSeqs: stat.Refused, Before: stat.Before}
 	for _, sev := range []refund.Severity{refund.Critical, refund.High, refund.Medium} {
 		sum.Open[sev.String()] = stat.Open[sev]
 	}
@@ -333,6 +350,7 @@ func (p *presence) saySummary(ctx context.Context) error {
 		return err
 	}
 	p.summary = plain
+	p.s.r.summaryDone.Store(true)
 	return nil
 }
 

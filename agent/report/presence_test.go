@@ -53,8 +53,9 @@ func TestPresenceFromStartToStop(t *testing.T) {
 			t.Errorf("last state %v, want offline", last)
 		}
 		all := f.Published()
-		if last := all[len(all)-1]; last.Topic != names.LinkState("pos") || len(last.Payload) != 0 || !last.Retain {
-			t.Errorf("last said %s %s; the link is still retained as online", last.Topic, last.Payload)
+		links := g.on(names.LinkState("pos"))
+		if link := links[len(links)-1]; all[len(all)-1].Topic != names.LinkState("pos") || link["state"] != "offline" || link["reason"] != "stop" || link["session"] != again["session"] {
+			t.Errorf("last said %s, of the link %v; want it offline", all[len(all)-1].Topic, link)
 		}
 	})
 }
@@ -124,7 +125,7 @@ func TestHealthEvery60sGiveOrTake10Percent(t *testing.T) {
 	})
 }
 
-func TestLinksAreSaidWhenTheyChangeAndTakenBackWhenGone(t *testing.T) {
+func TestLinksAreSaidWhenTheyChangeAndWhenTheyAreGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &brokertest.Fake{}
 		g := start(t, f)
@@ -148,13 +149,9 @@ func TestLinksAreSaidWhenTheyChangeAndTakenBackWhenGone(t *testing.T) {
 		if len(usb) != 1 || usb[0]["state"] != "absent" {
 			t.Errorf("the new link: %v", usb)
 		}
-		all := f.Published()
-		gone := false
-		for _, p := range all {
-			gone = gone || p.Topic == names.LinkState("pos") && len(p.Payload) == 0 && p.Retain
-		}
-		if !gone {
-			t.Error("the link that is gone is still retained")
+		pos := g.on(names.LinkState("pos"))
+		if last := pos[len(pos)-1]; len(pos) != 2 || last["state"] != "offline" || last["reason"] != "removed" {
+			t.Errorf("of the link that is gone %d messages, the last %v", len(pos), last)
 		}
 		g.stop()
 	})

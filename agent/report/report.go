@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"yuanlu/agent/refund"
 	"yuanlu/protocol/topics"
 )
 
@@ -32,26 +33,28 @@ type Status struct {
 // Reporter reports. New makes it, Run is called once; the rest is safe for
 // concurrent use.
 type Reporter struct {
-	o         Options
-	check     *topics.Validator
-	began     time.Time   // by time.Now: the wall clock may be set meanwhile
-	firstSaid atomic.Bool // a state has been said since the start
-	progress  atomic.Uint64
-	refused   atomic.Int64
-	acked     atomic.Pointer[time.Time] // the last acknowledgement
-	problems  *problems
-	host      *host
-	commands  *commands
-	wakeDrain signal
-	wakeSay   signal
-	logs      chan topics.LogLine
-	logCap    *bucket
-	refusals  *bucket // of answers and events about refused payloads
+	o           Options
+	check       *topics.Validator
+	began       time.Time                    // by time.Now: the wall clock may be set meanwhile
+	firstSaid   atomic.Bool                  // a state has been said since the start
+	summaryDone atomic.Bool                  // the own summary need not, or cannot, be read any more
+	trace       atomic.Pointer[refund.Trace] // that could not be followed yet: the store was not open
+	progress    atomic.Uint64
+	refused     atomic.Int64
+	acked       atomic.Pointer[time.Time] // the last acknowledgement
+	problems    *problems
+	host        *host
+	commands    *commands
+	wakeDrain   signal
+	wakeSay     signal
+	logs        chan topics.LogLine
+	logCap      *bucket
+	refusals    *bucket // of answers and events about refused payloads
 
 	mu      sync.Mutex // guards all below
 	status  Status
-	current *session        // nil: not connected
-	links   map[string]bool // names of links whose state is retained at the broker
+	current *session                    // nil: not connected
+	links   map[string]topics.LinkState // whose state is retained at the broker, as last said
 }
 
 // signal wakes one goroutine; many signals are as good as one.
@@ -77,7 +80,7 @@ func New(o Options) (*Reporter, error) {
 	r := &Reporter{o: o, check: check, began: time.Now(), problems: newProblems(o.Now), host: newHost(o.Now, o.ClockSynced),
 		wakeDrain: make(signal, 1), wakeSay: make(signal, 1), logs: make(chan topics.LogLine, 32),
 		logCap: newBucket(o.Now, 20, 6*time.Second), refusals: newBucket(o.Now, 20, 3*time.Second)}
-	r.commands, r.links = newCommands(r), map[string]bool{}
+	r.commands, r.links = newCommands(r), map[string]topics.LinkState{}
 	r.status.Since = o.Now()
 	return r, nil
 }
@@ -112,15 +115,15 @@ func (r *Reporter) Run(ctx context.Context) error {
 			r.failed(ctx, err)
 			kicked.away()
 		} else {
-			if kicked.back(r.o.Now()) {
+			if kicked.back(addressOf(conn), time.Now()) {
 				r.duplicateClient()
 			}
 			began := time.Now()
 			r.serve(ctx, conn, session)
 			good := time.Since(began)
 			wait.connected(good)
-			if lostByPeer(conn.Err()) {
-				kicked.lost()
+			if good >= kickAfter && lostByPeer(conn.Err()) {
+				kicked.lost(addressOf(conn))
 			}
 		}
 		if !r.pause(ctx, wait.next()) {
@@ -215,10 +218,10 @@ func (r *Reporter) session() *session {
 	return r.current
 }
 
-func (r *Reporter) saidLink(name string) {
+func (r *Reporter) saidLink(l *topics.LinkState) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.links[name] = true
+	r.links[l.Name] = *l
 }
 
 func (r *Reporter) forgetLink(name string) {
@@ -228,20 +231,20 @@ func (r *Reporter) forgetLink(name string) {
 }
 
 // goneLinks gives the links that were said and are not there any more.
-func (r *Reporter) goneLinks(there map[string]bool) []string {
+func (r *Reporter) goneLinks(there map[string]bool) []topics.LinkState {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var gone []string
-	for name := range r.links {
+	var gone []topics.LinkState
+	for name, link := range r.links {
 		if !there[name] {
-			gone = append(gone, name)
+			gone = append(gone, link)
 		}
 	}
 	return gone
 }
 
 func (r *Reporter) duplicateClient() {
-	r.problems.set("duplicate_client_id", "twice within two minutes the broker ended a good connection and took the next one: another client may use this terminal's id", 10*time.Minute)
+	r.problems.set("duplicate_client_id", "twice within two minutes the broker at one address ended a good connection and took the next one: another client may use this terminal's id", 10*time.Minute)
 	r.o.Log.Warn("duplicate_client_id")
 	r.o.Event("duplicate_client_id", "mqtt", map[string]any{"client_id": r.o.Names.Terminal})
 }

@@ -152,7 +152,7 @@ func TestPresenceThroughMosquitto(t *testing.T) {
 	<-ended
 	ended <- nil
 	eventually(t, 20*time.Second, "offline, and no link online", func() bool {
-		return w.member("up/state", "state") == "offline" && w.member("up/link/pos/state", "state") == ""
+		return w.member("up/state", "state") == "offline" && w.member("up/link/pos/state", "state") == "offline"
 	})
 	w.mu.Lock()
 	defer w.mu.Unlock()

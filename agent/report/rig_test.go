@@ -41,6 +41,8 @@ type memory struct {
 	heard       int64 // acknowledged, but not Sent yet
 	events      int64
 	quarantined []string
+	aside       []int64        // sequences of quarantined
+	traces      []refund.Trace // that were met
 	broken      error
 }
 
@@ -98,16 +100,33 @@ func (m *memory) Due(_ context.Context, now time.Time, limit int) ([]refund.Noti
 				next = e.due
 			}
 		} else if len(due) < limit {
-			n := e.n
-			n.Attempt++
-			due = append(due, n)
-			m.offered = max(m.offered, n.Sequence)
+			due = append(due, e.n)
+			m.offered = max(m.offered, e.n.Sequence)
 		}
 	}
 	return due, next, m.broken
 }
 
-func (m *memory) Sent(_ context.Context, entries []int64, retry time.Time) error {
+func (m *memory) Attempt(_ string, number int64) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, e := range m.entries {
+		if e.n.Entry == number {
+			e.n.Attempt++
+			return e.n.Attempt
+		}
+	}
+	return 1
+}
+
+func (m *memory) RolledBack(_ context.Context, trace refund.Trace) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.traces = append(m.traces, trace)
+	return false, m.broken
+}
+
+func (m *memory) Sent(_ context.Context, _ string, entries []int64, retry time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, number := range entries {
@@ -116,7 +135,7 @@ func (m *memory) Sent(_ context.Context, entries []int64, retry time.Time) error
 			continue
 		}
 		e := m.entries[at]
-		e.n.Attempt, e.due, e.sent = e.n.Attempt+1, retry, true
+		e.n.Taken, e.due, e.sent = e.n.Taken+1, retry, true
 		m.sent = max(m.sent, e.n.Sequence)
 		if e.n.Class == refund.NoticeEvent {
 			m.entries = slices.Delete(m.entries, at, at+1)
@@ -136,17 +155,31 @@ func (m *memory) forget(seq int64) {
 func (m *memory) Acked(_ context.Context, s string, seq int64) (int64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if s == stream {
-		if seq > m.sent && seq <= m.offered {
-			m.heard = max(m.heard, seq)
-		}
-		m.forget(min(seq, m.sent))
+	switch {
+	case s != stream:
+		return m.acked, refund.ErrOtherStream
+	case seq > m.last:
+		return m.acked, refund.ErrBeyond
+	case seq > m.sent && seq <= m.offered:
+		m.heard = max(m.heard, seq)
 	}
+	m.forget(min(seq, m.sent))
 	return m.acked, m.broken
 }
 
 func (m *memory) Nacked(_ context.Context, s string, number int64, code, _ string) error {
 	m.mu.Lock()
+	switch {
+	case s != stream:
+		defer m.mu.Unlock()
+		return refund.ErrOtherStream
+	case number > m.last && number < 1<<40:
+		defer m.mu.Unlock()
+		return refund.ErrBeyond
+	case number <= m.acked:
+		defer m.mu.Unlock()
+		return refund.ErrAcknowledged
+	}
 	found := false
 	m.entries = slices.DeleteFunc(m.entries, func(e *entry) bool {
 		hit := s == stream && e.n.Entry == number
@@ -155,6 +188,9 @@ func (m *memory) Nacked(_ context.Context, s string, number int64, code, _ strin
 	})
 	if found {
 		m.quarantined = append(m.quarantined, fmt.Sprintf("%d %s", number, code))
+		if number < 1<<40 {
+			m.aside = append(m.aside, number)
+		}
 	}
 	m.mu.Unlock()
 	if found {
@@ -174,7 +210,7 @@ func (m *memory) OutboxStat(context.Context) (refund.OutboxStat, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return refund.OutboxStat{Stream: stream, LastSeq: m.last, SentSeq: m.sent, AckedSeq: m.acked, StoredAcked: max(m.acked-m.unstored, 0), Waiting: int64(len(m.entries)),
-		Quarantined: int64(len(m.quarantined)), Open: map[refund.Severity]int{refund.Critical: int(m.last)}}, m.broken
+		Quarantined: int64(len(m.quarantined)), Refused: m.aside, Open: map[refund.Severity]int{refund.Critical: int(m.last)}}, m.broken
 }
 
 func (m *memory) waiting() (cases, sent int) {

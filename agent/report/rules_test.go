@@ -159,7 +159,8 @@ func TestRule04_PubackIsSentAckIsDelivered(t *testing.T) {
 		if cases, _ := g.out.waiting(); cases != 2 {
 			t.Errorf("after ack of 3: %d wait, want 2", cases)
 		}
-		f.Push(names.Ack(), ack(99), false) // not past what was sent
+		f.Push(names.Ack(), ack(99), false) // of what there is not: it does nothing
+		f.Push(names.Ack(), ack(5), false)
 		pass(5 * time.Second)
 		sums := g.on(names.CaseSummary())
 		if last := sums[len(sums)-1]; last["acked_seq"] != 5.0 || last["last_seq"] != 5.0 {
@@ -273,8 +274,8 @@ func TestRule06_QuarantineAndTheQueueGoesOn(t *testing.T) {
 		if !slices.Equal(g.out.quarantined, want) {
 			t.Errorf("quarantined %q, want %q", g.out.quarantined, want)
 		}
-		if n := len(g.on(names.Event())); n != 4 {
-			t.Errorf("%d events, want one per quarantined entry", n)
+		if n := len(g.on(names.Event())); n != 5 {
+			t.Errorf("%d events, want one per quarantined entry and one about a refusal of what there is not", n)
 		}
 		g.stop()
 	})

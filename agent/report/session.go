@@ -35,8 +35,12 @@ type session struct {
 	answers chan answer
 	sayAll  signal // say everything again (command rebirth)
 	sayBeat atomic.Int64
-	granted bool // set before anything is said: the broker granted what comes down
-	heard   bool // of receive alone: something came down
+	granted bool        // set before anything is said: the broker granted what comes down
+	exact   atomic.Bool // dn/config has a subscription of its own
+
+	heard    bool      // of receive alone: something came down
+	config   [32]byte  // likewise: SHA-256 of the last dn/config
+	configAt time.Time // likewise: when it came, by time.Now
 }
 
 // answer is one message that somebody waits for: on up/rsp, or an echo.
@@ -101,34 +105,74 @@ func (s *session) close(ctx context.Context) {
 	}
 }
 
-// subscribe asks for all that comes down. A refusal is an event and a problem,
-// nothing more (rule 3); false: the connection has ended.
+// subscribe asks for all that comes down; false: the connection has ended. A refusal is
+// an event and a problem, nothing more (rule 3).
+//
+// dn/config has a filter of its own besides dn/#, because some brokers (RabbitMQ) give
+// what is retained to exact filters only. The terminal's own summary shows whether the
+// store was put back from an old copy; many access lists do not let it be read, and then
+// nothing is amiss.
 func (s *session) subscribe(ctx context.Context) bool {
-	down := s.r.o.Names.DownFilter()
-	filters := []string{down}
+	names, refused := s.r.o.Names, ""
+	all := func(topic string, payload []byte, retained bool) {
+		if !s.exact.Load() || topic != names.DesiredConfig() {
+			s.receive(topic, payload, retained)
+		}
+	}
+	filters := []string{names.DownFilter(), names.DesiredConfig()}
 	if s.r.o.HostID != "" {
-		filters = append(filters, s.r.o.Names.HostState(s.r.o.HostID))
+		filters = append(filters, names.HostState(s.r.o.HostID))
 	}
-	refused := false
-	for _, filter := range filters {
-		err := s.conn.Subscribe(ctx, filter, s.receive)
-		if err == nil {
-			s.granted = s.granted || filter == down
-			continue
+	for i, filter := range filters {
+		take := s.receive
+		if i == 0 {
+			take = all
 		}
-		if ctx.Err() != nil || s.conn.Err() != nil {
+		err := s.conn.Subscribe(ctx, filter, take)
+		switch {
+		case err == nil && i == 0:
+			s.granted = true
+		case err == nil && i == 1:
+			s.exact.Store(true)
+		case err != nil && (ctx.Err() != nil || s.conn.Err() != nil):
 			return false
-		}
-		refused = true
-		if s.r.problems.set("subscription_refused", "the broker refused "+filter+": acknowledgements and commands do not arrive; check its access list", 0) {
-			s.r.o.Log.Warn("mqtt.subscription_refused", "filter", filter, "err", err)
-			s.r.o.Event("subscription.refused", "mqtt", map[string]any{"filter": filter})
+		case err != nil && i == 1: // what is not retained comes by the other
+			s.r.o.Log.Info("mqtt.exact_refused", "filter", filter, "err", err)
+		case err != nil:
+			refused = filter
+			s.refused(filter, err)
 		}
 	}
-	if !refused {
+	if refused == "" {
 		s.r.problems.clear("subscription_refused")
 	}
-	return true
+	return s.readSummary(ctx)
+}
+
+func (s *session) refused(filter string, err error) {
+	if s.r.problems.set("subscription_refused", "the broker refused "+filter+": acknowledgements and commands do not arrive; check its access list", 0) {
+		s.r.o.Log.Warn("mqtt.subscription_refused", "filter", filter, "err", err)
+		s.r.o.Event("subscription.refused", "mqtt", map[string]any{"filter": filter})
+	}
+}
+
+// readSummary asks for the terminal's own case summary, until a broker has taken one of
+// this life: what is retained since is our own. A broker that ends the connection for it
+// is not asked again.
+func (s *session) readSummary(ctx context.Context) bool {
+	if s.r.summaryDone.Load() {
+		return true
+	}
+	err := s.conn.Subscribe(ctx, s.r.o.Names.CaseSummary(), s.receive)
+	if err == nil {
+		return true
+	}
+	ended := s.conn.Err() != nil
+	if ctx.Err() == nil {
+		s.r.summaryDone.Store(true)
+		s.r.o.Log.Info("mqtt.summary_unreadable", "err", err)
+	}
+	return !ended
 }
 
 // say sends one message and waits for the broker.

@@ -77,8 +77,21 @@ func TestDesiredInOneProcess(t *testing.T) {
 	}
 	// What is older does nothing; that is said once.
 	desire(12, 1, "x = 1")
-	eventually(t, "ignored", d.said("config.ignored"))
+	eventually(t, "ignored", func() bool { return strings.Contains(d.log.String(), "version 12 of a configuration does nothing") })
 	desire(12, 1, "x = 1")
+	// A better text under a refused version, too; but not the refused one, which is
+	// retained and comes again at each connection.
+	desire(29, 1, "x = 1")
+	desire(29, 1, string(text))
+	eventually(t, "another text under a refused version said", func() bool { return strings.Contains(d.log.String(), "version 29 of a configuration does nothing") })
+	eventually(t, "that told to the back office", func() bool {
+		for _, p := range fake.Published() {
+			if p.Topic == names.Event() && strings.Contains(string(p.Payload), `"code":"version"`) {
+				return true
+			}
+		}
+		return false
+	})
 	desire(30, 1, strings.Replace(string(text), url, fmt.Sprintf("tcp://127.0.0.1:%d", brokertest.FreePort(t)), 1))
 	eventually(t, "the trial is over", d.said("config.reverted"))
 	if code, out, _ := yl(t, "", "config", "revert", "--config", config); code != 0 || !strings.Contains(out, "version 1 of the back office does not count any more") {
@@ -88,7 +101,7 @@ func TestDesiredInOneProcess(t *testing.T) {
 	if code, out, _ := yl(t, "", "config", "revert", "--config", config); code != 0 || !strings.Contains(out, "was in force already") {
 		t.Errorf("config revert again: %d %s", code, out)
 	}
-	for what, n := range map[string]int{"config.ignored version=12 ": 1, "config.rejected version=7 ": 1, "config.rejected version=9007199254740991 ": 1} {
+	for what, n := range map[string]int{"version 12 of a configuration does nothing": 1, "version 29 of a configuration does nothing": 1, "config.rejected version=7 ": 1, "config.rejected version=9007199254740991 ": 1} {
 		if got := strings.Count(d.log.String(), what); got != n {
 			t.Errorf("%q %d times, want %d", what, got, n)
 		}

@@ -56,6 +56,7 @@ func (p *program) reporterOf(c *config.Config, g *governor, book *logbook.Book) 
 		if err != nil {
 			return nil, err
 		}
+		g.bring(func() { g.refused = func(code string, why error) { r.Refused(names.DesiredConfig(), code, why) } })
 		return &reporter{r, book}, nil
 	}
 }
@@ -232,17 +233,13 @@ func platform() string {
 	return unix.ByteSliceToString(u.Sysname[:]) + " " + unix.ByteSliceToString(u.Release[:]) + " " + unix.ByteSliceToString(u.Machine[:])
 }
 
-// healthOf gives the agent's health. What the reporter itself knows to be wrong it
-// adds itself.
+// healthOf gives the agent's health, the worst problem first.
 func healthOf(a *agent.Agent) topics.Health {
 	s := a.Glance(context.Background())
 	h := topics.Health{UptimeS: int64(s.Uptime / time.Second), Verdict: s.Verdict, Problems: []topics.Problem{}, Clock: clockOf(a),
 		Links: map[string]topics.HealthLink{}, Records: s.Counts.Records, Refunds: s.Counts.Refunds, Cases: s.Counts.Cases,
 		CertDays: s.CertDays, MemoryBytes: s.Memory, DiskFree: max(s.DiskFree, 0), Goroutines: s.Goroutines}
 	for _, p := range s.Problems {
-		if p.FromReporter {
-			continue
-		}
 		h.Problems = append(h.Problems, topics.Problem{Code: p.Code, Since: topics.At(p.Since), Text: p.Text.EN})
 	}
 	for _, l := range s.Links {
@@ -277,10 +274,18 @@ func (o storeOutbox) Due(ctx context.Context, now time.Time, limit int) ([]refun
 	return nil, time.Time{}, nil
 }
 
-// Sent implements report.Outbox.
-func (o storeOutbox) Sent(ctx context.Context, entries []int64, retry time.Time) error {
+// Attempt implements report.Outbox.
+func (o storeOutbox) Attempt(stream string, entry int64) int {
 	if db := o.a.Store(); db != nil {
-		return db.Sent(ctx, entries, retry)
+		return db.Attempt(stream, entry)
+	}
+	return 1
+}
+
+// Sent implements report.Outbox.
+func (o storeOutbox) Sent(ctx context.Context, stream string, entries []int64, retry time.Time) error {
+	if db := o.a.Store(); db != nil {
+		return db.Sent(ctx, stream, entries, retry)
 	}
 	return ledger.ErrUnavailable
 }
@@ -299,6 +304,14 @@ func (o storeOutbox) Nacked(ctx context.Context, stream string, entry int64, cod
 		return db.Nacked(ctx, stream, entry, code, message)
 	}
 	return ledger.ErrUnavailable
+}
+
+// RolledBack implements report.Outbox.
+func (o storeOutbox) RolledBack(ctx context.Context, trace refund.Trace) (bool, error) {
+	if db := o.a.Store(); db != nil {
+		return db.RolledBack(ctx, trace)
+	}
+	return false, ledger.ErrUnavailable
 }
 
 // OutboxStat implements report.Outbox.

@@ -28,7 +28,7 @@ func (t takenCommands) Recall(ctx context.Context) (kept []byte, whole bool, err
 		return nil, false, ledger.ErrUnavailable
 	}
 	kept, _, err = db.Memory(ctx, commandsLink, takenKey)
-	whole = !slices.ContainsFunc(db.Damage(), func(d ledger.DamageNote) bool { return d.What == storeFile })
+	whole = !slices.ContainsFunc(db.Damage(), func(d ledger.DamageNote) bool { return d.What == storeFile }) && db.Renewed() == nil
 	return kept, whole, err
 }
 

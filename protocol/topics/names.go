@@ -121,8 +121,7 @@ func (n Names) Ack() string { return n.dn("ack") }
 // DesiredConfig is the topic of the desired configuration.
 func (n Names) DesiredConfig() string { return n.dn("config") }
 
-// DownFilter matches all that comes down to this terminal: the one
-// subscription of an agent.
+// DownFilter matches all that comes down to this terminal.
 func (n Names) DownFilter() string { return n.dn("#") }
 
 // HostState is the topic of a back office's own presence.
@@ -138,6 +137,7 @@ const (
 	DownAck
 	DownConfig
 	DownHost
+	DownSummary // the terminal's own case summary, as it is retained
 )
 
 // ParseDown says what a received topic means and, for DownCmd and DownHost, for
@@ -155,6 +155,9 @@ func (n Names) ParseDown(topic string) (Down, string) {
 			return DownCmd, cmd
 		}
 		return DownUnknown, ""
+	}
+	if topic == n.CaseSummary() {
+		return DownSummary, ""
 	}
 	rest, ok := strings.CutPrefix(topic, n.Root+"/v1/_host/")
 	if !ok {

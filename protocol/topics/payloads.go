@@ -156,6 +156,9 @@ type HealthOutbox struct {
 	Unsequenced int64 `json:"unsequenced"`
 	Quarantined int64 `json:"quarantined"`
 	Dropped     int64 `json:"dropped"`
+	// QuarantinedSeqs are the sequences of the cases in quarantine, ascending, at most
+	// 256: they do not come, unless a person puts them back, under a new sequence.
+	QuarantinedSeqs []int64 `json:"quarantined_seqs,omitzero"`
 }
 
 // HealthLink is one link in short.
@@ -172,7 +175,7 @@ type HealthLink struct {
 type LinkState struct {
 	V          int    `json:"v"` // 1
 	Name       string `json:"name"`
-	State      string `json:"state"` // online degraded absent disabled denied
+	State      string `json:"state"` // online degraded absent disabled denied, offline: the agent was stopped, or the link is no more
 	Since      Time   `json:"since,omitzero"`
 	Reason     string `json:"reason"`
 	Wire       string `json:"wire,omitzero"`
@@ -192,6 +195,11 @@ type CaseSummary struct {
 	AckedSeq      int64          `json:"acked_seq"`
 	Open          map[string]int `json:"open"` // by severity
 	OldestUnacked *Time          `json:"oldest_unacked"`
+	// QuarantinedSeqs are as in HealthOutbox.
+	QuarantinedSeqs []int64 `json:"quarantined_seqs,omitzero"`
+	// Before are the streams of this terminal that ended before Stream, the newest
+	// first, at most 16.
+	Before []string `json:"before,omitzero"`
 }
 
 // LogLine is the payload of up/log/{level}.
@@ -300,9 +308,21 @@ type DesiredConfig struct {
 // MaxTimestamp is the greatest Timestamp of a HostState: the end of the year 9999.
 const MaxTimestamp = 253_402_300_799_999
 
-// HostState is the payload of {root}/v1/_host/{host}/state. One with an older
-// timestamp than the newest seen is to be ignored.
+// HostState is the payload of {root}/v1/_host/{host}/state. Which of several counts is
+// said in its schema, host-state.v1.
 type HostState struct {
 	Online    bool  `json:"online"`
-	Timestamp int64 `json:"timestamp"` // milliseconds since 1970, up to MaxTimestamp
+	Timestamp int64 `json:"timestamp"` // milliseconds since 1970, up to MaxTimestamp; below LeastTimestamp seconds
+}
+
+// LeastTimestamp is the least Timestamp, of 1973, that counts as milliseconds: a lesser
+// one is in seconds, as many programs count.
+const LeastTimestamp = 100_000_000_000
+
+// Millis returns Timestamp in milliseconds since 1970.
+func (h HostState) Millis() int64 {
+	if h.Timestamp < LeastTimestamp {
+		return h.Timestamp * 1000
+	}
+	return h.Timestamp
 }

@@ -24,7 +24,7 @@ var validator = sync.OnceValues(topics.NewValidator)
 
 // Received checks a message as a subscriber gets it: topic and payload. What comes
 // down may be signed; then both the envelope and the body in it are checked. An
-// empty payload takes a retained one back and is right where that may be.
+// empty payload takes a retained one back: a back office may, a terminal never does.
 // Errors: ErrMessage, with the schema's error wrapped. Safe for concurrent use.
 func Received(topic string, payload []byte) error {
 	c, err := channelOf(topic)
@@ -35,7 +35,7 @@ func Received(topic string, payload []byte) error {
 	if err != nil {
 		return err
 	}
-	if len(payload) == 0 && c.Retain {
+	if len(payload) == 0 && c.Retain && c.Direction != topics.Up {
 		return nil
 	}
 	if len(payload) > topics.MaxMessage && c.Direction == topics.Up {

@@ -44,7 +44,7 @@ func TestSent(t *testing.T) {
 		ok      bool
 	}{
 		{names.State(), 1, true, state, true},
-		{names.State(), 1, true, "", true}, // taken back
+		{names.State(), 1, true, "", false}, // every payload is JSON
 		{names.State(), 0, true, state, false},
 		{names.State(), 1, false, state, false},
 		{names.State(), 1, true, `{"v":1,"state":"up","session":"s"}`, false},

@@ -1,0 +1,277 @@
+package ledger
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"yuanlu/agent/refund"
+)
+
+// Renewal tells of a new stream that was begun because the store was put back from an
+// old copy.
+type Renewal struct {
+	When    time.Time `json:"when"`
+	By      string    `json:"by"`       // refund.Trace.By
+	From    string    `json:"before"`   // the stream that has ended
+	To      string    `json:"stream"`   // the new one
+	LastSeq int64     `json:"last_seq"` // newest sequence that this copy had given out
+	SeenSeq int64     `json:"seen_seq"` // what the trace shows that the store had given out
+	Resent  int64     `json:"resent"`   // cases that are sent again in the new stream
+}
+
+// renewPause is the shortest time between two new streams of one store. What shows that
+// a store was put back may be forged where nothing is signed: then this bounds what it
+// costs. A store that is put back again from a copy that is older than its last new
+// stream does not know of that, so the pause does not keep it from beginning another.
+const renewPause = 24 * time.Hour
+
+// mostBefore bounds the streams that a store remembers of the time before.
+const mostBefore = 16
+
+// RolledBack begins a new stream if a trace shows that this store was put back from an
+// old copy, and reports whether it did; Renewed tells more. All that is not
+// acknowledged gets new sequences from 1 on, in its order, and new ids, because the id of
+// an event is made from its stream; what was refused is sent again behind it. The same
+// transaction queues the event store.rolled_back.
+//
+// A trace proves nothing about a stream that this process itself has begun: the store is
+// in its hands since. So it begins at most one in its life, and one in 24 hours.
+// Source: contract/topics.md, Signed.
+func (d *DB) RolledBack(ctx context.Context, trace refund.Trace) (bool, error) {
+	if !d.contradicts(&trace) {
+		return false, nil
+	}
+	d.renewing.Lock()
+	defer d.renewing.Unlock()
+	var done *Renewal
+	err := d.write(ctx, func(t *tx) (err error) {
+		if done = nil; !d.contradicts(&trace) {
+			return nil
+		}
+		if done, err = t.renew(&trace); err != nil || done == nil {
+			return err
+		}
+		t.after(func() { d.renewal.Store(done) })
+		return nil
+	})
+	if err != nil || done == nil {
+		return false, err
+	}
+	d.o.Log.LogAttrs(ctx, slog.LevelError, "store.rolled_back", slog.String("by", done.By), slog.String("stream", done.From), slog.String("new_stream", done.To),
+		slog.Int64("last_seq", done.LastSeq), slog.Int64("seen_seq", done.SeenSeq), slog.Int64("resent", done.Resent))
+	return true, nil
+}
+
+// Renewed returns the new stream that this process has begun because the store was put
+// back from an old copy, nil if it has not.
+func (d *DB) Renewed() *Renewal { return d.renewal.Load() }
+
+// contradicts reports whether a trace tells more of this store's stream than the store
+// itself does. What the store has said it has stored before, so that only an old copy of
+// it can know less.
+func (d *DB) contradicts(trace *refund.Trace) bool {
+	q := &d.queue
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if d.readOnly || d.temporary || d.stream == d.begun {
+		return false
+	}
+	if trace.Stream != d.stream {
+		return slices.Contains(trace.Before, d.stream)
+	}
+	return trace.LastSeq > q.figures.last || trace.AckedSeq > max(q.acked, q.figures.acked)
+}
+
+// renew begins the new stream; nil: there was one less than renewPause ago.
+func (t *tx) renew(trace *refund.Trace) (*Renewal, error) {
+	d, now := t.d, t.d.o.Now()
+	last, err := metaInt(t.c, "renewed")
+	if err != nil {
+		return nil, err
+	}
+	if since := now.Sub(timeOf(last)).Abs(); last != 0 && since < renewPause {
+		d.o.Log.LogAttrs(context.Background(), slog.LevelWarn, "store.rollback_ignored", slog.String("by", trace.By), slog.String("stream", d.stream),
+			slog.String("why", "the last new stream was begun less than a day ago"))
+		return nil, nil
+	}
+	for more := true; more; { // what is acknowledged is not sent again
+		if more, err = t.forgetAcked(); err != nil {
+			return nil, err
+		}
+	}
+	t.renewed = true
+	r := &Renewal{When: now, By: trace.By, From: d.stream, To: randomID(), LastSeq: t.n.outbox.last, SeenSeq: max(trace.LastSeq, trace.AckedSeq)}
+	if r.Resent, err = renumber(t.c, d.keys.kase, r.To); err != nil {
+		return nil, err
+	}
+	before, err := noteBefore(t.c, r.From)
+	if err != nil {
+		return nil, err
+	}
+	if err := setMeta(t.c, "stream", r.To); err != nil {
+		return nil, err
+	}
+	for name, value := range map[string]int64{"renewed": millis(now), "outbox.last": r.Resent, "outbox.sent": 0, "outbox.acked": 0} {
+		if err := setMetaInt(t.c, name, value); err != nil {
+			return nil, err
+		}
+	}
+	t.n.outbox = outboxFigures{}
+	list, err := loadQueue(t.c, &t.n.outbox)
+	if err != nil {
+		return nil, err
+	}
+	if t.n.tallies, err = loadTallies(t.c); err != nil {
+		return nil, err
+	}
+	t.after(func() { d.begin(r.To, before, list.cases) })
+	return r, t.queueRolledBack(r)
+}
+
+func (t *tx) queueRolledBack(r *Renewal) error {
+	data, err := marshal(map[string]any{"by": r.By, "stream": r.To, "before": r.From, "last_seq": r.LastSeq, "seen_seq": r.SeenSeq, "resent": r.Resent})
+	if err != nil {
+		return err
+	}
+	return t.queueEvent(refund.Notice{Type: "store.rolled_back", Subject: "store", Time: r.When, ClockSynced: t.n.synced, Data: data})
+}
+
+// begin takes up the cases of a new stream: all of them are due, and none was sent.
+func (d *DB) begin(stream string, before []string, cases []queued) {
+	q := &d.queue
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	d.stream, d.begun, d.before = stream, stream, before
+	q.cases, q.most = cases, len(cases)
+	q.sent, q.saved, q.offered, q.heard, q.acked, q.gone = 0, 0, 0, 0, 0, 0
+	q.skip, q.soonest = 0, never
+}
+
+// noteBefore notes the name of a stream that has ended, and returns all such, the newest
+// first.
+func noteBefore(c *conn, stream string) ([]string, error) {
+	list, err := streamsBefore(c)
+	if err != nil {
+		return nil, err
+	}
+	list = append([]string{stream}, slices.DeleteFunc(list, func(s string) bool { return s == stream })...)
+	list = list[:min(len(list), mostBefore)]
+	return list, setMeta(c, "streams.before", strings.Join(list, " "))
+}
+
+// streamsBefore gives the streams that this store had before the one it has.
+func streamsBefore(c *conn) ([]string, error) {
+	text, err := metaText(c, "streams.before")
+	return strings.Fields(text), err
+}
+
+// renumber gives every case that waits, told or not, its place and its id in a new
+// stream: sequences from 1 on, in their order, and those that were refused behind them.
+// A refused one would else keep a number that the new stream gives to another case. It
+// returns how many have a sequence.
+func renumber(c *conn, kase []byte, stream string) (waiting int64, err error) {
+	if err := c.run(`UPDATE cases SET events = 0`); err != nil {
+		return 0, err
+	}
+	if err := requeueAll(c); err != nil {
+		return 0, err
+	}
+	events := map[string]int64{}
+	for _, table := range []string{"outbox", "untold"} {
+		n, err := renumberTable(c, table, func(of string) string {
+			events[of]++
+			return eventID(kase, of, stream, events[of])
+		})
+		if err != nil {
+			return 0, err
+		}
+		if table == "outbox" {
+			waiting = n
+		}
+	}
+	for id, n := range events {
+		s, err := c.prepare(`UPDATE cases SET events = ?2 WHERE case_id = ?1`)
+		if err != nil {
+			return 0, err
+		}
+		s.bindText(1, id)
+		s.bindInt(2, n)
+		if err := s.run(); err != nil {
+			return 0, err
+		}
+	}
+	return waiting, nil
+}
+
+// renumberTable gives the cases of outbox or untold their new ids, and those of outbox
+// the sequences from 1 on: never a greater one than any that is still to come.
+func renumberTable(c *conn, table string, id func(of string) string) (n int64, err error) {
+	type entry struct {
+		n    int64
+		kase string
+	}
+	var all []entry
+	if err := eachRow(c, "SELECT entry, case_id FROM "+table+" WHERE entry < 1099511627776 ORDER BY entry", func(s *stmt) error {
+		all = append(all, entry{s.int(0), s.text(1)})
+		return nil
+	}); err != nil {
+		return 0, err
+	}
+	for _, e := range all {
+		n++
+		to := e.n
+		if table == "outbox" {
+			to = n
+		}
+		s, err := c.prepare("UPDATE " + table + " SET entry = ?2, id = ?3 WHERE entry = ?1")
+		if err != nil {
+			return 0, err
+		}
+		s.bindInt(1, e.n)
+		s.bindInt(2, to)
+		s.bindText(3, id(e.kase))
+		if err := s.run(); err != nil {
+			return 0, err
+		}
+	}
+	return n, nil
+}
+
+// requeueAll puts the refused cases back behind all that wait.
+func requeueAll(c *conn) error {
+	var refused []int64
+	if err := eachRow(c, "SELECT entry FROM quarantine WHERE entry < 1099511627776 ORDER BY entry", func(s *stmt) error {
+		refused = append(refused, s.int(0))
+		return nil
+	}); err != nil {
+		return err
+	}
+	if len(refused) == 0 {
+		return nil
+	}
+	last, _, err := c.queryInt(`SELECT max(entry) FROM (SELECT entry FROM outbox WHERE entry < ?1 UNION ALL SELECT entry FROM quarantine WHERE entry < ?1)`, firstEvent)
+	if err != nil {
+		return err
+	}
+	for _, entry := range refused {
+		last++
+		if err := putBack(c, entry, last); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// putBack moves one entry from quarantine into the outbox, under the number to.
+func putBack(c *conn, entry, to int64) error {
+	if err := c.run(`UPDATE quarantine SET entry = ?2 WHERE entry = ?1`, entry, to); err != nil {
+		return err
+	}
+	if err := c.run(`INSERT INTO outbox SELECT `+noticeColumns+` FROM quarantine WHERE entry = ?1`, to); err != nil {
+		return err
+	}
+	return c.run(`DELETE FROM quarantine WHERE entry = ?1`, to)
+}
