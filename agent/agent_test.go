@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"yuanlu/agent/config"
@@ -176,11 +177,42 @@ func TestSecondDaemonIsRefused(t *testing.T) {
 	}
 }
 
+// TestStoreIsTakenWithinASecond: whenever it works again, an attempt follows within a
+// second; one that takes longer than the pause is not made all the time.
+func TestStoreIsTakenWithinASecond(t *testing.T) {
+	for _, fault := range []time.Duration{0, 70 * time.Millisecond, time.Second, 9 * time.Second, time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			began := time.Now()
+			tries := 0
+			untilDone(t.Context(), func() bool { tries++; return time.Since(began) >= fault })
+			if late := time.Since(began) - fault; late > time.Second {
+				t.Errorf("a fault of %v is over for %v", fault, late)
+			}
+			if most := int(fault/storeRetryMax) + 10; tries > most {
+				t.Errorf("%d attempts in %v", tries, fault)
+			}
+		})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		began, busy := time.Now(), time.Duration(0)
+		untilDone(t.Context(), func() bool {
+			sleep(t.Context(), 5*time.Second) // what a great store's check takes
+			busy += 5 * time.Second
+			return time.Since(began) > time.Hour
+		})
+		if busy > time.Since(began)*6/10 {
+			t.Errorf("busy for %v of %v", busy, time.Since(began))
+		}
+	})
+}
+
 // A store that cannot be opened keeps nobody from starting: it is said, and tried
 // again until it works.
 func TestStoreComesLater(t *testing.T) {
 	r := newRig(t, "", nil)
-	dir := r.config.Store.Dir
+	// What is no folder above the store's own is not the agent's to move.
+	dir := filepath.Join(t.TempDir(), "partition")
+	r.config.Store.Dir = filepath.Join(dir, "store")
 	if err := os.WriteFile(dir, []byte("in the way"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -190,7 +222,7 @@ func TestStoreComesLater(t *testing.T) {
 	if s.Verdict != "failing" || s.Ready || s.Problems[0].Code != "store_unavailable" {
 		t.Errorf("verdict %s, problems %+v", s.Verdict, s.Problems)
 	}
-	if err := os.Remove(dir); err != nil {
+	if err := errors.Join(os.Remove(dir), os.Mkdir(dir, 0o700)); err != nil {
 		t.Fatal(err)
 	}
 	r.await(t, "READY=1")

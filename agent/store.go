@@ -8,9 +8,11 @@ import (
 	"yuanlu/agent/ledger"
 )
 
+// Pauses between two attempts to open the store. A store that works again is taken
+// within a second: nothing can be confirmed before.
 const (
-	storeRetryMin = time.Second
-	storeRetryMax = 30 * time.Second
+	storeRetryMin = 50 * time.Millisecond
+	storeRetryMax = 800 * time.Millisecond
 )
 
 // storeOptions says how the configuration wants the store opened.
@@ -58,21 +60,36 @@ func (a *Agent) openStore(ctx context.Context) (*ledger.DB, error) {
 
 // openStoreLater tries until it works or ctx ends (then it gives nil): the disk
 // may be full, read-only, or not mounted yet. Nothing is confirmed meanwhile.
-func (a *Agent) openStoreLater(ctx context.Context, err error) *ledger.DB {
-	for wait := storeRetryMin; ; wait = min(2*wait, storeRetryMax) {
+func (a *Agent) openStoreLater(ctx context.Context, err error) (db *ledger.DB) {
+	said := ""
+	say := func() {
 		a.log.Error("store.unavailable", "err", err)
-		a.o.Notify("STATUS=the store cannot be opened: " + oneLine(err.Error()))
-		a.wake()
-		if !sleep(ctx, wait) {
-			return nil
+		if text := oneLine(err.Error()); text != said {
+			said = text
+			a.o.Notify("STATUS=the store cannot be opened: " + text)
+			a.wake()
 		}
-		var db *ledger.DB
-		if db, err = a.openStore(ctx); err == nil {
-			return db
+	}
+	say()
+	untilDone(ctx, func() bool {
+		if db, err = a.openStore(ctx); err != nil && ctx.Err() == nil {
+			say()
 		}
-		if ctx.Err() != nil {
-			return nil
+		return err == nil || ctx.Err() != nil
+	})
+	return db
+}
+
+// untilDone calls try until it reports that it is done or ctx ends. The pauses grow up
+// to storeRetryMax; after an attempt that took longer, the pause is as long as that was.
+func untilDone(ctx context.Context, try func() bool) {
+	longest := storeRetryMax
+	for wait := storeRetryMin; sleep(ctx, wait); wait = min(2*wait, longest) {
+		began := time.Now()
+		if try() {
+			return
 		}
+		longest = max(storeRetryMax, time.Since(began))
 	}
 }
 

@@ -198,7 +198,7 @@ const (
 	applyLimit = 60 * time.Second // for one Apply
 	stopLimit  = 3 * time.Second  // to store what waits when the worker stops
 	retryFirst = 200 * time.Millisecond
-	retryLast  = 10 * time.Second
+	retryLast  = time.Second // after a fault of the store nothing is confirmed before the next try
 )
 
 // Run reads the link until ctx is done. It waits for its goroutines and tries, for

@@ -39,11 +39,12 @@ type DB struct {
 	held          map[int64]*heldVerdict
 	links         map[string]int64
 	names         map[int64]string
-	fault         error      // why w is nil
-	failed        time.Time  // when it was last tried in vain
-	contradiction time.Time  // when a row was last in the way of another
-	lost          []*attempt // batches whose commit failed and which may be on the disk
-	unknown       bool       // the last transaction failed in its commit
+	fault         error         // why w is nil
+	failed        time.Time     // when it was last tried in vain
+	failedIn      time.Duration // how long that took
+	contradiction time.Time     // when a row was last in the way of another
+	lost          []*attempt    // batches whose commit failed and which may be on the disk
+	unknown       bool          // the last transaction failed in its commit
 	ran           running
 	recent        recent
 	stream        string
@@ -236,18 +237,23 @@ func (d *DB) breakOff(err error) {
 	}
 }
 
-// retryEvery is the shortest time between two attempts to reopen the store.
-const retryEvery = 200 * time.Millisecond
+// retryEvery is the shortest pause between two attempts to reopen the store. After one
+// that took longer, the pause is as long as that was, up to longestPause.
+const (
+	retryEvery   = 200 * time.Millisecond
+	longestPause = 10 * time.Second
+)
 
 // reopen opens the store again after breakOff, with all the checks of Open.
 func (d *DB) reopen(ctx context.Context) error {
 	now := d.o.Now()
-	if since := now.Sub(d.failed); since >= 0 && since < retryEvery {
+	if since := now.Sub(d.failed); since >= 0 && since < max(retryEvery, d.failedIn) {
 		return unavailable(d.fault)
 	}
 	dropPageCache(d.file())
 	if err := d.openStore(ctx, d.fault); err != nil {
-		d.failed, d.fault = now, err
+		d.failed, d.fault = d.o.Now(), err
+		d.failedIn = min(d.failed.Sub(now), longestPause) // the clock may have been set
 		return unavailable(err)
 	}
 	d.fault = nil
