@@ -59,12 +59,14 @@ func clearWay(dir string, places []place, now time.Time) (notes []DamageNote, er
 		if why == "" {
 			continue
 		}
-		to := ""
-		if p.name == quarantineDir {
+		to, err := "", error(nil)
+		if p.name != quarantineDir {
+			to, err = moveAside(dir, now, path)
+		}
+		if p.name == quarantineDir || errors.Is(err, fs.ErrPermission) {
+			// A folder of somebody else may be renamed, but not moved into another.
 			to = path + "-" + onceName(now)
 			err = os.Rename(path, to)
-		} else {
-			to, err = moveAside(dir, now, path)
 		}
 		if err != nil {
 			return notes, err

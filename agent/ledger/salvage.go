@@ -210,6 +210,7 @@ func moveAside(dir string, now time.Time, path string) (string, error) {
 	}
 	to := filepath.Join(q, filepath.Base(path))
 	if err := os.Rename(path, to); err != nil {
+		_ = os.Remove(q)
 		return "", err
 	}
 	return to, errors.Join(syncDir(q), syncDir(filepath.Dir(path)))

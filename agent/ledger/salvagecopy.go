@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 
@@ -43,21 +44,13 @@ func (s *salvager) restoreVerdicts() error {
 }
 
 func (s *salvager) restore(t *tx, seq int64) error {
-	found := s.r.row(s.verdicts[seq])
-	if found == nil {
-		return nil
-	}
-	c := found.cols
-	old, err := scanVerdict(t.c, seq, c[1].n, c[2].n, c[3].b, c[4].b)
-	if err != nil {
-		return nil // not readable: the new one stands
-	}
 	now, ok, err := loadVerdict(t.c, seq)
 	if err != nil || !ok {
 		return err
 	}
-	if stands, err := knewMore(t.c, &old.Verdict, &now.Verdict); err != nil || !stands {
-		return err
+	old, ok := s.standing(t.c, &now.Verdict)
+	if !ok || toldOf(&old.Verdict) == toldOf(&now.Verdict) {
+		return nil
 	}
 	row, err := loadRow(t.c, seq)
 	if err != nil || row == nil {
@@ -68,22 +61,48 @@ func (s *salvager) restore(t *tx, seq int64) error {
 		return err
 	}
 	why := circumstances{time: timeOf(row.received), synced: row.flags&flagSynced != 0, seq: seq, record: &r, historical: true}
-	old.Verdict.Rev = max(old.Verdict.Rev, now.Verdict.Rev)
+	old.Verdict.Rev = max(old.Verdict.Rev, now.Verdict.Rev+1)
 	return t.say([]refund.Judged{old}, &why, new(refund.Applied))
 }
 
-// knewMore reports whether the old verdict rests on a record that is lost: the original,
-// which the new one misses, or what cancelled the refund.
-func knewMore(c *conn, old, now *refund.Verdict) (bool, error) {
-	if old.Cancelled || now.Cancelled {
-		return !now.Cancelled, nil
+// instead puts the old verdict in place of a new one where it was the first and stands:
+// then there never was a case that another verdict has opened.
+func (s *salvager) instead(c *conn, verdicts []refund.Judged) {
+	for i := range verdicts {
+		if old, ok := s.standing(c, &verdicts[i].Verdict); ok && old.Verdict.Rev == 1 {
+			verdicts[i] = old
+		}
+	}
+}
+
+// standing gives the old verdict on a refund if it knew more than this new one, because
+// it rests on a record that is lost: the original, which the new one misses, or what
+// cancelled the refund.
+func (s *salvager) standing(c *conn, now *refund.Verdict) (old refund.Judged, ok bool) {
+	p, ok := s.verdicts[now.Seq]
+	if !ok || now.Cancelled {
+		return old, false
+	}
+	found := s.r.row(p)
+	if found == nil {
+		return old, false
+	}
+	f := found.cols
+	old, err := scanVerdict(c, now.Seq, f[1].n, f[2].n, f[3].b, f[4].b)
+	if err != nil || old.Held {
+		return old, false
+	}
+	if old.Verdict.Cancelled {
+		return old, true
 	}
 	missed := now.Reason == refund.ReasonHistoryGap || now.Reason == refund.ReasonNoOriginal
-	if !missed || old.Original == nil {
-		return false, nil
-	}
-	row, err := loadRow(c, old.Original.Seq)
-	return row == nil, err
+	return old, missed && old.Verdict.Original != nil && !s.isKept(old.Verdict.Original.Seq)
+}
+
+// isKept reports whether the record with this number is among those that are kept.
+func (s *salvager) isKept(seq int64) bool {
+	_, ok := slices.BinarySearchFunc(s.records, seq, func(p rowPlace, seq int64) int { return cmp.Compare(p.seq, seq) })
+	return ok
 }
 
 // copySmall copies what wires remember and what waited for the back office: events, and
