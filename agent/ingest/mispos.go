@@ -226,7 +226,7 @@ func (w *misposWire) party(channel refund.Channel) *refund.Party {
 // identifier. namespace is that of an openid or Alipay's open id.
 func accountPartyOf(channel refund.Channel, id, namespace string) *refund.Party {
 	if channel != refund.ChannelWeChat && channel != refund.ChannelAlipay {
-		id = withoutFill(id)
+		id = mispos.Unfilled(id)
 	}
 	scheme := accountScheme(channel, id)
 	if id == "" || scheme == refund.SchemeNone {
@@ -240,16 +240,6 @@ func accountPartyOf(channel refund.Channel, id, namespace string) *refund.Party 
 		p.Text = id
 	}
 	return p
-}
-
-// withoutFill returns a number, clear or masked, without the F, NUL and spaces that fill
-// it up to a fixed width. Filling alone is no number; anything else stays as it is.
-func withoutFill(id string) string {
-	number := strings.TrimRight(id, "F\x00 ")
-	if strings.Trim(number, "0123456789*") != "" {
-		return id
-	}
-	return number
 }
 
 // maxToken is the greatest number of characters of a UnionPay token: what is longer is

@@ -5,6 +5,8 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"unicode/utf8"
+
+	"yuanlu/protocol/mispos"
 )
 
 // pseudonyms replaces what may not be kept by something that looks alike: of the same
@@ -62,7 +64,7 @@ func (p *pseudonyms) number(d []byte) {
 // text replaces an identifier in place. What its channel has masked stays, and so does
 // what fills a number up to its width.
 func (p *pseudonyms) text(b []byte) {
-	switch number := b[:len(withoutFill(string(b)))]; {
+	switch number := b[:len(mispos.Unfilled(string(b)))]; {
 	case bytes.IndexByte(b, '*') >= 0:
 		p.guard(b)
 		return

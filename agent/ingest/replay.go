@@ -30,7 +30,12 @@ func (e *RefusedError) Unwrap() []error { return []error{ErrRefused, e.Err} }
 // time of reception of all of it. It stops at an error of r or emit and when ctx is
 // done, and returns that error; the counts are of what was read until then.
 func Replay(ctx context.Context, r io.Reader, w Wire, clock Clock, emit func(Decoded) error, refuse func(error)) (Replayed, error) {
-	p := replayer{wire: w, scanner: w.Scanner(), clock: clock, emit: emit, refuse: refuse, leftOut: leftOutTally{}}
+	p := replayer{wire: w, scanner: w.Scanner(), clock: clock, emit: emit, refuse: refuse, leftOut: leftOutTally{},
+		message: func(frame.Frame, Step, error) error { return nil }}
+	return p.replay(ctx, r)
+}
+
+func (p *replayer) replay(ctx context.Context, r io.Reader) (Replayed, error) {
 	err := p.read(ctx, r)
 	got := Replayed{Stats: p.scanner.Stats()}
 	if got.SkippedBytes > 0 {
@@ -72,7 +77,13 @@ func (p *replayer) read(ctx context.Context, r io.Reader) error {
 			return err
 		}
 	}
-	return p.step(p.wire.End(p.clock))
+	last := p.wire.End(p.clock)
+	if len(last.Records)+len(last.LeftOut) > 0 {
+		if err := p.message(frame.Frame{Offset: -1}, last, nil); err != nil {
+			return err
+		}
+	}
+	return p.step(last)
 }
 
 type replayer struct {
@@ -82,6 +93,7 @@ type replayer struct {
 	emit    func(Decoded) error
 	refuse  func(error)
 	leftOut leftOutTally
+	message func(f frame.Frame, s Step, err error) error // told of every frame, and of the end (Offset -1)
 }
 
 func (p *replayer) frames() error {
@@ -89,6 +101,9 @@ func (p *replayer) frames() error {
 		step, err := p.wire.Frame(f, p.clock)
 		if err != nil {
 			p.refuse(&RefusedError{f.Offset, err})
+		}
+		if err := p.message(f, step, err); err != nil {
+			return err
 		}
 		if err := p.step(step); err != nil {
 			return err

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"yuanlu/protocol/cup8583"
+	"yuanlu/protocol/mispos"
 )
 
 // misposRedactor redacts DATA of wire mispos: by the names that the profile gives
@@ -50,7 +51,7 @@ func (r *misposRedactor) redact(data []byte) {
 
 // account replaces an account before what fills it up. What was no ASCII stays so.
 func (r *misposRedactor) account(value []byte) {
-	value = value[:len(withoutFill(string(value)))]
+	value = value[:len(mispos.Unfilled(string(value)))]
 	foreign := make([]bool, len(value))
 	for i, c := range value {
 		foreign[i] = c >= 0x80

@@ -15,7 +15,7 @@ import (
 )
 
 func replayVerb() *verb {
-	return &verb{name: "replay", usage: "--wire W [--records] [--final] [--now T] [--profile F] FILE|-",
+	return &verb{name: "replay", usage: "--wire W [--records | --explain] [--final] [--now T] [--profile F] FILE|-",
 		en: "a raw capture in; records or verdicts out, as JSON Lines",
 		zh: "输入原始抓包，输出记录或判定（JSON Lines）", run: (*program).replay}
 }
@@ -24,6 +24,7 @@ func replayVerb() *verb {
 type replayOptions struct {
 	wire, profile, now string
 	records, final     bool
+	explain            bool
 	file               string
 }
 
@@ -36,9 +37,13 @@ func (p *program) replay(ctx context.Context, args []string) error {
 	f.StringVar(&o.now, "now", "", p.lang.t("`time` of reception, RFC 3339", "接收`时间`，RFC 3339"))
 	f.BoolVar(&o.records, "records", false, p.lang.t("print the records, not verdicts", "输出记录而非判定"))
 	f.BoolVar(&o.final, "final", false, p.lang.t("only the last verdict of each refund and void", "每笔退款和撤销只输出最后一次判定"))
+	f.BoolVar(&o.explain, "explain", false, p.lang.t("print each message as its decoder saw it, identities masked", "按解码器所见输出每个报文，身份信息已脱敏"))
 	rest, err := p.parse(v, f, args, 1, 1)
 	if err != nil {
 		return err
+	}
+	if o.explain && (o.records || o.final) {
+		return p.wrongUsage(v, "%s", p.lang.t("--explain goes with neither --records nor --final", "--explain 不能与 --records 或 --final 同用"))
 	}
 	o.file = rest[0]
 	wire, clock, err := p.replayWire(v, &o)
@@ -56,9 +61,12 @@ func (p *program) replay(ctx context.Context, args []string) error {
 		fmt.Fprintf(p.stderr, "yuanlu replay: %v\n", err)
 	}
 	var got ingest.Replayed
-	if o.records {
+	switch {
+	case o.explain:
+		got, err = p.replayExplain(ctx, in, wire, clock, func(error) { refused++ })
+	case o.records:
 		got, err = p.replayRecords(ctx, in, wire, clock, refuse)
-	} else {
+	default:
 		got, err = p.replayVerdicts(ctx, in, wire, clock, o.final, refuse)
 	}
 	p.sayLeftOut(got.LeftOut)

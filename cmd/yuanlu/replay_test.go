@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -87,5 +88,43 @@ func TestCheckSaysWhatItLeftOut(t *testing.T) {
 	training := strings.Replace(saleLine, `"v":1`, `"v":1,"training":true`, 1)
 	if code, _, errs := yl(t, saleLine+"\n\n"+training+"\n"+refundLine+"\n", "check"); code != 0 || errs != "left out: 1 blank\nleft out: 1 training\n" {
 		t.Errorf("exit %d, %q", code, errs)
+	}
+}
+
+// --explain shows each message as its decoder saw it, for people and as JSON, and what
+// came of it; a refused one without its values. The exit status is that of a replay.
+func TestReplayExplain(t *testing.T) {
+	line := misposLine(t, [2]string{"\x02", "00"}, [2]string{"\x12", "00"}, [2]string{"two", "00"})
+	file := captureFile(t, append(line, 0x15))
+	code, out, errs := yl(t, "", "replay", "--wire", "mispos", "--explain", file)
+	for _, want := range []string{"frame at byte 0, 16 bytes\n", "9F14   00     outcome, response_code", `makes {"v":1,"kind":"sale"`,
+		"left out: type 18", "refused: got 3 bytes, want 1 byte", "refused: mispos: malformed message"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("standard output lacks %q:\n%s", want, out)
+		}
+	}
+	if want := "left out: 1 bytes\nleft out: 1 type 18\n"; code != 65 || errs != want {
+		t.Errorf("exit %d, standard error %q", code, errs)
+	}
+	code, out, _ = yl(t, "", "replay", "--wire", "mispos", "--explain", "--json", file)
+	var offsets []int64
+	for line := range strings.Lines(out) {
+		var e explained
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			t.Fatalf("%v: %s", err, line)
+		}
+		offsets = append(offsets, e.Offset)
+		if e.Bytes == 0 || len(e.Fields) == 0 || len(e.Records)+len(e.LeftOut) != 1 && e.Refused == "" {
+			t.Errorf("%s", line)
+		}
+	}
+	if code != 65 || len(offsets) != 3 || offsets[2] != 32 {
+		t.Errorf("exit %d, messages at %d", code, offsets)
+	}
+	if code, _, errs := yl(t, "", "replay", "--wire", "mispos", "--explain", "--records", file); code != 2 || !strings.Contains(errs, "--explain goes with neither") {
+		t.Errorf("with --records: exit %d, %s", code, errs)
+	}
+	if code, out, _ := yl(t, "", "replay", "--wire", "mispos", "--explain", "--lang", "zh", file); code != 65 || !strings.Contains(out, "帧位于字节 0") || !strings.Contains(out, "去向") {
+		t.Errorf("in Chinese: exit %d\n%s", code, out)
 	}
 }

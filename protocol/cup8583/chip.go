@@ -44,6 +44,7 @@ func (d *decoder) chip(from int, raw []byte) error {
 		if err := d.tag(tag, from+begin, raw[begin:end]); err != nil {
 			return err
 		}
+		d.sawTag(tag, from+at, raw[begin:end])
 		if tag != tagTrack2 && tag != tagPAN && tag != tagExpiry && tag != tagTrack2MSD {
 			kept = append(kept, raw[at:end]...)
 		}

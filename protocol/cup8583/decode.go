@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"strconv"
 
+	"yuanlu/protocol/explain"
 	"yuanlu/protocol/sensitive"
 )
 
@@ -29,6 +30,7 @@ type decoder struct {
 	message *Message
 	data    []byte
 	at      int
+	seen    *[]explain.Field // nil: nobody asked
 }
 
 func (d *decoder) fail(field string, at int, got, want string) error {
@@ -73,6 +75,7 @@ func (d *decoder) envelope() error {
 	}
 	m.mti = digitsOf(raw, 0, 2*mtiSize)
 	d.at += mtiSize
+	d.sawEnvelope(d.at - mtiSize - o.Head - o.TPDU)
 	return nil
 }
 
@@ -88,6 +91,7 @@ func (d *decoder) fields() error {
 		return d.fail("bitmap", at, "bit 1 set", "64 fields")
 	}
 	d.at += bitmapSize
+	d.sawBitmap(at, bits)
 	for n := 2; n < fieldsEnd; n++ {
 		if !bits.IsSet(n) {
 			continue
@@ -121,17 +125,19 @@ func (d *decoder) field(n int) error {
 	if at, got, want := f.check(raw, size); want != "" {
 		return d.fail(f.name, from+at, got, want)
 	}
+	head := d.at
 	d.at = end
 	switch n {
 	case 35:
 		d.message.track = f.trackPAN(raw, size)
 	case 55:
+		d.sawField(n, head, size, raw)
 		return d.chip(from, raw)
 	}
-	if dropped(n) {
-		return nil
+	if !dropped(n) {
+		d.message.put(n, f.value(raw, size))
 	}
-	d.message.put(n, f.value(raw, size))
+	d.sawField(n, head, size, raw)
 	return nil
 }
 

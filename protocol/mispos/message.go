@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 
 	"golang.org/x/text/encoding/simplifiedchinese"
 
@@ -206,6 +207,17 @@ func (m *Message) Byte(r Role) (b byte, ok bool) {
 
 // Secret gives the account, as Text would.
 func (m *Message) Secret() sensitive.Text { return sensitive.New(text(trim(m.raw(Account)))) }
+
+// Unfilled returns an account number, clear or masked, without the F, NUL and spaces that
+// fill it up to a fixed width. Filling alone is no number; anything else stays as it is.
+// (contract/wires.md, mispos, 9F0B)
+func Unfilled(account string) string {
+	number := strings.TrimRight(account, "F\x00 ")
+	if strings.Trim(number, "0123456789*") != "" {
+		return account
+	}
+	return number
+}
 
 func text(b []byte) string {
 	for _, c := range b {

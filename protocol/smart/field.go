@@ -42,20 +42,25 @@ func (r *reader) object(fields []field, other func(name []byte) *field) bool {
 			return false
 		}
 		i := indexOf(fields, name)
-		switch {
-		case i < 0:
-			if !r.unnamed(name, other) {
-				return false
-			}
-		case seen&(1<<i) != 0:
+		if i >= 0 && seen&(1<<i) != 0 {
 			r.fail(at, "it a second time", "each member once")
 			return r.within(fields[i].name)
-		default:
+		}
+		r.space()
+		from, before := r.pos, r.trace.count()
+		r.trace.enter(string(name))
+		var f *field
+		if i < 0 {
+			if f = r.lookUp(name, other); !r.unnamed(f) {
+				return false
+			}
+		} else {
 			seen |= 1 << i
-			if !r.member(&fields[i]) {
-				return r.within(fields[i].name)
+			if f = &fields[i]; !r.member(f) {
+				return r.within(f.name)
 			}
 		}
+		r.saw(f, from, before)
 		if r.peek(',') {
 			r.pos++
 			continue
@@ -73,12 +78,28 @@ func indexOf(fields []field, name []byte) int {
 	return -1
 }
 
-// unnamed reads the value of a member that no field names.
-func (r *reader) unnamed(name []byte, other func([]byte) *field) bool {
-	if other == nil {
-		return r.skip(0)
+// saw notes the value from … to the present place, if anybody asked.
+func (r *reader) saw(f *field, from, before int) {
+	if r.trace == nil {
+		return
 	}
-	f := other(name)
+	at := from
+	if r.inside >= 0 {
+		at = r.inside
+	}
+	r.trace.leave(f, at, r.b[from:r.pos], before)
+}
+
+// lookUp asks other for the field of a member that no field names; nil: it is skipped.
+func (r *reader) lookUp(name []byte, other func([]byte) *field) *field {
+	if other == nil {
+		return nil
+	}
+	return other(name)
+}
+
+// unnamed reads the value of a member that no field names.
+func (r *reader) unnamed(f *field) bool {
 	if f == nil {
 		return r.skip(0)
 	}
@@ -140,9 +161,13 @@ func (r *reader) list(each func() bool) bool {
 	}
 	i := 0
 	return r.skipAll(']', func() bool {
+		r.space()
+		from, before := r.pos, r.trace.count()
+		r.trace.enter("[" + strconv.Itoa(i) + "]")
 		if !each() {
 			return r.within("[" + strconv.Itoa(i) + "]")
 		}
+		r.saw(nil, from, before)
 		i++
 		return true
 	})
@@ -161,7 +186,7 @@ func (r *reader) embedded(read func(*reader) bool) bool {
 	if len(trim(b)) == 0 {
 		return true
 	}
-	inner := reader{b: b, inside: at}
+	inner := reader{b: b, inside: at, trace: r.trace}
 	if read(&inner) && inner.end() {
 		return true
 	}

@@ -48,13 +48,16 @@ type Message struct {
 
 	data     []byte
 	from, to int // of the body in data; both 0: none
+	trace    *trace
 }
 
 // Decode reads DATA as an envelope. v must be 1 and src be there; the body is only
 // checked to be JSON. Every error is a *DecodeError.
-func Decode(data []byte) (Message, error) {
+func Decode(data []byte) (Message, error) { return decode(data, nil) }
+
+func decode(data []byte, t *trace) (Message, error) {
 	m := Message{data: data}
-	r := reader{b: data, inside: -1}
+	r := reader{b: data, inside: -1, trace: t}
 	var v Number
 	ok := r.object([]field{
 		{name: "v", value: func(r *reader) bool {
@@ -118,7 +121,7 @@ func (m *Message) Body() []byte {
 
 // read reads the body as an object.
 func (m *Message) read(fields []field, other func([]byte) *field) error {
-	r := reader{b: m.data[:m.to], pos: m.from, inside: -1}
+	r := reader{b: m.data[:m.to], pos: m.from, inside: -1, trace: m.trace}
 	if m.to == 0 {
 		r.b = m.data
 		r.pos = len(m.data)
