@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -255,4 +256,28 @@ func FuzzDecode(f *testing.F) {
 		}
 		Decide(s, Message{Version: s.Newest + 1}, func(string) []Problem { return nil })
 	})
+}
+
+// TestNoFile: what stands in place of the file is an error and never a wait.
+func TestNoFile(t *testing.T) {
+	for _, name := range []string{stateFile, newFile} {
+		dir := t.TempDir()
+		path := filepath.Join(dir, folder, name)
+		if err := errors.Join(os.Mkdir(filepath.Dir(path), 0o700), syscall.Mkfifo(path, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		if name == stateFile {
+			if _, err := Read(dir); err == nil || errors.Is(err, ErrDamaged) {
+				t.Errorf("a pipe is read as a state: %v", err)
+			}
+			continue
+		}
+		st := NewStore(dir)
+		if err := st.Write(State{}); !errors.Is(err, ErrStore) {
+			t.Errorf("a pipe is written to: %v", err)
+		}
+		if err := st.Close(); err != nil {
+			t.Error(err)
+		}
+	}
 }

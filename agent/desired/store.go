@@ -52,6 +52,9 @@ func readFile(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !info.Mode().IsRegular() { // reading a pipe never ends
+		return nil, fmt.Errorf("desired: %s is no file", path)
+	}
 	if info.Size() > maxState {
 		return nil, fmt.Errorf("%w: %s has %d bytes, at most %d", ErrDamaged, path, info.Size(), maxState)
 	}
@@ -188,7 +191,7 @@ type realDisk struct{ dir string }
 // Write implements disk.
 func (d *realDisk) Write(name string, text []byte) error {
 	path := filepath.Join(d.dir, name)
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NONBLOCK, 0o600) // not for ever at a pipe
 	if err != nil {
 		return err
 	}
