@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"yuanlu/cmd/yuanlu-desk/api"
 	"yuanlu/cmd/yuanlu-desk/broker"
 	"yuanlu/cmd/yuanlu-desk/sign"
 	"yuanlu/cmd/yuanlu-desk/store"
@@ -73,6 +74,7 @@ func verbs() []verb {
 		{"quarantine", "[list] [--terminal ID] | show N | release N --why TEXT | discard N --why TEXT; --store FILE|URL", "what was refused; store it after all, or throw it away", "被隔离的报文；放行或丢弃", (*program).quarantine},
 		{"sign", "--key FILE --topic TOPIC [--terminal ID] [FILE|-]", "wrap a payload with a signature, for mosquitto_pub -s", "给下发报文签名", (*program).sign},
 		{"keygen", "--out FILE [--id ID]", "make a signing key", "生成签名密钥", (*program).keygen},
+		{"api", "", "print the OpenAPI document of the HTTP API", "输出 HTTP 接口的 OpenAPI 文档", (*program).api},
 		{"version", "", "version and schema ids", "版本", (*program).version},
 	}
 }
@@ -129,6 +131,15 @@ func (p *program) help(w io.Writer) {
 func readerGone(err error) bool {
 	var write *fs.PathError
 	return errors.As(err, &write) && write.Path == os.Stdout.Name() && errors.Is(write, syscall.EPIPE)
+}
+
+// api prints the OpenAPI document.
+func (p *program) api(_ context.Context, v *verb, args []string) error {
+	if _, err := p.parse(v, p.flags(v), args, 0); err != nil {
+		return err
+	}
+	_, err := p.stdout.Write(api.OpenAPI())
+	return err
 }
 
 // exit says the error and gives its code.

@@ -19,6 +19,7 @@ import (
 	"yuanlu/cmd/yuanlu-desk/api"
 	"yuanlu/cmd/yuanlu-desk/broker"
 	"yuanlu/cmd/yuanlu-desk/consumer"
+	"yuanlu/cmd/yuanlu-desk/metrics"
 	"yuanlu/cmd/yuanlu-desk/sign"
 	"yuanlu/cmd/yuanlu-desk/store"
 )
@@ -237,7 +238,9 @@ func (p *program) assemble(ctx context.Context, d *desk, s *serving, key sign.Ke
 	release := func(ctx context.Context, n int64, h store.Hand) error {
 		return consumer.Release(ctx, d.store, decode, n, h)
 	}
-	d.api = api.New(api.Options{Store: d.store, Release: release, Status: func() any { return d.consumer.Status() }, Ready: ready, Token: token, Now: p.now, Log: d.log})
+	d.api = api.New(api.Options{Store: d.store, Release: release, Status: func() any { return d.consumer.Status() }, Ready: ready,
+		Metrics: metrics.Handler(metrics.Options{Status: d.consumer.Status, Totals: d.store.Totals, Version: version, Log: d.log}),
+		Token:   token, Now: p.now, Log: d.log})
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +26,7 @@ type Options struct {
 	Release func(ctx context.Context, n int64, h store.Hand) error
 	Status  func() any // of the consumer, for /v1/status
 	Ready   func() bool
+	Metrics http.Handler // nil: there are none
 	Token   string
 	Now     func() time.Time
 	Log     *slog.Logger
@@ -32,10 +34,11 @@ type Options struct {
 
 // API answers questions. It is safe for concurrent use.
 type API struct {
-	o    Options
-	mux  *http.ServeMux
-	stop chan struct{} // closed by Stop
-	open chan struct{} // one for each open stream
+	o      Options
+	mux    *http.ServeMux
+	routes []string      // patterns of mux, "GET /v1/cases/{id}"
+	stop   chan struct{} // closed by Stop
+	open   chan struct{} // one for each open stream
 }
 
 // New makes the interface.
@@ -46,10 +49,15 @@ func New(o Options) *API {
 		"/v1/terminals/{terminal}": a.terminal, "/v1/gaps": a.gaps, "/v1/quarantine": a.quarantine, "/v1/quarantine/{n}": a.kept,
 		"/v1/actions": a.actions,
 	} {
-		a.mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) { a.question(w, r, answer) })
+		a.handle("GET "+path, func(w http.ResponseWriter, r *http.Request) { a.question(w, r, answer) })
 	}
 	a.changes()
-	a.mux.HandleFunc("GET /v1/stream", a.stream)
+	a.handle("GET /v1/stream", a.stream)
+	a.handle("GET /v1/openapi.json", a.document)
+	a.handle("GET "+healthPath, a.health)
+	if o.Metrics != nil {
+		a.handle("GET /metrics", o.Metrics.ServeHTTP)
+	}
 	a.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			w.Header().Set("Allow", "GET, HEAD")
@@ -60,6 +68,15 @@ func New(o Options) *API {
 	})
 	return a
 }
+
+// handle adds a route; OpenAPI describes each of them.
+func (a *API) handle(pattern string, do http.HandlerFunc) {
+	a.routes = append(a.routes, pattern)
+	a.mux.HandleFunc(pattern, do)
+}
+
+// Routes lists the patterns that are answered, as net/http writes them.
+func (a *API) Routes() []string { return slices.Clone(a.routes) }
 
 // Stop ends the streams, so that a server can shut down.
 func (a *API) Stop() { close(a.stop) }
@@ -74,7 +91,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	switch {
-	case a.o.Token != "" && !a.known(r):
+	case a.o.Token != "" && r.URL.Path != healthPath && !a.known(r):
 		h.Set("WWW-Authenticate", `Bearer realm="yuanlu-desk"`)
 		a.fail(w, http.StatusUnauthorized, "token", "Authorization: Bearer with the token of this desk is needed")
 	case a.o.Token == "" && !localHost(r.Host):

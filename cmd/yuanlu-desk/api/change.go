@@ -30,7 +30,7 @@ func (a *API) changes() {
 	for path, do := range map[string]func(*http.Request, *change, store.Hand) (any, error){
 		"/v1/gaps/close": a.closeGap, "/v1/quarantine/{n}/release": a.release, "/v1/quarantine/{n}/discard": a.discard,
 	} {
-		a.mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) { a.change(w, r, do) })
+		a.handle("POST "+path, func(w http.ResponseWriter, r *http.Request) { a.change(w, r, do) })
 	}
 }
 

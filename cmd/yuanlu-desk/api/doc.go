@@ -15,11 +15,15 @@
 //	POST /v1/quarantine/{n}/release   {"who","why"}; looked at again, and stored if it fits now
 //	POST /v1/quarantine/{n}/discard   {"who","why"}
 //
+//	GET /v1/openapi.json              this, for machines
+//	GET /healthz                      200 or 503; without a token
+//	GET /metrics                      for Prometheus
+//
 // A page names the query of the next one in "next", null where it was the last. The
 // stream sends "case", "event", "terminal" and "gap"; ids are the store's numbers,
 // so a client that comes again with Last-Event-ID misses nothing.
 //
 // Bound to the loopback no key is asked for, but the Host must be this machine's
 // (a web page elsewhere cannot get it by a name of its own that points here); bound
-// elsewhere every request needs "Authorization: Bearer TOKEN".
+// elsewhere every request but /healthz needs "Authorization: Bearer TOKEN".
 package api

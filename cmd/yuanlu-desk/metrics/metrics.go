@@ -1,0 +1,91 @@
+// Package metrics shows the desk's numbers to Prometheus. It keeps none of its own: each
+// scrape asks the consumer and the store.
+package metrics
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"yuanlu/cmd/yuanlu-desk/consumer"
+	"yuanlu/cmd/yuanlu-desk/store"
+)
+
+// storeTime is how long the store may take for one scrape.
+const storeTime = 5 * time.Second
+
+// Options say where the numbers come from. All are needed.
+type Options struct {
+	Status  func() consumer.Status
+	Totals  func(context.Context) (store.Totals, error)
+	Version string
+	Log     *slog.Logger
+}
+
+// Handler answers scrapes, at most four at a time. It is safe for concurrent use.
+func Handler(o Options) http.Handler {
+	r := prometheus.NewRegistry()
+	r.MustRegister(&collector{o})
+	return promhttp.HandlerFor(r, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 2 * storeTime,
+		ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn)})
+}
+
+type collector struct{ o Options }
+
+// Describe says nothing beforehand: Collect always sends the same metrics, but for those
+// of a store that does not answer.
+func (c *collector) Describe(chan<- *prometheus.Desc) {}
+
+// Collect asks consumer and store.
+func (c *collector) Collect(out chan<- prometheus.Metric) {
+	send := func(kind prometheus.ValueType, name, help string, value float64, labels ...string) {
+		var names, values []string
+		for i := 0; i+1 < len(labels); i += 2 {
+			names, values = append(names, labels[i]), append(values, labels[i+1])
+		}
+		m, err := prometheus.NewConstMetric(prometheus.NewDesc("yuanlu_desk_"+name, help, names, nil), kind, value, values...)
+		if err != nil {
+			c.o.Log.Warn("metrics.unfit", "name", name, "err", err)
+			return
+		}
+		out <- m
+	}
+	gauge, counter := prometheus.GaugeValue, prometheus.CounterValue
+	st := c.o.Status()
+	send(gauge, "info", "Always 1; the version of the desk.", 1, "version", c.o.Version)
+	send(gauge, "connected", "1: there is a connection to the broker.", flag(st.Connected))
+	send(gauge, "store_up", "1: events can be stored.", flag(st.StoreError == ""))
+	send(counter, "reconnects_total", "Connections to the broker after the first.", float64(st.Reconnects))
+	send(counter, "messages_total", "Messages taken from the broker.", float64(st.Messages))
+	send(counter, "stored_total", "Events stored.", float64(st.Stored))
+	send(counter, "repeats_total", "Events that were stored already.", float64(st.Repeats))
+	send(counter, "refused_total", "Messages put into quarantine.", float64(st.Refused))
+	send(counter, "no_room_total", "Batches with events of a terminal without room in the store.", float64(st.Full))
+	send(counter, "shed_total", "Messages that found no room before the store and must be sent again.", float64(st.Shed))
+	ctx, cancel := context.WithTimeout(context.Background(), storeTime)
+	defer cancel()
+	all, err := c.o.Totals(ctx)
+	if err != nil {
+		c.o.Log.Warn("metrics.store", "err", err)
+		return
+	}
+	send(gauge, "events", "Events in the store.", float64(all.Events))
+	send(gauge, "cases", "Cases in the store.", float64(all.Cases))
+	for severity, n := range all.Open {
+		send(gauge, "open_cases", "Open cases.", float64(n), "severity", severity)
+	}
+	send(gauge, "terminals", "Terminals that were heard.", float64(all.Terminals))
+	send(gauge, "streams_with_gaps", "Streams that lack something.", float64(all.Incomplete))
+	send(gauge, "quarantined", "Messages in quarantine.", float64(all.Quarantined))
+}
+
+func flag(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
+}
