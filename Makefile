@@ -22,6 +22,8 @@ build: setup
 	$(GO) build -ldflags '$(LDFLAGS)' -o bin/yuanlu ./cmd/yuanlu
 	$(GO) build -ldflags '$(LDFLAGS)' -o bin/firmware-sim ./cmd/firmware-sim
 	$(GO) build -ldflags '$(LDFLAGS)' -o bin/yuanlu-desk ./cmd/yuanlu-desk
+	@for p in yuanlu firmware-sim yuanlu-desk; do \
+	  bin/$$p version --licences >bin/$$p.THIRD_PARTY.txt && bin/$$p version --sbom >bin/$$p.cdx.json || exit 1; done
 
 setup:
 	@.ci/setup build
@@ -29,6 +31,8 @@ setup:
 # One static file without USB, for terminals without libusb.
 static:
 	CGO_ENABLED=0 $(GO) build -tags nousb -ldflags '$(LDFLAGS)' -o bin/yuanlu-static ./cmd/yuanlu
+	@bin/yuanlu-static version --licences >bin/yuanlu-static.THIRD_PARTY.txt
+	@bin/yuanlu-static version --sbom >bin/yuanlu-static.cdx.json
 
 demo: build
 	bin/firmware-sim demo --agent bin/yuanlu --desk bin/yuanlu-desk

@@ -12,8 +12,8 @@ import (
 // in an entry allows the folder and everything below it.
 var mayImport = map[string][]string{
 	"cmd/yuanlu":       {"agent/...", "drivers/serialport", "drivers/usbport", "protocol/..."},
-	"cmd/firmware-sim": {"firmware-sim/..."},
-	"cmd/yuanlu-desk":  {"cmd/yuanlu-desk/...", "protocol/topics"},
+	"cmd/firmware-sim": {"firmware-sim/...", "protocol/notices"},
+	"cmd/yuanlu-desk":  {"cmd/yuanlu-desk/...", "protocol/topics", "protocol/notices"},
 
 	"agent":            {"agent/..."},
 	"agent/houserules": {},
@@ -40,6 +40,7 @@ var mayImport = map[string][]string{
 	"protocol/mispos":    {"protocol/explain", "protocol/frame", "protocol/bcd", "protocol/currency", "protocol/sensitive"},
 	"protocol/cup8583":   {"protocol/explain", "protocol/frame", "protocol/bcd", "protocol/currency", "protocol/sensitive"},
 	"protocol/smart":     {"protocol/explain", "protocol/frame", "protocol/bcd", "protocol/currency", "protocol/sensitive"},
+	"protocol/notices":   {},
 	"protocol/sensitive": {},
 	"protocol/explain":   {},
 	"protocol/bcd":       {},
@@ -58,6 +59,7 @@ var onlyHere = map[string][]string{
 	"github.com/jackc/pgx/v5":             {"cmd/yuanlu-desk/store"},
 	"go.bug.st/serial":                    {"drivers/serialport"},
 	"github.com/google/gousb":             {"drivers/usbport"},
+	"github.com/prometheus/client_golang": {"cmd/yuanlu-desk/metrics"},
 	"github.com/moov-io/iso8583":          {"protocol/cup8583"},
 	"github.com/mochi-mqtt/server/v2":     {"firmware-sim", "cmd/firmware-sim"},
 }

@@ -17,6 +17,7 @@ import (
 	"yuanlu/firmware-sim/scenario"
 	"yuanlu/firmware-sim/terminal"
 	"yuanlu/firmware-sim/wire"
+	"yuanlu/protocol/notices"
 )
 
 // Exit codes of contract/cli.md that this program uses.
@@ -36,7 +37,7 @@ const usage = `firmware-sim: payment terminals to test against
   firmware-sim run --records FILE --wire mispos|cup8583|smart [--link pty|usbip|TTY]
   firmware-sim demo --agent BIN [--desk BIN] [--keep] [--seed N]
   firmware-sim ledger [FILE…]
-  firmware-sim version
+  firmware-sim version [--licences | --sbom]
 
 firmware-sim VERB -h says more.
 `
@@ -117,6 +118,8 @@ func parse(f *flag.FlagSet, args []string) error {
 func version(_ context.Context, args []string, _ io.Reader, stdout, stderr io.Writer) error {
 	f := flags("version", stderr)
 	asJSON := f.Bool("json", false, "as one line of JSON")
+	licences := f.Bool("licences", false, "the software of others in this program, with its licences")
+	sbom := f.Bool("sbom", false, "its bill of materials (CycloneDX 1.6, JSON)")
 	if err := parse(f, args); err != nil {
 		return err
 	}
@@ -131,7 +134,12 @@ func version(_ context.Context, args []string, _ io.Reader, stdout, stderr io.Wr
 			}
 		}
 	}
-	if *asJSON {
+	switch {
+	case *licences:
+		return notices.Write(stdout)
+	case *sbom:
+		return notices.SBOM(stdout, "firmware-sim", v)
+	case *asJSON:
 		_, err := fmt.Fprintf(stdout, "{\"version\":%q,\"commit\":%q}\n", v, commit)
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 	"yuanlu/cmd/yuanlu-desk/broker"
 	"yuanlu/cmd/yuanlu-desk/sign"
 	"yuanlu/cmd/yuanlu-desk/store"
+	"yuanlu/protocol/notices"
 	"yuanlu/protocol/topics"
 )
 
@@ -75,7 +76,7 @@ func verbs() []verb {
 		{"sign", "--key FILE --topic TOPIC [--terminal ID] [FILE|-]", "wrap a payload with a signature, for mosquitto_pub -s", "给下发报文签名", (*program).sign},
 		{"keygen", "--out FILE [--id ID]", "make a signing key", "生成签名密钥", (*program).keygen},
 		{"api", "", "print the OpenAPI document of the HTTP API", "输出 HTTP 接口的 OpenAPI 文档", (*program).api},
-		{"version", "", "version and schema ids", "版本", (*program).version},
+		{"version", "[--licences | --sbom]", "version and schema ids; licences of what is in it", "版本；所含软件的许可证", (*program).version},
 	}
 }
 
@@ -215,10 +216,18 @@ func (p *program) printJSON(v any) error {
 }
 
 func (p *program) version(_ context.Context, v *verb, args []string) error {
-	if _, err := p.parse(v, p.flags(v), args, 0); err != nil {
+	f := p.flags(v)
+	licences := f.Bool("licences", false, p.t("the software of others in this program, with its licences", "所含第三方软件及其许可证"))
+	sbom := f.Bool("sbom", false, p.t("its bill of materials (CycloneDX 1.6, JSON)", "软件物料清单（CycloneDX 1.6，JSON）"))
+	if _, err := p.parse(v, f, args, 0); err != nil {
 		return err
 	}
-	if p.json {
+	switch {
+	case *licences:
+		return notices.Write(p.stdout)
+	case *sbom:
+		return notices.SBOM(p.stdout, "yuanlu-desk", version)
+	case p.json:
 		return p.printJSON(map[string]any{"program": "yuanlu-desk", "version": version, "commit": commit, "built": buildDate, "schemas": topics.SchemaIDs()})
 	}
 	_, err := fmt.Fprintf(p.stdout, "yuanlu-desk %s (%s, %s)\n", version, commit, buildDate)

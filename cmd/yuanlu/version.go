@@ -10,6 +10,7 @@ import (
 
 	"yuanlu/agent/config"
 	"yuanlu/drivers/usbport"
+	"yuanlu/protocol/notices"
 	"yuanlu/protocol/topics"
 )
 
@@ -64,16 +65,25 @@ func schemaIDs() []string {
 }
 
 func versionVerb() *verb {
-	return &verb{name: "version", usage: "[--json]", en: "version, commit, schema ids", zh: "版本、提交、模式标识",
+	return &verb{name: "version", usage: "[--json | --licences | --sbom]", en: "version, commit, schema ids; licences of what is in it", zh: "版本、提交、模式标识；所含软件的许可证",
 		run: (*program).version}
 }
 
 func (p *program) version(_ context.Context, args []string) error {
 	v := versionVerb()
-	if _, err := p.parse(v, p.flags(v), args, 0, 0); err != nil {
+	f := p.flags(v)
+	licences := f.Bool("licences", false, p.lang.t("the software of others in this program, with its licences", "所含第三方软件及其许可证"))
+	sbom := f.Bool("sbom", false, p.lang.t("its bill of materials (CycloneDX 1.6, JSON)", "软件物料清单（CycloneDX 1.6，JSON）"))
+	if _, err := p.parse(v, f, args, 0, 0); err != nil {
 		return err
 	}
 	b := buildInfo()
+	switch {
+	case *licences:
+		return notices.Write(p.stdout)
+	case *sbom:
+		return notices.SBOM(p.stdout, "yuanlu", b.Version)
+	}
 	b.Schemas = schemaIDs()
 	if p.json {
 		return p.printJSON(b)
