@@ -160,6 +160,10 @@ func (p *program) printStream(s *store.StreamRow) error {
 		}
 		fmt.Fprintf(&b, p.t("    missing %d to %d, since %s\n", "    缺失 %d 至 %d，自 %s\n"), g.First, g.Last, since)
 	}
+	if s.Reused > 0 {
+		fmt.Fprintf(&b, p.t("    sequences that two events had: %d; the terminal's store was put back from an old copy (quarantine list tells which)\n",
+			"    有 %d 个序号被两个事件使用；终端的存储是从旧副本恢复的（详见 quarantine list）\n"), s.Reused)
+	}
 	for _, h := range s.Holes {
 		fmt.Fprintf(&b, p.t("    not waited for: %d to %d, %s\n", "    不再等待：%d 至 %d，%s\n"), h.First, h.Last, printable(h.Why))
 	}

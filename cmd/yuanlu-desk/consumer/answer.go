@@ -96,6 +96,7 @@ func join(a, b store.Answer) store.Answer {
 	a.N, a.New, a.Repeats, a.Refused = b.N, a.New+b.New, a.Repeats+b.Repeats, a.Refused+b.Refused
 	a.Acks = append(a.Acks, b.Acks...)
 	a.GapBegun, a.GapEnded = append(a.GapBegun, b.GapBegun...), append(a.GapEnded, b.GapEnded...)
+	a.Reused, a.PutBack = append(a.Reused, b.Reused...), append(a.PutBack, b.PutBack...)
 	return a
 }
 

@@ -86,6 +86,7 @@ type Consumer struct {
 	host   string // topic of our presence
 	refuse saying // refusals
 	gaps   saying // gaps, likewise
+	back   saying // stores that were put back, likewise
 	full   saying // terminals without room, likewise
 	flood  saying // terminals that send faster than they are stored, likewise
 
@@ -361,6 +362,23 @@ func (c *Consumer) count(messages int, list []store.Message, a *store.Answer) {
 	for _, g := range a.GapEnded {
 		if c.gaps.worth() {
 			c.o.Log.Info("gap.ended", "terminal", g.Terminal, "stream", g.Stream, "complete_to", g.Seq, "times", c.gaps.n)
+		}
+	}
+	c.countPutBack(a)
+}
+
+// countPutBack says what shows that a terminal's store was put back from an old copy.
+func (c *Consumer) countPutBack(a *store.Answer) {
+	for _, r := range a.Reused {
+		if c.back.worth() {
+			c.o.Log.Error("sequence.reused", "terminal", r.Terminal, "stream", r.Stream, "sequence", r.Seq, "times", c.back.n,
+				"remedy", "both events are stored; the terminal's store was put back from an old copy: ask who did it, and look for cases that it has lost")
+		}
+	}
+	for _, r := range a.PutBack {
+		if c.back.worth() {
+			c.o.Log.Error("terminal.put_back", "terminal", r.Terminal, "stream", r.Stream, "settled", r.Seq, "times", c.back.n,
+				"remedy", "it knows less of this stream than it was acknowledged here: its store was put back from an old copy; it begins a new stream when it hears that")
 		}
 	}
 }

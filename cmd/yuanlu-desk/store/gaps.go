@@ -58,7 +58,7 @@ func (s *Store) Streams(ctx context.Context, f StreamFilter) (list []StreamRow, 
 		order = "gap_n"
 	}
 	if f.Incomplete {
-		w.add("(highest > settled OR EXISTS(SELECT 1 FROM hole h WHERE h.terminal = stream.terminal AND h.stream = stream.stream))")
+		w.add("(highest > settled OR reused > 0 OR EXISTS(SELECT 1 FROM hole h WHERE h.terminal = stream.terminal AND h.stream = stream.stream))")
 	}
 	if f.After.Terminal != "" {
 		w.add("(terminal > ? OR terminal = ? AND stream > ?)", f.After.Terminal, f.After.Terminal, f.After.Stream)

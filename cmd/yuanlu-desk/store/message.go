@@ -116,6 +116,8 @@ type Answer struct {
 	Refused  int      // messages put into quarantine
 	GapBegun []Ack    // streams that began to lack something; Seq: the first missing
 	GapEnded []Ack    // streams that are complete again
+	Reused   []Ack    // events that were stored though another one has their sequence; Seq: that
+	PutBack  []Ack    // streams of which the terminal knows less than is settled here; Seq: what is
 	Full     []string // terminals whose events were neither stored nor acknowledged: they have no room left (Limits)
 }
 

@@ -109,7 +109,7 @@ func (a *applying) saidLink(s *Saying) error {
 	if err != nil {
 		return err
 	}
-	if len(s.Payload) == 0 {
+	if len(s.Payload) == 0 || s.LinkNow.State == topics.StateOffline && s.LinkNow.Reason == "removed" {
 		_, err := a.exec(`DELETE FROM link WHERE terminal = ? AND name = ?`, s.Terminal, s.Link)
 		return err
 	}
@@ -163,6 +163,9 @@ func (a *applying) saidSummary(s *Saying) error {
 		return st.jump(a, acked, s.Received, HoleElsewhere)
 	case acked < st.settled:
 		st.tell = true
+		if s.Summary.LastSeq < st.settled {
+			a.answer.PutBack = append(a.answer.PutBack, Ack{Terminal: st.terminal, Stream: st.stream, Seq: st.settled})
+		}
 	}
 	return nil
 }

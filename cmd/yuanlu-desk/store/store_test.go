@@ -257,13 +257,30 @@ func TestSameIDWithOtherContentsIsKeptBeside(t *testing.T) {
 		if a := r.take(c(desktest.Case{Seq: 1, Terminal: "t-2"})); a.New != 1 {
 			t.Errorf("%+v", a)
 		}
-		// Two events with one sequence: both are kept, and it is counted.
-		if a := r.take(c(desktest.Case{Seq: 1, ID: "E-other"})); a.New != 1 {
+		// Two events with one sequence: both are kept, it is counted, said and kept beside.
+		if a := r.take(c(desktest.Case{Seq: 1, ID: "E-other"})); a.New != 1 || len(a.Reused) != 1 || a.Reused[0].Seq != 1 || a.Reused[0].Terminal != "t-1" {
 			t.Errorf("%+v", a)
 		}
-		streams, err := r.s.Streams(t.Context(), store.StreamFilter{Terminal: "t-1"})
-		if err != nil || streams[0].Reused != 1 {
+		if a := r.take(c(desktest.Case{Seq: 1, ID: "E-other"})); a.Repeats != 1 || len(a.Reused) != 0 {
+			t.Errorf("again: %+v", a)
+		}
+		streams, err := r.s.Streams(t.Context(), store.StreamFilter{Terminal: "t-1", Incomplete: true})
+		if err != nil || len(streams) != 1 || streams[0].Reused != 1 {
 			t.Errorf("%+v %v", streams, err)
+		}
+		list, err = r.s.Quarantine(t.Context(), store.RefusedFilter{Terminal: "t-1"})
+		if err != nil || len(list) != 2 || list[0].Code != "reused" && list[1].Code != "reused" {
+			t.Errorf("%+v %v", list, err)
+		}
+		// A terminal that knows less of its stream than it was acknowledged hears it again.
+		sum := func(last int) said {
+			return said{"t-1/up/case-summary", fmt.Sprintf(`{"v":1,"stream":"S1","last_seq":%d,"acked_seq":1,"open":{"critical":0,"high":0,"medium":0},"oldest_unacked":null}`, last), false}
+		}
+		if a := r.take(sum(1)); len(a.PutBack) != 1 || a.PutBack[0].Seq != 2 || acked(a) != "t-1/S1 2" {
+			t.Errorf("%+v", a)
+		}
+		if a := r.take(sum(2)); len(a.PutBack) != 0 {
+			t.Errorf("%+v", a)
 		}
 	})
 }

@@ -99,7 +99,7 @@ func (st *stream) late(a *applying, e *Event) error {
 			return err
 		}
 		if same > 1 { // else it was refused at first, or put aside and asked for again
-			st.reused++
+			return st.reuse(a, e)
 		}
 		return nil
 	}
@@ -115,6 +115,16 @@ func (st *stream) late(a *applying, e *Event) error {
 		}
 	}
 	return nil
+}
+
+// reuse notes an event whose sequence another one has: the terminal's store was put back
+// from an old copy. It is stored, as it must be; that it came so is kept beside, and said.
+func (st *stream) reuse(a *applying, e *Event) error {
+	st.reused++
+	a.answer.Reused = append(a.answer.Reused, Ack{Terminal: st.terminal, Stream: st.stream, Seq: e.Seq})
+	return a.quarantine(&Refusal{Terminal: e.Terminal, Topic: "up/" + kindOf(e), Stream: e.Stream, Seq: e.Seq, Code: "reused",
+		Message: "stored, but another event had this sequence before: the terminal's store was put back from an old copy", Payload: e.Payload, Received: e.Received},
+		e.Stream+"\x00"+e.ID)
 }
 
 // jump settles everything up to seq: the terminal has forgotten it, or a person says
