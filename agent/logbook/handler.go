@@ -58,7 +58,7 @@ func code(message string) string {
 
 func appendAttr(dst []byte, prefix string, a slog.Attr) []byte {
 	v := a.Value.Resolve()
-	if a.Key == "" && v.Kind() != slog.KindGroup {
+	if a.Key == "" && v.Kind() != slog.KindGroup || v.Kind() == slog.KindAny && v.Any() == nil { // nothing to say
 		return dst
 	}
 	switch v.Kind() {
