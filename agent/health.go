@@ -166,7 +166,8 @@ func linkProblems(s *Snapshot, add addProblem) {
 		}
 		if l.Refused > 0 {
 			add(levelNote, "link_refused", l.Name, Text{"link " + l.Name + ": messages were refused", "链路 " + l.Name + " 有报文被拒绝"},
-				Text{"yuanlu tail tells which field; the profile may not fit the acquirer", "用 yuanlu tail 查看字段；差异文件可能与收单机构不符"})
+				Text{"the wire or its profile may not fit the acquirer: yuanlu capture, then yuanlu replay --explain shows each message field by field",
+					"协议或差异文件可能与收单机构不符：先用 yuanlu capture 抓包，再用 yuanlu replay --explain 逐域查看报文"})
 		}
 	}
 	if enabled > 0 && down == enabled {
