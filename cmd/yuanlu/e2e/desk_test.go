@@ -54,11 +54,18 @@ type caseEvent struct {
 	} `json:"data"`
 }
 
-func newDesk(t testing.TB, url, terminal string) *desk {
+// newDesk is a back office at a broker; more are further addresses of it.
+func newDesk(t testing.TB, url, terminal string, more ...string) *desk {
 	d := &desk{t: t, terminal: terminal, cases: map[string]caseEvent{}, byID: map[string]string{}, got: map[string]map[int64]bool{}, whole: map[string]int64{}}
 	o := mqtt.NewClientOptions().AddBroker(strings.Replace(url, "mqtt://", "tcp://", 1)).SetClientID("desk-" + terminal).
 		SetCleanSession(false).SetAutoReconnect(true).SetMaxReconnectInterval(200 * time.Millisecond).SetConnectRetry(true).
 		SetConnectRetryInterval(100 * time.Millisecond).SetOrderMatters(true)
+	if len(more) > 0 { // one of them may take a connection and say nothing
+		o.SetConnectTimeout(3 * time.Second).SetKeepAlive(5 * time.Second).SetPingTimeout(3 * time.Second)
+	}
+	for _, one := range more {
+		o.AddBroker(one)
+	}
 	o.SetOnConnectHandler(func(c mqtt.Client) {
 		c.Subscribe("yuanlu/#", 1, d.receive)
 	})
