@@ -13,16 +13,16 @@ import (
 var mayImport = map[string][]string{
 	"cmd/yuanlu":       {"agent/...", "drivers/serialport", "drivers/usbport", "protocol/..."},
 	"cmd/firmware-sim": {"firmware-sim/...", "protocol/notices"},
-	"cmd/yuanlu-desk":  {"cmd/yuanlu-desk/...", "protocol/topics", "protocol/notices"},
+	"cmd/yuanlu-desk":  {"cmd/yuanlu-desk/...", "protocol/printable", "protocol/topics", "protocol/notices"},
 
 	"agent":            {"agent/..."},
 	"agent/houserules": {},
 	"agent/config":     {},
 	"agent/desired":    {},
 	"agent/capture":    {},
-	"agent/logbook":    {},
+	"agent/logbook":    {"protocol/printable"},
 	"agent/ingest":     {"agent/refund", "protocol/..."},
-	"agent/refund":     {},
+	"agent/refund":     {"protocol/printable"},
 	// A memory of events for tests and small tools, random journals for tests, and
 	// the rules, one file each.
 	"agent/refund/memhistory":    {"agent/refund"},
@@ -45,6 +45,7 @@ var mayImport = map[string][]string{
 	"protocol/explain":   {},
 	"protocol/bcd":       {},
 	"protocol/currency":  {},
+	"protocol/printable": {},
 	"protocol/topics":    {},
 	// What every message in a test must satisfy.
 	"protocol/topics/topicstest": {"protocol/topics"},

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"yuanlu/protocol/printable"
 )
 
 // handler turns slog records into Lines. With attributes and groups it is a new
@@ -53,7 +55,7 @@ func code(message string) string {
 	if plain(message) {
 		return message
 	}
-	return strings.Join(strings.Fields(strconv.QuoteToGraphic(message)), "_")
+	return strings.Join(strings.Fields(printable.Text(strconv.Quote(message))), "_")
 }
 
 func appendAttr(dst []byte, prefix string, a slog.Attr) []byte {

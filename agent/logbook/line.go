@@ -9,6 +9,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"yuanlu/protocol/printable"
 )
 
 // Line is one thing said. Fields is "key=value key=value", quoted where needed.
@@ -220,7 +222,7 @@ func appendField(dst []byte, key, value string) []byte {
 	if plain(value) {
 		return append(dst, value...)
 	}
-	return strconv.AppendQuote(dst, value)
+	return append(dst, printable.Text(strconv.Quote(value))...)
 }
 
 // plain reports whether a value needs no quotes.
@@ -229,7 +231,7 @@ func plain(v string) bool {
 		return false
 	}
 	for _, c := range v {
-		if c == '"' || c == '=' || c == '\\' || c == utf8.RuneError || unicode.IsSpace(c) || !unicode.IsPrint(c) {
+		if c == '"' || c == '=' || c == '\\' || unicode.IsSpace(c) || !printable.Shown(c) {
 			return false
 		}
 	}

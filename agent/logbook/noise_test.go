@@ -165,3 +165,18 @@ func TestCaseOutlivesAWeekOfNoise(t *testing.T) {
 		shut(t, later)
 	}
 }
+
+// TestInvisibleCharactersStandAsEscapes: in values and codes; the line reads back.
+func TestInvisibleCharactersStandAsEscapes(t *testing.T) {
+	const name = "a\u00adb\u200b\ufeff\u3164\ufe0f\U000e0041"
+	out := said(t, Options{Now: clock}, func(l *slog.Logger) { l.Warn("co\u200bde", "operator", name, "one", "\u3164") })
+	for _, r := range out {
+		if r > 0x7e {
+			t.Errorf("%U in %q", r, out)
+		}
+	}
+	l, ok := ParseLine(strings.TrimSpace(out))
+	if !ok || l.Field("operator") != name || l.Field("one") != "\u3164" {
+		t.Errorf("reads back as %+v", l)
+	}
+}

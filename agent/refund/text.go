@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"strconv"
 	"strings"
+
+	"yuanlu/protocol/printable"
 )
 
 // Value fills one {placeholder} of a template. ZH may be left empty where both
@@ -20,13 +22,13 @@ func PutInt(name string, value int) Value { return Put(name, strconv.Itoa(value)
 func PutText(name string, t Text) Value { return Value{name, t.EN, t.ZH} }
 
 // Fill puts values in place of the {placeholders} of a template. A value's own
-// braces are left alone.
+// braces are left alone; what would not be seen of it stands there as an escape.
 func Fill(t Text, values ...Value) Text {
 	en := make([]string, 0, 2*len(values))
 	zh := make([]string, 0, 2*len(values))
 	for _, v := range values {
 		name := "{" + v.Name + "}"
-		en, zh = append(en, name, v.EN), append(zh, name, v.ZH)
+		en, zh = append(en, name, printable.Text(v.EN)), append(zh, name, printable.Text(v.ZH))
 	}
 	return Text{strings.NewReplacer(en...).Replace(t.EN), strings.NewReplacer(zh...).Replace(t.ZH)}
 }

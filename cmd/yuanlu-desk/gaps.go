@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"yuanlu/cmd/yuanlu-desk/store"
+	"yuanlu/protocol/printable"
 )
 
 // atStore is what the verbs that work on the store itself have in common. The desk
@@ -152,7 +153,7 @@ func (p *program) printStream(s *store.StreamRow) error {
 		return p.printJSON(s)
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, p.t("%s  stream %s  complete to %d, newest %d\n", "%s  流 %s  完整至 %d，最新 %d\n"), s.Terminal, printable(s.Stream), s.Settled, s.Highest)
+	fmt.Fprintf(&b, p.t("%s  stream %s  complete to %d, newest %d\n", "%s  流 %s  完整至 %d，最新 %d\n"), s.Terminal, printable.Text(s.Stream), s.Settled, s.Highest)
 	for _, g := range s.Gaps {
 		since := ""
 		if s.Since != nil {
@@ -165,7 +166,7 @@ func (p *program) printStream(s *store.StreamRow) error {
 			"    有 %d 个序号被两个事件使用；终端的存储是从旧副本恢复的（详见 quarantine list）\n"), s.Reused)
 	}
 	for _, h := range s.Holes {
-		fmt.Fprintf(&b, p.t("    not waited for: %d to %d, %s\n", "    不再等待：%d 至 %d，%s\n"), h.First, h.Last, printable(h.Why))
+		fmt.Fprintf(&b, p.t("    not waited for: %d to %d, %s\n", "    不再等待：%d 至 %d，%s\n"), h.First, h.Last, printable.Text(h.Why))
 	}
 	if s.More {
 		b.WriteString(p.t("    and more\n", "    以及更多\n"))

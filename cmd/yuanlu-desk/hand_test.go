@@ -80,7 +80,7 @@ func TestE2EByHand(t *testing.T) {
 			{"gaps close t-1 S2 3 --why scrapped", 3, "no stream"},
 			{"gaps list", 0, "not waited for: 3 to 3, closed by hand: scrapped"},
 			{"quarantine", 0, "garbage: not JSON in UTF-8"},
-			{"quarantine show " + n, 0, `'\x1b'[2Jgarbage`},
+			{"quarantine show " + n, 0, `\x1b[2Jgarbage`},
 			{"quarantine release " + n + " --why again", 65, "still does not fit (garbage)"},
 			{"quarantine discard 99 --why gone", 3, "number 99"},
 			{"quarantine show " + n + " --json", 0, `"code":"garbage"`},

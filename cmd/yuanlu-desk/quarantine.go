@@ -4,11 +4,10 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"unicode"
-	"unicode/utf8"
 
 	"yuanlu/cmd/yuanlu-desk/consumer"
 	"yuanlu/cmd/yuanlu-desk/store"
+	"yuanlu/protocol/printable"
 )
 
 // quarantine shows what did not fit, and lets a person release or discard it.
@@ -100,7 +99,7 @@ func (p *program) printRefused(r *store.Refused) error {
 		return p.printJSON(r)
 	}
 	_, err := fmt.Fprintf(p.stdout, p.t("%-6d %s  %s  %s  sequence %d  %s: %s  (%d bytes, %d times)\n", "%-6d %s  %s  %s  序号 %d  %s：%s（%d 字节，%d 次）\n"),
-		r.N, r.Last.Local().Format("2006-01-02 15:04:05"), r.Terminal, printable(r.Topic), r.Seq, r.Code, printable(r.Message), r.Size, r.Times)
+		r.N, r.Last.Local().Format("2006-01-02 15:04:05"), r.Terminal, printable.Text(r.Topic), r.Seq, r.Code, printable.Text(r.Message), r.Size, r.Times)
 	return err
 }
 
@@ -115,20 +114,6 @@ func (p *program) showRefused(ctx context.Context, db *store.Store, n int64) err
 	if err := p.printRefused(&kept.Refused); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(p.stdout, printable(string(kept.Payload)))
+	_, err = fmt.Fprintln(p.stdout, printable.Text(string(kept.Payload)))
 	return err
-}
-
-// printable writes what could move the cursor as an escape: the text is a stranger's.
-func printable(text string) string {
-	var b []byte
-	for _, r := range text {
-		switch {
-		case r == utf8.RuneError || unicode.IsControl(r) || unicode.Is(unicode.Cf, r):
-			b = strconv.AppendQuoteRuneToASCII(b, r)
-		default:
-			b = utf8.AppendRune(b, r)
-		}
-	}
-	return string(b)
 }

@@ -13,7 +13,7 @@ import (
 )
 
 func apiVerb() *verb {
-	return &verb{name: "api", usage: "[SCHEMA | --bundle SCHEMA | rules | signed-vector]",
+	return &verb{name: "api", machine: true, usage: "[SCHEMA | --bundle SCHEMA | rules | signed-vector]",
 		en: "the AsyncAPI document of the topics, one JSON Schema of it, the rules", zh: "主题的 AsyncAPI 文档、其中一个 JSON Schema、规则清单", run: (*program).api}
 }
 

@@ -22,6 +22,7 @@ import (
 	"yuanlu/agent/config"
 	"yuanlu/agent/ledger"
 	"yuanlu/agent/logbook"
+	"yuanlu/protocol/printable"
 )
 
 const (
@@ -41,7 +42,9 @@ func (p *program) bundleParts(o bundleOrder) []bundle.Part {
 			b.Schemas = schemaIDs()
 			return b, nil
 		}),
-		{Name: "doctor.txt", Make: func(ctx context.Context, w io.Writer) error { return sayDoctor(w, o.source.doctor(ctx)) }},
+		{Name: "doctor.txt", Make: func(ctx context.Context, w io.Writer) error {
+			return sayDoctor(printable.NewWriter(w, nil), o.source.doctor(ctx))
+		}},
 		asJSON("system.json", func(context.Context) (any, error) { return systemFacts(c.Store.Dir), nil }),
 		asJSON("links.json", func(context.Context) (any, error) { return linkFacts(c) }),
 	}

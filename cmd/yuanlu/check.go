@@ -15,13 +15,14 @@ import (
 
 	"yuanlu/agent/ingest"
 	"yuanlu/agent/refund"
+	"yuanlu/protocol/printable"
 )
 
 // maxLine is the longest line that may be a record, in bytes.
 const maxLine = 1 << 20
 
 func checkVerb() *verb {
-	return &verb{name: "check", usage: "[--final] [FILE|-]",
+	return &verb{name: "check", machine: true, usage: "[--final] [FILE|-]",
 		en: "records in, verdicts out, both as JSON Lines; nothing else is touched",
 		zh: "输入记录、输出判定，均为 JSON Lines；不改动任何数据", run: (*program).check}
 }
@@ -250,6 +251,9 @@ func (g *progress) at(n int64) {
 
 // isTerminal reports whether w is a terminal.
 func isTerminal(w io.Writer) bool {
+	if people, ok := w.(*printable.Writer); ok {
+		w = people.Unwrap()
+	}
 	f, ok := w.(*os.File)
 	if !ok {
 		return false

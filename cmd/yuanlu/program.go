@@ -14,6 +14,7 @@ import (
 
 	"yuanlu/agent/config"
 	"yuanlu/agent/control"
+	"yuanlu/protocol/printable"
 )
 
 // Exit codes (contract/cli.md).
@@ -81,9 +82,22 @@ func (p *program) run(ctx context.Context) int {
 		p.unknownVerb(name)
 		return exitUsage
 	}
+	p.forPeople(v)
 	ctx, stop := p.stoppable(ctx, v)
 	defer stop()
 	return p.exit(v, v.run(p, ctx, args))
+}
+
+// forPeople has what a verb prints for people pass through escapes: it holds words of
+// others. The daemon's standard error is its log, which does that itself.
+func (p *program) forPeople(v *verb) {
+	json := func() bool { return p.json }
+	if !v.machine {
+		p.stdout = printable.NewWriter(p.stdout, json)
+	}
+	if !v.ownSignals {
+		p.stderr = printable.NewWriter(p.stderr, nil)
+	}
 }
 
 // verbFirst moves the flags that all verbs have behind the verb, where somebody

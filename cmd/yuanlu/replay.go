@@ -15,7 +15,7 @@ import (
 )
 
 func replayVerb() *verb {
-	return &verb{name: "replay", usage: "--wire W [--records | --explain] [--final] [--now T] [--profile F] FILE|-",
+	return &verb{name: "replay", machine: true, usage: "--wire W [--records | --explain] [--final] [--now T] [--profile F] FILE|-",
 		en: "a raw capture in; records or verdicts out, as JSON Lines",
 		zh: "输入原始抓包，输出记录或判定（JSON Lines）", run: (*program).replay}
 }

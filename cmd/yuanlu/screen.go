@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/text/width"
+
+	"yuanlu/protocol/printable"
 )
 
 // ink colours text where the output is a terminal.
@@ -61,12 +63,14 @@ func padTo(text string, n int) string {
 	return text + strings.Repeat(" ", max(1, n-columns(text)))
 }
 
-// table prints rows with aligned columns; paint colours a cell after it has been
+// table prints rows with aligned columns, and writes what is not seen as escapes; paint colours a cell after it has been
 // measured, nil: it does not.
 func table(w io.Writer, rows [][]string, paint func(row, col int, cell string) string) {
 	var widths []int
 	for _, row := range rows {
 		for i, cell := range row {
+			cell = printable.Text(cell)
+			row[i] = cell
 			if i == len(widths) {
 				widths = append(widths, 0)
 			}

@@ -18,6 +18,7 @@ type verb struct {
 	en, zh     string // one line
 	run        func(p *program, ctx context.Context, args []string) error
 	ownSignals bool
+	machine    bool // what it prints is always for machines, whatever the flags
 }
 
 // verbs lists all verbs in the order of the help.

@@ -9,10 +9,10 @@ import (
 	"io"
 	"strings"
 	"time"
-	"unicode"
 
 	"golang.org/x/text/width"
 
+	"yuanlu/protocol/printable"
 	"yuanlu/protocol/topics"
 )
 
@@ -179,16 +179,9 @@ func (s *Screen) Event(w io.Writer, terminal string, payload []byte) error {
 	return err
 }
 
-// clean takes out what could move a terminal's cursor, change its colours or turn
-// its text round: what is shown comes from elsewhere.
-func clean(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(text, "?"))
-}
+// clean writes as an escape what could move a terminal's cursor, change its colours,
+// turn its text round, or would not be seen: what is shown comes from elsewhere.
+func clean(text string) string { return printable.Text(text) }
 
 func party(r *record) string {
 	if r.Party == nil {
