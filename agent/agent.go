@@ -212,6 +212,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	if errors.Is(err, ErrAnotherDaemon) {
 		return err
 	}
+	a.sayOpen()
 	c := newCrew()
 	a.startOutside(c)
 	if err != nil && ctx.Err() == nil {

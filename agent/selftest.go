@@ -179,6 +179,10 @@ func (e *examination) daemon(context.Context) {
 }
 
 func (e *examination) config(context.Context) {
+	for _, o := range Open(e.a.o.Config) {
+		text := o.Text()
+		e.add(e.t("permissions", "权限"), CheckupWarning, e.t(text.EN, text.ZH), o.Remedy())
+	}
 	name := e.t("config in force", "生效配置")
 	if e.a.o.ReadConfig == nil {
 		e.add(name, CheckupOK, e.s.Config, "")

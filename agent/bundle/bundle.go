@@ -23,6 +23,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"yuanlu/agent/newfile"
 )
 
 // MaxPart is the most that a part may say, in bytes; the rest is cut off. It does not
@@ -66,7 +68,7 @@ type Result struct {
 
 // Options say what to write.
 type Options struct {
-	File    string // where; written beside it first and then moved there
+	File    string // where; nothing may be there yet
 	Folder  string // that the parts lie in inside the archive
 	Program string // name and version
 	Now     time.Time
@@ -96,26 +98,22 @@ func Write(ctx context.Context, o Options) (r Result, err error) {
 	if err := os.MkdirAll(filepath.Dir(o.File), 0o700); err != nil {
 		return r, fmt.Errorf("bundle: %w", err)
 	}
-	part := o.File + ".part"
-	file, err := os.OpenFile(part, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	file, err := newfile.Create(o.File)
 	if err != nil {
 		return r, fmt.Errorf("bundle: %w", err)
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(fmt.Errorf("bundle: %w", err), os.Remove(part))
+			err = errors.Join(fmt.Errorf("bundle: %w", err), file.Discard())
 		}
 	}()
 	sum := sha256.New()
 	size := &counter{low: o.Low}
 	failed, err := o.archive(ctx, io.MultiWriter(size, file, sum))
 	if err == nil {
-		err = errors.Join(file.Chmod(0o600), file.Sync())
+		err = file.Keep()
 	}
-	if err = errors.Join(err, file.Close()); err != nil {
-		return r, err
-	}
-	if err = os.Rename(part, o.File); err != nil {
+	if err != nil {
 		return r, err
 	}
 	return Result{File: o.File, Bytes: size.n, SHA256: hex.EncodeToString(sum.Sum(nil)), Parts: len(o.Parts) + 1, Failed: failed}, nil

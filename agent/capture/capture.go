@@ -243,11 +243,16 @@ func (r *Recorder) describe() error {
 		return fmt.Errorf("capture: %w", err)
 	}
 	name := strings.TrimSuffix(r.file.Name(), ".raw") + ".json"
-	if err := os.WriteFile(name+".new", append(b, '\n'), 0o600); err != nil {
+	f, err := os.CreateTemp(r.opt.Dir, ".describe-*.new") // exclusive, mode 0600
+	if err != nil {
 		return fmt.Errorf("capture: %w", err)
 	}
-	if err := os.Rename(name+".new", name); err != nil {
-		return fmt.Errorf("capture: %w", err)
+	_, err = f.Write(append(b, '\n'))
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), name)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("capture: %w", err), os.Remove(f.Name()))
 	}
 	return nil
 }

@@ -148,7 +148,7 @@ func (st *Store) hold() error {
 		}
 	}
 	path := filepath.Join(st.dir, lockFile)
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrStore, err)
 	}
@@ -191,7 +191,7 @@ type realDisk struct{ dir string }
 // Write implements disk.
 func (d *realDisk) Write(name string, text []byte) error {
 	path := filepath.Join(d.dir, name)
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NONBLOCK, 0o600) // not for ever at a pipe
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0o600) // not for ever at a pipe
 	if err != nil {
 		return err
 	}
@@ -201,7 +201,7 @@ func (d *realDisk) Write(name string, text []byte) error {
 
 // Sync implements disk.
 func (d *realDisk) Sync(name string) error {
-	f, err := os.OpenFile(filepath.Join(d.dir, name), os.O_WRONLY, 0)
+	f, err := os.OpenFile(filepath.Join(d.dir, name), os.O_WRONLY|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,8 @@ var mayImport = map[string][]string{
 	"agent/config":     {},
 	"agent/desired":    {},
 	"agent/capture":    {},
+	"agent/bundle":     {"agent/newfile"},
+	"agent/newfile":    {},
 	"agent/logbook":    {"protocol/printable"},
 	"agent/ingest":     {"agent/refund", "protocol/..."},
 	"agent/refund":     {"protocol/printable"},

@@ -202,6 +202,7 @@ func (d *DB) openFile(whole bool) error {
 		return err
 	}
 	d.w = c
+	closeToOthers(d.file(), d.o.Log)
 	d.lock.follow(d.file() + "-shm")
 	d.readers.open(func() (*conn, error) { return openReader(d.file()) })
 	return nil

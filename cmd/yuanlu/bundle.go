@@ -71,6 +71,10 @@ func (p *program) supportBundle(ctx context.Context, args []string) error {
 		order.progress = func(step, steps int, what string) { fmt.Fprintf(p.stderr, "%d/%d %s\n", step, steps, what) }
 	}
 	r, err := p.makeBundle(ctx, order)
+	if errors.Is(err, os.ErrExist) {
+		fmt.Fprintf(p.stderr, p.lang.t("yuanlu support-bundle: %s is there already\n", "yuanlu support-bundle：%s 已存在\n"), order.file)
+		return errSaid(exitUsage)
+	}
 	if err != nil {
 		return err
 	}

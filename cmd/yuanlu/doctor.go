@@ -112,6 +112,12 @@ func (p *program) examine(ctx context.Context, path string) []checkup {
 		all = append(all, checkup{Name: t("config", "配置"), Level: warning, Text: note, Remedy: t("tell the back office; yuanlu config show tells what is in force", "请通知后台；yuanlu config show 查看生效配置")})
 	}
 	lines, running, err := p.askDaemon(ctx, c, "selftest")
+	if err != nil || !running {
+		for _, o := range agent.Open(c) {
+			text := o.Text()
+			all = append(all, checkup{Name: t("permissions", "权限"), Level: warning, Text: t(text.EN, text.ZH), Remedy: o.Remedy()})
+		}
+	}
 	switch {
 	case err != nil:
 		all = append(all, p.examineStore(c), checkup{Name: t("daemon", "守护进程"), Level: wrong, Text: err.Error(),

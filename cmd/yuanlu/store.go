@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -18,6 +17,7 @@ import (
 
 	"yuanlu/agent/config"
 	"yuanlu/agent/ledger"
+	"yuanlu/agent/newfile"
 )
 
 const (
@@ -77,18 +77,16 @@ func (p *program) storeExport(ctx context.Context, c *config.Config, name, pass 
 		fmt.Fprintf(p.stderr, p.lang.t("yuanlu store: %s is there already\n", "yuanlu store：%s 已存在\n"), name)
 		return errSaid(exitUsage)
 	}
-	out, err := os.CreateTemp(filepath.Dir(name), ".yuanlu-export-") // mode 0600
+	out, err := newfile.Create(name)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.Remove(out.Name()) }() // gone if all went well
 	rows, err := p.writeExport(ctx, db, out, to)
-	err = errors.Join(err, out.Sync(), out.Close())
 	if err == nil {
-		err = os.Link(out.Name(), name) // fails if there is one now
+		err = out.Keep() // fails if there is one now
 	}
 	if err != nil {
-		return err
+		return errors.Join(err, out.Discard())
 	}
 	return p.storeSaid("exported", p.lang.t("%d rows written to %s\n", "已写出 %d 行到 %s\n"), rows, name)
 }
