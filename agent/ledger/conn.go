@@ -214,6 +214,9 @@ func (c *conn) errorOf(op string, rc int32) error {
 			text = libc.GoString(sqlite3.Xsqlite3_errmsg(c.tls, c.db))
 		}
 	}
+	if rc == sqlite3.SQLITE_IOERR_DATA {
+		text = "a page of the file does not match its sum"
+	}
 	return &storeError{code: rc, op: op, text: text}
 }
 

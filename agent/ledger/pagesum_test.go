@@ -96,3 +96,11 @@ func TestTheSumsAreNotHiddenByOneBit(t *testing.T) {
 		t.Error("a store of the first version has sums")
 	}
 }
+
+// BenchmarkPageSum is what a page costs when it is read from the file or written to it.
+func BenchmarkPageSum(b *testing.B) {
+	page := make([]byte, pageSize)
+	for b.Loop() {
+		putSum(page, 7)
+	}
+}

@@ -31,7 +31,6 @@ func TestCountersAreNotBelievedBelowTheRows(t *testing.T) {
 			}
 			sent(t, d, 1, 2, 3)
 			acked(t, d, 2)
-			nacked(t, d, 5) // never offered: does nothing
 			due(t, d)
 			nacked(t, d, 5) // the newest sequence is in quarantine
 			newest := d.now.seq
