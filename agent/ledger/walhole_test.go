@@ -3,6 +3,7 @@ package ledger
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -325,4 +326,50 @@ func TestKillRule09_WALCutOff(t *testing.T) {
 			t.Errorf("said %t, lost %d", said, lost)
 		}
 	})
+}
+
+// TestMarkNeverSaysTooMuch: after a power cut the mark is of an earlier commit, of an
+// earlier round, or not there: a torn end is no damage then, and a whole WAL never is.
+func TestMarkNeverSaysTooMuch(t *testing.T) {
+	w := makeWALStore(t)
+	was := w.files[walFile]
+	var l storeLock
+	l.read(w.files[lockFile])
+	exact := l.left
+	if !exact.open || exact.mark.frames < 100 {
+		t.Fatalf("the mark is %+v", exact)
+	}
+	var commits []walFrame
+	_, err := readWAL(bytes.NewReader(was), int64(len(was)), func(fr *walFrame, _ []byte) error {
+		if fr.chain && fr.commit != 0 {
+			commits = append(commits, *fr)
+		}
+		return nil
+	})
+	must(t, err)
+	last, before := commits[len(commits)-1], commits[len(commits)-2]
+	if uint32(last.n) != exact.mark.frames || last.sum.number() != exact.mark.sum {
+		t.Fatalf("the mark is %+v, the last commit %+v", exact.mark, last)
+	}
+	torn := bytes.Clone(was)
+	clear(torn[walHeader+before.n*frameLen+100 : walHeader+before.n*frameLen+700])
+	mark := exact.mark
+	for name, m := range map[string]walMark{
+		"none":                 {},
+		"of the commit before": {mark.salts, uint32(before.n), before.sum.number()},
+		"of an earlier round":  {binary.BigEndian.Uint64(w.earlier[16:]), 17, 4711},
+	} {
+		files := maps.Clone(w.files)
+		files[lockFile] = []byte("0000000001\n" + leftOpen{open: true, mark: m}.text())
+		for wal, left := range map[string][]byte{"whole": was, "torn": torn} {
+			files[walFile] = left
+			d := usable(t, laidOut(t, files))
+			if len(d.Damage()) > 0 || d.Stream() != w.stream {
+				t.Errorf("mark %s, WAL %s: %+v", name, wal, d.Damage())
+			}
+		}
+	}
+	if said, _ := w.checkHole(t, torn); !said {
+		t.Error("with the exact mark a torn last commit is not said")
+	}
 }
