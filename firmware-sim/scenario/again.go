@@ -23,9 +23,23 @@ func (b *Book) copyOf(r *wire.Record) bool {
 	case moneyBack(was.Kind):
 		b.judgeAgain([]*deed{d})
 	case isSale(was.Kind):
-		b.judgeAgain(append(d.back(), b.loose...))
+		b.judgeAgain(slices.Concat(d.back(), b.pointing(d), b.loose))
 	}
 	return true
+}
+
+// pointing returns the refunds and voids that point at a number of a sale.
+func (b *Book) pointing(sale *deed) []*deed {
+	r := &sale.rec
+	var list []*deed
+	for key, value := range map[string]string{"channel_txn": r.ChannelTxn, "order_no": r.OrderNo, "rrn": r.RRN, "stan": r.Stan} {
+		for _, d := range b.byPointer[key+value] {
+			if value != "" && !slices.Contains(list, d) {
+				list = append(list, d)
+			}
+		}
+	}
+	return list
 }
 
 // complete adds to an event what another sighting of it says.
@@ -43,7 +57,7 @@ func complete(o, r *wire.Record) {
 		{&o.Batch, &r.Batch}, {&o.Currency, &r.Currency}, {&o.RefundNo, &r.RefundNo}, {&o.ChannelRefund, &r.ChannelRefund},
 		{&o.RefundRoute, &r.RefundRoute}, {&o.Original.ChannelTxn, &r.Original.ChannelTxn}, {&o.Original.OrderNo, &r.Original.OrderNo},
 		{&o.Original.RRN, &r.Original.RRN}, {&o.Original.Stan, &r.Original.Stan}, {&o.Original.Batch, &r.Original.Batch},
-		{&o.Original.Date, &r.Original.Date}} {
+		{&o.Original.Date, &r.Original.Date}, {&o.Original.TerminalID, &r.Original.TerminalID}} {
 		if *m[0] == "" {
 			*m[0] = *m[1]
 		}
@@ -146,7 +160,7 @@ func (b *Book) judgeAgain(work []*deed) {
 			if o == nil {
 				continue
 			}
-			for _, x := range append(o.back(), b.loose...) {
+			for _, x := range slices.Concat(o.back(), b.pointing(o), b.loose) {
 				if said && x.id > d.id && !slices.Contains(work, x) {
 					work = append(work, x)
 				}

@@ -15,9 +15,11 @@ type Book struct {
 	byKey  map[string][]*deed // key name and value: sales and completions
 	byStan map[string][]*deed // terminal and stan: any kind
 	byBack map[string][]*deed // number name and value: refunds and voids
-	loose  []*deed            // refunds and voids without an original, or with one by its payer alone
-	news   []Revised
-	before int // while a deed of the book is judged again: its id; only what came before it counts. 0: all
+	// byPointer holds the refunds and voids by what they point at: key name and value.
+	byPointer map[string][]*deed
+	loose     []*deed // refunds and voids without an original, or with one by its payer alone
+	news      []Revised
+	before    int // while a deed of the book is judged again: its id; only what came before it counts. 0: all
 }
 
 // Revised says that the verdict on an earlier refund or void is another one now: the one whose first verdict had
@@ -48,7 +50,8 @@ type verdict struct {
 
 // NewBook gives an empty book.
 func NewBook() *Book {
-	return &Book{byKey: map[string][]*deed{}, byStan: map[string][]*deed{}, byBack: map[string][]*deed{}}
+	return &Book{byKey: map[string][]*deed{}, byStan: map[string][]*deed{}, byBack: map[string][]*deed{},
+		byPointer: map[string][]*deed{}}
 }
 
 // Windows of verdicts.md § 3, in days.
@@ -118,14 +121,14 @@ func (b *Book) tell(d *deed, v verdict) {
 // only its payer speaks for, of which the latest counts.
 func (d *deed) loose() bool { return d.original == nil || d.verdict.foundBy == "party" }
 
-// settleLoose judges refunds again whose original may have come now: verdicts.md § 2 looks anywhere in the journal.
+// settleLoose judges refunds and voids again whose original may have come now: verdicts.md § 2 looks anywhere in the journal.
 func (b *Book) settleLoose(sale *deed) {
 	if !isSale(sale.rec.Kind) {
 		return
 	}
-	var work []*deed
+	work := b.pointing(sale)
 	for _, d := range b.loose {
-		if mayOwn(&sale.rec, &d.rec) {
+		if !pointsAt(&d.rec) && paidBy(&sale.rec, &d.rec) {
 			work = append(work, d)
 		}
 	}
@@ -157,17 +160,23 @@ func (b *Book) index(d *deed, before *wire.Record) {
 	case moneyBack(r.Kind):
 		add(b.byBack, "channel_refund", r.ChannelRefund, before.ChannelRefund)
 		add(b.byBack, "refund_no", r.RefundNo, before.RefundNo)
+		add(b.byPointer, "channel_txn", r.Original.ChannelTxn, before.Original.ChannelTxn)
+		add(b.byPointer, "order_no", r.Original.OrderNo, before.Original.OrderNo)
+		add(b.byPointer, "rrn", r.Original.RRN, before.Original.RRN)
+		add(b.byPointer, "stan", r.Original.Stan, before.Original.Stan)
 	}
 }
 
-// mayOwn says whether a sale could be the original of a refund: a quick look before a judgement.
-func mayOwn(sale, back *wire.Record) bool {
+// pointsAt says whether a refund or void gives any key of its original.
+func pointsAt(back *wire.Record) bool {
 	o := &back.Original
-	if !given(o.ChannelTxn) && !given(o.OrderNo) && !given(o.RRN) && !given(o.Stan) {
-		return Compare(sale.Party, back.Party).Recipient == "same" || Compare(sale.Party, back.Party).Recipient == "equivalent"
-	}
-	return given(o.ChannelTxn) && o.ChannelTxn == sale.ChannelTxn || given(o.OrderNo) && o.OrderNo == sale.OrderNo ||
-		given(o.RRN) && o.RRN == sale.RRN || given(o.Stan) && o.Stan == sale.Stan
+	return given(o.ChannelTxn) || given(o.OrderNo) || given(o.RRN) || given(o.Stan)
+}
+
+// paidBy says whether who paid a sale may be who gets the money of a refund or void.
+func paidBy(sale, back *wire.Record) bool {
+	a := Compare(sale.Party, back.Party)
+	return a.Recipient == "same" || a.Recipient == "equivalent"
 }
 
 func (b *Book) undo(terminal, batch, stan string) {

@@ -73,6 +73,9 @@ func idents(p wire.Party) []wire.Ident {
 		case "", "none", "cash", "account_text", "merchant_account":
 			continue
 		}
+		if i.Scheme == "unionpay_token" && len(i.ID) > 40 {
+			continue // encrypted, another text each time
+		}
 		if i.ID != "" {
 			out = append(out, i)
 		}
