@@ -164,8 +164,10 @@ func maskOf(i wire.Ident) mask {
 	}
 	first, last := strings.Index(i.ID, "*"), strings.LastIndex(i.ID, "*")
 	m := mask{i.ID[:first], i.ID[last+1:], len(i.ID)}
-	if last-first == 3 {
-		m.length = 0
+	for _, run := range strings.FieldsFunc(i.ID, func(c rune) bool { return c != '*' }) {
+		if run == "****" {
+			m.length = 0
+		}
 	}
 	return m
 }
