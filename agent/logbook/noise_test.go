@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -121,9 +122,9 @@ func TestNumbersThatChangeAreNoOtherLine(t *testing.T) {
 // one and from the files, though the log has been filled many times over.
 func TestCaseOutlivesAWeekOfNoise(t *testing.T) {
 	for _, asJSON := range []bool{false, true} {
-		now := clock()
+		var minutes atomic.Int64 // the files ask for the time too, beside this test
 		o := Options{File: filepath.Join(t.TempDir(), "yuanlu.log"), MaxBytes: 64 << 10, Keep: 1, Ring: 100, Zone: cst, JSON: asJSON,
-			Now: func() time.Time { return now }}
+			Now: func() time.Time { return clock().Add(time.Duration(minutes.Load()) * time.Minute) }}
 		b := Open(o)
 		wants := func(l Line) bool { return IsCase(l) }
 		b.Logger().Warn("case.opened", "case", "01J9", "link", "pos")
@@ -132,7 +133,7 @@ func TestCaseOutlivesAWeekOfNoise(t *testing.T) {
 			if i%8 == 0 {
 				b.Logger().Error("store.unavailable", "err", strings.Repeat("x", 500)+fmt.Sprint(i))
 			}
-			now = now.Add(time.Minute)
+			minutes.Add(1)
 			if i%100 == 0 { // the way to the files is no faster than a disk
 				b.mu.Lock()
 				for len(b.file.lines) > 0 {
