@@ -50,7 +50,7 @@ func TestSent(t *testing.T) {
 		{names.State(), 1, true, `{"v":1,"state":"up","session":"s"}`, false},
 		{names.LinkState("pos"), 1, true, link, true},
 		{names.LinkState("usb"), 1, true, link, false}, // about another link
-		{names.Event(), 1, false, string(event(t, names.Source(), `{}`)), true},
+		{names.Event(), 1, false, string(event(t, names.Source(), `{"link":"pos","reason":"unplugged"}`)), true},
 		{names.Event(), 1, false, string(event(t, "urn:yuanlu:terminal:t2", `{}`)), false},
 		{names.Event(), 1, false, string(event(t, names.Source(), `[]`)), false},
 		{names.Event(), 1, false, "", false},
