@@ -321,7 +321,7 @@ func (l *ledgerOfLine) exactly(want []made) (wrong []string) {
 	var have, wanted []made
 	loose := map[string]int{}
 	for _, r := range l.rows {
-		r = l.asSaid(r)
+		r = l.asSaid(r, nil)
 		m := made{mac: r.mac, kind: r.Kind, copy: r.Copy, terminal: r.TerminalID, stan: r.Stan, batch: r.Batch, outcome: r.Outcome, code: r.ResponseCode}
 		if r.mac == "" {
 			loose[m.String()]++
@@ -361,8 +361,12 @@ func (l *ledgerOfLine) exactly(want []made) (wrong []string) {
 
 // asSaid gives a record as its own frame said it. An event without its final outcome
 // takes that, and the numbers it lacks, from what is said of it later: the response
-// code stays, and tells.
-func (l *ledgerOfLine) asSaid(r row) row {
+// code stays, and tells; where there is none the truth does, if it is known, and also
+// which numbers were there from the first.
+func (l *ledgerOfLine) asSaid(r row, truth *wire.Record) row {
+	if truth == nil {
+		truth = &wire.Record{}
+	}
 	waited := map[string]string{"": "unknown", "98": "unknown", "68": "unknown", "P1": "pending", "USERPAYING": "pending", "NOTPAY": "pending",
 		"WAIT_BUYER_PAY": "pending", "PROCESSING": "pending", "03": "pending", "04": "pending", "05": "pending", "10003": "pending"}
 	said, ok := waited[r.ResponseCode]
@@ -373,9 +377,14 @@ func (l *ledgerOfLine) asSaid(r row) row {
 		if c.copyOf != r.seq || c.Outcome != r.Outcome {
 			continue
 		}
-		r.Outcome = said
-		for _, v := range []struct{ own, later *string }{{&r.RRN, &c.RRN}, {&r.AuthCode, &c.AuthCode}, {&r.ChannelTxn, &c.ChannelTxn}} {
-			if *v.own == *v.later {
+		if r.Outcome = said; r.ResponseCode == "" && truth.Outcome == "pending" {
+			r.Outcome = "pending"
+		}
+		for _, v := range []struct {
+			own          *string
+			later, first string
+		}{{&r.RRN, c.RRN, truth.RRN}, {&r.AuthCode, c.AuthCode, truth.AuthCode}, {&r.ChannelTxn, c.ChannelTxn, truth.ChannelTxn}} {
+			if *v.own == v.later && v.first == "" {
 				*v.own = ""
 			}
 		}
