@@ -341,7 +341,7 @@ func TestE2EBadLineSmart(t *testing.T) {
 	// An answer that knows of no such refund makes a record only where the message that
 	// left it unknown had arrived.
 	once := func(s saying, _ int) (least, most int) {
-		if r := &s.entry.Record; r.Kind == "refund" && r.Channel == "alipay" && r.Outcome == "closed" {
+		if r := &s.entry.Record; r.Kind == "refund" && r.Channel == "alipay" && (r.Outcome == "closed" || s.entry.Step.Shape == "asked") {
 			return -1, 1
 		}
 		return 1 - min(1, len(l.touched[s.entry])), 1
