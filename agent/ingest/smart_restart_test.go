@@ -144,3 +144,18 @@ func storedIn(t *testing.T, dir string) string {
 	}
 	return out.String()
 }
+
+// A message may make as many records as fit into a frame: all are stored, once.
+func TestSmartMessageOfManyRecords(t *testing.T) {
+	const parts = 180
+	var body strings.Builder
+	body.WriteString(`"wechat.transaction","body":{"combine_appid":"wx1","sub_orders":[`)
+	for i := range parts {
+		fmt.Fprintf(&body, `{"out_trade_no":"W%d","trade_state":"SUCCESS","amount":{"total_amount":%d}},`, i, i+1)
+	}
+	dir := filepath.Join(t.TempDir(), "data")
+	arrivals := runSmart(t, dir, []string{strings.TrimSuffix(body.String(), ",") + `]}`})
+	if len(arrivals) != 1 || len(arrivals[0].Sightings) != parts || strings.Count(storedIn(t, dir), "sale approved") != parts {
+		t.Errorf("%d arrivals; stored: %s", len(arrivals), storedIn(t, dir))
+	}
+}

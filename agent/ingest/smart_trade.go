@@ -35,32 +35,49 @@ type tradeRefunds []tradeRefund
 // the oldest are only added up.
 const maxTradeRefunds = 100
 
-// tradeKey names the trade that a refund is of, "" if it names none. What was tried in
-// training is remembered apart.
+// tradeKey names the trade that a refund is of; one that names no trade (a lost answer
+// has no numbers of its own) is a trade of its own by its refund_no. "" if it has no
+// number at all. What was tried in training is remembered apart.
 func tradeKey(r *refund.Record) string {
-	parts := []string{r.MerchantID}
 	switch {
 	case given(r.Original.OrderNo) != "":
-		parts = append(parts, r.Original.OrderNo)
+		return tradeName(r, r.Original.OrderNo)
 	case given(r.Original.ChannelTxn) != "":
-		parts = append(parts, "", r.Original.ChannelTxn)
-	default:
+		return tradeName(r, "", r.Original.ChannelTxn)
+	}
+	return loneKey(r)
+}
+
+// loneKey is the tradeKey of a refund that names no trade.
+func loneKey(r *refund.Record) string {
+	if r.RefundNo == "" {
 		return ""
 	}
+	return tradeName(r, "", "", r.RefundNo)
+}
+
+func tradeName(r *refund.Record, numbers ...string) string {
+	parts := append([]string{r.MerchantID}, numbers...)
 	if r.Training {
 		parts = append(parts, "training")
 	}
 	return tradeMark + hashed(18, parts...)
 }
 
-// refundsOf gives back what is remembered of the refund's trade. Until the third
-// edition a trade was known by trade_no alone, and only approved refunds were kept.
+// refundsOf gives back what is remembered of the refund's trade, and of the refund
+// itself from a time when it named no trade. Until the third edition a trade was known
+// by trade_no alone, and only approved refunds were kept.
 func (w *smartWire) refundsOf(r *refund.Record) tradeRefunds {
 	value, ok := w.memory.Get(tradeKey(r))
 	if no := r.Original.ChannelTxn; !ok && !r.Training && given(no) != "" {
 		value, _ = w.memory.Get(tradeMark + hashed(18, no))
 	}
-	return parseTradeRefunds(string(value))
+	t := parseTradeRefunds(string(value))
+	if lone := loneKey(r); lone != "" && t.index(refundHash(r.RefundNo)) < 0 {
+		value, _ = w.memory.Get(lone)
+		t = append(t, parseTradeRefunds(string(value))...)
+	}
+	return t
 }
 
 // refundHash is the short name of a refund_no.
