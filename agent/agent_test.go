@@ -206,16 +206,23 @@ func TestStoreIsTakenWithinASecond(t *testing.T) {
 	})
 }
 
+// block puts the store below a file, so that it cannot be opened: what stands in place
+// of a folder above the store's own is not the agent's to move. It returns the file.
+func (r *rig) block(t *testing.T) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "partition")
+	r.config.Store.Dir = filepath.Join(file, "store")
+	if err := os.WriteFile(file, []byte("in the way"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
 // A store that cannot be opened keeps nobody from starting: it is said, and tried
 // again until it works.
 func TestStoreComesLater(t *testing.T) {
 	r := newRig(t, "", nil)
-	// What is no folder above the store's own is not the agent's to move.
-	dir := filepath.Join(t.TempDir(), "partition")
-	r.config.Store.Dir = filepath.Join(dir, "store")
-	if err := os.WriteFile(dir, []byte("in the way"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	dir := r.block(t)
 	stop := r.run(t)
 	r.await(t, "STATUS=the store cannot be opened")
 	s := r.agent.Snapshot(t.Context())
@@ -236,9 +243,7 @@ func TestStoreComesLater(t *testing.T) {
 
 func TestStopWhileTheStoreIsAway(t *testing.T) {
 	r := newRig(t, "", nil)
-	if err := os.WriteFile(r.config.Store.Dir, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	r.block(t)
 	stop := r.run(t)
 	r.await(t, "STATUS=the store cannot be opened")
 	if err := stop(); err != nil {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -118,9 +117,7 @@ func TestSelftest(t *testing.T) {
 
 func TestSelftestWithoutAStore(t *testing.T) {
 	r := newRig(t, "", nil)
-	if err := os.WriteFile(r.config.Store.Dir, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	r.block(t)
 	r.run(t)
 	r.await(t, "STATUS=the store cannot be opened")
 	lines := r.agent.Examine(t.Context(), false, func(any) {})
