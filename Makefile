@@ -47,7 +47,7 @@ vet:
 	$(GO) vet ./...
 
 unit:
-	$(GO) test -race -timeout 6m -skip '$(SLOW)' ./...
+	$(GO) test -race -timeout 15m -skip '$(SLOW)' ./...
 
 # The judge against its twin, seeded.
 twin:
@@ -55,7 +55,7 @@ twin:
 
 # The program that main builds, against the simulator, mosquitto, kill -9, full disks.
 e2e:
-	$(GO) test -timeout 8m -v -run '^Test(Kill|E2E)' ./agent/... ./cmd/...
+	$(GO) test -timeout 20m -v -run '^Test(Kill|E2E)' ./agent/... ./cmd/...
 
 # USB in a virtual machine, where the kernel has none. YUANLU_USBLAB=1: it must run.
 lab:
