@@ -51,7 +51,7 @@ unit:
 
 # The judge against its twin, seeded.
 twin:
-	$(GO) test -timeout 3m -run '^TestTwin' ./agent/refund/... ./agent/ledger
+	$(GO) test -timeout 10m -run '^TestTwin' ./agent/refund/... ./agent/ledger
 
 # The program that main builds, against the simulator, mosquitto, kill -9, full disks.
 e2e:
