@@ -181,9 +181,12 @@ func (m *memory) Nacked(_ context.Context, s string, number int64, code, _ strin
 		return refund.ErrAcknowledged
 	}
 	found := false
+	var put refund.Notice
 	m.entries = slices.DeleteFunc(m.entries, func(e *entry) bool {
 		hit := s == stream && e.n.Entry == number
-		found = found || hit
+		if hit {
+			found, put = true, e.n
+		}
 		return hit
 	})
 	if found {
@@ -194,7 +197,8 @@ func (m *memory) Nacked(_ context.Context, s string, number int64, code, _ strin
 	}
 	m.mu.Unlock()
 	if found {
-		m.addEvent("outbox.quarantined", "outbox", map[string]any{"sequence": number, "code": code})
+		m.addEvent("outbox.quarantined", "outbox", map[string]any{"sequence": number, "id": put.ID, "type": put.Type,
+			"code": code, "message": "put aside"})
 	}
 	return m.broken
 }
