@@ -14,6 +14,8 @@ import (
 	"yuanlu/agent/ingest"
 	"yuanlu/agent/ledger"
 	"yuanlu/agent/logbook"
+	"yuanlu/agent/metrics"
+	"yuanlu/agent/metrics/scrape"
 	"yuanlu/agent/refund"
 )
 
@@ -127,8 +129,9 @@ type Agent struct {
 	o        Options
 	log      *slog.Logger
 	clock    *Clock
-	began    time.Time // with its monotonic reading
-	reporter Reporter  // nil: none
+	began    time.Time      // with its monotonic reading
+	reporter Reporter       // nil: none
+	scrape   *scrape.Server // nil: none
 	health   *healthBook
 	store    atomic.Pointer[ledger.DB]
 	digest   atomic.Pointer[string] // of the configuration in force
@@ -172,6 +175,10 @@ func New(o Options) (*Agent, error) {
 			return nil, fmt.Errorf("reporter: %w", err)
 		}
 		a.reporter = r
+	}
+	if listen := o.Config.Metrics.Listen; listen != "" {
+		a.scrape = scrape.New(scrape.Options{Listen: listen, Log: a.log, Changed: a.wake,
+			Families: func(ctx context.Context) []metrics.Family { s := a.Glance(ctx); return figures(&s) }})
 	}
 	return a, nil
 }
@@ -247,6 +254,9 @@ func (a *Agent) startOutside(c *crew) {
 	c.start(layerLocal, "clock", a.watchClock)
 	if a.o.CertEnds != nil {
 		c.start(layerLocal, "certificate", a.watchCertificate)
+	}
+	if a.scrape != nil {
+		c.start(layerLocal, "metrics", a.scrape.Run)
 	}
 	if a.reporter != nil {
 		c.start(layerReport, "report", a.reporter.Run)

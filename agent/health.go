@@ -86,6 +86,12 @@ func (a *Agent) problems(s *Snapshot) []Problem {
 		add(levelNote, "clock_unsynced", "", Text{"the clock is not synchronised", "系统时钟未同步"},
 			Text{"check NTP (timedatectl); times may be wrong until then", "检查 NTP（timedatectl）；在此之前时间可能不准"})
 	}
+	if a.scrape != nil {
+		if err := a.scrape.Problem(); err != nil {
+			add(levelDegraded, "metrics_unavailable", "", Text{"metrics are not offered: " + err.Error(), "无法提供指标：" + err.Error()},
+				Text{"end what holds the port (ss -ltnp), or set metrics.listen to another; it is tried again by itself", "结束占用端口的程序（ss -ltnp），或为 metrics.listen 换一个端口；程序会自动重试"})
+		}
+	}
 	for _, f := range a.future.all() {
 		f.problem(add)
 	}

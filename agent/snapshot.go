@@ -39,6 +39,7 @@ type Snapshot struct {
 	Foreign    int64               `json:"records_of_other_merchants"`
 	CertDays   *int                `json:"certificate_days,omitempty"`
 	Memory     int64               `json:"memory_bytes"`
+	StoreBytes int64               `json:"store_bytes"`     // of the database with its WAL; 0: not open
 	DiskFree   int64               `json:"disk_free_bytes"` // -1: unknown
 	Goroutines int                 `json:"goroutines"`
 }
@@ -129,7 +130,7 @@ func (a *Agent) snapshot(ctx context.Context, age time.Duration) Snapshot {
 func (a *Agent) look(ctx context.Context, db *ledger.DB, s *Snapshot, age time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	s.Damage, s.RolledBack = db.Damage(), db.Renewed()
+	s.Damage, s.RolledBack, s.StoreBytes = db.Damage(), db.Renewed(), db.Size()
 	a.lookMu.Lock()
 	defer a.lookMu.Unlock()
 	if time.Since(a.looked) >= age {

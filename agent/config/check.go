@@ -3,6 +3,7 @@ package config
 import (
 	"encoding/base64"
 	"net"
+	"net/netip"
 	"net/url"
 	"path/filepath"
 	"strconv"
@@ -103,6 +104,19 @@ func logFile(text string) string {
 	return ""
 }
 
+// loopbackAddress takes a loopback address, not the name of one: what localhost means
+// is for a file of the machine to say.
+func loopbackAddress(text string) string {
+	host, _, err := net.SplitHostPort(text)
+	if err == nil && !Loopback(host) {
+		return "would be open to other machines: write 127.0.0.1 or [::1] before the port, and let a Prometheus agent or a tunnel on this machine carry the figures on"
+	}
+	if at, err := netip.ParseAddrPort(text); err != nil || at.Port() == 0 {
+		return "wants a loopback address and a port from 1 to 65535, such as 127.0.0.1:9100"
+	}
+	return ""
+}
+
 // complete fills the settings whose default is another one's value.
 func (c *Config) complete() {
 	if c.MQTT.ClientID == "" {
@@ -172,7 +186,7 @@ func (l *loader) checkBroker() {
 			continue // complained of already
 		}
 		encrypted = encrypted || u.Scheme == "tls"
-		if u.Scheme == "tcp" && !m.AllowPlaintext && !loopback(u.Hostname()) {
+		if u.Scheme == "tcp" && !m.AllowPlaintext && !Loopback(u.Hostname()) {
 			l.problem(at, "mqtt.url", "tcp:// is not encrypted, and for this machine only: use tls://, or set mqtt.allow_plaintext = true")
 			break
 		}
@@ -193,7 +207,9 @@ func (l *loader) checkBroker() {
 	}
 }
 
-func loopback(host string) bool {
+// Loopback reports whether a host of an address, without brackets, is this machine's
+// loopback: localhost, 127.0.0.0/8 or ::1.
+func Loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

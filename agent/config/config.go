@@ -19,6 +19,7 @@ type Config struct {
 	Window     Window
 	Health     Health
 	Log        Log
+	Metrics    Metrics
 	Control    Control
 	Time       Time
 
@@ -131,6 +132,11 @@ func (l Log) Path() string {
 		return ""
 	}
 	return l.File
+}
+
+// Metrics is where Prometheus may ask for the figures of health.
+type Metrics struct {
+	Listen string // "127.0.0.1:9100", a loopback address and a port; "": nowhere
 }
 
 // Control is the local socket behind the technician's verbs.

@@ -21,6 +21,8 @@ profile = "/etc/yuanlu/acquirer.toml"
 [mqtt]
 url = "tls://broker.example:8883"
 ca_file = "/etc/yuanlu/ca.pem"
+[metrics]
+listen = "127.0.0.1:9100"
 [backoffice]
 host = "desk"
 [[backoffice.key]]
@@ -52,7 +54,7 @@ func TestDesiredInheritsWhatIsTheTerminalsOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	if c.Terminal != base.Terminal || c.Store != base.Store || c.MQTT.CAFile != base.MQTT.CAFile || c.MQTT.ClientID != "t-00423" ||
-		c.Control != base.Control || c.Log.File != base.Log.File || c.File != base.File {
+		c.Control != base.Control || c.Metrics != base.Metrics || c.Metrics.Listen == "" || c.Log.File != base.Log.File || c.File != base.File {
 		t.Errorf("not inherited: %+v", c)
 	}
 	if !slices.Equal(c.MQTT.URLs, []string{"tls://other.example:8883"}) || c.Links[0].Port != "/dev/ttyS2" || c.Links[0].Profile != "" || c.Backoffice.Host != "" || len(c.Backoffice.Keys) != 0 {
@@ -75,7 +77,7 @@ func TestDesiredRefusesWhatIsTheTerminalsOwn(t *testing.T) {
 	base := ownConfig(t)
 	other := map[string]string{"string": `"/x"`, "bool": "", "duration": `"33d"`}
 	special := map[string]string{"terminal.id": `"other"`, "terminal.merchant_id": `"1"`, "mqtt.root": `"r"`, "mqtt.client_id": `"c"`,
-		"mqtt.username": `"u"`, "mqtt.allow_plaintext": "true", "remote.config": "false", "time.trust": `"always"`}
+		"mqtt.username": `"u"`, "mqtt.allow_plaintext": "true", "remote.config": "false", "time.trust": `"always"`, "metrics.listen": `"[::1]:9100"`}
 	n := 0
 	for _, s := range settings(wires) {
 		if s.Local == "" {

@@ -56,3 +56,28 @@ func TestURLMayBeAList(t *testing.T) {
 		}
 	}
 }
+
+// TestMetricsOnTheLoopbackOnly: figures are for this machine; anything else is refused in
+// its place, with what to write instead.
+func TestMetricsOnTheLoopbackOnly(t *testing.T) {
+	const head = "[terminal]\nid = \"t-1\"\n[[link]]\nname = \"pos\"\nwire = \"mispos\"\nport = \"/dev/ttyS1\"\n[metrics]\n"
+	for _, good := range []string{"", "127.0.0.1:9100", "127.9.9.9:1", "[::1]:65535", "[::ffff:127.0.0.1]:9100"} {
+		c, err := Parse("f", []byte(head+"listen = \""+good+"\"\n"), wires)
+		if err != nil || c.Metrics.Listen != good {
+			t.Errorf("%q: %v", good, err)
+		}
+	}
+	open := "would be open to other machines: write 127.0.0.1 or [::1] before the port"
+	form := "wants a loopback address and a port from 1 to 65535, such as 127.0.0.1:9100"
+	for bad, want := range map[string]string{
+		"0.0.0.0:9100": open, ":9100": open, "[::]:9100": open, "192.168.1.5:9100": open, "[fe80::1%eth0]:9100": open, "pos.example:9100": open,
+		"128.0.0.1:9100": open, "[::ffff:10.0.0.1]:9100": open, "[::1%lo]:9100": open, "127.0.0.1.example:9100": open,
+		"localhost:9100": form, "127.0.0.1": form, "127.0.0.1:": form, "127.0.0.1:0": form, "127.0.0.1:http": form, "127.0.0.1:65536": form,
+		"::1:9100": form, "9100": form, "http://127.0.0.1:9100": form, " 127.0.0.1:9100": open,
+	} {
+		_, err := Parse("f", []byte(head+"listen = \""+bad+"\"\n"), wires)
+		if !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), "f:8:10: listen "+want) {
+			t.Errorf("%q: %v, want %s", bad, err, want)
+		}
+	}
+}

@@ -231,6 +231,9 @@ func logSettings() []Setting {
 			func(c *Config, _ int) *int64 { return &c.Log.MaxBytes }),
 		integer("log.keep", "3", 0, 100, "0 to 100", "older log files kept", "保留的旧日志文件数",
 			func(c *Config, _ int) *int { return &c.Log.Keep }),
+		text("metrics.listen", "", "where Prometheus may ask, http://…/metrics, of this machine alone: 127.0.0.1:9100; empty: nowhere", "Prometheus 指标地址（http://…/metrics），仅限本机：127.0.0.1:9100；留空不提供",
+			optional(loopbackAddress), func(c *Config, _ int) *string { return &c.Metrics.Listen }).
+			withRange("a loopback address and a port from 1 to 65535").local("the payment firmware may need that port"),
 		text("control.socket", "", "socket behind the verbs; empty: control.sock in store.dir", "本地控制套接字；留空为 store.dir 下 control.sock",
 			optional(absolute), func(c *Config, _ int) *string { return &c.Control.Socket }).local("the technician's verbs look for it where the file says"),
 		text("time.zone", "+08:00", "zone of times that a wire gives without one", "无时区时间所用的时区", zone,

@@ -35,6 +35,8 @@ var mayImport = map[string][]string{
 	"agent/report/mqtt":          {},
 	"agent/report/brokertest":    {"protocol/topics/topicstest"},
 	"agent/control":              {"agent/refund"},
+	"agent/metrics":              {},
+	"agent/metrics/scrape":       {"agent/metrics", "agent/config"},
 
 	"drivers":            {},
 	"drivers/drivertest": {},

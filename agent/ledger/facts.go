@@ -104,6 +104,9 @@ func (c *conn) interruptAt(ctx context.Context) func() {
 	}
 }
 
+// Size returns how many bytes the database and its WAL have on the disk.
+func (d *DB) Size() int64 { return fileSize(d.file()) + fileSize(d.file()+"-wal") }
+
 func fileSize(path string) int64 {
 	info, err := os.Stat(path)
 	if err != nil {
