@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -197,5 +198,47 @@ func TestSignedVector(t *testing.T) {
 	var e Signed
 	if err != nil || json.Unmarshal(example, &e) != nil || e != s {
 		t.Error("the example of signed is not the vector's payload")
+	}
+}
+
+// TestEveryEventTypeIsDescribed: event.v1 names as examples just the types whose data has a
+// schema; each schema has a title and an example that fits it and is of its type.
+func TestEveryEventTypeIsDescribed(t *testing.T) {
+	docs, err := Schemas()
+	if err != nil {
+		t.Fatal(err)
+	}
+	bodies := map[string]map[string]any{}
+	for _, d := range docs {
+		var body map[string]any
+		if err := json.Unmarshal(d.JSON, &body); err != nil {
+			t.Fatal(err)
+		}
+		bodies[d.Name] = body
+	}
+	event, _ := bodies["event.v1"]["properties"].(map[string]any)
+	typ, _ := event["type"].(map[string]any)
+	var want []any
+	for _, name := range EventTypes() {
+		want = append(want, name)
+		data := "event-data." + name + ".v1"
+		if title, _ := bodies[data]["title"].(string); title == "" {
+			t.Errorf("%s has no title", data)
+		}
+		raw, err := Example("event." + name)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		var e struct{ Type, DataSchema string }
+		if err := json.Unmarshal(raw, &e); err != nil || e.Type != name || e.DataSchema != SchemaURN(data) {
+			t.Errorf("the example of %s is of %s, %s: %v", name, e.Type, e.DataSchema, err)
+		}
+		if err := testValidator(t).Check("event.v1", raw); err != nil {
+			t.Error(err)
+		}
+	}
+	if got := typ["examples"]; !reflect.DeepEqual(got, want) {
+		t.Errorf("event.v1 names %v, there are schemas of %v", got, want)
 	}
 }
