@@ -179,26 +179,6 @@ func texts(e ast.Expr, fn *ast.FuncDecl) []string {
 // TestEveryProblemIsInTheSchema: the codes that health can have are the examples of its
 // schema, so that a reader finds them all.
 func TestEveryProblemIsInTheSchema(t *testing.T) {
-	var schema struct {
-		Properties struct {
-			Problems struct {
-				Items struct {
-					Properties struct {
-						Code struct {
-							Examples []string `json:"examples"`
-						} `json:"code"`
-					} `json:"properties"`
-				} `json:"items"`
-			} `json:"problems"`
-		} `json:"properties"`
-	}
-	raw, err := os.ReadFile("../../protocol/topics/schema/health.v1.json")
-	if err == nil {
-		err = json.Unmarshal(raw, &schema)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
 	found := map[string]bool{}
 	code(t, func(r *room, f sourceFile, fset *token.FileSet) {
 		if r.dir != "agent" && r.dir != "agent/report" {
@@ -230,7 +210,83 @@ func TestEveryProblemIsInTheSchema(t *testing.T) {
 			return true
 		})
 	})
-	if got, want := schema.Properties.Problems.Items.Properties.Code.Examples, slices.Sorted(maps.Keys(found)); !slices.Equal(got, want) {
+	if got, want := examples(t, "health.v1", "properties", "problems", "items", "properties", "code"), slices.Sorted(maps.Keys(found)); !slices.Equal(got, want) {
 		t.Errorf("health.v1 names %q, the code has %q", got, want)
+	}
+}
+
+// examples returns the examples of a place in a schema.
+func examples(t *testing.T, schema string, place ...string) (all []string) {
+	t.Helper()
+	raw, err := os.ReadFile("../../protocol/topics/schema/" + schema + ".json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range append(place, "examples") {
+		var members map[string]json.RawMessage
+		if err := json.Unmarshal(raw, &members); err != nil {
+			t.Fatal(schema, place, err)
+		}
+		raw = members[name]
+	}
+	if err := json.Unmarshal(raw, &all); err != nil {
+		t.Fatal(schema, place, err)
+	}
+	return all
+}
+
+// TestEveryRefusalIsInTheSchema: the codes with which commands are answered, and payloads
+// that came down refused, are among the examples of their schemas.
+func TestEveryRefusalIsInTheSchema(t *testing.T) {
+	answers := examples(t, "rsp.v1", "properties", "error", "properties", "code")
+	refusals := examples(t, "event-data.dn.refused.v1", "properties", "code")
+	seen := 0
+	hold := func(e ast.Expr, known []string, where token.Position) {
+		if lit, ok := e.(*ast.BasicLit); ok {
+			seen++
+			if name, _ := strconv.Unquote(lit.Value); !slices.Contains(known, name) && name != "bad_request" { // which is answered as args
+				t.Errorf("%s: the schema does not name %q", where, name)
+			}
+		}
+	}
+	code(t, func(r *room, f sourceFile, fset *token.FileSet) {
+		if r.dir != "cmd/yuanlu" && r.dir != "agent" && r.dir != "agent/report" {
+			return
+		}
+		ast.Inspect(f.ast, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.CompositeLit:
+				name := ""
+				switch typ := n.Type.(type) {
+				case *ast.Ident:
+					name = typ.Name
+				case *ast.SelectorExpr:
+					name = typ.Sel.Name
+				}
+				if name == "CommandError" || name == "RspError" || name == "Error" {
+					for _, e := range member(n, "Code") {
+						hold(e, answers, fset.Position(e.Pos()))
+					}
+				}
+			case *ast.CallExpr:
+				if sel, ok := n.Fun.(*ast.SelectorExpr); ok && len(n.Args) > 1 {
+					switch sel.Sel.Name {
+					case "refuse", "Refused":
+						hold(n.Args[1], refusals, fset.Position(n.Pos()))
+					case "reject":
+						hold(n.Args[min(3, len(n.Args)-1)], refusals, fset.Position(n.Pos()))
+						hold(n.Args[min(3, len(n.Args)-1)], answers, fset.Position(n.Pos()))
+					}
+				}
+			case *ast.ReturnStmt: // status, code and text of an answer
+				if len(n.Results) == 3 && strings.HasSuffix(f.path, "command.go") {
+					hold(n.Results[1], append(answers, ""), fset.Position(n.Pos()))
+				}
+			}
+			return true
+		})
+	})
+	if seen < 30 {
+		t.Errorf("only %d codes were looked at", seen)
 	}
 }
