@@ -107,12 +107,12 @@ func (f *figureList) store(s *Snapshot) {
 		{"records", "Records in the store.", float64(s.Counts.Records)},
 		{"refunds", "Refunds and voids in the store.", float64(s.Counts.Refunds)},
 		{"cases", "Cases in the store.", float64(s.Counts.Cases)},
-		{"outbox_entries", "Entries that wait to be acknowledged.", float64(o.Waiting)},
-		{"outbox_bytes", "What they take.", float64(o.Bytes)},
+		{"outbox_entries", "Cases and events that wait to be acknowledged.", float64(o.Waiting)},
+		{"outbox_bytes", "What they and refused cases take.", float64(o.Bytes)},
 		{"outbox_limit_bytes", "What they may take.", float64(o.LimitBytes)},
-		{"outbox_oldest_seconds", "Age of the oldest of them; 0: none waits.", age},
+		{"outbox_oldest_case_seconds", "Age of the oldest case among them; 0: there is none.", age},
 		{"outbox_unsequenced", "Cases that found no room in the outbox.", float64(o.Unsequenced)},
-		{"outbox_quarantined", "Entries that the back office refused.", float64(o.Quarantined)},
+		{"outbox_quarantined", "Cases and events that the back office refused.", float64(o.Quarantined)},
 	} {
 		f.add(metrics.Gauge, one.name, one.help, one.value)
 	}

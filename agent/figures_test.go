@@ -63,7 +63,7 @@ func TestFiguresAreTheSnapshot(t *testing.T) {
 		"problems records_in_future degraded": 2, "problems link_absent degraded": 1, "clock_synced": 0, "memory_bytes": 25, "goroutines": 28,
 		"records_taken_total": 23, "records_of_other_merchants_total": 24, "disk_free_bytes": 27, "certificate_days": -3, "mqtt_connected": 1, "mqtt_reconnects_total": 11,
 		"store_up": 1, "store_bytes": 26, "records": 20, "refunds": 21, "cases": 22, "outbox_entries": 12, "outbox_bytes": 13, "outbox_limit_bytes": 14,
-		"outbox_oldest_seconds": 3600, "outbox_unsequenced": 15, "outbox_quarantined": 16, "outbox_dropped_total": 17,
+		"outbox_oldest_case_seconds": 3600, "outbox_unsequenced": 15, "outbox_quarantined": 16, "outbox_dropped_total": 17,
 		"open_cases info": 0, "open_cases low": 19, "open_cases medium": 0, "open_cases high": 0, "open_cases critical": 18,
 		"link_frames_total pos good": 8, "link_frames_total pos bad": 2, "link_skipped_bytes_total pos": 3, "link_refused_total pos": 4,
 		"link_records_total pos": 5, "link_reopens_total pos": 6, "link_last_frame_seconds pos": 60,

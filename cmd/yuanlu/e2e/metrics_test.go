@@ -91,7 +91,7 @@ func TestE2EMetricsOfAnAgent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v := s.values; v["yuanlu_cases"] < 3 || v["yuanlu_outbox_oldest_seconds"] <= 0 || v["yuanlu_mqtt_connected"] != 1 || v["yuanlu_link_state pos online"] != 1 ||
+	if v := s.values; v["yuanlu_cases"] < 3 || v["yuanlu_outbox_oldest_case_seconds"] <= 0 || v["yuanlu_mqtt_connected"] != 1 || v["yuanlu_link_state pos online"] != 1 ||
 		v["yuanlu_link_frames_total pos good"] < 60 || v["yuanlu_verdict failing"] != 0 {
 		t.Errorf("%s", s.text)
 	}
