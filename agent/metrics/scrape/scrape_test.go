@@ -61,15 +61,16 @@ func serving(t *testing.T, families func(context.Context) []metrics.Family) (add
 		}
 	}
 	t.Cleanup(stop)
-	select {
-	case <-changed:
-	case <-time.After(20 * time.Second):
-		t.Fatal("the server does not listen")
+	for { // another process may have taken the port meanwhile; it is tried again
+		select {
+		case <-changed:
+		case <-time.After(60 * time.Second):
+			t.Fatal("the server does not listen: ", s.Problem())
+		}
+		if s.Problem() == nil {
+			return address, stop
+		}
 	}
-	if err := s.Problem(); err != nil {
-		t.Fatal(err)
-	}
-	return address, stop
 }
 
 func ask(t *testing.T, method, address, path, host string) (int, http.Header, string) {
