@@ -77,6 +77,10 @@ func (d *drain) turn(ctx context.Context) error {
 		d.sleep(ctx, drainBeat, changed)
 		return nil
 	}
+	again, err := d.welcome(ctx)
+	if err != nil {
+		return err
+	}
 	now := d.s.r.o.Now()
 	batch, next, err := d.s.r.o.Outbox.Due(ctx, now, drainBatch+len(d.flight))
 	if err != nil {
@@ -95,7 +99,7 @@ func (d *drain) turn(ctx context.Context) error {
 	case len(d.flight) > 0:
 		return d.settle(ctx)
 	}
-	wait := drainBeat
+	wait := min(drainBeat, again)
 	if !next.IsZero() {
 		wait = max(min(wait, next.Sub(now)), 10*time.Millisecond)
 	}
@@ -122,6 +126,26 @@ func (d *drain) hold() (bool, <-chan struct{}) {
 	}
 	d.s.r.problems.clear("host_offline")
 	return !known && time.Since(d.s.began) < hostGrace, changed
+}
+
+// welcome makes all that is not acknowledged due at once where the back office that the
+// cases wait for has come back: it asks for what its earlier life did not store, and need
+// not wait for rule 5. wait is until it is to be called again, at least 10 ms.
+func (d *drain) welcome(ctx context.Context) (wait time.Duration, err error) {
+	births, wait, owed := d.s.r.host.owed(time.Now())
+	switch {
+	case !owed || d.s.r.o.Resend == nil:
+		return drainBeat, nil
+	case wait > 0:
+		return max(wait, 10*time.Millisecond), nil
+	}
+	n, err := d.s.r.o.Resend(ctx, 1)
+	if err != nil {
+		return 0, err
+	}
+	d.s.r.host.serve(births, time.Now())
+	d.s.r.o.Log.Info("delivery.host_back", "host", d.s.r.o.HostID, "cases", n)
+	return drainBeat, nil
 }
 
 // sleep waits for a wake, at most max.

@@ -158,7 +158,8 @@ type Options struct {
 	// the host HostID says that it is online; nil: nobody.
 	OnHeard func()
 	// Resend makes waiting cases from this sequence on due at once (command
-	// case-resend) and gives their number. nil: there is no such command.
+	// case-resend, and when the host HostID comes back) and gives their number. nil: there
+	// is no such command, and who comes back waits for rule 5.
 	Resend func(ctx context.Context, from int64) (int, error)
 
 	HealthEvery time.Duration    // default 60 s, said ± 10 %

@@ -200,7 +200,14 @@ type host struct {
 	timestamp int64         // guarded by mu: of the state that counts, milliseconds
 	before    int64         // guarded by mu: of the session before, whose will may still come; 0: none
 	changed   chan struct{} // guarded by mu: closed at the next change
+	births    int           // guarded by mu: how often it came back
+	served    int           // guarded by mu: of births, for which all was sent again
+	servedAt  time.Time     // guarded by mu: by time.Now
 }
+
+// resendEvery is the least time between two rounds in which all is sent again because the
+// back office came back: one that comes and goes all the time must make no storm.
+const resendEvery = 30 * time.Second
 
 // hostAhead is how far a back office's clock may be ahead of ours.
 const hostAhead = 5 * time.Minute
@@ -235,6 +242,7 @@ func (h *host) say(s topics.HostState) (code string, err error) {
 		if s.Online || h.online && late {
 			if !s.Online {
 				h.before = 0
+				h.births++ // the session before broke off: it may have lost what was sent to it
 			}
 			return "older", fmt.Errorf("%w: online %t of %s, older than the newest, of %s", errStale, s.Online, shownAt(at), shownAt(h.timestamp))
 		}
@@ -247,6 +255,9 @@ func (h *host) say(s topics.HostState) (code string, err error) {
 		h.before = h.timestamp
 	}
 	changed := !h.known || h.online != s.Online
+	if changed && s.Online {
+		h.births++
+	}
 	h.known, h.online, h.timestamp = true, s.Online, at
 	if changed {
 		close(h.changed)
@@ -262,4 +273,25 @@ func (h *host) look() (known, online bool, changed <-chan struct{}) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.known, h.online, h.changed
+}
+
+// owed reports whether the back office came back and not all was sent again since. births
+// is for serve; wait is until that may be done, at most resendEvery.
+func (h *host) owed(now time.Time) (births int, wait time.Duration, owed bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.births == h.served {
+		return 0, 0, false
+	}
+	if !h.servedAt.IsZero() {
+		wait = max(h.servedAt.Add(resendEvery).Sub(now), 0)
+	}
+	return h.births, wait, true
+}
+
+// serve notes that all is sent again for these births.
+func (h *host) serve(births int, now time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.served, h.servedAt = births, now
 }

@@ -62,3 +62,35 @@ func TestRule07_AWrongClockHoldsNothingForLong(t *testing.T) {
 		})
 	}
 }
+
+// TestRule07_WhatCountsAsAReturn: said after said, how often the back office has come back.
+func TestRule07_WhatCountsAsAReturn(t *testing.T) {
+	start := time.Date(2026, 8, 23, 9, 0, 0, 0, time.UTC)
+	type said struct {
+		online bool
+		at     int64 // seconds from start
+	}
+	for name, tc := range map[string]struct {
+		said []said
+		want int
+	}{
+		"offline":                   {[]said{{false, 0}}, 0},
+		"first seen":                {[]said{{true, 0}}, 1},
+		"said again":                {[]said{{true, 0}, {true, 0}}, 1},
+		"a beat of its presence":    {[]said{{true, 0}, {true, 60}, {true, 120}}, 1},
+		"away and back":             {[]said{{true, 0}, {false, 1}, {false, 1}, {true, 2}}, 2},
+		"back before its late will": {[]said{{true, 0}, {true, 60}, {false, 0}}, 2},
+		"an older offline":          {[]said{{false, 5}, {true, 10}, {false, 5}}, 1},
+		"an older online":           {[]said{{false, 10}, {true, 5}}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHost(func() time.Time { return start.Add(time.Hour) }, func() bool { return true })
+			for _, s := range tc.said {
+				_, _ = h.say(topics.HostState{Online: s.online, Timestamp: start.Add(time.Duration(s.at) * time.Second).UnixMilli()})
+			}
+			if got, _, _ := h.owed(start); got != tc.want {
+				t.Errorf("came back %d times, want %d", got, tc.want)
+			}
+		})
+	}
+}

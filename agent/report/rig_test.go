@@ -107,6 +107,17 @@ func (m *memory) Due(_ context.Context, now time.Time, limit int) ([]refund.Noti
 	return due, next, m.broken
 }
 
+func (m *memory) resend(from int64) (cases int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, e := range m.entries {
+		if e.n.Class == refund.NoticeCase && e.n.Sequence >= from {
+			e.due, cases = time.Time{}, cases+1
+		}
+	}
+	return cases
+}
+
 func (m *memory) Attempt(_ string, number int64) int {
 	m.mu.Lock()
 	defer m.mu.Unlock()

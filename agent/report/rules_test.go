@@ -324,6 +324,87 @@ func TestRule07_UnknownHostHoldsNothing(t *testing.T) {
 	})
 }
 
+// TestRule07_AHostThatComesBackGetsAllAtOnce: everything unacknowledged is due at once,
+// not when its time of rule 5 has come, but at most every 30 s, however often the host
+// comes and goes, and the last time it comes is not forgotten.
+func TestRule07_AHostThatComesBackGetsAllAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &brokertest.Fake{}
+		rounds := 0
+		g := start(t, f, func(g *rig, o *report.Options) {
+			o.HostID = "desk"
+			o.Resend = func(_ context.Context, from int64) (int, error) { rounds++; return g.out.resend(from), nil }
+			for range 3 {
+				g.out.addCase()
+			}
+		})
+		say := func(online bool) {
+			f.Push(names.HostState("desk"), fmt.Appendf(nil, `{"online":%v,"timestamp":%d}`, online, time.Now().UnixMilli()), false)
+			pass(100 * time.Millisecond)
+		}
+		pass(time.Hour) // the next attempt would come in some 15 min
+		sent := len(g.sequences())
+		say(false)
+		pass(time.Minute)
+		say(true)
+		if got := g.sequences()[sent:]; !slices.Equal(got, []int{1, 2, 3}) {
+			t.Errorf("sent %v when the host came back, want all", got)
+		}
+		pass(5 * time.Second)
+		sent, rounds = len(g.sequences()), 0
+		for range 100 { // in 20 s
+			say(false)
+			say(true)
+		}
+		if got := g.sequences()[sent:]; len(got) != 0 {
+			t.Errorf("a host that comes and goes got %v within 30 s", got)
+		}
+		pass(5 * time.Second)
+		if got := g.sequences()[sent:]; !slices.Equal(got, []int{1, 2, 3}) || rounds != 1 {
+			t.Errorf("sent %v in %d rounds after 30 s, want all once", got, rounds)
+		}
+		say(true) // what is said again is no return
+		pass(10 * time.Second)
+		if rounds != 1 {
+			t.Errorf("%d rounds, although the host has not been away", rounds)
+		}
+		f.Push(names.Ack(), ack(3), false)
+		say(false)
+		pass(time.Minute)
+		say(true)
+		if got := g.sequences()[sent+3:]; len(got) != 0 {
+			t.Errorf("sent %v, which is acknowledged", got)
+		}
+		g.stop()
+	})
+}
+
+// TestRule07_AStoreThatFailsIsAskedAgain: what could not be made due is made so later.
+func TestRule07_AStoreThatFailsIsAskedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &brokertest.Fake{}
+		var asked atomic.Int64
+		g := start(t, f, func(g *rig, o *report.Options) {
+			o.HostID = "desk"
+			o.Resend = func(_ context.Context, from int64) (int, error) {
+				if asked.Add(1) < 3 {
+					return 0, errors.New("no store")
+				}
+				return g.out.resend(from), nil
+			}
+			g.out.addCase()
+		})
+		pass(time.Hour)
+		sent := len(g.sequences())
+		f.Push(names.HostState("desk"), fmt.Appendf(nil, `{"online":true,"timestamp":%d}`, time.Now().UnixMilli()), false)
+		pass(20 * time.Second)
+		if n := len(g.sequences()) - sent; n != 1 || asked.Load() != 3 {
+			t.Errorf("sent %d times, store asked %d times; want 1, 3", n, asked.Load())
+		}
+		g.stop()
+	})
+}
+
 // dialer lets a test decide about every connection.
 type dialer func(n int) (report.Broker, error)
 
