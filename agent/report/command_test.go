@@ -89,7 +89,14 @@ func TestCommands(t *testing.T) {
 		}
 		g.push(names.Cmd("case-resend"), command("c1", 60, `{"from_seq":7}`), false)
 		g.push(names.Cmd("case-resend"), command("c2", 60, `{"from_seq":"x"}`), false)
-		expectRsp(t, g, "case-resend", "c1 ok", "c2 rejected args")
+		g.push(names.Cmd("case-resend"), command("c3", 60, `{}`), false) // from 1
+		g.push(names.Cmd("case-resend"), command("c4", 60, ``), false)
+		expectRsp(t, g, "case-resend", "c1 ok", "c2 rejected args", "c3 ok", "c4 ok")
+		for i, want := range map[int]float64{0: 7, 2: 1, 3: 1} {
+			if got := g.on(names.Rsp("case-resend"))[i]["data"].(map[string]any)["cases"]; got != want {
+				t.Errorf("answer %d: from %v, want %v", i, got, want)
+			}
+		}
 		g.push(names.Cmd("log-level"), command("l1", 60, `{"level":"debug"}`), false)
 		expectRsp(t, g, "log-level", "l1 rejected args")
 		g.push(names.Cmd("link-reopen"), command("x1", 60, `{"link":"pos"}`), false)

@@ -335,9 +335,9 @@ func (c *commands) resend(ctx context.Context, raw json.RawMessage) (any, error)
 	if c.r.o.Resend == nil {
 		return nil, ErrUnknownCommand
 	}
-	var args struct {
+	args := struct {
 		FromSeq int64 `json:"from_seq"`
-	}
+	}{FromSeq: 1}
 	if err := topics.Exact(raw, &args); err != nil { // it has passed its schema, but for what int64 holds
 		return nil, &CommandError{Code: "args", Message: "args.from_seq: no sequence number", Rejected: true}
 	}
