@@ -100,7 +100,7 @@ func (w *misposWire) record(r *refund.Record, t misposType) (note string) {
 		r.Totals = misposTotals(m.Bytes(mispos.Totals))
 	} else {
 		channel = w.channel(m.Bytes(mispos.Issuer))
-		r.Channel = channel
+		r.Channel = channelOrNone(channel)
 		r.Entry = w.entry(m.Bytes(mispos.Entry))
 		r.Party = w.party(channel)
 	}
@@ -281,6 +281,14 @@ func accountScheme(channel refund.Channel, id string) refund.Scheme {
 		return refund.SchemeUnionPayToken
 	}
 	return refund.SchemeAccountText
+}
+
+// channelOrNone leaves out a channel that says nothing (wires.md, Common).
+func channelOrNone(c refund.Channel) refund.Channel {
+	if c == refund.ChannelUnknown {
+		return ""
+	}
+	return c
 }
 
 // isPrintable reports whether a text is printable ASCII.

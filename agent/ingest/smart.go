@@ -192,9 +192,7 @@ func finishSmart(r *refund.Record) {
 	if r.Kind == refund.KindSettlement {
 		r.Channel, r.Entry, r.Party = "", "", nil
 	}
-	if r.Channel == refund.ChannelUnknown {
-		r.Channel = ""
-	}
+	r.Channel = channelOrNone(r.Channel)
 	if r.Entry == refund.EntryNone {
 		r.Entry = ""
 	}

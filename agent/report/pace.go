@@ -47,7 +47,7 @@ func (b *backoff) connected(good time.Duration) {
 // failed us, and that happens to one address twice within kickWithin. A broker that is
 // going away fails us first; when the node of a cluster dies, we are taken by others.
 const (
-	kickAfter  = time.Second
+	kickAfter  = 100 * time.Millisecond // another client that connects at once again leaves no more
 	kickWithin = 2 * time.Minute
 )
 

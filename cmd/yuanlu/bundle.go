@@ -125,9 +125,18 @@ func (p *program) makeBundle(ctx context.Context, o bundleOrder) (bundle.Result,
 	})
 }
 
-// bundleFile names a bundle.
+// bundleFile names a bundle by terminal and time, with a number where another one of
+// the same second has the name.
 func bundleFile(dir string, c *config.Config, now time.Time) string {
-	return filepath.Join(dir, "yuanlu-support-"+c.Terminal.ID+"-"+now.UTC().Format("20060102T150405")+".tar.gz")
+	name := filepath.Join(dir, "yuanlu-support-"+c.Terminal.ID+"-"+now.UTC().Format("20060102T150405"))
+	file := name + ".tar.gz"
+	for n := 2; n < 1000; n++ {
+		if _, err := os.Lstat(file); err != nil {
+			break
+		}
+		file = fmt.Sprintf("%s-%d.tar.gz", name, n)
+	}
+	return file
 }
 
 // bundleDir is where bundles made by command go.

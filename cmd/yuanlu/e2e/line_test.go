@@ -63,7 +63,7 @@ func TestE2EPortAbsentAtStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, 60*time.Second, "the port open", func() bool { return st.said("link.online") > 0 })
-	fw.day(80, time.Millisecond)
+	fw.day(160, time.Millisecond)
 	finish(t, fw, st, d)
 }
 

@@ -15,7 +15,7 @@ func TestE2ENoiseDoesNotBlind(t *testing.T) {
 	fw := newFirmware(t, "e-sign", 77)
 	st := newStation(t, settings{port: fw.link, extra: "[log]\nmax_bytes = \"64KiB\"\nkeep = 1\n"})
 	st.startOnline()
-	fw.day(60, time.Millisecond)
+	fw.day(160, time.Millisecond)
 	eventually(t, 20*time.Second, "cases", func() bool { return st.said("case.opened") > 3 })
 	pace(2 * time.Second) // the last ones' grace
 	cases := func() (lines []string) {

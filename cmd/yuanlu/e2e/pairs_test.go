@@ -81,6 +81,9 @@ func hostKind(mti, f3, f25, f601 string) (kind string, typeKnown bool) {
 			continue
 		}
 		typeKnown = true
+		if f601 != "" || !strings.Contains(" 00 06 64 65 ", " "+f25+" ") {
+			f25 = "" // asked only where F60.1 is missing, and only if it is one of the table's
+		}
 		fits := func(want, have string) bool { return want == "*" || have == "" || want == have }
 		if !fits(c[1], f3) || !fits(c[2], f25) || !fits(c[3], f601) {
 			continue
