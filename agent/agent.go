@@ -166,7 +166,7 @@ func New(o Options) (*Agent, error) {
 	if a.o.Notify == nil {
 		a.o.Notify = func(string) {}
 	}
-	for _, name := range []string{"held", "retention", "clock"} {
+	for _, name := range []string{"held", "retention", "redate", "clock"} {
 		a.timers[name] = new(atomic.Uint64)
 	}
 	if o.NewReporter != nil {
@@ -292,6 +292,7 @@ func (a *Agent) startInside(c *crew, db *ledger.DB) {
 		return nil
 	})
 	c.start(layerCommit, "held", func(ctx context.Context) error { return a.releaseHeld(ctx, db) })
+	c.start(layerCommit, "redate", func(ctx context.Context) error { return a.redate(ctx, db) })
 	c.start(layerCommit, "events", func(ctx context.Context) error { return a.queueEvents(ctx, db) })
 	c.start(layerCommit, "retention", func(ctx context.Context) error { return a.retain(ctx, db) })
 }
@@ -302,9 +303,7 @@ func (a *Agent) workerOptions(l Link, db *ledger.DB, commit *committer) ingest.O
 		Link: l.Config.Name, Wire: l.Config.Wire, Profile: l.Profile, Open: l.Open, Classify: l.Classify,
 		Applier: commit, Recaller: db, Tokenizer: db.Keys(), MAC: db.Keys().MAC, Log: a.log,
 		FrameTimeout: l.Config.FrameTimeout,
-		Clock: func() ingest.Clock {
-			return ingest.Clock{Now: a.clock.Now(), Dating: a.clock.Dating(), Synced: a.clock.Synced(), Zone: zone, HasNow: true}
-		},
+		Clock:        func() ingest.Clock { return a.clock.Reception(zone) },
 		OnEvent: func(event string, attrs ...slog.Attr) {
 			a.Event(event, "link/"+l.Config.Name, append(attrs, slog.String("link", l.Config.Name))...)
 		},

@@ -14,15 +14,16 @@ import (
 // applied says what has become durable: cases in the log, a word about records of
 // other merchants, and to the reporter that there is something to send.
 func (a *Agent) applied(all []refund.Applied) {
-	foreign := int64(0)
+	records, foreign := int64(0), int64(0)
 	tell := false
 	for i := range all {
 		one := &all[i]
-		if own := a.o.Config.Terminal.MerchantID; own != "" && one.Record.MerchantID != "" && one.Record.MerchantID != own {
-			foreign++
-			a.log.Warn("record.other_merchant", "link", one.Link, "merchant", one.Record.MerchantID)
-		}
-		if one.Sighting != nil {
+		if one.Sighting != nil { // else it is known, and only its verdict is new
+			records++
+			if own := a.o.Config.Terminal.MerchantID; own != "" && one.Record.MerchantID != "" && one.Record.MerchantID != own {
+				foreign++
+				a.log.Warn("record.other_merchant", "link", one.Link, "merchant", one.Record.MerchantID)
+			}
 			a.datedAhead(one.Link, one.Sighting)
 		}
 		for k := range one.Verdicts {
@@ -42,7 +43,7 @@ func (a *Agent) applied(all []refund.Applied) {
 		}
 	}
 	a.mu.Lock()
-	a.records += int64(len(all))
+	a.records += records
 	a.foreign += foreign
 	a.mu.Unlock()
 	if tell {

@@ -1,12 +1,15 @@
 package agent
 
 import (
+	"os"
+	"strings"
 	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"yuanlu/agent/ingest"
+	"yuanlu/agent/refund"
 )
 
 const (
@@ -26,6 +29,10 @@ type Clock struct {
 	// passed is the monotonic time between two readings of now; a test that sets the
 	// clock replaces it.
 	passed func(from, to time.Time) time.Duration
+	// uptime is the time since the system was started, ok false where it is not known;
+	// boot names that start.
+	uptime func() (since time.Duration, ok bool)
+	boot   string
 
 	mu      sync.Mutex // guards all below
 	base    time.Time  // the latest known of build date and store; it goes on from baseAt
@@ -42,8 +49,26 @@ func NewClock(now func() time.Time, build time.Time, ask func() (bool, time.Dura
 	if ask == nil {
 		ask = kernelClock
 	}
-	return &Clock{now: now, ask: ask, base: build, baseAt: now(),
+	return &Clock{now: now, ask: ask, base: build, baseAt: now(), uptime: kernelUptime, boot: kernelBoot(),
 		passed: func(from, to time.Time) time.Duration { return to.Sub(from) }}
+}
+
+// kernelUptime is the clock that is never set and goes on while the system sleeps.
+func kernelUptime() (since time.Duration, ok bool) {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &t); err != nil {
+		return 0, false
+	}
+	return time.Duration(t.Nano()), true
+}
+
+// kernelBoot returns the kernel's name for this start of the system, "" if it has none.
+func kernelBoot() string {
+	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(text))
 }
 
 // kernelClock asks adjtimex(2): STA_UNSYNC is what every time daemon clears.
@@ -65,6 +90,29 @@ func (c *Clock) Now() time.Time { return c.now() }
 
 // Dating returns what the years of MMDD and a missing `at` are made from.
 func (c *Clock) Dating() ingest.Dating { return ingest.DatingFrom(c.guess()) }
+
+// Reception returns what a frame that comes now is dated by; zone is that of times on a
+// wire.
+func (c *Clock) Reception(zone *time.Location) ingest.Clock {
+	// Trust is asked for first: if it comes meanwhile, a right date counts as one that is
+	// to be made again, which does it no harm. The other way round a wrong one would stay.
+	synced := c.Synced()
+	at := c.guess()
+	return ingest.Clock{Now: c.now(), Dating: ingest.DatingFrom(at), Synced: synced, Zone: zone, HasNow: true, Boot: c.bootBy(at)}
+}
+
+// Boot returns the start of the system by the time that dates are made from; the zero
+// Boot if it is not known.
+func (c *Clock) Boot() refund.Boot { return c.bootBy(c.guess()) }
+
+// bootBy returns the start of the system by a clock that says now.
+func (c *Clock) bootBy(now time.Time) refund.Boot {
+	since, ok := c.uptime()
+	if !ok || c.boot == "" {
+		return refund.Boot{}
+	}
+	return refund.Boot{ID: c.boot, At: now.Add(-since)}
+}
 
 // CertTime returns the time that certificates are checked with: a terminal whose clock
 // stands at 1970 must still reach its broker.

@@ -37,16 +37,7 @@ func misposSale(t *testing.T, trace string, at time.Time) []byte {
 // say sends one sale and waits until it is durable.
 func (r *rig) say(t *testing.T, trace string, at time.Time) {
 	t.Helper()
-	before := r.agent.Snapshot(t.Context()).Records
-	if _, err := r.firmware.Write(misposSale(t, trace, at)); err != nil {
-		t.Fatal(err)
-	}
-	for deadline := time.Now().Add(20 * time.Second); r.agent.Snapshot(t.Context()).Records == before; {
-		if time.Now().After(deadline) {
-			t.Fatal("the sale is not stored")
-		}
-		<-time.After(5 * time.Millisecond)
-	}
+	r.tell(t, misposSale(t, trace, at))
 }
 
 // problemOf returns the problem with this code, nil if there is none.

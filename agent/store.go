@@ -114,6 +114,33 @@ func (a *Agent) releaseHeld(ctx context.Context, db *ledger.DB) error {
 	}
 }
 
+// redatePause is between two steps of Redate, so that records come first.
+const redatePause = 50 * time.Millisecond
+
+// redate has the records that were dated by a clock that was not trusted dated again once
+// it is.
+func (a *Agent) redate(ctx context.Context, db *ledger.DB) error {
+	for {
+		a.timers["redate"].Add(1)
+		wait := clockEvery
+		if a.clock.Synced() {
+			done, err := db.Redate(ctx, a.clock.Boot())
+			a.applied(done.Applied)
+			switch {
+			case err != nil && ctx.Err() == nil && !errors.Is(err, ledger.ErrUnavailable):
+				a.log.Error("redate.failed", "err", err)
+			case done.More:
+				wait = redatePause
+			case done.Count+done.Unknown > 0:
+				a.log.Warn("records.redated", "records", done.Count, "step", done.Step, "unknown", done.Unknown)
+			}
+		}
+		if !sleep(ctx, wait) {
+			return nil
+		}
+	}
+}
+
 const (
 	retainEvery = time.Hour
 	retainStep  = 200                    // records per transaction

@@ -3,6 +3,8 @@ package ingest
 import (
 	"strconv"
 	"time"
+
+	"yuanlu/agent/refund"
 )
 
 // Clock is what is known about the time when a frame is looked at
@@ -12,6 +14,8 @@ type Clock struct {
 	Dating Dating    // what dates are made from; zero: Now
 	Synced bool      // whether the clock behind Now is trusted
 	Zone   *time.Location
+	// Boot is the start of the system by the same clock as Dating; zero: not known.
+	Boot refund.Boot
 	// HasNow: records without a time of their own are dated by Dating. False in a
 	// replay that was not told the time of reception.
 	HasNow bool

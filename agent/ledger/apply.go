@@ -124,8 +124,11 @@ func (t *tx) store(link int64, s *refund.Sighting, ch *refund.Changes, done *ref
 			return err
 		}
 	}
-	t.n.newest = newerAt(t.n.newest, &s.Record, s.ClockSynced, s.AtFromClock, s.Received)
+	t.n.newest = newerAt(t.n.newest, &s.Record, s.ClockSynced, s.AtFromClock && !s.Redated, s.Received)
 	t.n.synced = s.ClockSynced
+	if err := t.noteUndated(ch.Seq, s); err != nil {
+		return err
+	}
 	return t.count(s, ch)
 }
 
@@ -151,6 +154,9 @@ func (t *tx) insertRecord(link int64, s *refund.Sighting, ch *refund.Changes) er
 	}
 	if s.AtFromClock {
 		row.flags |= flagAtClock
+	}
+	if s.Redated {
+		row.flags |= flagRedated
 	}
 	body := &s.Record
 	for i := range ch.Events {

@@ -17,6 +17,7 @@ import (
 type judge interface {
 	Apply(h refund.History, seq int64, r refund.Record) (refund.Changes, error)
 	Release(h refund.History, seq int64) (refund.Changes, error)
+	Redated(h refund.History, seqs []int64) (refund.Changes, error)
 }
 
 // DB is the store of one terminal. It is safe for concurrent use. Every exported
@@ -67,7 +68,8 @@ type figures struct {
 	seq      int64 // newest record
 	bounds   refund.Bounds
 	newest   time.Time // newest trusted `at`
-	synced   bool      // whether the clock was trusted at the newest record
+	synced   bool      // whether the clock was trusted at the newest record, or is since
+	undated  undated
 	payers   payers
 	outbox   outboxFigures
 	tallies  tallies

@@ -113,7 +113,8 @@
 //   - Of a record the newest version wins: a later frame before an earlier one, both
 //     before the database file, that before frames of earlier rounds of the WAL and
 //     frames that were never committed.
-//   - Records are never changed but completed, and never removed but by retention. So one
+//   - Records are never changed but completed or dated again (redate.go), and never removed
+//     but by retention. So one
 //     that lies only in old versions of pages or in free pages counts, except when it is
 //     of a day that retention has come to (bounds.RemovedDay).
 //   - Everything that is made of records is made again: keys, payers, verdicts, cases,
@@ -155,6 +156,8 @@
 //	acknowledgement (512 each)         again
 //	while a case is put back           in quarantine, or waiting under its new sequence    TestRequeueCutShort
 //	before a new token key is written  the old ring; the rotation has not happened      TestKillAtEachStep/rotate.write-1
+//	while records get their date again what is dated and flagged stays, the rest goes   TestKillWhileRedating
+//	                                   on; each verdict is said once
 //	a checkpoint cut short             the WAL is whole and is played again             TestKillAtRandomMoments
 //	after the damage was seen          seen again                                       TestKillInASalvage/salvage.begin
 //	after "pending" says moving        the files are moved, then as below               TestKillInASalvage/salvage.pending

@@ -106,6 +106,9 @@ func loadFigures(c *conn) (figures, error) {
 	if n.tallies, err = loadTallies(c); err != nil {
 		return n, err
 	}
+	if n.undated, err = loadUndated(c); err != nil {
+		return n, err
+	}
 	n.newest, n.synced, err = loadNewest(c)
 	return n, err
 }
@@ -180,7 +183,7 @@ func loadNewest(c *conn) (time.Time, bool, error) {
 		if err != nil {
 			return newest, synced, err
 		}
-		newest = newerAt(newest, &r, row.flags&flagSynced != 0, row.flags&flagAtClock != 0, timeOf(row.received))
+		newest = newerAt(newest, &r, row.flags&flagSynced != 0, row.fromClock(), timeOf(row.received))
 	}
 }
 

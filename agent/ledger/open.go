@@ -356,6 +356,10 @@ func (noJudge) Apply(refund.History, int64, refund.Record) (refund.Changes, erro
 	return refund.Changes{}, ErrReadOnly
 }
 
+func (noJudge) Redated(refund.History, []int64) (refund.Changes, error) {
+	return refund.Changes{}, ErrReadOnly
+}
+
 func (noJudge) Release(refund.History, int64) (refund.Changes, error) {
 	return refund.Changes{}, ErrReadOnly
 }

@@ -15,6 +15,7 @@ import (
 const (
 	flagSynced  = 1 // the clock was trusted when it was received
 	flagAtClock = 2 // `at` is the time of reception
+	flagRedated = 4 // by a clock that was not trusted; it was made again by one that was
 )
 
 // rowSum guards a stored row: CRC-32C over its number and its texts. SQLite finds
@@ -45,6 +46,9 @@ type recordRow struct {
 	observed              string
 	body                  []byte
 }
+
+// fromClock reports whether the row's `at` was made from a clock and stands as it was.
+func (r *recordRow) fromClock() bool { return r.flags&(flagAtClock|flagRedated) == flagAtClock }
 
 func (r *recordRow) insert(c *conn) error {
 	s, err := c.prepare(insertRecord)

@@ -60,6 +60,8 @@ func child(dir string) int {
 		}
 	case "commits":
 		err = commits(o)
+	case "redate":
+		err = redateChild(o)
 	case "resident":
 		err = resident(o)
 	default:

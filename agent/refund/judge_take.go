@@ -134,16 +134,25 @@ func (w *work) finish() error {
 		if b.beginsLike(&w.known) {
 			return w.gather()
 		}
-		unfound, err := w.ask([]Key{{Kind: KeyUnfound}})
-		if err != nil {
+		if err := w.wakeUnfound(); err != nil {
 			return err
-		}
-		w.seen, w.seenKeys, w.arrived = unfound, []Key{{Kind: KeyUnfound}}, false
-		for _, e := range unfound {
-			w.toJudge.add(e.Seq)
 		}
 	}
 	return w.gather()
+}
+
+// wakeUnfound marks the refunds and voids without an original: their verdicts depend on
+// where the journal begins.
+func (w *work) wakeUnfound() error {
+	unfound, err := w.ask([]Key{{Kind: KeyUnfound}})
+	if err != nil {
+		return err
+	}
+	w.seen, w.seenKeys, w.arrived = unfound, []Key{{Kind: KeyUnfound}}, false
+	for _, e := range unfound {
+		w.toJudge.add(e.Seq)
+	}
+	return nil
 }
 
 func (w *work) gather() error {

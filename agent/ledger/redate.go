@@ -1,0 +1,320 @@
+package ledger
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"yuanlu/agent/refund"
+)
+
+// While the clock is not trusted, an `at` that is made from it is as wrong as the clock
+// is. Once it is trusted, such records get their date again (contract/wires.md, Common).
+//
+// What is needed for it is when the system was started, by the clock of then and by the
+// clock of now: the time since that start is never set, so the difference between the two
+// is by how much the clock was wrong. Of then it is kept in spans, in meta under
+// undatedName: the clock is wrong by the same until somebody sets it, so that there are
+// few of them however many records there are. It is known for as long as the system
+// runs, through restarts of the agent. After a new start of the system, and after a
+// salvage or on another terminal, it is not: those records keep their `at`, and their
+// flags say what it is worth.
+//
+// It is done in two rounds of small transactions. The first dates the records, the second
+// judges again what depends on them; none is judged while another is still to be dated,
+// so no verdict compares a right date with a wrong one. How far it is stands in the same
+// transaction, and each row that is dated is flagged: after a kill it goes on.
+
+const (
+	undatedName = "undated"
+	// spanSlack is how much two readings of the clock and of the time since the start may
+	// differ because one is taken after the other.
+	spanSlack = 50 * time.Millisecond
+	// mostSpans bounds the spans: a clock that is set all the time loses its oldest.
+	mostSpans = 1000
+	// redateStep and rejudgeStep are how many records one transaction dates, and judges again.
+	redateStep, rejudgeStep = 256, 64
+)
+
+// undated is what is known about records whose `at` was made from a clock that was not
+// trusted. The zero value: there are none. It is copied with figures: Spans are never
+// changed in place.
+type undated struct {
+	Spans []span `json:"spans,omitempty"` // by From
+	Next  int64  `json:"next,omitempty"`  // the first record that the first round has not looked at
+	// From and To are the first and the last record that the second round has to look at;
+	// To 0: none.
+	From int64 `json:"from,omitempty"`
+	To   int64 `json:"to,omitempty"`
+	// Count, Unknown and Step are for the log: records dated, records whose start is not
+	// known, and in ms how far the newest of them was set.
+	Count   int64 `json:"count,omitempty"`
+	Unknown int64 `json:"unknown,omitempty"`
+	Step    int64 `json:"step,omitempty"`
+}
+
+// span is the start of the system for the records from From on, up to the next span.
+type span struct {
+	From int64  `json:"from"`
+	Boot string `json:"boot"`
+	At   int64  `json:"at"` // ms since 1970, by the clock of then
+}
+
+func loadUndated(c *conn) (undated, error) {
+	var u undated
+	text, err := metaText(c, undatedName)
+	if err != nil || text == "" {
+		return u, err
+	}
+	if json.Unmarshal([]byte(text), &u) != nil {
+		return u, &rowError{"meta", 0, undatedName + " is not readable"}
+	}
+	return u, nil
+}
+
+func (t *tx) saveUndated() error {
+	text, err := json.Marshal(&t.n.undated)
+	if err != nil {
+		return err
+	}
+	return setMeta(t.c, undatedName, string(text))
+}
+
+// noteUndated begins a span where a record was dated by a clock that is not trusted, and
+// that clock is not wrong by the same as before.
+func (t *tx) noteUndated(seq int64, s *refund.Sighting) error {
+	if !s.AtFromClock || s.ClockSynced || s.Redated || t.d.temporary {
+		return nil
+	}
+	spans := t.n.undated.Spans
+	at := millis(s.Boot.At)
+	switch n := len(spans); {
+	case n == 0 && s.Boot.ID == "":
+		return nil
+	case n > 0 && spans[n-1].Boot == s.Boot.ID && (time.Duration(at-spans[n-1].At)*time.Millisecond).Abs() <= spanSlack:
+		return nil
+	case n >= mostSpans:
+		spans = spans[1:]
+	}
+	t.n.undated.Spans = append(spans[:len(spans):len(spans)], span{seq, s.Boot.ID, at})
+	return t.saveUndated()
+}
+
+// of returns the span that the record is of; ok is false where its start is not the one
+// called boot.
+func (u *undated) of(seq int64, boot string) (s span, ok bool) {
+	for _, one := range u.Spans {
+		if one.From > seq {
+			break
+		}
+		s = one
+	}
+	return s, s.Boot != "" && s.Boot == boot
+}
+
+// Redated is what one call of Redate has done.
+type Redated struct {
+	Applied []refund.Applied // what is said because of it, by refund
+	More    bool             // there is more to do
+	// Of all calls together, once there is no more: how many records have got their date,
+	// how far the newest of them was set, and how many keep theirs because the system was
+	// started again since.
+	Count, Unknown int64
+	Step           time.Duration
+}
+
+// Redate gives some of the records that a clock which was not trusted has dated their
+// date again, or judges some of them again, in one transaction. boot is the start of the
+// system by the clock that is trusted now. It is to be called until there is no more;
+// without such records it costs nothing. Errors as of Apply.
+func (d *DB) Redate(ctx context.Context, boot refund.Boot) (Redated, error) {
+	var done Redated
+	if d.readOnly {
+		return done, ErrReadOnly
+	}
+	if err := d.acquire(ctx); err != nil {
+		return done, err
+	}
+	defer d.release()
+	if err := d.ready(ctx); err != nil {
+		return done, err
+	}
+	if u := &d.now.undated; len(u.Spans) == 0 && u.To == 0 {
+		return done, nil
+	}
+	err := d.transact(func(t *tx) (err error) {
+		t.n.synced = true
+		u := &t.n.undated
+		if len(u.Spans) > 0 {
+			err = t.redate(boot)
+		} else {
+			done.Applied, err = t.judgeRedated()
+		}
+		if err != nil {
+			return err
+		}
+		if done.More = len(u.Spans) > 0 || u.To > 0; !done.More {
+			done.Count, done.Unknown, done.Step = u.Count, u.Unknown, time.Duration(u.Step)*time.Millisecond
+			*u = undated{}
+		}
+		return t.saveUndated()
+	})
+	if err != nil {
+		return Redated{}, err
+	}
+	return done, nil
+}
+
+// redate is a step of the first round.
+func (t *tx) redate(boot refund.Boot) error {
+	u := &t.n.undated
+	rows, err := t.rowsFrom(max(u.Next, u.Spans[0].From), redateStep)
+	if err != nil {
+		return err
+	}
+	for i := range rows {
+		row := &rows[i]
+		u.Next = row.seq + 1
+		if !row.fromClock() || row.flags&flagSynced != 0 {
+			continue
+		}
+		s, ok := u.of(row.seq, boot.ID)
+		if !ok {
+			u.Unknown++
+			continue
+		}
+		u.Step = millis(boot.At) - s.At
+		if err := t.redateRow(row, time.Duration(u.Step)*time.Millisecond); err != nil {
+			return err
+		}
+		u.Count++
+		if u.To == 0 {
+			u.From = row.seq
+		}
+		u.From, u.To = min(u.From, row.seq), max(u.To, row.seq)
+	}
+	if len(rows) < redateStep {
+		u.Spans, u.Next = nil, 0
+	}
+	return nil
+}
+
+// rowsFrom returns the next rows from this seq on.
+func (t *tx) rowsFrom(seq, limit int64) ([]recordRow, error) {
+	s, err := t.c.prepare(`SELECT ` + recordColumns + ` FROM record WHERE seq >= ?1 ORDER BY seq LIMIT ?2`)
+	if err != nil {
+		return nil, err
+	}
+	s.bindInt(1, seq)
+	s.bindInt(2, limit)
+	defer s.reset()
+	var rows []recordRow
+	for {
+		more, err := s.step()
+		if err != nil || !more {
+			return rows, err
+		}
+		row, err := scanRecord(s)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, row)
+	}
+}
+
+// redateRow sets the `at` of one row. What was noted about its case without data gets
+// its data first: that tells of the date as it was.
+func (t *tx) redateRow(row *recordRow, step time.Duration) error {
+	r, err := row.decode()
+	if err != nil {
+		return err
+	}
+	at, ok := r.Time()
+	if !ok {
+		return &rowError{"record", row.seq, "its time of reception is not a time"}
+	}
+	if row.caseID != "" && t.n.outbox.untold > 0 {
+		if err := t.freezeCase(row.seq); err != nil {
+			return err
+		}
+	}
+	r.At = at.Add(step).In(t.d.o.Now().Location()).Format(time.RFC3339Nano)
+	t.d.recent.forget(row.seq)
+	s, err := t.c.prepare(`UPDATE record SET flags = ?2, crc = ?3, body = ?4 WHERE seq = ?1`)
+	if err != nil {
+		return err
+	}
+	body := refund.EncodeStored(t.h.body[:0], &r)
+	t.h.body = body
+	s.bindInt(1, row.seq)
+	s.bindInt(2, row.flags|flagRedated)
+	s.bindInt(3, rowSum(row.seq, body))
+	s.bindJSON(4, body)
+	if err := s.run(); err != nil {
+		return err
+	}
+	t.n.newest = newerAt(t.n.newest, &r, false, false, time.Time{})
+	if row.seq != t.n.bounds.FirstSeq {
+		return nil
+	}
+	t.n.bounds.FirstAt = r.At
+	return saveBounds(t.c, &t.n.bounds)
+}
+
+// judgeRedated is a step of the second round.
+func (t *tx) judgeRedated() ([]refund.Applied, error) {
+	u := &t.n.undated
+	seqs, err := t.redatedSeqs(u.From, u.To)
+	if err != nil {
+		return nil, err
+	}
+	if len(seqs) < rejudgeStep {
+		u.From, u.To = 0, 0
+	} else {
+		u.From = seqs[len(seqs)-1] + 1
+	}
+	ch, err := t.d.judge.Redated(t.h, seqs)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.freeze(ch.Verdicts); err != nil {
+		return nil, err
+	}
+	for i := range ch.Events {
+		if err := t.updateEvent(&ch.Events[i]); err != nil {
+			return nil, err
+		}
+	}
+	var applied []refund.Applied
+	for _, j := range ch.Verdicts {
+		a, err := t.released(j.Verdict.Seq, &refund.Changes{Verdicts: []refund.Judged{j}})
+		if err != nil {
+			return nil, err
+		}
+		if len(a.Verdicts) > 0 {
+			applied = append(applied, a)
+		}
+	}
+	return applied, nil
+}
+
+// redatedSeqs returns the numbers of the next records between two that were dated again.
+func (t *tx) redatedSeqs(from, to int64) ([]int64, error) {
+	s, err := t.c.prepare(`SELECT seq FROM record WHERE seq BETWEEN ?1 AND ?2 AND flags & ?3 <> 0 ORDER BY seq LIMIT ?4`)
+	if err != nil {
+		return nil, err
+	}
+	s.bindInt(1, from)
+	s.bindInt(2, to)
+	s.bindInt(3, flagRedated)
+	s.bindInt(4, rejudgeStep)
+	defer s.reset()
+	var seqs []int64
+	for {
+		more, err := s.step()
+		if err != nil || !more {
+			return seqs, err
+		}
+		seqs = append(seqs, s.int(0))
+	}
+}

@@ -1,0 +1,391 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"yuanlu/agent/refund"
+	"yuanlu/agent/refund/randomjournal"
+)
+
+// booted is when the system of these tests was started, by a clock that is right.
+var booted = start.Add(-2 * time.Hour)
+
+// wrongBoots are starts of the system by clocks that are not.
+var wrongBoots = []time.Time{time.Date(1970, 1, 1, 8, 0, 0, 0, start.Location()), time.Date(2001, 9, 9, 9, 46, 40, 0, start.Location())}
+
+// undatedAt is a record that states no time, received so long after the start of the
+// system by an untrusted clock.
+func undatedAt(d *DB, r refund.Record, boot time.Time, since time.Duration) refund.Arrival {
+	at := boot.Add(since)
+	r.At = at.Format(time.RFC3339Nano)
+	return refund.Arrival{Link: "pos", Sightings: []refund.Sighting{{
+		Record: refund.Seal(r, d.Keys()), Received: at, AtFromClock: true, Boot: refund.Boot{ID: "boot-1", At: boot},
+	}}}
+}
+
+func applyAll(t testing.TB, d *DB, list ...refund.Arrival) (all []refund.Applied) {
+	t.Helper()
+	for part := range slices.Chunk(list, 100) {
+		a, err := d.Apply(context.Background(), part)
+		must(t, err)
+		all = append(all, a...)
+	}
+	return all
+}
+
+// redateOnce makes one step.
+func redateOnce(t testing.TB, d *DB) Redated {
+	t.Helper()
+	done, err := d.Redate(context.Background(), refund.Boot{ID: "boot-1", At: booted})
+	must(t, err)
+	return done
+}
+
+// redateAll makes all steps and returns the last one, with all that was said.
+func redateAll(t testing.TB, d *DB) (all Redated, steps int) {
+	t.Helper()
+	for {
+		done := redateOnce(t, d)
+		steps++
+		done.Applied = append(all.Applied, done.Applied...)
+		if all = done; !done.More {
+			return all, steps
+		}
+	}
+}
+
+// atOf returns the `at` of every record, in order.
+func atOf(t testing.TB, d *DB) (at []string) {
+	t.Helper()
+	for r, err := range d.Records(context.Background(), 1) {
+		must(t, err)
+		at = append(at, r.Record.At)
+	}
+	return at
+}
+
+func findings(t testing.TB, d *DB, seq int64) string {
+	t.Helper()
+	j, ok, err := loadVerdict(d.w, seq)
+	must(t, err)
+	if !ok {
+		t.Fatalf("no verdict on %d", seq)
+	}
+	var codes []string
+	for _, f := range j.Verdict.Findings {
+		codes = append(codes, f.Code)
+	}
+	return strings.Join(codes, " ")
+}
+
+// TestRecordsAreDatedAgain: a sale received at 1970 and two refunds of it at 2001, by a
+// clock that is not trusted and was set in between. Once the clock is trusted they get the
+// time of their reception; the case of 31 years is cleared, once. A record with a time of
+// its own stays. With a restart before, between and after the steps the same.
+func TestRecordsAreDatedAgain(t *testing.T) {
+	for _, restart := range []bool{false, true} {
+		t.Run(fmt.Sprintf("restart %v", restart), func(t *testing.T) {
+			o := testOptions(filepath.Join(t.TempDir(), "s"))
+			d, err := Open(t.Context(), o)
+			must(t, err)
+			defer func() { _ = d.Close() }()
+			again := func() {
+				if restart {
+					must(t, d.Close())
+					d, err = Open(t.Context(), o)
+					must(t, err)
+				}
+			}
+			own := saleOf(900, start.Add(-time.Hour))
+			applyAll(t, d,
+				undatedAt(d, saleOf(1, start), wrongBoots[0], time.Minute),
+				refund.Arrival{Link: "pos", Sightings: []refund.Sighting{{Record: refund.Seal(own, d.Keys()), Received: wrongBoots[0].Add(time.Minute), Boot: refund.Boot{ID: "boot-1", At: wrongBoots[0]}}}})
+			again()
+			got := applyAll(t, d,
+				undatedAt(d, refundOf(1, 2, card(1), start), wrongBoots[1], time.Hour),
+				undatedAt(d, refundOf(1, 2, card(1), start), wrongBoots[1], time.Hour+time.Second)) // a copy
+			if len(got[0].Cases) != 1 || got[0].Cases[0].Type != refund.CaseOpened || !strings.Contains(findings(t, d, 3), "out_of_window") || got[1].CopyOf != 3 {
+				t.Fatalf("before: %+v", got)
+			}
+			again()
+			first := redateOnce(t, d)
+			again()
+			all, _ := redateAll(t, d)
+			if !first.More || all.Count != 3 || all.Unknown != 0 || all.Step != booted.Sub(wrongBoots[1]) {
+				t.Errorf("done %+v", all)
+			}
+			again()
+			want := []string{booted.Add(time.Minute).Format(time.RFC3339), own.At, booted.Add(time.Hour).Format(time.RFC3339), booted.Add(time.Hour + time.Second).Format(time.RFC3339)}
+			if at := atOf(t, d); !slices.Equal(at, want) {
+				t.Errorf("dates %v, want %v", at, want)
+			}
+			if f := findings(t, d, 3); f != "" {
+				t.Errorf("findings %s", f)
+			}
+			cases := append(first.Applied, all.Applied...)
+			if len(cases) != 1 || len(cases[0].Cases) != 1 || cases[0].Cases[0].Type != refund.CaseCleared || cases[0].Cases[0].Judged.Verdict.Rev != 2 || cases[0].Sighting != nil {
+				t.Errorf("said %+v", cases)
+			}
+			n := due(t, d)
+			if len(n) != 2 || n[1].Type != refund.CaseCleared || !n[1].ClockSynced || n[0].ClockSynced {
+				t.Errorf("due %+v", n)
+			}
+			if newest, err := d.Newest(t.Context()); err != nil || newest.Before(booted) {
+				t.Errorf("newest %s (%v)", newest, err)
+			}
+			if first := d.now.bounds.FirstAt; first != want[0] {
+				t.Errorf("the journal begins %s, want %s", first, want[0])
+			}
+			if all, _ := redateAll(t, d); all.Count != 0 || len(all.Applied) != 0 {
+				t.Errorf("a second time: %+v", all)
+			}
+			if at := atOf(t, d); !slices.Equal(at, want) {
+				t.Errorf("after a second time: dates %v", at)
+			}
+		})
+	}
+}
+
+// TestClockSuspectGoesAway: a refund dated before its sale, because the clock was set
+// back in between.
+func TestClockSuspectGoesAway(t *testing.T) {
+	d := openTest(t, testOptions(t.TempDir()))
+	applyAll(t, d, undatedAt(d, saleOf(1, start), wrongBoots[1], time.Minute), undatedAt(d, refundOf(1, 2, card(1), start), wrongBoots[0], time.Hour))
+	if f := findings(t, d, 2); f != "clock_suspect" {
+		t.Fatalf("before: %q", f)
+	}
+	if all, _ := redateAll(t, d); all.Count != 2 || len(all.Applied) != 1 {
+		t.Errorf("done %+v", all)
+	}
+	if f := findings(t, d, 2); f != "" {
+		t.Errorf("after: %q", f)
+	}
+}
+
+// TestStartThatIsNotKnown: of records before the system was started again nobody can say
+// when they came: they stay, and are counted, once.
+func TestStartThatIsNotKnown(t *testing.T) {
+	d := openTest(t, testOptions(t.TempDir()))
+	early := undatedAt(d, saleOf(1, start), wrongBoots[0], time.Minute)
+	early.Sightings[0].Boot.ID = "boot-0"
+	unnamed := undatedAt(d, saleOf(2, start), wrongBoots[0], time.Minute)
+	unnamed.Sightings[0].Boot = refund.Boot{}
+	applyAll(t, d, early, unnamed, undatedAt(d, saleOf(3, start), wrongBoots[0], time.Minute))
+	before := atOf(t, d)
+	all, _ := redateAll(t, d)
+	if all.Count != 1 || all.Unknown != 2 {
+		t.Errorf("done %+v", all)
+	}
+	after := atOf(t, d)
+	if after[0] != before[0] || after[1] != before[1] || after[2] != booted.Add(time.Minute).Format(time.RFC3339) {
+		t.Errorf("dates %v", after)
+	}
+	if all, _ := redateAll(t, d); all.Unknown != 0 {
+		t.Errorf("a second time: %+v", all)
+	}
+}
+
+// redateMany stores sales at 1970 and their refunds at 2001, so many that they take
+// several steps of both rounds.
+func redateMany(t testing.TB, d *DB, n int) {
+	t.Helper()
+	var sales, refunds []refund.Arrival
+	for i := range n {
+		since := time.Duration(i) * time.Second
+		sales = append(sales, undatedAt(d, saleOf(i, start), wrongBoots[0], since))
+		refunds = append(refunds, undatedAt(d, refundOf(i, n+i, card(i), start), wrongBoots[1], time.Hour+since))
+	}
+	applyAll(t, d, sales...)
+	for _, a := range applyAll(t, d, refunds...) {
+		if len(a.Cases) != 1 {
+			t.Fatalf("refund %d opens no case", a.Seq)
+		}
+	}
+}
+
+// TestManyAreDatedInSteps: no verdict is said between a right date and a wrong one: each
+// case is cleared once, however the steps lie.
+func TestManyAreDatedInSteps(t *testing.T) {
+	const n = 400
+	d := openTest(t, testOptions(t.TempDir()))
+	redateMany(t, d, n)
+	all, steps := redateAll(t, d)
+	if all.Count != 2*n || steps < 2*n/redateStep+2*n/rejudgeStep {
+		t.Errorf("%d records in %d steps", all.Count, steps)
+	}
+	seen := map[string]int{}
+	for _, a := range all.Applied {
+		for _, c := range a.Cases {
+			seen[c.CaseID]++
+			if c.Type != refund.CaseCleared {
+				t.Fatalf("case of %d: %s, rev %d", a.Seq, c.Type, c.Judged.Verdict.Rev)
+			}
+		}
+	}
+	if len(seen) != n || len(all.Applied) != n {
+		t.Errorf("%d cases, %d answers", len(seen), len(all.Applied))
+	}
+	if d.now.tallies.open != [len(d.now.tallies.open)]int64{} {
+		t.Errorf("still open: %v", d.now.tallies.open)
+	}
+	for i, at := range atOf(t, d) {
+		want := booted.Add(time.Duration(i) * time.Second)
+		if i >= n {
+			want = booted.Add(time.Hour + time.Duration(i-n)*time.Second)
+		}
+		if at != want.Format(time.RFC3339) {
+			t.Fatalf("record %d: at %s, want %s", i+1, at, want)
+		}
+	}
+}
+
+// TestKillWhileRedating ends the child with SIGKILL before and after each commit. What is
+// there then goes on where it was, and ends as without: each case opened once and cleared
+// once.
+func TestKillWhileRedating(t *testing.T) {
+	const n = 200
+	root := t.TempDir()
+	d, err := Open(t.Context(), testOptions(filepath.Join(root, "whole")))
+	must(t, err)
+	redateMany(t, d, n)
+	must(t, d.Close())
+	for _, step := range []string{"commit", "committed"} {
+		for _, turn := range []int{1, 2, 3, 4, 7} {
+			t.Run(fmt.Sprintf("%s-%d", step, turn), func(t *testing.T) {
+				dir := filepath.Join(t.TempDir(), "s")
+				must(t, os.CopyFS(dir, os.DirFS(filepath.Join(root, "whole"))))
+				if _, err := runChild(t, dir, "redate", fmt.Sprintf("%s:%d", step, turn)); !killed(err) {
+					t.Fatalf("was not killed: %v", err)
+				}
+				d := openTest(t, testOptions(dir))
+				if all, _ := redateAll(t, d); all.Count != 2*n {
+					t.Errorf("%d records dated", all.Count)
+				}
+				kinds := map[string]int{}
+				for _, one := range due(t, d) {
+					kinds[one.Type]++
+				}
+				if kinds[refund.CaseOpened] != n || kinds[refund.CaseCleared] != n || len(kinds) != 2 {
+					t.Errorf("cases %v", kinds)
+				}
+				if at := atOf(t, d)[0]; at != booted.Format(time.RFC3339) {
+					t.Errorf("the first record: %s", at)
+				}
+			})
+		}
+	}
+}
+
+// redateChild is the child of that test.
+func redateChild(o Options) error {
+	o.Now = func() time.Time { return start }
+	d, err := Open(context.Background(), o)
+	if err != nil {
+		return err
+	}
+	for more := true; more; {
+		done, err := d.Redate(context.Background(), refund.Boot{ID: "boot-1", At: booted})
+		if err != nil {
+			return err
+		}
+		more = done.More
+	}
+	return d.Close()
+}
+
+// undatable makes a journal of one that can be received without times: each record whose
+// time can be that of its reception, in one of two parts by different clocks. What is a
+// copy is left out: whether two records are the same may depend on their times when the
+// second one comes, and stays as it was decided.
+func undatable(t *testing.T, rng *rand.Rand, journal []refund.Record) (right []refund.Record, fromClock []bool) {
+	t.Helper()
+	right = slices.Clone(journal)
+	for copies := true; copies; { // without its copies an event may have others
+		d, err := OpenTemporary(t.Context(), Options{Dir: t.TempDir(), Judge: newJudge()})
+		must(t, err)
+		applied, err := d.Apply(t.Context(), together(d, right))
+		must(t, err)
+		must(t, d.Close())
+		all := right
+		right = nil
+		for i, r := range all {
+			if applied[i].CopyOf == 0 {
+				right = append(right, r)
+			}
+		}
+		copies = len(right) < len(all)
+	}
+	for _, r := range right {
+		at, ok := r.Time()
+		fromClock = append(fromClock, ok && at.In(start.Location()).Format(time.RFC3339Nano) == r.At && rng.IntN(4) > 0)
+	}
+	return right, fromClock
+}
+
+// TestTwinRedatedEqualsCheck: a terminal whose clock is wrong in two ways, with restarts
+// and crashes, while a random journal comes; once its records are dated again, its
+// verdicts and cases are those that a check of the journal with the right dates gives.
+func TestTwinRedatedEqualsCheck(t *testing.T) {
+	journals, records, dated := 60, 60, 0
+	if os.Getenv(soakEnv) != "" {
+		journals, records = 2000, 120
+	}
+	for seed := range uint64(journals) {
+		rng := rand.New(rand.NewPCG(seed, 77))
+		journal, fromClock := undatable(t, rng, randomjournal.Records(seed+130_000, records))
+		root := t.TempDir()
+		s, err := newStream(root, seed)
+		must(t, err)
+		for i, r := range journal {
+			a := together(s.d, []refund.Record{r})
+			one := &a[0].Sightings[0]
+			one.ClockSynced = false
+			if at, _ := r.Time(); fromClock[i] {
+				dated++
+				boot := wrongBoots[2*i/len(journal)]
+				a = []refund.Arrival{undatedAt(s.d, r, boot, at.Sub(booted))}
+			}
+			applied, err := s.d.Apply(t.Context(), a)
+			must(t, err)
+			s.gaps = append(s.gaps, gapsOf(applied)...)
+			if rng.IntN(4) == 0 {
+				must(t, s.accident())
+			}
+		}
+		for {
+			done := redateOnce(t, s.d)
+			must(t, s.accident())
+			if !done.More {
+				break
+			}
+		}
+		s.now = s.now.Add(time.Hour)
+		_, _, err = s.d.ReleaseHeld(t.Context(), s.now.Sub(s.since)+time.Hour)
+		must(t, err)
+		got, err := outcomeOf(s.d, s.gaps)
+		must(t, err)
+		must(t, s.cases())
+		for i, at := range atOf(t, s.d) {
+			if at != journal[i].At {
+				t.Fatalf("seed %d: record %d: at %s, want %s", seed, i+1, at, journal[i].At)
+			}
+		}
+		want, err := checked(root, journal)
+		must(t, err)
+		if d := got.differs(want); d != "" {
+			t.Fatalf("seed %d: %s\n after %v", seed, d, s.said)
+		}
+		must(t, s.d.Close())
+	}
+	if dated < journals*records/4 {
+		t.Errorf("only %d records were dated again", dated)
+	}
+}
