@@ -97,21 +97,22 @@ func (c *Clock) Reception(zone *time.Location) ingest.Clock {
 	// Trust is asked for first: if it comes meanwhile, a right date counts as one that is
 	// to be made again, which does it no harm. The other way round a wrong one would stay.
 	synced := c.Synced()
-	at := c.guess()
-	return ingest.Clock{Now: c.now(), Dating: ingest.DatingFrom(at), Synced: synced, Zone: zone, HasNow: true, Boot: c.bootBy(at)}
+	now, at := c.now(), c.guess()
+	return ingest.Clock{Now: now, Dating: ingest.DatingFrom(at), Synced: synced, Zone: zone, HasNow: true, Boot: c.bootBy(at, now)}
 }
 
 // Boot returns the start of the system by the time that dates are made from; the zero
 // Boot if it is not known.
-func (c *Clock) Boot() refund.Boot { return c.bootBy(c.guess()) }
+func (c *Clock) Boot() refund.Boot { return c.bootBy(c.guess(), c.now()) }
 
-// bootBy returns the start of the system by a clock that says now.
-func (c *Clock) bootBy(now time.Time) refund.Boot {
+// bootBy returns the start of the system if it is now at by the clock that dates are made
+// from, and now by the system's.
+func (c *Clock) bootBy(at, now time.Time) refund.Boot {
 	since, ok := c.uptime()
 	if !ok || c.boot == "" {
 		return refund.Boot{}
 	}
-	return refund.Boot{ID: c.boot, At: now.Add(-since)}
+	return refund.Boot{ID: c.boot, At: at.Add(-since), System: now.Add(-since)}
 }
 
 // CertTime returns the time that certificates are checked with: a terminal whose clock

@@ -93,33 +93,17 @@ func (c Clock) day(date string) (int, time.Month, int, bool) {
 	case 8:
 		y, err := strconv.Atoi(date[:4])
 		m, d := two(date[4:]), two(date[6:])
-		return y, time.Month(m), d, err == nil && y > 0 && exists(y, m, d)
+		return y, time.Month(m), d, err == nil && y > 0 && refund.DayExists(y, m, d)
 	case 4:
 		m, d := two(date), two(date[2:])
-		y, ok := c.yearOf(m, d)
+		y, ok := refund.YearOf(m, d, c.dating().In(c.zone()))
 		return y, time.Month(m), d, ok
 	}
 	return 0, 0, 0, false
 }
 
-// yearOf gives the year of the latest day MMDD not after tomorrow.
-func (c Clock) yearOf(m, d int) (int, bool) {
-	last := c.dating().In(c.zone()).AddDate(0, 0, 1)
-	// Two leap days are at most eight years apart.
-	for y := last.Year(); y >= last.Year()-8; y-- {
-		if exists(y, m, d) && (y < last.Year() || m < int(last.Month()) || m == int(last.Month()) && d <= last.Day()) {
-			return y, true
-		}
-	}
-	return 0, false
-}
-
-func exists(y, m, d int) bool {
-	if m < 1 || m > 12 || d < 1 {
-		return false
-	}
-	return d <= time.Date(y, time.Month(m)+1, 0, 0, 0, 0, 0, time.UTC).Day()
-}
+// yearless reports whether a date that stands on a wire states no year.
+func yearless(date string) bool { return len(date) == 4 }
 
 // two reads the first two digits of s, -1 if they are none.
 func two(s string) int {

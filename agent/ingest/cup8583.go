@@ -208,6 +208,7 @@ func (w *cupWire) emit(mti string, req, resp *cupFacts, now Clock) bool {
 		return false
 	}
 	at, usable := now.moment(resp.date, resp.clock)
+	d.YearFromClock = usable && yearless(resp.date)
 	if !usable {
 		at = now.received()
 		d.AtFromClock = at != ""

@@ -512,8 +512,8 @@ func TestCupAtIsTheResponsesF13AndF12(t *testing.T) {
 		}
 		x.clock.Now = now
 		x.say("0200", saleRequest().with(fields{"12": "010203", "13": "0404"})).say("0210", saleAnswer().with(fields{"13": c.f13, "12": c.f12}))
-		if got := x.got[0]; got.Record.At != c.want || got.AtFromClock != (c.want == c.now) {
-			t.Errorf("%s %s at %s: got %s, from the clock %t", c.f13, c.f12, c.now, got.Record.At, got.AtFromClock)
+		if got := x.got[0]; got.Record.At != c.want || got.AtFromClock != (c.want == c.now) || got.YearFromClock == got.AtFromClock {
+			t.Errorf("%s %s at %s: got %s, from the clock %t, its year %t", c.f13, c.f12, c.now, got.Record.At, got.AtFromClock, got.YearFromClock)
 		}
 		x.clock.HasNow = false
 		x.say("0210", saleAnswer().with(fields{"13": "0230", "39": "11"}))

@@ -166,7 +166,8 @@ func (w *Worker) step(s Step, now Clock, raw []byte, offset int64) {
 			from = raw
 		}
 		a.Sightings[i] = refund.Sighting{
-			Record: refund.Seal(d.Record, w.opt.Tokenizer), Received: now.Now, ClockSynced: now.Synced, AtFromClock: d.AtFromClock, Boot: now.Boot,
+			Record: refund.Seal(d.Record, w.opt.Tokenizer), Received: now.Now, ClockSynced: now.Synced, AtFromClock: d.AtFromClock,
+			YearFromClock: d.YearFromClock, Boot: now.Boot,
 		}
 		if w.opt.MAC != nil && len(from) > 0 {
 			a.Sightings[i].FrameMAC = w.opt.MAC(from)

@@ -64,6 +64,7 @@ func (w *misposWire) Frame(f frame.Frame, now Clock) (Step, error) {
 	*d = Decoded{}
 	note := w.record(&d.Record, t)
 	at, flaw := w.when(now)
+	d.YearFromClock = at != "" && yearless(w.message.Text(mispos.Date))
 	if d.Record.At = at; at == "" {
 		d.Record.At = now.received()
 		d.AtFromClock = d.Record.At != ""

@@ -276,6 +276,9 @@ func compareRecords(t *testing.T, v vector, got []ingest.Decoded) {
 		if got[i].AtFromClock != w.Received {
 			t.Errorf("record %d: AtFromClock is %t", i+1, got[i].AtFromClock)
 		}
+		if got[i].YearFromClock != (w.MMDD != "" && w.At != "") {
+			t.Errorf("record %d: YearFromClock is %t", i+1, got[i].YearFromClock)
+		}
 		i++
 	}
 	if i < len(got) {

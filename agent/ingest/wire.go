@@ -46,6 +46,8 @@ type Decoded struct {
 	Record refund.Record
 	// AtFromClock: the wire gave no usable time, so Record.At is the time of reception.
 	AtFromClock bool
+	// YearFromClock: the wire gave a time without its year.
+	YearFromClock bool
 	// Raw is what the record came from, for its MAC; nil: the frame. It is valid
 	// until the next call of the wire.
 	Raw []byte

@@ -155,6 +155,9 @@ func (t *tx) insertRecord(link int64, s *refund.Sighting, ch *refund.Changes) er
 	if s.AtFromClock {
 		row.flags |= flagAtClock
 	}
+	if s.YearFromClock {
+		row.flags |= flagYear
+	}
 	if s.Redated {
 		row.flags |= flagRedated
 	}

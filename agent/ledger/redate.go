@@ -9,7 +9,8 @@ import (
 )
 
 // While the clock is not trusted, an `at` that is made from it is as wrong as the clock
-// is. Once it is trusted, such records get their date again (contract/wires.md, Common).
+// is, and so may be the year of one that stands on the wire without. Once it is trusted,
+// such records get their date again (contract/wires.md, Common).
 //
 // What is needed for it is when the system was started, by the clock of then and by the
 // clock of now: the time since that start is never set, so the difference between the two
@@ -57,7 +58,15 @@ type undated struct {
 type span struct {
 	From int64  `json:"from"`
 	Boot string `json:"boot"`
-	At   int64  `json:"at"` // ms since 1970, by the clock of then
+	// ms since 1970, by the clocks of then: what dates were made from, and the system's.
+	At     int64 `json:"at"`
+	System int64 `json:"system"`
+}
+
+// like reports whether the clocks of another span are wrong by the same.
+func (s *span) like(o *span) bool {
+	same := func(a, b int64) bool { return (time.Duration(a-b) * time.Millisecond).Abs() <= spanSlack }
+	return s.Boot == o.Boot && same(s.At, o.At) && same(s.System, o.System)
 }
 
 func loadUndated(c *conn) (undated, error) {
@@ -83,20 +92,20 @@ func (t *tx) saveUndated() error {
 // noteUndated begins a span where a record was dated by a clock that is not trusted, and
 // that clock is not wrong by the same as before.
 func (t *tx) noteUndated(seq int64, s *refund.Sighting) error {
-	if !s.AtFromClock || s.ClockSynced || s.Redated || t.d.temporary {
+	if !s.AtFromClock && !s.YearFromClock || s.ClockSynced || s.Redated || t.d.temporary {
 		return nil
 	}
 	spans := t.n.undated.Spans
-	at := millis(s.Boot.At)
+	now := span{seq, s.Boot.ID, millis(s.Boot.At), millis(s.Boot.System)}
 	switch n := len(spans); {
 	case n == 0 && s.Boot.ID == "":
 		return nil
-	case n > 0 && spans[n-1].Boot == s.Boot.ID && (time.Duration(at-spans[n-1].At)*time.Millisecond).Abs() <= spanSlack:
+	case n > 0 && spans[n-1].like(&now):
 		return nil
 	case n >= mostSpans:
 		spans = spans[1:]
 	}
-	t.n.undated.Spans = append(spans[:len(spans):len(spans)], span{seq, s.Boot.ID, at})
+	t.n.undated.Spans = append(spans[:len(spans):len(spans)], now)
 	return t.saveUndated()
 }
 
@@ -175,7 +184,7 @@ func (t *tx) redate(boot refund.Boot) error {
 	for i := range rows {
 		row := &rows[i]
 		u.Next = row.seq + 1
-		if !row.fromClock() || row.flags&flagSynced != 0 {
+		if !row.undated() {
 			continue
 		}
 		s, ok := u.of(row.seq, boot.ID)
@@ -183,11 +192,15 @@ func (t *tx) redate(boot refund.Boot) error {
 			u.Unknown++
 			continue
 		}
-		u.Step = millis(boot.At) - s.At
-		if err := t.redateRow(row, time.Duration(u.Step)*time.Millisecond); err != nil {
+		changed, err := t.redateRow(row, &s, boot.At)
+		if err != nil {
 			return err
 		}
+		if !changed {
+			continue
+		}
 		u.Count++
+		u.Step = millis(boot.At) - s.At
 		if u.To == 0 {
 			u.From = row.seq
 		}
@@ -222,43 +235,67 @@ func (t *tx) rowsFrom(seq, limit int64) ([]recordRow, error) {
 	}
 }
 
-// redateRow sets the `at` of one row. What was noted about its case without data gets
-// its data first: that tells of the date as it was.
-func (t *tx) redateRow(row *recordRow, step time.Duration) error {
+// redateRow sets the `at` of one row; changed is false where that was right. What was
+// noted about its case without data gets its data first: that tells of the date as it was.
+func (t *tx) redateRow(row *recordRow, s *span, boot time.Time) (changed bool, err error) {
 	r, err := row.decode()
 	if err != nil {
-		return err
+		return false, err
 	}
 	at, ok := r.Time()
 	if !ok {
-		return &rowError{"record", row.seq, "its time of reception is not a time"}
+		return false, &rowError{"record", row.seq, "its time, made from the clock, is not a time"}
 	}
+	zone := t.d.o.Now().Location()
+	if row.flags&flagAtClock != 0 {
+		at = at.Add(boot.Sub(time.UnixMilli(s.At))).In(zone)
+	} else {
+		at = inYear(at, time.UnixMilli(row.received).Add(boot.Sub(time.UnixMilli(s.System))).In(zone))
+	}
+	text := at.Format(time.RFC3339Nano)
+	if text == r.At {
+		return false, nil
+	}
+	r.At = text
 	if row.caseID != "" && t.n.outbox.untold > 0 {
 		if err := t.freezeCase(row.seq); err != nil {
-			return err
+			return false, err
 		}
 	}
-	r.At = at.Add(step).In(t.d.o.Now().Location()).Format(time.RFC3339Nano)
+	if err := t.updateRedated(row, &r); err != nil {
+		return false, err
+	}
+	t.n.newest = newerAt(t.n.newest, &r, false, false, time.Time{})
+	if row.seq != t.n.bounds.FirstSeq {
+		return true, nil
+	}
+	t.n.bounds.FirstAt = r.At
+	return true, saveBounds(t.c, &t.n.bounds)
+}
+
+// inYear returns the same day and time of day in the year that a date without one means
+// where it is received then.
+func inYear(at, received time.Time) time.Time {
+	year, ok := refund.YearOf(int(at.Month()), at.Day(), received)
+	if !ok {
+		return at
+	}
+	return time.Date(year, at.Month(), at.Day(), at.Hour(), at.Minute(), at.Second(), at.Nanosecond(), received.Location())
+}
+
+func (t *tx) updateRedated(row *recordRow, r *refund.Record) error {
 	t.d.recent.forget(row.seq)
 	s, err := t.c.prepare(`UPDATE record SET flags = ?2, crc = ?3, body = ?4 WHERE seq = ?1`)
 	if err != nil {
 		return err
 	}
-	body := refund.EncodeStored(t.h.body[:0], &r)
+	body := refund.EncodeStored(t.h.body[:0], r)
 	t.h.body = body
 	s.bindInt(1, row.seq)
 	s.bindInt(2, row.flags|flagRedated)
 	s.bindInt(3, rowSum(row.seq, body))
 	s.bindJSON(4, body)
-	if err := s.run(); err != nil {
-		return err
-	}
-	t.n.newest = newerAt(t.n.newest, &r, false, false, time.Time{})
-	if row.seq != t.n.bounds.FirstSeq {
-		return nil
-	}
-	t.n.bounds.FirstAt = r.At
-	return saveBounds(t.c, &t.n.bounds)
+	return s.run()
 }
 
 // judgeRedated is a step of the second round.

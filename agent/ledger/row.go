@@ -15,7 +15,8 @@ import (
 const (
 	flagSynced  = 1 // the clock was trusted when it was received
 	flagAtClock = 2 // `at` is the time of reception
-	flagRedated = 4 // by a clock that was not trusted; it was made again by one that was
+	flagRedated = 4 // the clock was not trusted; `at` was made again by one that was
+	flagYear    = 8 // the year of `at` is that of the latest such day at the reception
 )
 
 // rowSum guards a stored row: CRC-32C over its number and its texts. SQLite finds
@@ -49,6 +50,12 @@ type recordRow struct {
 
 // fromClock reports whether the row's `at` was made from a clock and stands as it was.
 func (r *recordRow) fromClock() bool { return r.flags&(flagAtClock|flagRedated) == flagAtClock }
+
+// undated reports whether the row's `at`, or its year, was made from a clock that was not
+// trusted, and stands as it was.
+func (r *recordRow) undated() bool {
+	return r.flags&(flagAtClock|flagYear) != 0 && r.flags&(flagSynced|flagRedated) == 0
+}
 
 func (r *recordRow) insert(c *conn) error {
 	s, err := c.prepare(insertRecord)

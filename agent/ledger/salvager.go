@@ -287,7 +287,7 @@ func (s *salvager) again(t *tx, row *recordRow, r *refund.Record) error {
 	s.instead(t.c, ch.Verdicts)
 	return t.store(link, &refund.Sighting{
 		Record: *r, Received: timeOf(row.received), ClockSynced: row.flags&flagSynced != 0,
-		AtFromClock: row.flags&flagAtClock != 0, Redated: row.flags&flagRedated != 0, FrameMAC: unpackMAC(row.mac),
+		AtFromClock: row.flags&flagAtClock != 0, YearFromClock: row.flags&flagYear != 0, Redated: row.flags&flagRedated != 0, FrameMAC: unpackMAC(row.mac),
 	}, &ch, new(refund.Applied))
 }
 

@@ -31,8 +31,8 @@ func (j *Judge) Redated(h History, seqs []int64) (Changes, error) {
 	return w.out, nil
 }
 
-// redated does what follows from the new `at` of one event. Nothing that a settlement
-// adds up depends on a time.
+// redated does what follows from the new `at` of one event. What a settlement adds up
+// stays as it was known when that was first seen (§ 6).
 func (w *work) redated(seq int64) error {
 	e, err := w.event(seq)
 	if err != nil || e == nil {

@@ -18,10 +18,12 @@ type Sighting struct {
 	// AtFromClock: the wire gave no usable time, so Record.At is the time of
 	// reception.
 	AtFromClock bool
-	// Boot is what AtFromClock counts from, so that Record.At can be made again.
+	// YearFromClock: the wire gave a time without its year, which is that of the latest
+	// such day.
+	YearFromClock bool
+	// Boot is what both count from, so that Record.At can be made again.
 	Boot Boot
-	// Redated: AtFromClock by a clock that was not trusted, and Record.At was made again
-	// by one that was.
+	// Redated: the clock was not trusted, and Record.At was made again by one that was.
 	Redated bool
 	// FrameMAC is the keyed hash of the frame the record came in ("k1:…"), for
 	// evidence; "" where there was no frame.
@@ -31,8 +33,9 @@ type Sighting struct {
 // Boot is one start of the system: what a clock that was wrong can be measured by once it
 // is right. The time since it (CLOCK_BOOTTIME) is never set. The zero Boot is not known.
 type Boot struct {
-	ID string    // of this start, as the kernel names it
-	At time.Time // when it was, by the clock that dates are made from
+	ID     string    // of this start, as the kernel names it
+	At     time.Time // when it was, by the clock that dates are made from
+	System time.Time // when it was, by the system's clock, as Received is
 }
 
 // FutureAfter is how far ahead of a trusted clock a record may be dated before that is
