@@ -11,13 +11,14 @@ import (
 	"yuanlu/protocol/frame"
 )
 
-// misposTimeless is a sale, or a refund of the sale with number original, as a terminal
-// without a clock says it: without date and time.
-func misposTimeless(t *testing.T, trace, original string) []byte {
+// misposUndated is a sale, or a refund of the sale with number original, without date and
+// time, or with the more that is given.
+func misposUndated(t *testing.T, trace, original string, more ...[2]string) []byte {
 	t.Helper()
 	data := []byte{0x9F, 0x01, 0, 1, 2}
 	parts := [][2]string{{"9F14", "00"}, {"9F04", "898000000000001"}, {"9F05", "10000001"}, {"9F02", "000000000350"},
 		{"9F0B", "4111111111111111"}, {"9F0D", "000001"}, {"9F0E", trace}, {"9F10", "261103" + trace}}
+	parts = append(parts, more...)
 	if original != "" {
 		data[4] = 4
 		parts = append(parts, [2]string{"9F21", "261103" + original})
@@ -53,7 +54,7 @@ func (r *rig) tell(t *testing.T, raw []byte) {
 
 // TestRecordsGetTheirDateAgain: a terminal that starts at 1970, is set to 2001 by hand,
 // restarts the agent, and reaches a time server at last. Its sale and its refund state no
-// time; their dates, the verdict and the case are right in the end.
+// time, and another sale no year; their dates, the verdict and the case are right in the end.
 func TestRecordsGetTheirDateAgain(t *testing.T) {
 	var shift atomic.Int64
 	var synced atomic.Bool
@@ -67,7 +68,7 @@ func TestRecordsGetTheirDateAgain(t *testing.T) {
 	stop := r.run(t)
 	r.await(t, "READY=1")
 	sold := time.Now()
-	r.tell(t, misposTimeless(t, "000001", ""))
+	r.tell(t, misposUndated(t, "000001", ""))
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +79,8 @@ func TestRecordsGetTheirDateAgain(t *testing.T) {
 	stop = r.run(t)
 	r.await(t, "READY=1")
 	paid := time.Now()
-	r.tell(t, misposTimeless(t, "000002", "000001"))
+	r.tell(t, misposUndated(t, "000002", "000001"))
+	r.tell(t, misposUndated(t, "000003", "", [2]string{"9F11", paid.In(r.config.Time.Location()).Format("0102")}, [2]string{"9F12", paid.In(r.config.Time.Location()).Format("150405")}))
 	opened := r.line(t, "case.opened")
 	if opened.Field("finding") != "out_of_window" {
 		t.Errorf("line %s", opened)
@@ -87,16 +89,16 @@ func TestRecordsGetTheirDateAgain(t *testing.T) {
 	shift.Store(0)
 	synced.Store(true)
 	line := r.line(t, "records.redated")
-	if line.Field("records") != "2" || line.Field("unknown") != "0" || line.Field("step") == "0s" {
+	if line.Field("records") != "3" || line.Field("unknown") != "0" || line.Field("step") == "0s" {
 		t.Errorf("line %s", line)
 	}
 	if cleared := r.line(t, "case.cleared"); cleared.Field("case") != opened.Field("case") {
 		t.Errorf("line %s", cleared)
 	}
-	if n := r.agent.Snapshot(t.Context()).Records; n != 1 {
-		t.Errorf("%d records since the start, want 1", n)
+	if n := r.agent.Snapshot(t.Context()).Records; n != 2 {
+		t.Errorf("%d records since the start, want 2", n)
 	}
-	want := []time.Time{sold, paid}
+	want := []time.Time{sold, paid, paid}
 	for one, err := range r.agent.Store().Records(t.Context(), 1) {
 		if err != nil {
 			t.Fatal(err)

@@ -116,7 +116,8 @@
 //   - Records are never changed but completed or dated again (redate.go), and never removed
 //     but by retention. So one
 //     that lies only in old versions of pages or in free pages counts, except when it is
-//     of a day that retention has come to (bounds.RemovedDay).
+//     of a day that retention has come to (bounds.RemovedDay). There it may have the date
+//     from before it was dated again, which a salvage cannot make again.
 //   - Everything that is made of records is made again: keys, payers, verdicts, cases,
 //     under the numbers and case ids that the records bear. So nothing that was removed
 //     from those tables comes back.

@@ -446,3 +446,39 @@ func TestTwinRedatedEqualsCheck(t *testing.T) {
 		t.Errorf("only %d records were dated again", dated)
 	}
 }
+
+// TestSalvageKeepsDates: rows that were dated again are so after a salvage, too, and no
+// longer count as dated by a clock that was not trusted.
+func TestSalvageKeepsDates(t *testing.T) {
+	const n = 60
+	o := testOptions(t.TempDir())
+	d := openTest(t, o)
+	redateMany(t, d, n)
+	redateAll(t, d)
+	w := walStore{files: readFiles(t, o.Dir)}
+	// All versions of these pages are lost, so that no older one stands in for them.
+	again := usable(t, laidOut(t, w.without([]byte(saleOf(n/2, start).RRN))))
+	if len(again.Damage()) == 0 {
+		t.Fatal("nothing was salvaged")
+	}
+	kept := 0
+	for seq := range int64(2 * n) {
+		row, err := loadRow(again.w, seq+1)
+		must(t, err)
+		if row == nil {
+			continue
+		}
+		r, err := row.decode()
+		must(t, err)
+		since := time.Duration(seq) * time.Second
+		if seq >= n {
+			since += time.Hour - n*time.Second
+		}
+		if kept++; r.At != booted.Add(since).Format(time.RFC3339) || row.flags != flagAtClock|flagRedated {
+			t.Errorf("record %d: at %s, flags %d", row.seq, r.At, row.flags)
+		}
+	}
+	if all, _ := redateAll(t, again); kept < n || kept == 2*n || all.Count != 0 {
+		t.Errorf("%d records are kept, %d dated again", kept, all.Count)
+	}
+}
