@@ -125,7 +125,8 @@ func (d *DB) noteDamage(notes ...DamageNote) {
 
 func logDamage(log *slog.Logger, notes []DamageNote) {
 	for _, n := range notes {
-		log.LogAttrs(context.Background(), slog.LevelError, "store.damaged", slog.String("what", n.What), slog.String("why", n.Why), slog.String("moved", n.Moved))
+		log.LogAttrs(context.Background(), slog.LevelError, "store.damaged", slog.String("what", n.What), slog.String("why", n.Why), slog.String("moved", n.Moved),
+			slog.Int64("kept", n.Kept), slog.Int64("lost", n.Lost))
 	}
 }
 

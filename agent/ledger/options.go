@@ -88,13 +88,3 @@ func setDefault[T comparable](p *T, v T) {
 		*p = v
 	}
 }
-
-// DamageNote is one thing that opening the store found damaged (topics.md, rule 9).
-type DamageNote struct {
-	What  string    // "yuanlu.db", "keys/token", …
-	Why   string    // what was found, without any value
-	Moved string    // where it lies now, "" if it was missing
-	Kept  int64     // records that were read from it
-	Lost  int64     // records known to be missing
-	When  time.Time // by the agent's clock
-}

@@ -53,7 +53,7 @@ func parseSalvageNote(text string) (n salvageNote) {
 
 // salvage replaces the damaged store by what can be read of it.
 func (d *DB) salvage(ctx context.Context, why error) error {
-	d.o.Log.LogAttrs(ctx, slog.LevelError, "store.damaged", slog.String("error", why.Error()))
+	d.o.Log.LogAttrs(ctx, slog.LevelWarn, "store.salvage", slog.String("why", why.Error()))
 	q, err := makeQuarantine(d.dir, d.o.Now())
 	if err != nil {
 		return classOf(err)
@@ -119,7 +119,11 @@ func (d *DB) finishSalvage(ctx context.Context, q string, n salvageNote) error {
 	}
 	d.lock.clean() // from here on there need be no WAL
 	note := DamageNote{What: storeFile, Why: n.why, Moved: q, When: d.o.Now()}
-	if !exists(d.file()) {
+	if exists(d.file()) { // built before the process ended
+		if was, err := readNote(filepath.Join(q, foundFile)); err == nil {
+			note.Kept, note.Lost, note.When = was.Kept, was.Lost, was.When
+		}
+	} else {
 		d.o.step("salvage.build")
 		if err := d.rebuild(ctx, q, n.left, &note); err != nil {
 			return err
@@ -132,9 +136,7 @@ func (d *DB) finishSalvage(ctx context.Context, q string, n salvageNote) error {
 	if err := syncDir(q); err != nil {
 		return classOf(err)
 	}
-	d.queue.mu.Lock()
-	d.damage = append(d.damage, note)
-	d.queue.mu.Unlock()
+	d.noteDamage(note)
 	return nil
 }
 
@@ -158,6 +160,9 @@ func (d *DB) rebuild(ctx context.Context, q string, left leftOpen, note *DamageN
 	d.w, d.held = nil, nil
 	if e := c.close(); err == nil {
 		err = e
+	}
+	if err == nil {
+		err = classOf(d.keepNote(*note)) // before the name: what was counted is not known later
 	}
 	d.o.step("salvage.rename")
 	if err == nil {
@@ -220,6 +225,11 @@ func moveAside(dir string, now time.Time, path string) (string, error) {
 func (d *DB) tellDamage(ctx context.Context) error {
 	for ; d.toldDamage < len(d.damage); d.toldDamage++ {
 		n := d.damage[d.toldDamage]
+		if !n.OfRecords() { // a salvage has kept its own
+			if err := d.keepNote(n); err != nil {
+				return fmt.Errorf("ledger: keeping the note of the damage: %w", classOf(err))
+			}
+		}
 		data, err := marshal(map[string]any{"what": n.What, "why": n.Why, "moved": n.Moved, "kept": n.Kept, "lost": n.Lost})
 		if err != nil {
 			return err
