@@ -95,6 +95,11 @@ func (w *Worker) frame(f frame.Frame, now Clock) {
 			h.Refused++
 		}
 	})
+	if w.ears.message(err != nil) {
+		w.setMisread(MisreadRefused)
+	} else {
+		w.setMisread("")
+	}
 	if err != nil {
 		w.log.Warn("message.refused", "offset", f.Offset, "error", err)
 	}
@@ -184,6 +189,9 @@ func (w *Worker) tellDamage() {
 		return
 	}
 	w.count(func(h *LinkHealth) { statsOf(h, s) })
+	if w.ears.bytes(time.Now(), w.seen, s) {
+		w.setMisread(MisreadNoFrame)
+	}
 	if bad, skipped := s.BadFrames-w.seen.BadFrames, s.SkippedBytes-w.seen.SkippedBytes; bad+skipped > 0 {
 		w.log.Warn("frame.bad", "frames", bad, "skipped", skipped, "offset", w.received)
 	}

@@ -88,7 +88,7 @@ type Options struct {
 // The states of a link (contract/topics.md, up/link). A worker is never "disabled".
 const (
 	StateOnline   = "online"
-	StateDegraded = "degraded" // the port is open, but nothing can be stored
+	StateDegraded = "degraded" // the port is open, but nothing can be stored or understood
 	StateAbsent   = "absent"
 	StateDenied   = "denied"
 )
@@ -112,6 +112,8 @@ type LinkHealth struct {
 	Stalls       uint64 // times that reading had to stop because too much waited
 	LastFrame    time.Time
 	Reopens      uint64 // times the port was opened after the first
+	// Misread is how the open link is not understood: "", MisreadNoFrame, MisreadRefused.
+	Misread string
 	// Progress grows at least every few seconds while nothing hangs: the watchdog's
 	// sign of life.
 	Progress uint64
@@ -139,6 +141,7 @@ type Worker struct {
 	storeReason string
 
 	decoder // only of the goroutine of Run
+	ears    // only of the goroutine of Run
 	queue   // only of the goroutine of Run
 }
 
@@ -326,7 +329,9 @@ func (w *Worker) Health() LinkHealth {
 	defer w.mu.Unlock()
 	h := w.health
 	if h.State == StateOnline && w.storeReason != "" {
-		h.State, h.Reason = StateDegraded, w.storeReason
+		h.State, h.Reason, h.Misread = StateDegraded, w.storeReason, ""
+	} else if h.State == StateOnline && h.Misread != "" {
+		h.State, h.Reason = StateDegraded, misreadReason(h.Misread)
 	}
 	h.Stalls = w.inbox.stallCount()
 	h.Progress = w.progress.Load()

@@ -62,6 +62,8 @@ func (p *program) snapshot(ctx context.Context, c *config.Config) (s agent.Snaps
 	for _, l := range c.Links {
 		s.Links = append(s.Links, agent.LinkState{Name: l.Name, Wire: l.Wire, Port: l.Port, State: "unknown"})
 	}
+	s.Damage = ledger.FoundDamage(c.Store.Dir)
+	s.Problems = agent.DamageProblems(s.Damage)
 	db, err := ledger.OpenReadOnly(ctx, c.Store.Dir)
 	if errors.Is(err, ledger.ErrNotFound) {
 		s.StoreError = p.lang.t("there is no store yet", "尚无数据库")
