@@ -140,7 +140,7 @@ type Agent struct {
 	mu       sync.Mutex // guards all below
 	workers  []*ingest.Worker
 	commit   *committer
-	storeErr error // why the store is not open
+	storeErr error // why the store is not open, or does not take records
 	ready    bool
 	foreign  int64 // records of other merchants
 	records  int64 // since the start
@@ -265,7 +265,7 @@ func (a *Agent) startOutside(c *crew) {
 
 // startInside starts detection on an open store.
 func (a *Agent) startInside(c *crew, db *ledger.DB) {
-	commit := newCommitter(db, func(err error) bool { return errors.Is(err, ledger.ErrUnavailable) }, a.applied)
+	commit := newCommitter(db, func(err error) bool { return errors.Is(err, ledger.ErrUnavailable) }, a.applied, a.storeResult)
 	var workers []*ingest.Worker
 	var sockets []socket
 	for _, l := range a.o.Links {

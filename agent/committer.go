@@ -40,6 +40,7 @@ type committer struct {
 	after       func([]refund.Applied) // told what has become durable, after the callers
 	queue       chan commitRequest
 	stopped     chan struct{} // closed when run has ended
+	result      func(error)   // called with the result of each transaction that tells of the store; nil: it works
 	progress    atomic.Uint64
 	commits     atomic.Uint64
 }
@@ -55,8 +56,8 @@ type commitResult struct {
 	err     error
 }
 
-func newCommitter(store applier, unavailable func(error) bool, after func([]refund.Applied)) *committer {
-	return &committer{store: store, unavailable: unavailable, after: after,
+func newCommitter(store applier, unavailable func(error) bool, after func([]refund.Applied), result func(error)) *committer {
+	return &committer{store: store, unavailable: unavailable, after: after, result: result,
 		queue: make(chan commitRequest, maxWaiting), stopped: make(chan struct{})}
 }
 
@@ -147,6 +148,9 @@ func (c *committer) apply(ctx context.Context, all []refund.Arrival) ([]refund.A
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitWithin)
 	defer cancel()
 	applied, err := c.store.Apply(ctx, all)
+	if err == nil || c.unavailable(err) {
+		c.result(err)
+	}
 	if err != nil {
 		return nil, err
 	}

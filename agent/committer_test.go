@@ -49,7 +49,7 @@ func arrival(link string, n int) []refund.Arrival {
 // with runs body beside a committer in a bubble of its own time.
 func with(t *testing.T, s *slowStore, body func(t *testing.T, ctx context.Context, c *committer)) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCommitter(s, func(err error) bool { return errors.Is(err, errGone) }, func([]refund.Applied) {})
+		c := newCommitter(s, func(err error) bool { return errors.Is(err, errGone) }, func([]refund.Applied) {}, func(error) {})
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() {
@@ -158,7 +158,7 @@ func TestStoreGoneIsSaidToAllAtOnce(t *testing.T) {
 func TestStopFinishesTheCommit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &slowStore{}
-		c := newCommitter(s, func(error) bool { return false }, func([]refund.Applied) {})
+		c := newCommitter(s, func(error) bool { return false }, func([]refund.Applied) {}, func(error) {})
 		ctx, cancel := context.WithCancel(t.Context())
 		go c.run(ctx)
 		result := make(chan error, 1)
@@ -184,5 +184,28 @@ func TestIdleCommitterShowsLife(t *testing.T) {
 		if c.progress.Load() == before {
 			t.Error("no sign of life")
 		}
+	})
+}
+
+// TestCommitterTellsOfTheStore: what fails for the store as a whole is told, and that it
+// works again; a fault of the arrivals says nothing about the store.
+func TestCommitterTellsOfTheStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &slowStore{}
+		var told []error
+		c := newCommitter(s, func(err error) bool { return errors.Is(err, errGone) }, func([]refund.Applied) {}, func(err error) { told = append(told, err) })
+		ctx, cancel := context.WithCancel(t.Context())
+		go c.run(ctx)
+		for _, err := range []error{errGone, errors.New("bad arrival"), nil} {
+			s.fail = func([]refund.Arrival) error { return err }
+			if _, got := c.Apply(ctx, arrival("l", 1)); !errors.Is(got, err) {
+				t.Errorf("got %v, want %v", got, err)
+			}
+		}
+		if len(told) != 2 || !errors.Is(told[0], errGone) || told[1] != nil {
+			t.Errorf("told %v", told)
+		}
+		cancel()
+		<-c.stopped
 	})
 }

@@ -3,8 +3,12 @@ package agent
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
+
+	"yuanlu/agent/ingest"
+	"yuanlu/agent/ledger"
 )
 
 // Levels of a problem; the worst one is the verdict of health.
@@ -115,13 +119,22 @@ func DiskLow(dir string) bool {
 }
 
 func (a *Agent) storeProblems(s *Snapshot, add addProblem) {
-	if s.StoreError != "" {
+	switch {
+	case s.StoreFull:
+		waiting := 0
+		for _, l := range s.Links {
+			waiting += l.Waiting
+		}
+		add(levelFailing, "store_unavailable", "", Text{fmt.Sprintf("the disk is full: %d messages wait in memory, nothing is stored", waiting),
+			fmt.Sprintf("磁盘已满：%d 条报文在内存中等待，未保存任何内容", waiting)},
+			Text{"find what fills the disk (df -h " + a.o.Config.Store.Dir + ", du -xsh /var/*); what may be deleted: old logs, captures/ and bundles/ in store.dir, core files; never yuanlu.db, yuanlu.db-wal or keys/. It is stored by itself as soon as there is room: do not restart before",
+				"查找占满磁盘的内容（df -h " + a.o.Config.Store.Dir + "、du -xsh /var/*）；可删除：旧日志、store.dir 下的 captures/ 和 bundles/、core 文件；切勿删除 yuanlu.db、yuanlu.db-wal、keys/。腾出空间后自动保存，此前请勿重启"})
+	case s.StoreError != "":
 		add(levelFailing, "store_unavailable", "", Text{"nothing can be stored: " + s.StoreError, "无法保存记录：" + s.StoreError},
 			Text{"look at the disk and its mount (df, dmesg); the agent tries again by itself", "检查磁盘和挂载（df、dmesg）；程序会自动重试"})
 	}
-	for _, d := range s.Damage {
-		add(levelNote, "store_damaged", d.What, Text{d.What + " was damaged and moved aside: " + d.Why, d.What + " 已损坏并移至隔离区：" + d.Why},
-			Text{"send the folder quarantine/ to support; check the disk", "将 quarantine/ 目录交给技术支持；检查磁盘"})
+	for _, p := range DamageProblems(s.Damage) {
+		*add(p.Level, p.Code, p.About, p.Text, p.Remedy) = p
 	}
 	if r := s.RolledBack; r != nil && s.At.Sub(r.When).Abs() < rolledBackFor {
 		add(levelDegraded, "store_rolled_back", "", Text{fmt.Sprintf("the store was put back from an old copy: it knew of %d case events, but had given out %d; what was not acknowledged is sent again in a new stream", r.LastSeq, r.SeenSeq),
@@ -140,9 +153,47 @@ func (a *Agent) storeProblems(s *Snapshot, add addProblem) {
 		add(levelNote, "outbox_quarantine", "", Text{"events were refused by the back office; cases among them are kept and take room in the outbox", "部分事件被后台拒收；其中的案件会保留并占用待发队列空间"},
 			Text{"yuanlu outbox list, then requeue", "运行 yuanlu outbox list，再 requeue"})
 	}
-	if s.DiskFree >= 0 && s.DiskFree < LowDisk {
-		add(levelDegraded, "disk_low", "", Text{"the disk is almost full", "磁盘空间不足"}, Text{"make room where store.dir lies", "清理 store.dir 所在分区"})
+	if s.StoreFull || s.DiskFree >= 0 && s.DiskFree < LowDisk {
+		text := Text{"the disk is almost full", "磁盘空间不足"}
+		if s.StoreFull {
+			text = Text{"the disk is full", "磁盘已满"}
+		}
+		add(levelDegraded, "disk_low", "", text, Text{"make room where store.dir lies", "清理 store.dir 所在分区"})
 	}
+}
+
+// DamageProblems returns a problem for each thing of the store that was found damaged and
+// still lies in quarantine/. Where all records were kept it is a note, else degraded:
+// records are lost, or nothing was kept.
+func DamageProblems(found []ledger.DamageNote) (all []Problem) {
+	for _, d := range found {
+		level := levelDegraded
+		if d.Whole() {
+			level = levelNote
+		}
+		place := d.Moved
+		if at := strings.LastIndex(place, "/quarantine/"); at >= 0 {
+			place = place[at+1:]
+		}
+		text := Text{fmt.Sprintf("%s was damaged: in %s (%s)", d.What, place, d.Why), fmt.Sprintf("%s 已损坏：位于 %s（%s）", d.What, place, d.Why)}
+		if d.OfRecords() {
+			text = Text{fmt.Sprintf("%s was damaged: %d records kept, %d lost, in %s (%s)", d.What, d.Kept, d.Lost, place, d.Why),
+				fmt.Sprintf("%s 已损坏：保留 %d 条记录，丢失 %d 条，位于 %s（%s）", d.What, d.Kept, d.Lost, place, d.Why)}
+		}
+		all = append(all, Problem{Code: "store_damaged", Level: level, About: d.What, Since: d.When, Text: text,
+			Remedy: Text{"check the disk (dmesg); send the folder quarantine/ to support, then move it out of store.dir: that ends this message",
+				"检查磁盘（dmesg）；将 quarantine/ 目录交给技术支持，然后移出 store.dir，本提示即消失"}})
+	}
+	return all
+}
+
+// misreadText says how a link is not understood.
+func misreadText(l *LinkState) Text {
+	zh := "收到字节但没有帧，波特率、校验位或协议可能不对"
+	if l.Misread == ingest.MisreadRefused {
+		zh = "多数报文被拒绝，协议或差异文件可能不符"
+	}
+	return Text{"link " + l.Name + ": " + l.Reason, "链路 " + l.Name + "：" + zh}
 }
 
 func linkProblems(s *Snapshot, add addProblem) {
@@ -164,6 +215,10 @@ func linkProblems(s *Snapshot, add addProblem) {
 				Text{"end what holds the port, or add the user yuanlu to its group or install the udev rules 70-yuanlu.rules",
 					"结束占用端口的程序，或将用户 yuanlu 加入端口所属的组、安装 udev 规则 70-yuanlu.rules"}).Since = l.Since
 		case "degraded":
+			if l.Misread != "" {
+				add(levelDegraded, "link_degraded", l.Name, misreadText(&l), Text{"stop yuanlu, then: yuanlu links probe " + l.Port, "停止 yuanlu，然后运行 yuanlu links probe " + l.Port}).Since = l.Since
+				continue
+			}
 			add(levelDegraded, "link_degraded", l.Name, said, Text{"see the other problems", "参见其他问题"}).Since = l.Since
 		}
 		if bad := l.FramesBad; bad > 10 && bad > l.FramesGood/10 {

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -29,7 +30,8 @@ type Snapshot struct {
 	Problems   []Problem           `json:"problems"`
 	Clock      ClockState          `json:"clock"`
 	StoreError string              `json:"store_error,omitempty"`
-	Damage     []ledger.DamageNote `json:"damage,omitempty"`
+	StoreFull  bool                `json:"store_full,omitempty"`  // StoreError: the disk is full
+	Damage     []ledger.DamageNote `json:"damage,omitempty"`      // that still lies in quarantine/
 	RolledBack *ledger.Renewal     `json:"rolled_back,omitempty"` // nil: it was not, as far as is known
 	Links      []LinkState         `json:"links"`
 	MQTT       *ReporterStatus     `json:"mqtt,omitempty"` // nil: no broker is configured
@@ -65,6 +67,8 @@ type LinkState struct {
 	Records    uint64    `json:"records"`
 	LastFrame  time.Time `json:"last_frame,omitzero"`
 	Reopens    uint64    `json:"reopens"`
+	Waiting    int       `json:"waiting,omitempty"` // messages in memory that are not yet stored
+	Misread    string    `json:"misread,omitempty"` // how it is not understood: no_frame, refused
 }
 
 // Outbox is what waits to be delivered.
@@ -109,10 +113,10 @@ func (a *Agent) snapshot(ctx context.Context, age time.Duration) Snapshot {
 	a.mu.Lock()
 	s.Ready, s.Records, s.Foreign = a.ready, a.records, a.foreign
 	if a.storeErr != nil {
-		s.StoreError = a.storeErr.Error()
+		s.StoreError, s.StoreFull = a.storeErr.Error(), errors.Is(a.storeErr, ledger.ErrDiskFull)
 	}
 	a.mu.Unlock()
-	s.Links = a.Links()
+	s.Links, s.Damage = a.Links(), ledger.FoundDamage(c.Store.Dir)
 	if db := a.Store(); db != nil {
 		a.look(ctx, db, &s, age)
 	}
@@ -130,7 +134,7 @@ func (a *Agent) snapshot(ctx context.Context, age time.Duration) Snapshot {
 func (a *Agent) look(ctx context.Context, db *ledger.DB, s *Snapshot, age time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	s.Damage, s.RolledBack, s.StoreBytes = db.Damage(), db.Renewed(), db.Size()
+	s.RolledBack, s.StoreBytes = db.Renewed(), db.Size()
 	a.lookMu.Lock()
 	defer a.lookMu.Unlock()
 	if time.Since(a.looked) >= age {
@@ -139,7 +143,7 @@ func (a *Agent) look(ctx context.Context, db *ledger.DB, s *Snapshot, age time.D
 	}
 	s.Outbox, s.Counts = a.outbox, a.counts
 	if a.lookErr != nil {
-		s.StoreError = a.lookErr.Error()
+		s.StoreError, s.StoreFull = a.lookErr.Error(), errors.Is(a.lookErr, ledger.ErrDiskFull)
 	}
 }
 
@@ -186,7 +190,7 @@ func (a *Agent) Links() []LinkState {
 			}
 			s = LinkState{Name: h.Name, Wire: h.Wire, Port: h.Port, State: h.State, Since: h.Since, Reason: h.Reason,
 				FramesGood: h.FramesGood, FramesBad: h.FramesBad, Skipped: h.SkippedBytes, Refused: h.Refused,
-				Records: h.Records, LastFrame: h.LastFrame, Reopens: h.Reopens}
+				Records: h.Records, LastFrame: h.LastFrame, Reopens: h.Reopens, Waiting: h.Waiting, Misread: h.Misread}
 			if s.Port == "" {
 				s.Port = l.Config.Port
 			}

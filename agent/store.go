@@ -52,10 +52,14 @@ func (a *Agent) openStore(ctx context.Context) (*ledger.DB, error) {
 	a.sawNewest(ctx, db)
 	a.storedAhead(ctx, db)
 	a.store.Store(db)
-	for _, d := range db.Damage() {
-		a.log.Error("store.damaged", "what", d.What, "why", d.Why, "moved", d.Moved, "kept", d.Kept, "lost", d.Lost)
-	}
 	return db, nil
+}
+
+// storeResult keeps why the last transaction failed, nil if it did not.
+func (a *Agent) storeResult(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.storeErr = err
 }
 
 // openStoreLater tries until it works or ctx ends (then it gives nil): the disk
