@@ -76,13 +76,19 @@ func verdictOf(problems []Problem) string {
 	return problems[0].Level
 }
 
+// problemList gathers problems.
+type problemList []Problem
+
+// add is an addProblem.
+func (l *problemList) add(level, code, about string, text, remedy Text) *Problem {
+	*l = append(*l, Problem{Code: code, Level: level, About: about, Text: text, Remedy: remedy})
+	return &(*l)[len(*l)-1]
+}
+
 // problems looks at everything and says what is wrong.
 func (a *Agent) problems(s *Snapshot) []Problem {
-	var all []Problem
-	add := func(level, code, about string, text, remedy Text) *Problem {
-		all = append(all, Problem{Code: code, Level: level, About: about, Text: text, Remedy: remedy})
-		return &all[len(all)-1]
-	}
+	var all problemList
+	add := all.add
 	a.storeProblems(s, add)
 	linkProblems(s, add)
 	a.brokerProblems(s, add)
@@ -133,9 +139,7 @@ func (a *Agent) storeProblems(s *Snapshot, add addProblem) {
 		add(levelFailing, "store_unavailable", "", Text{"nothing can be stored: " + s.StoreError, "无法保存记录：" + s.StoreError},
 			Text{"look at the disk and its mount (df, dmesg); the agent tries again by itself", "检查磁盘和挂载（df、dmesg）；程序会自动重试"})
 	}
-	for _, p := range DamageProblems(s.Damage) {
-		*add(p.Level, p.Code, p.About, p.Text, p.Remedy) = p
-	}
+	damageProblems(s.Damage, add)
 	if r := s.RolledBack; r != nil && s.At.Sub(r.When).Abs() < rolledBackFor {
 		add(levelDegraded, "store_rolled_back", "", Text{fmt.Sprintf("the store was put back from an old copy: it knew of %d case events, but had given out %d; what was not acknowledged is sent again in a new stream", r.LastSeq, r.SeenSeq),
 			fmt.Sprintf("存储是从旧副本恢复的：它只知道 %d 个案件事件，而实际已发出 %d 个；未确认的内容在新的流中重新发送", r.LastSeq, r.SeenSeq)},
@@ -165,7 +169,13 @@ func (a *Agent) storeProblems(s *Snapshot, add addProblem) {
 // DamageProblems returns a problem for each thing of the store that was found damaged and
 // still lies in quarantine/. Where all records were kept it is a note, else degraded:
 // records are lost, or nothing was kept.
-func DamageProblems(found []ledger.DamageNote) (all []Problem) {
+func DamageProblems(found []ledger.DamageNote) []Problem {
+	var all problemList
+	damageProblems(found, all.add)
+	return all
+}
+
+func damageProblems(found []ledger.DamageNote, add addProblem) {
 	for _, d := range found {
 		level := levelDegraded
 		if d.Whole() {
@@ -180,11 +190,10 @@ func DamageProblems(found []ledger.DamageNote) (all []Problem) {
 			text = Text{fmt.Sprintf("%s was damaged: %d records kept, %d lost, in %s (%s)", d.What, d.Kept, d.Lost, place, d.Why),
 				fmt.Sprintf("%s 已损坏：保留 %d 条记录，丢失 %d 条，位于 %s（%s）", d.What, d.Kept, d.Lost, place, d.Why)}
 		}
-		all = append(all, Problem{Code: "store_damaged", Level: level, About: d.What, Since: d.When, Text: text,
-			Remedy: Text{"check the disk (dmesg); send the folder quarantine/ to support, then move it out of store.dir: that ends this message",
-				"检查磁盘（dmesg）；将 quarantine/ 目录交给技术支持，然后移出 store.dir，本提示即消失"}})
+		add(level, "store_damaged", d.What, text,
+			Text{"check the disk (dmesg); send the folder quarantine/ to support, then move it out of store.dir: that ends this message",
+				"检查磁盘（dmesg）；将 quarantine/ 目录交给技术支持，然后移出 store.dir，本提示即消失"}).Since = d.When
 	}
-	return all
 }
 
 // misreadText says how a link is not understood.

@@ -59,11 +59,8 @@ func TestFullDiskIsNoWholeStore(t *testing.T) {
 func TestMisreadLinkIsAProblem(t *testing.T) {
 	for _, how := range []string{ingest.MisreadNoFrame, ingest.MisreadRefused} {
 		s := Snapshot{Links: []LinkState{{Name: "pos", Port: "/dev/ttyS1", State: "degraded", Reason: "r", Misread: how}}}
-		var found []Problem
-		linkProblems(&s, func(level, code, about string, text, remedy Text) *Problem {
-			found = append(found, Problem{Code: code, Level: level, Text: text, Remedy: remedy})
-			return &found[len(found)-1]
-		})
+		var found problemList
+		linkProblems(&s, found.add)
 		if len(found) != 1 || found[0].Level != levelDegraded || found[0].Code != "link_degraded" ||
 			found[0].Remedy.EN != "stop yuanlu, then: yuanlu links probe /dev/ttyS1" || !strings.Contains(found[0].Remedy.ZH, "yuanlu links probe /dev/ttyS1") {
 			t.Errorf("%s: %+v", how, found)
