@@ -94,7 +94,8 @@ func (a *Agent) problems(s *Snapshot) []Problem {
 	a.brokerProblems(s, add)
 	if !s.Clock.Synced {
 		add(levelNote, "clock_unsynced", "", Text{"the clock is not synchronised", "系统时钟未同步"},
-			Text{"check NTP (timedatectl); times may be wrong until then", "检查 NTP（timedatectl）；在此之前时间可能不准"})
+			Text{"check NTP (timedatectl), or set time.trust = \"always\" where something else keeps the clock right; times may be wrong until then",
+				"检查 NTP（timedatectl）；若由其他方式保证时钟正确，设置 time.trust = \"always\"；在此之前时间可能不准"})
 	}
 	if a.scrape != nil {
 		if err := a.scrape.Problem(); err != nil {

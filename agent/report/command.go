@@ -122,7 +122,7 @@ func (c *commands) timely(cmd *topics.Cmd) (status, code, text string) {
 	ttl := time.Duration(min(max(cmd.TTLS, 0), int64(longestTTL/time.Second))) * time.Second
 	switch {
 	case !c.r.o.ClockSynced():
-		return topics.RspRejected, "clock", "the clock of the terminal is not set, so nobody knows whether the command is still wanted"
+		return topics.RspRejected, "clock", "the clock of the terminal is not trusted, so nobody knows whether the command is still wanted: give the terminal NTP, or set time.trust = \"always\" there"
 	case now.After(cmd.TS.Add(ttl)):
 		return topics.RspExpired, "expired", "its ttl_s is over"
 	case cmd.TS.Sub(now) > mostAhead:

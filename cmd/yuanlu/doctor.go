@@ -239,7 +239,9 @@ func (p *program) examineClock(c *config.Config) checkup {
 	case agent.NewClock(p.now, time.Time{}, nil).Synced():
 		return checkup{Name: t("clock", "时钟"), Level: fine, Text: t("synchronised", "已同步")}
 	}
-	return checkup{Name: t("clock", "时钟"), Level: warning, Text: t("not synchronised", "未同步"), Remedy: t("check NTP (timedatectl)", "检查 NTP（timedatectl）")}
+	return checkup{Name: t("clock", "时钟"), Level: warning, Text: t("not synchronised", "未同步"),
+		Remedy: t("check NTP (timedatectl), or set time.trust = \"always\" where something else keeps the clock right",
+			"检查 NTP（timedatectl）；若由其他方式保证时钟正确，设置 time.trust = \"always\"")}
 }
 
 // hostPatience is how long the retained presence of the back office may take.

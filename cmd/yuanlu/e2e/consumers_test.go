@@ -9,9 +9,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
 
 	"yuanlu/agent/report/brokertest"
 	"yuanlu/cmd/yuanlu-desk/desktest"
@@ -83,11 +88,15 @@ func said(t *testing.T, dir string, limit time.Duration, name string, args ...st
 func consumerFolder(t *testing.T) string {
 	t.Helper()
 	blocks, dir := readmeBlocks(t, "For a back-office developer"), t.TempDir()
-	for kind, name := range map[string]string{"js": "office.mjs", "python": "office.py"} {
-		text := textOf(blocks, kind)
-		if text == "" {
-			t.Fatalf("the README has no consumer in %s", kind)
+	for _, name := range []string{"office.mjs", "office.py"} {
+		at := slices.IndexFunc(blocks, func(b block) bool {
+			first, _, _ := strings.Cut(b.text, "\n")
+			return strings.Contains(first, " "+name+" ") // not the examples of presence alone
+		})
+		if at < 0 {
+			t.Fatalf("the README has no %s", name)
 		}
+		text := blocks[at].text
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -116,13 +125,17 @@ func TestE2ETypesAreMadeFromTheSchemas(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// As the README says, but for the package, which is there.
+	said(t, dir, 5*time.Minute, "bash", "-euo", "pipefail", "-c", "yuanlu() { '"+bin+"' \"$@\"; }\n"+
+		strings.Replace(textOf(readmeBlocks(t, "For a back-office developer"), "bash"), "npm install", ": npm install", 1))
+	compiler := []string{"node_modules/typescript/bin/tsc", "--strict", "--noEmit", "--checkJs", "--allowJs", "--target", "es2022", "--module", "nodenext", "--skipLibCheck", "office.mjs", "types.ts"}
+	said(t, dir, 5*time.Minute, "node", compiler...)
 	said(t, dir, 5*time.Minute, "node", "generate.mjs", bin, dir)
 	all, err := filepath.Glob(filepath.Join(dir, "all", "*.ts"))
 	if err != nil || len(all) < 60 {
 		t.Fatalf("types of %d schemas, %v", len(all), err)
 	}
-	args := []string{"node_modules/typescript/bin/tsc", "--strict", "--noEmit", "--checkJs", "--allowJs", "--target", "es2022", "--module", "nodenext", "--skipLibCheck", "office.mjs", "types.ts"}
-	said(t, dir, 5*time.Minute, "node", append(args, all...)...)
+	said(t, dir, 5*time.Minute, "node", append(compiler, all...)...)
 	types, err := os.ReadFile(filepath.Join(dir, "types.ts"))
 	if err != nil {
 		t.Fatal(err)
@@ -148,26 +161,121 @@ func TestE2ETypesAreMadeFromTheSchemas(t *testing.T) {
 	}
 }
 
+// readmeConsumers start the README's consumers against the broker at a port.
+var readmeConsumers = map[string]func(port int, args ...string) *exec.Cmd{
+	"node": func(port int, args ...string) *exec.Cmd {
+		return exec.Command("node", append([]string{"office.mjs", fmt.Sprintf("mqtt://127.0.0.1:%d", port)}, args...)...)
+	},
+	"python": func(port int, args ...string) *exec.Cmd {
+		return exec.Command(python, append([]string{"office.py", "127.0.0.1", fmt.Sprint(port)}, args...)...)
+	},
+}
+
+// TestE2EConsumersOfTheReadmeBeginAnywhere: on an empty database, with a terminal that has
+// acknowledged 7 and put 8 aside, what comes after them is stored and acknowledged, whether
+// the summary comes before it or after; a summary that is none does no harm.
+func TestE2EConsumersOfTheReadmeBeginAnywhere(t *testing.T) {
+	dir := consumerFolder(t)
+	for name, command := range readmeConsumers {
+		t.Run(name, func(t *testing.T) {
+			b := brokertest.Start(t, brokertest.Options{Unchecked: true, Passwords: map[string]string{"backoffice": "b", "t": "t"}})
+			c := desktest.NewClient(t, b.URL(), "terminal", func(o *mqtt.ClientOptions) { o.SetUsername("t").SetPassword("t") }, "yuanlu/v1/t-1/dn/ack")
+			summary := func(stream string) {
+				if err := c.Say("yuanlu/v1/t-1/up/case-summary", true, fmt.Appendf(nil, `{"v":1,"stream":%q,"last_seq":11,"acked_seq":7,"open":{},"oldest_unacked":null,"quarantined_seqs":[8]}`, stream)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			acked := func(stream string, want int64) {
+				t.Helper()
+				desktest.Eventually(t, 30*time.Second, fmt.Sprint("acknowledged up to ", want), func() bool { n, _ := c.Acked(stream); return n == want })
+			}
+			say := func(stream string, seq int64) {
+				c.Send("yuanlu/v1/t-1/up/case", desktest.Case{Stream: stream, Seq: seq}.JSON())
+			}
+			summary("S1")
+			var log bytes.Buffer
+			cmd := command(b.Port, filepath.Join(t.TempDir(), "cases.jsonl"), "backoffice")
+			cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.Env = dir, &log, &log, append(os.Environ(), "OFFICE_PASSWORD=b")
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			end := sync.OnceFunc(func() {
+				_ = cmd.Process.Kill()
+				_ = cmd.Wait()
+			})
+			defer end()
+			acked("S1", 8) // by the summary alone
+			say("S1", 9)
+			acked("S1", 9)
+			for _, garbage := range []string{`[]`, `{"stream":"S1","acked_seq":"x","quarantined_seqs":7}`, `{"acked_seq":{}}`} {
+				c.Send("yuanlu/v1/t-1/up/case-summary", []byte(garbage))
+			}
+			say("S1", 11)
+			say("S2", 9) // of a new stream, before its summary
+			desktest.Eventually(t, 30*time.Second, "9 of the new stream has come", func() bool {
+				return slices.ContainsFunc(c.Heard(), func(h desktest.Heard) bool { return strings.Contains(string(h.Payload), "S2") })
+			})
+			summary("S2")
+			acked("S2", 9)
+			say("S1", 10)
+			acked("S1", 11)
+			end()
+			if said := log.String(); !strings.Contains(said, "acknowledged before, not all is here: 1 to 7") || strings.Count(said, "acknowledged before") != 2 {
+				t.Errorf("said\n%s", said)
+			}
+		})
+	}
+}
+
+// TestE2EConsumersOfTheReadmeSayThatTheyAreRefused: by a wrong password, and by a
+// subscription that is not granted; they end with an error and say it.
+func TestE2EConsumersOfTheReadmeSayThatTheyAreRefused(t *testing.T) {
+	dir := consumerFolder(t)
+	b := brokertest.Start(t, brokertest.Options{Unchecked: true, Passwords: map[string]string{"backoffice": "b"}})
+	none := &brokertest.Fake{Unchecked: true, Handler: func(c *brokertest.FakeConn, p *brokertest.Packet) bool {
+		if p.Kind == brokertest.Subscribe {
+			_ = c.Raw([]byte{0x90, 5, byte(p.ID >> 8), byte(p.ID), 1, 0x80, 1})
+			return true
+		}
+		return false
+	}}
+	_, text, _ := strings.Cut(none.Listen(t), "127.0.0.1:")
+	deaf, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(text, err)
+	}
+	for name, command := range readmeConsumers {
+		for why, tc := range map[string]struct {
+			port int
+			args []string
+		}{"a wrong password": {b.Port, []string{"backoffice"}}, "nobody": {b.Port, nil}, "no subscription": {deaf, nil}} {
+			t.Run(name+", "+why, func(t *testing.T) {
+				cmd := command(tc.port, append([]string{filepath.Join(t.TempDir(), "cases.jsonl")}, tc.args...)...)
+				cmd.Dir, cmd.Env, cmd.WaitDelay = dir, append(os.Environ(), "OFFICE_PASSWORD=wrong"), time.Second
+				limit := time.AfterFunc(30*time.Second, func() { _ = cmd.Process.Kill() })
+				defer limit.Stop()
+				out, err := cmd.CombinedOutput()
+				if cmd.ProcessState.ExitCode() != 1 || !strings.Contains(string(out), "refused by the broker: ") {
+					t.Errorf("%v, said %q", err, out)
+				}
+			})
+		}
+	}
+}
+
 // TestE2EConsumersOfTheReadme: both consumers, against mosquitto: a repeat is stored once,
 // what lies behind a gap is not acknowledged before the gap is filled, a late will does
 // not count, garbage does no harm, and after kill -9 all goes on where it was.
 func TestE2EConsumersOfTheReadme(t *testing.T) {
 	dir := consumerFolder(t)
-	for name, command := range map[string]func(b *brokertest.Broker, file string) *exec.Cmd{
-		"node": func(b *brokertest.Broker, file string) *exec.Cmd {
-			return exec.Command("node", "office.mjs", strings.Replace(b.URL(), "tcp:", "mqtt:", 1), file)
-		},
-		"python": func(b *brokertest.Broker, file string) *exec.Cmd {
-			return exec.Command(python, "office.py", "127.0.0.1", fmt.Sprint(b.Port), file)
-		},
-	} {
+	for name, command := range readmeConsumers {
 		t.Run(name, func(t *testing.T) {
 			b := brokertest.Start(t, brokertest.Options{Unchecked: true})
 			file := filepath.Join(t.TempDir(), "cases.jsonl")
 			c := desktest.NewClient(t, b.URL(), "terminal", nil, "yuanlu/v1/t-1/dn/ack", "yuanlu/v1/_host/office/state")
 			var log bytes.Buffer
 			start := func() *exec.Cmd {
-				cmd := command(b, file)
+				cmd := command(b.Port, file)
 				cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &log, &log
 				if err := cmd.Start(); err != nil {
 					t.Fatal(err)

@@ -14,7 +14,7 @@ fs.mkdirSync(path.join(folder, 'all'))
 for (const name of names) {
   fs.writeFileSync(path.join(folder, 'all', name + '.ts'), await compile(JSON.parse(bundle(name)), name, { bannerComment: '', format: false }))
 }
-const used = ['case-event.v1', 'state.v1', 'ack.v1']
+const used = ['case-event.v1', 'state.v1', 'case-summary.v1', 'ack.v1']
 fs.writeFileSync(path.join(folder, 'types.ts'), used.map(name => fs.readFileSync(path.join(folder, 'all', name + '.ts'), 'utf8')).join('\n'))
 
 const sources = new JSONSchemaInput(new FetchingJSONSchemaStore())
