@@ -248,7 +248,8 @@ func TestRule11_ADyingNodeIsNoKick(t *testing.T) {
 		"two nodes":                  {[]string{"a", "b", "a"}, 5 * time.Second, false},
 		"three nodes":                {[]string{"a", "b", "c"}, 5 * time.Second, false},
 		"two nodes, and back, twice": {[]string{"a", "b", "a", "b", "a", "b"}, 5 * time.Second, true},
-		"never good":                 {[]string{"a", "a", "a", "a"}, time.Second / 2, false},
+		"at once again":              {[]string{"a", "a", "a"}, 300 * time.Millisecond, true},
+		"never good":                 {[]string{"a", "a", "a", "a"}, 50 * time.Millisecond, false},
 	} {
 		inBubble(t, func(t *testing.T) {
 			f := &brokertest.Fake{}
