@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,8 +13,9 @@ import (
 )
 
 // What stands where a file or folder of the store should be and cannot be used as one
-// (a folder, a device, a pipe, a symbolic link, a file that may not be read) is moved
-// into quarantine/ and named in a DamageNote (topics.md, rule 9). A link to a usable
+// (a folder, a device, a pipe, a symbolic link) is moved into quarantine/ and named in a
+// DamageNote (topics.md, rule 9). What belongs to another user is no damage: a sound store
+// is not set aside for its mode; the opening fails with the remedy. A link to a usable
 // folder is let be: keys/ may lie on other storage. A link to a file is not: SQLite
 // keeps the WAL beside the file that is meant, and a key file is replaced by renaming.
 
@@ -98,24 +100,24 @@ func obstacle(path string, want want) (why string, err error) {
 	case want == aFile && kind != 0:
 		return kindName(kind) + " in place of a file", nil
 	case want == aFolder:
-		return unusable(path, func() error { return unix.Access(path, unix.R_OK|unix.W_OK|unix.X_OK) }, 0o700)
+		return "", mayUse(path, func() error { return unix.Access(path, unix.R_OK|unix.W_OK|unix.X_OK) }, 0o700)
 	}
-	return unusable(path, func() error { return readable(path) }, 0o600)
+	return "", mayUse(path, func() error { return readable(path) }, 0o600)
 }
 
-// unusable says so if this process may not use the path, even after it has tried to
-// give the permission to itself.
-func unusable(path string, try func() error, mode fs.FileMode) (why string, err error) {
-	err = try()
+// mayUse returns an error that wraps fs.ErrPermission if this process may not use the
+// path, even after it has tried to grant itself the permission.
+func mayUse(path string, try func() error, mode fs.FileMode) error {
+	err := try()
 	if errors.Is(err, fs.ErrPermission) {
 		if os.Chmod(path, mode) == nil {
 			err = try()
 		}
 	}
 	if errors.Is(err, fs.ErrPermission) {
-		return "may not be read and written", nil
+		return fmt.Errorf("%s belongs to another user; chown it to the one that runs yuanlu: %w", path, fs.ErrPermission)
 	}
-	return "", err
+	return err
 }
 
 func readable(path string) error {

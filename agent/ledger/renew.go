@@ -26,7 +26,7 @@ type Renewal struct {
 // a store was put back may be forged where nothing is signed: then this bounds what it
 // costs. A store that is put back again from a copy that is older than its last new
 // stream does not know of that, so the pause does not keep it from beginning another.
-const renewPause = 24 * time.Hour
+const renewPause = 10 * time.Minute
 
 // mostBefore bounds the streams that a store remembers of the time before.
 const mostBefore = 16
@@ -94,7 +94,7 @@ func (t *tx) renew(trace *refund.Trace) (*Renewal, error) {
 	}
 	if since := now.Sub(timeOf(last)).Abs(); last != 0 && since < renewPause {
 		d.o.Log.LogAttrs(context.Background(), slog.LevelWarn, "store.rollback_ignored", slog.String("by", trace.By), slog.String("stream", d.stream),
-			slog.String("why", "the last new stream was begun less than a day ago"))
+			slog.String("why", "the last new stream was begun less than ten minutes ago"))
 		return nil, nil
 	}
 	for more := true; more; { // what is acknowledged is not sent again
