@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -203,9 +204,6 @@ func (e *examination) config(context.Context) {
 func (e *examination) store(ctx context.Context) {
 	name, db := e.t("store", "数据库"), e.a.Store()
 	bad := e.problems("store_", "outbox_")
-	if s := &e.s; db != nil && s.StoreError != "" {
-		return // what fails for the links is not to look whole because a small write does not
-	}
 	if db == nil {
 		if !bad {
 			e.add(name, CheckupError, e.t("is not open", "未打开"), e.t("look at the log", "查看日志"))
@@ -216,6 +214,9 @@ func (e *examination) store(ctx context.Context) {
 	probe, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
 	took, err := db.Probe(probe)
+	if err == nil && e.s.StoreError != "" { // a small write finds room where a record does not
+		err = errors.New(e.s.StoreError)
+	}
 	if err != nil {
 		e.add(name, CheckupError, fmt.Sprintf(e.t("cannot be written: %v", "无法写入：%v"), err), remedy)
 		return
