@@ -163,7 +163,7 @@ func Look(ctx context.Context, db *ledger.DB, now time.Time) (Outbox, Counts, er
 	for severity, n := range stat.Open {
 		o.Open[severity.String()] = n
 	}
-	n, err := db.Counts(ctx, now.Format(time.DateOnly))
+	n, err := db.Counts(ctx, now)
 	return o, Counts{RecordsToday: n.RecordsToday, RefundsToday: n.RefundsToday, CasesToday: n.CasesToday,
 		Records: n.Records, Refunds: n.Refunds, Cases: n.Cases}, err
 }

@@ -274,13 +274,15 @@ func (t *tx) count(s *refund.Sighting, ch *refund.Changes) error {
 	return t.countDay(s.Received, 1, 0)
 }
 
+// countDay counts on the day that when is in the zone of Options.Now, whatever zone the
+// process or when has: Counts asks by that day.
 func (t *tx) countDay(when time.Time, refunds, cases int64) error {
 	s, err := t.c.prepare(`INSERT INTO daily(day, refunds, cases) VALUES(?1, ?2, ?3)
  ON CONFLICT(day) DO UPDATE SET refunds = refunds + ?2, cases = cases + ?3`)
 	if err != nil {
 		return err
 	}
-	s.bindText(1, when.Format(time.DateOnly))
+	s.bindText(1, when.In(t.d.o.Now().Location()).Format(time.DateOnly))
 	s.bindInt(2, refunds)
 	s.bindInt(3, cases)
 	return s.run()

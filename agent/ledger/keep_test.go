@@ -161,7 +161,7 @@ func TestRetainKeepsWhatOpenCasesNeed(t *testing.T) {
 	if d.now.bounds.RemovedDay != start.Add(5300*time.Second).Format(time.DateOnly) {
 		t.Errorf("removed day %q", d.now.bounds.RemovedDay)
 	}
-	n, err := d.Counts(ctx, start.Format(time.DateOnly))
+	n, err := d.Counts(ctx, start)
 	if err != nil || n.Records != 3 || n.Refunds != 2 || n.Cases != 1 || n.OpenCases[refund.Critical] != 1 {
 		t.Errorf("counts %+v %v", n, err)
 	}

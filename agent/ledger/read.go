@@ -220,14 +220,13 @@ type Counts struct {
 	OpenCases             map[refund.Severity]int
 }
 
-// Counts counts. day is a local date, "2026-08-23", in the zone of Options.Now.
-func (d *DB) Counts(ctx context.Context, today string) (Counts, error) {
+// Counts counts. Today is the day that now is in its location, which must be the zone
+// of Options.Now of the process that writes.
+func (d *DB) Counts(ctx context.Context, now time.Time) (Counts, error) {
 	n := Counts{OpenCases: map[refund.Severity]int{}}
-	start, err := time.ParseInLocation(time.DateOnly, today, d.o.Now().Location())
-	if err != nil {
-		return n, fmt.Errorf("ledger: day %.20q is not a date", today)
-	}
-	err = d.read(ctx, func(c *conn) error {
+	year, month, dayOf := now.Date()
+	start := time.Date(year, month, dayOf, 0, 0, 0, 0, now.Location())
+	err := d.read(ctx, func(c *conn) error {
 		newest, _, err := c.queryInt(`SELECT max(seq) FROM record`)
 		if err != nil {
 			return err
@@ -246,7 +245,7 @@ func (d *DB) Counts(ctx context.Context, today string) (Counts, error) {
 			return err
 		}
 		n.RecordsToday = max(0, end-first)
-		if err := countDays(c, today, &n); err != nil {
+		if err := countDays(c, start.Format(time.DateOnly), &n); err != nil {
 			return err
 		}
 		n.OpenCases, err = d.openCases(c)

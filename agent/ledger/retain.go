@@ -174,18 +174,18 @@ func (t *tx) removeRecord(row *recordRow, r *refund.Record) (bool, error) {
 			return false, err
 		}
 	}
-	if on := dateOf(row, r); on > t.n.bounds.RemovedDay {
+	if on := t.d.dateOf(row, r); on > t.n.bounds.RemovedDay {
 		t.n.bounds.RemovedDay = on
 	}
 	return true, nil
 }
 
-// dateOf is a record's local date as written.
-func dateOf(row *recordRow, r *refund.Record) string {
+// dateOf is a record's local date as written, or the day that it was received on.
+func (d *DB) dateOf(row *recordRow, r *refund.Record) string {
 	if at, ok := r.Time(); ok {
 		return at.Format(time.DateOnly)
 	}
-	return timeOf(row.received).Format(time.DateOnly)
+	return timeOf(row.received).In(d.o.Now().Location()).Format(time.DateOnly)
 }
 
 // sweepStep is how many entries of the table key one call looks at.

@@ -48,7 +48,7 @@ func TestRule08_AFullOutboxSaysSoAndStoresOn(t *testing.T) {
 	if st.Dropped == 0 || st.Unsequenced == 0 || st.Bytes > o.OutboxMaxBytes+4<<10 {
 		t.Fatalf("not full: %+v", st)
 	}
-	counts, err := d.Counts(ctx, "2026-08-22")
+	counts, err := d.Counts(ctx, start)
 	if err != nil || counts.Cases != 40 || counts.Refunds < 40 {
 		t.Errorf("a full outbox kept cases from the store: %+v, %v", counts, err)
 	}

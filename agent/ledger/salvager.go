@@ -189,7 +189,7 @@ func (s *salvager) choose() {
 			if row == nil {
 				continue
 			}
-			if live || dateOf(row, &r) > s.bounds.RemovedDay {
+			if live || s.d.dateOf(row, &r) > s.bounds.RemovedDay {
 				s.see(row, &r)
 				chosen = append(chosen, p)
 			}

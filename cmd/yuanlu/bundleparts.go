@@ -161,7 +161,7 @@ func storeFacts(ctx context.Context, c *config.Config, db *ledger.DB) (any, erro
 	if err != nil {
 		return nil, err
 	}
-	counts, err := db.Counts(ctx, time.Now().In(c.Time.Location()).Format(time.DateOnly))
+	counts, err := db.Counts(ctx, time.Now().In(c.Time.Location()))
 	if err != nil {
 		return nil, err
 	}
