@@ -159,7 +159,22 @@ func (p *program) printStream(s *store.StreamRow) error {
 		if s.Since != nil {
 			since = s.Since.Local().Format("2006-01-02 15:04:05")
 		}
-		fmt.Fprintf(&b, p.t("    missing %d to %d, since %s\n", "    缺失 %d 至 %d，自 %s\n"), g.First, g.Last, since)
+		next := g.First
+		missing := func(last int64) {
+			if next <= last {
+				fmt.Fprintf(&b, p.t("    missing %d to %d, since %s\n", "    缺失 %d 至 %d，自 %s\n"), next, last, since)
+			}
+		}
+		for _, seq := range s.PutAside {
+			if seq < next || seq > g.Last {
+				continue
+			}
+			missing(seq - 1)
+			fmt.Fprintf(&b, p.t("    %d is put aside on the terminal, since %s: yuanlu outbox requeue %[1]d there, or gaps close\n",
+				"    %d 已在终端上搁置，自 %s：在终端执行 yuanlu outbox requeue %[1]d，或执行 gaps close\n"), seq, since)
+			next = seq + 1
+		}
+		missing(g.Last)
 	}
 	if s.Reused > 0 {
 		fmt.Fprintf(&b, p.t("    sequences that two events had: %d; the terminal's store was put back from an old copy (quarantine list tells which)\n",

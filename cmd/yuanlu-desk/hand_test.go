@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -60,6 +61,12 @@ func TestE2EByHand(t *testing.T) {
 			var s struct{ Totals store.Totals }
 			return d.get("/v1/status", &s) == nil && s.Totals.Events == 4 && s.Totals.Quarantined == 1
 		})
+		// The terminal has put 3 aside, and 9, which did not come here at all.
+		c.Say("yuanlu/v1/t-1/up/case-summary", true, []byte(`{"v":1,"ts":"2026-08-23T01:00:00Z","stream":"S1","last_seq":9,"acked_seq":2,"open":{"critical":0,"high":4,"medium":0},"oldest_unacked":null,"quarantined_seqs":[3,9]}`))
+		desktest.Eventually(t, 10*time.Second, "what is put aside", func() bool {
+			var s struct{ Streams []store.StreamRow }
+			return d.get("/v1/gaps", &s) == nil && len(s.Streams) == 1 && slices.Equal(s.Streams[0].PutAside, []int64{3})
+		})
 		var q struct{ Quarantine []store.Refused }
 		if err := d.get("/v1/quarantine", &q); err != nil || len(q.Quarantine) != 1 {
 			t.Fatal(q, err)
@@ -71,7 +78,8 @@ func TestE2EByHand(t *testing.T) {
 			code int
 			want string
 		}{
-			{"gaps", 0, "complete to 2, newest 6\n    missing 3 to 3"},
+			{"gaps", 0, "complete to 2, newest 6\n    3 is put aside on the terminal, since "},
+			{"gaps", 0, ": yuanlu outbox requeue 3 there, or gaps close\n    missing 5 to 5, since "},
 			{"gaps --terminal t-9", 0, "nothing is missing"},
 			{"gaps close t-1 S1 3", 2, "--why TEXT"},
 			{"gaps close t-1 S1 3 --why scrapped", 65, "may still come"},

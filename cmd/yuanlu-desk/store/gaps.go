@@ -3,7 +3,12 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
+	"fmt"
+	"slices"
 	"time"
+
+	"yuanlu/protocol/topics"
 )
 
 // Range is a run of sequences that are not here.
@@ -30,6 +35,9 @@ type StreamRow struct {
 	Gaps     []Range    `json:"gaps"`           // still expected
 	More     bool       `json:"more,omitzero"`  // there are more gaps than are listed
 	Holes    []Range    `json:"holes,omitzero"` // will not come, or came never
+	// PutAside are the sequences within Gaps that the terminal's summary lists as
+	// quarantined, ascending: they do not come unless a person acts.
+	PutAside []int64 `json:"put_aside,omitzero"`
 }
 
 // mostRanges bounds the gaps that are listed of one stream.
@@ -85,6 +93,9 @@ func (s *Store) Streams(ctx context.Context, f StreamFilter) (list []StreamRow, 
 			if err == nil {
 				err = t.ranges(&list[i])
 			}
+			if err == nil && len(list[i].Gaps) > 0 {
+				err = t.putAside(&list[i])
+			}
 		}
 		return err
 	})
@@ -125,4 +136,26 @@ func (t *tx) ranges(s *StreamRow) error {
 			s.Holes = append(s.Holes, one)
 			return nil
 		})
+}
+
+// putAside fills in which gaps the terminal itself has put aside.
+func (t *tx) putAside(s *StreamRow) error {
+	var payload string
+	found, err := t.row(`SELECT summary FROM terminal WHERE terminal = ?`, []any{s.Terminal}, &payload)
+	if err != nil || !found || payload == "" {
+		return err
+	}
+	var said topics.CaseSummary
+	if err := json.Unmarshal([]byte(payload), &said); err != nil {
+		return fmt.Errorf("store: the summary of %s: %w", s.Terminal, err)
+	}
+	if said.Stream != s.Stream {
+		return nil
+	}
+	for _, seq := range slices.Sorted(slices.Values(said.QuarantinedSeqs)) {
+		if slices.ContainsFunc(s.Gaps, func(g Range) bool { return g.First <= seq && seq <= g.Last }) {
+			s.PutAside = append(s.PutAside, seq)
+		}
+	}
+	return nil
 }
