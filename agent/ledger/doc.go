@@ -10,7 +10,8 @@
 //	lock          flock; the pid, "open" while the store is open, how far its WAL goes (lock.go)
 //	ballast       4 MiB of room to delete and open with on a full disk
 //	yuanlu.db.upgrade  the copy of an older store that is being built (upgrade.go)
-//	quarantine/   what was found damaged
+//	quarantine/   what was found damaged, a folder each; found.json in it says what was
+//	              kept and lost, and counts until the folder is moved away (found.go)
 //
 // Nothing in this process opens the database but through SQLite while it is open.
 // SQLite locks with OFD locks, which survive another part of the process doing so.
@@ -30,7 +31,9 @@
 // of a tree, the list of free pages or the header is damage, found at the latest when
 // somebody asks for what it touches. No answer rests on a page that does not match, so
 // "nothing found" never comes from a flipped key. Pages in the WAL are guarded by its
-// frames' checksums (wal.go). What a row's own checksum is for is the salvage: of a page
+// frames' checksums (wal.go), which are compared when the store is opened: a page of the
+// WAL that flips on the disk while the process runs is not noticed when it is read, and
+// a checkpoint writes it with a sum that matches. What a row's own checksum is for is the salvage: of a page
 // that does not match it takes the rows that have one and fit. What becomes of the others:
 //
 //	table       own checksum   in a salvage
