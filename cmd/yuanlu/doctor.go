@@ -15,6 +15,7 @@ import (
 	"yuanlu/agent"
 	"yuanlu/agent/config"
 	"yuanlu/agent/control"
+	"yuanlu/agent/ledger"
 	"yuanlu/agent/report"
 	"yuanlu/agent/report/mqtt"
 	"yuanlu/drivers/serialport"
@@ -123,7 +124,9 @@ func (p *program) examine(ctx context.Context, path string) []checkup {
 		all = append(all, p.examineStore(c), checkup{Name: t("daemon", "守护进程"), Level: wrong, Text: err.Error(),
 			Remedy: t("run doctor as root or as the user of the daemon", "以 root 或守护进程的用户运行 doctor")})
 	case !running:
-		all = append(all, p.examineStore(c), checkup{Name: t("daemon", "守护进程"), Level: warning, Text: t("is not running", "未运行"), Remedy: "systemctl start yuanlu"})
+		all = append(all, p.examineStore(c))
+		all = append(all, p.examineFile(ctx, c)...)
+		all = append(all, checkup{Name: t("daemon", "守护进程"), Level: warning, Text: t("is not running", "未运行"), Remedy: "systemctl start yuanlu"})
 		for _, l := range c.Links {
 			all = append(all, p.examineLink(&l))
 		}
@@ -189,6 +192,34 @@ func (p *program) examineStore(c *config.Config) checkup {
 		one.Level, one.Remedy = warning, t("make room on its disk", "清理所在磁盘")
 	}
 	return one
+}
+
+// lookTime is how long the pages of a store that is not open may be looked at.
+const lookTime = 10 * time.Second
+
+// examineFile looks at what lies in the store's folder without opening the store: only
+// while no process has it open.
+func (p *program) examineFile(ctx context.Context, c *config.Config) (all []checkup) {
+	t := p.lang.t
+	for _, one := range agent.DamageProblems(ledger.FoundDamage(c.Store.Dir)) {
+		all = append(all, checkup{Name: one.Code, Level: warning, Text: t(one.Text.EN, one.Text.ZH), Remedy: t(one.Remedy.EN, one.Remedy.ZH)})
+	}
+	look, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	one := checkup{Name: t("database", "数据库"), Level: fine}
+	pages, err := ledger.LookAt(look, c.Store.Dir)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		one.Text = fmt.Sprintf(t("%d pages match, then the time was over", "%d 页校验一致，其余未在限时内检查"), pages)
+	case err != nil:
+		one.Level, one.Text = wrong, err.Error()
+		one.Remedy = t("start the daemon: it keeps what is readable and puts the rest aside in quarantine/; check the disk (dmesg)", "启动守护进程：可读部分保留，其余移至 quarantine/；检查磁盘（dmesg）")
+	case pages == 0:
+		return all
+	default:
+		one.Text = fmt.Sprintf(t("%d pages match their sums", "%d 页校验一致"), pages)
+	}
+	return append(all, one)
 }
 
 // examineLink looks at the device of a link without opening it.
