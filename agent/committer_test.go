@@ -187,7 +187,7 @@ func TestIdleCommitterShowsLife(t *testing.T) {
 	})
 }
 
-// TestCommitterTellsOfTheStore: what fails for the store as a whole is told, and that it
+// TestCommitterTellsOfTheStore: what fails for the store as a whole is reported, and that it
 // works again; a fault of the arrivals says nothing about the store.
 func TestCommitterTellsOfTheStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -42,10 +42,10 @@ type exposure struct {
 	path string
 	what Text
 	wrong,
-	keep fs.FileMode // permissions that nobody else may have; what it should have
+	keep fs.FileMode // permissions that no other user may have; what it should have
 }
 
-// What nobody else may do: with a secret nothing, with what is only trusted no change.
+// What no other user may do: with a secret nothing, with what is only trusted no change.
 const (
 	readBy  fs.FileMode = 0o004
 	writeBy fs.FileMode = 0o002
@@ -63,7 +63,7 @@ func Open(c *config.Config) []Exposed {
 		}
 		open := info.Mode().Perm() & one.wrong
 		if open == 0 || info.IsDir() && one.wrong&readBy == 0 && info.Mode()&fs.ModeSticky != 0 {
-			continue // in a sticky folder nobody replaces the file of another
+			continue // in a sticky folder no user replaces the file of another
 		}
 		may := Text{"read", "读取"}
 		switch {

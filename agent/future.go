@@ -111,7 +111,7 @@ func (a *Agent) storedAhead(ctx context.Context, db *ledger.DB) {
 	now := a.clock.Now()
 	for r, err := range db.Latest(ctx) {
 		if err != nil {
-			return // whoever reads it next meets the same, and says it
+			return // the next reader meets the same error and reports it
 		}
 		s := refund.Sighting{Record: r.Record, Received: r.Received, ClockSynced: r.ClockSynced, AtFromClock: r.AtFromClock}
 		if s.Received.After(now) {

@@ -244,7 +244,7 @@ func accountPartyOf(channel refund.Channel, id, namespace string) *refund.Party 
 }
 
 // maxToken is the greatest number of characters of a UnionPay token: what is longer is
-// encrypted, another text each time for one account, and identifies nobody.
+// encrypted, another text each time for one account, and is no identifier.
 const maxToken = 40
 
 // accountScheme tells what an account on a cashier link is; SchemeNone: no identifier.

@@ -93,7 +93,7 @@ type replayer struct {
 	emit    func(Decoded) error
 	refuse  func(error)
 	leftOut leftOutTally
-	message func(f frame.Frame, s Step, err error) error // told of every frame, and of the end (Offset -1)
+	message func(f frame.Frame, s Step, err error) error // called for every frame, and at the end (Offset -1)
 }
 
 func (p *replayer) frames() error {

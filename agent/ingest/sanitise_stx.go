@@ -123,7 +123,7 @@ func (r *cupRedactor) redact(data []byte) {
 	fill(data, unreadable)
 }
 
-// unreadable stands where nobody could read on: it is no length, tag or end.
+// unreadable stands where reading cannot go on: it is no length, tag or end.
 const unreadable = 0xFF
 
 // field cuts the value of a field off; size counts its digits, nibbles or bytes.

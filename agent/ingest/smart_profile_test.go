@@ -155,7 +155,7 @@ func TestSmartEveryByteChanged(t *testing.T) {
 	}
 }
 
-// smartMessages gives the DATA of the vectors and of what the platforms publish.
+// smartMessages returns the DATA of the vectors and of what the platforms publish.
 func smartMessages(t testing.TB) [][]byte {
 	t.Helper()
 	var out [][]byte

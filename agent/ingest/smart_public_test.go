@@ -165,7 +165,7 @@ func TestSanitisedSmartShapes(t *testing.T) {
 	}
 }
 
-// told is what must be the same in a sanitised capture: all but the identifiers
+// told holds what must be the same in a sanitised capture: all but the identifiers
 // themselves, and numbers of orders that look like those of cards.
 func told(r refund.Record) string {
 	var who strings.Builder

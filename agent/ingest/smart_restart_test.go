@@ -16,7 +16,7 @@ import (
 	"yuanlu/protocol/frame"
 )
 
-// lostAnswers is a trade at whose refunds answers are lost, asked for, and told of by
+// lostAnswers is a trade at whose refunds answers are lost, asked for, and reported by
 // notifications, and a combined order: messages that need what came before, or make
 // several records; and the records that a store has of them, completed by their copies.
 func lostAnswers() (bodies []string, want string) {

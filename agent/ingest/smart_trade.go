@@ -17,7 +17,7 @@ type tradeRefund struct {
 	amount  smart.Number
 }
 
-// noNumber stands for a refund without a number, which is never told of again.
+// noNumber stands for a refund without a number, which is never reported again.
 const noNumber = "-"
 
 // counts reports whether its amount is a part of the trade's refund_fee.
@@ -64,7 +64,7 @@ func tradeName(r *refund.Record, numbers ...string) string {
 	return tradeMark + hashed(18, parts...)
 }
 
-// refundsOf gives back what is remembered of the refund's trade, and of the refund
+// refundsOf returns what is remembered of the refund's trade, and of the refund
 // itself from a time when it named no trade. Until the third edition a trade was known
 // by trade_no alone, and only approved refunds were kept.
 func (w *smartWire) refundsOf(r *refund.Record) tradeRefunds {

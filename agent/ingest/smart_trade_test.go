@@ -94,7 +94,7 @@ type modelRefund struct {
 }
 
 // modelAmount is what wires.md says of the amount of one alipay.refund: all of the
-// trade's refunds so far, in the order they were told of.
+// trade's refunds so far, in the order they were reported.
 func modelAmount(all []modelRefund, no string, outcome refund.Outcome, stated, fee int64) (amount int64, after []modelRefund) {
 	moved := func(o refund.Outcome) bool { return o != refund.Declined && o != refund.Closed }
 	var event *modelRefund // the latest of this number that this is a copy of
@@ -181,7 +181,7 @@ func TestTradeRefundsAsTheContractSays(t *testing.T) {
 	}
 }
 
-// FuzzTradeRefunds: whatever a store gives back, it is read as what is written of it.
+// FuzzTradeRefunds: whatever a store returns, it is read as what is written of it.
 func FuzzTradeRefunds(f *testing.F) {
 	f.Add("a=200 b=u c=1p d=c e=d f=5b -=")
 	f.Add("a=-5 =u b")

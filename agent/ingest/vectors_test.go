@@ -434,7 +434,7 @@ func pruned(v any) any {
 	return v
 }
 
-// secretsOf gives the clear identifiers, tracks and PIN blocks of a vector.
+// secretsOf returns the clear identifiers, tracks and PIN blocks of a vector.
 func secretsOf(v vector) (secrets []string) {
 	all := append([]string(nil), v.secrets...)
 	for _, w := range v.want {

@@ -49,7 +49,7 @@ const (
 	mostPayload = 4 << 20
 )
 
-// cellPlaces gives where the cells of a page begin; ok false: it is no page of a tree, or
+// cellPlaces returns where the cells of a page begin; ok false: it is no page of a tree, or
 // is damaged.
 func cellPlaces(page []byte) (places []int, ok bool) {
 	if len(page) < pageSize-pageSum {

@@ -28,7 +28,7 @@ func storeFiles(t *testing.T, closed bool) map[string][]byte {
 	return filesOf(t, dir)
 }
 
-// filesOf gives the files of a store's folder, but for the ballast.
+// filesOf returns the files of a store's folder, but for the ballast.
 func filesOf(t *testing.T, dir string) map[string][]byte {
 	t.Helper()
 	files := map[string][]byte{}

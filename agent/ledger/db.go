@@ -57,7 +57,7 @@ type DB struct {
 	closed        bool
 
 	queue    queue        // what waits in the outbox; has a lock of its own
-	renewing sync.RWMutex // written while the stream changes: what Due gives is of one stream; taken before writer
+	renewing sync.RWMutex // written while the stream changes: what Due returns is of one stream; taken before writer
 	renewal  atomic.Pointer[Renewal]
 	readers  readers
 }
@@ -213,7 +213,7 @@ func (d *DB) failedWith(err error) error {
 // one: it would copy the store each time and cure nothing.
 const contradictedAgain = time.Hour
 
-// contradicted gives what a row that is in the way of another says about the store: that
+// contradicted returns what a row that is in the way of another says about the store: that
 // it is damaged, and after a salvage for the same reason only that it must be reopened.
 func (d *DB) contradicted(err error) error {
 	now := d.o.Now()

@@ -40,9 +40,9 @@
 //	------------------------------------------------------------------------------------
 //	record      yes            taken, judged again; without it: counted as lost
 //	verdict     yes            made again from the records, in a new life of their revisions
-//	outbox      yes            cases told again in the new stream; events taken
-//	quarantine  yes            cases told again in the new stream
-//	untold      yes            told again in the new stream
+//	outbox      yes            cases published again in the new stream; events taken
+//	quarantine  yes            cases published again in the new stream
+//	untold      yes            published again in the new stream
 //	key         no             made again from the records
 //	payer       no             made again from the records
 //	held        no             made again from the records
@@ -103,7 +103,7 @@
 // the torn end of a power cut. The mark is written after every commit and never synced:
 // after a kill it is exact; after a power cut it is as old as what the kernel had
 // written of its own accord (30 s as Linux is delivered), and what was lost from the end
-// of the WAL since then cannot be told from a torn end.
+// of the WAL since then cannot be distinguished from a torn end.
 //
 // # Salvage
 //

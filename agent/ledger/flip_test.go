@@ -58,7 +58,7 @@ func flipStore(t *testing.T, o Options, sales int) {
 	must(t, d.Close())
 }
 
-// answers opens a store, asks the probes and gives what was answered and what waits for
+// answers opens a store, asks the probes and returns what was answered and what waits for
 // the back office. A damaged store may fail a call; the next one is answered.
 func answers(t *testing.T, o Options) (d *DB, answer [probes]refund.Recipient, waits string) {
 	t.Helper()
@@ -142,7 +142,7 @@ func memoryDir(t *testing.T) string {
 	return dir
 }
 
-// pageKinds gives the kind of each page of a database file (sqlite.org/fileformat2.html,
+// pageKinds returns the kind of each page of a database file (sqlite.org/fileformat2.html,
 // §§ 1.5–1.8), the first page first.
 func pageKinds(b []byte) (kinds []string) {
 	be := binary.BigEndian

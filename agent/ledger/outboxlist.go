@@ -61,7 +61,7 @@ func refusedCases(c *conn, st *refund.OutboxStat) error {
 	}
 }
 
-// told tells what is known without asking the store, and gives the oldest case that
+// told returns what is known without asking the store, and the oldest case that
 // waits, firstEvent if none does; 1 where all is to be counted.
 func (d *DB) told(st *refund.OutboxStat, counted bool) (oldest int64) {
 	q := &d.queue

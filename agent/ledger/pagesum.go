@@ -16,7 +16,7 @@ import (
 //	0        what SQLite keeps in the page                            4092 bytes
 //	4092     CRC-32C of the page's number (8 bytes, big-endian) and of those bytes
 //
-// SQLite leaves the last bytes of each page alone where the header's byte 20 says so
+// SQLite leaves the last bytes of each page alone where the header's byte 20 says it
 // (sqlite.org/fileformat2.html, § 1.3.4). The sum is made when a page is written to
 // the file and compared when it is read from there. A page in the WAL has no sum of
 // its own yet: its frame has one, compared at each opening (wal.go). A page whose sum
@@ -39,7 +39,7 @@ const (
 	headerVersion = 60 // user_version
 )
 
-// sumPage gives the sum of a page with this number, from 1.
+// sumPage returns the sum of a page with this number, from 1.
 func sumPage(page []byte, number int64) uint32 {
 	var n [8]byte
 	binary.BigEndian.PutUint64(n[:], uint64(number))
@@ -66,7 +66,7 @@ func hasSums(header []byte) bool {
 // functions, but reading and writing of a database file go through summedFile.
 const summedVFS = "yuanlu-sums"
 
-// registerSums makes the VFS known to SQLite and gives its name as C memory, which
+// registerSums makes the VFS known to SQLite and returns its name as C memory, which
 // lives as long as the process. Asking again changes nothing.
 func registerSums(tls *libc.TLS) (uintptr, error) {
 	name, err := libc.CString(summedVFS)
@@ -105,7 +105,7 @@ func summedOf(file uintptr) *summedFile {
 	return (*summedFile)(pointer((*sqlite3.Tsqlite3_file)(pointer(file)).FpMethods))
 }
 
-// own gives the system's own table.
+// own returns the system's own table.
 func (f *summedFile) own() *sqlite3.Tsqlite3_io_methods {
 	return (*sqlite3.Tsqlite3_io_methods)(pointer(f.base))
 }

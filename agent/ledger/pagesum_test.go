@@ -13,7 +13,7 @@ import (
 )
 
 // TestEveryPageHasItsSum: after months of a store's life (records, cases, acknowledgements,
-// what wires remember, retention that gives pages back, a cache that is too small for its
+// what wires remember, retention that frees pages, a cache that is too small for its
 // transactions, new openings) every page of the file has its sum, those that are in
 // no use included.
 func TestEveryPageHasItsSum(t *testing.T) {

@@ -15,7 +15,7 @@ var ErrNoRoom = errors.New("ledger: no room in the outbox")
 // the queue into quarantine, and queues an event. Rule 6. Nothing happens for one that
 // does not wait, because it was refused before. Other errors that say that nothing was
 // done: refund.ErrOtherStream, refund.ErrBeyond, refund.ErrUnsent (Due has never given
-// it, so that nobody can have read it), refund.ErrAcknowledged.
+// it, so that no subscriber can have read it), refund.ErrAcknowledged.
 func (d *DB) Nacked(ctx context.Context, stream string, seq int64, code, message string) error {
 	if err := d.refusable(stream, seq); err != nil {
 		return err

@@ -254,7 +254,7 @@ func (q *queue) delivered(entries ...int64) (n int64) {
 	return n
 }
 
-// of gives an entry that waits, nil for any other. It is called with mu held.
+// of returns an entry that waits, nil for any other. It is called with mu held.
 func (q *queue) of(entry int64) *queued {
 	list := *q.list(entry)
 	if i, ok := find(list, entry); ok {

@@ -132,8 +132,8 @@ type Redated struct {
 	Step           time.Duration
 }
 
-// Redate gives some of the records that a clock which was not trusted has dated their
-// date again, or judges some of them again, in one transaction. boot is the start of the
+// Redate corrects `at` of some of the records that a clock which was not trusted has
+// dated, or judges some of them again, in one transaction. boot is the start of the
 // system by the clock that is trusted now. It is to be called until there is no more;
 // without such records it costs nothing. Errors as of Apply.
 func (d *DB) Redate(ctx context.Context, boot refund.Boot) (Redated, error) {

@@ -184,7 +184,7 @@ func TestClockSuspectGoesAway(t *testing.T) {
 
 // TestYearsAreChosenAgain: dates MMDD, received by a clock that dates are made from half a
 // year late: of a sale in the year before, of a refund in this one. A date that is right
-// is not touched, and its case is not told of again.
+// is not touched, and its case is not reported again.
 func TestYearsAreChosenAgain(t *testing.T) {
 	d := openTest(t, testOptions(t.TempDir()))
 	build := refund.Boot{ID: "boot-1", At: booted.AddDate(0, -6, 0), System: wrongBoots[0]}
@@ -213,7 +213,7 @@ func TestYearsAreChosenAgain(t *testing.T) {
 	}
 }
 
-// TestStartThatIsNotKnown: of records before the system was started again nobody can say
+// TestStartThatIsNotKnown: of records before the system was started again it is not known
 // when they came: they stay, and are counted, once.
 func TestStartThatIsNotKnown(t *testing.T) {
 	d := openTest(t, testOptions(t.TempDir()))
@@ -413,7 +413,7 @@ func withoutCopies(t *testing.T, d *DB, list []undatedRecord, received func(*und
 
 // TestTwinRedatedEqualsCheck: a terminal whose clock is wrong in two ways, with restarts
 // and crashes, while a random journal comes; once its records are dated again, its
-// verdicts and cases are those that a check of the journal with the right dates gives.
+// verdicts and cases are those that a check of the journal with the right dates returns.
 func TestTwinRedatedEqualsCheck(t *testing.T) {
 	journals, records, dated := 30, 60, 0
 	if os.Getenv(soakEnv) != "" {

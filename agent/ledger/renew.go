@@ -162,15 +162,15 @@ func noteBefore(c *conn, stream string) ([]string, error) {
 	return list, setMeta(c, "streams.before", strings.Join(list, " "))
 }
 
-// streamsBefore gives the streams that this store had before the one it has.
+// streamsBefore returns the streams that this store had before the one it has.
 func streamsBefore(c *conn) ([]string, error) {
 	text, err := metaText(c, "streams.before")
 	return strings.Fields(text), err
 }
 
-// renumber gives every case that waits, told or not, its place and its id in a new
+// renumber assigns to every case that waits, published or not, its place and its id in a new
 // stream: sequences from 1 on, in their order, and those that were refused behind them.
-// A refused one would else keep a number that the new stream gives to another case. It
+// A refused one would else keep a number that the new stream assigns to another case. It
 // returns how many have a sequence.
 func renumber(c *conn, kase []byte, stream string) (waiting int64, err error) {
 	if err := c.run(`UPDATE cases SET events = 0`); err != nil {
@@ -206,7 +206,7 @@ func renumber(c *conn, kase []byte, stream string) (waiting int64, err error) {
 	return waiting, nil
 }
 
-// renumberTable gives the cases of outbox or untold their new ids, and those of outbox
+// renumberTable assigns to the cases of outbox or untold their new ids, and those of outbox
 // the sequences from 1 on: never a greater one than any that is still to come.
 func renumberTable(c *conn, table string, id func(of string) string) (n int64, err error) {
 	type entry struct {

@@ -17,7 +17,7 @@ const trustAhead = 7 * day
 // than step of them, together with what belongs to them; call it again while
 // removed > 0. Kept are the records that an open case stands on, those that wait, and
 // those that an event without room is still to be made of. It also drops what has
-// expired (wire memory, old events, token keys that no record uses) and gives free pages
+// expired (wire memory, old events, token keys that no record uses) and frees pages
 // back to the file system. On a full disk it uses the ballast.
 func (d *DB) Retain(ctx context.Context, now time.Time, step int) (removed int, err error) {
 	do := func(t *tx) (err error) { removed, err = t.retain(now, step); return err }

@@ -20,7 +20,7 @@ import (
 //  2. yuanlu.db and its WAL are moved there; "pending" says "building";
 //  3. yuanlu.db.new is built: every record that can be read is judged again in its
 //     order, under its number and case id; wire memory, events and cases whose refund is
-//     lost are copied; the stream is a new one, so every case is told again in it
+//     lost are copied; the stream is a new one, so every case is published again in it
 //     (doc.go, Salvage);
 //  4. yuanlu.db.new becomes yuanlu.db, "pending" is removed.
 //

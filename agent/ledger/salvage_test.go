@@ -14,7 +14,7 @@ import (
 	"yuanlu/agent/refund"
 )
 
-// without gives the store's files with every page and frame zeroed in which text stands.
+// without returns the store's files with every page and frame zeroed in which text stands.
 func (w *walStore) without(text []byte) map[string][]byte {
 	files := maps.Clone(w.files)
 	db, wal := bytes.Clone(files[storeFile]), bytes.Clone(files[walFile])

@@ -75,7 +75,7 @@ func (s *salvager) instead(c *conn, verdicts []refund.Judged) {
 	}
 }
 
-// standing gives the old verdict on a refund if it knew more than this new one, because
+// standing returns the old verdict on a refund if it knew more than this new one, because
 // it rests on a record that is lost: the original, which the new one misses, or what
 // cancelled the refund.
 func (s *salvager) standing(c *conn, now *refund.Verdict) (old refund.Judged, ok bool) {
@@ -136,7 +136,7 @@ func (s *salvager) copySmall() error {
 	})
 }
 
-// queueAgain queues an entry of the old outbox, unless it is of a case that is told
+// queueAgain queues an entry of the old outbox, unless it is of a case that is published
 // again anyway.
 func (s *salvager) queueAgain(t *tx, found *foundRow) error {
 	n, caseID := found.notice()

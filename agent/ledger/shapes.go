@@ -33,7 +33,7 @@ var shapes = [...]shape{
 
 func noticeSum(_ int64, c []column) bool { return int64(checksum(c[9].b)) == c[8].n }
 
-// shapeOf gives the shape that a cell of a page of this kind has, nil: none of these.
+// shapeOf returns the shape that a cell of a page of this kind has, nil: none of these.
 func shapeOf(kind byte, kinds []int64) *shape {
 	for i := range shapes {
 		if s := &shapes[i]; s.rowid == (kind == leafTable) && s.fits(kinds) {
@@ -182,7 +182,7 @@ func (r *rowReader) newest() int32 {
 	return rankDatabase
 }
 
-// recordRow gives a row of record, nil if its body is none.
+// recordRow returns a row of record, nil if its body is none.
 func (f *foundRow) recordRow() (*recordRow, refund.Record) {
 	c := f.cols
 	row := &recordRow{
@@ -198,7 +198,7 @@ func (f *foundRow) recordRow() (*recordRow, refund.Record) {
 
 func bytesOf(c column) []byte { return append([]byte(nil), c.b...) }
 
-// notice gives a row of outbox, untold or quarantine and the case it is of.
+// notice returns a row of outbox, untold or quarantine and the case it is of.
 func (f *foundRow) notice() (n refund.Notice, caseID string) {
 	c := f.cols
 	n = refund.Notice{
@@ -211,7 +211,7 @@ func (f *foundRow) notice() (n refund.Notice, caseID string) {
 	return n, string(c[1].b)
 }
 
-// bounds gives what a meta row says of the journal, false if it does not.
+// bounds returns what a meta row says of the journal, false if it does not.
 func parseBounds(text string) (refund.Bounds, bool) {
 	b := refund.Bounds{AllTerminals: true}
 	return b, json.Unmarshal([]byte(text), &b) == nil

@@ -77,7 +77,7 @@ type untoldCase struct {
 	caseID string
 }
 
-// untold gives the noted events that a condition chooses.
+// untold returns the noted events that a condition chooses.
 func (t *tx) untold(where string, arg int64) ([]untoldCase, error) {
 	s, err := t.c.prepare(`SELECT ` + noticeColumns + ` FROM untold WHERE ` + where)
 	if err != nil {
@@ -126,7 +126,7 @@ func (t *tx) complete(u *untoldCase) error {
 	return err
 }
 
-// tellUntold gives untold case events their data and their sequence while there is room.
+// tellUntold adds to untold case events their data and their sequence while there is room.
 func (t *tx) tellUntold() error {
 	for t.n.outbox.untold > 0 {
 		list, err := t.untold(`entry > ?1 ORDER BY entry LIMIT 1`, 0)

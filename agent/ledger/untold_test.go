@@ -12,7 +12,7 @@ import (
 	"yuanlu/agent/refund"
 )
 
-// deliverAll has the back office take everything and gives the cases in the order they came.
+// deliverAll has the back office take everything and returns the cases in the order they came.
 func deliverAll(t *testing.T, d *DB) (all []refund.Notice) {
 	t.Helper()
 	ctx := context.Background()
@@ -38,7 +38,7 @@ func deliverAll(t *testing.T, d *DB) (all []refund.Notice) {
 	return nil
 }
 
-// lifeOfCases gives records of which most become cases: wrong refunds; every third is
+// lifeOfCases returns records of which most become cases: wrong refunds; every third is
 // revised and every sixth cleared by what comes later.
 func lifeOfCases(n int) (all []refund.Record) {
 	for i := range n {
@@ -125,7 +125,7 @@ func TestRule08_WhatFoundNoRoomIsMadeAgain(t *testing.T) {
 }
 
 // TestRule08_NoRoomCostsLittle: what a wrong refund takes beside a full outbox is its
-// records and its verdict, not an event that nobody can be told.
+// records and its verdict, not an event that cannot be published.
 func TestRule08_NoRoomCostsLittle(t *testing.T) {
 	o := testOptions(filepath.Join(t.TempDir(), "s"))
 	o.OutboxMaxCount = 20
@@ -156,7 +156,7 @@ func TestRule08_NoRoomCostsLittle(t *testing.T) {
 }
 
 // TestARecordStaysUntilItsCaseIsTold: retention keeps what an event is still to be made
-// of, and nothing of it once the event is told.
+// of, and nothing of it once the event is published.
 func TestARecordStaysUntilItsCaseIsTold(t *testing.T) {
 	ctx := context.Background()
 	o := testOptions(t.TempDir())

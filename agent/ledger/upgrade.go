@@ -164,7 +164,7 @@ func (c *conn) summed() bool {
 	return summedOf(file).sums != 0
 }
 
-// mayMigrateTo gives the version up to which a store that is there is brought where it
+// mayMigrateTo returns the version up to which a store that is there is brought where it
 // lies: without sums never to one that promises them.
 func (c *conn) mayMigrateTo(newest int) int {
 	if c.summed() {

@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// version1 gives a store that the first released version made, by playing the script of
+// version1 returns a store that the first released version made, by playing the script of
 // script_test.go, and what it printed while it did. how: "closed", or "killed" at its
 // 40th commit, so that most of it is in the WAL.
 func version1(t testing.TB, how string) (files map[string][]byte, out string) {

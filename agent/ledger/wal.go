@@ -140,7 +140,7 @@ func roundsAfter(a, b uint64) int32 { return int32(uint32(a>>32) - uint32(b>>32)
 //   - commits that end before the mark: what lies before it was durable.
 //
 // Without a mark (after a power cut that came before the kernel had written it) a
-// damaged last transaction, and a file cut off between two transactions, cannot be told
+// damaged last transaction, and a file cut off between two transactions, cannot be distinguished
 // from a torn or missing end. No connection to the file is open while it reads.
 func checkWAL(path string, mark walMark) error {
 	f, size, err := openWAL(path)

@@ -63,7 +63,7 @@ func makeWALStore(t *testing.T) *walStore {
 		if i%2 == 1 {
 			commit(holeRefund(i/2, i/2, start.Add(time.Minute)))
 		}
-		if i == 40 { // some are told and acknowledged
+		if i == 40 { // some are published and acknowledged
 			n := due(t, d)
 			sent(t, d, n[0].Entry, n[1].Entry)
 			acked(t, d, n[1].Sequence)
@@ -144,7 +144,7 @@ func readFiles(t *testing.T, dir string) map[string][]byte {
 
 const walFile = storeFile + "-wal"
 
-// intact gives the records whose row, as last written, lies in the database file or in a
+// intact returns the records whose row, as last written, lies in the database file or in a
 // frame of the WAL that is as it was.
 func (w *walStore) intact(wal []byte) map[int64]bool {
 	was, whole := w.files[walFile], map[int64]bool{}
@@ -161,7 +161,7 @@ func (w *walStore) intact(wal []byte) map[int64]bool {
 }
 
 // checkHole opens the store with this WAL (nil: none) and compares it with what must be
-// left. It gives what was lost.
+// left. It returns what was lost.
 func (w *walStore) checkHole(t *testing.T, wal []byte) (said bool, lost int) {
 	t.Helper()
 	files := maps.Clone(w.files)
@@ -206,7 +206,7 @@ func (w *walStore) checkHole(t *testing.T, wal []byte) (said bool, lost int) {
 }
 
 // checkCases: no case says of a right refund that its money went to somebody else or
-// that it has no sale, and what is told is evidence of what is in the store.
+// that it has no sale, and what is published is evidence of what is in the store.
 func (w *walStore) checkCases(t *testing.T, d *DB) {
 	t.Helper()
 	for _, n := range due(t, d) {

@@ -130,7 +130,7 @@ func (w *wreck) findLive() {
 	}
 }
 
-// find gives the newest version of a page up to this rank, nil if there is none.
+// find returns the newest version of a page up to this rank, nil if there is none.
 func (w *wreck) find(page uint32, upTo int32, whole bool) *pageImage {
 	i, _ := slices.BinarySearchFunc(w.images, page+1, func(img pageImage, page uint32) int { return cmp.Compare(img.page, page) })
 	for i--; i >= 0 && w.images[i].page == page; i-- {
@@ -180,7 +180,7 @@ func (w *wreck) read(img *pageImage, room []byte) []byte {
 	return room
 }
 
-// payload gives a cell's whole payload as of its version of the page; false: it cannot
+// payload returns a cell's whole payload as of its version of the page; false: it cannot
 // be had with these versions of its overflow pages. whole: only those that are sure.
 func (w *wreck) payload(c *cell, rank int32, whole bool, room []byte) ([]byte, bool) {
 	if c.overflow == 0 {
@@ -204,7 +204,7 @@ func (w *wreck) payload(c *cell, rank int32, whole bool, room []byte) ([]byte, b
 	return b, true
 }
 
-// forgiving reads a file as zeros where it ends or gives an error: what the disk does
+// forgiving reads a file as zeros where it ends or returns an error: what the disk does
 // not give back is lost like what is wrong.
 type forgiving struct {
 	f    *os.File

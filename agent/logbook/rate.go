@@ -14,7 +14,7 @@ const (
 	// rateEvery how soon one more may be after that: noise must not blind.
 	rateBurst = 10
 	rateEvery = time.Second
-	// maxRates is how many codes and links are told apart at a time.
+	// maxRates is how many codes and links are distinguished at a time.
 	maxRates = 512
 	// leftOutAfter is how long what was left out may wait for another line of its code
 	// before it is said by itself.

@@ -10,7 +10,7 @@ import "slices"
 //
 // token and par are lists, newest key first; mask is lead, tail and length, then a
 // position and a list of tokens for each further digit. Record.LateAmount is
-// "late_amount":true. DecodeStored gives the same record back. r must be sealed: a
+// "late_amount":true. DecodeStored returns the same record back. r must be sealed: a
 // clear identifier is not written.
 func EncodeStored(dst []byte, r *Record) []byte {
 	dst = appendRecord(dst, r, appendStoredParty)

@@ -26,7 +26,7 @@ const (
 type drain struct {
 	s      *session
 	flight []inFlight
-	done   []int64       // acknowledged by the broker, not yet told to the outbox
+	done   []int64       // acknowledged by the broker, not yet passed to the outbox
 	first  refund.Notice // of those in done: their stream, and how often they were taken before
 	acked  refund.Notice
 	buf    []byte

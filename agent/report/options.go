@@ -158,7 +158,7 @@ type Options struct {
 	// the host HostID says that it is online; nil: nobody.
 	OnHeard func()
 	// Resend makes waiting cases from this sequence on due at once (command
-	// case-resend, and when the host HostID comes back) and gives their number. nil: there
+	// case-resend, and when the host HostID comes back) and returns their number. nil: there
 	// is no such command, and who comes back waits for rule 5.
 	Resend func(ctx context.Context, from int64) (int, error)
 

@@ -211,7 +211,7 @@ func (p *presence) say(ctx context.Context, state, reason string) error {
 }
 
 // farewell says offline, and that of every link: what is retained of them would go on
-// saying that they are online. (If the agent is lost instead, nobody can; that is why a
+// saying that they are online. (If the agent is lost instead, it cannot; that is why a
 // link's state bears the session.)
 func (p *presence) farewell(ctx context.Context) error {
 	if err := p.say(ctx, topics.StateOffline, "stop"); err != nil {

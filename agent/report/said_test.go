@@ -130,7 +130,7 @@ func TestRule05_EachConnectionCounts(t *testing.T) {
 	})
 }
 
-// TestTheDesiredConfigurationOnABrokerOfExactFilters: RabbitMQ gives what is retained to
+// TestTheDesiredConfigurationOnABrokerOfExactFilters: RabbitMQ sends what is retained to
 // a subscription without wildcards only. A broker that delivers once for each
 // subscription is heard once.
 func TestTheDesiredConfigurationOnABrokerOfExactFilters(t *testing.T) {

@@ -233,7 +233,7 @@ func platform() string {
 	return unix.ByteSliceToString(u.Sysname[:]) + " " + unix.ByteSliceToString(u.Release[:]) + " " + unix.ByteSliceToString(u.Machine[:])
 }
 
-// healthOf gives the agent's health, the worst problem first.
+// healthOf returns the agent's health, the worst problem first.
 func healthOf(a *agent.Agent) topics.Health {
 	s := a.Glance(context.Background())
 	h := topics.Health{UptimeS: int64(s.Uptime / time.Second), Verdict: s.Verdict, Problems: []topics.Problem{}, Clock: clockOf(a),

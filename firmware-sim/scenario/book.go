@@ -167,7 +167,7 @@ func (b *Book) index(d *deed, before *wire.Record) {
 	}
 }
 
-// pointsAt says whether a refund or void gives any key of its original.
+// pointsAt says whether a refund or void states any key of its original.
 func pointsAt(back *wire.Record) bool {
 	o := &back.Original
 	return given(o.ChannelTxn) || given(o.OrderNo) || given(o.RRN) || given(o.Stan)

@@ -101,7 +101,7 @@ func (t *Terminal) combined(s scenario.Step) ([]scenario.Entry, error) {
 	return []scenario.Entry{*first, *second}, nil
 }
 
-// told completes the entry of a refund whose form tells of the trade besides.
+// told completes the entry of a refund whose form reports the trade as well.
 func (t *Terminal) told(e *scenario.Entry, d *deal, amount int64) {
 	if d == nil || e.Record.Channel != "alipay" || e.Record.Outcome == "declined" || e.Record.Outcome == "abnormal" {
 		return
@@ -142,7 +142,7 @@ func (t *Terminal) queryRefund(s scenario.Step, d *deal) (*scenario.Entry, error
 	return e, nil
 }
 
-// saleShape thinks of the form in which an approved sale of a seeded customer is told, mostly the usual one.
+// saleShape thinks of the form in which an approved sale of a seeded customer is sent, mostly the usual one.
 func (t *Terminal) saleShape(s scenario.Step) string {
 	forms := map[string][]string{"mispos card": {"filled"}, "cup8583 card": {"points", "charged", "account"},
 		"smart wechat": {"older", "combined"}, "smart alipay": {"notice", "newer"},
@@ -159,7 +159,7 @@ func (t *Terminal) saleShape(s scenario.Step) string {
 	return form
 }
 
-// backShape thinks of the form in which an approved refund of a seeded customer is told.
+// backShape thinks of the form in which an approved refund of a seeded customer is sent.
 func (t *Terminal) backShape(d *deal, s scenario.Step) string {
 	forms := map[string][]string{"mispos card": {"filled"}, "cup8583 card": {"points", "charged", "account"},
 		"smart wechat": {"notice"}, "smart alipay": {"fee", "newer", "query", "asked", "fee", "fee"},

@@ -2,7 +2,7 @@ package wire
 
 import "time"
 
-// wechatStates gives the trade_state of an outcome.
+// wechatStates returns the trade_state of an outcome.
 func wechatStates() map[string]string {
 	return map[string]string{"approved": "SUCCESS", "pending": "USERPAYING", "declined": "PAYERROR", "closed": "CLOSED"}
 }

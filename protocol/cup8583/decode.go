@@ -30,7 +30,7 @@ type decoder struct {
 	message *Message
 	data    []byte
 	at      int
-	seen    *[]explain.Field // nil: nobody asked
+	seen    *[]explain.Field // nil: not asked for
 }
 
 func (d *decoder) fail(field string, at int, got, want string) error {

@@ -1,7 +1,7 @@
 // Package explain holds what a decoder saw of a message, field by field, for people who
 // look for the reason why an acquirer's messages are not understood. Nothing in it
 // identifies anybody: what may be a number of a card or an account is masked, and of what
-// nobody reads only the kind and length are told.
+// no decoder reads only the kind and length are shown.
 package explain
 
 import (
@@ -40,7 +40,7 @@ const (
 	wordRun  = 20 // letters and digits in a row that may be an openid or a token
 )
 
-// Text returns a value that should identify nobody: of 13 or more digits in a row (single
+// Text returns a value that should identify no person: of 13 or more digits in a row (single
 // spaces and hyphens between them count for nothing) the first 6 and last 4 stay, of 20
 // or more letters, digits, - and _ the first 4 and last 4. What cannot be printed is a ?,
 // and what is longer than 48 characters is cut.

@@ -21,7 +21,7 @@ var several = map[string]string{
 	"github.com/eclipse/paho.mqtt.golang": "EPL-2.0 OR BSD-3-Clause",
 }
 
-// licenceOf names the licence of a text; "" is one that nobody has looked at, "-" a text
+// licenceOf names the licence of a text; "" is one that was not looked at, "-" a text
 // that is to be shown and is no licence.
 func licenceOf(name, text string) string {
 	has := func(s string) bool { return strings.Contains(strings.Join(strings.Fields(text), " "), s) }

@@ -55,7 +55,7 @@ func (m *Message) readAny() (err error) {
 	return err
 }
 
-// isRead reports whether the members of the body are told one by one.
+// isRead reports whether the members of the body are shown one by one.
 func (t *trace) isRead() bool {
 	switch t.src {
 	case SrcWeChatTransaction, SrcWeChatRefund, SrcWeChatReverse, SrcAlipayTrade, SrcAlipayRefund, SrcAlipayCancel, SrcUnionPayQR,

@@ -16,7 +16,7 @@ import (
 	"yuanlu/protocol/smart"
 )
 
-// golden gives the messages of testdata, at least one of each src.
+// golden returns the messages of testdata, at least one of each src.
 func golden(t testing.TB) map[string][]byte {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join("testdata", "*.json"))

@@ -15,7 +15,7 @@ type reader struct {
 	// DATA itself.
 	inside int
 	err    *DecodeError
-	trace  *trace // nil: nobody asked
+	trace  *trace // nil: not asked for
 }
 
 // maxDepth is how deep values may be nested: deeper than anybody nests them, and not

@@ -211,7 +211,7 @@ func TestQueryMembersAreDescribed(t *testing.T) {
 	}
 }
 
-// TestHealthAndMetrics: a probe needs no token and is told when the desk does not work;
+// TestHealthAndMetrics: a probe needs no token and gets an error when the desk does not work;
 // the metrics have what is known, and need the token.
 func TestHealthAndMetrics(t *testing.T) {
 	r := described(t)

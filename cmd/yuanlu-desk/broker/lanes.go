@@ -6,7 +6,7 @@ import "slices"
 const (
 	laneMessages = 4096      // of one lane
 	laneBytes    = 16 << 20  // of one lane
-	allBytes     = 48 << 20  // of all lanes; beyond it the fullest lane gives way
+	allBytes     = 48 << 20  // of all lanes; beyond it the fullest lane makes room
 	batchBytes   = 256 << 10 // a batch is full with it
 
 	// A broker sends only so many messages with QoS 1 ahead of their PUBACK (mosquitto:
