@@ -42,7 +42,7 @@ type Reporter interface {
 	Run(ctx context.Context) error
 	Wake() // the outbox or the state of something has changed; never blocks
 	Status() ReporterStatus
-	// Echo sends the broker something and gives the time until it has acknowledged it.
+	// Echo sends the broker something and returns the time until it has acknowledged it.
 	Echo(ctx context.Context) (time.Duration, error)
 }
 
@@ -183,7 +183,7 @@ func New(o Options) (*Agent, error) {
 	return a, nil
 }
 
-// Store gives the store, nil while it cannot be opened.
+// Store returns the store, nil while it cannot be opened.
 func (a *Agent) Store() *ledger.DB { return a.store.Load() }
 
 // Digest names the configuration in force.
@@ -202,13 +202,13 @@ func (a *Agent) Ready() bool {
 // Wake says that something which is reported has changed. It never blocks.
 func (a *Agent) Wake() { a.wake() }
 
-// Clock gives the agent's clock.
+// Clock returns the agent's clock.
 func (a *Agent) Clock() *Clock { return a.clock }
 
 // ClockTrusted reports whether the configuration, not the kernel, vouches for the clock.
 func (a *Agent) ClockTrusted() bool { return a.o.Config.Time.Trust == config.TrustAlways }
 
-// Began gives when the agent was made.
+// Began returns when the agent was made.
 func (a *Agent) Began() time.Time { return a.began }
 
 // Run runs the agent until ctx ends, then stops it. Errors: ErrAnotherDaemon, or

@@ -60,7 +60,7 @@ func newRig(t *testing.T, more string, change func(*Options)) *rig {
 	return r
 }
 
-// run starts the agent; stop ends it and gives what Run returned.
+// run starts the agent; stop ends it and returns what Run returned.
 func (r *rig) run(t *testing.T) (stop func() error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())

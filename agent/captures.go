@@ -162,7 +162,7 @@ func (a *Agent) sendCaptures(send func(any) error) error {
 	return nil
 }
 
-// workerOf gives the worker of a link that is in use.
+// workerOf returns the worker of a link that is in use.
 func (a *Agent) workerOf(name string) (*ingest.Worker, *Link) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -9,7 +9,7 @@ import (
 // certEvery is how often the end of the terminal's certificate is looked at.
 const certEvery = time.Hour
 
-// certStage gives which of the moments before the end of a certificate has come: 0
+// certStage returns which of the moments before the end of a certificate has come: 0
 // none yet, then 30, 14, 7, 3 days, 1 day, and the end itself. Each is said once.
 func certStage(left time.Duration) int {
 	stage := 0

@@ -19,7 +19,7 @@ import (
 // *control.Error.
 type Command func(ctx context.Context, args json.RawMessage, progress func(any)) (any, error)
 
-// Commands gives what the agent itself can do, by the names of contract/topics.md.
+// Commands returns what the agent itself can do, by the names of contract/topics.md.
 func (a *Agent) Commands() map[string]Command {
 	return map[string]Command{
 		"capture-start": a.captureStartCommand, "capture-stop": a.captureStopCommand, "config-get": a.configGet,
@@ -42,7 +42,7 @@ func arguments(args json.RawMessage, to any) error {
 	return nil
 }
 
-// link gives a link of the configuration, nil if there is none of that name.
+// link returns a link of the configuration, nil if there is none of that name.
 func (a *Agent) link(name string) *Link {
 	for i := range a.o.Links {
 		if a.o.Links[i].Config.Name == name {
@@ -233,7 +233,7 @@ type setting struct {
 	Default bool   `json:"default"`
 }
 
-// configGet gives the settings in force. None of them holds a secret: passwords and
+// configGet returns the settings in force. None of them holds a secret: passwords and
 // private keys are named by their file (config.Entry).
 func (a *Agent) configGet(context.Context, json.RawMessage, func(any)) (any, error) {
 	answer := struct {
@@ -263,7 +263,7 @@ func (a *Agent) configGet(context.Context, json.RawMessage, func(any)) (any, err
 	return nil, &control.Error{Code: "too_large", Message: "the settings do not fit into one answer; yuanlu support-bundle has them"}
 }
 
-// inForce gives the configuration that counts.
+// inForce returns the configuration that counts.
 func (a *Agent) inForce() ConfigInForce {
 	if a.o.InForce != nil {
 		return a.o.InForce()

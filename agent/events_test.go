@@ -8,7 +8,7 @@ import (
 	"yuanlu/agent/refund"
 )
 
-// waitingEvents gives what waits in the outbox besides cases, by type.
+// waitingEvents returns what waits in the outbox besides cases, by type.
 func waitingEvents(t *testing.T, a *Agent) map[string]refund.Notice {
 	t.Helper()
 	all := map[string]refund.Notice{}

@@ -42,7 +42,7 @@ type healthBook struct {
 
 func newHealthBook() *healthBook { return &healthBook{since: map[string]time.Time{}} }
 
-// date gives every problem its beginning and forgets those that are gone.
+// date returns every problem its beginning and forgets those that are gone.
 func (h *healthBook) date(now time.Time, problems []Problem) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -66,7 +66,7 @@ func (h *healthBook) date(now time.Time, problems []Problem) {
 	}
 }
 
-// verdictOf gives ok, degraded or failing, and sorts the worst problem to the top.
+// verdictOf returns ok, degraded or failing, and sorts the worst problem to the top.
 func verdictOf(problems []Problem) string {
 	rank := func(p Problem) int { return slices.Index([]string{levelFailing, levelDegraded, levelNote}, p.Level) }
 	slices.SortStableFunc(problems, func(a, b Problem) int { return rank(a) - rank(b) })

@@ -27,7 +27,7 @@ type Checkup struct {
 	Remedy string `json:"remedy,omitempty"`
 }
 
-// Worst gives the worst level of the lines.
+// Worst returns the worst level of the lines.
 func Worst(lines []Checkup) string {
 	worst := CheckupOK
 	for _, l := range lines {
@@ -138,7 +138,7 @@ func (a *Agent) echo(ctx context.Context, args json.RawMessage, send func(any) e
 	return send(map[string][]Checkup{"lines": e.lines})
 }
 
-// Examine looks at everything and gives a line for each, in English or Chinese; after
+// Examine looks at everything and returns a line for each, in English or Chinese; after
 // each step it tells progress, with the worst that the step found. It takes at most 20
 // seconds.
 func (a *Agent) Examine(ctx context.Context, zh bool, progress func(any)) []Checkup {

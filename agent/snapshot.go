@@ -150,7 +150,7 @@ func (a *Agent) look(ctx context.Context, db *ledger.DB, s *Snapshot, age time.D
 // glanceAge is how old what the store told may be in a Glance.
 const glanceAge = 500 * time.Millisecond
 
-// Look gives what a store tells, also one that is only open for reading. now tells
+// Look returns what a store tells, also one that is only open for reading. now tells
 // which day is today, by its location.
 func Look(ctx context.Context, db *ledger.DB, now time.Time) (Outbox, Counts, error) {
 	stat, err := db.OutboxStat(ctx)
@@ -172,7 +172,7 @@ func Look(ctx context.Context, db *ledger.DB, now time.Time) (Outbox, Counts, er
 // the same one.
 const notOpenedYet = "not opened yet"
 
-// Links gives the state of every link of the configuration.
+// Links returns the state of every link of the configuration.
 func (a *Agent) Links() []LinkState {
 	a.mu.Lock()
 	workers := a.workers
@@ -213,7 +213,7 @@ func (a *Agent) Reopen(link string) bool {
 	return false
 }
 
-// certDays gives the days until the terminal's certificate ends, nil without one.
+// certDays returns the days until the terminal's certificate ends, nil without one.
 func (a *Agent) certDays() *int {
 	if a.o.CertEnds == nil {
 		return nil
@@ -243,7 +243,7 @@ func residentMemory() int64 {
 	return pages * int64(os.Getpagesize())
 }
 
-// DiskFree gives the bytes that may be used where dir lies (or would), -1 if unknown.
+// DiskFree returns the bytes that may be used where dir lies (or would), -1 if unknown.
 func DiskFree(dir string) int64 {
 	for {
 		var st unix.Statfs_t

@@ -62,7 +62,7 @@ func (a *Agent) storeResult(err error) {
 	a.storeErr = err
 }
 
-// openStoreLater tries until it works or ctx ends (then it gives nil): the disk
+// openStoreLater tries until it works or ctx ends (then it returns nil): the disk
 // may be full, read-only, or not mounted yet. Nothing is confirmed meanwhile.
 func (a *Agent) openStoreLater(ctx context.Context, err error) (db *ledger.DB) {
 	said := ""
@@ -175,7 +175,7 @@ func (a *Agent) retain(ctx context.Context, db *ledger.DB) error {
 	}
 }
 
-// retainBefore gives the time that retention counts from. A clock that nobody
+// retainBefore returns the time that retention counts from. A clock that nobody
 // vouches for must not throw records away: then the newest record has a say too.
 func (a *Agent) retainBefore(ctx context.Context, db *ledger.DB) time.Time {
 	now := a.o.Now()

@@ -21,7 +21,7 @@ type TailArgs struct {
 	Cases  bool       `json:"cases,omitempty"`
 }
 
-// Wants gives the filter that the arguments mean.
+// Wants returns the filter that the arguments mean.
 func (t TailArgs) Wants(l logbook.Line) bool {
 	return l.Level >= t.Level && (t.Link == "" || l.Field("link") == t.Link) &&
 		(!t.Cases || logbook.IsCase(l))

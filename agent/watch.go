@@ -75,7 +75,7 @@ func (a *Agent) watchDevices(ctx context.Context, sockets []socket) error {
 	}
 }
 
-// counters gives the sign of life of every goroutine that must show one.
+// counters returns the sign of life of every goroutine that must show one.
 func (a *Agent) counters() map[string]uint64 {
 	a.mu.Lock()
 	defer a.mu.Unlock()

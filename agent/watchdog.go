@@ -23,7 +23,7 @@ func newWatchdog(limit time.Duration) *watchdog {
 	return &watchdog{limit: limit, seen: map[string]sign{}}
 }
 
-// stalled gives the names of those that stand still, sorted. now needs its
+// stalled returns the names of those that stand still, sorted. now needs its
 // monotonic reading: setting the clock stalls nobody.
 func (w *watchdog) stalled(now time.Time, counters map[string]uint64) []string {
 	var names []string

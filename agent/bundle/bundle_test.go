@@ -21,7 +21,7 @@ import (
 
 var made = time.Date(2026, 8, 23, 9, 0, 0, 5, time.UTC)
 
-// unpack gives the files of an archive, and their names in order.
+// unpack returns the files of an archive, and their names in order.
 func unpack(t *testing.T, name string) (files map[string]string, names []string) {
 	t.Helper()
 	f, err := os.Open(name)

@@ -202,7 +202,7 @@ func (r *Recorder) run() {
 	r.opt.Log.Info("capture.ended", "link", r.opt.Link, "reason", reason, "bytes", r.Info().Bytes)
 }
 
-// drain gives what was taken and still waits.
+// drain returns what was taken and still waits.
 func (r *Recorder) drain() (out []byte) {
 	for {
 		select {

@@ -106,7 +106,7 @@ type Window struct {
 	Card, WeChat, Alipay, UnionPayQR, JD, ECNY, Cash, Unknown int
 }
 
-// Map gives the windows by the channel names of records.md.
+// Map returns the windows by the channel names of records.md.
 func (w Window) Map() map[string]int {
 	return map[string]int{"card": w.Card, "wechat": w.WeChat, "alipay": w.Alipay,
 		"unionpay_qr": w.UnionPayQR, "jd": w.JD, "ecny": w.ECNY, "cash": w.Cash, "unknown": w.Unknown}
@@ -126,7 +126,7 @@ type Log struct {
 	Keep     int    // older files kept beside it
 }
 
-// Path gives the log file, "" where none is wanted.
+// Path returns the log file, "" where none is wanted.
 func (l Log) Path() string {
 	if l.File == "none" {
 		return ""
@@ -154,7 +154,7 @@ type Time struct {
 // the clock: a modem, the payment firmware, a hypervisor.
 const TrustAlways = "always"
 
-// Location gives the zone as a fixed offset. The file has been checked.
+// Location returns the zone as a fixed offset. The file has been checked.
 func (t Time) Location() *time.Location {
 	at, err := time.Parse("-07:00", t.Zone)
 	if err != nil {

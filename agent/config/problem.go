@@ -21,7 +21,7 @@ type Problem struct {
 	Message string `json:"message"`
 }
 
-// String gives "file:line:col: message", as compilers do.
+// String returns "file:line:col: message", as compilers do.
 func (p Problem) String() string {
 	if p.Line == 0 {
 		return fmt.Sprintf("%s: %s", p.File, p.Message)
@@ -33,7 +33,7 @@ func (p Problem) String() string {
 // is of class ErrConfig. It never holds the value of a secret.
 type Errors []Problem
 
-// Error gives one line per mistake.
+// Error returns one line per mistake.
 func (e Errors) Error() string {
 	lines := make([]string, len(e))
 	for i, p := range e {
@@ -55,7 +55,7 @@ func (e Errors) sorted() Errors {
 	return e
 }
 
-// Nearest gives the candidate that name is most likely a misspelling of, "" if
+// Nearest returns the candidate that name is most likely a misspelling of, "" if
 // none is near: at most one edit for every three characters (two at least), or
 // the beginning of the candidate.
 func Nearest(name string, candidates []string) string {

@@ -84,7 +84,7 @@ func element(table string, i int, key string) string {
 // isList says which tables may stand several times.
 func isList(table string) bool { return table == "link" || table == "backoffice.key" }
 
-// where gives the place of a setting, else that of its table, else none.
+// where returns the place of a setting, else that of its table, else none.
 func (l *loader) where(table string, i int, key string) place {
 	name := table + "." + key
 	if isList(table) {
@@ -116,7 +116,7 @@ func (l *loader) load(doc document) {
 	l.checkTogether()
 }
 
-// count gives how many elements the setting's table has; 1 for plain tables.
+// count returns how many elements the setting's table has; 1 for plain tables.
 func (l *loader) count(s *Setting) int {
 	if !s.list() {
 		return 1

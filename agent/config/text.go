@@ -109,7 +109,7 @@ func (r *reader) read() (syntax *Problem, from, to int) {
 	return &Problem{File: r.file, Line: at.line, Col: at.col, Message: "syntax: " + message}, from, to
 }
 
-// lineBounds gives the line that offset is in, without its newline.
+// lineBounds returns the line that offset is in, without its newline.
 func lineBounds(text []byte, offset int) (from, to int) {
 	if offset > 0 && (offset == len(text) || text[offset] == '\n') {
 		offset--

@@ -39,7 +39,7 @@ type Error struct {
 // aboutClients is what a refusal is about when too many clients ask.
 const aboutClients = "clients"
 
-// Error gives code and message.
+// Error returns code and message.
 func (e *Error) Error() string { return "control: " + e.Code + ": " + e.Message }
 
 // Is reports whether target is ErrBusy and the error is that refusal.

@@ -120,7 +120,7 @@ func TestTransitions(t *testing.T) {
 }
 
 // What is declined is answered once and may act later; numbers that have run ahead
-// begin anew on the technician's word, and what he turned away does not come back.
+// begin again on the technician's word, and what he turned away does not come back.
 func TestDeclinedAndRecounted(t *testing.T) {
 	none := func(string) []Problem { return nil }
 	s := State{Newest: 6, Good: version(6), Base: sum}

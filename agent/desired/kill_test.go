@@ -73,7 +73,7 @@ func (d *fakeDisk) change(f func(map[string]int)) {
 	d.pending = append(d.pending, d.entries)
 }
 
-// images gives everything that the file may hold after a power cut now; nil: there
+// images returns everything that the file may hold after a power cut now; nil: there
 // is none.
 func (d *fakeDisk) images() [][]byte {
 	var all [][]byte

@@ -184,7 +184,7 @@ func (s State) Reverted(why string) State {
 	return s.untold(Event{"config.local", number, 0, clip(why)})
 }
 
-// Recounted is s on the technician's word that it shall begin anew where numbers have
+// Recounted is s on the technician's word that it shall begin again where numbers have
 // run far ahead: the next version may be any up to MostJump. Up to there it changes
 // nothing, so that a version he has turned away, which is retained and comes again,
 // stays away; one from beyond is too far ahead.

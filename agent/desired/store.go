@@ -172,7 +172,7 @@ func (st *Store) Close() error {
 	return f.Close()
 }
 
-// own gives a file to whom the folder above it belongs: a technician works as root,
+// own returns a file to whom the folder above it belongs: a technician works as root,
 // and the daemon must read and replace what he leaves.
 func own(path string) error {
 	if os.Geteuid() != 0 {

@@ -97,7 +97,7 @@ func TestImportTable(t *testing.T) {
 	})
 }
 
-// rule gives the line of the table for a folder.
+// rule returns the line of the table for a folder.
 func rule(dir string) (allowed []string, known bool) {
 	for d := dir; ; d = d[:strings.LastIndexByte(d, '/')] {
 		if a, ok := mayImport[d]; ok {

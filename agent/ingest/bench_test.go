@@ -22,7 +22,7 @@ func (h hmacTokens) Tokens(label, clear string) []string {
 	return []string{"k1:" + hex.EncodeToString(m.Sum(nil))}
 }
 
-// saleFrames gives the frames of the sales with a full card number in the vectors.
+// saleFrames returns the frames of the sales with a full card number in the vectors.
 func saleFrames(b *testing.B) [][]byte {
 	b.Helper()
 	var out [][]byte

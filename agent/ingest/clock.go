@@ -69,7 +69,7 @@ func (c Clock) received() string {
 	return c.dating().In(c.zone()).Format(time.RFC3339Nano)
 }
 
-// moment gives the `at` of a date (YYYYMMDD or MMDD) and a time of day (hhmmss), all
+// moment returns the `at` of a date (YYYYMMDD or MMDD) and a time of day (hhmmss), all
 // digits, as they stand on a wire. ok is false where they are no moment: one of them
 // is missing, or there is no such date or time.
 func (c Clock) moment(date, clock string) (at string, ok bool) {

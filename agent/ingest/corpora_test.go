@@ -18,7 +18,7 @@ import (
 	"yuanlu/protocol/wiretest"
 )
 
-// corpus gives the messages that the tests of a wire's decoder have.
+// corpus returns the messages that the tests of a wire's decoder have.
 func corpus(t testing.TB, wire, name string) (out [][]byte) {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join("..", "..", "protocol", wire, "testdata", name))
@@ -54,7 +54,7 @@ func refusalOf(err error) (wiretest.Refusal, bool) {
 	return wiretest.Refusal{}, false
 }
 
-// source gives what may be in an error's text: that of the packages a message goes through.
+// source returns what may be in an error's text: that of the packages a message goes through.
 func source(t testing.TB) string {
 	t.Helper()
 	var all strings.Builder

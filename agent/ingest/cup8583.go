@@ -36,7 +36,7 @@ func newCup(p *cupProfile, m Memory) *cupWire {
 // data stays in this process, and a request is forgotten when it ends.
 func (w *cupWire) sealWith(t refund.Tokenizer) { w.keeper = cupSealer{t} }
 
-// Scanner gives one for STX frames.
+// Scanner returns one for STX frames.
 func (w *cupWire) Scanner() *frame.Scanner { return frame.NewSTX() }
 
 func (w *cupWire) begin() {
@@ -104,7 +104,7 @@ func (w *cupWire) note(what string) {
 	}
 }
 
-// requestType gives the type of the request that a message is, or answers.
+// requestType returns the type of the request that a message is, or answers.
 func requestType(mti string) (of string, request bool) {
 	if (mti[2]-'0')%2 == 0 {
 		return mti, true

@@ -11,7 +11,7 @@ import (
 // cupKeeper turns what a wire must remember of a request into what may stand in its
 // Memory, and back.
 type cupKeeper interface {
-	// digest gives what tells whether two messages have the same bytes.
+	// digest returns what tells whether two messages have the same bytes.
 	digest(message []byte) []string
 	keep(r *cupRequest, f *cupFacts)
 	recall(r *cupRequest) (cupFacts, bool)

@@ -65,7 +65,7 @@ func prefixOf(s string, n int) string {
 	return s[:n]
 }
 
-// party gives the card of w.message; nil if it names none.
+// party returns the card of w.message; nil if it names none.
 func (w *cupWire) party() (*refund.Party, cup8583.Source) {
 	pan, source := w.message.Account()
 	par := w.message.PAR()
@@ -83,7 +83,7 @@ func (w *cupWire) party() (*refund.Party, cup8583.Source) {
 	return p, source
 }
 
-// kindOf gives the kind of the request that f is of; ok is false if the profile does
+// kindOf returns the kind of the request that f is of; ok is false if the profile does
 // not tell. cupIgnored is a kind here.
 func (w *cupWire) kindOf(mti string, f *cupFacts) (refund.Kind, bool) {
 	return w.profile.kindOf(mti, prefixOf(f.process, 2), f.condition, f.message)
@@ -165,7 +165,7 @@ func vouchers(r *refund.Record, req, resp *cupFacts) {
 	}
 }
 
-// merged gives what a response says, and from its request what it lacks.
+// merged returns what a response says, and from its request what it lacks.
 func merged(req, resp *cupFacts) cupFacts {
 	switch {
 	case resp == nil:

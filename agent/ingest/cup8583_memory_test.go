@@ -16,7 +16,7 @@ import (
 	"yuanlu/protocol/frame"
 )
 
-// frames gives the data of the good frames of a capture.
+// frames returns the data of the good frames of a capture.
 func frames(b []byte) [][]byte {
 	s := frame.NewSTX()
 	s.Push(b)
@@ -38,7 +38,7 @@ func (c *cupTalk) hear(b []byte) {
 	c.take(s)
 }
 
-// stored gives the records so far as the store keeps them.
+// stored returns the records so far as the store keeps them.
 func (c *cupTalk) stored() []string {
 	var out []string
 	for _, d := range c.got {
@@ -73,7 +73,7 @@ func TestCupRestartAnywhereChangesNothing(t *testing.T) {
 }
 
 // TestCupRestartsWhileTimePasses does the same with random conversations in which time
-// passes: one wire that lives, one that is made anew at random, one that is never asked
+// passes: one wire that lives, one that is made again at random, one that is never asked
 // for what is due but when a message comes.
 func TestCupRestartsWhileTimePasses(t *testing.T) {
 	for seed := range uint64(40) {
@@ -166,7 +166,7 @@ func TestCupMemoryHoldsNoCardData(t *testing.T) {
 }
 
 // TestCupMemoryWithoutATokenizer: card data does not go into it at all, not even as
-// masked text; a wire made anew forgets the party and says so.
+// masked text; a wire made again forgets the party and says so.
 func TestCupMemoryWithoutATokenizer(t *testing.T) {
 	c := talk(t, false).say("0200", saleRequest())
 	if text := c.memory.text.String(); strings.Contains(text, "620000") || strings.Contains(text, "party") {

@@ -64,7 +64,7 @@ func shareOne(a, b []string) bool {
 // sameBatch compares F60.2 of two messages, which not every message has.
 func sameBatch(a, b string) bool { return a == "" || b == "" || a == b }
 
-// partner gives the request that an answer belongs to: the first that waits, else the
+// partner returns the request that an answer belongs to: the first that waits, else the
 // latest one; nil if none was seen.
 func partner(talk []cupRequest, mti, batch string) *cupRequest {
 	var latest *cupRequest
@@ -90,13 +90,13 @@ func waitingAt(talk []cupRequest, place int64) *cupRequest {
 	return nil
 }
 
-// cupKey gives the key of the list that a message belongs to. Its parts hold no control
+// cupKey returns the key of the list that a message belongs to. Its parts hold no control
 // character.
 func cupKey(m *cup8583.Message) string {
 	return "talk\x1f" + m.Text(11) + "\x1f" + m.Text(41) + "\x1f" + m.Text(42)
 }
 
-// load gives the list of a key without what is too old.
+// load returns the list of a key without what is too old.
 func (w *cupWire) load(key string, now Clock) []cupRequest {
 	b, ok := w.edit.get(key)
 	if !ok {
@@ -190,7 +190,7 @@ func (e *cupEdit) set(key string, value []byte, expires time.Time) {
 	e.changes = append(e.changes, c)
 }
 
-// queue gives the places of the first that waits and behind the last.
+// queue returns the places of the first that waits and behind the last.
 func (e *cupEdit) queue() (first, next int64) {
 	b, ok := e.get(cupQueueKey)
 	if !ok || len(b) != 16 {
@@ -212,7 +212,7 @@ func (e *cupEdit) setQueue(first, next int64) {
 	e.set(cupQueueKey, binary.BigEndian.AppendUint64(b, uint64(next)), time.Time{})
 }
 
-// push puts one that came at a time (Unix ms) behind the last and gives its place.
+// push puts one that came at a time (Unix ms) behind the last and returns its place.
 func (e *cupEdit) push(key string, received int64) (place int64) {
 	first, next := e.queue()
 	value := binary.BigEndian.AppendUint64(nil, uint64(received))
@@ -237,7 +237,7 @@ func (e *cupEdit) remove(place int64) {
 	}
 }
 
-// first gives the first that waits and when it came; place 0: none does.
+// first returns the first that waits and when it came; place 0: none does.
 func (e *cupEdit) first() (key string, received time.Time, place int64) {
 	for {
 		first, next := e.queue()

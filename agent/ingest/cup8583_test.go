@@ -20,7 +20,7 @@ import (
 // "head" changes the fifth digit of HEAD.
 type fields map[string]string
 
-// with gives f changed by more; an empty value takes a field out.
+// with returns f changed by more; an empty value takes a field out.
 func (f fields) with(more fields) fields {
 	g := fields{}
 	for _, m := range []fields{f, more} {
@@ -151,7 +151,7 @@ func talk(t testing.TB, sealed bool, file ...string) *cupTalk {
 	return c
 }
 
-// anew gives a conversation on the same profile that nothing was said in.
+// again returns a conversation on the same profile that nothing was said in.
 func (c *cupTalk) anew(t testing.TB) *cupTalk {
 	n := &cupTalk{t: t, profile: c.profile, clock: c.clock, options: c.options,
 		memory: &cupMemory{values: map[string][]byte{}, expires: map[string]time.Time{}}}
@@ -197,7 +197,7 @@ func (c *cupTalk) raw(b []byte) *cupTalk {
 	return c
 }
 
-// pass lets time go by and gives the wire's next time.
+// pass lets time go by and returns the wire's next time.
 func (c *cupTalk) pass(d time.Duration) time.Time {
 	c.clock.Now = c.clock.Now.Add(d)
 	s, next := c.wire.Due(c.clock)
@@ -207,7 +207,7 @@ func (c *cupTalk) pass(d time.Duration) time.Time {
 
 func (c *cupTalk) end() *cupTalk { c.take(c.wire.End(c.clock)); return c }
 
-// lines gives the records so far as text: the members a test asks for.
+// lines returns the records so far as text: the members a test asks for.
 func (c *cupTalk) lines(members ...string) string {
 	var out []string
 	for _, d := range c.got {
@@ -578,7 +578,7 @@ func TestCupParty(t *testing.T) {
 	}
 }
 
-// sealedJSON gives a record as the store keeps it.
+// sealedJSON returns a record as the store keeps it.
 func sealedJSON(r refund.Record, k refund.Tokenizer) string {
 	sealed := refund.Seal(r, k)
 	return string(refund.EncodeStored(nil, &sealed))

@@ -6,7 +6,7 @@
 //	reader's bounded buffer   │ Memory               batches of waiting arrivals
 //
 // A Wire is pure: it knows no port, no clock and no store. What it must remember
-// between frames it reads from a Memory and gives back as changes, which the ledger
+// between frames it reads from a Memory and returns as changes, which the ledger
 // stores in the transaction of the record they belong to.
 //
 // A new wire is one file (its Wire, its profile's defaults) and one line in kindOf.

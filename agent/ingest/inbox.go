@@ -86,7 +86,7 @@ func (b *inbox) mark(m mark) {
 	signal(b.ready)
 }
 
-// take copies bytes up to the next mark into p, or gives the mark if it is next. more
+// take copies bytes up to the next mark into p, or returns the mark if it is next. more
 // reports that there is something left.
 func (b *inbox) take(p []byte) (n int, m mark, more bool) {
 	b.mu.Lock()

@@ -29,13 +29,13 @@ func newMispos(p *misposProfile) *misposWire {
 	return &misposWire{profile: p, message: new(mispos.Message), issuers: map[string]refund.Channel{}}
 }
 
-// Scanner gives one for STX frames.
+// Scanner returns one for STX frames.
 func (w *misposWire) Scanner() *frame.Scanner { return frame.NewSTX() }
 
-// Due gives nothing: an answer is a record by itself.
+// Due returns nothing: an answer is a record by itself.
 func (w *misposWire) Due(Clock) (Step, time.Time) { return Step{}, time.Time{} }
 
-// End gives nothing.
+// End returns nothing.
 func (w *misposWire) End(Clock) Step { return Step{} }
 
 // Frame maps one message. Its errors are those of mispos.Layout.Decode.
@@ -320,7 +320,7 @@ func (w *misposWire) signature() (digest, note string) {
 	return "", "signature that is no SHA-256"
 }
 
-// when gives the time the terminal states, "" and why if it is no time.
+// when returns the time the terminal states, "" and why if it is no time.
 func (w *misposWire) when(now Clock) (at, flaw string) {
 	date, clock := w.message.Text(mispos.Date), w.message.Text(mispos.Time)
 	if at, ok := now.moment(date, clock); ok {

@@ -15,13 +15,13 @@ type Profile struct {
 	body any
 }
 
-// Wire gives the name of the wire the profile is for.
+// Wire returns the name of the wire the profile is for.
 func (p Profile) Wire() string { return p.wire }
 
-// DefaultProfile gives the profile embedded for a wire. Error: ErrWire.
+// DefaultProfile returns the profile embedded for a wire. Error: ErrWire.
 func DefaultProfile(wire string) (Profile, error) { return LoadProfile(wire, nil) }
 
-// LoadProfile gives the embedded profile of a wire with the changes in file, which is
+// LoadProfile returns the embedded profile of a wire with the changes in file, which is
 // TOML: what it does not say stays as it was; the keys of a table are added to those
 // there are. Errors: ErrWire; ProfileErrors (errors.Is ErrProfile) with everything
 // that is wrong, each with line and column.
@@ -42,7 +42,7 @@ func LoadProfile(wire string, file []byte) (Profile, error) {
 	return Profile{wire, body}, nil
 }
 
-// DefaultProfileText gives the embedded profile of a wire as TOML, with its comments.
+// DefaultProfileText returns the embedded profile of a wire as TOML, with its comments.
 func DefaultProfileText(wire string) (string, error) {
 	k, err := kindOf(wire)
 	return k.defaults, err
@@ -55,7 +55,7 @@ type ProfileError struct {
 	Message      string // got and want
 }
 
-// Error gives place, key and message.
+// Error returns place, key and message.
 func (e ProfileError) Error() string {
 	key := ""
 	if e.Key != "" {
@@ -68,7 +68,7 @@ func (e ProfileError) Error() string {
 // lines.
 type ProfileErrors []ProfileError
 
-// Error gives one line per error.
+// Error returns one line per error.
 func (e ProfileErrors) Error() string {
 	lines := make([]string, len(e))
 	for i := range e {
@@ -77,7 +77,7 @@ func (e ProfileErrors) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Unwrap gives ErrProfile.
+// Unwrap returns ErrProfile.
 func (e ProfileErrors) Unwrap() error { return ErrProfile }
 
 // section is one table of a profile file while it is read. Its methods put the value
@@ -117,7 +117,7 @@ func (s *section) fail(n *node, key, format string, args ...any) {
 	*s.errs = append(*s.errs, ProfileError{n.line, n.column, s.name + key, fmt.Sprintf(format, args...)})
 }
 
-// take gives the node of a key and marks the key as known; nil if the file has none.
+// take returns the node of a key and marks the key as known; nil if the file has none.
 func (s *section) take(key string, want nodeKind) *node {
 	s.known = append(s.known, key)
 	n := s.nodes[key]
@@ -238,7 +238,7 @@ func contains(list []string, s string) bool {
 	return false
 }
 
-// didYouMean gives the known key nearest to a wrong one, if it is near.
+// didYouMean returns the known key nearest to a wrong one, if it is near.
 func didYouMean(key string, known []string) string {
 	best, at := 3, ""
 	for _, k := range known {

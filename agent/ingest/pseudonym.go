@@ -24,7 +24,7 @@ const (
 	seenOfText, longText = 4, 20
 )
 
-// stream gives n bytes that nobody can tell without the key.
+// stream returns n bytes that nobody can tell without the key.
 func (p *pseudonyms) stream(value []byte, round byte, n int) []byte {
 	var out []byte
 	for block := byte(0); len(out) < n; block++ {
@@ -143,7 +143,7 @@ func digitsOnly(b []byte) bool {
 	return len(b) > 0
 }
 
-// luhn gives the sum after Luhn modulo 10; 0 is a right check digit.
+// luhn returns the sum after Luhn modulo 10; 0 is a right check digit.
 func luhn(d []byte) int {
 	sum := 0
 	for i := range d {

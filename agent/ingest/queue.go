@@ -62,7 +62,7 @@ func (w *Worker) countWaiting() {
 	w.count(func(h *LinkHealth) { h.Waiting = len(w.waiting) })
 }
 
-// dispatch gives the applier what waits, if it is idle: all that came while it was
+// dispatch returns the applier what waits, if it is idle: all that came while it was
 // busy shares one commit.
 func (w *Worker) dispatch() {
 	if w.inFlight > 0 || len(w.waiting) == 0 || time.Now().Before(w.retryAt) {

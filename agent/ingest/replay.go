@@ -15,12 +15,12 @@ type RefusedError struct {
 	Err    error // field, offset in the message, got and want
 }
 
-// Error gives the place and what was wrong, never bytes of the message.
+// Error returns the place and what was wrong, never bytes of the message.
 func (e *RefusedError) Error() string {
 	return fmt.Sprintf("frame at byte %d: %v", e.Offset, e.Err)
 }
 
-// Unwrap gives ErrRefused and the wire's own error.
+// Unwrap returns ErrRefused and the wire's own error.
 func (e *RefusedError) Unwrap() []error { return []error{ErrRefused, e.Err} }
 
 // Replay reads a capture to its end and calls emit for every record, in the order in

@@ -58,7 +58,7 @@ func TestReplaySaysWhereAMessageWasRefused(t *testing.T) {
 	}
 }
 
-// FuzzReplay: whatever comes over the line, in whatever pieces, gives the same records
+// FuzzReplay: whatever comes over the line, in whatever pieces, returns the same records
 // and errors; records are of the shape that every reader of records relies on. Run it
 // with -fuzzminimizetime=1x: its inputs are long, and making them shorter takes all
 // the time there is.

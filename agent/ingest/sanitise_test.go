@@ -19,7 +19,7 @@ import (
 	"yuanlu/protocol/frame"
 )
 
-// said gives a few hundred transactions as a terminal says them, with noise between
+// said returns a few hundred transactions as a terminal says them, with noise between
 // them, and every clear identifier in it.
 func said(t *testing.T, model, wire string) (line []byte, secrets []string) {
 	t.Helper()
@@ -190,7 +190,7 @@ func vectorBytes(t *testing.T, name string) []byte {
 	return b
 }
 
-// packed gives digits as BCD, filled right.
+// packed returns digits as BCD, filled right.
 func packed(s string) []byte {
 	var b []byte
 	for i := 0; i < len(s); i += 2 {

@@ -31,13 +31,13 @@ func newSmart(p *smartProfile, m Memory) *smartWire {
 	return &smartWire{profile: p, memory: m}
 }
 
-// Scanner gives one for smart frames.
+// Scanner returns one for smart frames.
 func (w *smartWire) Scanner() *frame.Scanner { return frame.NewSmart() }
 
-// Due gives nothing: nothing waits for an answer.
+// Due returns nothing: nothing waits for an answer.
 func (w *smartWire) Due(Clock) (Step, time.Time) { return Step{}, time.Time{} }
 
-// End gives nothing.
+// End returns nothing.
 func (w *smartWire) End(Clock) Step { return Step{} }
 
 // Frame answers a handshake at once, and a data frame once its records are durable.
@@ -311,7 +311,7 @@ func (w *smartWire) spoken(m *smart.Message, now Clock) error {
 	return nil
 }
 
-// recordError gives an error of ParseRecord as one of the message. A word that no
+// recordError returns an error of ParseRecord as one of the message. A word that no
 // table knows stays out of it: it is text of the message.
 func recordError(m *smart.Message, err error) error {
 	if e := (*refund.InputError)(nil); errors.As(err, &e) {

@@ -21,7 +21,7 @@ const (
 	tradeMark   = "trade "
 )
 
-// hashed gives a short name for texts of any length and content.
+// hashed returns a short name for texts of any length and content.
 func hashed(bytes int, parts ...string) string {
 	h := sha256.New()
 	for _, p := range parts {
@@ -30,7 +30,7 @@ func hashed(bytes int, parts ...string) string {
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:bytes])
 }
 
-// messageKeys gives the keys under which a message may be remembered, newest first: one
+// messageKeys returns the keys under which a message may be remembered, newest first: one
 // made of terminal and id. A message without an id is known by its bytes, which may
 // hold card data and are therefore kept as tokens, one per key still in use.
 func (w *smartWire) messageKeys(terminal, id string, data []byte) []string {

@@ -102,7 +102,7 @@ func TestSmartProfileChangesWhatItSays(t *testing.T) {
 	}
 }
 
-// checkSmart gives any DATA to a wire twice: it is confirmed; what is refused makes
+// checkSmart returns any DATA to a wire twice: it is confirmed; what is refused makes
 // nothing and is refused again; what makes records makes them once.
 func checkSmart(t *testing.T, data []byte) {
 	t.Helper()

@@ -60,7 +60,7 @@ func (m *smartMemory) Remember(changes []refund.MemoryChange) {
 	}
 }
 
-// frame gives the step of a frame.
+// frame returns the step of a frame.
 func (c *smartTalk) frame(f frame.Frame) (ingest.Step, error) {
 	c.t.Helper()
 	raw, err := frame.AppendSmart(nil, f)
@@ -86,7 +86,7 @@ func confirmOf(id byte) []byte {
 	return []byte{0x55, 0xAA, 2, id, 0, 0, 0, 2 ^ id, 0xCC, 0x33}
 }
 
-// say sends a body in an envelope with a new id, and gives the record, without the
+// say sends a body in an envelope with a new id, and returns the record, without the
 // members of the envelope that are as usual.
 func (c *smartTalk) say(src, body string, envelope ...string) (record, ignored string) {
 	c.t.Helper()
@@ -124,7 +124,7 @@ func usual(m map[string]any) map[string]any {
 	return m
 }
 
-// expect gives a record in the form of say.
+// expect returns a record in the form of say.
 func expect(t testing.TB, text string) string {
 	t.Helper()
 	if text == "" {
@@ -748,7 +748,7 @@ func TestSmartRestartAtAnyFrame(t *testing.T) {
 	}
 }
 
-// A memory that fails (it gives nothing back) changes nothing in the wire.
+// A memory that fails (it returns nothing back) changes nothing in the wire.
 func TestSmartKeepsNothingBesideItsMemory(t *testing.T) {
 	memory := newSmartMemory()
 	w := smartRestarted(t, forgetful{memory}, true)

@@ -30,7 +30,7 @@ func smartFrame(f frame.Frame) []byte {
 	return b
 }
 
-// acks gives what the confirms in said confirm.
+// acks returns what the confirms in said confirm.
 func acks(said string) string {
 	s := frame.NewSmart()
 	s.Push([]byte(said))

@@ -82,7 +82,7 @@ type tomlReader struct {
 	root   map[string]*node
 }
 
-// descend gives the table at a dotted key, made where it is missing.
+// descend returns the table at a dotted key, made where it is missing.
 func (r *tomlReader) descend(at map[string]*node, key unstable.Iterator) map[string]*node {
 	for key.Next() {
 		at = r.child(at, key.Node())

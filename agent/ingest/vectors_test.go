@@ -294,7 +294,7 @@ func mustJSON(v any) string {
 	return string(b)
 }
 
-// expected gives a wanted record as plain members, absent and empty ones left out.
+// expected returns a wanted record as plain members, absent and empty ones left out.
 func expected(t *testing.T, w wanted, now time.Time) map[string]any {
 	t.Helper()
 	if w.Received {
@@ -339,7 +339,7 @@ func actual(r refund.Record, undecided []string) map[string]any {
 	return normal(w, undecided)
 }
 
-// partyOf gives a party with its clear identifiers and with what Seal shows of them.
+// partyOf returns a party with its clear identifiers and with what Seal shows of them.
 func partyOf(p refund.Party) wantedParty {
 	sealed := refund.Seal(refund.Record{Party: &p}, noTokens{}).Party
 	w := wantedParty{Scheme: p.Scheme, Namespace: p.Namespace, ID: p.ID.Reveal(), Shown: sealed.Shown, PAR: p.PAR.Reveal(), Text: p.Text}

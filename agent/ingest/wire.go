@@ -12,16 +12,16 @@ import (
 
 // Wire turns the frames of one link into records. It is not safe for concurrent use.
 type Wire interface {
-	// Scanner gives a new scanner for the framing of this wire.
+	// Scanner returns a new scanner for the framing of this wire.
 	Scanner() *frame.Scanner
 	// Frame takes one good frame. The Step is to be acted on even with an error,
-	// which says that the message was refused: it gives field and offset, never
+	// which says that the message was refused: it returns field and offset, never
 	// bytes of the message. Nothing of f is kept.
 	Frame(f frame.Frame, now Clock) (Step, error)
-	// Due gives what has become known by time passing (answers that did not come),
+	// Due returns what has become known by time passing (answers that did not come),
 	// and when to ask again; the zero time: nothing waits.
 	Due(now Clock) (Step, time.Time)
-	// End gives what becomes known because nothing more will come: the end of a
+	// End returns what becomes known because nothing more will come: the end of a
 	// capture file. A running agent never says so.
 	End(now Clock) Step
 }
@@ -57,7 +57,7 @@ type Decoded struct {
 // seen at once, whether they are stored yet or not. A change whose Expires has
 // passed may be there or not.
 type Memory interface {
-	// Get gives the value of a key. The value must not be changed.
+	// Get returns the value of a key. The value must not be changed.
 	Get(key string) (value []byte, ok bool)
 }
 
@@ -99,10 +99,10 @@ func kindOf(name string) (kind, error) {
 	return kind{}, fmt.Errorf("%w %q, want one of %s", ErrWire, name, strings.Join(Wires(), ", "))
 }
 
-// Wires gives the names of the wires there are.
+// Wires returns the names of the wires there are.
 func Wires() []string { return []string{"mispos", "cup8583", "smart"} }
 
-// NewWire makes the wire of that name with a profile made for it. m gives back what
+// NewWire makes the wire of that name with a profile made for it. m returns what
 // the wire remembered earlier; nil: nothing, and what it remembers stays in this
 // process. If m has the method Remember([]refund.MemoryChange), it is called with
 // the changes of every Step. Errors: ErrWire, ErrProfile (of another wire).
@@ -130,9 +130,9 @@ func NewWire(name string, p Profile, m Memory, options ...WireOption) (Wire, err
 // WireOption is something a wire may need beyond its profile and memory.
 type WireOption func(Wire)
 
-// WithTokenizer gives the tokenizer under whose keys a wire keeps card data that it must
+// WithTokenizer returns the tokenizer under whose keys a wire keeps card data that it must
 // remember. Without one such data stays in this process and is not in the changes that
-// the wire gives back: for replays, whose records are sealed where they end.
+// the wire returns: for replays, whose records are sealed where they end.
 func WithTokenizer(t refund.Tokenizer) WireOption {
 	return func(w Wire) {
 		if s, ok := w.(interface{ sealWith(refund.Tokenizer) }); ok && t != nil {

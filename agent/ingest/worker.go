@@ -16,11 +16,11 @@ import (
 // Port is an open device: bytes with deadlines. One goroutine reads, another may
 // write at the same time; Close is called when neither is in a call.
 type Port interface {
-	// Read gives at least one byte, or an error; os.ErrDeadlineExceeded when the
+	// Read returns at least one byte, or an error; os.ErrDeadlineExceeded when the
 	// deadline has passed without one (bytes that came just then may be left for the
 	// next call).
 	Read(p []byte) (int, error)
-	// Write writes all of p or gives an error. It ends by itself when the device
+	// Write writes all of p or returns an error. It ends by itself when the device
 	// takes nothing.
 	Write(p []byte) (int, error)
 	SetReadDeadline(t time.Time) error
@@ -37,7 +37,7 @@ type Applier interface {
 	Apply(ctx context.Context, a []refund.Arrival) ([]refund.Applied, error)
 }
 
-// Recaller gives back what a wire remembered, as stored. *ledger.DB is one.
+// Recaller returns what a wire remembered, as stored. *ledger.DB is one.
 type Recaller interface {
 	Memory(ctx context.Context, link, key string) (value []byte, ok bool, err error)
 }
@@ -323,7 +323,7 @@ func (w *Worker) Reopen() {
 	w.Wake()
 }
 
-// Health gives the state and the counters. Safe for concurrent use.
+// Health returns the state and the counters. Safe for concurrent use.
 func (w *Worker) Health() LinkHealth {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -399,7 +399,7 @@ func TestWorkerGivesUpAfterSilence(t *testing.T) {
 }
 
 // A process that is stopped in mid-frame, so that its deadline passes although the
-// bytes are there, gives nothing up.
+// bytes are there, returns nothing up.
 func TestWorkerStoppedForAWhileLosesNoFrame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := start(t, nil)

@@ -39,7 +39,7 @@ func (d *DB) noteLost(a *attempt, arrivals []refund.Arrival) {
 }
 
 // settleLost finds out which lost batches are on the disk. This process is the only
-// writer and gives every record the next number, so a batch's records can only be
+// writer and returns every record the next number, so a batch's records can only be
 // its own. A transaction is there whole or not at all.
 func (d *DB) settleLost() error {
 	kept := d.lost[:0]
@@ -60,7 +60,7 @@ func (d *DB) settleLost() error {
 	return nil
 }
 
-// recognised gives the answers for arrivals of lost batches that are on the disk.
+// recognised returns the answers for arrivals of lost batches that are on the disk.
 func (d *DB) recognised(arrivals []refund.Arrival) map[int][]refund.Applied {
 	if len(d.lost) == 0 {
 		return nil

@@ -22,7 +22,7 @@ import (
 // cpu-us/rec is user and system time of the process; disk-B/rec is what the kernel
 // was asked to write to the device (/proc/self/io, write_bytes).
 
-// sales gives n arrivals of one card sale each, numbered from first.
+// sales returns n arrivals of one card sale each, numbered from first.
 func sales(k refund.Tokenizer, first, n int) []refund.Arrival {
 	list := make([]refund.Arrival, n)
 	for i := range list {

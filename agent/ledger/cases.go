@@ -186,7 +186,7 @@ func saveCase(c *conn, r *caseRow) error {
 	return s.run()
 }
 
-// loadRow gives a record's row, nil if there is none.
+// loadRow returns a record's row, nil if there is none.
 func loadRow(c *conn, seq int64) (*recordRow, error) {
 	s, err := c.prepare(`SELECT ` + recordColumns + ` FROM record WHERE seq = ?1`)
 	if err != nil {

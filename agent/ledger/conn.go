@@ -109,7 +109,7 @@ func (c *conn) exec(sql string) error {
 	return nil
 }
 
-// prepare gives the statement for sql, compiled once per connection. It is
+// prepare returns the statement for sql, compiled once per connection. It is
 // reset; its bindings are those of its last use.
 func (c *conn) prepare(sql string) (*stmt, error) {
 	if s := c.stmts[sql]; s != nil {
@@ -141,7 +141,7 @@ func (c *conn) run(sql string, args ...int64) error {
 	return s.run()
 }
 
-// queryInt gives the first column of the first row, 0 and false if there is none.
+// queryInt returns the first column of the first row, 0 and false if there is none.
 func (c *conn) queryInt(sql string, args ...int64) (int64, bool, error) {
 	s, err := c.prepare(sql)
 	if err != nil {
@@ -158,7 +158,7 @@ func (c *conn) queryInt(sql string, args ...int64) (int64, bool, error) {
 	return s.int(0), true, nil
 }
 
-// queryText gives the first column of the first row, "" if there is none.
+// queryText returns the first column of the first row, "" if there is none.
 func (c *conn) queryText(sql string) (string, error) {
 	s, err := c.prepare(sql)
 	if err != nil {
@@ -180,7 +180,7 @@ func (c *conn) inTransaction() bool {
 	return sqlite3.Xsqlite3_get_autocommit(c.tls, c.db) == 0
 }
 
-// releaseMemory gives back what the connection's cache holds.
+// releaseMemory returns what the connection's cache holds.
 func (c *conn) releaseMemory() { sqlite3.Xsqlite3_db_release_memory(c.tls, c.db) }
 
 // close finalizes every statement and closes the connection. A transaction that

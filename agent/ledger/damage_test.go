@@ -14,7 +14,7 @@ import (
 )
 
 // storeFiles makes a store of some size, ended by a kill (the WAL is there) or
-// closed, and gives its files.
+// closed, and returns its files.
 func storeFiles(t *testing.T, closed bool) map[string][]byte {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "s")

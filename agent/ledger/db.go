@@ -268,7 +268,7 @@ func (d *DB) reopen(ctx context.Context) error {
 
 func (d *DB) file() string { return filepath.Join(d.dir, storeFile) }
 
-// Keys gives the store's secrets.
+// Keys returns the store's secrets.
 func (d *DB) Keys() *Keys { return d.keys }
 
 // Stream names this store's life, in which sequences have no gap.

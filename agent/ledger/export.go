@@ -136,7 +136,7 @@ func readKeyFiles(dir string) (files [2][]byte, err error) {
 	return files, nil
 }
 
-// unite gives the newer files with the keys that stand in the older ring only.
+// unite returns the newer files with the keys that stand in the older ring only.
 func unite(before, after [2][]byte) [2][]byte {
 	known := slices.Collect(strings.Lines(string(after[0])))
 	for line := range strings.Lines(string(before[0])) {

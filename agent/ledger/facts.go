@@ -79,7 +79,7 @@ func (d *DB) Facts(ctx context.Context) (f Facts, err error) {
 	return f, nil
 }
 
-// Probe writes to the store, changing nothing, and gives how long it took to be
+// Probe writes to the store, changing nothing, and returns how long it took to be
 // durable. Errors as those of Apply.
 func (d *DB) Probe(ctx context.Context) (time.Duration, error) {
 	begin := time.Now()

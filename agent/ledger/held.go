@@ -165,7 +165,7 @@ func (d *DB) ReleaseAll(ctx context.Context, each func([]refund.Applied) error) 
 	}
 }
 
-// releaseAfter says the next held verdicts after this seq, and gives their seqs.
+// releaseAfter says the next held verdicts after this seq, and returns their seqs.
 func (d *DB) releaseAfter(ctx context.Context, last int64) (applied []refund.Applied, due []int64, err error) {
 	if err := d.acquire(ctx); err != nil {
 		return nil, nil, err

@@ -171,7 +171,7 @@ func (h *history) Bounds() (refund.Bounds, error) {
 	return b, nil
 }
 
-// loadEvent gives the event with this seq, nil if there is none: no such record, or
+// loadEvent returns the event with this seq, nil if there is none: no such record, or
 // a copy of another.
 func loadEvent(c *conn, seq int64) (*refund.Event, error) {
 	s, err := c.prepare(`SELECT undone_by, observed, crc, body FROM record WHERE seq = ?1 AND copy_of IS NULL`)
@@ -199,7 +199,7 @@ func loadEvent(c *conn, seq int64) (*refund.Event, error) {
 	return e, nil
 }
 
-// loadVerdict gives the verdict on this refund, held or said.
+// loadVerdict returns the verdict on this refund, held or said.
 func loadVerdict(c *conn, seq int64) (refund.Judged, bool, error) {
 	var j refund.Judged
 	s, err := c.prepare(`SELECT rev, crc, verdict, explain FROM verdict WHERE seq = ?1`)
@@ -259,7 +259,7 @@ func (t *tx) storeVerdict(j *refund.Judged) error {
 // order; verdicts name them by place.
 func rulesName(ruleSet string) string { return "rules." + ruleSet }
 
-// ruleNames gives the names of a rule set's rules, nil if the store does not know it.
+// ruleNames returns the names of a rule set's rules, nil if the store does not know it.
 func (c *conn) ruleNames(ruleSet string) ([]string, error) {
 	if names, ok := c.rules[ruleSet]; ok {
 		return names, nil

@@ -28,7 +28,7 @@ func base32of(b []byte) string {
 	return string(out[:])
 }
 
-// randomID gives 128 random bits: the name of a store's life, or of an event.
+// randomID returns 128 random bits: the name of a store's life, or of an event.
 func randomID() string {
 	var b [16]byte
 	_, _ = rand.Read(b[:]) // never fails: crypto/rand ends the process instead

@@ -247,7 +247,7 @@ func (i *importer) rest() error {
 	return fmt.Errorf("%w: more follows its end", ErrCarried)
 }
 
-// newStream begins a new life: what waits is numbered from 1 and named anew, because
+// newStream begins a new life: what waits is numbered from 1 and named again, because
 // the ids of events are made from the stream (topics.md, Case event). Events that are
 // no cases tell of the other terminal and are left out.
 func (i *importer) newStream() error {

@@ -74,7 +74,7 @@ func appendPart(dst []byte, text string) []byte {
 	return append(binary.AppendUvarint(dst, uint64(len(text))), text...)
 }
 
-// Tokens gives the keyed tokens of clear under label, one per key in use, newest
+// Tokens returns the keyed tokens of clear under label, one per key in use, newest
 // key first: "k2:" and 32 hexadecimal digits. It implements refund.Tokenizer.
 func (k *Keys) Tokens(label, clear string) []string {
 	ring := *k.ring.Load()
@@ -85,11 +85,11 @@ func (k *Keys) Tokens(label, clear string) []string {
 	return tokens
 }
 
-// MAC gives the keyed hash of a frame under the newest key, as evidence of what
+// MAC returns the keyed hash of a frame under the newest key, as evidence of what
 // was received ("k2:…").
 func (k *Keys) MAC(frame []byte) string { return (*k.ring.Load())[0].sum("frame", "", frame) }
 
-// IDs gives the ids of the keys in use, newest first.
+// IDs returns the ids of the keys in use, newest first.
 func (k *Keys) IDs() []int64 {
 	ring := *k.ring.Load()
 	ids := make([]int64, len(ring))

@@ -9,7 +9,7 @@ import (
 	"yuanlu/agent/refund"
 )
 
-// load reads what the writer must know of a checked store, and gives a new store
+// load reads what the writer must know of a checked store, and returns a new store
 // its stream.
 func (d *DB) load(c *conn) error {
 	stream, err := metaText(c, "stream")
@@ -156,7 +156,7 @@ func saveBounds(c *conn, b *refund.Bounds) error {
 // newestRows is how many of the newest records say what the newest trusted time is.
 const newestRows = 64
 
-// loadNewest gives the newest trusted `at`, and whether the clock was trusted when
+// loadNewest returns the newest trusted `at`, and whether the clock was trusted when
 // the newest record came.
 func loadNewest(c *conn) (time.Time, bool, error) {
 	var newest time.Time
@@ -218,7 +218,7 @@ func loadLinks(c *conn) (map[string]int64, map[int64]string, error) {
 	}
 }
 
-// link gives the number of a link's name, a new one for a new name.
+// link returns the number of a link's name, a new one for a new name.
 func (t *tx) link(name string) (int64, error) {
 	if id, ok := t.d.links[name]; ok {
 		return id, nil
@@ -259,7 +259,7 @@ func metaText(c *conn, name string) (string, error) {
 	return s.text(0), nil
 }
 
-// metaInt gives 0 for a name that is not there.
+// metaInt returns 0 for a name that is not there.
 func metaInt(c *conn, name string) (int64, error) {
 	text, err := metaText(c, name)
 	if err != nil || text == "" {

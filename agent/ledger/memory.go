@@ -29,14 +29,14 @@ func (t *tx) remember(link int64, m *refund.MemoryChange) error {
 	return s.run()
 }
 
-// Memory gives what the wire of a link remembers under key; ok false: nothing, or
+// Memory returns what the wire of a link remembers under key; ok false: nothing, or
 // it has expired.
 func (d *DB) Memory(ctx context.Context, link, key string) (value []byte, ok bool, err error) {
 	err = d.eachMemory(ctx, link, `AND key = ?3`, key, func(_ string, v []byte) { value, ok = v, true })
 	return value, ok, err
 }
 
-// MemoryOf gives everything that the wire of a link remembers and that has not expired.
+// MemoryOf returns everything that the wire of a link remembers and that has not expired.
 func (d *DB) MemoryOf(ctx context.Context, link string) (map[string][]byte, error) {
 	all := make(map[string][]byte)
 	err := d.eachMemory(ctx, link, ``, "", func(k string, v []byte) { all[k] = v })

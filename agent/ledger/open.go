@@ -37,7 +37,7 @@ const temporaryPage = "32768"
 // replaced by what could be read of it and Damage tells of it.
 //
 // Errors: *LockedError if another process has it; ErrNotMounted; ErrNewer; ErrUnavailable
-// if the disk is full or gives I/O errors (try again later); else the folder
+// if the disk is full or returns I/O errors (try again later); else the folder
 // cannot be used (permission).
 func Open(ctx context.Context, o Options) (*DB, error) {
 	if err := o.fill(); err != nil {

@@ -227,7 +227,7 @@ func (t *tx) forgetRange(first, last int64) error {
 }
 
 // Resend makes the cases from this sequence on that still wait due at once
-// (command case-resend). It gives their number.
+// (command case-resend). It returns their number.
 func (d *DB) Resend(_ context.Context, from int64) (int, error) {
 	if d.readOnly {
 		return 0, ErrReadOnly

@@ -67,7 +67,7 @@ func (p *payers) flush(c *conn, last int64) error {
 	return s.run()
 }
 
-// find gives the sales that any of the tokens may be a party of, in seq order.
+// find returns the sales that any of the tokens may be a party of, in seq order.
 func (p *payers) find(c *conn, tokens []string) ([]int64, error) {
 	hashes := make([]uint32, len(tokens))
 	for i, t := range tokens {
@@ -146,7 +146,7 @@ func collectPayers(c *conn) (payers, error) {
 	}
 }
 
-// partyTokens gives every token a party is found by.
+// partyTokens returns every token a party is found by.
 func partyTokens(p *refund.Party) []string {
 	tokens := slices.Clone(p.Tokens)
 	for i := range p.Also {

@@ -138,7 +138,7 @@ func (d *DB) Requeue(ctx context.Context, entry int64) error {
 	})
 }
 
-// renumberPutBack gives a case that an earlier version put back under its old sequence
+// renumberPutBack returns a case that an earlier version put back under its old sequence
 // a new one. It is one that waits although its sequence is acknowledged: everything else
 // up to there is removed in the transaction that notes the acknowledgement.
 func renumberPutBack(c *conn, o *outboxFigures) error {

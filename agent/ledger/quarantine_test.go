@@ -36,7 +36,7 @@ func reopened(t *testing.T, d *DB, o Options) *DB {
 	return openTest(t, o)
 }
 
-// waitingCases gives the sequences that wait, sent or not, and their ids.
+// waitingCases returns the sequences that wait, sent or not, and their ids.
 func waitingCases(t *testing.T, d *DB) (seqs []int64, ids map[int64]string) {
 	t.Helper()
 	rows, err := d.OutboxList(context.Background(), 10_000)

@@ -50,7 +50,7 @@ func (n *tallies) opened(old, now *caseRow) {
 	}
 }
 
-// byKind gives the open cases by severity, without those that are none.
+// byKind returns the open cases by severity, without those that are none.
 func (n *tallies) byKind() map[refund.Severity]int {
 	open := map[refund.Severity]int{}
 	for severity, count := range n.open {
@@ -150,7 +150,7 @@ type queue struct {
 }
 
 // at is a time as the queue counts it. A time that it cannot count, because a clock was
-// years wrong, is where it begins to count anew; then everything is due. It is called
+// years wrong, is where it begins to count again; then everything is due. It is called
 // with mu held.
 func (q *queue) at(t time.Time) moment {
 	if d := t.Sub(q.base) / momentUnit; d > time.Duration(atOnce) && d < time.Duration(never) {
@@ -398,7 +398,7 @@ func (q *queue) unsaved() bool {
 	return q.sent != q.saved || q.gone > 0 || len(q.done) > 0
 }
 
-// acknowledged gives the newest acknowledgement and how many cases it covers are still
+// acknowledged returns the newest acknowledgement and how many cases it covers are still
 // in the store.
 func (q *queue) acknowledged() (acked, gone int64) {
 	q.mu.Lock()

@@ -46,7 +46,7 @@ type SightingRow struct {
 	Received time.Time
 }
 
-// Cases gives the cases that f chooses, the newest change first.
+// Cases returns the cases that f chooses, the newest change first.
 func (d *DB) Cases(ctx context.Context, f CaseFilter) ([]CaseRow, error) {
 	if f.Limit <= 0 {
 		f.Limit = 100
@@ -97,7 +97,7 @@ func caseIDs(c *conn, f *CaseFilter) ([]string, error) {
 	}
 }
 
-// Case gives one case by its id, or by the beginning of it if no other case begins
+// Case returns one case by its id, or by the beginning of it if no other case begins
 // so. ErrNotFound.
 func (d *DB) Case(ctx context.Context, id string) (CaseDetail, error) {
 	var found CaseDetail
@@ -135,7 +135,7 @@ func (d *DB) Case(ctx context.Context, id string) (CaseDetail, error) {
 	return found, err
 }
 
-// loadDetail gives a case, nil if its refund is gone. whole: with the original and
+// loadDetail returns a case, nil if its refund is gone. whole: with the original and
 // the sightings.
 func loadDetail(c *conn, id string, whole bool) (*CaseDetail, error) {
 	k, err := loadCase(c, id)
@@ -357,7 +357,7 @@ type StoredRecord struct {
 // readStep is how many rows an iterator reads before it hands them out.
 const readStep = 500
 
-// Records gives the records from this seq on, in order.
+// Records returns the records from this seq on, in order.
 func (d *DB) Records(ctx context.Context, from int64) iter.Seq2[StoredRecord, error] {
 	return inSteps(ctx, d, from, `SELECT `+recordColumns+`, (SELECT name FROM link WHERE id = link) FROM record WHERE seq >= ?1 ORDER BY seq LIMIT ?2`,
 		func(s *stmt) (StoredRecord, error) {
@@ -374,7 +374,7 @@ func (d *DB) Records(ctx context.Context, from int64) iter.Seq2[StoredRecord, er
 		}, func(r *StoredRecord) int64 { return r.Seq })
 }
 
-// Verdicts gives what is stored about every refund from this seq on, in order; held
+// Verdicts returns what is stored about every refund from this seq on, in order; held
 // ones have Held set.
 func (d *DB) Verdicts(ctx context.Context, from int64) iter.Seq2[refund.Judged, error] {
 	return inSteps(ctx, d, from, `SELECT seq, rev, crc, verdict, explain FROM verdict WHERE seq >= ?1 ORDER BY seq LIMIT ?2`,

@@ -14,7 +14,7 @@ type recent struct {
 	next   int
 }
 
-// get gives the event with this seq, nil if it is not kept.
+// get returns the event with this seq, nil if it is not kept.
 func (r *recent) get(seq int64) *refund.Event { return r.events[seq] }
 
 // put keeps an event in place of the oldest.

@@ -233,7 +233,7 @@ func (d *DB) sweepKeys(ctx context.Context) error {
 	})
 }
 
-// deadKeys gives the entries after a place whose record is gone, and how far it looked.
+// deadKeys returns the entries after a place whose record is gone, and how far it looked.
 func deadKeys(c *conn, at sweepPlace) (dead []sweepPlace, end sweepPlace, seen int, err error) {
 	s, err := c.prepare(`SELECT key.value, key.seq, record.seq IS NULL FROM key LEFT JOIN record ON record.seq = key.seq
  WHERE (key.value, key.seq) > (?1, ?2) ORDER BY key.value, key.seq LIMIT ?3`)

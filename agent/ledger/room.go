@@ -61,7 +61,7 @@ func (t *tx) queueCase(step *refund.CaseChange, now *caseRow, row *recordRow, wh
 	return t.putCase(now.id, &n)
 }
 
-// putCase gives a case event the next sequence and its place in the outbox.
+// putCase returns a case event the next sequence and its place in the outbox.
 func (t *tx) putCase(caseID string, n *refund.Notice) error {
 	t.n.outbox.last++
 	return t.put(t.n.outbox.last, caseID, n)
@@ -138,7 +138,7 @@ func (t *tx) evict(size int64) (dropped int64, err error) {
 	}
 }
 
-// notices gives how many notices of eviction wait, at most one, and their size.
+// notices returns how many notices of eviction wait, at most one, and their size.
 func (t *tx) notices() (n, bytes int64, err error) {
 	s, err := t.c.prepare(`SELECT count(*), total(size) FROM outbox WHERE entry >= ?1 AND type = 'outbox.evicted'`)
 	if err != nil {
@@ -150,7 +150,7 @@ func (t *tx) notices() (n, bytes int64, err error) {
 	return s.int(0), s.int(1), err
 }
 
-// oldestEvent gives the event that goes first.
+// oldestEvent returns the event that goes first.
 func (t *tx) oldestEvent() (entry, bytes int64, ok bool, err error) {
 	s, err := t.c.prepare(`SELECT entry, size FROM outbox WHERE entry >= ?1 AND type <> 'outbox.evicted' ORDER BY entry LIMIT 1`)
 	if err != nil {

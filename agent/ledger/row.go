@@ -108,7 +108,7 @@ func scanRecord(s *stmt) (recordRow, error) {
 	return r, nil
 }
 
-// decode gives the row's record.
+// decode returns the row's record.
 func (r *recordRow) decode() (refund.Record, error) {
 	rec, err := refund.DecodeStored(r.body)
 	if err != nil {
@@ -154,7 +154,7 @@ func keyBytes(dst []byte, k refund.Key) []byte {
 	return append(dst, k.Value...)
 }
 
-// keyRange gives the first and the first no longer matching value of a look-up by
+// keyRange returns the first and the first no longer matching value of a look-up by
 // prefix, appended to dst one after the other; the first is dst[:n].
 func keyRange(dst []byte, k refund.Key) (b []byte, n int) {
 	b = keyBytes(dst, k)

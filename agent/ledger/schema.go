@@ -13,7 +13,7 @@ var migrationFiles embed.FS
 // database is never taken for one.
 const applicationID = 0x5955414e
 
-// migrations gives the steps that lead from version n to n+1, in order. Step n is
+// migrations returns the steps that lead from version n to n+1, in order. Step n is
 // the file migrations/000n.sql; a published one never changes.
 func migrations() ([]string, error) {
 	entries, err := migrationFiles.ReadDir("migrations")

@@ -198,7 +198,7 @@ func deliver(d *DB, waited bool, out *os.File) error {
 	return err
 }
 
-// runChild runs a child under the tracer's arguments, if any, and gives its output.
+// runChild runs a child under the tracer's arguments, if any, and returns its output.
 func runChild(t *testing.T, dir, what, kill string, tracer ...string) (string, error) {
 	t.Helper()
 	args := append(tracer, os.Args[0])

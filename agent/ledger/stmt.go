@@ -130,10 +130,10 @@ func (s *stmt) int(i int) int64 { return sqlite3.Xsqlite3_column_int64(s.c.tls, 
 
 func (s *stmt) text(i int) string { return string(s.view(i)) }
 
-// bytes gives a copy of a column.
+// bytes returns a copy of a column.
 func (s *stmt) bytes(i int) []byte { return append([]byte(nil), s.view(i)...) }
 
-// view gives a column's bytes where SQLite keeps them: good until the next step
+// view returns a column's bytes where SQLite keeps them: good until the next step
 // or reset.
 func (s *stmt) view(i int) []byte {
 	p := sqlite3.Xsqlite3_column_blob(s.c.tls, s.p, int32(i))

@@ -307,7 +307,7 @@ func TestTwinStreamingEqualsCheck(t *testing.T) {
 	}
 }
 
-// inMemory gives the lines that check prints, from the history in memory.
+// inMemory returns the lines that check prints, from the history in memory.
 func inMemory(t *testing.T, journal []refund.Record) []byte {
 	t.Helper()
 	var out []byte
@@ -329,7 +329,7 @@ func inMemory(t *testing.T, journal []refund.Record) []byte {
 	return out
 }
 
-// inStore gives the same lines from a temporary store.
+// inStore returns the same lines from a temporary store.
 func inStore(t *testing.T, journal []refund.Record, batch int) []byte {
 	t.Helper()
 	ctx := context.Background()

@@ -85,7 +85,7 @@ func Open(o Options) *Book {
 	return b
 }
 
-// Logger gives the logger that writes here.
+// Logger returns the logger that writes here.
 func (b *Book) Logger() *slog.Logger { return slog.New(&handler{book: b}) }
 
 // Close writes what still waits and ends the goroutines. A way out that takes
@@ -247,10 +247,10 @@ func (b *Book) Subscribe(n int, want func(Line) bool) ([]Line, *Subscription) {
 	return b.last(n, want), s
 }
 
-// Lines gives the stream; it is closed by Cancel and when the Book closes.
+// Lines returns the stream; it is closed by Cancel and when the Book closes.
 func (s *Subscription) Lines() <-chan Line { return s.lines }
 
-// Missed gives how many lines the reader was too slow for.
+// Missed returns how many lines the reader was too slow for.
 func (s *Subscription) Missed() int64 {
 	s.book.mu.Lock()
 	defer s.book.mu.Unlock()

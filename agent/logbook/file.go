@@ -52,7 +52,7 @@ func (w *file) Write(line []byte) (int, error) {
 	return n, w.fail(err)
 }
 
-// fail closes the file, so that the next try begins anew.
+// fail closes the file, so that the next try begins again.
 func (w *file) fail(err error) error {
 	if w.f != nil {
 		err = errors.Join(err, w.f.Close())
@@ -118,7 +118,7 @@ func (w *file) Close() error {
 	return err
 }
 
-// Files gives the log files there are for path, oldest first.
+// Files returns the log files there are for path, oldest first.
 func Files(path string, keep int) []string {
 	var all []string
 	w := file{path: path}

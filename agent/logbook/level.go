@@ -51,17 +51,17 @@ func (b *Book) comeBack(turn int) {
 	}
 }
 
-// Level gives the least level that is said.
+// Level returns the least level that is said.
 func (b *Book) Level() slog.Level { return b.level.Level() }
 
-// UsualLevel gives the least level that is said without SetLevelFor.
+// UsualLevel returns the least level that is said without SetLevelFor.
 func (b *Book) UsualLevel() slog.Level {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.usual
 }
 
-// LevelName gives debug, info, warn or error: what ParseLevel reads.
+// LevelName returns debug, info, warn or error: what ParseLevel reads.
 func LevelName(l slog.Level) string {
 	switch {
 	case l >= slog.LevelError:

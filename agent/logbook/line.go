@@ -28,7 +28,7 @@ type Line struct {
 // timeLayout is RFC 3339 with milliseconds.
 const timeLayout = "2006-01-02T15:04:05.000Z07:00"
 
-// String gives the line as it stands in the file.
+// String returns the line as it stands in the file.
 func (l Line) String() string {
 	return l.Time.Format(timeLayout) + " " + levelName(l.Level) + " " + l.body()
 }
@@ -51,7 +51,7 @@ func (l Line) body() string {
 	return b.String()
 }
 
-// journal gives the line with journald's priority prefix.
+// journal returns the line with journald's priority prefix.
 func (l Line) journal() string {
 	priority := 6 // info
 	switch {
@@ -65,7 +65,7 @@ func (l Line) journal() string {
 	return fmt.Sprintf("<%d>%s", priority, l.body())
 }
 
-// jsonText gives the line as one JSON object, its fields as members.
+// jsonText returns the line as one JSON object, its fields as members.
 func (l Line) jsonText() string {
 	var b strings.Builder
 	member := func(k, v string) {
@@ -93,7 +93,7 @@ func (l Line) jsonText() string {
 	return "{" + b.String() + "}"
 }
 
-// Pairs gives the fields one by one, unquoted.
+// Pairs returns the fields one by one, unquoted.
 func (l Line) Pairs() func(yield func(k, v string) bool) {
 	return func(yield func(k, v string) bool) {
 		rest := l.Fields
@@ -116,7 +116,7 @@ func (l Line) Pairs() func(yield func(k, v string) bool) {
 	}
 }
 
-// Field gives the value of a field, "" if there is none.
+// Field returns the value of a field, "" if there is none.
 func (l Line) Field(key string) string {
 	for k, v := range l.Pairs() {
 		if k == key {

@@ -151,7 +151,7 @@ func (c *Comparison) reason(r rank) string {
 	return ReasonNamespace
 }
 
-// bestPair compares every pair of identifiers and gives what the greatest says, the
+// bestPair compares every pair of identifiers and returns what the greatest says, the
 // first such pair, own identifiers first. Without any pair, from and to are nil.
 func bestPair(payer, recipient *Party, pars parResult) (best paired, from, to *Party) {
 	for i := range payer.identifiers() {
@@ -172,7 +172,7 @@ func bestPair(payer, recipient *Party, pars parResult) (best paired, from, to *P
 	return best, from, to
 }
 
-// identifiers gives how many identifiers a party has room for: its own and Also.
+// identifiers returns how many identifiers a party has room for: its own and Also.
 func (p *Party) identifiers() int {
 	if p == nil {
 		return 0
@@ -180,7 +180,7 @@ func (p *Party) identifiers() int {
 	return 1 + len(p.Also)
 }
 
-// identifier gives the i-th of them.
+// identifier returns the i-th of them.
 func (p *Party) identifier(i int) *Party {
 	if i == 0 {
 		return p
@@ -188,7 +188,7 @@ func (p *Party) identifier(i int) *Party {
 	return &p.Also[i-1]
 }
 
-// shownIdentifier gives the first identifier of a party that can be compared, else
+// shownIdentifier returns the first identifier of a party that can be compared, else
 // its own; the zero Party if there is none.
 func (p *Party) shownIdentifier() *Party {
 	for i := range p.identifiers() {

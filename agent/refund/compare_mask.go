@@ -63,7 +63,7 @@ func (m *masksCompared) middle(a, b *Mask, length int) {
 	}
 }
 
-// place gives a digit's place from the left where the length is known, else as it is.
+// place returns a digit's place from the left where the length is known, else as it is.
 func place(pos, length int) int {
 	if pos < 0 && length > 0 {
 		return length + 1 + pos

@@ -336,7 +336,7 @@ func TestComparePrinted(t *testing.T) {
 }
 
 // Comparing is symmetric but for who is missing; a party that has a strong
-// identifier is the same as itself, and what the store gives back compares alike.
+// identifier is the same as itself, and what the store returns compares alike.
 func TestCompareLaws(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		draw := func() *Party {

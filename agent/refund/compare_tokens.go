@@ -27,7 +27,7 @@ func shareKey(a, b []string) bool {
 	return false
 }
 
-// tokenKey gives the name of the key that made a token: what stands before the colon.
+// tokenKey returns the name of the key that made a token: what stands before the colon.
 func tokenKey(token string) string {
 	key, _, _ := strings.Cut(token, ":")
 	return key

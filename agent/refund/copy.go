@@ -138,7 +138,7 @@ func sameStan(a, b *Record) bool {
 	return a.Stan != "" && a.Batch != "" && a.Stan == b.Stan && a.Batch == b.Batch && a.TerminalID == b.TerminalID
 }
 
-// copyOf gives the event that r is another sighting of, nil if it is a first one.
+// copyOf returns the event that r is another sighting of, nil if it is a first one.
 // Of several, the latest.
 func copyOf(events []*Event, r *Record) *Event {
 	var best *Event
@@ -167,7 +167,7 @@ func later(a, b *Event) bool {
 	return a.Seq > b.Seq
 }
 
-// latest gives the latest of the events, nil if there is none.
+// latest returns the latest of the events, nil if there is none.
 func latest(events []*Event) *Event {
 	var best *Event
 	for _, e := range events {

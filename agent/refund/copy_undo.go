@@ -1,6 +1,6 @@
 package refund
 
-// mayUndo gives the events that a reversal or void_refund may undo, whatever its
+// mayUndo returns the events that a reversal or void_refund may undo, whatever its
 // own outcome: those before it that one of its keys names (§ 1.5).
 func (w *work) mayUndo(u *Event) ([]*Event, error) {
 	r := &u.Record
@@ -45,7 +45,7 @@ func namesRefund(v, r *Record) int {
 	return 0
 }
 
-// undoes gives the event that a reversal or void_refund undoes, nil if none.
+// undoes returns the event that a reversal or void_refund undoes, nil if none.
 func (w *work) undoes(u *Event) (*Event, error) {
 	r := &u.Record
 	if r.Outcome != Approved || u.UndoneBy != 0 || r.Training || unusable(r) != "" {
@@ -68,7 +68,7 @@ func (w *work) undoes(u *Event) (*Event, error) {
 	return latest(hits), nil
 }
 
-// undoers gives the reversals and void_refunds that may undo an event.
+// undoers returns the reversals and void_refunds that may undo an event.
 func (w *work) undoers(x *Event) ([]*Event, error) {
 	events, err := w.find(ownKeys(nil, &x.Record))
 	if err != nil {
@@ -84,7 +84,7 @@ func (w *work) undoers(x *Event) ([]*Event, error) {
 	return found, nil
 }
 
-// undoneBy gives the seq of the first that undoes an event, 0 if none does.
+// undoneBy returns the seq of the first that undoes an event, 0 if none does.
 func (w *work) undoneBy(x *Event) (int64, error) {
 	undoers, err := w.undoers(x)
 	if err != nil {

@@ -54,19 +54,19 @@ type Key struct {
 // stays the same during one Judge.Apply. Events come in Seq order, each once.
 // An error of the store ends the iteration as its last element.
 type History interface {
-	// Find gives the events that own or want a key of k.Kind whose value begins
+	// Find returns the events that own or want a key of k.Kind whose value begins
 	// with k.Value, for any of the keys; the caller compares again.
 	Find(keys ...Key) iter.Seq2[*Event, error]
-	// Payers gives the sales and completions that any of these tokens (of an
+	// Payers returns the sales and completions that any of these tokens (of an
 	// identifier or a PAR) is a party of. It may give more events than asked:
 	// the caller compares again.
 	Payers(tokens []string) iter.Seq2[*Event, error]
-	// Range gives the events with from <= Seq <= to. Range(n, n) is a lookup.
+	// Range returns the events with from <= Seq <= to. Range(n, n) is a lookup.
 	Range(from, to int64) iter.Seq2[*Event, error]
-	// Verdict gives what is stored about the refund with this seq: its verdict
+	// Verdict returns what is stored about the refund with this seq: its verdict
 	// (Rev 0 and Held true while it waits for pending_grace), ok false if none.
 	Verdict(seq int64) (j Judged, ok bool, err error)
-	// Bounds gives what is known about the journal as a whole.
+	// Bounds returns what is known about the journal as a whole.
 	Bounds() (Bounds, error)
 }
 

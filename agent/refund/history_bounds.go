@@ -15,7 +15,7 @@ func (b *Bounds) Covers(terminal string) bool {
 	return b.AllTerminals || b.From == "" && b.Terminals == nil || slices.Contains(b.Terminals, terminal)
 }
 
-// begin gives the journal's first day and whether it begins at 00:00:00 of it; ok
+// begin returns the journal's first day and whether it begins at 00:00:00 of it; ok
 // false if nothing is known (§ 2, The journal).
 func (b *Bounds) begin() (first day, midnight, ok bool) {
 	at := b.From

@@ -164,7 +164,7 @@ func waiterKeys(dst []Key, sale *Record) []Key {
 	return dst
 }
 
-// storedKeys gives all keys of an event but KeyBatch, which depends on others.
+// storedKeys returns all keys of an event but KeyBatch, which depends on others.
 // Unusable and training records are found by nobody, but for unusable sales, which
 // explain why a refund has no original (§ 2, line 3).
 func storedKeys(e *Event, v *Verdict) []Key {

@@ -25,7 +25,7 @@ type reader struct {
 // maxDepth is how deep a skipped value may be nested: deeper than anybody nests them.
 const maxDepth = 1024
 
-// fail notes the first error. It always gives false.
+// fail notes the first error. It always returns false.
 func (d *reader) fail(at int, got, want string) bool {
 	if d.err == nil {
 		d.err = &InputError{Got: got, Want: want}
@@ -46,7 +46,7 @@ func (d *reader) within(name string) {
 	}
 }
 
-// column gives the 1-based column, in characters, of a place in the text.
+// column returns the 1-based column, in characters, of a place in the text.
 func (d *reader) column(at int) int { return utf8.RuneCount(d.b[:at]) + 1 }
 
 func (d *reader) space() {
@@ -173,7 +173,7 @@ func (d *reader) unknown(at int, name []byte) bool {
 	return false
 }
 
-// safeName gives a member's name as an error may show it: nothing that could be a
+// safeName returns a member's name as an error may show it: nothing that could be a
 // number of somebody.
 func safeName(name []byte) string {
 	const most = 40
@@ -226,7 +226,7 @@ func (d *reader) text(v *string) bool {
 	return true
 }
 
-// quoted reads a string and gives its characters, which lie in the text itself
+// quoted reads a string and returns its characters, which lie in the text itself
 // unless the string has escapes (and then they are fewer).
 func (d *reader) quoted(want string) ([]byte, bool) {
 	if !d.peek('"') {
@@ -297,7 +297,7 @@ func (d *reader) escaped(from, i int) ([]byte, bool) {
 	return nil, d.fail(len(d.b), "the end of the line", "'\"' at the end of the string")
 }
 
-// unescape gives the character that the escape at b[0] means and its length in the
+// unescape returns the character that the escape at b[0] means and its length in the
 // text, 0 if it means none.
 func unescape(b []byte) (rune, int) {
 	if len(b) < 2 {

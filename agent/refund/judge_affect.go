@@ -98,7 +98,7 @@ func (w *work) wake(sale *Event, after int64) error {
 	return nil
 }
 
-// waiters gives the events that own or want what waiterKeys names: for the sale
+// waiters returns the events that own or want what waiterKeys names: for the sale
 // that arrives its own lookup has asked for all of it.
 func (w *work) waiters(sale *Event) ([]*Event, error) {
 	if sale.Seq == w.seq && w.arrived {

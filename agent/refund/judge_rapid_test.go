@@ -85,7 +85,7 @@ func drawParty(t *rapid.T) *refund.Party {
 	return &p
 }
 
-// judgeClear runs clear records and gives the final verdicts without Rev.
+// judgeClear runs clear records and returns the final verdicts without Rev.
 func judgeClear(t *rapid.T, records []refund.Record, tok func(n int) refund.Tokenizer) []refund.Verdict {
 	j := memhistory.NewJournal(newJudge())
 	for n, r := range records {
@@ -103,7 +103,7 @@ func judgeClear(t *rapid.T, records []refund.Record, tok func(n int) refund.Toke
 
 func oneKeyring(int) refund.Tokenizer { return keyring{"one"} }
 
-// without gives verdicts in one line each, seqs mapped by at; texts left out.
+// without returns verdicts in one line each, seqs mapped by at; texts left out.
 func without(vs []refund.Verdict, at func(int64) int64) []string {
 	var out []string
 	for _, v := range vs {

@@ -31,7 +31,7 @@ const (
 	CannotTell
 )
 
-// String gives the name used in RuleRun.
+// String returns the name used in RuleRun.
 func (r RuleResult) String() string {
 	switch r {
 	case Hit:

@@ -159,7 +159,7 @@ type script struct {
 	want    string // "seq recipient/reason/evidence decision original findings", one a line
 }
 
-// runScript runs a journal and gives its final verdicts and integrity lines. It
+// runScript runs a journal and returns its final verdicts and integrity lines. It
 // checks besides that nothing that later records changed was left as it was.
 func runScript(t testing.TB, records string) []string {
 	t.Helper()

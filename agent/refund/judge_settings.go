@@ -18,7 +18,7 @@ type Settings struct {
 	Windows map[Channel]int
 }
 
-// DefaultSettings gives the contract's windows (§ 3).
+// DefaultSettings returns the contract's windows (§ 3).
 func DefaultSettings() Settings {
 	return Settings{Windows: map[Channel]int{
 		ChannelWeChat: 365, ChannelAlipay: 365, ChannelUnionPayQR: 360, ChannelJD: 365, ChannelECNY: 365,

@@ -45,7 +45,7 @@ func (w *work) extend(r *Record) {
 	}
 }
 
-// arrivalKeys gives all that one lookup must answer about a record that arrives:
+// arrivalKeys returns all that one lookup must answer about a record that arrives:
 // its copies, what it points at, who waits for it, and whether its batch is known.
 func arrivalKeys(r *Record, spoilt bool) []Key {
 	if takesNoPart(r.Kind, spoilt) {
@@ -175,7 +175,7 @@ func (w *work) gather() error {
 	return nil
 }
 
-// store gives what to write about an event of this Apply; write is false if the
+// store returns what to write about an event of this Apply; write is false if the
 // store has it so already.
 func (w *work) store(e *Event) (s Stored, write bool, err error) {
 	s.Event = e

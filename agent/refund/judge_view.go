@@ -31,7 +31,7 @@ func newView(h History) *view {
 // put makes e the newest version of its event.
 func (v *view) put(e *Event) { v.changed[e.Seq] = e }
 
-// find gives the events that own or want any of the keys, and perhaps others: the
+// find returns the events that own or want any of the keys, and perhaps others: the
 // caller compares again. By seq, each once, in their newest version.
 func (v *view) find(keys []Key) ([]*Event, error) {
 	if len(keys) == 0 {
@@ -113,7 +113,7 @@ func sortEvents(events []*Event) []*Event {
 	return slices.CompactFunc(events, func(a, b *Event) bool { return a.Seq == b.Seq })
 }
 
-// payers gives the sales and completions that any of the tokens may be a party of.
+// payers returns the sales and completions that any of the tokens may be a party of.
 func (v *view) payers(tokens []string) ([]*Event, error) {
 	var found []*Event
 	for e, err := range v.h.Payers(tokens) {
@@ -125,7 +125,7 @@ func (v *view) payers(tokens []string) ([]*Event, error) {
 	return v.current(found, true), nil
 }
 
-// event gives the event with this seq, nil if the store has none any more.
+// event returns the event with this seq, nil if the store has none any more.
 func (v *view) event(seq int64) (*Event, error) {
 	if e, ok := v.changed[seq]; ok {
 		return e, nil
@@ -142,7 +142,7 @@ func (v *view) event(seq int64) (*Event, error) {
 	return nil, nil
 }
 
-// verdict gives the newest verdict about the refund with this seq, nil if none.
+// verdict returns the newest verdict about the refund with this seq, nil if none.
 func (v *view) verdict(seq int64) (*Judged, error) {
 	if j, ok := v.judged[seq]; ok {
 		return j, nil
@@ -150,7 +150,7 @@ func (v *view) verdict(seq int64) (*Judged, error) {
 	return v.oldVerdict(seq)
 }
 
-// oldVerdict gives the verdict as the store has it, nil if none.
+// oldVerdict returns the verdict as the store has it, nil if none.
 func (v *view) oldVerdict(seq int64) (*Judged, error) {
 	if j, ok := v.stored[seq]; ok {
 		return j, nil

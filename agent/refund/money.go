@@ -150,7 +150,7 @@ func (w *work) relate(sales []*Event) error {
 	return nil
 }
 
-// refundsOf gives the refunds and voids before seq whose original is the sale, by
+// refundsOf returns the refunds and voids before seq whose original is the sale, by
 // seq, with the verdicts they have now.
 func (w *work) refundsOf(sale *Event, before int64) (events []*Event, verdicts []*Verdict, err error) {
 	if err := w.relate([]*Event{sale}); err != nil {
@@ -171,7 +171,7 @@ func (w *work) refundsOf(sale *Event, before int64) (events []*Event, verdicts [
 	return events, verdicts, nil
 }
 
-// voidedBy gives the last approved void of the sale before seq, nil if none (§ 2).
+// voidedBy returns the last approved void of the sale before seq, nil if none (§ 2).
 func (w *work) voidedBy(sale *Event, before int64) (*Event, error) {
 	events, _, err := w.refundsOf(sale, before)
 	var last *Event
@@ -188,7 +188,7 @@ func voids(e *Event) bool {
 	return e.Record.Kind.IsVoid() && e.Record.Outcome == Approved && e.UndoneBy == 0
 }
 
-// amountOf gives a sale's amount as the last approved adjust that names it left it,
+// amountOf returns a sale's amount as the last approved adjust that names it left it,
 // and that adjust (§ 3, Base).
 func (w *work) amountOf(sale *Event) (int64, *Event, error) {
 	if err := w.relate([]*Event{sale}); err != nil {
@@ -217,7 +217,7 @@ func adjusts(e *Event) bool {
 		!e.Record.Training && unusable(&e.Record) == ""
 }
 
-// adjusted gives the sale or completion that an adjust names, nil if none: batch
+// adjusted returns the sale or completion that an adjust names, nil if none: batch
 // and stan at its own terminal, else rrn; the latest before it (§ 3, Base).
 func (w *work) adjusted(a *Event) (*Event, error) {
 	events, err := w.find(wantedKeys(nil, &a.Record))
@@ -227,7 +227,7 @@ func (w *work) adjusted(a *Event) (*Event, error) {
 	return latest(namedByAdjust(a, events)), nil
 }
 
-// namedByAdjust gives the events that the first of an adjust's keys hits.
+// namedByAdjust returns the events that the first of an adjust's keys hits.
 func namedByAdjust(a *Event, events []*Event) []*Event {
 	o := &a.Record.Original
 	byStan := Given(o.Stan) && Given(o.Batch)

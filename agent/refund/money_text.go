@@ -2,7 +2,7 @@ package refund
 
 import "strconv"
 
-// exponent gives how many of an amount's digits stand after the decimal point
+// exponent returns how many of an amount's digits stand after the decimal point
 // (ISO 4217; two unless the table says otherwise).
 func exponent(currency string) int {
 	switch currency {

@@ -9,7 +9,7 @@ const sameClock = 5 * time.Minute
 // day is a calendar day without a zone: days since 1970-01-01.
 type day int
 
-// dayOf gives the local date of t, as its offset is written.
+// dayOf returns the local date of t, as its offset is written.
 func dayOf(t time.Time) day {
 	y, m, d := t.Date()
 	return civil(y, int(m), d)
@@ -28,7 +28,7 @@ func exists(year, month, dom int) bool {
 	return d == dom
 }
 
-// String gives YYYY-MM-DD.
+// String returns YYYY-MM-DD.
 func (d day) String() string { return time.Unix(int64(d)*86400, 0).UTC().Format(time.DateOnly) }
 
 // parseDay is the inverse of String.
@@ -56,7 +56,7 @@ func refundDate(s string, made day) (on day, given, flaw bool) {
 	return 0, false, true
 }
 
-// latestMMDD gives the latest such day that is not after the day after made.
+// latestMMDD returns the latest such day that is not after the day after made.
 func latestMMDD(month, dom int, made day) (day, bool) {
 	if !exists(2000, month, dom) { // a leap year: no year has it
 		return 0, false

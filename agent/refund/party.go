@@ -108,7 +108,7 @@ type MaskDigit struct {
 
 // Tokenizer makes keyed tokens of clear identifiers. The ledger owns the keys.
 type Tokenizer interface {
-	// Tokens gives one token per key still in use, newest key first ("k2:<hex>").
+	// Tokens returns one token per key still in use, newest key first ("k2:<hex>").
 	// label separates what must not be equal by accident (scheme and namespace).
 	Tokens(label, clear string) []string
 }

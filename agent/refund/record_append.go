@@ -2,7 +2,7 @@ package refund
 
 // AppendJSON appends a sealed record as one JSON object of records.md: its members
 // in the order of that page, without spaces, what says nothing left out. Of a party
-// it gives the newest token, the masked form, and the newest token of the PAR; clear
+// it returns the newest token, the masked form, and the newest token of the PAR; clear
 // identifiers never, even of a record that is not sealed. ParseRecord reads it.
 func (r Record) AppendJSON(dst []byte) []byte {
 	return appendRecord(dst, &r, appendParty)
@@ -115,7 +115,7 @@ func appendIdentifier(dst []byte, p *Party) []byte {
 	return appendText(dst, `,"shown":`, p.Shown)
 }
 
-// newest gives the token made with the newest key, "" if there is none.
+// newest returns the token made with the newest key, "" if there is none.
 func newest(tokens []string) string {
 	if len(tokens) == 0 {
 		return ""

@@ -46,7 +46,7 @@ func drawParty(t *rapid.T) *Party {
 	return &p
 }
 
-// drawClear gives a record as a decoder makes it, identifiers in clear.
+// drawClear returns a record as a decoder makes it, identifiers in clear.
 func drawClear(t *rapid.T) Record {
 	text := func(name string) string { return drawText.Draw(t, name) }
 	r := Record{

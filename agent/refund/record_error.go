@@ -34,7 +34,7 @@ type InputError struct {
 	Want   string // what may stand there
 }
 
-// Error gives place, member, got and want in one line.
+// Error returns place, member, got and want in one line.
 func (e *InputError) Error() string {
 	var b strings.Builder
 	if e.Line > 0 {
@@ -48,5 +48,5 @@ func (e *InputError) Error() string {
 	return b.String()
 }
 
-// Unwrap gives ErrInput.
+// Unwrap returns ErrInput.
 func (e *InputError) Unwrap() error { return ErrInput }

@@ -67,7 +67,7 @@ var (
 	coverageMembers = []string{"from", "terminals"}
 )
 
-// text gives the place of the record's i-th member if it is a string of any value.
+// text returns the place of the record's i-th member if it is a string of any value.
 func (r *Record) text(i int) *string {
 	switch i {
 	case memberResponseCode:
@@ -108,12 +108,12 @@ func (r *Record) text(i int) *string {
 	return nil
 }
 
-// text gives the place of the i-th member of originalMembers.
+// text returns the place of the i-th member of originalMembers.
 func (o *Original) text(i int) *string {
 	return [...]*string{&o.Stan, &o.Batch, &o.Date, &o.RRN, &o.AuthCode, &o.OrderNo, &o.ChannelTxn, &o.TerminalID}[i]
 }
 
-// number gives the place of the i-th member of totalsMembers.
+// number returns the place of the i-th member of totalsMembers.
 func (t *Totals) number(i int) *int64 {
 	return [...]*int64{&t.DebitAmount, &t.DebitCount, &t.CreditAmount, &t.CreditCount}[i]
 }

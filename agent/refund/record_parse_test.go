@@ -235,7 +235,7 @@ func TestParsePrintedRecord(t *testing.T) {
 	})
 }
 
-// printed gives what a sealed record tells once it is printed.
+// printed returns what a sealed record tells once it is printed.
 func printed(r Record) Record {
 	if r.Party == nil {
 		return r

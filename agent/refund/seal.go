@@ -19,7 +19,7 @@ const (
 // encrypted, another text each time, and no identifier (records.md, party.scheme).
 const maxToken = 40
 
-// Seal gives r in the form that may be stored, compared, logged and sent: every
+// Seal returns r in the form that may be stored, compared, logged and sent: every
 // clear identifier is replaced by Tokens, Shown and Mask, the PAR by PARTokens,
 // and Party.Flaw says what was impossible about a card number. Long numbers inside
 // Party.Text are masked. Nothing of r is changed, and sealing a sealed record
@@ -185,7 +185,7 @@ func maskText(text string) string {
 	return string(c)
 }
 
-// digitRun gives the end of the run of digits that begins at c[i] (i, 0: none
+// digitRun returns the end of the run of digits that begins at c[i] (i, 0: none
 // does), and how many digits it has.
 func digitRun(c []rune, i int) (end, digits int) {
 	end = i

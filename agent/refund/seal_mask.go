@@ -2,7 +2,7 @@ package refund
 
 import "strings"
 
-// maskOf gives what is visible of a masked card number (records.md, Rules for
+// maskOf returns what is visible of a masked card number (records.md, Rules for
 // every decoder). Anything but a digit hides.
 func maskOf(clear string, t Tokenizer) Mask {
 	c := []rune(clear)
@@ -42,7 +42,7 @@ func maskUnknownLength(c []rune, first, last int, t Tokenizer) Mask {
 	return m
 }
 
-// hiddenPart gives the places of the first and the last hidden character
+// hiddenPart returns the places of the first and the last hidden character
 // (len(c), -1: none), and whether each hides one digit: it does not if four stars
 // stand in a row, no more and no less, or if it is no star.
 func hiddenPart(c []rune) (first, last int, known bool) {
@@ -63,7 +63,7 @@ func hiddenPart(c []rune) (first, last int, known bool) {
 	return first, last, known && stars != 4
 }
 
-// starred gives c with a star for everything that is no digit.
+// starred returns c with a star for everything that is no digit.
 func starred(c []rune) string {
 	b := make([]byte, len(c))
 	for i, r := range c {
@@ -81,7 +81,7 @@ func appendDigit(m []MaskDigit, pos int, r rune, t Tokenizer) []MaskDigit {
 	return append(m, MaskDigit{Pos: pos, Tokens: t.Tokens(labelDigit, string(r))})
 }
 
-// maskOfShown gives what a masked form tells: all there is of an identifier that a
+// maskOfShown returns what a masked form tells: all there is of an identifier that a
 // record states by token only (ParseRecord). The form of a masked number shows a
 // star for every character inside, so its length proves nothing.
 func maskOfShown(s Scheme, shown string) Mask {

@@ -24,7 +24,7 @@ func NewSecret(clear string) Secret {
 	return Secret{&clear}
 }
 
-// Reveal gives the clear text. Only Seal, decoders and their tests may call it.
+// Reveal returns the clear text. Only Seal, decoders and their tests may call it.
 func (s Secret) Reveal() string {
 	if s.clear == nil {
 		return ""
@@ -38,20 +38,20 @@ func (s Secret) Empty() bool { return s.clear == nil }
 // Equal reports whether both hold the same clear text (== would compare places).
 func (s Secret) Equal(t Secret) bool { return s.Reveal() == t.Reveal() }
 
-// String gives "[hidden]".
+// String returns "[hidden]".
 func (s Secret) String() string { return hidden }
 
-// GoString gives "[hidden]".
+// GoString returns "[hidden]".
 func (s Secret) GoString() string { return hidden }
 
 // Format writes "[hidden]" for every verb and flag.
 func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, hidden) }
 
-// LogValue gives "[hidden]".
+// LogValue returns "[hidden]".
 func (s Secret) LogValue() slog.Value { return slog.StringValue(hidden) }
 
-// MarshalJSON gives the JSON string "[hidden]".
+// MarshalJSON returns the JSON string "[hidden]".
 func (s Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + hidden + `"`), nil }
 
-// MarshalText gives "[hidden]".
+// MarshalText returns "[hidden]".
 func (s Secret) MarshalText() ([]byte, error) { return []byte(hidden), nil }

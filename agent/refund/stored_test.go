@@ -43,7 +43,7 @@ func TestStoredLateAmount(t *testing.T) {
 	}
 }
 
-// The store gives back what it was given, and any JSON reader can read it.
+// The store returns what it was given, and any JSON reader can read it.
 func TestStoredRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := Seal(drawClear(t), testRing)

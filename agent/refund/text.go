@@ -85,7 +85,7 @@ func (c *Case) Currency() string {
 	return c.Refund.Record.Currency
 }
 
-// Standard gives the values that most templates use: {refund_no}, {amt}, {orig_no},
+// Standard returns the values that most templates use: {refund_no}, {amt}, {orig_no},
 // {payer}, {recipient}. Identifiers are masked.
 func (c *Case) Standard(more ...Value) []Value {
 	orig, payer := Put("orig_no", ""), Put("payer", "")

@@ -52,7 +52,7 @@ func word[T ~string](d *reader, v *T, listed []T, mode wordMode) bool {
 	return d.fail(at, safeWord(b), "one of "+strings.Join(names, ", "))
 }
 
-// safeWord gives a word that is not listed as an error may show it: only if it is
+// safeWord returns a word that is not listed as an error may show it: only if it is
 // made of a few letters, and so nobody's number.
 func safeWord(b []byte) string {
 	for _, c := range b {

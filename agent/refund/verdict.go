@@ -101,7 +101,7 @@ const (
 	Critical
 )
 
-// String gives the contract's name of s, "" for the zero value.
+// String returns the contract's name of s, "" for the zero value.
 func (s Severity) String() string {
 	switch s {
 	case Info:
@@ -128,7 +128,7 @@ func ParseSeverity(name string) (Severity, error) {
 	return 0, fmt.Errorf("severity: got %.20q, want critical, high, medium, low or info: %w", name, ErrInput)
 }
 
-// MarshalText gives the name, so that JSON holds it as a string.
+// MarshalText returns the name, so that JSON holds it as a string.
 func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // UnmarshalText reads a name. Errors wrap ErrInput.
@@ -203,7 +203,7 @@ func (v *Verdict) Has(code string) bool {
 	return false
 }
 
-// Worst gives the highest severity of the findings, 0 if there are none.
+// Worst returns the highest severity of the findings, 0 if there are none.
 func (v *Verdict) Worst() Severity {
 	if len(v.Findings) == 0 {
 		return 0

@@ -48,7 +48,7 @@ func (f *Finding) appendJSON(dst []byte) []byte {
 	return append(dst, `}}`...)
 }
 
-// MarshalJSON gives what AppendJSON appends.
+// MarshalJSON returns what AppendJSON appends.
 func (v Verdict) MarshalJSON() ([]byte, error) { return v.AppendJSON(nil), nil }
 
 // AppendJSON appends the line as one JSON object, byte for byte as verdicts.md § 6
@@ -65,7 +65,7 @@ func (i *Integrity) AppendJSON(dst []byte) []byte {
 	return append(dst, '}')
 }
 
-// MarshalJSON gives what AppendJSON appends.
+// MarshalJSON returns what AppendJSON appends.
 func (i Integrity) MarshalJSON() ([]byte, error) { return i.AppendJSON(nil), nil }
 
 func (t *Totals) appendJSON(dst []byte) []byte {

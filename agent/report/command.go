@@ -104,7 +104,7 @@ func (c *commands) receive(topic, name string, payload []byte, retained bool) {
 	c.start(name, &cmd)
 }
 
-// idOf gives the id a payload seems to have, "" if that is none that may be
+// idOf returns the id a payload seems to have, "" if that is none that may be
 // repeated to everybody.
 func idOf(payload []byte) string {
 	var p struct {
@@ -138,7 +138,7 @@ func (c *commands) reject(topic, name, id, code, text string, err error) {
 	}
 }
 
-// reply gives an answer to the current connection, if there is one with room. It
+// reply returns an answer to the current connection, if there is one with room. It
 // never blocks: who does not hear the answer asks again.
 func (c *commands) reply(name string, rsp *topics.Rsp) { c.replyTo(name, rsp, nil, nil) }
 

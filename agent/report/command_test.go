@@ -31,7 +31,7 @@ func (g *rig) push(topic string, payload []byte, retained bool) {
 	pass(2 * time.Second)
 }
 
-// rsp gives the answers on one command's topic as "id status code".
+// rsp returns the answers on one command's topic as "id status code".
 func (g *rig) rsp(cmd string) (list []string) {
 	for _, m := range g.on(names.Rsp(cmd)) {
 		one := fmt.Sprint(m["id"], " ", m["status"])

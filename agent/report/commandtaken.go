@@ -20,7 +20,7 @@ const (
 // Memory keeps a text from one life to the next: which commands were taken. Its
 // methods are called one at a time.
 type Memory interface {
-	// Recall gives what Remember kept last, nil if there is nothing. whole is false
+	// Recall returns what Remember kept last, nil if there is nothing. whole is false
 	// where it may be older than that, or lost.
 	Recall(ctx context.Context) (kept []byte, whole bool, err error)
 	// Remember replaces it. On nil it survives a power cut; on an error it is the old
@@ -56,7 +56,7 @@ func (l takenList) knows(id string) bool {
 	return slices.ContainsFunc(l.Known, func(k takenItem) bool { return k.ID == id })
 }
 
-// with gives the list with one more; the receiver stays as it is.
+// with returns the list with one more; the receiver stays as it is.
 func (l takenList) with(id string, ts time.Time) takenList {
 	at, _ := slices.BinarySearchFunc(l.Known, ts, func(k takenItem, ts time.Time) int { return k.TS.Compare(ts) })
 	l.Known = slices.Insert(slices.Clone(l.Known), at, takenItem{id, ts.UTC()})
@@ -67,7 +67,7 @@ func (l takenList) with(id string, ts time.Time) takenList {
 	return l
 }
 
-// upto gives the list without anything new up to ts.
+// upto returns the list without anything new up to ts.
 func (l takenList) upto(ts time.Time) takenList {
 	if ts.After(l.Upto) {
 		l.Upto = ts.UTC()

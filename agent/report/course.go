@@ -26,7 +26,7 @@ type course struct {
 	answer   *topics.Rsp // nil: still running
 }
 
-// recall gives the course of a command that was given before, nil if it was not.
+// recall returns the course of a command that was given before, nil if it was not.
 func (c *commands) recall(id string) *course {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -107,7 +107,7 @@ func (c *commands) start(name string, cmd *topics.Cmd) {
 	}()
 }
 
-// end gives the last answer, nil while it is not known.
+// end returns the last answer, nil while it is not known.
 func (k *course) end() *topics.Rsp {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -69,7 +69,7 @@ func (s *session) hear(good bool) {
 	}
 }
 
-// open gives the body of a payload: signed, if keys are known.
+// open returns the body of a payload: signed, if keys are known.
 func (s *session) open(topic string, payload []byte) ([]byte, bool) {
 	body, code, err := s.r.open(topic, payload)
 	if err != nil {
@@ -79,7 +79,7 @@ func (s *session) open(topic string, payload []byte) ([]byte, bool) {
 	return body, true
 }
 
-// open gives the body of a payload, or why it is refused. Without keys the
+// open returns the body of a payload, or why it is refused. Without keys the
 // payload is the body; one that is signed all the same is unwrapped unchecked.
 func (r *Reporter) open(topic string, payload []byte) (body []byte, code string, err error) {
 	body, _, code, err = r.openSigned(topic, payload)

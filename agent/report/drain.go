@@ -208,7 +208,7 @@ func (d *drain) tell(ctx context.Context) error {
 	return d.ackByBroker(ctx)
 }
 
-// last gives what is in flight a last chance when the reporter stops, and tells
+// last returns what is in flight a last chance when the reporter stops, and tells
 // the outbox what has arrived.
 func (d *drain) last(ctx context.Context) {
 	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), stopFlight)

@@ -13,7 +13,7 @@ import (
 // ErrNotConnected: there is no connection to the broker.
 var ErrNotConnected = errors.New("report: not connected")
 
-// Echo says health again and gives the time until the broker has acknowledged it.
+// Echo says health again and returns the time until the broker has acknowledged it.
 // Errors: ErrNotConnected, ctx's, that of the connection.
 func (r *Reporter) Echo(ctx context.Context) (time.Duration, error) {
 	s := r.session()

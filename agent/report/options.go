@@ -106,7 +106,7 @@ type CommandError struct {
 	unbegun bool // the id stands for nothing that was begun: the answer is not remembered
 }
 
-// Error gives the message.
+// Error returns the message.
 func (e *CommandError) Error() string { return e.Message }
 
 // Options are what a Reporter works with. Outbox, Dial, Names, Info, Health and

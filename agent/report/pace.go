@@ -162,7 +162,7 @@ func (p *problems) clear(code string) bool {
 	return there
 }
 
-// list gives the problems by code.
+// list returns the problems by code.
 func (p *problems) list() []topics.Problem {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -268,7 +268,7 @@ func (h *host) say(s topics.HostState) (code string, err error) {
 
 func shownAt(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.RFC3339) }
 
-// look gives what is known and a channel that is closed when that changes.
+// look returns what is known and a channel that is closed when that changes.
 func (h *host) look() (known, online bool, changed <-chan struct{}) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

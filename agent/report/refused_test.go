@@ -63,7 +63,7 @@ func contents(t *testing.T, dir string) string {
 	return out.String()
 }
 
-// rowsOf gives every row of a query as text.
+// rowsOf returns every row of a query as text.
 func rowsOf(t *testing.T, db *sql.DB, query string) (all []string) {
 	t.Helper()
 	rows, err := db.Query(query)
@@ -273,7 +273,7 @@ func stat(t *testing.T, db *ledger.DB) refund.OutboxStat {
 	return s
 }
 
-// difference gives the lines that only one of two texts has.
+// difference returns the lines that only one of two texts has.
 func difference(before, after string) string {
 	var out strings.Builder
 	for sign, pair := range map[string][2]string{"- ": {before, after}, "+ ": {after, before}} {

@@ -211,7 +211,7 @@ func addressOf(conn Broker) string {
 	return ""
 }
 
-// session gives the current session, nil while there is none.
+// session returns the current session, nil while there is none.
 func (r *Reporter) session() *session {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -230,7 +230,7 @@ func (r *Reporter) forgetLink(name string) {
 	delete(r.links, name)
 }
 
-// goneLinks gives the links that were said and are not there any more.
+// goneLinks returns the links that were said and are not there any more.
 func (r *Reporter) goneLinks(there map[string]bool) []topics.LinkState {
 	r.mu.Lock()
 	defer r.mu.Unlock()

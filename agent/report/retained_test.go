@@ -47,7 +47,7 @@ func watchRetained(t *testing.T, url string) *retained {
 	return r
 }
 
-// member gives a member of the newest payload of a topic, as text.
+// member returns a member of the newest payload of a topic, as text.
 func (r *retained) member(topic, name string) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -348,7 +348,7 @@ func checkAll(t *testing.T, f *brokertest.Fake) {
 	}
 }
 
-// on gives the payloads published on one topic.
+// on returns the payloads published on one topic.
 func (g *rig) on(topic string) (list []map[string]any) {
 	for _, p := range g.fake.Published() {
 		if p.Topic == topic {
@@ -360,7 +360,7 @@ func (g *rig) on(topic string) (list []map[string]any) {
 	return list
 }
 
-// sequences gives the sequence numbers of all case events so far.
+// sequences returns the sequence numbers of all case events so far.
 func (g *rig) sequences() (list []int) {
 	for _, m := range g.on(names.Case()) {
 		n := 0

@@ -54,7 +54,7 @@ func (e *ear) end() []byte {
 	return e.heard
 }
 
-// day runs firmware-sim with a fault and gives what stood on the line, the places it was found at, and how long it took.
+// day runs firmware-sim with a fault and returns what stood on the line, the places it was found at, and how long it took.
 func day(t *testing.T, fault string) (line []byte, places int, took time.Duration) {
 	t.Helper()
 	dir := t.TempDir()

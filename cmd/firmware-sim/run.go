@@ -132,7 +132,7 @@ func (r *runFlags) plug() (*wire.Socket, error) {
 	return wire.Plug(r.link, r.symlink, r.baud)
 }
 
-// usbip gives the address of a link "usbip" or "usbip:HOST:PORT".
+// usbip returns the address of a link "usbip" or "usbip:HOST:PORT".
 func (r *runFlags) usbip() (string, bool) {
 	if r.link == "usbip" {
 		return "127.0.0.1:3240", true
@@ -217,7 +217,7 @@ func journalDir() (string, error) {
 	return dir, os.MkdirAll(dir, 0o700)
 }
 
-// resendWhenTold gives a channel that fires on SIGUSR1 and on a line "resend" on stdin.
+// resendWhenTold returns a channel that fires on SIGUSR1 and on a line "resend" on stdin.
 func resendWhenTold(stdin io.Reader) (<-chan struct{}, func()) {
 	resend := make(chan struct{}, 1)
 	tell := func() {

@@ -125,7 +125,7 @@ func (p *process) kill() {
 	}
 }
 
-// stop ends the process as systemd would and gives its exit code.
+// stop ends the process as systemd would and returns its exit code.
 func (p *process) stop() int {
 	p.t.Helper()
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
@@ -143,7 +143,7 @@ func (p *process) stop() int {
 	return code
 }
 
-// newDesk gives a desk that is not started yet.
+// newDesk returns a desk that is not started yet.
 func newDesk(t testing.TB, args ...string) *process {
 	return newProcess(t, func() *exec.Cmd {
 		return exec.Command(binary(t, "yuanlu-desk"), append([]string{"serve", "--json", "--listen", "127.0.0.1:0"}, args...)...)

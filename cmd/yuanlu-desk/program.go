@@ -87,7 +87,7 @@ func (p *program) t(en, zh string) string {
 	return en
 }
 
-// run does what the arguments say and gives the exit code.
+// run does what the arguments say and returns the exit code.
 func (p *program) run(ctx context.Context) int {
 	p.lang = "en"
 	for _, name := range []string{"LC_ALL", "LC_MESSAGES", "LANG"} {
@@ -143,7 +143,7 @@ func (p *program) api(_ context.Context, v *verb, args []string) error {
 	return err
 }
 
-// exit says the error and gives its code.
+// exit says the error and returns its code.
 func (p *program) exit(v *verb, err error) int {
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp), readerGone(err):
@@ -234,7 +234,7 @@ func (p *program) version(_ context.Context, v *verb, args []string) error {
 	return err
 }
 
-// secretLine gives the first line of a file. The error never holds any of it.
+// secretLine returns the first line of a file. The error never holds any of it.
 func secretLine(path string) (string, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {

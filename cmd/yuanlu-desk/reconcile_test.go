@@ -256,7 +256,7 @@ func (r *run) confirmAll(seed uint64) []string {
 	return term.Secrets()
 }
 
-// truths gives what was said, with its final truth.
+// truths returns what was said, with its final truth.
 func (r *run) truths() []scenario.Entry {
 	r.mu.Lock()
 	defer r.mu.Unlock()

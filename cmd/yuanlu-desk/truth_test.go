@@ -57,7 +57,7 @@ func number(terminal, batch, stan, refundNo string) string {
 }
 
 // compare sets the desk's cases against the truth, each way, and against the agent's
-// store. It gives the number of wrong refunds.
+// store. It returns the number of wrong refunds.
 func (r *run) compare(ledger []scenario.Entry, least int) (wrong int) {
 	r.t.Helper()
 	got, ids := r.casesAtDesk()
@@ -89,7 +89,7 @@ func (r *run) compare(ledger []scenario.Entry, least int) (wrong int) {
 	return wrong
 }
 
-// casesAtDesk gives every case by the number of its refund.
+// casesAtDesk returns every case by the number of its refund.
 func (r *run) casesAtDesk() (got map[string]store.CaseRow, ids map[string]bool) {
 	r.t.Helper()
 	got, ids = map[string]store.CaseRow{}, map[string]bool{}

@@ -71,7 +71,7 @@ func fillStore(t *testing.T, dir string) {
 	}
 }
 
-// unpackBundle gives the parts of a bundle by name.
+// unpackBundle returns the parts of a bundle by name.
 func unpackBundle(t *testing.T, file string) map[string][]byte {
 	t.Helper()
 	f, err := os.Open(file)

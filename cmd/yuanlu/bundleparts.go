@@ -215,7 +215,7 @@ func linkFacts(c *config.Config) (any, error) {
 	return append(serial, usb...), nil
 }
 
-// captureParts gives the files of the captures, the newest as far as there is room.
+// captureParts returns the files of the captures, the newest as far as there is room.
 // They were sanitised when they were written.
 func captureParts(dir string) []bundle.Part {
 	all, err := capture.List(dir)
@@ -259,7 +259,7 @@ func systemFacts(store string) any {
 	}
 }
 
-// firstLines gives the beginning of a small file of the system, nothing if it cannot.
+// firstLines returns the beginning of a small file of the system, nothing if it cannot.
 func firstLines(path string, n int) []string {
 	f, err := os.Open(path)
 	if err != nil {
@@ -274,7 +274,7 @@ func firstLines(path string, n int) []string {
 	return all
 }
 
-// mountsOf gives the file systems that dir lies on, from the root down.
+// mountsOf returns the file systems that dir lies on, from the root down.
 func mountsOf(dir string) []string {
 	var all []string
 	for _, line := range firstLines("/proc/self/mounts", 500) {

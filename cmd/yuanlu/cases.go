@@ -243,7 +243,7 @@ func first(a, b string) string {
 	return b
 }
 
-// partyText gives what may be shown of a party.
+// partyText returns what may be shown of a party.
 func partyText(p *refund.Party) string {
 	switch {
 	case p == nil:

@@ -203,7 +203,7 @@ func parseLine(seq int64, line []byte, tooLong bool) input {
 	return input{seq: seq, record: &record}
 }
 
-// readLine gives one line without its end, valid until the next call. Of one that
+// readLine returns one line without its end, valid until the next call. Of one that
 // is too long it keeps nothing.
 func readLine(r *bufio.Reader, long *[]byte) (line []byte, tooLong bool, err error) {
 	line, err = r.ReadSlice('\n')

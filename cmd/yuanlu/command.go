@@ -16,7 +16,7 @@ import (
 	"yuanlu/agent/report"
 )
 
-// commandsOf gives what the back office may ask of the daemon, beyond what the
+// commandsOf returns what the back office may ask of the daemon, beyond what the
 // reporter answers itself.
 func (p *program) commandsOf(g *governor, book *logbook.Book, a *agent.Agent) map[string]agent.Command {
 	all := a.Commands()
@@ -108,7 +108,7 @@ func (g *governor) inForce() agent.ConfigInForce {
 	return agent.ConfigInForce{Version: f.version, Origin: f.origin(), Entries: f.Effective()}
 }
 
-// askClock gives what says whether the clock is right; nil: the kernel.
+// askClock returns what says whether the clock is right; nil: the kernel.
 func askClock(c *config.Config) func() (bool, time.Duration) {
 	if c.Time.Trust != config.TrustAlways {
 		return nil

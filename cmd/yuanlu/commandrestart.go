@@ -108,7 +108,7 @@ func (p *program) restartCommand(g *governor, book *logbook.Book, a *agent.Agent
 	}
 }
 
-// anew begins again after a life that ended by command: another process, and where
+// again begins again after a life that ended by command: another process, and where
 // that fails another life in this one: failing to be another process is no reason to
 // be none. It reports whether to go on; a signal that came meanwhile says no.
 func (p *program) anew() bool {

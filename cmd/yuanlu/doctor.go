@@ -84,7 +84,7 @@ func (p *program) showCheckups(all []checkup) error {
 	return nil
 }
 
-// doctorExit gives the exit status for the worst that was found.
+// doctorExit returns the exit status for the worst that was found.
 func doctorExit(worst string) error {
 	switch worst {
 	case warning:

@@ -34,7 +34,7 @@ func newEars() (*ears, error) {
 	return e, nil
 }
 
-// hear gives the wire that understands a message in what was heard, "" for none yet.
+// hear returns the wire that understands a message in what was heard, "" for none yet.
 func (e *ears) hear(b []byte, now time.Time) (wire string) {
 	for _, c := range b {
 		e.parity[bits.OnesCount8(c)&1]++
@@ -57,7 +57,7 @@ func (e *ears) hear(b []byte, now time.Time) (wire string) {
 	return wire
 }
 
-// frames gives the good frames since it was last asked.
+// frames returns the good frames since it was last asked.
 func (e *ears) frames() uint64 {
 	n := e.good - e.told
 	e.told = e.good
@@ -76,7 +76,7 @@ func (e *ears) sees(before []string) []string {
 
 // sevenBits tells whether what was heard with eight data bits and no parity is a line
 // of seven data bits with a parity bit: both have ten bits to a character, and the
-// parity bit is then the eighth bit of a byte. It gives the parity, or "". No wire
+// parity bit is then the eighth bit of a byte. It returns the parity, or "". No wire
 // fits in seven bits, so such a line needs a setting of the terminal, and no other
 // speed.
 func (e *ears) sevenBits() string {

@@ -86,7 +86,7 @@ func (p *program) newGovernor(path string) (*governor, error) {
 	return g, nil
 }
 
-// read gives what is written. Only a damaged one is given up, and replaced: any other
+// read returns what is written. Only a damaged one is given up, and replaced: any other
 // error says nothing about what is written, and may pass.
 func (g *governor) read(file *config.Config) (desired.State, error) {
 	s, err := desired.Read(file.Store.Dir)
@@ -121,7 +121,7 @@ func (g *governor) resolve(file *config.Config, s desired.State) {
 	g.state, g.now = next, f
 }
 
-// current gives what is in force.
+// current returns what is in force.
 func (g *governor) current() inForce {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -165,7 +165,7 @@ func (g *governor) close() error {
 	return g.store.Close()
 }
 
-// clock gives what tells that it is time for tick; nil: it never is.
+// clock returns what tells that it is time for tick; nil: it never is.
 func (g *governor) clock() <-chan time.Time {
 	if g.step == nil {
 		return nil

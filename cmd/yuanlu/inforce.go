@@ -43,7 +43,7 @@ func (f inForce) describe(t func(en, zh string) string) string {
 	return f.file.File
 }
 
-// choose gives the configuration that counts with a file and what came from the back
+// choose returns the configuration that counts with a file and what came from the back
 // office. The state has been asked whether it still stands on the file. On an error
 // the file counts.
 func choose(file *config.Config, s desired.State) (inForce, error) {

@@ -26,7 +26,7 @@ func languageOf(env func(string) string) language {
 	return english
 }
 
-// t gives the text in the language.
+// t returns the text in the language.
 func (l language) t(en, zh string) string {
 	if l == chinese {
 		return zh

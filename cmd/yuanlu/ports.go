@@ -42,7 +42,7 @@ func runUSBChild() int {
 	return usbport.RunChild()
 }
 
-// opener gives the function that opens the port of a link. A USB device is opened in
+// opener returns the function that opens the port of a link. A USB device is opened in
 // a process of its own: descriptors and transfers of a broken one have brought the
 // library down before.
 func opener(l config.Link) ingest.Opener {
@@ -73,7 +73,7 @@ func opener(l config.Link) ingest.Opener {
 // for, and udev, which makes links and gives rights.
 const hotplugSettle = 300 * time.Millisecond
 
-// hotplug gives the function that waits until devices come or go, and tells for which
+// hotplug returns the function that waits until devices come or go, and tells for which
 // ports it is worth to look again.
 func hotplug(events *usbport.Events) func(ctx context.Context) (func(port string) bool, error) {
 	return func(ctx context.Context) (func(port string) bool, error) {

@@ -20,7 +20,7 @@ type tuning struct {
 	Parity   string `json:"parity,omitempty"` // none, even, odd
 }
 
-// framing gives the usual short form: 8N1, 8E1. One stop bit always: who listens for
+// framing returns the usual short form: 8N1, 8E1. One stop bit always: who listens for
 // one understands a terminal that sends two.
 func (t tuning) framing() string {
 	if t.Parity == "" {
@@ -72,7 +72,7 @@ func newPlan(port string) *plan {
 	return &plan{speeds: []int{9600, 115200, 19200, 38400, 57600, 4800, 2400, 1200}}
 }
 
-// take gives the next setting; after is what the one before it has heard.
+// take returns the next setting; after is what the one before it has heard.
 func (p *plan) take(after *heard) tuning {
 	if len(p.speeds) == 0 {
 		return tuning{}

@@ -38,7 +38,7 @@ func TestPlanOfProbing(t *testing.T) {
 	}
 }
 
-// saidOn gives every frame of some days on a wire.
+// saidOn returns every frame of some days on a wire.
 func saidOn(t *testing.T, model, wireName string) [][]byte {
 	t.Helper()
 	term, err := terminal.New(terminal.Options{Model: model, Wire: wireName, Seed: 91, Wrong: 0.3})

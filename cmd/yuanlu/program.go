@@ -62,7 +62,7 @@ type errSaid int
 
 func (e errSaid) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
-// run does what the arguments say and gives the exit code.
+// run does what the arguments say and returns the exit code.
 func (p *program) run(ctx context.Context) int {
 	p.lang = languageOf(p.env)
 	p.args = p.verbFirst(p.args)
@@ -124,7 +124,7 @@ func (p *program) verbFirst(args []string) []string {
 	return before
 }
 
-// stoppable gives a context that SIGTERM and SIGINT end, for verbs that do not
+// stoppable returns a context that SIGTERM and SIGINT end, for verbs that do not
 // look at signals themselves.
 func (p *program) stoppable(ctx context.Context, v *verb) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(ctx)
@@ -152,7 +152,7 @@ func (p *program) stoppable(ctx context.Context, v *verb) (context.Context, func
 	}
 }
 
-// exit says the error, if it has not been said, and gives its code.
+// exit says the error, if it has not been said, and returns its code.
 func (p *program) exit(v *verb, err error) int {
 	var said errSaid
 	var problems config.Errors
@@ -184,7 +184,7 @@ func readerGone(err error) bool {
 	return errors.As(err, &write) && write.Path == os.Stdout.Name() && errors.Is(write, syscall.EPIPE)
 }
 
-// exitCode gives the code of a class of errors.
+// exitCode returns the code of a class of errors.
 func exitCode(err error) int {
 	for _, class := range exitClasses() {
 		if errors.Is(err, class.err) {

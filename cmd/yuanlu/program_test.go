@@ -32,7 +32,7 @@ func (s *syncBuffer) String() string {
 	return s.b.String()
 }
 
-// yl runs the program as main does and gives what it said.
+// yl runs the program as main does and returns what it said.
 func yl(t *testing.T, stdin string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errs syncBuffer
@@ -291,7 +291,7 @@ func hexDigit(c byte) byte {
 	return byte(strings.IndexByte("0123456789ABCDEF", bytes.ToUpper([]byte{c})[0]))
 }
 
-// writeConfig makes a configuration in a new folder and gives its path.
+// writeConfig makes a configuration in a new folder and returns its path.
 func writeConfig(t *testing.T, more string) (path, dir string) {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "yl") // short: the path of a socket is bounded

@@ -27,7 +27,7 @@ import (
 	"yuanlu/protocol/topics"
 )
 
-// reporterOf gives what makes the reporter, nil where no broker is configured.
+// reporterOf returns what makes the reporter, nil where no broker is configured.
 func (p *program) reporterOf(c *config.Config, g *governor, book *logbook.Book) func(*agent.Agent) (agent.Reporter, error) {
 	if len(c.MQTT.URLs) == 0 {
 		return nil
@@ -123,7 +123,7 @@ func backofficeKeys(c *config.Config) ([]topics.Key, error) {
 	return keys, nil
 }
 
-// dialer gives what makes one connection. Password and certificates are read anew
+// dialer returns what makes one connection. Password and certificates are read again
 // each time, so renewing them needs no restart.
 func dialer(c *config.Config, clock *agent.Clock) func(context.Context, string, []byte) (report.Broker, error) {
 	return dialTo(c, clock, mqtt.NewRoute(c.MQTT.URLs))
@@ -157,7 +157,7 @@ func mqttOptions(c *config.Config, clock *agent.Clock) mqtt.Options {
 	}
 }
 
-// readPassword gives the first line of the file. The error never holds any of it.
+// readPassword returns the first line of the file. The error never holds any of it.
 func readPassword(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -176,7 +176,7 @@ func readPassword(path string) (string, error) {
 	return string(line), nil
 }
 
-// certEnds gives what tells when the terminal's certificate ends, nil without one.
+// certEnds returns what tells when the terminal's certificate ends, nil without one.
 func certEnds(c *config.Config) func() (time.Time, bool) {
 	if c.MQTT.CertFile == "" {
 		return nil

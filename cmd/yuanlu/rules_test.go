@@ -14,7 +14,7 @@ import (
 
 const rulesFile = "package/70-yuanlu.rules"
 
-// udevRules gives the rules of the file: comments away, continued lines joined.
+// udevRules returns the rules of the file: comments away, continued lines joined.
 func udevRules(t *testing.T) []string {
 	t.Helper()
 	raw, err := os.ReadFile(rulesFile)

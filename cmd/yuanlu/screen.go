@@ -43,7 +43,7 @@ func (i ink) level(word, text string) string {
 	return text
 }
 
-// columns gives how many columns of a terminal the text takes: Chinese characters
+// columns returns how many columns of a terminal the text takes: Chinese characters
 // take two.
 func columns(text string) int {
 	n := 0
@@ -93,7 +93,7 @@ func table(w io.Writer, rows [][]string, paint func(row, col int, cell string) s
 	}
 }
 
-// clockText gives a moment as short as it may be.
+// clockText returns a moment as short as it may be.
 func clockText(t time.Time, zone *time.Location) string {
 	t = t.In(zone)
 	if time.Since(t).Abs() < 12*time.Hour {
@@ -102,7 +102,7 @@ func clockText(t time.Time, zone *time.Location) string {
 	return t.Format("2006-01-02 15:04")
 }
 
-// spanText gives a duration in its two greatest units.
+// spanText returns a duration in its two greatest units.
 func spanText(d time.Duration) string {
 	d = d.Round(time.Second)
 	days, hours := d/(24*time.Hour), d%(24*time.Hour)/time.Hour
@@ -118,7 +118,7 @@ func spanText(d time.Duration) string {
 	return fmt.Sprintf("%ds", seconds)
 }
 
-// sizeText gives a number of bytes in one unit.
+// sizeText returns a number of bytes in one unit.
 func sizeText(n int64) string {
 	switch {
 	case n >= 10<<20:

@@ -64,7 +64,7 @@ func (h Harness) withDefaults() Harness {
 	return h
 }
 
-// plugged gives a new device with its port open; both end with the test.
+// plugged returns a new device with its port open; both end with the test.
 func (h Harness) plugged(t *testing.T) (Peer, Port) {
 	t.Helper()
 	peer := h.Plug(t)
@@ -128,7 +128,7 @@ func (h Harness) readFull(t *testing.T, port Port, want int, step time.Duration,
 	return got
 }
 
-// pattern gives n bytes that repeat only after 251*256, all values among them.
+// pattern returns n bytes that repeat only after 251*256, all values among them.
 func pattern(n int) []byte {
 	b := make([]byte, n)
 	for i := range b {

@@ -66,7 +66,7 @@ func (r *Recorder) SetReadDeadline(t time.Time) error { return r.Port.SetReadDea
 // Close closes the port.
 func (r *Recorder) Close() error { return r.Port.Close() }
 
-// Events gives a copy of the note so far.
+// Events returns a copy of the note so far.
 func (r *Recorder) Events() []Event {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -96,7 +96,7 @@ type Playback struct {
 // ErrPlayback is the class of every disagreement with the script.
 var ErrPlayback = errors.New("drivertest: playback")
 
-// Read gives what the script has next.
+// Read returns what the script has next.
 func (p *Playback) Read(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// Node gives the device node that a configured name (Config.Port) leads to now,
+// Node returns the device node that a configured name (Config.Port) leads to now,
 // without opening it. Errors: ErrAbsent, ErrSettings.
 func Node(port string) (string, error) {
 	_, node, err := locate(port)

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// watchOpens gives a function that tells whether anybody has opened a file since.
+// watchOpens returns a function that tells whether anybody has opened a file since.
 func watchOpens(t *testing.T, path string) func() bool {
 	t.Helper()
 	fd, err := unix.InotifyInit1(unix.IN_NONBLOCK | unix.IN_CLOEXEC)

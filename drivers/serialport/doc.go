@@ -25,7 +25,7 @@
 // input: the library sets the line with TCSETS, which keeps what has arrived.
 //
 // A port whose device hangs up, whose node disappears or now names another device
-// answers ErrGone at once; it is then closed and opened anew by its owner.
+// answers ErrGone at once; it is then closed and opened again by its owner.
 //
 // Limits: on a pty whose user was killed, the kernel may keep the exclusive mark
 // until the other end closes; a port that was held that way says ErrBusy.

@@ -24,7 +24,7 @@ var (
 	// ErrSettings: the configuration names no serial line, or the driver did not
 	// take a setting. *SettingsError says which.
 	ErrSettings = errors.New("serial settings not possible")
-	// ErrGone: the device has vanished under the open port. Close it, open anew.
+	// ErrGone: the device has vanished under the open port. Close it, open again.
 	ErrGone = errors.New("serial port gone")
 	// ErrTooManyFiles: the process has so many files open that the library could
 	// not wait for this one (its select ends at descriptor 1023).

@@ -25,7 +25,7 @@ type Device struct {
 	Product      string
 }
 
-// List gives the serial ports that sysfs knows, by node name. Built-in UARTs
+// List returns the serial ports that sysfs knows, by node name. Built-in UARTs
 // whose chip was never found are left out. Errors: those of reading sysfs.
 func List() ([]Device, error) { return systemTree.list() }
 
@@ -110,7 +110,7 @@ func udevWord(s, otherwise string) string {
 	}, s)
 }
 
-// byID gives the node of a by-id name where udev has made no link; "" if there is
+// byID returns the node of a by-id name where udev has made no link; "" if there is
 // none, an error if two devices share the name (adapters without serial number).
 func (t tree) byID(name string) (string, error) {
 	devices, err := t.list()
@@ -169,7 +169,7 @@ type Holder struct {
 	Locked  bool   // it holds the lock (flock) too
 }
 
-// String gives "pid 812 (minicom)".
+// String returns "pid 812 (minicom)".
 func (h Holder) String() string {
 	locked := ""
 	if h.Locked {
@@ -178,7 +178,7 @@ func (h Holder) String() string {
 	return fmt.Sprintf("pid %d (%s%s)", h.PID, h.Command, locked)
 }
 
-// Holders gives the processes that have the device open, as far as this user may
+// Holders returns the processes that have the device open, as far as this user may
 // see them, by pid. It opens nothing.
 func Holders(node string) []Holder {
 	var st syscall.Stat_t

@@ -165,7 +165,7 @@ func prepare(lib serial.Port, node string, id deviceID, known map[int]bool) erro
 	return nil
 }
 
-// descriptorsOf gives this process's descriptors of one device.
+// descriptorsOf returns this process's descriptors of one device.
 func descriptorsOf(id deviceID) map[int]bool {
 	found := map[int]bool{}
 	entries, err := os.ReadDir("/proc/self/fd")
@@ -197,7 +197,7 @@ func libraryError(node string, err error) error {
 	return fmt.Errorf("serialport: open %s: %w (%v)", node, ErrSettings, pe)
 }
 
-// newPort starts the watch of the node and gives the finished port.
+// newPort starts the watch of the node and returns the finished port.
 func newPort(own *os.File, lib serial.Port, asked, node string, id deviceID, baud int) (*Port, error) {
 	raw, err := own.SyscallConn()
 	if err != nil {

@@ -44,10 +44,10 @@ type Port struct {
 	gone   bool
 }
 
-// Name gives the device node behind the port, links resolved, as at Open.
+// Name returns the device node behind the port, links resolved, as at Open.
 func (p *Port) Name() string { return p.name }
 
-// Read waits for at least one byte and gives what has arrived. It returns zero
+// Read waits for at least one byte and returns what has arrived. It returns zero
 // bytes only with an error: os.ErrDeadlineExceeded (nothing was there at the deadline
 // or later; nothing is lost), ErrGone, os.ErrClosed, or io.ErrShortBuffer for an empty b.
 func (p *Port) Read(b []byte) (int, error) {
@@ -131,7 +131,7 @@ func (p *Port) SetReadDeadline(t time.Time) error {
 	return nil
 }
 
-// Close wakes the calls under way, waits for them, gives bytes still on their way
+// Close wakes the calls under way, waits for them, returns bytes still on their way
 // out half a second, and frees the device; it takes at most three seconds. A second
 // Close does nothing.
 func (p *Port) Close() error {

@@ -497,7 +497,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// children gives the processes that this one has started.
+// children returns the processes that this one has started.
 func children(t *testing.T) []int {
 	t.Helper()
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")

@@ -86,7 +86,7 @@ func cacheDir() (string, error) {
 // have their names.
 const unpacked = "x"
 
-// Tool gives a program of a Debian package, by the paths that it may have in it: this
+// Tool returns a program of a Debian package, by the paths that it may have in it: this
 // machine's own, else the one of the package, downloaded and unpacked into the cache.
 // In a guest it needs the shared libraries that Options.Files brings along. Errors are
 // ErrUnavailable or ctx's.

@@ -54,7 +54,7 @@ func TestLab(t *testing.T) {
 	}
 }
 
-// echoDevice serves a terminal on this machine that gives back what it gets, and
+// echoDevice serves a terminal on this machine that returns what it gets, and
 // pulls its own plug when it gets "bye".
 func echoDevice(t *testing.T) (*usbip.Server, *usbip.Device) {
 	t.Helper()

@@ -55,7 +55,7 @@ func OpenIsolated(ctx context.Context, c Config) (*Port, error) {
 }
 
 // RunChild serves the device named in the environment over the inherited sockets
-// until the parent closes them, and gives the exit status.
+// until the parent closes them, and returns the exit status.
 func RunChild() int {
 	var conns [socketCount]*os.File
 	for i := range conns {
@@ -236,7 +236,7 @@ func (l *childLink) clearHalt(endpoint byte) error {
 	return err
 }
 
-// close ends the child: it gives the device back when its sockets end, and is
+// close ends the child: it returns the device back when its sockets end, and is
 // killed if it cannot.
 func (l *childLink) close() error {
 	err := l.closeSockets()

@@ -31,11 +31,11 @@
 //
 // The seam "link" (port.go) is all that the port knows of the library. Open has it
 // in this process; OpenIsolated in a second one, so that not even a crash inside
-// libusb, or a transfer that the kernel never gives back, reaches the agent
+// libusb, or a transfer that the kernel never returns, reaches the agent
 // (child.go, rpc.go). The program's main asks IsChild first.
 //
 // Limits: after a stall the host's data toggle is reset by the host controller
-// (xHCI does) or by opening the port anew, not by the control request. Another
+// (xHCI does) or by opening the port again, not by the control request. Another
 // device on the bus that makes the library panic keeps the port from opening; the
 // error names such devices. A host controller that never gives a cancelled
 // transfer back costs one goroutine and its memory (ErrStuck at Close).

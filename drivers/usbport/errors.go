@@ -30,7 +30,7 @@ var (
 	// it, or one beside it, broke the USB library.
 	ErrDevice = errors.New("USB device not usable")
 	// ErrGone: the device has vanished, or failed for good, under the open port.
-	// Close it, open anew.
+	// Close it, open again.
 	ErrGone = errors.New("USB device gone")
 	// ErrStuck: the host controller did not give a transfer back; Close left it.
 	ErrStuck = errors.New("USB transfer stuck")

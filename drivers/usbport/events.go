@@ -65,7 +65,7 @@ func (c *Changes) MayBeTTY(node string) bool {
 }
 
 // Next waits until a USB or serial device comes or goes, then settle longer, since one
-// plug makes many events and udev is at work after them, and gives all that were said.
+// plug makes many events and udev is at work after them, and returns all that were said.
 // Errors: ctx's when that ends first, os.ErrClosed after Close.
 func (e *Events) Next(ctx context.Context, settle time.Duration) (*Changes, error) {
 	c := &Changes{}

@@ -44,7 +44,7 @@ func ParseName(name string) (Config, error) {
 	return c, nil
 }
 
-// String gives the name that ParseName reads.
+// String returns the name that ParseName reads.
 func (c Config) String() string {
 	s := fmt.Sprintf("usb:%04x:%04x", c.VendorID, c.ProductID)
 	if c.Serial != "" {
@@ -69,7 +69,7 @@ type Device struct {
 	channel channel // valid if Terminal
 }
 
-// String gives "usb:1209:5053:S-0001 at 1-1.4".
+// String returns "usb:1209:5053:S-0001 at 1-1.4".
 func (d *Device) String() string { return d.Name.String() + " at " + d.ID }
 
 // tree is where the kernel shows its devices; tests have their own.
@@ -78,7 +78,7 @@ type tree struct{ sys, dev string }
 // systemTree is the running kernel's.
 var systemTree = tree{sys: "/sys", dev: "/dev"}
 
-// List gives the USB devices that are there now, hubs left out, by ID. A machine
+// List returns the USB devices that are there now, hubs left out, by ID. A machine
 // without USB has none.
 func List() ([]Device, error) { return systemTree.list() }
 
@@ -142,7 +142,7 @@ func (t tree) device(link string) (Device, bool) {
 	return d, true
 }
 
-// find gives the one device of a name. Errors: ErrAbsent, ErrDevice.
+// find returns the one device of a name. Errors: ErrAbsent, ErrDevice.
 func (t tree) find(c Config) (*Device, error) {
 	all, err := t.list()
 	if err != nil {
@@ -190,7 +190,7 @@ func (d *Device) present() bool {
 	return attribute(d.dir, "devnum") == strconv.Itoa(d.Number) && attribute(d.dir, "busnum") == strconv.Itoa(d.Bus)
 }
 
-// driver gives the kernel driver of the terminal's interface, "" if none.
+// driver returns the kernel driver of the terminal's interface, "" if none.
 func (d *Device) driver() string {
 	name := fmt.Sprintf("%s:%d.%d", filepath.Base(d.dir), d.channel.config, d.channel.number)
 	target, err := os.Readlink(filepath.Join(d.dir, name, "driver"))

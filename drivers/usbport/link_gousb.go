@@ -164,7 +164,7 @@ func (l *gousbLink) open(d *Device, node *os.File) error {
 	return err
 }
 
-// openFault gives an error of opening its class. The library's text of a refused
+// openFault returns an error of opening its class. The library's text of a refused
 // claim has lost the cause, so the facts are asked again.
 func openFault(d *Device, err error) error {
 	switch {
@@ -221,7 +221,7 @@ func transferFault(err error) error {
 	return err
 }
 
-// close gives back what was taken, in the reverse order; every step runs although
+// close returns what was taken, in the reverse order; every step runs although
 // one before it failed.
 func (l *gousbLink) close() error {
 	var all error

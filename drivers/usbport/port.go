@@ -18,7 +18,7 @@ type link interface {
 	write(ctx context.Context, p []byte) (int, error)
 	// clearHalt makes an endpoint that stalled work again.
 	clearHalt(endpoint byte) error
-	// close gives the device back. No read or write is under way.
+	// close returns the device back. No read or write is under way.
 	close() error
 }
 
@@ -89,10 +89,10 @@ func newPort(name string, c channel, l link, node io.Closer, present func() bool
 	return p
 }
 
-// Name gives the device behind the port: "usb:1209:5053:S-0001 at 1-1".
+// Name returns the device behind the port: "usb:1209:5053:S-0001 at 1-1".
 func (p *Port) Name() string { return p.name }
 
-// Read waits for at least one byte and gives what has arrived. It returns zero
+// Read waits for at least one byte and returns what has arrived. It returns zero
 // bytes only with an error: os.ErrDeadlineExceeded (nothing came in time; nothing
 // is lost), ErrGone, os.ErrClosed, or io.ErrShortBuffer for an empty b.
 func (p *Port) Read(b []byte) (int, error) {
@@ -320,7 +320,7 @@ func (p *Port) lose(cause error) {
 	p.changed.Broadcast()
 }
 
-// state gives the error of a port that is closed or gone.
+// state returns the error of a port that is closed or gone.
 func (p *Port) state() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -334,7 +334,7 @@ func (p *Port) fault(op string, err error) error {
 	return fmt.Errorf("usbport: %s %s: %w", op, p.name, err)
 }
 
-// Close cancels transfers under way, waits for them and gives the device back,
+// Close cancels transfers under way, waits for them and returns the device back,
 // with its kernel driver if it had one. A second Close does nothing. ErrStuck if
 // a transfer does not come back within five seconds: then the device stays taken.
 func (p *Port) Close() error {

@@ -312,7 +312,7 @@ func TestBytesBeforeTheLoss(t *testing.T) {
 	}
 }
 
-// Transfers that a broken controller never gives back do not hold Close for ever.
+// Transfers that a broken controller never returns do not hold Close for ever.
 func TestStuckTransfers(t *testing.T) {
 	w := newWire(t)
 	w.stuck = true

@@ -80,7 +80,7 @@ func TestShortWrites(t *testing.T) {
 	}
 }
 
-// interfaces gives a configuration of n interfaces, each with the terminal's class
+// interfaces returns a configuration of n interfaces, each with the terminal's class
 // and two bulk endpoints.
 func interfaces(n int) []byte {
 	b := []byte{9, 2, 0, 0, byte(n), 1, 0, 0x80, 50}

@@ -30,7 +30,7 @@ const (
 // errTransfer is what an error of no class becomes on the other side.
 var errTransfer = errors.New("USB transfer failed")
 
-// wireClasses gives errors a number on the pipe: their place, from 1.
+// wireClasses returns errors a number on the pipe: their place, from 1.
 func wireClasses() []error {
 	return []error{
 		errTransfer, errStall, errNoDevice, errCrashed, context.Canceled, context.DeadlineExceeded,

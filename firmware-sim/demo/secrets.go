@@ -21,7 +21,7 @@ func newSecrets(c *crew) *secrets {
 	return s
 }
 
-// packedDigits gives a card number as BCD, without an odd last digit.
+// packedDigits returns a card number as BCD, without an odd last digit.
 func packedDigits(id string) []byte {
 	for i := range len(id) {
 		if id[i] < '0' || id[i] > '9' {

@@ -128,7 +128,7 @@ func (s *station) equip(ctx context.Context, agent, url string, i int) error {
 	return err
 }
 
-// plug makes the line of the terminal and gives the name of the agent's port: a pseudo terminal, or for the smart
+// plug makes the line of the terminal and returns the name of the agent's port: a pseudo terminal, or for the smart
 // model a real USB device where this machine's kernel takes devices from USB/IP and the agent has USB.
 func (s *station) plug(ctx context.Context, agent, id string) (port string, err error) {
 	if s.socket == nil && s.model == "smart" && usbip.CanAttach() && hasUSB(ctx, agent) {

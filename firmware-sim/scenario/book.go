@@ -48,7 +48,7 @@ type verdict struct {
 	original                             *deed
 }
 
-// NewBook gives an empty book.
+// NewBook returns an empty book.
 func NewBook() *Book {
 	return &Book{byKey: map[string][]*deed{}, byStan: map[string][]*deed{}, byBack: map[string][]*deed{},
 		byPointer: map[string][]*deed{}}
@@ -71,7 +71,7 @@ func moneyBack(kind string) bool {
 	return kind == "refund" || kind == "void" || kind == "completion_void"
 }
 
-// Add takes the next record. For a refund or void seen for the first time it gives the verdict the contract demands;
+// Add takes the next record. For a refund or void seen for the first time it returns the verdict the contract demands;
 // nil for everything else.
 func (b *Book) Add(r wire.Record) *Verdict {
 	if r.Training || r.Kind == "journal" {
@@ -106,7 +106,7 @@ func (b *Book) Add(r wire.Record) *Verdict {
 	return v
 }
 
-// News gives the earlier refunds and voids whose verdicts the last Add changed.
+// News returns the earlier refunds and voids whose verdicts the last Add changed.
 func (b *Book) News() []Revised {
 	out := b.news
 	b.news = nil

@@ -53,7 +53,7 @@ type wanted struct {
 	} `json:"findings"`
 }
 
-// said gives the last verdict of each refund and void of a journal, by line, as the book has it.
+// said returns the last verdict of each refund and void of a journal, by line, as the book has it.
 func said(t *testing.T, file string) map[int]*Verdict {
 	t.Helper()
 	data, err := os.ReadFile(file)

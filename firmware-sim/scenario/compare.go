@@ -64,7 +64,7 @@ func pick(list []Answer, want func(Answer) bool) (Answer, bool) {
 	return Answer{}, false
 }
 
-// idents gives the identifiers of a party that can be compared at all.
+// idents returns the identifiers of a party that can be compared at all.
 func idents(p wire.Party) []wire.Ident {
 	all := append([]wire.Ident{{Scheme: p.Scheme, Namespace: p.Namespace, ID: p.ID}}, p.Also...)
 	var out []wire.Ident

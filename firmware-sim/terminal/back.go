@@ -101,7 +101,7 @@ func (t *Terminal) backAmount(s scenario.Step, d *deal) int64 {
 	return d.entry.Record.Amount
 }
 
-// backNumbers gives a refund or void its own numbers.
+// backNumbers returns a refund or void its own numbers.
 func (t *Terminal) backNumbers(r *wire.Record) {
 	answered := r.Outcome == "approved" || r.Outcome == "declined"
 	if byHost(r.Channel) && answered {

@@ -9,7 +9,7 @@ import (
 	"yuanlu/firmware-sim/scenario"
 )
 
-// ways gives what of channels, entries, accounts and kinds is in a record.
+// ways returns what of channels, entries, accounts and kinds is in a record.
 func ways(e *scenario.Entry) []string {
 	r := &e.Record
 	out := []string{"kind " + r.Kind, "outcome " + r.Outcome}
@@ -41,7 +41,7 @@ func ways(e *scenario.Entry) []string {
 	return out
 }
 
-// lines gives the lines of a text.
+// lines returns the lines of a text.
 func lines(parts ...string) map[string]bool {
 	out := map[string]bool{}
 	for _, p := range parts {

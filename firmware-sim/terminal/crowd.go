@@ -7,8 +7,8 @@ import (
 	"yuanlu/firmware-sim/scenario"
 )
 
-// Next lets the next seeded customer come and gives what the terminal did; the day's settlement and the next
-// morning come by themselves. It always gives at least one entry.
+// Next lets the next seeded customer come and returns what the terminal did; the day's settlement and the next
+// morning come by themselves. It always returns at least one entry.
 func (t *Terminal) Next() ([]scenario.Entry, error) {
 	for {
 		if len(t.queue) == 0 {

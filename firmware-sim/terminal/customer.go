@@ -87,7 +87,7 @@ func luhnHolds(s string) bool {
 	return sum%10 == 0
 }
 
-// twin gives another valid number with the same first six and last four digits.
+// twin returns another valid number with the same first six and last four digits.
 func twin(card string) string {
 	b := []byte(card)
 	for i := 7; i < len(b)-5; i++ {

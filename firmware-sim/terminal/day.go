@@ -26,7 +26,7 @@ func (t *Terminal) settle(s scenario.Step) (*scenario.Entry, error) {
 // full says that the batch cannot count any further: its totals have three digits for each count.
 func (t *Terminal) full() bool { return t.totals.DebitCount >= 990 || t.totals.CreditCount >= 990 }
 
-// reprint gives the open batch once more, each record as a copy. It is nothing that happened, so it has no number.
+// reprint returns the open batch once more, each record as a copy. It is nothing that happened, so it has no number.
 func (t *Terminal) reprint() []scenario.Entry {
 	if t.o.Wire == "smart" {
 		return nil // it says again what was not confirmed, and nothing else

@@ -65,7 +65,7 @@ func (j *Journal) load() error {
 	return nil
 }
 
-// Had gives the entries that stood in the journal when it was opened.
+// Had returns the entries that stood in the journal when it was opened.
 func (j *Journal) Had() []scenario.Entry { return j.had }
 
 // Add writes an entry.
@@ -100,7 +100,7 @@ func Customers(t *Terminal) *Source { return &Source{t: t, crowd: true} }
 // Script plays the steps in their order and ends.
 func Script(t *Terminal, steps []scenario.Step) *Source { return &Source{t: t, script: steps} }
 
-// Next gives the next entries; none and io.EOF at the end of a script.
+// Next returns the next entries; none and io.EOF at the end of a script.
 func (s *Source) Next() ([]scenario.Entry, error) {
 	if s.crowd && len(s.script) == 0 {
 		return s.t.Next()

@@ -14,7 +14,7 @@ const (
 	alipayApp  = "2021000000000001"
 )
 
-// takes gives the ways of paying that a model takes over a wire, the frequent ones more than once.
+// takes returns the ways of paying that a model takes over a wire, the frequent ones more than once.
 func takes(model, wireName string) []string {
 	cards := []string{"chip", "chip", "contactless", "contactless", "swipe", "phone"}
 	if wireName == "cup8583" {
@@ -30,7 +30,7 @@ func takes(model, wireName string) []string {
 		"unionpay_qr", "jd", "baitiao", "member")
 }
 
-// channelOf gives channel, funding and account kind of a way of paying.
+// channelOf returns channel, funding and account kind of a way of paying.
 func channelOf(pay string) (channel, funding, account string) {
 	switch pay {
 	case "wechat":
@@ -108,7 +108,7 @@ func entryOf(s scenario.Step) string {
 	return "qr_shown"
 }
 
-// numbers gives a sale the numbers that host or channel and merchant know it by.
+// numbers returns a sale the numbers that host or channel and merchant know it by.
 func (t *Terminal) numbers(r *wire.Record) {
 	answered := r.Outcome == "approved" || r.Outcome == "declined"
 	switch r.Channel {

@@ -52,7 +52,7 @@ type Player struct {
 	link   *smartLink
 }
 
-// NewPlayer gives a player. The line is plugged in already.
+// NewPlayer returns a player. The line is plugged in already.
 func NewPlayer(o PlayerOptions) (*Player, error) {
 	say, err := NewSpeaker(o.Model, o.Terminal.Wire())
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"yuanlu/firmware-sim/scenario"
 )
 
-// Programme gives a few days of seeded customers for showing: with them come refunds of every kind that the wire can
+// Programme returns a few days of seeded customers for showing: with them come refunds of every kind that the wire can
 // say, right, wrong and undecidable, each at least once.
 func Programme(t *Terminal, wireName string) *Source {
 	return &Source{t: t, script: showcase(wireName), between: programmeCustomers, crowd: true}

@@ -13,7 +13,7 @@ type Speaker struct {
 	wire   wire.Encoder
 }
 
-// NewSpeaker gives a speaker for a model on a wire.
+// NewSpeaker returns a speaker for a model on a wire.
 func NewSpeaker(model, wireName string) (*Speaker, error) {
 	if wireName == "mispos" {
 		// The e-sign model has no printer: it says the last record again instead of printing it.

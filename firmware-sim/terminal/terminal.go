@@ -71,7 +71,7 @@ type deal struct {
 	cleared  bool // it was settled
 }
 
-// New gives a terminal at the beginning of its first batch.
+// New returns a terminal at the beginning of its first batch.
 func New(o Options) (*Terminal, error) {
 	if !slices.Contains([]string{"e-sign", "traditional", "smart"}, o.Model) {
 		return nil, fmt.Errorf("%w: model %q is none of e-sign, traditional, smart", ErrOptions, o.Model)
@@ -114,7 +114,7 @@ func (t *Terminal) Now() time.Time { return t.now }
 // Wire is the wire it speaks.
 func (t *Terminal) Wire() string { return t.o.Wire }
 
-// Open gives the entries of the batch that is not settled yet, in their order: what is printed again after a power cut.
+// Open returns the entries of the batch that is not settled yet, in their order: what is printed again after a power cut.
 func (t *Terminal) Open() []scenario.Entry { return slices.Clone(t.open) }
 
 // Secrets lists every clear identifier that stands in a message of this terminal: card numbers, device numbers,
@@ -170,7 +170,7 @@ func (t *Terminal) one(e *scenario.Entry, err error) ([]scenario.Entry, error) {
 	return []scenario.Entry{*e}, nil
 }
 
-// customer gives the person of that name.
+// customer returns the person of that name.
 func (t *Terminal) customer(name string) *Customer {
 	c := t.people[name]
 	if c == nil {
@@ -207,7 +207,7 @@ func decide(r *wire.Record, outcome string) {
 // rrn is the host's reference of a card transaction: day and number.
 func rrn(r *wire.Record) string { return r.At.Format("060102") + r.Stan }
 
-// book writes an entry into the journal and the book, and gives refunds and voids their truth.
+// book writes an entry into the journal and the book, and returns refunds and voids their truth.
 func (t *Terminal) enter(s scenario.Step, r wire.Record, payer, recipient string, facts *scenario.Facts) *scenario.Entry {
 	t.seq++
 	e := scenario.Entry{Seq: t.seq, Model: t.o.Model, Step: s, Record: r, Payer: payer, Recipient: recipient,

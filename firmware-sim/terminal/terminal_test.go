@@ -8,7 +8,7 @@ import (
 	"yuanlu/firmware-sim/scenario"
 )
 
-// month plays a terminal's seeded customers and gives entries and bytes.
+// month plays a terminal's seeded customers and returns entries and bytes.
 func month(t *testing.T, o Options, n int) ([]scenario.Entry, []byte) {
 	t.Helper()
 	term, err := New(o)

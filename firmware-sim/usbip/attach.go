@@ -36,7 +36,7 @@ func CanAttach() bool {
 // Attach has this machine's kernel take over a device of a server (host:port), as
 // "usbip attach -r HOST -b BUSID" does: asks for it and hands the connection to the
 // kernel, which finds the device a moment later and keeps it until the plug is
-// pulled. It gives the port of the virtual controller, waiting for a free one at most
+// pulled. It returns the port of the virtual controller, waiting for a free one at most
 // ten seconds. Errors: ErrNoHost, those of the connection. Safe for concurrent use.
 func Attach(server, busID string) (port int, err error) {
 	if !CanAttach() {
@@ -78,7 +78,7 @@ func attach(server, busID string) (int, error) {
 	}
 }
 
-// ask imports a device and gives its speed and number.
+// ask imports a device and returns its speed and number.
 func ask(conn net.Conn, busID string) (speed, number uint32, err error) {
 	if len(busID) >= busIDSize {
 		return 0, 0, errors.New("bus id too long")

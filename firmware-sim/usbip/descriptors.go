@@ -168,7 +168,7 @@ func (c Config) stringDescriptor(index byte) []byte {
 	return b
 }
 
-// interfaces gives class, subclass, protocol and a pad byte of every interface, as
+// interfaces returns class, subclass, protocol and a pad byte of every interface, as
 // the device list has them.
 func (d *Device) interfaces() []byte {
 	var b []byte

@@ -64,7 +64,7 @@ func (d *Device) reset() {
 	d.lineCoding = [7]byte{0x80, 0x25, 0, 0, 0, 0, 8} // 9600 8N1
 }
 
-// Read gives bytes that the host has written, at least one. It waits for them and
+// Read returns bytes that the host has written, at least one. It waits for them and
 // returns io.EOF when the device is unplugged, os.ErrDeadlineExceeded at the read
 // deadline.
 func (d *Device) Read(p []byte) (int, error) {
@@ -192,7 +192,7 @@ func (d *Device) Attached(ctx context.Context) error {
 	return nil
 }
 
-// Line gives what the host has set on an ACM device: bits per second, data bits,
+// Line returns what the host has set on an ACM device: bits per second, data bits,
 // and whether it holds DTR (the port is open).
 func (d *Device) Line() (baud, dataBits int, dtr bool) {
 	d.mu.Lock()
@@ -201,7 +201,7 @@ func (d *Device) Line() (baud, dataBits int, dtr bool) {
 	return int(c[0]) | int(c[1])<<8 | int(c[2])<<16 | int(c[3])<<24, int(c[6]), d.lineState&1 != 0
 }
 
-// Parity gives what the host has set on an ACM device: 0 none, 1 odd, 2 even, 3 mark,
+// Parity returns what the host has set on an ACM device: 0 none, 1 odd, 2 even, 3 mark,
 // 4 space (CDC 1.1 table 50).
 func (d *Device) Parity() int {
 	d.mu.Lock()

@@ -37,7 +37,7 @@ func (d *Device) SetFaults(f Faults) {
 	d.pump()
 }
 
-// Faults gives what is left of them.
+// Faults returns what is left of them.
 func (d *Device) Faults() Faults {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -46,10 +46,10 @@ func Listen(addr string) (*Server, error) {
 	return s, nil
 }
 
-// Addr gives the address that hosts attach to.
+// Addr returns the address that hosts attach to.
 func (s *Server) Addr() string { return s.listener.Addr().String() }
 
-// Plug puts a device into the lowest free port and gives its bus id, "1-1". It
+// Plug puts a device into the lowest free port and returns its bus id, "1-1". It
 // stays until it is closed.
 func (s *Server) Plug(d *Device) (string, error) {
 	s.mu.Lock()

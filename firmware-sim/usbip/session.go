@@ -19,7 +19,7 @@ type session struct {
 	ended bool
 }
 
-// takeBy gives the device to a host; nil if it is taken or gone.
+// takeBy returns the device to a host; nil if it is taken or gone.
 func (d *Device) takeBy(conn net.Conn) *session {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -53,7 +53,7 @@ func (c *client) write(b []byte) {
 	}
 }
 
-// take imports a device and gives its 0x138 bytes; nil if it was refused.
+// take imports a device and returns its 0x138 bytes; nil if it was refused.
 func (c *client) take(busID string) []byte {
 	c.t.Helper()
 	request, _ := hex.DecodeString("01118003" + "00000000")
@@ -70,7 +70,7 @@ func (c *client) take(busID string) []byte {
 	return c.read(0x138)
 }
 
-// submit sends a transfer and gives its sequence number.
+// submit sends a transfer and returns its sequence number.
 func (c *client) submit(ep int, in bool, length int, setup string, data []byte) uint32 {
 	c.t.Helper()
 	c.seq++

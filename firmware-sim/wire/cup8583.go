@@ -23,7 +23,7 @@ type shape struct{ mti, f3, f25, f60 string }
 // remembered is how many requests a reversal may reach back.
 const remembered = 64
 
-// shapeOf gives the message of a kind (reference/domain.md § 1.3).
+// shapeOf returns the message of a kind (reference/domain.md § 1.3).
 func (c *Cup8583) shapeOf(r *Record) (shape, bool) {
 	if r.Kind == "reversal" {
 		s, ok := c.asked[r.TerminalID+r.Batch+r.Stan]

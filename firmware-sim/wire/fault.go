@@ -97,7 +97,7 @@ type Faulty struct {
 	count uint64
 }
 
-// NewFaulty gives a writer with faults. rng belongs to it alone. pause waits between the pieces of a frame; nil
+// NewFaulty returns a writer with faults. rng belongs to it alone. pause waits between the pieces of a frame; nil
 // means that pieces follow each other at once. holds recognises a whole frame (HoldsSTX, HoldsSmart): damage which
 // leaves one is drawn again, since no reader could tell it from a frame; nil never does.
 func NewFaulty(w io.Writer, f Faults, rng *rand.Rand, pause func(time.Duration), holds func([]byte) bool) *Faulty {
@@ -188,7 +188,7 @@ func (y *Faulty) Part(frame []byte) error {
 
 func (y *Faulty) hit(rate float64) bool { return rate > 0 && y.rng.Float64() < rate }
 
-// damage gives the frame as it stands on the line after bits were turned and bytes lost.
+// damage returns the frame as it stands on the line after bits were turned and bytes lost.
 func (y *Faulty) damage(frame []byte) []byte {
 	for range 100 {
 		out := make([]byte, 0, len(frame))
@@ -243,7 +243,7 @@ func (y *Faulty) put(b []byte) error {
 	return err
 }
 
-// Garble gives the bytes a reader takes from a frame that is sent at another speed than it listens at: the bits of
+// Garble returns the bytes a reader takes from a frame that is sent at another speed than it listens at: the bits of
 // each sent byte, start and stop included, seen twice as long and cut into bytes again.
 func Garble(frame []byte) []byte {
 	var bits []byte

@@ -110,7 +110,7 @@ func closedOr(err error) error {
 	return nil
 }
 
-// Read gives what the other end wrote. While nobody has it open, Read waits; a closed PTY gives os.ErrClosed.
+// Read returns what the other end wrote. While nobody has it open, Read waits; a closed PTY gives os.ErrClosed.
 func (p *PTY) Read(b []byte) (int, error) {
 	for {
 		if err := p.master.SetReadDeadline(time.Now().Add(50 * time.Millisecond)); err != nil {

@@ -23,7 +23,7 @@ const (
 	misposReprint = 16
 )
 
-// transType gives the value of 9F01 for a record that is no copy. Wallet sales have a type of their own.
+// transType returns the value of 9F01 for a record that is no copy. Wallet sales have a type of their own.
 func transType(r *Record) (byte, bool) {
 	switch r.Kind {
 	case "sale":
@@ -85,7 +85,7 @@ func (t *tlv) text(tag byte, v string) {
 	t.bytes(tag, []byte(b))
 }
 
-// Request gives the frame a terminal prints when the customer is asked to pay, before anything is decided: it has no
+// Request returns the frame a terminal prints when the customer is asked to pay, before anything is decided: it has no
 // result code, so it is no record.
 func (m *Mispos) Request(r *Record) (Frame, error) {
 	kind, ok := transType(r)
@@ -254,7 +254,7 @@ func misposEntry(entry string) string {
 	return ""
 }
 
-// misposResult gives 9F14: the code the record has, or the usual one of its outcome.
+// misposResult returns 9F14: the code the record has, or the usual one of its outcome.
 func misposResult(r *Record) string {
 	if r.ResponseCode != "" {
 		return r.ResponseCode

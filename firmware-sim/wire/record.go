@@ -142,7 +142,7 @@ func (e *CannotCarry) Error() string {
 // Encoder turns a record into the frames of one wire. An encoder may remember (message ids), so one encoder serves
 // one line; it is not safe for concurrent use.
 type Encoder interface {
-	// Encode gives the frames that say the record, in their order. The error is a *CannotCarry where the wire has
+	// Encode returns the frames that say the record, in their order. The error is a *CannotCarry where the wire has
 	// no place for a member.
 	Encode(r *Record) ([]Frame, error)
 	// EncodeAs returns the frames of a message, in its shape.
@@ -155,7 +155,7 @@ type Frame struct {
 	Note  string // for people: "sale request", "refund answer"
 }
 
-// NewEncoder gives the encoder of a wire: mispos, cup8583 or smart.
+// NewEncoder returns the encoder of a wire: mispos, cup8583 or smart.
 func NewEncoder(wire string) (Encoder, error) {
 	switch wire {
 	case "mispos":

@@ -45,7 +45,7 @@ func HoldsSmart(b []byte) bool {
 // in them, types and acknowledged ids.
 type Confirms struct{ buf []byte }
 
-// Push takes bytes and gives the ids that are confirmed by them, 0 for an answer to a handshake.
+// Push takes bytes and returns the ids that are confirmed by them, 0 for an answer to a handshake.
 func (c *Confirms) Push(p []byte) []byte {
 	c.buf = append(c.buf, p...)
 	var acks []byte
@@ -72,7 +72,7 @@ func (c *Confirms) Push(p []byte) []byte {
 	return acks
 }
 
-// smartFrame gives type, ack and id of the frame at the beginning of b and its length, 0 if there is none.
+// smartFrame returns type, ack and id of the frame at the beginning of b and its length, 0 if there is none.
 func smartFrame(b []byte) (head [3]byte, n int) {
 	if len(b) < 10 || b[0] != 0x55 || b[1] != 0xAA {
 		return head, 0

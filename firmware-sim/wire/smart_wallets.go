@@ -35,7 +35,7 @@ func isUnionpay(r *Record) bool {
 		unionpayCode(r) != ""
 }
 
-// unionpayCode gives respCode, empty if none reads as the outcome.
+// unionpayCode returns respCode, empty if none reads as the outcome.
 func unionpayCode(r *Record) string {
 	code := r.ResponseCode
 	if code == "" {
@@ -70,7 +70,7 @@ func unionpay(r *Record) object {
 	return o
 }
 
-// lakalaCodes gives proc_cd of a kind of card transaction.
+// lakalaCodes returns proc_cd of a kind of card transaction.
 func lakalaCodes() map[string]string {
 	return map[string]string{"sale": "000000", "void": "200000", "refund": "500000", "preauth": "300000",
 		"completion": "330000", "preauth_void": "400000", "completion_void": "440000"}

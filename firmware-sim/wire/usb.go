@@ -44,7 +44,7 @@ func (u *USB) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// Read gives what the host wrote; io.EOF once the device is unplugged.
+// Read returns what the host wrote; io.EOF once the device is unplugged.
 func (u *USB) Read(b []byte) (int, error) { return u.device.Read(b) }
 
 // Close pulls the plug.

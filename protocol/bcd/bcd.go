@@ -31,10 +31,10 @@ type Error struct {
 	Want   string
 }
 
-// Error gives place and expectation.
+// Error returns place and expectation.
 func (e *Error) Error() string { return fmt.Sprintf("%v at %d, want %s", e.Class, e.Offset, e.Want) }
 
-// Unwrap gives the class.
+// Unwrap returns the class.
 func (e *Error) Unwrap() error { return e.Class }
 
 // Fill says on which side the filling nibble of an odd number of digits stands.
@@ -66,7 +66,7 @@ func AppendDigits(dst, b []byte) ([]byte, error) {
 	return dst, nil
 }
 
-// Decode gives the n digits in b, which must be exactly Size(n) bytes. Where n
+// Decode returns the n digits in b, which must be exactly Size(n) bytes. Where n
 // is odd, side says where the filling nibble stands, and it must be one of
 // fills (none given: 0). Errors: ErrSize, ErrDigit, ErrFill.
 func Decode(b []byte, n int, side Fill, fills ...byte) (string, error) {

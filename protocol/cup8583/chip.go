@@ -86,7 +86,7 @@ func tagName(tag uint32) string {
 	return "F55"
 }
 
-// readTag gives a BER tag and its number of bytes, 0 if it has no end.
+// readTag returns a BER tag and its number of bytes, 0 if it has no end.
 func readTag(b []byte) (tag uint32, n int) {
 	for i, c := range b {
 		tag = tag<<8 | uint32(c)
@@ -100,7 +100,7 @@ func readTag(b []byte) (tag uint32, n int) {
 	return 0, 0
 }
 
-// readLength gives a definite BER length and its number of bytes, 0 if there is none.
+// readLength returns a definite BER length and its number of bytes, 0 if there is none.
 func readLength(b []byte) (size, n int) {
 	if len(b) == 0 {
 		return 0, 0

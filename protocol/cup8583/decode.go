@@ -221,7 +221,7 @@ func (f *fieldCodec) value(raw []byte, size int) string {
 	return digitsOf(raw, first, size)
 }
 
-// digitsOf gives n nibbles from the first on, which are digits.
+// digitsOf returns n nibbles from the first on, which are digits.
 func digitsOf(raw []byte, first, n int) string {
 	var short [64]byte
 	out := short[:0]
@@ -238,7 +238,7 @@ func nibble(b []byte, i int) byte {
 	return b[i/2] & 15
 }
 
-// badNibble gives the first of n nibbles that is no digit, -1 if all are.
+// badNibble returns the first of n nibbles that is no digit, -1 if all are.
 func badNibble(b []byte, n int) int {
 	for i := range n {
 		if nibble(b, i) > 9 {

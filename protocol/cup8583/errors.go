@@ -22,12 +22,12 @@ type DecodeError struct {
 	Want   string
 }
 
-// Error gives field, offset, got and want.
+// Error returns field, offset, got and want.
 func (e *DecodeError) Error() string {
 	return fmt.Sprintf("%v: field %s, offset %d: got %s, want %s", ErrMalformed, e.Field, e.Offset, e.Got, e.Want)
 }
 
-// Unwrap gives ErrMalformed.
+// Unwrap returns ErrMalformed.
 func (e *DecodeError) Unwrap() error { return ErrMalformed }
 
 func plural(n int, what string) string {

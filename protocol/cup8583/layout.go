@@ -254,7 +254,7 @@ func codecOf(f Format, name string, binary bool) fieldCodec {
 	return c
 }
 
-// bytes gives the number of bytes that a value of n digits, nibbles or bytes takes.
+// bytes returns the number of bytes that a value of n digits, nibbles or bytes takes.
 func (f *Format) bytes(n int) int {
 	if f.Form == Digits || f.Form == Track {
 		return (n + 1) / 2

@@ -46,7 +46,7 @@ func (m *Message) encryptedTrack() {
 	}
 }
 
-// MTI gives the four digits of the message type ("0210").
+// MTI returns the four digits of the message type ("0210").
 func (m *Message) MTI() string { return m.mti }
 
 // Training reports whether HEAD says test or training: its fifth digit is 1.
@@ -55,7 +55,7 @@ func (m *Message) Training() bool { return len(m.head) > 2 && m.head[2]>>4 == 1 
 // Has reports whether field n (2 to 64) was there and is kept.
 func (m *Message) Has(n int) bool { return n > 1 && n < fieldsEnd && m.present&(1<<(n%64)) != 0 }
 
-// Text gives the value of field n (2 to 64) without trailing spaces, "" if it is
+// Text returns the value of field n (2 to 64) without trailing spaces, "" if it is
 // absent: digits as text, bytes as they are. F2 and F48 are "" here: card numbers
 // stand in them.
 func (m *Message) Text(n int) string {
@@ -65,7 +65,7 @@ func (m *Message) Text(n int) string {
 	return strings.TrimRight(m.values[n], " ")
 }
 
-// Fields gives the number of fields kept.
+// Fields returns the number of fields kept.
 func (m *Message) Fields() int { return bits.OnesCount64(m.present) }
 
 // Format writes type and number of fields, whatever the verb.

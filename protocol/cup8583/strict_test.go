@@ -9,7 +9,7 @@ import (
 	"yuanlu/protocol/cup8583"
 )
 
-// one gives a message of one field.
+// one returns a message of one field.
 func one(n int, value string) string {
 	var b [8]byte
 	b[(n-1)/8] = 0x80 >> ((n - 1) % 8)

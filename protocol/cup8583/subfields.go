@@ -17,7 +17,7 @@ const (
 	SourceField        // F2
 )
 
-// Account gives the card number and where it was read: F2, else F35 (unless F53 calls
+// Account returns the card number and where it was read: F2, else F35 (unless F53 calls
 // it encrypted), else tag 5A of F55.
 func (m *Message) Account() (sensitive.Text, Source) {
 	if pan := sensitive.New(strings.TrimRight(m.pan.Reveal(), " ")); !pan.Empty() {
@@ -32,7 +32,7 @@ func (m *Message) Account() (sensitive.Text, Source) {
 	return sensitive.Text{}, SourceNone
 }
 
-// PAR gives the payment account reference, tag 9F24 of F55.
+// PAR returns the payment account reference, tag 9F24 of F55.
 func (m *Message) PAR() sensitive.Text { return m.chip.par }
 
 // DeviceToken reports whether F55 says that the number is that of a phone or watch: it
@@ -55,19 +55,19 @@ func (m *Message) digitsAt(n, from, to int) string {
 	return v
 }
 
-// Type gives F60.1, the two digits that tell kinds apart.
+// Type returns F60.1, the two digits that tell kinds apart.
 func (m *Message) Type() string { return m.digitsAt(60, 0, 2) }
 
-// Batch gives F60.2.
+// Batch returns F60.2.
 func (m *Message) Batch() string { return m.digitsAt(60, 2, 8) }
 
-// Original gives F61.1 to F61.3: batch, STAN and date (MMDD) of the original. Each is
+// Original returns F61.1 to F61.3: batch, STAN and date (MMDD) of the original. Each is
 // "" where F61 does not reach that far; zeros mean that it is not given.
 func (m *Message) Original() (batch, stan, date string) {
 	return m.digitsAt(61, 0, 6), m.digitsAt(61, 6, 12), m.digitsAt(61, 12, 16)
 }
 
-// Sums gives the 62 digits of F48 in a settlement, "" if F48 has another length.
+// Sums returns the 62 digits of F48 in a settlement, "" if F48 has another length.
 func (m *Message) Sums() string {
 	v := strings.TrimRight(m.values[48], " ")
 	if len(v) != 62 {
@@ -76,7 +76,7 @@ func (m *Message) Sums() string {
 	return m.digitsAt(48, 0, 62)
 }
 
-// SettlementCode gives the reconciliation code of domestic cards in a settlement, '0' to
+// SettlementCode returns the reconciliation code of domestic cards in a settlement, '0' to
 // '9'; 0 if F48 does not reach that far.
 func (m *Message) SettlementCode() byte {
 	if code := m.digitsAt(48, 30, 31); code != "" {
@@ -85,7 +85,7 @@ func (m *Message) SettlementCode() byte {
 	return 0
 }
 
-// Sub59 gives the value of a sub-field of F59 (tag of two characters, length of three
+// Sub59 returns the value of a sub-field of F59 (tag of two characters, length of three
 // digits, value) without trailing spaces; "" if it is absent or empty, or if F59 is
 // something else that a vendor put there.
 func (m *Message) Sub59(tag string) string {

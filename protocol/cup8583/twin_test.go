@@ -187,7 +187,7 @@ func twinField(data []byte, at, n int) (value string, next int) {
 	return text, at + bytesOf
 }
 
-// twinChip gives the kept tags of F55 as hexadecimal text.
+// twinChip returns the kept tags of F55 as hexadecimal text.
 func twinChip(raw []byte) string {
 	kept := ""
 	for i := 0; i < len(raw); {
@@ -346,7 +346,7 @@ func twinVendor(text string) map[string]string {
 	return out
 }
 
-// twinTags gives the first tag 9F24 that is not empty, and whether there is a 9F19 or
+// twinTags returns the first tag 9F24 that is not empty, and whether there is a 9F19 or
 // 9F6E that is not; the tags are well-formed.
 func twinTags(text string) (par string, device bool) {
 	b, _ := hex.DecodeString(text)

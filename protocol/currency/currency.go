@@ -3,7 +3,7 @@ package currency
 
 import "sort"
 
-// ByNumber gives the letters of a three-digit ISO 4217 number ("156" is "CNY"),
+// ByNumber returns the letters of a three-digit ISO 4217 number ("156" is "CNY"),
 // the newest ones where a number was used twice. ok is false for a number that
 // is in no list.
 func ByNumber(number string) (letters string, ok bool) {
@@ -21,7 +21,7 @@ func Known(letters string) bool {
 	return ok
 }
 
-// MinorUnits gives the number of decimal places of a currency ("CNY" has 2). ok
+// MinorUnits returns the number of decimal places of a currency ("CNY" has 2). ok
 // is false where the letters are unknown or the standard gives none (gold, test
 // codes).
 func MinorUnits(letters string) (places int, ok bool) {
@@ -32,7 +32,7 @@ func MinorUnits(letters string) (places int, ok bool) {
 	return int(e.minor), true
 }
 
-// Withdrawn gives the day (YYYY-MM-DD) from which letters are no longer in use,
+// Withdrawn returns the day (YYYY-MM-DD) from which letters are no longer in use,
 // "" for those that are.
 func Withdrawn(letters string) string {
 	e, _ := find(letters)

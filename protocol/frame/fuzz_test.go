@@ -59,7 +59,7 @@ func FuzzScanner(f *testing.F) {
 	})
 }
 
-// captures gives the bytes of the contract's vectors.
+// captures returns the bytes of the contract's vectors.
 func captures(t testing.TB, pattern string) (out [][]byte) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join("..", "..", "agent", "ingest", "testdata", "vectors", pattern))

@@ -77,7 +77,7 @@ func (s *Scanner) makeRoom(n int) {
 	s.buf, s.xor, s.at = buf, xor, 0
 }
 
-// Next gives the next good frame in what was pushed. false: there is none, or what
+// Next returns the next good frame in what was pushed. false: there is none, or what
 // may be one is not yet whole (Pending).
 func (s *Scanner) Next() (Frame, bool) {
 	for s.seek() {
@@ -172,5 +172,5 @@ func (s *Scanner) Reset() {
 	s.badTo = s.offset()
 }
 
-// Stats gives the counts so far.
+// Stats returns the counts so far.
 func (s *Scanner) Stats() Stats { return s.stats }

@@ -8,7 +8,7 @@ import (
 // Tag is the two bytes a field begins with; the first is always 9F.
 type Tag uint16
 
-// String gives the four hexadecimal digits ("9F02").
+// String returns the four hexadecimal digits ("9F02").
 func (t Tag) String() string { return fmt.Sprintf("%04X", uint16(t)) }
 
 // Role is what a field means, whatever its tag.
@@ -71,7 +71,7 @@ type Field struct {
 	Sizes []int // of Digits: the numbers of digits allowed
 }
 
-// Standard gives the fields with their usual tags.
+// Standard returns the fields with their usual tags.
 func Standard() []Field {
 	return []Field{
 		{Role: Type, Name: "type", Tag: 0x9F01, Form: Byte},
@@ -138,7 +138,7 @@ func NewLayout(fields []Field) (*Layout, error) {
 	return l, nil
 }
 
-// tag gives the tag of a role, 0 if the layout has none.
+// tag returns the tag of a role, 0 if the layout has none.
 func (l *Layout) tag(r Role) Tag {
 	for _, f := range l.fields {
 		if f.Role == r {

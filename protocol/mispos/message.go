@@ -28,12 +28,12 @@ type DecodeError struct {
 	Want   string
 }
 
-// Error gives field, offset, got and want.
+// Error returns field, offset, got and want.
 func (e *DecodeError) Error() string {
 	return fmt.Sprintf("%v: field %s, offset %d: got %s, want %s", ErrMalformed, e.Field, e.Offset, e.Got, e.Want)
 }
 
-// Unwrap gives ErrMalformed.
+// Unwrap returns ErrMalformed.
 func (e *DecodeError) Unwrap() error { return ErrMalformed }
 
 // MaxData is the greatest number of bytes that DATA has: its frame says its length
@@ -93,7 +93,7 @@ func (l *Layout) Decode(m *Message, data []byte) error {
 	return nil
 }
 
-// field reads the field at offset at and gives its size.
+// field reads the field at offset at and returns its size.
 func (l *Layout) field(m *Message, at int) (int, error) {
 	rest := m.data[at:]
 	if len(rest) < headSize {
@@ -177,13 +177,13 @@ func trim(b []byte) []byte {
 	return b
 }
 
-// raw gives the value of a role as on the wire; nil if it is absent.
+// raw returns the value of a role as on the wire; nil if it is absent.
 func (m *Message) raw(r Role) []byte {
 	s := m.roles[r]
 	return m.data[s.from:s.to]
 }
 
-// Bytes gives the value of a role without trailing spaces, as on the wire; empty
+// Bytes returns the value of a role without trailing spaces, as on the wire; empty
 // if it is absent. Not for Account, HostMessage and Expiry, which are empty here.
 func (m *Message) Bytes(r Role) []byte {
 	if r == Account || r == HostMessage || r == Expiry {
@@ -192,11 +192,11 @@ func (m *Message) Bytes(r Role) []byte {
 	return trim(m.raw(r))
 }
 
-// Text gives the value of a role as UTF-8 without trailing spaces, "" if it is
+// Text returns the value of a role as UTF-8 without trailing spaces, "" if it is
 // absent. Bytes that are no GBK become U+FFFD. Not for the roles Bytes excludes.
 func (m *Message) Text(r Role) string { return text(m.Bytes(r)) }
 
-// Byte gives the one byte of a binary role; ok is false if it is absent or has
+// Byte returns the one byte of a binary role; ok is false if it is absent or has
 // another length.
 func (m *Message) Byte(r Role) (b byte, ok bool) {
 	if v := m.raw(r); len(v) == 1 {
@@ -205,7 +205,7 @@ func (m *Message) Byte(r Role) (b byte, ok bool) {
 	return 0, false
 }
 
-// Secret gives the account, as Text would.
+// Secret returns the account, as Text would.
 func (m *Message) Secret() sensitive.Text { return sensitive.New(text(trim(m.raw(Account)))) }
 
 // Unfilled returns an account number, clear or masked, without the F, NUL and spaces that
@@ -230,7 +230,7 @@ func text(b []byte) string {
 	return string(b)
 }
 
-// Fields gives the number of fields kept.
+// Fields returns the number of fields kept.
 func (m *Message) Fields() int { return len(m.fields) }
 
 // Append writes the fields kept, in their order, as DATA.

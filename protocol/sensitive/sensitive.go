@@ -26,7 +26,7 @@ func New(clear string) Text {
 	return Text{&clear}
 }
 
-// Reveal gives the clear value, "" for the zero Text.
+// Reveal returns the clear value, "" for the zero Text.
 func (t Text) Reveal() string {
 	if t.clear == nil {
 		return ""
@@ -41,20 +41,20 @@ func (t Text) Empty() bool { return t.clear == nil }
 // which compares addresses.
 func (t Text) Equal(u Text) bool { return t.Reveal() == u.Reveal() }
 
-// String gives Hidden.
+// String returns Hidden.
 func (t Text) String() string { return Hidden }
 
-// GoString gives Hidden.
+// GoString returns Hidden.
 func (t Text) GoString() string { return Hidden }
 
 // Format writes Hidden for every verb and flag.
 func (t Text) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, Hidden) }
 
-// LogValue gives Hidden.
+// LogValue returns Hidden.
 func (t Text) LogValue() slog.Value { return slog.StringValue(Hidden) }
 
-// MarshalText gives Hidden.
+// MarshalText returns Hidden.
 func (t Text) MarshalText() ([]byte, error) { return []byte(Hidden), nil }
 
-// MarshalJSON gives Hidden as a JSON string.
+// MarshalJSON returns Hidden as a JSON string.
 func (t Text) MarshalJSON() ([]byte, error) { return []byte(`"` + Hidden + `"`), nil }

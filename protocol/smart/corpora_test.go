@@ -9,7 +9,7 @@ import (
 	"yuanlu/protocol/wiretest"
 )
 
-// corpora gives good and malformed messages: those of the vectors, and what fuzzing found.
+// corpora returns good and malformed messages: those of the vectors, and what fuzzing found.
 func corpora(t testing.TB) (good, malformed [][]byte) {
 	return wiretest.Messages(t, "good.hex"), wiretest.Messages(t, "malformed.hex")
 }

@@ -111,7 +111,7 @@ func (r *reader) missing(name, want string) bool {
 	return r.within(name)
 }
 
-// Body gives the bytes of the body, nil if there is none.
+// Body returns the bytes of the body, nil if there is none.
 func (m *Message) Body() []byte {
 	if m.to == 0 {
 		return nil
@@ -135,7 +135,7 @@ func (m *Message) read(fields []field, other func([]byte) *field) error {
 	return nil
 }
 
-// BodyError gives a *DecodeError for a body that somebody else has read: column
+// BodyError returns a *DecodeError for a body that somebody else has read: column
 // counts the characters of the body from 1.
 func (m *Message) BodyError(member string, column int, got, want string) error {
 	field := "body"
@@ -183,7 +183,7 @@ func appendText(dst []byte, s string) []byte {
 	return append(dst, b...)
 }
 
-// String gives the size.
+// String returns the size.
 func (m Message) String() string { return "smart message of " + strconv.Itoa(len(m.data)) + " bytes" }
 
 // Format writes String for every verb and flag.

@@ -12,7 +12,7 @@ type Number struct {
 	Given bool
 }
 
-// Plus gives the sum; what is not given adds nothing.
+// Plus returns the sum; what is not given adds nothing.
 func (n Number) Plus(m Number) Number {
 	switch {
 	case !m.Given:
@@ -29,7 +29,7 @@ func (n Number) Plus(m Number) Number {
 	return n
 }
 
-// numberOf gives the number that digits say; b holds nothing else.
+// numberOf returns the number that digits say; b holds nothing else.
 func numberOf(b []byte, negative bool) Number {
 	n := Number{Given: true}
 	for _, c := range b {
@@ -134,7 +134,7 @@ func (r *reader) yuanOf(at int, b []byte, got string, v *Number) bool {
 	return true
 }
 
-// trimmed reads a text without its trailing spaces, and gives its place.
+// trimmed reads a text without its trailing spaces, and returns its place.
 func (r *reader) trimmed() (at int, b []byte, ok bool) {
 	r.space()
 	at = r.pos

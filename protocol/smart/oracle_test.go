@@ -223,7 +223,7 @@ func wrapped(all map[string]any) bool {
 	return false
 }
 
-// find gives the value at a path. "a|.b" is b of a, or else its sibling.
+// find returns the value at a path. "a|.b" is b of a, or else its sibling.
 func find(all map[string]any, path string) any {
 	if at, name, ok := strings.Cut(path, "|."); ok {
 		parent := at[:strings.LastIndexByte(at, '.')]

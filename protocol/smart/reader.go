@@ -22,7 +22,7 @@ type reader struct {
 // so deep that reading one takes memory worth mentioning.
 const maxDepth = 1024
 
-// fail notes the first error. It always gives false.
+// fail notes the first error. It always returns false.
 func (r *reader) fail(at int, got, want string) bool {
 	if r.err == nil {
 		if r.inside >= 0 {
@@ -117,7 +117,7 @@ func (r *reader) empty() bool {
 	return false
 }
 
-// quoted reads a string and gives its characters, which lie in the text itself
+// quoted reads a string and returns its characters, which lie in the text itself
 // unless the string has escapes.
 func (r *reader) quoted(want string) ([]byte, bool) {
 	if !r.peek('"') {
@@ -188,7 +188,7 @@ func (r *reader) escaped(from, i int) ([]byte, bool) {
 	return nil, r.fail(len(r.b), "the end of the text", "'\"' at the end of the string")
 }
 
-// unescape gives the character that the escape at b[0] means and its length in the
+// unescape returns the character that the escape at b[0] means and its length in the
 // text, 0 if it means none.
 func unescape(b []byte) (rune, int) {
 	const simple, means = `"\/bfnrt`, "\"\\/\b\f\n\r\t"

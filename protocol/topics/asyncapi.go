@@ -11,7 +11,7 @@ import (
 // document is the same on every machine.
 type object = map[string]any
 
-// AsyncAPI gives the AsyncAPI 3.0 document of the topics as JSON, made from
+// AsyncAPI returns the AsyncAPI 3.0 document of the topics as JSON, made from
 // Channels, Schemas and Example, as the terminal sees it: it sends what goes up and
 // receives what comes down. root stands in the addresses as given. Inside the
 // document schemas refer to each other by their place in it; the id of each

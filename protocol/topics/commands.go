@@ -39,7 +39,7 @@ func Commands() []CommandSpec {
 	}
 }
 
-// CommandOf gives the command of this name; ok is false if there is none.
+// CommandOf returns the command of this name; ok is false if there is none.
 func CommandOf(name string) (c CommandSpec, ok bool) {
 	for _, c := range Commands() {
 		if c.Name == name {

@@ -51,7 +51,7 @@ type exactly struct {
 }
 
 // value goes through the value at i, which is read into a t (nil: into nothing with
-// names of its own), and gives the place behind it.
+// names of its own), and returns the place behind it.
 func (x *exactly) value(i int, t reflect.Type) int {
 	t = namesOf(t)
 	switch {
@@ -119,7 +119,7 @@ func unquoted(raw []byte) string {
 	return s
 }
 
-// namesOf gives the type that the names in a value of t belong to, nil if there are
+// namesOf returns the type that the names in a value of t belong to, nil if there are
 // none or t reads itself.
 func namesOf(t reflect.Type) reflect.Type {
 	reads := reflect.TypeFor[json.Unmarshaler]()
@@ -135,7 +135,7 @@ func namesOf(t reflect.Type) reflect.Type {
 	return nil
 }
 
-// memberTypes gives the names that json.Unmarshal knows of a struct, with those of
+// memberTypes returns the names that json.Unmarshal knows of a struct, with those of
 // structs that stand in it without a name.
 func memberTypes(t reflect.Type) map[string]reflect.Type {
 	all := make(map[string]reflect.Type, t.NumField())

@@ -29,7 +29,7 @@ func fromTheFuture(x any, name string) any {
 	return x
 }
 
-// payloadOf gives what a channel's payload is read into.
+// payloadOf returns what a channel's payload is read into.
 func payloadOf(channel string) any {
 	return map[string]any{"state": &State{}, "info": &Info{}, "health": &Health{}, "link": &LinkState{}, "case": &Event{},
 		"caseSummary": &CaseSummary{}, "event": &Event{}, "log": &LogLine{}, "rsp": &Rsp{}, "config": &Config{}, "cmd": &Cmd{},

@@ -20,7 +20,7 @@ func scanSpace(b []byte, i int) int {
 	return i
 }
 
-// scanValue gives the place behind the value at i.
+// scanValue returns the place behind the value at i.
 func scanValue(b []byte, i, depth int) (int, bool) {
 	if i >= len(b) || depth > deepest {
 		return i, false
@@ -42,7 +42,7 @@ func scanValue(b []byte, i, depth int) (int, bool) {
 	return scanNumber(b, i)
 }
 
-// scanList gives the place behind an object or an array.
+// scanList returns the place behind an object or an array.
 func scanList(b []byte, i, depth int, end byte, item func(b []byte, i, depth int) (int, bool)) (int, bool) {
 	if depth >= deepest {
 		return i, false

@@ -20,7 +20,7 @@ type SchemaDoc struct {
 	JSON []byte
 }
 
-// Schemas gives every schema, sorted by name. The error means that the program
+// Schemas returns every schema, sorted by name. The error means that the program
 // was built wrongly; a test rules it out.
 func Schemas() ([]SchemaDoc, error) {
 	entries, err := fs.ReadDir(schemaFiles, "schema") // sorted by name
@@ -94,7 +94,7 @@ var signedVector []byte
 // key is public knowledge: never use it for anything else.
 func SignedVector() []byte { return bytes.Clone(signedVector) }
 
-// SchemaIDs gives the ids of the payloads that an agent of this version sends,
+// SchemaIDs returns the ids of the payloads that an agent of this version sends,
 // for up/info.
 func SchemaIDs() []string {
 	var ids []string
@@ -149,7 +149,7 @@ func Channels() []Channel {
 	}
 }
 
-// ChannelOf gives the row with this Name; ok is false if there is none.
+// ChannelOf returns the row with this Name; ok is false if there is none.
 func ChannelOf(name string) (c Channel, ok bool) {
 	for _, c := range Channels() {
 		if c.Name == name {

@@ -66,7 +66,7 @@ func (s *Signed) signedBytes(topic string) []byte {
 }
 
 // Open checks that payload is signed by one of keys for this topic and this
-// terminal and gives the body. Errors: ErrUnsigned (not of the form),
+// terminal and returns the body. Errors: ErrUnsigned (not of the form),
 // ErrUnknownKey, ErrAddressee, ErrSignature, each wrapped.
 func Open(v *Validator, keys []Key, topic, terminal string, payload []byte) (Signed, []byte, error) {
 	var s Signed

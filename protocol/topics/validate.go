@@ -233,7 +233,7 @@ func (w *walker) str(r *rule) bool {
 	return true
 }
 
-// quoted gives the string at i with and without its quotes and escapes.
+// quoted returns the string at i with and without its quotes and escapes.
 func (w *walker) quoted() (raw, text []byte) {
 	start, escaped := w.i, false
 	for w.i++; w.b[w.i] != '"'; w.i++ {

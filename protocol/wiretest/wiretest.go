@@ -40,7 +40,7 @@ func Messages(t testing.TB, name string) [][]byte {
 	return out
 }
 
-// Vocabulary gives the source of the package under test: what stands there may be in
+// Vocabulary returns the source of the package under test: what stands there may be in
 // an error's text.
 func Vocabulary(t testing.TB) string {
 	t.Helper()
@@ -70,7 +70,7 @@ type Refusal struct {
 	Got, Want string
 }
 
-// Check gives what is wrong with the refusal of a message, "" if nothing: it names a
+// Check returns what is wrong with the refusal of a message, "" if nothing: it names a
 // field and an offset in the message, says what it got and wanted, and holds nothing
 // of the message.
 func (r Refusal) Check(message []byte, vocabulary string) string {
@@ -94,7 +94,7 @@ func (r Refusal) Check(message []byte, vocabulary string) string {
 // run is how many characters in a row are a part of a message.
 const run = 4
 
-// Leak gives a part of a message that stands in a text: four letters or digits in a
+// Leak returns a part of a message that stands in a text: four letters or digits in a
 // row of it, as they are, as the hexadecimal digits of its bytes, or as digits packed
 // two to a byte. What stands in the vocabulary is none, nor is a number of bytes.
 func Leak(text string, message []byte, vocabulary string) string {

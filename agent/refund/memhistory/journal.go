@@ -21,13 +21,13 @@ type Journal struct {
 	seq   int64
 }
 
-// NewJournal gives an empty journal.
+// NewJournal returns an empty journal.
 func NewJournal(j *refund.Judge) *Journal { return &Journal{Store: New(), judge: j} }
 
 // Skip counts a line that holds no record.
 func (j *Journal) Skip() { j.seq++ }
 
-// Add takes in the next sealed record and gives what the judge decided and the
+// Add takes in the next sealed record and returns what the judge decided and the
 // lines to print. It fails only if the judge does.
 func (j *Journal) Add(r refund.Record) (refund.Changes, []Line, error) {
 	j.seq++
@@ -56,7 +56,7 @@ func (j *Journal) Finish() ([]Line, error) {
 	return lines, nil
 }
 
-// Lines gives the lines that one record causes, in seq order. Held verdicts are not
+// Lines returns the lines that one record causes, in seq order. Held verdicts are not
 // said.
 func Lines(c *refund.Changes) []Line {
 	var lines []Line

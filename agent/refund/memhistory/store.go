@@ -34,7 +34,7 @@ type Store struct {
 // Calls counts the calls of a History's methods.
 type Calls struct{ Find, Payers, Range, Verdict, Bounds int }
 
-// New gives an empty Store.
+// New returns an empty Store.
 func New() *Store {
 	return &Store{
 		events: map[int64]*refund.Event{}, keys: map[refund.KeyKind]map[string][]int64{},
@@ -148,7 +148,7 @@ func (s *Store) put(e *refund.Stored) {
 	}
 }
 
-// prefixes gives the value's leading parts, from the first to all of them.
+// prefixes returns the value's leading parts, from the first to all of them.
 func prefixes(value string) []string {
 	if value == "" {
 		return []string{""}
@@ -169,7 +169,7 @@ func without(seqs []int64, seq int64) []int64 {
 	return slices.DeleteFunc(seqs, func(x int64) bool { return x == seq })
 }
 
-// Verdicts gives the newest verdict of every refund and void, said or held, by seq.
+// Verdicts returns the newest verdict of every refund and void, said or held, by seq.
 func (s *Store) Verdicts() []refund.Judged {
 	out := make([]refund.Judged, 0, len(s.verdicts))
 	for _, seq := range s.seqs {

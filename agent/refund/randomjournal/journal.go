@@ -12,7 +12,7 @@ import (
 	"yuanlu/agent/refund"
 )
 
-// Records gives a journal of n records. The same seed and n give the same journal.
+// Records returns a journal of n records. The same seed and n give the same journal.
 func Records(seed uint64, n int) []refund.Record { return newDice(seed).journal(n) }
 
 // dice draws what a journal is made of.

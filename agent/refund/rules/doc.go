@@ -9,7 +9,7 @@ package rules
 
 import "yuanlu/agent/refund"
 
-// All gives every rule, in the order of § 5's table.
+// All returns every rule, in the order of § 5's table.
 func All() []refund.Rule {
 	return []refund.Rule{
 		recipientMismatch{},

@@ -3,7 +3,7 @@ package rules
 import "yuanlu/agent/refund"
 
 // recipientSuspect is RC-102 for identifiers that may change for one person: tokens
-// that are issued anew, logons that were masked elsewhere.
+// that are issued again, logons that were masked elsewhere.
 type recipientSuspect struct{}
 
 var suspectTexts = []refund.Text{

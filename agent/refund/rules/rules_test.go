@@ -16,7 +16,7 @@ type row struct {
 	want string // "hit RC-301 critical", "no_hit" or "cannot_tell why"
 }
 
-// found gives the case of a refund of CNY 3.50 whose original, a sale of CNY 10.00,
+// found returns the case of a refund of CNY 3.50 whose original, a sale of CNY 10.00,
 // was found by rrn and whose recipient is strongly who paid; change makes it another.
 func found(change ...func(*refund.Case)) *refund.Case {
 	payer := &refund.Party{Scheme: refund.SchemePAN, Tokens: []string{"k1:a"}, Shown: "620000******0005"}
@@ -44,7 +44,7 @@ func found(change ...func(*refund.Case)) *refund.Case {
 	return c
 }
 
-// lost gives the case of a refund whose original was not chosen.
+// lost returns the case of a refund whose original was not chosen.
 func lost(result refund.SearchResult, reason string, change ...func(*refund.Case)) *refund.Case {
 	c := found()
 	c.Original, c.Search = nil, refund.Search{Result: result, Date: "2026-08-22", JournalFrom: "2026-01-01", Fit: []*refund.Event{c.Original}}
@@ -75,7 +75,7 @@ func based(b refund.Basis, r refund.Recipient, reason string) func(*refund.Case)
 // void makes it a void.
 func void(c *refund.Case) { c.Refund.Record.Kind, c.Refund.Record.Amount = refund.KindVoid, 1000 }
 
-// earlier gives an earlier refund of the same original.
+// earlier returns an earlier refund of the same original.
 func earlier() *refund.Event {
 	return &refund.Event{Seq: 3, Record: refund.Record{Kind: refund.KindRefund, Outcome: refund.Approved, Amount: 350, HasAmount: true, Currency: "CNY", RefundNo: "N0"}}
 }

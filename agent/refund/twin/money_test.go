@@ -255,7 +255,7 @@ func (c *court) void(r, orig *event, v *verdict) {
 	}
 }
 
-// integrity gives the settlements that do not add up (§ 6), by seq.
+// integrity returns the settlements that do not add up (§ 6), by seq.
 func integrity(lines []rec) []refund.Integrity {
 	var out []refund.Integrity
 	for n, l := range lines {

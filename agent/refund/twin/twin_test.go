@@ -25,7 +25,7 @@ func (oneKey) Tokens(label, clear string) []string {
 	return []string{"k1:" + hex.EncodeToString(m.Sum(nil)[:16])}
 }
 
-// judgeSays runs the judge over the journal and gives each final verdict and gap
+// judgeSays runs the judge over the journal and returns each final verdict and gap
 // in the twin's words.
 func judgeSays(lines []rec) ([]string, error) {
 	j := memhistory.NewJournal(refund.NewJudge(refund.DefaultSettings(), rules.All()))
@@ -81,7 +81,7 @@ func twinSays(lines []rec) []string {
 	return out
 }
 
-// disagree gives the first line in which the two differ, "" if none.
+// disagree returns the first line in which the two differ, "" if none.
 func disagree(t *testing.T, lines []rec) string {
 	t.Helper()
 	judge, err := judgeSays(lines)

@@ -67,7 +67,7 @@ type court struct {
 	done    map[int64]*verdict // of refunds and voids, by seq
 }
 
-// final gives the last verdict of every refund and void, by seq.
+// final returns the last verdict of every refund and void, by seq.
 func final(lines []rec, windows map[refund.Channel]int) []*verdict {
 	c := &court{journal: read(lines), windows: windows, done: map[int64]*verdict{}}
 	var out []*verdict

@@ -51,7 +51,7 @@ type FakeConn struct {
 	filters  []string // guarded by fake.mu
 }
 
-// Listen serves on a loopback port until the test ends and gives its URL.
+// Listen serves on a loopback port until the test ends and returns its URL.
 func (f *Fake) Listen(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -76,7 +76,7 @@ func (f *Fake) Listen(t testing.TB) string {
 	return "tcp://" + l.Addr().String()
 }
 
-// Pipe gives the client's end of a connection in memory.
+// Pipe returns the client's end of a connection in memory.
 func (f *Fake) Pipe() net.Conn {
 	client, server := net.Pipe()
 	s := newSocket(server)
@@ -106,14 +106,14 @@ func (f *Fake) CloseAll() {
 	}
 }
 
-// Conns gives all connections so far.
+// Conns returns all connections so far.
 func (f *Fake) Conns() []*FakeConn {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return append([]*FakeConn(nil), f.conns...)
 }
 
-// Published gives all messages so far.
+// Published returns all messages so far.
 func (f *Fake) Published() []FakePublished {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -66,7 +66,7 @@ func (o *output) Write(p []byte) (int, error) {
 	return o.buf.Write(p)
 }
 
-// Find gives the path of mosquitto; tests are skipped without it.
+// Find returns the path of mosquitto; tests are skipped without it.
 func Find(t testing.TB) string {
 	t.Helper()
 	for _, p := range []string{"/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto"} {
@@ -98,7 +98,7 @@ func Start(t testing.TB, o Options) *Broker {
 	return b
 }
 
-// FreePort gives a loopback port that nobody listens on.
+// FreePort returns a loopback port that nobody listens on.
 func FreePort(t testing.TB) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

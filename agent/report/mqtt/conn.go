@@ -111,7 +111,7 @@ func (c *Conn) Send(ctx context.Context, topic string, qos byte, retain bool, pa
 // handOverTime is how long the library waits for its writer to take a packet.
 const handOverTime = time.Second
 
-// handOver gives the library a packet. It waits while an earlier one is being
+// handOver returns the library a packet. It waits while an earlier one is being
 // written, which the guard bounds. If the connection ends just then, nobody
 // takes the packet any more and the library holds on to it for handOverTime;
 // that is why the time is short and the packet is offered again.

@@ -135,7 +135,7 @@ func authorities(raw [][]byte) string {
 	return strings.Join(names, " or ")
 }
 
-// tlsConfig reads authority and client certificate, every time anew.
+// tlsConfig reads authority and client certificate, every time again.
 func tlsConfig(e endpoint, o *Options) (*tls.Config, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: o.ServerName, Time: o.Now}
 	config.GetClientCertificate = o.asked.note(&tls.Certificate{})
@@ -192,7 +192,7 @@ func firstCertificate(file string) (*x509.Certificate, error) {
 	return cert, nil
 }
 
-// handshake says CONNECT on conn and gives the Conn when CONNACK accepts it.
+// handshake says CONNECT on conn and returns the Conn when CONNACK accepts it.
 // It takes over conn: on an error it is closed.
 func handshake(ctx context.Context, conn net.Conn, o *Options) (*Conn, error) {
 	c := newConn(conn, o)

@@ -27,12 +27,12 @@ type DialError struct {
 	Err    error  // the cause; may be nil
 }
 
-// Error gives the one line: stage, what and remedy.
+// Error returns the one line: stage, what and remedy.
 func (e *DialError) Error() string {
 	return "mqtt: " + e.Stage + ": " + e.What + "; " + e.Remedy
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *DialError) Unwrap() error { return e.Err }
 
 // clock is what the terminal thinks of its own time.

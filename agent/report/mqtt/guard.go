@@ -51,7 +51,7 @@ func newGuard(conn net.Conn, writeTimeout time.Duration, onFail func(error)) *gu
 	return g
 }
 
-// fail ends the connection; the first reason stays. It gives that reason.
+// fail ends the connection; the first reason stays. It returns that reason.
 func (g *guard) fail(err error) error {
 	g.mu.Lock()
 	if g.err != nil {
@@ -79,7 +79,7 @@ func (g *guard) Close() error {
 	return nil
 }
 
-// Read gives the library the bytes of checked packets.
+// Read returns the library the bytes of checked packets.
 func (g *guard) Read(p []byte) (int, error) {
 	for len(g.packet) == 0 {
 		if err := g.next(); err != nil {

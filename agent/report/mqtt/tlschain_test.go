@@ -164,7 +164,7 @@ func TestTLSNamesTheAuthorityThatIsWanted(t *testing.T) {
 // elsewhere is a connection that claims to go to another machine.
 type elsewhere struct{ net.Conn }
 
-// RemoteAddr gives an address that is not this machine's.
+// RemoteAddr returns an address that is not this machine's.
 func (elsewhere) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 1883} }
 
 // TestPlaintextOnlyToThisMachine: by name and by where the connection really goes,

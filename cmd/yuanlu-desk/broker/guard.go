@@ -48,7 +48,7 @@ func (g *guard) answered(id uint16) bool {
 	return there
 }
 
-// Read gives the bytes of checked packets.
+// Read returns the bytes of checked packets.
 func (g *guard) Read(p []byte) (int, error) {
 	if len(g.packet) == 0 {
 		if err := g.next(); err != nil {

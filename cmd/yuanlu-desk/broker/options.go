@@ -96,7 +96,7 @@ func (o *Options) endpoint() (endpoint, error) {
 	return e, nil
 }
 
-// tlsConfig reads authority and certificate, every time anew.
+// tlsConfig reads authority and certificate, every time again.
 func (o *Options) tlsConfig(e endpoint) (*tls.Config, error) {
 	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: o.ServerName}
 	if c.ServerName == "" {

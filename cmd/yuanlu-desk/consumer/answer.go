@@ -11,7 +11,7 @@ import (
 	"yuanlu/protocol/topics"
 )
 
-// store gives a batch to the store until it is stored, or ctx ends. A message that
+// store returns a batch to the store until it is stored, or ctx ends. A message that
 // the store cannot hold, whatever it is, goes into quarantine; the others go on.
 // While the store is away for long, we say that we are offline, so that terminals
 // keep their cases.

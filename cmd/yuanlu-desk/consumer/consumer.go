@@ -131,7 +131,7 @@ func New(o Options) (*Consumer, error) {
 	return &Consumer{o: o, decode: decode, host: names.HostState(o.Host)}, nil
 }
 
-// Status gives a copy of how things are.
+// Status returns a copy of how things are.
 func (c *Consumer) Status() Status {
 	c.mu.Lock()
 	defer c.mu.Unlock()

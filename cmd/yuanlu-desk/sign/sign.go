@@ -188,7 +188,7 @@ func Envelope(k Key, t Topic, payload []byte, now time.Time) ([]byte, error) {
 	return topics.Sign(k.Private, k.ID, t.Full, t.Terminal, id, now, payload)
 }
 
-// complete gives a command what it lacks, and its id.
+// complete returns a command what it lacks, and its id.
 func complete(payload []byte, id string, now time.Time) ([]byte, string, error) {
 	var cmd map[string]json.RawMessage
 	if err := json.Unmarshal(payload, &cmd); err != nil || cmd == nil {

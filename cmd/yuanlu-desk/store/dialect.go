@@ -32,7 +32,7 @@ type dialect struct {
 	postgres bool
 }
 
-// sql gives a statement as the database wants it: ? becomes $1, $2 … for
+// sql returns a statement as the database wants it: ? becomes $1, $2 … for
 // PostgreSQL. Statements of this package hold no other question marks.
 func (d dialect) sql(q string) string {
 	if !d.postgres {

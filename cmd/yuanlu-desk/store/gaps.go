@@ -56,7 +56,7 @@ type StreamFilter struct {
 // StreamPlace is where a page of streams ends.
 type StreamPlace struct{ Terminal, Stream string }
 
-// Streams gives streams by terminal and name, or by the last change of their gaps.
+// Streams returns streams by terminal and name, or by the last change of their gaps.
 func (s *Store) Streams(ctx context.Context, f StreamFilter) (list []StreamRow, err error) {
 	w := &where{}
 	w.text("terminal", f.Terminal)

@@ -59,7 +59,7 @@ func (a *applying) note(h Hand, what, terminal, stream string, first, last int64
 // CloseGap settles everything of a stream up to last, because a person says that
 // what is missing will not come: from then on acknowledgements cover it, and the
 // terminal forgets it if it has it after all. What was missing stays listed as a
-// hole. It gives the first and last sequence that were missing. ErrNotFound, or
+// hole. It returns the first and last sequence that were missing. ErrNotFound, or
 // ErrHand: nothing is missing there, or the gap is younger than Patience and force
 // is not set.
 func (s *Store) CloseGap(ctx context.Context, terminal, name string, last int64, force bool, h Hand) (closed Range, err error) {
@@ -101,7 +101,7 @@ type Kept struct {
 	Payload []byte `json:"payload"`
 }
 
-// Kept gives one message in quarantine; ErrNotFound.
+// Kept returns one message in quarantine; ErrNotFound.
 func (s *Store) Kept(ctx context.Context, n int64) (k Kept, err error) {
 	err = s.read(ctx, func(t *tx) error {
 		found := false
@@ -166,7 +166,7 @@ func (s *Store) Release(ctx context.Context, n int64, e *Event, h Hand) error {
 	return err
 }
 
-// Actions gives what was done by hand, the newest first; before 0: from the newest.
+// Actions returns what was done by hand, the newest first; before 0: from the newest.
 func (s *Store) Actions(ctx context.Context, terminal string, before int64, limit int) (list []Action, err error) {
 	w := &where{}
 	w.text("terminal", terminal)
@@ -191,7 +191,7 @@ func (s *Store) Actions(ctx context.Context, terminal string, before int64, limi
 	return list, err
 }
 
-// Untold gives the acknowledgements that follow from what was done by hand and that
+// Untold returns the acknowledgements that follow from what was done by hand and that
 // no desk has sent yet, and the newest action they follow from.
 func (s *Store) Untold(ctx context.Context) (acks []Ack, upTo int64, err error) {
 	err = s.read(ctx, func(t *tx) error {

@@ -70,7 +70,7 @@ func limitOf(n int) int {
 	return min(n, MaxLimit)
 }
 
-// Events gives events in the order of n.
+// Events returns events in the order of n.
 func (s *Store) Events(ctx context.Context, f EventFilter) (list []EventRow, err error) {
 	w := &where{}
 	order := "n"
@@ -166,7 +166,7 @@ func (f *CaseFilter) where() *where {
 	return w
 }
 
-// Cases gives cases, those that changed last first.
+// Cases returns cases, those that changed last first.
 func (s *Store) Cases(ctx context.Context, f CaseFilter) (list []CaseRow, err error) {
 	err = s.read(ctx, func(t *tx) error {
 		list, err = t.cases(&f)
@@ -203,7 +203,7 @@ func (t *tx) cases(f *CaseFilter) ([]CaseRow, error) {
 	return list, err
 }
 
-// Case gives the cases with this id, one as a rule, each with its history.
+// Case returns the cases with this id, one as a rule, each with its history.
 // ErrNotFound where there is none.
 func (s *Store) Case(ctx context.Context, id, terminal string) (list []CaseRow, err error) {
 	err = s.read(ctx, func(t *tx) error {
@@ -247,7 +247,7 @@ type RefusedFilter struct {
 	Limit    int // 1 to MaxLimit, 0: 100
 }
 
-// Quarantine gives what did not fit, the newest first.
+// Quarantine returns what did not fit, the newest first.
 func (s *Store) Quarantine(ctx context.Context, f RefusedFilter) (list []Refused, err error) {
 	w := &where{}
 	w.text("terminal", f.Terminal)

@@ -17,7 +17,7 @@ func broken(e desktest.Case) said {
 	return m
 }
 
-// under gives a message another sequence, and nothing else but the attempt.
+// under returns a message another sequence, and nothing else but the attempt.
 func under(m said, seq int64) said {
 	at := strings.Index(m.payload, `"sequence":"`) + len(`"sequence":"`)
 	m.payload = m.payload[:at] + topics.Sequence(seq) + m.payload[at+20:]

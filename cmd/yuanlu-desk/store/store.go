@@ -118,7 +118,7 @@ func (s *Store) read(ctx context.Context, do func(*tx) error) error {
 	return classify(do(&tx{Tx: raw, d: s.d, ctx: ctx}))
 }
 
-// rows runs a query and gives every row to scan.
+// rows runs a query and returns every row to scan.
 func (t *tx) rows(q string, args []any, scan func(*sql.Rows) error) (err error) {
 	rows, err := t.QueryContext(t.ctx, t.d.sql(q), args...)
 	if err != nil {

@@ -82,7 +82,7 @@ func c(e desktest.Case) said {
 	return said{terminal + "/up/case", string(e.JSON()), false}
 }
 
-// take gives messages to the store in one transaction.
+// take returns messages to the store in one transaction.
 func (r *rig) take(list ...said) store.Answer {
 	r.t.Helper()
 	var messages []store.Message

@@ -85,7 +85,7 @@ func (r *TerminalRow) judge(now time.Time) {
 	}
 }
 
-// Terminals gives terminals by name, or by their last change; now decides what is
+// Terminals returns terminals by name, or by their last change; now decides what is
 // stale.
 func (s *Store) Terminals(ctx context.Context, f TerminalFilter, now time.Time) (list []TerminalRow, err error) {
 	w := &where{}
@@ -126,7 +126,7 @@ func (s *Store) Terminals(ctx context.Context, f TerminalFilter, now time.Time) 
 	return list, err
 }
 
-// Terminal gives one terminal; ErrNotFound if nobody has heard of it.
+// Terminal returns one terminal; ErrNotFound if nobody has heard of it.
 func (s *Store) Terminal(ctx context.Context, name string, now time.Time) (TerminalRow, error) {
 	list, err := s.Terminals(ctx, TerminalFilter{Terminal: name, Limit: 1}, now)
 	if err == nil && len(list) == 0 {

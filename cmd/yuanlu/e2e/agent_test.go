@@ -223,7 +223,7 @@ func (st *station) stop() {
 	}
 }
 
-// out runs a verb and gives its standard output.
+// out runs a verb and returns its standard output.
 func (st *station) out(verb string, args ...string) string {
 	st.t.Helper()
 	b, err := st.command(verb, args...).Output()

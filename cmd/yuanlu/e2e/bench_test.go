@@ -50,7 +50,7 @@ func cardNumber(n int) string {
 	return body + strconv.Itoa((10-sum%10)%10)
 }
 
-// wrongRefund gives the money of sale n to another card.
+// wrongRefund returns the money of sale n to another card.
 func wrongRefund(n, of int) wire.Record {
 	r := saleAt(n)
 	s := saleAt(of)

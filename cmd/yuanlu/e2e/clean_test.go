@@ -101,7 +101,7 @@ func (c *cleanTerminal) play(refunds int) {
 	must(c.t, c.db.ReleaseAll(context.Background(), func([]refund.Applied) error { return nil }))
 }
 
-// truths gives what the contract demands of each refund and void, in the order in
+// truths returns what the contract demands of each refund and void, in the order in
 // which they were first seen.
 func (c *cleanTerminal) truths() (all []*scenario.Entry) {
 	scenario.Final(c.entries)

@@ -69,7 +69,7 @@ func newCommander(t *testing.T, url, terminal string) *commander {
 	return c
 }
 
-// keygen makes a key with yuanlu-desk and gives what the terminal must know of it.
+// keygen makes a key with yuanlu-desk and returns what the terminal must know of it.
 func (c *commander) keygen() (toml string) {
 	c.t.Helper()
 	bin, err := deskProgram()
@@ -162,7 +162,7 @@ func (c *commander) send(cmd string, payload []byte, retained bool) {
 	}
 }
 
-// said gives the answers with this id, in order.
+// said returns the answers with this id, in order.
 func (c *commander) said(id string) (all []rsp) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -226,7 +226,7 @@ func searchBundles(t *testing.T, fw *firmware, packed []byte) {
 	searchForSecrets(t, fw.term.Secrets(), nil, texts)
 }
 
-// hostileArguments gives every command arguments of every other, and values of every
+// hostileArguments returns every command arguments of every other, and values of every
 // kind: what it does not know is refused by name, and nothing happens.
 func hostileArguments(t *testing.T, c *commander) {
 	all := []string{

@@ -325,7 +325,7 @@ func TestE2EConfigReturns(t *testing.T) {
 	if st.said("config.accepted") != 1 {
 		t.Error("the version that was returned from was tried again")
 	}
-	// A trial goes on after a power cut, and is not begun anew: what was charged is gone.
+	// A trial goes on after a power cut, and is not begun again: what was charged is gone.
 	h.desire(2, 0, dead, `,"trial_s":5`)
 	eventually(t, 10*time.Second, "the second trial", func() bool { return st.said("config.in_force") == 4 })
 	st.kill()

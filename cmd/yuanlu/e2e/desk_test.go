@@ -134,7 +134,7 @@ func (d *desk) receiveSequence(stream string, seq int64) {
 	}
 }
 
-// watch gives the moment of each new case event from now on.
+// watch returns the moment of each new case event from now on.
 func (d *desk) watch() <-chan time.Time {
 	d.mu.Lock()
 	defer d.mu.Unlock()

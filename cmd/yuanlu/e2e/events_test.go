@@ -17,7 +17,7 @@ import (
 	"yuanlu/protocol/topics"
 )
 
-// heardEvents gives the types on up/event and the codes on up/log of all that a
+// heardEvents returns the types on up/event and the codes on up/log of all that a
 // desk has heard.
 func heardEvents(t *testing.T, d *desk) (events, codes []string) {
 	t.Helper()

@@ -102,7 +102,7 @@ func (f *firmware) reprint() {
 	f.say(f.open())
 }
 
-// open gives the open batch as it would be printed again.
+// open returns the open batch as it would be printed again.
 func (f *firmware) open() []scenario.Entry {
 	f.t.Helper()
 	es, err := f.term.Do(scenario.Step{Do: "reprint"})
@@ -117,7 +117,7 @@ func settles(es []scenario.Entry) bool {
 	return slices.ContainsFunc(es, func(e scenario.Entry) bool { return e.Record.Kind == "settlement" })
 }
 
-// truths gives the last truth of every refund and void, by number and kind.
+// truths returns the last truth of every refund and void, by number and kind.
 func (f *firmware) truths() map[string]*scenario.Truth {
 	out := map[string]*scenario.Truth{}
 	bySeq := map[int64]string{}

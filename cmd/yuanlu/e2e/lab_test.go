@@ -80,13 +80,13 @@ func (b *labBench) handed(name string) []byte {
 	return b.got[name]
 }
 
-// verb runs yuanlu in the guest and gives what it printed.
+// verb runs yuanlu in the guest and returns what it printed.
 func (b *labBench) verb(args string) string {
 	b.t.Helper()
 	return b.shell("yuanlu " + args + " --config " + guestConfig)
 }
 
-// shell runs a line in the guest and gives what it printed.
+// shell runs a line in the guest and returns what it printed.
 func (b *labBench) shell(line string) string {
 	b.t.Helper()
 	b.shells++

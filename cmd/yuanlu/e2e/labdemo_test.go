@@ -13,7 +13,7 @@ import (
 	"yuanlu/drivers/usblab"
 )
 
-// labKernel gives the lab's kernel, or skips where the lab cannot or is not to run.
+// labKernel returns the lab's kernel, or skips where the lab cannot or is not to run.
 func labKernel(t *testing.T) usblab.Kernel {
 	t.Helper()
 	mode := os.Getenv("YUANLU_USBLAB")
@@ -30,7 +30,7 @@ func labKernel(t *testing.T) usblab.Kernel {
 	return kernel
 }
 
-// built compiles a program of this module and gives its file.
+// built compiles a program of this module and returns its file.
 func built(t *testing.T, name string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), name)

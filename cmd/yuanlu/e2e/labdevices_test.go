@@ -120,7 +120,7 @@ func (d *deviceBench) plug(t *testing.T, cfg usbip.Config, faults usbip.Faults) 
 	return device
 }
 
-// says waits until the link is in a state for a reason, and gives the reason.
+// says waits until the link is in a state for a reason, and returns the reason.
 func (d *deviceBench) says(t *testing.T, state, why string) string {
 	t.Helper()
 	last := ""
@@ -259,7 +259,7 @@ func (d *deviceBench) parity(t *testing.T) {
 	}
 }
 
-// mispos gives the first frame of an e-sign terminal's day.
+// mispos returns the first frame of an e-sign terminal's day.
 func mispos(t *testing.T) []byte {
 	t.Helper()
 	term, err := terminal.New(terminal.Options{Model: "e-sign", Wire: "mispos", Seed: 5})

@@ -38,7 +38,7 @@ const (
 	guestAgent  = "/bin/yuanlu"
 )
 
-// runGuest does the tasks of the test outside until it says stop, and gives the
+// runGuest does the tasks of the test outside until it says stop, and returns the
 // exit status.
 func runGuest(host string) int {
 	g := &guest{host: host, client: http.Client{Timeout: 2 * time.Minute}}
@@ -149,7 +149,7 @@ func (g *guest) handFile(name, path string) error {
 	return g.hand(name, b)
 }
 
-// hand gives something to the test outside.
+// hand returns something to the test outside.
 func (g *guest) hand(name string, b []byte) error {
 	response, err := g.client.Post(g.host+"/hand/"+name, "application/octet-stream", bytes.NewReader(b))
 	if err != nil {

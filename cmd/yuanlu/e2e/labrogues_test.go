@@ -25,7 +25,7 @@ type rogue struct {
 	shakes bool   // it can be talked to all the same
 }
 
-// interfaces gives a configuration of n interfaces like the terminal's.
+// interfaces returns a configuration of n interfaces like the terminal's.
 func interfaces(n int) func([]byte) []byte {
 	return func(c []byte) []byte {
 		one := c[9:]

@@ -72,7 +72,7 @@ const hostKinds = `0100 03 06 10 preauth|0100 20 06 11 preauth_void|0200 00 00 2
 0220 * * 27 refund|0220 * * 30 -|0220 * * 32 -|0220 * * 34 adjust|0320 * * 24 completion|0320 * * 25 refund|0320 * * 34 adjust
 0400 * * * reversal|0500 * * * settlement`
 
-// hostKind gives the one kind that type and fields leave, "" if none or several, "-"
+// hostKind returns the one kind that type and fields leave, "" if none or several, "-"
 // for what makes no record.
 func hostKind(mti, f3, f25, f601 string) (kind string, typeKnown bool) {
 	for _, row := range strings.FieldsFunc(hostKinds, func(r rune) bool { return r == '|' || r == '\n' }) {
@@ -318,7 +318,7 @@ func (h *hosts) end() {
 	h.late = nil
 }
 
-// exactly gives what of the records of the store is not as these: those of frames in
+// exactly returns what of the records of the store is not as these: those of frames in
 // their order, those of requests without an answer in any.
 func (l *ledgerOfLine) exactly(want []made) (wrong []string) {
 	var have, wanted []made
@@ -362,7 +362,7 @@ func (l *ledgerOfLine) exactly(want []made) (wrong []string) {
 	return wrong
 }
 
-// asSaid gives a record as its own frame said it. An event without its final outcome
+// asSaid returns a record as its own frame said it. An event without its final outcome
 // takes that, and the numbers it lacks, from what is said of it later: the response
 // code stays, and tells; where there is none the truth does, if it is known, and also
 // which numbers were there from the first.

@@ -24,7 +24,7 @@ import (
 // block is one fenced block of the README.
 type block struct{ kind, text string }
 
-// readmeBlocks gives the fenced blocks of one section, in order.
+// readmeBlocks returns the fenced blocks of one section, in order.
 func readmeBlocks(t *testing.T, section string) []block {
 	t.Helper()
 	text, err := os.ReadFile("../../../README.md")

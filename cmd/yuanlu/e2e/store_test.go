@@ -61,7 +61,7 @@ func events(dir string) ([]event, error) {
 	return out, rows.Err()
 }
 
-// storedCases gives the ids of all cases that were ever opened.
+// storedCases returns the ids of all cases that were ever opened.
 func storedCases(t testing.TB, dir string) map[string]bool {
 	t.Helper()
 	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "yuanlu.db")+"?mode=ro&_pragma=busy_timeout(5000)")

@@ -66,7 +66,7 @@ func (p *tape) flush() {
 	}
 }
 
-// frames gives the frames of an entry, noted as said.
+// frames returns the frames of an entry, noted as said.
 func (p *tape) frames(e *scenario.Entry) []wire.Frame {
 	p.fw.t.Helper()
 	frames, err := p.fw.speaker.Say(e)
@@ -169,7 +169,7 @@ func xor(b []byte) (check byte) {
 	return check
 }
 
-// stxAt gives the length of the STX frame that begins here, 0: there is none.
+// stxAt returns the length of the STX frame that begins here, 0: there is none.
 func stxAt(b []byte) int {
 	if len(b) < 6 || b[0] != 0x02 {
 		return 0

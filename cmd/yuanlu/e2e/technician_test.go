@@ -85,7 +85,7 @@ func mustProgram(t *testing.T) string {
 	return bin
 }
 
-// exitOf gives the exit status of a command, 0 without an error.
+// exitOf returns the exit status of a command, 0 without an error.
 func exitOf(err error) int {
 	exit, ok := err.(*exec.ExitError)
 	if !ok {
@@ -172,7 +172,7 @@ func TestE2EProbe(t *testing.T) {
 	})
 }
 
-// say says the same over and over until the function it gives is called; parity: as a
+// say says the same over and over until the function it returns is called; parity: as a
 // line of seven bits with even parity is received.
 func say(t *testing.T, fw *firmware, text []byte, parity bool) (stop func()) {
 	t.Helper()

@@ -63,7 +63,7 @@ func storedRows(t testing.TB, dir string) []row {
 	return all
 }
 
-// macs gives the keyed hash that the store of a stopped agent has for a frame.
+// macs returns the keyed hash that the store of a stopped agent has for a frame.
 func macs(t testing.TB, dir string) func(raw string) string {
 	t.Helper()
 	db, err := ledger.Open(t.Context(), ledger.Options{Dir: dir, Judge: refund.NewJudge(refund.DefaultSettings(), rules.All())})
@@ -132,7 +132,7 @@ func hold(t *testing.T, p *tape, arrived []arrival, st *station) *ledgerOfLine {
 	return l
 }
 
-// frames gives what of the records of the store is not as the frames on the line: of a
+// frames returns what of the records of the store is not as the frames on the line: of a
 // whole one as many as often says, each as the simulator knows it; of a damaged one at
 // most one each time; nothing else. Of one that need not be a record least is negative.
 func (l *ledgerOfLine) frames(often func(s saying, arrived int) (least, most int)) (wrong []string) {

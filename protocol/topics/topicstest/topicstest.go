@@ -68,7 +68,7 @@ func Sent(topic string, qos byte, retain bool, payload []byte) error {
 	return Received(topic, payload)
 }
 
-// channelOf gives the row of a topic under any root.
+// channelOf returns the row of a topic under any root.
 func channelOf(topic string) (topics.Channel, error) {
 	root, _, ok := strings.Cut(topic, "/v1/")
 	if ok {
