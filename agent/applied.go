@@ -56,7 +56,7 @@ func (a *Agent) logVerdict(link string, v *refund.Verdict) {
 		"reason", v.Reason, "evidence", v.Evidence, "decision", v.Decision)
 }
 
-// logCase writes the line of contract/cli.md.
+// logCase writes the line of cli.md.
 func (a *Agent) logCase(link string, c *refund.CaseChange) {
 	code, level := "case.opened", slog.LevelWarn
 	switch c.Type {
@@ -111,7 +111,7 @@ func shownOf(p *refund.Party) string {
 // maxEvents is how many events may wait for the store.
 const maxEvents = 64
 
-// Event queues an event for the back office (contract/topics.md, up/event). It
+// Event queues an event for the back office (topics.md, up/event). It
 // never waits and never fails: what cannot be queued stands in the log.
 func (a *Agent) Event(name, subject string, attrs ...slog.Attr) {
 	data := map[string]any{}

@@ -22,7 +22,7 @@ const (
 // Clock is the system's clock, and whether it is trusted. Everything goes by it
 // (envelopes, ttl, health, timers, retention) but two things, which have names of
 // their own because a time that is not the system's may do harm elsewhere: Dating and
-// CertTime. It is safe for concurrent use. Page: contract/wires.md, Common.
+// CertTime. It is safe for concurrent use. Page: wires.md, Common.
 type Clock struct {
 	now func() time.Time
 	ask func() (synced bool, offset time.Duration)

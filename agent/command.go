@@ -19,7 +19,7 @@ import (
 // *control.Error.
 type Command func(ctx context.Context, args json.RawMessage, progress func(any)) (any, error)
 
-// Commands returns what the agent itself can do, by the names of contract/topics.md.
+// Commands returns what the agent itself can do, by the names of topics.md.
 func (a *Agent) Commands() map[string]Command {
 	return map[string]Command{
 		"capture-start": a.captureStartCommand, "capture-stop": a.captureStopCommand, "config-get": a.configGet,

@@ -16,7 +16,7 @@ import (
 
 // A terminal whose clock is ahead writes wrong dates into refunds: sales are not found
 // on their day, windows are counted wrong. Only a trusted clock can tell
-// (contract/wires.md, Common, records_in_future).
+// (wires.md, Common, records_in_future).
 
 // mostFutures is how many such terminals are kept apart; a link has a handful.
 const mostFutures = 32

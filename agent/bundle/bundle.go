@@ -6,7 +6,7 @@
 // says why. Whatever a part says, runs of digits that could be a card number are
 // masked in it; what the parts may hold in the first place is their maker's to decide.
 //
-// Source: contract/cli.md, support-bundle.
+// Source: cli.md, support-bundle.
 package bundle
 
 import (

@@ -6,7 +6,7 @@
 // what the disk does not take in time is left out, counted, and said.
 //
 // Files: DIR/LINK-TIME.raw, which `yuanlu replay` reads, and DIR/LINK-TIME.json
-// (Info). The newest maxKept captures are kept. Source: contract/cli.md, capture.
+// (Info). The newest maxKept captures are kept. Source: cli.md, capture.
 package capture
 
 import (

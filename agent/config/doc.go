@@ -7,5 +7,5 @@
 // is checked at the end. No step stops at the first mistake: Errors holds all of
 // them, in the order of the file.
 //
-// Source: contract/cli.md, Configuration.
+// Source: cli.md, Configuration.
 package config

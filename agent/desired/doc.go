@@ -20,5 +20,5 @@
 //     changes, it counts, and nothing from afar does until the next version
 //     (FileChanged). Reverted does the same on the technician's word.
 //
-// Source: contract/topics.md, dn/config and up/config.
+// Source: topics.md, dn/config; topics.md, up/config.
 package desired

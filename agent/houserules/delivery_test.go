@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// The delivery rules of contract/topics.md are eleven, and each has a test that is
+// The delivery rules of topics.md are eleven, and each has a test that is
 // named after its number.
 func TestEveryDeliveryRuleHasATest(t *testing.T) {
 	numbers := regexp.MustCompile(`_?(\d\d)`)

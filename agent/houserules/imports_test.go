@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// mayImport is the table of design.md, "Rooms": for each room, which of ours it
+// mayImport is the table of rooms in agent/README.md: for each room, which of ours it
 // may import. The longest matching prefix of a package's folder decides; "/..."
 // in an entry allows the folder and everything below it.
 var mayImport = map[string][]string{

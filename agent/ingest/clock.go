@@ -8,7 +8,7 @@ import (
 )
 
 // Clock is what is known about the time when a frame is looked at
-// (contract/wires.md, Common).
+// (wires.md, Common).
 type Clock struct {
 	Now    time.Time // of reception, by the system's clock
 	Dating Dating    // what dates are made from; zero: Now
@@ -21,7 +21,7 @@ type Clock struct {
 	HasNow bool
 }
 
-// Dating is the *now* of contract/wires.md, Common: the moment that the years of MMDD
+// Dating is the *now* of wires.md, Common: the moment that the years of MMDD
 // and a missing `at` are made from. While the system's clock is not trusted it may be
 // the time of a record, so nothing else may go by it: only this package can open it.
 type Dating struct{ at time.Time }

@@ -13,7 +13,7 @@ import (
 const cupRemember = 24 * time.Hour
 
 // cupWire pairs the requests and responses of wire cup8583 and maps each pair to one
-// record (contract/wires.md, cup8583). Between two calls it holds nothing: what waits
+// record (wires.md, cup8583). Between two calls it holds nothing: what waits
 // and what was answered is in its Memory, without clear card data.
 //
 //	request ──► repeat of one that waits? ──► ends others' waiting ──► waits

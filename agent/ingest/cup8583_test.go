@@ -33,7 +33,7 @@ func (f fields) with(more fields) fields {
 	return g
 }
 
-// cupBytes packs a message by hand, from reference/domain.md § 1.2.
+// cupBytes packs a message by hand, not with the codec that is tested.
 func cupBytes(t testing.TB, mti string, f fields) []byte {
 	t.Helper()
 	head := "603200320000"
@@ -236,7 +236,7 @@ func (c *cupTalk) expect(want string, members ...string) {
 	}
 }
 
-// TestCupRequestAndResponseAreOneRecord and the tests below it take contract/wires.md,
+// TestCupRequestAndResponseAreOneRecord and the tests below it take wires.md,
 // cup8583, sentence by sentence.
 func TestCupRequestAndResponseAreOneRecord(t *testing.T) {
 	c := talk(t, false).say("0200", saleRequest()).say("0210", saleAnswer().with(fields{"2": "", "4": "", "49": "", "38": "123456"})).end()

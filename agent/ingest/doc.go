@@ -11,5 +11,5 @@
 //
 // A new wire is one file (its Wire, its profile's defaults) and one line in kindOf.
 //
-// Source: contract/wires.md.
+// Source: wires.md.
 package ingest

@@ -11,7 +11,7 @@ import (
 	"yuanlu/protocol/mispos"
 )
 
-// misposWire maps the messages of wire mispos to records (contract/wires.md, mispos).
+// misposWire maps the messages of wire mispos to records (wires.md, mispos).
 // It remembers nothing between frames.
 type misposWire struct {
 	profile *misposProfile

@@ -44,7 +44,7 @@ type misposType struct {
 }
 
 // misposChannels returns the channels in the order in which their words are looked for in
-// an issuer's name (contract/wires.md, mispos, 9F09).
+// an issuer's name (wires.md, mispos, 9F09).
 func misposChannels() []refund.Channel {
 	return []refund.Channel{refund.ChannelECNY, refund.ChannelWeChat, refund.ChannelAlipay, refund.ChannelUnionPayQR, refund.ChannelJD,
 		refund.ChannelCard, refund.ChannelUnknown}

@@ -26,7 +26,7 @@ func (e *RefusedError) Unwrap() []error { return []error{ErrRefused, e.Err} }
 // Replay reads a capture to its end and calls emit for every record, in the order in
 // which they become known, and refuse (with a *RefusedError) for every refused
 // message. No time passes inside a capture: an unfinished frame is given up, and what
-// waits for an answer ends, only at its end (contract/wires.md, Common). clock is the
+// waits for an answer ends, only at its end (wires.md, Common). clock is the
 // time of reception of all of it. It stops at an error of r or emit and when ctx is
 // done, and returns that error; the counts are of what was read until then.
 func Replay(ctx context.Context, r io.Reader, w Wire, clock Clock, emit func(Decoded) error, refuse func(error)) (Replayed, error) {

@@ -13,7 +13,7 @@ import (
 )
 
 // smartWire maps the messages of wire smart to records and confirms them
-// (contract/wires.md, smart). All it remembers is in its Memory.
+// (wires.md, smart). All it remembers is in its Memory.
 type smartWire struct {
 	profile *smartProfile
 	memory  Memory

@@ -86,7 +86,7 @@ func TestTradeOfAnOlderVersion(t *testing.T) {
 	}
 }
 
-// modelRefund is one refund as § 1.3 of verdicts.md completes it, for the comparison.
+// modelRefund is one refund as verdicts.md § 1.3 completes it, for the comparison.
 type modelRefund struct {
 	no      string
 	outcome refund.Outcome

@@ -44,7 +44,7 @@ type Recaller interface {
 
 // Defaults of Options.
 const (
-	DefaultFrameTimeout = 500 * time.Millisecond // contract/wires.md, Common
+	DefaultFrameTimeout = 500 * time.Millisecond // wires.md, Common
 	// DefaultMaxWaiting bounds the arrivals kept in memory while the store cannot take
 	// them: a few megabytes, and at 9600 baud five minutes of a line that never rests.
 	DefaultMaxWaiting = 2048
@@ -85,7 +85,7 @@ type Options struct {
 	Jitter       func() float64 // in [0,1); nil: random
 }
 
-// The states of a link (contract/topics.md, up/link). A worker is never "disabled".
+// The states of a link (topics.md, up/link). A worker is never "disabled".
 const (
 	StateOnline   = "online"
 	StateDegraded = "degraded" // the port is open, but nothing can be stored or understood

@@ -9,7 +9,7 @@ import (
 )
 
 // attempt is a batch whose commit failed: it may be on the disk all the same
-// (design.md, what may never happen, 4). It is kept until it is known not to be,
+// (agent/README.md: a failed commit is unknown, not undone). It is kept until it is known not to be,
 // or until each of its arrivals has been tried again and answered.
 type attempt struct {
 	pending     bool  // not yet known whether it is there

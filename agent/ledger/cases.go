@@ -18,7 +18,7 @@ type circumstances struct {
 }
 
 // say stores verdicts, notes which of them wait, and queues the case events of
-// those that are said, in the same transaction (topics.md, rule 1).
+// those that are said, in the same transaction (topics.md rule 1).
 func (t *tx) say(verdicts []refund.Judged, why *circumstances, done *refund.Applied) error {
 	for i := range verdicts {
 		j := &verdicts[i]

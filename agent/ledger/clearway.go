@@ -14,7 +14,7 @@ import (
 
 // What stands where a file or folder of the store should be and cannot be used as one
 // (a folder, a device, a pipe, a symbolic link) is moved into quarantine/ and named in a
-// DamageNote (topics.md, rule 9). What belongs to another user is no damage: a sound store
+// DamageNote (topics.md rule 9). What belongs to another user is no damage: a sound store
 // is not set aside for its mode; the opening fails with the remedy. A link to a usable
 // folder is let be: keys/ may lie on other storage. A link to a file is not: SQLite
 // keeps the WAL beside the file that is meant, and a key file is replaced by renaming.

@@ -171,6 +171,6 @@
 //	before "pending" is removed        the new store stays                              TestKillInASalvage/salvage.built
 //	at a random moment                 one of the above                                 TestKillAtRandomMoments
 //
-// Source: contract/topics.md (case event, rules 1, 4, 5, 6, 8, 9), contract/records.md
-// (tokens), contract/verdicts.md § 2 (pending_grace), reference/reliability.md §§ 1.5, 4, 9.
+// Source: topics.md, Case event; topics.md rules 1, 4–6, 8, 9; records.md, token;
+// verdicts.md § 2 (pending_grace).
 package ledger

@@ -23,7 +23,7 @@ const (
 	longestInNote = 300     // bytes of a text in it
 )
 
-// DamageNote is one thing that opening the store found damaged (topics.md, rule 9).
+// DamageNote is one thing that opening the store found damaged (topics.md rule 9).
 type DamageNote struct {
 	What  string    // "yuanlu.db", "keys/token", …
 	Why   string    // what was found, without any value

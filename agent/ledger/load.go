@@ -189,7 +189,7 @@ func loadNewest(c *conn) (time.Time, bool, error) {
 
 // newerAt returns the later of newest and the `at` of a record, if that can be
 // trusted: it was not made from a clock that was not, and it does not lie ahead of one
-// that was (contract/wires.md, Common).
+// that was (wires.md, Common).
 func newerAt(newest time.Time, r *refund.Record, synced, fromClock bool, received time.Time) time.Time {
 	at, ok := r.Time()
 	switch {

@@ -10,7 +10,7 @@ import (
 // Due gives up to limit entries that are to be sent now: cases in sequence order,
 // then events. It reserves nothing: until Sent, Acked or Nacked says more about
 // an entry, it is given again. next is when something will be due, zero if nothing
-// waits. Rules 2, 5.
+// waits. topics.md rules 2, 5.
 func (d *DB) Due(ctx context.Context, now time.Time, limit int) ([]refund.Notice, time.Time, error) {
 	d.renewing.RLock()
 	defer d.renewing.RUnlock()
@@ -91,7 +91,7 @@ func scanNotice(s *stmt, stream string) (refund.Notice, error) {
 }
 
 // Attempt notes that an entry of a stream is put on a connection, and returns which time
-// that is since the start, from 1. It is counted in memory. Rule 5.
+// that is since the start, from 1. It is counted in memory. topics.md rule 5.
 func (d *DB) Attempt(stream string, entry int64) int {
 	d.queue.mu.Lock()
 	defer d.queue.mu.Unlock()
@@ -106,7 +106,7 @@ func (d *DB) Attempt(stream string, entry int64) int {
 // is its Sequence) of this stream; cases of another change nothing. A case is due again
 // at retry, at most 15 minutes ahead, unless the back office acknowledges it before; an
 // event is done. It is kept in memory and saved with what is written next, or when there
-// is much of it: losing it costs a duplicate attempt. Rule 4.
+// is much of it: losing it costs a duplicate attempt. topics.md rule 4.
 func (d *DB) Sent(ctx context.Context, stream string, entries []int64, retry time.Time) error {
 	d.puback(stream, entries, retry)
 	if !d.queue.mustSave(d.o.Now()) {
@@ -121,7 +121,7 @@ func (d *DB) Sent(ctx context.Context, stream string, entries []int64, retry tim
 
 // Acked notes the back office's cumulative acknowledgement and forgets what it
 // covers. It moves forward only, never past what was sent. It returns the newest
-// acknowledged sequence. Rule 4. Errors that say that nothing was done:
+// acknowledged sequence. topics.md rule 4. Errors that say that nothing was done:
 // refund.ErrOtherStream, and refund.ErrBeyond above the newest sequence.
 //
 // It holds at once in this process, and is saved with others: when they cover 256
@@ -236,7 +236,7 @@ func (d *DB) Resend(_ context.Context, from int64) (int, error) {
 }
 
 // AddEvent queues an up/event notice: Type, Subject, Time, ClockSynced, Historical and
-// Data (JSON, an object) are n's; the rest is given here. Rule 8: without room older events
+// Data (JSON, an object) are n's; the rest is given here. topics.md rule 8: without room older events
 // make some.
 func (d *DB) AddEvent(ctx context.Context, n refund.Notice) error {
 	return d.write(ctx, func(t *tx) error {

@@ -12,7 +12,7 @@ import (
 var ErrNoRoom = errors.New("ledger: no room in the outbox")
 
 // Nacked takes an entry that the back office refused, or that must not be sent, out of
-// the queue into quarantine, and queues an event. Rule 6. Nothing happens for one that
+// the queue into quarantine, and queues an event. topics.md rule 6. Nothing happens for one that
 // does not wait, because it was refused before. Other errors that say that nothing was
 // done: refund.ErrOtherStream, refund.ErrBeyond, refund.ErrUnsent (Due has never given
 // it, so that no subscriber can have read it), refund.ErrAcknowledged.
@@ -29,7 +29,7 @@ func (d *DB) Nacked(ctx context.Context, stream string, seq int64, code, message
 }
 
 // mostQuarantined bounds the events in quarantine; the oldest make room. Cases never do,
-// they count against the bounds of the outbox instead (hasRoom, rule 8).
+// they count against the bounds of the outbox instead (hasRoom, topics.md rule 8).
 const mostQuarantined = 1000
 
 func (t *tx) quarantine(entry int64, code, message string) error {

@@ -11,7 +11,7 @@ import (
 )
 
 // firstEvent is the entry of the first event that is no case: below it an entry is
-// a case's sequence, so the order of entries is the order of sending (topics.md,
+// a case's sequence, so the order of entries is the order of sending (topics.md
 // rule 2).
 const firstEvent = int64(1) << 40
 
@@ -100,7 +100,7 @@ const (
 
 func momentsOf(d time.Duration) moment { return moment(d / momentUnit) }
 
-// mostWait is the longest wait for an acknowledgement (topics.md, rule 5). An entry
+// mostWait is the longest wait for an acknowledgement (topics.md rule 5). An entry
 // whose time lies further ahead was stamped by a clock that has been set back since:
 // it is due.
 const mostWait = 15 * time.Minute

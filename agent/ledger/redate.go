@@ -10,7 +10,7 @@ import (
 
 // While the clock is not trusted, an `at` that is made from it is as wrong as the clock
 // is, and so may be the year of one that stands on the wire without. Once it is trusted,
-// such records get their date again (contract/wires.md, Common).
+// such records get their date again (wires.md, Common).
 //
 // What is needed for it is when the system was started, by the clock of then and by the
 // clock of now: the time since that start is never set, so the difference between the two

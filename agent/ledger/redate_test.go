@@ -456,7 +456,7 @@ func TestTwinRedatedEqualsCheck(t *testing.T) {
 		}
 		want, err := checked(root, journal)
 		must(t, err)
-		got.gaps, want.gaps = nil, nil // as known when the settlement was first seen (§ 6): not decided again
+		got.gaps, want.gaps = nil, nil // as known when the settlement was first seen (verdicts.md § 6): not decided again
 		if d := got.differs(want); d != "" {
 			t.Fatalf("seed %d: %s\n after %v", seed, d, s.said)
 		}

@@ -39,7 +39,7 @@ const mostBefore = 16
 //
 // A trace proves nothing about a stream that this process itself has begun: the store is
 // in its hands since. So it begins at most one in its life, and one in 24 hours.
-// Source: contract/topics.md, Signed.
+// Source: topics.md, Signed.
 func (d *DB) RolledBack(ctx context.Context, trace refund.Trace) (bool, error) {
 	if !d.contradicts(&trace) {
 		return false, nil

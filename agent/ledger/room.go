@@ -6,7 +6,7 @@ import (
 	"yuanlu/agent/refund"
 )
 
-// The outbox's bounds (topics.md, rule 8): events make room for cases; a case that
+// The outbox's bounds (topics.md rule 8): events make room for cases; a case that
 // finds none is noted as untold (untold.go) and gets its sequence when an
 // acknowledgement has made room.
 

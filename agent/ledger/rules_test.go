@@ -10,7 +10,7 @@ import (
 	"yuanlu/agent/refund"
 )
 
-// Rules 1, 8 and 9 of contract/topics.md are the store's. What is here beside
+// topics.md rules 1, 8 and 9 of topics.md are the store's. What is here beside
 // outbox_test.go and damage_test.go: the sentences of a rule that those do not show.
 
 // A verdict that only the end of its grace says brings its case event in the same

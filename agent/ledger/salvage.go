@@ -14,7 +14,7 @@ import (
 	"yuanlu/agent/refund"
 )
 
-// What happens with a damaged store (topics.md, rule 9):
+// What happens with a damaged store (topics.md rule 9):
 //
 //  1. a folder quarantine/<time>-<id>/ with a file "pending" that says "moving";
 //  2. yuanlu.db and its WAL are moved there; "pending" says "building";

@@ -2,7 +2,7 @@ package ledger
 
 import "testing"
 
-// A case event must fit in 32 KiB (topics.md, rule 6), even of a refund and a sale
+// A case event must fit in 32 KiB (topics.md rule 6), even of a refund and a sale
 // that were printed again every day.
 func TestACaseWithManyCopiesFits(t *testing.T) {
 	d := openTest(t, testOptions(t.TempDir()))

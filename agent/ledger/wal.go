@@ -213,7 +213,7 @@ func onlyIO(err error) error {
 	return err
 }
 
-// walSum is the WAL's running checksum (§ 4.2).
+// walSum is the WAL's running checksum (sqlite.org/fileformat2.html, § 4.2).
 type walSum struct{ a, b uint32 }
 
 func (s *walSum) add(order binary.ByteOrder, p []byte) {

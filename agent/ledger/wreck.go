@@ -141,8 +141,8 @@ func (w *wreck) find(page uint32, upTo int32, whole bool) *pageImage {
 	return nil
 }
 
-// Every store keeps, for incremental vacuum, what each page is used for (§ 1.8): pages
-// 2, 821, 1640 … hold five bytes for each of the 818 pages behind them, the first of
+// Every store keeps, for incremental vacuum, what each page is used for
+// (sqlite.org/fileformat2.html, § 1.8): pages 2, 821, 1640 … hold five bytes for each of the 818 pages behind them, the first of
 // which is 2 for a free page.
 const (
 	mapEntry = 5

@@ -15,5 +15,5 @@
 // as a last fence, a run of 14 to 19 digits that passes for a card number is
 // masked in whatever is written.
 //
-// Source: contract/cli.md, "A log line".
+// Source: cli.md, "A log line".
 package logbook

@@ -84,7 +84,7 @@ func (r *repeats) say(l *Line) bool {
 }
 
 // noiseCode is the code of the lines about bytes that belong to no good frame. Those of
-// a link are one line, whatever numbers stand in them (contract/cli.md).
+// a link are one line, whatever numbers stand in them (cli.md).
 const noiseCode = "frame.bad"
 
 func (r *repeats) sayNoise(l *Line) bool {

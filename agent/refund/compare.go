@@ -1,6 +1,6 @@
 package refund
 
-// Reasons why no identifiers of two parties can be compared (§ 4), strongest first.
+// Reasons why no identifiers of two parties can be compared (verdicts.md § 4), strongest first.
 const (
 	ReasonToken     = "token"     // a phone's number and a plastic card's may be one account
 	ReasonMask      = "mask"      // too few digits are visible on both sides
@@ -8,12 +8,12 @@ const (
 )
 
 // Comparison is what two parties' identifiers say about each other: who paid, and
-// who gets the money (§ 4, Comparing two parties). The zero value is none.
+// who gets the money (verdicts.md § 4, Comparing two parties). The zero value is none.
 type Comparison struct {
 	// Recipient is Same, Equivalent, Different or Doubtful, or Unverifiable if
 	// nothing could be compared.
 	Recipient Recipient
-	Evidence  Evidence // Strong, Weak or "" as § 4 names it
+	Evidence  Evidence // Strong, Weak or "" as verdicts.md § 4 names it
 	// Reason says why nothing could be compared: ReasonRecipientMissing,
 	// ReasonPayerMissing (a side has no identifier at all), ReasonToken, ReasonMask
 	// or ReasonNamespace. "" if something could.

@@ -10,7 +10,7 @@ type masksCompared struct {
 
 // compareMasks compares every digit that is visible on both sides: from the left,
 // from the right, and where both lengths are known or the digit stands in the same
-// way on both sides, those between the first 6 and the last 4. § 4
+// way on both sides, those between the first 6 and the last 4. verdicts.md § 4
 func compareMasks(a, b *Mask) masksCompared {
 	length := a.Length
 	if length == 0 {

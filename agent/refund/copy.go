@@ -2,7 +2,7 @@ package refund
 
 import "time"
 
-// How far apart two sightings of one terminal number may lie (§ 1.3, third line).
+// How far apart two sightings of one terminal number may lie (verdicts.md § 1.3, third line).
 const (
 	repeatWithin = 72 * time.Hour       // the firmware does not call it a repeat
 	copyWithin   = 180 * 24 * time.Hour // it does
@@ -11,10 +11,10 @@ const (
 // FlawNoAmount is the flaw of a record that had to state an amount and states none.
 const FlawNoAmount = "amount is not stated"
 
-// maxAmount is the greatest amount that 12 digits hold (§ 1.2).
+// maxAmount is the greatest amount that 12 digits hold (verdicts.md § 1.2).
 const maxAmount = 999_999_999_999
 
-// unusable says why a record's values are impossible (§ 1.2), "" if it is usable.
+// unusable says why a record's values are impossible (verdicts.md § 1.2), "" if it is usable.
 // A training record is judged like any other; callers leave those out before. The
 // record of an event is judged as what it was when it was first seen.
 func unusable(r *Record) string { return flawOf(r, mayLackAmount(r)) }
@@ -70,10 +70,10 @@ func isCurrencyCode(s string) bool {
 	return true
 }
 
-// noMoneyMoved reports whether an outcome says that nothing was paid (§ 1.4).
+// noMoneyMoved reports whether an outcome says that nothing was paid (verdicts.md § 1.4).
 func noMoneyMoved(o Outcome) bool { return o == Declined || o == Closed }
 
-// moneyMayMove reports whether an outcome counts against the original (§ 1.4).
+// moneyMayMove reports whether an outcome counts against the original (verdicts.md § 1.4).
 func moneyMayMove(o Outcome) bool { return o == Approved || o == Unknown || o == Pending }
 
 func isWallet(c Channel) bool {
@@ -86,7 +86,7 @@ func sameChannel(a, b Channel) bool {
 	return a == b || !channelKnown(a) && !channelKnown(b)
 }
 
-// sameEvent reports whether a later record is another sighting of an event (§ 1.3).
+// sameEvent reports whether a later record is another sighting of an event (verdicts.md § 1.3).
 // Both are usable and of this journal. The first line that both can answer decides.
 func sameEvent(e, later *Record) bool {
 	if e.Kind != later.Kind || e.MerchantID != later.MerchantID {
@@ -99,7 +99,7 @@ func sameEvent(e, later *Record) bool {
 	switch {
 	case e.Kind == KindJournal:
 		return false
-	case e.Kind == KindSettlement: // § 6, last sentence
+	case e.Kind == KindSettlement: // verdicts.md § 6, last sentence
 		return e.TerminalID == later.TerminalID && e.Batch == later.Batch && e.Stan == later.Stan
 	case e.Kind.Judged():
 		if channel && e.ChannelRefund != "" && later.ChannelRefund != "" {
@@ -119,7 +119,7 @@ func sameEvent(e, later *Record) bool {
 	return sameNumber(e, later)
 }
 
-// sameNumber is the third line of § 1.3. An absent amount equals another absent one.
+// sameNumber is the third line of verdicts.md § 1.3. An absent amount equals another absent one.
 func sameNumber(e, later *Record) bool {
 	if !sameStan(e, later) || e.HasAmount != later.HasAmount || e.Amount != later.Amount {
 		return false
@@ -154,7 +154,7 @@ func copyOf(events []*Event, r *Record) *Event {
 }
 
 // mayHaveCopies reports whether others can be sightings of the same event. A spoilt
-// settlement still closes its batch, and counts once (§ 6).
+// settlement still closes its batch, and counts once (verdicts.md § 6).
 func mayHaveCopies(r *Record) bool { return r.Kind == KindSettlement || unusable(r) == "" }
 
 // later is the contract's "latest": greatest `at`, then greatest seq.

@@ -2,7 +2,7 @@ package refund
 
 import "slices"
 
-// merge completes an event by another sighting of it (§ 1.3, a and b). The event's
+// merge completes an event by another sighting of it (verdicts.md § 1.3, a and b). The event's
 // record is not changed; changed reports whether the result says anything new.
 func merge(e, copied *Record) (merged Record, changed bool) {
 	m := *e
@@ -32,7 +32,7 @@ func merge(e, copied *Record) (merged Record, changed bool) {
 	return m, changed
 }
 
-// outcomeMayBecome is § 1.3 a. What was paid stays a sale, whatever its state is
+// outcomeMayBecome is verdicts.md § 1.3 a. What was paid stays a sale, whatever its state is
 // called once the money went back.
 func outcomeMayBecome(k Kind, from, to Outcome) bool {
 	if from == to || to == "" {

@@ -1,7 +1,7 @@
 package refund
 
 // mayUndo returns the events that a reversal or void_refund may undo, whatever its
-// own outcome: those before it that one of its keys names (§ 1.5).
+// own outcome: those before it that one of its keys names (verdicts.md § 1.5).
 func (w *work) mayUndo(u *Event) ([]*Event, error) {
 	r := &u.Record
 	var keys []Key
@@ -29,7 +29,7 @@ func (w *work) mayUndo(u *Event) ([]*Event, error) {
 }
 
 // namesRefund reports by which of a void_refund's keys it names a refund: 1 for the
-// first of § 1.5, up to 4; 0 by none.
+// first of verdicts.md § 1.5, up to 4; 0 by none.
 func namesRefund(v, r *Record) int {
 	o := &v.Original
 	switch {

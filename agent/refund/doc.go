@@ -15,6 +15,5 @@
 // record is a copy of a known event or a new one, and which verdicts it makes
 // or changes. The ledger stores those Changes in the same transaction.
 //
-// Source: contract/records.md and contract/verdicts.md; § numbers in comments
-// are those of verdicts.md.
+// Source: records.md and verdicts.md.
 package refund

@@ -3,15 +3,15 @@ package refund
 import "iter"
 
 // Event is one thing that happened, as completed by every copy of it seen so far
-// (§ 1.3). Seq is the number of the first sighting. Its Record is sealed.
+// (verdicts.md § 1.3). Seq is the number of the first sighting. Its Record is sealed.
 type Event struct {
 	Seq    int64
 	Record Record
 	// UndoneBy is the seq of the approved reversal or void_refund that undid it
-	// (§ 1.5), 0 if none.
+	// (verdicts.md § 1.5), 0 if none.
 	UndoneBy int64
 	// Observed, only of settlements: the sums of the batch as known when the
-	// settlement was first seen (§ 6); a credit amount of -1: one of the credits states
+	// settlement was first seen (verdicts.md § 6); a credit amount of -1: one of the credits states
 	// no amount, so nothing is compared. A store that does not keep it makes the
 	// judge add them up again when a later copy completes the settlement.
 	Observed *Totals
@@ -70,7 +70,7 @@ type History interface {
 	Bounds() (Bounds, error)
 }
 
-// Bounds is what is known about the journal as a whole (§ 2, The journal).
+// Bounds is what is known about the journal as a whole (verdicts.md § 2, The journal).
 type Bounds struct {
 	From      string   // earliest `from` of the journal records, "" none
 	Terminals []string // union of theirs, sorted; meaningless if AllTerminals
@@ -88,7 +88,7 @@ type Bounds struct {
 type Judged struct {
 	Verdict Verdict
 	// Held: the verdict is made but not said; it waits for pending_grace because a
-	// sale that arrives meanwhile would change it (§ 2, lines 1 and 3–7).
+	// sale that arrives meanwhile would change it (verdicts.md § 2, lines 1 and 3–7).
 	// Its Rev is 0 until it is said.
 	Held bool
 	// Explain is what `cases show` and up/case tell besides.

@@ -9,14 +9,14 @@ import (
 // and without a list has been seen, so that "all" is not forgotten.
 const everyTerminal = "*"
 
-// Covers reports whether the journal covers a terminal (§ 2, line 5). Without a
+// Covers reports whether the journal covers a terminal (verdicts.md § 2, line 5). Without a
 // journal record it covers all.
 func (b *Bounds) Covers(terminal string) bool {
 	return b.AllTerminals || b.From == "" && b.Terminals == nil || slices.Contains(b.Terminals, terminal)
 }
 
 // begin returns the journal's first day and whether it begins at 00:00:00 of it; ok
-// false if nothing is known (§ 2, The journal).
+// false if nothing is known (verdicts.md § 2, The journal).
 func (b *Bounds) begin() (first day, midnight, ok bool) {
 	at := b.From
 	if at == "" {
@@ -32,7 +32,7 @@ func (b *Bounds) begin() (first day, midnight, ok bool) {
 	return first, midnight, ok
 }
 
-// cover takes a journal record into the bounds (§ 2, The journal): the earliest
+// cover takes a journal record into the bounds (verdicts.md § 2, The journal): the earliest
 // `from`, the union of the lists, one without a list means all.
 func (b *Bounds) cover(c *Coverage) {
 	first := b.From == "" && b.Terminals == nil // no journal record before this one

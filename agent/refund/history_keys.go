@@ -5,7 +5,7 @@ import "strconv"
 // partEnd ends each part of a Key's value.
 const partEnd = "\x1f"
 
-// IsSale reports whether money came in: sales and completions, the candidates of § 2.
+// IsSale reports whether money came in: sales and completions, the candidates of verdicts.md § 2.
 func (k Kind) IsSale() bool { return k == KindSale || k == KindCompletion }
 
 // IsVoid reports whether the contract's word "void" means this kind.
@@ -14,7 +14,7 @@ func (k Kind) IsVoid() bool { return k == KindVoid || k == KindCompletionVoid }
 // Judged reports whether records of this kind get a verdict.
 func (k Kind) Judged() bool { return k == KindRefund || k.IsVoid() }
 
-// reversible reports whether a reversal may undo this kind (§ 1.5).
+// reversible reports whether a reversal may undo this kind (verdicts.md § 1.5).
 func (k Kind) reversible() bool {
 	return k.IsSale() || k.Judged() || k == KindVoidRefund || k == KindAdjust
 }
@@ -71,7 +71,7 @@ func ownKeysIn(dst []Key, r *Record, anyBatch bool) []Key {
 	return dst
 }
 
-// wantedKeys appends the keys of what this record points at (§ 2; § 1.5 for a
+// wantedKeys appends the keys of what this record points at (verdicts.md § 2; § 1.5 for a
 // void_refund; § 3 for an adjust).
 func wantedKeys(dst []Key, r *Record) []Key {
 	o := &r.Original
@@ -115,7 +115,7 @@ func wantedKeys(dst []Key, r *Record) []Key {
 	return dst
 }
 
-// originalTerminal is the terminal at which original.stan counts (§ 2, key stan).
+// originalTerminal is the terminal at which original.stan counts (verdicts.md § 2, key stan).
 func originalTerminal(r *Record) string {
 	if Given(r.Original.TerminalID) {
 		return r.Original.TerminalID
@@ -123,7 +123,7 @@ func originalTerminal(r *Record) string {
 	return r.TerminalID
 }
 
-// givesKey reports whether a refund names its original by any number (§ 2).
+// givesKey reports whether a refund names its original by any number (verdicts.md § 2).
 func givesKey(r *Record) bool {
 	o := &r.Original
 	return Given(o.ChannelTxn) || Given(o.OrderNo) || Given(o.RRN) || Given(o.Stan)
@@ -166,7 +166,7 @@ func waiterKeys(dst []Key, sale *Record) []Key {
 
 // storedKeys returns all keys of an event but KeyBatch, which depends on others.
 // Unusable and training records are found by nobody, but for unusable sales, which
-// explain why a refund has no original (§ 2, line 3).
+// explain why a refund has no original (verdicts.md § 2, line 3).
 func storedKeys(e *Event, v *Verdict) []Key {
 	r := &e.Record
 	if r.Training {
@@ -191,12 +191,12 @@ func storedKeys(e *Event, v *Verdict) []Key {
 }
 
 // dependsOnCoverage reports whether a verdict is one of lines 5 to 7 of "No hit":
-// those a journal record may change (§ 2).
+// those a journal record may change (verdicts.md § 2).
 func dependsOnCoverage(v *Verdict) bool {
 	switch v.Reason {
 	case ReasonOtherTerminal, ReasonHistoryGap, ReasonNoOriginal:
 		return true
 	}
-	// A merchant account hides the reason (recipient different, § 2).
+	// A merchant account hides the reason (recipient different, verdicts.md § 2).
 	return v.Original == nil && v.Recipient == Different
 }

@@ -44,7 +44,7 @@ func (j *Judge) RuleSet() string { return j.ruleSet }
 // seq is greater than that of every event in h. It reads h and changes nothing;
 // the only errors are those of h.
 //
-// Verdicts that say lines 1 and 3 to 7 of "No hit" (§ 2) come with Held set and
+// Verdicts that say lines 1 and 3 to 7 of "No hit" (verdicts.md § 2) come with Held set and
 // Rev 0 as long as nothing was said about their refund; Release says them.
 func (j *Judge) Apply(h History, seq int64, r Record) (Changes, error) {
 	w, err := j.begin(h, seq)

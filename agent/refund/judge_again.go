@@ -98,7 +98,7 @@ func (w *work) judgeOne(seq int64) error {
 }
 
 // wakeLater marks the refunds and voids after seq that its verdict may matter to:
-// those that may have the same original (§ 2 e; § 3 counted, voided; § 4 reissue).
+// those that may have the same original (verdicts.md § 2 e; § 3 counted, voided; § 4 reissue).
 func (w *work) wakeLater(seq int64, old, next *Judged) error {
 	var originals []int64
 	for _, j := range []*Judged{old, next} {

@@ -2,7 +2,7 @@ package refund_test
 
 import "testing"
 
-// Absent amounts: §§ 1.2, 1.3, 4 and 6.
+// Absent amounts: verdicts.md §§ 1.2, 1.3, 4 and 6.
 
 func TestAbsentAmount(t *testing.T) {
 	unusable := ` none/data_error/ review - data_error:medium`
@@ -95,7 +95,7 @@ func TestAbsentAmount(t *testing.T) {
 	})
 }
 
-// TestPartyOfACopy: what there is none of, and what states something (§ 1.3).
+// TestPartyOfACopy: what there is none of, and what states something (verdicts.md § 1.3).
 func TestPartyOfACopy(t *testing.T) {
 	runScripts(t, []script{
 		{"scheme none with a PAR stays", `

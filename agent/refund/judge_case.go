@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Basis is the line of § 4's table that decided about the recipient.
+// Basis is the line of verdicts.md § 4's table that decided about the recipient.
 type Basis uint8
 
 const (
@@ -26,9 +26,9 @@ type Case struct {
 	Refund   *Event
 	Original *Event // nil: none found, or several and none chosen
 	Search   Search
-	// Flaw says what is impossible about the record, "" if it is usable (§ 1.2).
+	// Flaw says what is impossible about the record, "" if it is usable (verdicts.md § 1.2).
 	Flaw string
-	// Cancelled: no money moved or it was undone (§ 1.4, 1.5). No rule is asked.
+	// Cancelled: no money moved or it was undone (verdicts.md § 1.4, 1.5). No rule is asked.
 	Cancelled bool
 	Basis     Basis
 	// Compared is the comparison with the original's payer; meaningful only with
@@ -43,7 +43,7 @@ type Case struct {
 // IsRefund reports whether the case is about a refund and not about a void.
 func (c *Case) IsRefund() bool { return c.Refund.Record.Kind == KindRefund }
 
-// study gathers the facts about one refund or void (§ 1 to 4).
+// study gathers the facts about one refund or void (verdicts.md § 1 to 4).
 func (w *work) study(r *Event) (*Case, error) {
 	c := &Case{Refund: r}
 	switch {
@@ -79,7 +79,7 @@ func (w *work) study(r *Event) (*Case, error) {
 
 func (c *Case) cancel() { c.Cancelled, c.Recipient, c.Reason = true, NoRecipient, ReasonCancelled }
 
-// withoutOriginal settles the recipient where no original is chosen (§ 2, from
+// withoutOriginal settles the recipient where no original is chosen (verdicts.md § 2, from
 // "Still several" on).
 func (c *Case) withoutOriginal() {
 	if c.Search.Result == SearchDifferentFromAll && c.Search.matchesLeftOut(c.Refund) {
@@ -120,7 +120,7 @@ func toMerchant(p *Party) bool {
 
 func toOtherAccount(r Route) bool { return r == RouteOtherBalance || r == RouteOtherBankcard }
 
-// settleRecipient is § 4's table for a refund, and its paragraph on voids.
+// settleRecipient is verdicts.md § 4's table for a refund, and its paragraph on voids.
 func (c *Case) settleRecipient() {
 	r, o := &c.Refund.Record, &c.Original.Record
 	c.Compared = Compare(o.Party, r.Party)
@@ -157,7 +157,7 @@ func (c *Case) settleRecipient() {
 }
 
 // namedByChannel reports whether the channel itself returns the money to the payer
-// of the order that the refund names (§ 4, by_reference).
+// of the order that the refund names (verdicts.md § 4, by_reference).
 func (c *Case) namedByChannel() bool {
 	channel := c.channel()
 	switch c.Search.FoundBy {
@@ -178,14 +178,14 @@ func (c *Case) channel() Channel {
 }
 
 // IsCancel reports whether it is a void by which WeChat or Alipay pays back what was
-// paid, to whom it was paid, or closes what was not (§ 4, Voids). It asks for the
+// paid, to whom it was paid, or closes what was not (verdicts.md § 4, Voids). It asks for the
 // original's channel where the void states none: there must be an original.
 func (c *Case) IsCancel() bool {
 	ch := c.channel()
 	return !c.IsRefund() && (ch == ChannelWeChat || ch == ChannelAlipay)
 }
 
-// conclude asks the rules and puts the verdict together (§ 5). Rev is left 0.
+// conclude asks the rules and puts the verdict together (verdicts.md § 5). Rev is left 0.
 func (j *Judge) conclude(c *Case) Judged {
 	v := Verdict{
 		Type: TypeVerdict, Seq: c.Refund.Seq, Kind: c.Refund.Record.Kind,

@@ -41,7 +41,7 @@
 //
 // # Where the contract leaves a choice
 //
-//   - data_error has no rule number: its rule is "" (§ 5 shows a dash).
+//   - data_error has no rule number: its rule is "" (verdicts.md § 5 shows a dash).
 //   - § 1.2: an unusable record is nobody's copy and nobody is a copy of it; two alike
 //     get a verdict each. An unusable settlement still adds up and counts once: § 6
 //     says "each" of it, and what is seen again counts once. "In a copy" means a record

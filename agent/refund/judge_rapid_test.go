@@ -161,7 +161,7 @@ func TestPropertyCopiesChangeNothing(t *testing.T) {
 				records[i].Batch = "B9"
 			}
 			// A channel learned from a copy can make a later copy of the same
-			// record another event (§ 1.3: "as completed so far").
+			// record another event (verdicts.md § 1.3: "as completed so far").
 			if records[i].Channel == "" || records[i].Channel == refund.ChannelUnknown {
 				records[i].Channel = refund.ChannelCard
 			}

@@ -6,7 +6,7 @@ import (
 )
 
 // Redated decides what follows once the store has given these events another `at`
-// (contract/wires.md, Common: "records dated by it get their date again"): who is undone
+// (wires.md, Common: "records dated by it get their date again"): who is undone
 // by whom, and every verdict that depends on when they were, exactly as where a copy
 // completes an event. seqs are in order; one that is no event of h is left out. It reads
 // h and changes nothing; the only errors are those of h. Seq of the changes is 0.
@@ -32,7 +32,7 @@ func (j *Judge) Redated(h History, seqs []int64) (Changes, error) {
 }
 
 // redated does what follows from the new `at` of one event. What a settlement adds up
-// stays as it was known when that was first seen (§ 6).
+// stays as it was known when that was first seen (verdicts.md § 6).
 func (w *work) redated(seq int64) error {
 	e, err := w.event(seq)
 	if err != nil || e == nil {

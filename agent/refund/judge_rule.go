@@ -1,6 +1,6 @@
 package refund
 
-// Rule is one line of § 5: it looks at the facts of one refund and says whether
+// Rule is one line of verdicts.md § 5: it looks at the facts of one refund and says whether
 // it speaks. Rules are values without state, safe for concurrent use. They live in
 // agent/refund/rules, one file each.
 type Rule interface {

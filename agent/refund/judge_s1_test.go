@@ -2,7 +2,7 @@ package refund_test
 
 import "testing"
 
-// § 1 Which records count.
+// verdicts.md § 1 Which records count.
 
 func TestS1_1_Training(t *testing.T) {
 	runScripts(t, []script{

@@ -2,7 +2,7 @@ package refund_test
 
 import "testing"
 
-// § 2 Finding the original. FROM covers everything, so that a missing sale is one.
+// verdicts.md § 2 Finding the original. FROM covers everything, so that a missing sale is one.
 const longJournal = "journal from=2025-01-01T00:00:00+08:00\n"
 
 func TestS2_Candidates(t *testing.T) {

@@ -2,7 +2,7 @@ package refund_test
 
 import "testing"
 
-// § 3 Money.
+// verdicts.md § 3 Money.
 
 func TestS3_Base(t *testing.T) {
 	over := ` same//strong alarm 1/rrn over_refund:critical`

@@ -2,7 +2,7 @@ package refund_test
 
 import "testing"
 
-// § 4 The recipient.
+// verdicts.md § 4 The recipient.
 
 func TestS4_Table(t *testing.T) {
 	runScripts(t, []script{

@@ -14,11 +14,11 @@ const defaultWindow = 365
 // Settings are what an operator may change about verdicts.
 type Settings struct {
 	// Windows holds, by channel, how many local calendar days after a sale a
-	// refund is in time (§ 3, Window). A channel that is missing has 365.
+	// refund is in time (verdicts.md § 3, Window). A channel that is missing has 365.
 	Windows map[Channel]int
 }
 
-// DefaultSettings returns the contract's windows (§ 3).
+// DefaultSettings returns the contract's windows (verdicts.md § 3).
 func DefaultSettings() Settings {
 	return Settings{Windows: map[Channel]int{
 		ChannelWeChat: 365, ChannelAlipay: 365, ChannelUnionPayQR: 360, ChannelJD: 365, ChannelECNY: 365,

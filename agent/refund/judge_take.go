@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// take takes the record in: stored apart, copy, or new event (§ 1).
+// take takes the record in: stored apart, copy, or new event (verdicts.md § 1).
 func (w *work) take(record Record) error {
 	e := &Event{Seq: w.seq, Record: record}
 	r := &e.Record
@@ -71,7 +71,7 @@ func arrivalKeys(r *Record, spoilt bool) []Key {
 	return keys
 }
 
-// takesNoPart reports whether nothing ever looks for such a record (§ 1.2). A
+// takesNoPart reports whether nothing ever looks for such a record (verdicts.md § 1.2). A
 // journal record is kept in Bounds.
 func takesNoPart(k Kind, spoilt bool) bool {
 	return k == KindJournal || spoilt && !k.IsSale() && k != KindSettlement

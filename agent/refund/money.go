@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Money is what § 3 asks about a refund or void and its original. Amounts are in
+// Money is what verdicts.md § 3 asks about a refund or void and its original. Amounts are in
 // minor units; pointers are nil where there is no such event.
 type Money struct {
 	// Base is the original's amount as the last approved adjust left it, or its
@@ -26,7 +26,7 @@ type Money struct {
 	// its payer alone, base − counted is not less than this refund.
 	RoomWithoutGuesses bool
 	// EarlierDifferent is the last earlier refund of this original whose recipient
-	// is different and whose money may have moved (§ 4, reissue).
+	// is different and whose money may have moved (verdicts.md § 4, reissue).
 	EarlierDifferent *Event
 	// VoidedBy is the last approved void before this one, RefundedBy the last refund
 	// whose money may have moved; of a guess only where all of them are guesses.
@@ -52,7 +52,7 @@ const (
 	ExcessRepeat          // likewise, and an earlier counted refund has the same amount
 )
 
-// Excess tells whether more goes back than was paid (§ 3; § 4, Voids). byGuess: only
+// Excess tells whether more goes back than was paid (verdicts.md § 3; § 4, Voids). byGuess: only
 // refunds and voids whose original was found by its payer alone make it so, and this
 // one's was not: a guess accuses no one.
 func (c *Case) Excess() (e Excess, byGuess bool) {
@@ -77,7 +77,7 @@ func (c *Case) Excess() (e Excess, byGuess bool) {
 	return e, byGuess && c.Search.FoundBy != FoundByParty
 }
 
-// WrongVoid tells what is unlike a void (§ 4, Voids): amount, it states another
+// WrongVoid tells what is unlike a void (verdicts.md § 4, Voids): amount, it states another
 // amount than its original's; batch, both state a batch and they differ.
 func (c *Case) WrongVoid() (amount, batch bool) {
 	if c.IsRefund() || c.Original == nil {
@@ -87,7 +87,7 @@ func (c *Case) WrongVoid() (amount, batch bool) {
 	return r.HasAmount && r.Amount != c.Money.Amount, Given(own) && Given(orig) && own != orig
 }
 
-// faulty reports whether the money speaks against the original: § 2, step f of key party.
+// faulty reports whether the money speaks against the original: verdicts.md § 2, step f of key party.
 func (c *Case) faulty() bool {
 	excess, _ := c.Excess()
 	amount, batch := c.WrongVoid()
@@ -171,7 +171,7 @@ func (w *work) refundsOf(sale *Event, before int64) (events []*Event, verdicts [
 	return events, verdicts, nil
 }
 
-// voidedBy returns the last approved void of the sale before seq, nil if none (§ 2).
+// voidedBy returns the last approved void of the sale before seq, nil if none (verdicts.md § 2).
 func (w *work) voidedBy(sale *Event, before int64) (*Event, error) {
 	events, _, err := w.refundsOf(sale, before)
 	var last *Event
@@ -189,7 +189,7 @@ func voids(e *Event) bool {
 }
 
 // amountOf returns a sale's amount as the last approved adjust that names it left it,
-// and that adjust (§ 3, Base).
+// and that adjust (verdicts.md § 3, Base).
 func (w *work) amountOf(sale *Event) (int64, *Event, error) {
 	if err := w.relate([]*Event{sale}); err != nil {
 		return 0, nil, err
@@ -218,7 +218,7 @@ func adjusts(e *Event) bool {
 }
 
 // adjusted returns the sale or completion that an adjust names, nil if none: batch
-// and stan at its own terminal, else rrn; the latest before it (§ 3, Base).
+// and stan at its own terminal, else rrn; the latest before it (verdicts.md § 3, Base).
 func (w *work) adjusted(a *Event) (*Event, error) {
 	events, err := w.find(wantedKeys(nil, &a.Record))
 	if err != nil {
@@ -250,7 +250,7 @@ func namedByAdjust(a *Event, events []*Event) []*Event {
 	return rrn
 }
 
-// money gathers § 3 for a refund or void whose original and recipient are known.
+// money gathers verdicts.md § 3 for a refund or void whose original and recipient are known.
 func (w *work) money(c *Case) error {
 	m, r, o := &c.Money, &c.Refund.Record, &c.Original.Record
 	var err error
@@ -341,7 +341,7 @@ func (m *Money) measure(r, o *Record) {
 	}
 }
 
-// times gathers what § 3 asks of calendar and clock.
+// times gathers what verdicts.md § 3 asks of calendar and clock.
 func (w *work) times(c *Case) {
 	made, _ := c.Refund.Record.Time()
 	sold, _ := c.Original.Record.Time()

@@ -16,7 +16,7 @@ const (
 
 // Notice is one entry of the outbox: something to tell the back office. All but Attempt
 // and Taken is frozen when it is made, so every attempt carries the same bytes.
-// Source: contract/topics.md, Case event.
+// Source: topics.md, Case event.
 type Notice struct {
 	Sequence    int64  // order within Stream; 0 for events, which have none
 	Entry       int64  // the outbox's own number of the entry
@@ -42,7 +42,7 @@ var (
 )
 
 // Trace is what somebody else knows of the outbox: if that is more than the store itself
-// knows, the store was put back from an old copy. Source: contract/topics.md, Signed.
+// knows, the store was put back from an old copy. Source: topics.md, Signed.
 type Trace struct {
 	By       string // "case-summary" or "ack"
 	Stream   string

@@ -2,7 +2,7 @@ package refund
 
 import "time"
 
-// SearchResult says how the search for an original ended (§ 2).
+// SearchResult says how the search for an original ended (verdicts.md § 2).
 type SearchResult uint8
 
 const (
@@ -23,7 +23,7 @@ const (
 	SearchNoOriginal       // line 7
 )
 
-// waits reports whether a result is first said after pending_grace (§ 2).
+// waits reports whether a result is first said after pending_grace (verdicts.md § 2).
 func (s SearchResult) waits() bool { return s >= SearchNoReference }
 
 // Search is the way to an original and what was met on it.
@@ -63,7 +63,7 @@ type search struct {
 	all    []*candidate // by seq
 }
 
-// findOriginal is § 2.
+// findOriginal is verdicts.md § 2.
 func (w *work) findOriginal(r *Event) (Search, error) {
 	s := &search{w: w, r: r}
 	s.made, _ = r.Record.Time()
@@ -107,7 +107,7 @@ func (s *search) take(events []*Event) {
 	}
 }
 
-// searchKey is one line of § 2's table of keys.
+// searchKey is one line of verdicts.md § 2's table of keys.
 type searchKey struct {
 	name  string
 	byDay bool // a number that comes round again: the date decides too
@@ -150,7 +150,7 @@ func strongMatch(c Comparison) bool { return c.Recipient.Match() && c.Evidence =
 
 func strongDifference(c Comparison) bool { return c.Recipient == Different && c.Evidence == Strong }
 
-// byParty looks for the original of a refund that names none (§ 2, key party).
+// byParty looks for the original of a refund that names none (verdicts.md § 2, key party).
 func (s *search) byParty() (Search, error) {
 	tokens := partyTokens(nil, s.r.Record.Party)
 	if len(tokens) > 0 {
@@ -187,7 +187,7 @@ func (s *search) byParty() (Search, error) {
 	return s.result, nil
 }
 
-// effective is § 2's word: the sale counts as one at the time of the refund.
+// effective is verdicts.md § 2's word: the sale counts as one at the time of the refund.
 func (s *search) effective(c *candidate) (bool, error) {
 	if !moneyMayMove(c.Record.Outcome) || c.UndoneBy != 0 {
 		return false, nil

@@ -3,7 +3,7 @@ package refund
 import "time"
 
 // sameClock is how far a refund's time may lie before its sale's without doubt about
-// the clock (§ 2 d, § 3).
+// the clock (verdicts.md § 2 d, § 3).
 const sameClock = 5 * time.Minute
 
 // day is a calendar day without a zone: days since 1970-01-01.
@@ -37,7 +37,7 @@ func parseDay(s string) (day, bool) {
 	return dayOf(t), err == nil
 }
 
-// refundDate reads original.date for a refund made on the day made (§ 2, Dates).
+// refundDate reads original.date for a refund made on the day made (verdicts.md § 2, Dates).
 // given: it names a day that exists. flaw: it says something that is no such day.
 func refundDate(s string, made day) (on day, given, flaw bool) {
 	if !Given(s) {

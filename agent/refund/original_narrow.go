@@ -1,6 +1,6 @@
 package refund
 
-// choose narrows the hits of one key down to an original (§ 2, a to g), or says
+// choose narrows the hits of one key down to an original (verdicts.md § 2, a to g), or says
 // that several fit.
 func (s *search) choose(key string, hits []*candidate) error {
 	s.result.FoundBy = key
@@ -130,7 +130,7 @@ func (s *search) leaveOut(cs []*candidate) {
 }
 
 // matchesLeftOut reports whether the recipient compares same or equivalent with a
-// payer that steps f and g left out: then a difference is only a guess (§ 2).
+// payer that steps f and g left out: then a difference is only a guess (verdicts.md § 2).
 func (s *Search) matchesLeftOut(r *Event) bool {
 	for _, e := range s.leftOut {
 		if Compare(e.Record.Party, r.Record.Party).Recipient.Match() {

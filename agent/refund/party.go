@@ -1,6 +1,6 @@
 package refund
 
-// Scheme says what an identifier is (records.md, party.scheme).
+// Scheme says what an identifier is (records.md, scheme).
 type Scheme string
 
 const (
@@ -36,7 +36,7 @@ type Party struct {
 	// still in use, newest key first ("k2:…"); Tokens[0] is the member `token`.
 	// pan and dpan hash as one scheme. An openid with a namespace has after them
 	// the same once more without its namespace, because an openid whose namespace
-	// the other side does not state is compared too (§ 4). Two identifiers of one
+	// the other side does not state is compared too (verdicts.md § 4). Two identifiers of one
 	// scheme and namespace are equal if they share a token. Nil: no identifier.
 	Tokens []string
 	Shown  string // masked form for people
@@ -49,13 +49,13 @@ type Party struct {
 	Also      []Party  // further identifiers of the same party; only Scheme, Namespace, ID, Tokens, Shown, Mask
 	// Flaw says what is impossible about an identifier of scheme pan, its own or
 	// one of Also (not 12 to 19 digits, check digit); "" if nothing. Set by Seal,
-	// because afterwards nobody can tell. § 1.2
+	// because afterwards nobody can tell. verdicts.md § 1.2
 	Flaw string
 }
 
 // HasIdentifier reports whether a sealed party states any identifier that could be
 // compared: its own or one of Also. none, cash, account_text and an empty
-// identifier are none (§ 4). A nil party has none. A PAR alone is none.
+// identifier are none (verdicts.md § 4). A nil party has none. A PAR alone is none.
 func (p *Party) HasIdentifier() bool {
 	if p == nil {
 		return false
@@ -92,7 +92,7 @@ type Mask struct {
 	// (exactly four stars hide an unknown number of digits, records.md).
 	Length int
 	// Middle holds the further visible digits of a masked number, as keyed
-	// tokens: they compare, and do not print. A full card number has none (§ 4: it
+	// tokens: they compare, and do not print. A full card number has none (verdicts.md § 4: it
 	// is compared with a masked one through its first 6, last 4 and length).
 	Middle []MaskDigit
 }

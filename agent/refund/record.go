@@ -2,7 +2,7 @@ package refund
 
 import "time"
 
-// Kind says what happened (records.md, member kind).
+// Kind says what happened (records.md, kind).
 type Kind string
 
 const (
@@ -20,7 +20,7 @@ const (
 	KindJournal        Kind = "journal"
 )
 
-// Outcome is what became of a transaction (records.md, member outcome).
+// Outcome is what became of a transaction (records.md, outcome).
 type Outcome string
 
 const (
@@ -32,7 +32,7 @@ const (
 	Abnormal Outcome = "abnormal" // the channel could not deliver the money
 )
 
-// Channel is the way the money came or goes (records.md, member channel).
+// Channel is the way the money came or goes (records.md, channel).
 type Channel string
 
 const (
@@ -46,7 +46,7 @@ const (
 	ChannelUnknown    Channel = "unknown"
 )
 
-// Entry is how the card or code was read (records.md, member entry).
+// Entry is how the card or code was read (records.md, entry).
 type Entry string
 
 const (

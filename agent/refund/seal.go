@@ -16,7 +16,7 @@ const (
 )
 
 // maxToken is how many characters a UnionPay token has at most: what is longer is
-// encrypted, another text each time, and no identifier (records.md, party.scheme).
+// encrypted, another text each time, and no identifier (records.md, scheme).
 const maxToken = 40
 
 // Seal returns r in the form that may be stored, compared, logged and sent: every
@@ -101,7 +101,7 @@ func identifierTokens(s Scheme, namespace, clear string, t Tokenizer) []string {
 	return t.Tokens(string(s)+labelEnd, clear)
 }
 
-// cardFlaw says what is impossible about a clear card number, "" if nothing. § 1.2
+// cardFlaw says what is impossible about a clear card number, "" if nothing. verdicts.md § 1.2
 func cardFlaw(clear string) string {
 	for i := range len(clear) {
 		if clear[i] < '0' || clear[i] > '9' {

@@ -1,9 +1,9 @@
 package refund
 
-// ruleCaptureGap is the number of the integrity line (§ 6).
+// ruleCaptureGap is the number of the integrity line (verdicts.md § 6).
 const ruleCaptureGap = "RC-601"
 
-// addedUp reports whether a settlement adds up records of this kind (§ 6).
+// addedUp reports whether a settlement adds up records of this kind (verdicts.md § 6).
 func addedUp(k Kind) bool { return k.IsSale() || k.Judged() }
 
 func sameBatch(a, b *Record) bool {
@@ -46,7 +46,7 @@ func (w *work) ownsBatch(e *Event) (bool, error) {
 	return !batchOpen(owners, e), nil
 }
 
-// settle checks a settlement seen for the first time (§ 6). owners is what its own
+// settle checks a settlement seen for the first time (verdicts.md § 6). owners is what its own
 // lookup gave: the settlements of the batch and the first events after each.
 func (w *work) settle(e *Event, owners []*Event) error {
 	if e.Record.Batch == "" {
@@ -152,7 +152,7 @@ func (w *work) addUp(e *Event, owners []*Event) (Totals, error) {
 	return sums, nil
 }
 
-// counts reports whether a settlement counts the event (§ 6).
+// counts reports whether a settlement counts the event (verdicts.md § 6).
 func counts(e *Event) bool {
 	return e.Record.Outcome == Approved && e.UndoneBy == 0 && !e.Record.Training && unusable(&e.Record) == ""
 }

@@ -8,7 +8,7 @@ import (
 	"yuanlu/agent/refund/memhistory"
 )
 
-// § 6 Is the journal whole?
+// verdicts.md § 6 Is the journal whole?
 func TestS6_Settlement(t *testing.T) {
 	runScripts(t, []script{
 		{"an equal one gives nothing", `

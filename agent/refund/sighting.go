@@ -39,7 +39,7 @@ type Boot struct {
 }
 
 // FutureAfter is how far ahead of a trusted clock a record may be dated before that is
-// a problem (contract/wires.md, Common, records_in_future).
+// a problem (wires.md, Common, records_in_future).
 const FutureAfter = 10 * time.Minute
 
 // Lead returns by how much the record's `at`, as the wire states it, lies ahead of its
@@ -54,7 +54,7 @@ func (s *Sighting) Lead() (lead time.Duration, ok bool) {
 }
 
 // MemoryChange is one change to what a wire must remember between frames
-// (waiting requests, sums per trade, message ids: contract/wires.md, Common).
+// (waiting requests, sums per trade, message ids: wires.md, Common).
 type MemoryChange struct {
 	Key     string
 	Value   []byte    // nil deletes the key
@@ -86,7 +86,7 @@ type CaseChange struct {
 	Original *Record // nil: none found
 }
 
-// Types of case events (contract/topics.md, Case event).
+// Types of case events (topics.md, Case event).
 const (
 	CaseOpened  = "yuanlu.case.opened.v1"
 	CaseRevised = "yuanlu.case.revised.v1"

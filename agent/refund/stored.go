@@ -2,8 +2,8 @@ package refund
 
 import "slices"
 
-// EncodeStored appends the store's form of a sealed record: the JSON of records.md,
-// readable with sqlite3, but that of a party it keeps all that Seal made:
+// EncodeStored appends the store's form of a sealed record: the JSON of records.md
+// (readable with sqlite3), but of a party it keeps all that Seal made:
 //
 //	"party":{"scheme":"pan","token":["k2:…","k1:…"],"shown":"620000******0005",
 //	         "mask":["620000","0005",16],"par":["k2:…"],"text":"…","flaw":"…","also":[{…}]}

@@ -77,7 +77,7 @@ func (c *Case) amountText() Text {
 }
 
 // Currency is the currency in which the case is reckoned: the original's, else the
-// refund's (§ 3).
+// refund's (verdicts.md § 3).
 func (c *Case) Currency() string {
 	if c.Original != nil && c.Original.Record.Currency != "" {
 		return c.Original.Record.Currency

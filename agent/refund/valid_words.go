@@ -2,7 +2,7 @@ package refund
 
 import "strings"
 
-// The words of records.md, member by member.
+// The values that records.md allows, member by member.
 var (
 	kinds = []Kind{KindSale, KindRefund, KindVoid, KindReversal, KindPreauth, KindPreauthVoid, KindCompletion,
 		KindCompletionVoid, KindAdjust, KindVoidRefund, KindSettlement, KindJournal}

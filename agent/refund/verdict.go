@@ -51,7 +51,7 @@ const (
 	ReasonPayerMissing     = "payer_missing"
 )
 
-// Codes of findings (§ 5).
+// Codes of findings (verdicts.md § 5).
 const (
 	CodeRecipientMismatch     = "recipient_mismatch"
 	CodePayerNotRepaid        = "payer_not_repaid"
@@ -81,7 +81,7 @@ const (
 	CodeCaptureGap            = "capture_gap" // of Integrity
 )
 
-// Names of the keys that find an original (§ 2).
+// Names of the keys that find an original (verdicts.md § 2).
 const (
 	FoundByChannelTxn = "channel_txn"
 	FoundByOrderNo    = "order_no"
@@ -183,7 +183,7 @@ type Text struct {
 	ZH string `json:"zh"`
 }
 
-// Integrity is the line a settlement gives when the journal does not add up (§ 6).
+// Integrity is the line a settlement gives when the journal does not add up (verdicts.md § 6).
 type Integrity struct {
 	Type     string `json:"type"` // TypeIntegrity
 	Seq      int64  `json:"seq"`

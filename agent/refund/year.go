@@ -3,7 +3,7 @@ package refund
 import "time"
 
 // YearOf returns the year of the latest day with this month and day that is not after
-// the day after now, in now's zone: what a date MMDD of a wire means (contract/wires.md,
+// the day after now, in now's zone: what a date MMDD of a wire means (wires.md,
 // Common). ok is false where there is no such day.
 func YearOf(m, d int, now time.Time) (year int, ok bool) {
 	last := now.AddDate(0, 0, 1)

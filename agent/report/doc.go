@@ -4,7 +4,7 @@
 //
 // Its goroutines, all owned by Run:
 //
-//	Run ── connects, backs off (rule 10), counts kicks (rule 11)
+//	Run ── connects, backs off (topics.md rule 10), counts kicks (rule 11)
 //	 └─ one session per connection, ends with it
 //	     ├─ drain     outbox → broker, in order, 14 in flight (rules 2, 4–7)
 //	     ├─ presence  state, info, health, links, summary; one in flight
@@ -16,5 +16,5 @@
 // (agent/report/mqtt). Time comes from Options.Now and timers, so that all of it
 // runs in a testing/synctest bubble.
 //
-// Source: contract/topics.md; the numbers of delivery rules are those of that page.
+// Source: topics.md; the numbers of delivery rules are those of that page.
 package report

@@ -13,7 +13,7 @@ import (
 
 // Times of the drainer.
 const (
-	retryFirst   = 30 * time.Second // rule 5
+	retryFirst   = 30 * time.Second // topics.md rule 5
 	retryMost    = 15 * time.Minute
 	drainBeat    = 5 * time.Second // longest sleep, for the watchdog
 	hostGrace    = 2 * time.Second // for the retained presence to come after subscribing
@@ -43,7 +43,7 @@ type inFlight struct {
 
 func newDrain(s *session) *drain { return &drain{s: s} }
 
-// retryAfter is rule 5: a wait (30 s) after the first attempt, doubling to 15 min.
+// retryAfter is topics.md rule 5: a wait (30 s) after the first attempt, doubling to 15 min.
 func retryAfter(attempt int, first time.Duration) time.Duration {
 	d := first
 	for ; attempt > 1 && d < retryMost; attempt-- {
@@ -114,7 +114,7 @@ func (d *drain) beat() {
 	}
 }
 
-// hold is rule 7; changed is closed when the answer may differ.
+// hold is topics.md rule 7; changed is closed when the answer may differ.
 func (d *drain) hold() (bool, <-chan struct{}) {
 	if d.s.r.o.HostID == "" {
 		return false, nil
@@ -130,7 +130,7 @@ func (d *drain) hold() (bool, <-chan struct{}) {
 
 // welcome makes all that is not acknowledged due at once where the back office that the
 // cases wait for has come back: it asks for what its earlier life did not store, and need
-// not wait for rule 5. wait is until it is to be called again, at least 10 ms.
+// not wait for topics.md rule 5. wait is until it is to be called again, at least 10 ms.
 func (d *drain) welcome(ctx context.Context) (wait time.Duration, err error) {
 	births, wait, owed := d.s.r.host.owed(time.Now())
 	switch {
@@ -223,7 +223,7 @@ func (d *drain) last(ctx context.Context) {
 }
 
 // ackByBroker makes what the broker has acknowledged count as delivered, where
-// that is configured (rule 4): once a batch, because each is a commit.
+// that is configured (topics.md rule 4): once a batch, because each is a commit.
 func (d *drain) ackByBroker(ctx context.Context) error {
 	if d.s.r.o.AckMode != AckBroker || d.acked.Sequence == 0 {
 		return nil
@@ -281,7 +281,7 @@ func (d *drain) channel(n *refund.Notice) (topics.Channel, string) {
 	return c, d.s.r.o.Names.Event()
 }
 
-// quarantine is rule 6 for what must not leave: the outbox queues the event, the
+// quarantine is topics.md rule 6 for what must not leave: the outbox queues the event, the
 // queue goes on.
 func (d *drain) quarantine(ctx context.Context, n *refund.Notice, why error) error {
 	code := "schema"
@@ -333,7 +333,7 @@ func (d *drain) unacked(attempt int) {
 	}
 }
 
-// flush tells the outbox what the broker has acknowledged (rule 4).
+// flush tells the outbox what the broker has acknowledged (topics.md rule 4).
 func (d *drain) flush(ctx context.Context) error {
 	if len(d.done) == 0 {
 		return nil

@@ -213,7 +213,7 @@ func TestMosquittoComesAndGoes(t *testing.T) {
 	}
 	total := (rounds + 1) * each
 	// What the broker took and lost when it was killed is sent again: case-resend
-	// spares the test the half minute of rule 5. Not too often: each begins with the
+	// spares the test the half minute of topics.md rule 5. Not too often: each begins with the
 	// oldest again, and this desk acknowledges only when it has them all.
 	again := time.Time{}
 	eventually(t, 30*time.Second, "all cases delivered and forgotten", func() bool {
@@ -273,7 +273,7 @@ func TestRule04_AcknowledgedByTheBrokerAndThrownAway(t *testing.T) {
 	}
 }
 
-// TestAccessListOfTheContract: the seven lines of contract/topics.md let a
+// TestAccessListOfTheContract: the seven lines of topics.md let a
 // terminal do its work and nothing on another's topics.
 func TestAccessListOfTheContract(t *testing.T) {
 	b := brokertest.Start(t, brokertest.Options{Passwords: map[string]string{terminal: "a", "t-other": "c", "backoffice": "b"}, ACL: `pattern write yuanlu/v1/%u/up/#

@@ -69,7 +69,7 @@ type Broker interface {
 type AckMode string
 
 // AckBackoffice: dn/ack does. AckBroker: the broker's PUBACK does, for back
-// offices without an acknowledging consumer. Rule 4.
+// offices without an acknowledging consumer. topics.md rule 4.
 const (
 	AckBackoffice AckMode = "backoffice"
 	AckBroker     AckMode = "broker"
@@ -126,9 +126,9 @@ type Options struct {
 
 	AckMode AckMode // "": AckBackoffice
 	// AckTimeout is how long the first attempt waits for its acknowledgement before
-	// it is sent again (rule 5); default 30 s.
+	// it is sent again (topics.md rule 5); default 30 s.
 	AckTimeout time.Duration
-	HostID     string       // whose presence the cases wait for (rule 7); "": nobody's
+	HostID     string       // whose presence the cases wait for (topics.md rule 7); "": nobody's
 	Keys       []topics.Key // of the back office; none: unsigned payloads are taken
 
 	// ClockSynced says whether Now is trusted; nil: it is.
@@ -159,7 +159,7 @@ type Options struct {
 	OnHeard func()
 	// Resend makes waiting cases from this sequence on due at once (command
 	// case-resend, and when the host HostID comes back) and returns their number. nil: there
-	// is no such command, and who comes back waits for rule 5.
+	// is no such command, and who comes back waits for topics.md rule 5.
 	Resend func(ctx context.Context, from int64) (int, error)
 
 	HealthEvery time.Duration    // default 60 s, said ± 10 %

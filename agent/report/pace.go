@@ -10,7 +10,7 @@ import (
 	"yuanlu/protocol/topics"
 )
 
-// Bounds of the reconnecting (rule 10).
+// Bounds of the reconnecting (topics.md rule 10).
 const (
 	backoffFirst = time.Second
 	backoffMost  = 60 * time.Second
@@ -41,7 +41,7 @@ func (b *backoff) connected(good time.Duration) {
 	}
 }
 
-// What counts as kicked out (rule 11). MQTT 3.1.1 does not say why a broker ends a
+// What counts as kicked out (topics.md rule 11). MQTT 3.1.1 does not say why a broker ends a
 // connection; a second client with our id shows in this: a connection that was good for
 // kickAfter is closed by its peer, the same address takes us back before any address has
 // failed us, and that happens to one address twice within kickWithin. A broker that is
@@ -188,7 +188,7 @@ func (p *problems) list() []topics.Problem {
 	return list
 }
 
-// host is the presence of the back office that the cases wait for (rule 7).
+// host is the presence of the back office that the cases wait for (topics.md rule 7).
 // Safe for concurrent use.
 type host struct {
 	now    func() time.Time

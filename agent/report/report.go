@@ -255,7 +255,7 @@ func lostByPeer(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
-// payload marshals v and checks it as rule 6 asks: size and own schema.
+// payload marshals v and checks it as topics.md rule 6 asks: size and own schema.
 func (r *Reporter) payload(schema string, v any) ([]byte, error) {
 	b, err := json.Marshal(v)
 	if err != nil {

@@ -337,7 +337,7 @@ func startWith(t *testing.T, fake *brokertest.Fake, dial func(context.Context, s
 	return g
 }
 
-// checkAll checks everything a broker has seen, its flags and rule 2.
+// checkAll checks everything a broker has seen, its flags and topics.md rule 2.
 func checkAll(t *testing.T, f *brokertest.Fake) {
 	t.Helper()
 	f.Check(t)

@@ -17,8 +17,8 @@ import (
 	"yuanlu/agent/report/mqtt"
 )
 
-// sevenLines is the access list of contract/topics.md, without the right to read one's
-// own summary.
+// sevenLines is the access list of topics.md. It grants no right to read one's own
+// summary.
 const sevenLines = `pattern write yuanlu/v1/%u/up/#
 pattern read yuanlu/v1/%u/dn/#
 pattern read yuanlu/v1/_host/+/state

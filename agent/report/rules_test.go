@@ -325,7 +325,7 @@ func TestRule07_UnknownHostHoldsNothing(t *testing.T) {
 }
 
 // TestRule07_AHostThatComesBackGetsAllAtOnce: everything unacknowledged is due at once,
-// not when its time of rule 5 has come, but at most every 30 s, however often the host
+// not when its time of topics.md rule 5 has come, but at most every 30 s, however often the host
 // comes and goes, and the last time it comes is not forgotten.
 func TestRule07_AHostThatComesBackGetsAllAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

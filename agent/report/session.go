@@ -19,7 +19,7 @@ const (
 	stopClose  = time.Second     // for the DISCONNECT
 )
 
-// mostInFlight is rule 2: 14 entries of the outbox, one message of presence, one
+// mostInFlight is topics.md rule 2: 14 entries of the outbox, one message of presence, one
 // answer.
 const (
 	mostInFlight = 16
@@ -106,7 +106,7 @@ func (s *session) close(ctx context.Context) {
 }
 
 // subscribe asks for all that comes down; false: the connection has ended. A refusal is
-// an event and a problem, nothing more (rule 3).
+// an event and a problem, nothing more (topics.md rule 3).
 //
 // dn/config has a filter of its own besides dn/#, because some brokers (RabbitMQ) give
 // what is retained to exact filters only. The terminal's own summary shows whether the

@@ -18,7 +18,7 @@ import (
 
 // TestSevenDaysOfOutage: the real MQTT client, virtual time. 2 000 cases a day
 // pile up, then a back office that acknowledges is there again: every case is
-// delivered once, in order, and the connection was tried at the pace of rule 10:
+// delivered once, in order, and the connection was tried at the pace of topics.md rule 10:
 // never more than a minute apart, and spread over that minute.
 func TestSevenDaysOfOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -83,7 +83,7 @@ func TestSevenDaysOfOutage(t *testing.T) {
 	})
 }
 
-// checkSpread checks that seven days of tries keep to rule 10: full jitter of 60 s.
+// checkSpread checks that seven days of tries keep to topics.md rule 10: full jitter of 60 s.
 func checkSpread(t *testing.T, tries []time.Time) {
 	t.Helper()
 	if n := len(tries); n < 15_000 || n > 30_000 { // 30 s on average
@@ -105,7 +105,7 @@ func checkSpread(t *testing.T, tries []time.Time) {
 }
 
 // TestSevenDaysWithoutABackOffice: the broker takes everything and nobody
-// acknowledges. Each case is sent again at the pace of rule 5 with the same id, and
+// acknowledges. Each case is sent again at the pace of topics.md rule 5 with the same id, and
 // is forgotten with the first acknowledgement.
 func TestSevenDaysWithoutABackOffice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -108,7 +108,7 @@ func whole(line []byte) (frames, again int) {
 	return frames, again
 }
 
-// TestEachFaultThroughAPTY: every fault that contract/cli.md names does to the line what it is called, and only that.
+// TestEachFaultThroughAPTY: every fault that cli.md names does to the line what it is called, and only that.
 func TestEachFaultThroughAPTY(t *testing.T) {
 	calm, _, _ := day(t, "")
 	all, printed := whole(calm)

@@ -1,5 +1,5 @@
 // Command firmware-sim is a set of simulated payment terminals to test yuanlu against, on any Linux machine:
-// contract/cli.md, section firmware-sim. It is never part of yuanlu and shares no code with it.
+// cli.md § firmware-sim. It is never part of yuanlu and shares no code with it.
 package main
 
 import (
@@ -20,7 +20,7 @@ import (
 	"yuanlu/protocol/notices"
 )
 
-// Exit codes of contract/cli.md that this program uses.
+// Exit codes of cli.md that this program uses.
 const (
 	exitOK         = 0
 	exitInternal   = 1

@@ -3,7 +3,7 @@
 // shows cases, terminals and gaps as JSON and as a stream of events. It also holds
 // the signing side of what goes down to terminals.
 //
-// One file holds one verb. Source: contract/topics.md, contract/cli.md.
+// One file holds one verb. Source: topics.md, cli.md.
 package main
 
 import (

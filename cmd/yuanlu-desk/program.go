@@ -21,7 +21,7 @@ import (
 	"yuanlu/protocol/topics"
 )
 
-// Exit codes (contract/cli.md).
+// Exit codes (cli.md).
 const (
 	exitOK         = 0
 	exitInternal   = 1

@@ -6,7 +6,7 @@
 // verb. Only this package knows all rooms: it hands the agent the functions that
 // open ports and dial the broker.
 //
-// Source: contract/cli.md.
+// Source: cli.md.
 package main
 
 import (

@@ -17,7 +17,7 @@ import (
 	"yuanlu/protocol/printable"
 )
 
-// Exit codes (contract/cli.md).
+// Exit codes (cli.md).
 const (
 	exitOK         = 0
 	exitInternal   = 1

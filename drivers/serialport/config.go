@@ -12,7 +12,7 @@ import (
 )
 
 // A Config says which port to open and how its line is set. The zero value of a
-// line setting means its default, 9600 8N1 (contract/cli.md, "Configuration").
+// line setting means its default, 9600 8N1 (cli.md, "Configuration").
 type Config struct {
 	// Port is an absolute path ("/dev/ttyS1", a symlink of any depth), or a bare
 	// name, looked for in /dev/serial/by-id, /dev/serial/by-path and /dev in that

@@ -1,6 +1,6 @@
 // Package usbport reads and writes the byte stream of a smart terminal over USB:
 // one vendor interface (class FF, subclass 50, protocol 53) with a bulk IN and a
-// bulk OUT endpoint (contract/wires.md, "smart"), by the rules that every port
+// bulk OUT endpoint (wires.md, "smart"), by the rules that every port
 // keeps (drivers/drivertest).
 //
 // It stands on google/gousb v1.1.3 and libusb, with cgo. A build without cgo, or

@@ -19,7 +19,7 @@ type Config struct {
 	Serial              string // "": any, if there is only one
 }
 
-// ParseName reads "usb:1209:5053" or "usb:1209:5053:SERIAL" (contract/cli.md,
+// ParseName reads "usb:1209:5053" or "usb:1209:5053:SERIAL" (cli.md,
 // "Configuration"): hexadecimal ids of four digits. Errors are ErrName.
 func ParseName(name string) (Config, error) {
 	rest, ok := strings.CutPrefix(name, "usb:")

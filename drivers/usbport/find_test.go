@@ -35,7 +35,7 @@ func TestParseName(t *testing.T) {
 	}
 }
 
-// The smart terminal as contract/wires.md describes it, by USB 2.0 chapter 9.
+// The smart terminal as wires.md describes it, by USB 2.0 chapter 9.
 const (
 	goodDevice = "12010002000000400912535000010102030" + "1"
 	goodConfig = "090220000101008032" + "0904000002ff505300" + "07058102400000" + "07050202400000"

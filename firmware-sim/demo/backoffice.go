@@ -13,7 +13,7 @@ import (
 // root is the first level of all topics of the demo.
 const root = "yuanlu"
 
-// caseEvent is what the back office reads of an event on up/case: contract/topics.md.
+// caseEvent is what the back office reads of an event on up/case: topics.md.
 type caseEvent struct {
 	SpecVersion string `json:"specversion"`
 	ID          string `json:"id"`

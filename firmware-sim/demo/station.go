@@ -45,7 +45,7 @@ type station struct {
 }
 
 // usualSilence is how long a silence inside a frame may be before an agent gives the frame up, unless it is told
-// otherwise (contract/wires.md). A terminal never is so long silent; a machine that stands still makes it so.
+// otherwise (wires.md). A terminal never is so long silent; a machine that stands still makes it so.
 const usualSilence = 500 * time.Millisecond
 
 // crew is all stations.

@@ -13,7 +13,7 @@
 //
 // What was done is a ledger of [Entry] values, again JSON Lines. Each refund and void in it carries its [Truth]: was
 // it wrong, was it right, or does the wire show too little to tell, and which recipient the contract
-// (contract/verdicts.md) must name. A [Book] works the truth out from what the firmware knows (whose account paid,
+// (verdicts.md) must name. A [Book] works the truth out from what the firmware knows (whose account paid,
 // whose account gets the money) and from what its messages show. It is written from the contract alone and shares
 // no code with the agent's judge.
 package scenario

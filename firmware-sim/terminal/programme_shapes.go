@@ -1,7 +1,7 @@
 package terminal
 
 // shapeSteps are the forms that platforms and acquirers send beside the usual ones, each at least once, with right and
-// wrong refunds of each (contract/wires.md, fourth edition).
+// wrong refunds of each (wires.md, fourth edition).
 func shapeSteps(wireName string) steps {
 	switch wireName {
 	case "mispos":

@@ -17,7 +17,7 @@ func (t *Terminal) shapeFits(s scenario.Step) error {
 	return fmt.Errorf("%w: shape: wire %s has no %q, only %v", ErrStep, t.o.Wire, s.Shape, wire.Shapes(t.o.Wire))
 }
 
-// reshape leaves of a record what its form of message shows (contract/wires.md § smart). sale is the original of a
+// reshape leaves of a record what its form of message shows (wires.md § smart). sale is the original of a
 // refund or void, nil for others.
 func reshape(r *wire.Record, shape string, sale *wire.Record) {
 	switch r.Channel + " " + shape {

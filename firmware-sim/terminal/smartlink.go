@@ -12,7 +12,7 @@ import (
 	"yuanlu/firmware-sim/wire"
 )
 
-// Times of the smart terminal's side (contract/wires.md § smart).
+// Times of the smart terminal's side (wires.md § smart).
 const (
 	tries          = 3
 	betweenTries   = time.Second

@@ -27,7 +27,7 @@ const (
 	classCDC       = 0x02
 	classCDCData   = 0x0a
 	classVendor    = 0xff
-	vendorSubclass = 0x50 // contract/wires.md, "smart" over USB
+	vendorSubclass = 0x50 // wires.md, USB
 	vendorProtocol = 0x53
 
 	epIn        = 1 // 81

@@ -11,7 +11,7 @@
 //
 // Two kinds of devices carry the byte stream: Vendor, the smart terminal, with one
 // vendor interface (class FF, subclass 50, protocol 53, bulk IN 81 and OUT 02,
-// contract/wires.md), and ACM, a modem by the class CDC, which Linux shows as
+// wires.md), and ACM, a modem by the class CDC, which Linux shows as
 // /dev/ttyACM0. Either misbehaves on request (Faults) or describes itself wrongly
 // (Config.Rewrite).
 //

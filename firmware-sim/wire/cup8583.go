@@ -7,7 +7,7 @@ import (
 )
 
 // Cup8583 encodes records as the host messages of a traditional terminal: UnionPay ISO 8583 requests and answers in
-// STX frames (contract/wires.md § cup8583). A record is the two messages it was made of; one without an answer is the
+// STX frames (wires.md § cup8583). A record is the two messages it was made of; one without an answer is the
 // request alone. The zero value is ready to use.
 type Cup8583 struct {
 	// ICData sends field 55 with every chip and contactless card, not only where the record needs it.
@@ -23,7 +23,7 @@ type shape struct{ mti, f3, f25, f60 string }
 // remembered is how many requests a reversal may reach back.
 const remembered = 64
 
-// shapeOf returns the message of a kind (reference/domain.md § 1.3).
+// shapeOf returns the message of a kind: type, F3, F25 and F60.1 as UnionPay terminals send them (wires.md § cup8583).
 func (c *Cup8583) shapeOf(r *Record) (shape, bool) {
 	if r.Kind == "reversal" {
 		s, ok := c.asked[r.TerminalID+r.Batch+r.Stan]

@@ -1,6 +1,6 @@
 // Package wire is what the simulated payment firmware says, byte by byte.
 //
-// It holds the simulator's own encoders for the three wires of contract/wires.md (mispos, cup8583, smart), the
+// It holds the simulator's own encoders for the three wires of wires.md (mispos, cup8583, smart), the
 // lines they are written to (a pseudo terminal, any tty) and the faults a real line has. It shares no code with
 // the agent's decoders on purpose: a codec tested only against itself proves nothing. Nothing here decodes, save
 // the few frames that a smart terminal has to understand (confirms).

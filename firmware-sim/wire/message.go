@@ -18,7 +18,7 @@ func (m Message) record() *Record { return m.Records[len(m.Records)-1] }
 // one returns the message of a single record in its usual form.
 func one(r *Record) Message { return Message{Records: []*Record{r}} }
 
-// Shapes lists the forms that a wire knows beside its usual one (contract/wires.md, fourth edition).
+// Shapes lists the forms that a wire knows beside its usual one (wires.md, fourth edition).
 func Shapes(wire string) []string {
 	switch wire {
 	case "mispos":

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/text/encoding/simplifiedchinese"
 )
 
-// Mispos encodes records for the cashier link of e-sign and traditional terminals (contract/wires.md § mispos):
+// Mispos encodes records for the cashier link of e-sign and traditional terminals (wires.md § mispos):
 // STX frames around TLV with tags in ascending order and text in GBK. The zero value is ready to use.
 type Mispos struct {
 	// ShortDates writes 9F11 and 9F22 as MMDD, as some acquirers do.
@@ -270,7 +270,7 @@ func misposResult(r *Record) string {
 	return "05"
 }
 
-// totals62 writes F48 of a settlement (reference/domain.md § 1.5): domestic sums, the reconciliation code, and
+// totals62 writes F48 of a settlement (wires.md § cup8583): domestic sums, the reconciliation code, and
 // foreign sums of nothing with the same code.
 func totals62(t Totals, code byte) string {
 	return fmt.Sprintf("%012d%03d%012d%03d%c", t.DebitAmount, t.DebitCount, t.CreditAmount, t.CreditCount, code) +

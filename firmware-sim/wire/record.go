@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Record is one thing the firmware says happened, with the members of contract/records.md. Identities are in
+// Record is one thing the firmware says happened, with the members of records.md. Identities are in
 // clear: they are the simulator's own test cards and test openids, never a real one.
 type Record struct {
 	V             int       `json:"v"`
@@ -100,7 +100,7 @@ type Journal struct {
 // ErrInput is the class of a line of a records file that is not a record.
 var ErrInput = errors.New("not a record")
 
-// ReadRecords reads JSON Lines as contract/records.md describes them; blank lines are skipped. An error names its
+// ReadRecords reads JSON Lines as records.md describes them; blank lines are skipped. An error names its
 // line (counted from 1) and wraps ErrInput.
 func ReadRecords(r io.Reader) ([]Record, error) {
 	data, err := io.ReadAll(r)
@@ -130,7 +130,7 @@ func ReadRecords(r io.Reader) ([]Record, error) {
 // CannotCarry says that a wire has no place for a member of a record.
 type CannotCarry struct {
 	Wire   string // mispos, cup8583, smart
-	Member string // as in records.md, original.date for example
+	Member string // as records.md names it, with the member that holds it: original.date
 	Why    string // what the wire could carry instead; never the value of the member
 }
 

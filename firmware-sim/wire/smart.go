@@ -9,7 +9,7 @@ import (
 	"fmt"
 )
 
-// Frame types of the smart wire (contract/wires.md § smart).
+// Frame types of the smart wire (wires.md § smart).
 const (
 	SmartData      = 0x00
 	SmartHandshake = 0x01
@@ -96,7 +96,7 @@ func smartFrame(b []byte) (head [3]byte, n int) {
 // ids, so one serves one line.
 type Smart struct{ id byte }
 
-// envelope is contract/wires.md § smart.
+// envelope is wires.md § smart.
 type envelope struct {
 	V          int    `json:"v"`
 	ID         string `json:"id"`

@@ -6,7 +6,7 @@ import (
 )
 
 // What Alipay sends beside the answers of the usual calls: notifications, the newer interface without code, queries,
-// and answers of refunds, which state only what went back of the trade in all (contract/wires.md § smart).
+// and answers of refunds, which state only what went back of the trade in all (wires.md § smart).
 
 const alipayTime = "2006-01-02 15:04:05"
 

@@ -6,8 +6,8 @@ import (
 	"fmt"
 )
 
-// The channels' own objects: reference/domain.md § 3. Each is…(r) says whether the object says all that the record
-// says; each body function writes it.
+// The channels' own objects (wires.md § smart). Each is…(r) reports whether the object can carry all that the record
+// states; each body function writes it.
 
 // onlyNumbers says that the record has no number that belongs to host messages.
 func onlyNumbers(r *Record) bool {

@@ -6,7 +6,7 @@ import (
 )
 
 // The older WeChat Pay interface: amounts are digits as text, times yyyyMMddHHmmss, whether the call was understood and
-// what became of it stand in return_code, result_code and err_code (contract/wires.md § smart).
+// what became of it stand in return_code, result_code and err_code (wires.md § smart).
 
 // wechatOlderHead begins an answer of the older interface.
 func wechatOlderHead(r *Record) object {

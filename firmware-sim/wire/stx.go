@@ -6,7 +6,7 @@ import "fmt"
 const MaxSTX = 9999
 
 // AppendSTX appends 02, the length of data as four BCD digits, data, 03 and the check byte: the XOR of length, data
-// and 03 (contract/wires.md § mispos). data is 1 to MaxSTX bytes long.
+// and 03 (wires.md § mispos). data is 1 to MaxSTX bytes long.
 func AppendSTX(dst, data []byte) ([]byte, error) {
 	n := len(data)
 	if n == 0 || n > MaxSTX {

@@ -21,5 +21,7 @@
 // and 9F6B of F55. The card number is read before that, as a sensitive.Text. No error
 // holds a byte of a message; a Message prints as its type and number of fields.
 //
-// Source: contract/wires.md, cup8583; reference/domain.md § 1.
+// Source: wires.md § cup8583. The field formats are those of UnionPay's specification for
+// terminals (Q/CUP 009) as public implementations and sample messages show them: the
+// specification itself is not public, so all of it stays a Layout that a profile can change.
 package cup8583

@@ -12,7 +12,7 @@ import (
 	"yuanlu/protocol/cup8583"
 )
 
-// Messages made by hand, and public ones, from reference/domain.md § 1.
+// Messages made by hand, and sample messages that were published.
 const (
 	// P2: reversal of a sale, without F2 and F61.
 	reversal = `6003010000 602200000000 0400 3020048002C08011 000000 000000000100 008212 0210 00 3030

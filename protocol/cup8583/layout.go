@@ -41,7 +41,7 @@ type Format struct {
 	Binary bool // of Bytes: its letter is b, so it is no text
 }
 
-// ParseFormat reads the notation of reference/domain.md § 1.2: a letter for the form
+// ParseFormat reads the notation that ISO 8583 tables use: a letter for the form
 // (n digits, z track, an or ans text, b bytes), no, two or three dots for the prefix,
 // and the size: "n6", "n..19", "z...104", "ans8", "b...255". Behind a space "right"
 // says how an odd number of digits is justified. Text with a prefix is Bytes: hosts
@@ -97,7 +97,7 @@ func (p Prefix) limit() int {
 // of ParseFormat, and those of the fields whose size ISO 8583:1987 fixes: nothing is read
 // from these, so they are bytes. Sizes that differ between acquirers are as large as
 // their prefix allows. A field that is not here cannot be skipped: a message with it is
-// refused. (contract/wires.md, cup8583)
+// refused. (wires.md, cup8583)
 func Standard() map[int]string {
 	return map[int]string{
 		2: "n..19", 3: "n6", 4: "n12", 5: "b6", 6: "b6", 7: "b5", 8: "b4", 9: "b4", 10: "b4", 11: "n6", 12: "n6", 13: "n4",
@@ -211,7 +211,7 @@ func unreadable(n int, f *Format) (want string) {
 	return ""
 }
 
-// largest is the greatest size of a field: beyond it the value is none (contract/wires.md,
+// largest is the greatest size of a field: beyond it the value is none (wires.md,
 // cup8583), or no amount.
 func largest(n int) int {
 	switch n {

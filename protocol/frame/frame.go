@@ -1,5 +1,5 @@
 // Package frame turns a stream of bytes into checked frames and frames into
-// bytes. It knows the two framings of contract/wires.md:
+// bytes. It knows the two framings of wires.md:
 //
 //	STX    02 | LEN 2 BCD | DATA 1…9999    | 03  | LRC
 //	       LRC = XOR of LEN, DATA and 03
@@ -19,7 +19,7 @@ import (
 // Limits of the two framings, in bytes of DATA.
 const (
 	MaxSTX   = 9999  // what two BCD bytes can say
-	MaxSmart = 16384 // contract/wires.md, smart
+	MaxSmart = 16384 // wires.md, smart
 )
 
 // TYPE of a smart frame.

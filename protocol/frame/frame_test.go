@@ -33,7 +33,7 @@ func drain(s *frame.Scanner, end bool) []found {
 	}
 }
 
-// naiveSTX is the scan of contract/wires.md, word by word: at every byte, if a
+// naiveSTX is the scan as wires.md describes it: at every byte, if a
 // frame with a valid LEN, 03 in its place and a right LRC begins here, take it and
 // go on after it; else go on with the next byte.
 func naiveSTX(b []byte) []found {

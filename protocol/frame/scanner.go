@@ -13,7 +13,7 @@ type Stats struct {
 
 // Scanner finds the good frames in a stream that arrives in pieces. At every byte:
 // if a good frame begins here, it is taken and the scan goes on after it; else it
-// goes on with the next byte (contract/wires.md, Frame scan). While what begins
+// goes on with the next byte (wires.md, Frame scan). While what begins
 // here is not yet whole, it waits for more bytes, or for GiveUp.
 //
 // The work is linear in the bytes pushed, whatever they are: the check byte of a

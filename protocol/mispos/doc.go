@@ -17,5 +17,5 @@
 // and written back, not looked at. What decodes encodes to the same bytes, save
 // fields of form Dropped (expiry date, relayed host message), which are gone.
 //
-// Source: contract/wires.md, mispos; reference/domain.md § 2.2.
+// Source: wires.md § mispos.
 package mispos

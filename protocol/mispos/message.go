@@ -210,7 +210,7 @@ func (m *Message) Secret() sensitive.Text { return sensitive.New(text(trim(m.raw
 
 // Unfilled returns an account number, clear or masked, without the F, NUL and spaces that
 // fill it up to a fixed width. Filling alone is no number; anything else stays as it is.
-// (contract/wires.md, mispos, 9F0B)
+// (wires.md, mispos, 9F0B)
 func Unfilled(account string) string {
 	number := strings.TrimRight(account, "F\x00 ")
 	if strings.Trim(number, "0123456789*") != "" {

@@ -26,7 +26,7 @@ func (v *AlipayBuyer) fields() []field {
 }
 
 // AlipayTrade is what is read of an alipay.trade.pay or alipay.trade.query answer, or
-// of a notification. Amounts are fen, made from yuan. Source: reference/domain.md § 3.2.
+// of a notification. Amounts are fen, made from yuan. Source: wires.md, alipay.trade.
 type AlipayTrade struct {
 	AlipayBuyer
 	Code, SubCode, TradeStatus string

@@ -1,5 +1,5 @@
 // Package smart reads and writes the messages of wire smart: the DATA of its data
-// frames, which is UTF-8 JSON (contract/wires.md, smart):
+// frames, which is UTF-8 JSON (wires.md, smart):
 //
 //	{"v":1,"id":"…","src":"…","terminal_id":"…","merchant_id":"…","operator":"…",
 //	 "training":false,"copy":"","ask":"","body":{…}}

@@ -50,7 +50,7 @@ func (m *Message) readAny() (err error) {
 	case SrcLakalaCard:
 		_, err = m.Lakala()
 	case SrcRecord:
-		err = m.read(nil, nil) // what its members mean is records.md, and not known here
+		err = m.read(nil, nil) // records.md defines its members; they are not known here
 	}
 	return err
 }

@@ -3,7 +3,7 @@ package smart
 import "yuanlu/protocol/sensitive"
 
 // Lakala is what is read of an on-device call result with its txndetail. Source:
-// reference/domain.md § 2.4.
+// wires.md, lakala.card.
 type Lakala struct {
 	ProcCode, PayType, OrderNo, Result string
 	Amount                             Number // fen, made from yuan

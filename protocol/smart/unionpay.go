@@ -2,7 +2,7 @@ package smart
 
 import "yuanlu/protocol/sensitive"
 
-// UnionPayQR is what is read of UnionPay online fields. Source: reference/domain.md § 3.3.
+// UnionPayQR is what is read of UnionPay online fields. Source: wires.md, unionpay.qr.
 type UnionPayQR struct {
 	TxnType            string
 	OrderID            string

@@ -44,7 +44,7 @@ func (v *WeChatOrder) fields(total, payer string) []field {
 
 // WeChatTransaction is what is read of a WeChat Pay payment object: v3 (an order with
 // payer), combined (SubOrders and the members of Combine), or the older interface's
-// (the answer and the members of Older). Source: reference/domain.md § 3.1.
+// (the answer and the members of Older). Source: wires.md, wechat.transaction.
 type WeChatTransaction struct {
 	WeChatOrder
 	AppID, SpAppID              string

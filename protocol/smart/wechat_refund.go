@@ -9,7 +9,7 @@ import (
 
 // WeChatRefund is what is read of a WeChat Pay refund object: a v3 answer, query or
 // notification (RefundStatus), or the older interface's (the answer and Older; of a
-// query Each). Amounts are fen. Source: reference/domain.md § 3.1.
+// query Each). Amounts are fen. Source: wires.md, wechat.refund.
 type WeChatRefund struct {
 	RefundID, OutRefundNo     string
 	TransactionID, OutTradeNo string

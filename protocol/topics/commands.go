@@ -2,7 +2,7 @@ package topics
 
 import "strings"
 
-// CommandSpec is one command of contract/topics.md, "Commands v1".
+// CommandSpec is one command of topics.md, "Commands v1".
 type CommandSpec struct {
 	Name    string // last level of dn/cmd/{cmd}
 	Summary string

@@ -6,5 +6,5 @@
 // are open, decoders ignore them. What this package sends it can also check
 // (Validator), so that a message that breaks its own schema never leaves.
 //
-// Source: contract/topics.md.
+// Source: topics.md.
 package topics

@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// MaxMessage is the largest payload that leaves the terminal (contract/topics.md,
+// MaxMessage is the largest payload that leaves the terminal (topics.md
 // rule 6), in bytes.
 const MaxMessage = 32 << 10
 
@@ -72,7 +72,7 @@ type Fields struct {
 }
 
 // AppendEvent appends the JSON of an event, members in the order of
-// contract/topics.md. Data is not checked here; Validator does.
+// topics.md. Data is not checked here; Validator does.
 func AppendEvent(dst []byte, f *Fields) []byte {
 	dst = append(dst, `{"specversion":"1.0","id":`...)
 	dst = appendString(dst, f.ID)

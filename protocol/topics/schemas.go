@@ -117,7 +117,7 @@ const (
 	FromHost
 )
 
-// Channel is one row of the table of contract/topics.md.
+// Channel is one row of the table of topics.md.
 type Channel struct {
 	Name      string // stable key, "case"
 	Suffix    string // after {root}/v1/{terminal}/, with {link}, {level}, {cmd} where it varies

@@ -19,7 +19,7 @@ var (
 )
 
 // Signed is the form of every dn payload when the terminal knows keys of its
-// back office (contract/topics.md, Signed).
+// back office (topics.md, Signed).
 //
 // Sig covers the bytes topic\nterminal\nid\nts\nbody, each as written in the
 // payload (body as base64 text). None of these can hold a newline, so no two

@@ -93,7 +93,7 @@ func TestSchemaOfTopic(t *testing.T) {
 	}
 }
 
-// The example of contract/topics.md, made concrete.
+// The example of topics.md (Case event) with real values.
 const caseData = `{"case_id":"01J9ABCDEFGHJKMNPQRSTVWXYZ","severity":"critical","decision":"alarm",
 "verdict":{"type":"verdict","seq":2,"rev":1,"kind":"refund","recipient":"different","reason":"","evidence":"strong","decision":"alarm","cancelled":false,"original":{"seq":1,"found_by":"rrn"},"findings":[{"code":"recipient_mismatch","rule":"RC-101","severity":"critical","text":{"en":"other card","zh":"卡号不同"}}]},
 "refund":{"link":"pos","kind":"refund","merchant_id":"898000000000001","channel":"card","entry":"keyed","amount":350,"currency":"CNY","at":"2026-08-23T09:00:00+08:00","stan":"000104","party":{"scheme":"pan","shown":"620550*********0004","token":"k1:ab"}},

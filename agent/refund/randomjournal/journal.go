@@ -1,6 +1,6 @@
 // Package randomjournal makes seeded journals for tests, in which numbers collide
 // often: few merchants, terminals, cards, numbers and days, so that every rule of
-// contract/verdicts.md is met within some hundred journals. Identifiers are in clear
+// verdicts.md is met within some hundred journals. Identifiers are in clear
 // and invented. It is no part of any program.
 package randomjournal
 

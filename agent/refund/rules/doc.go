@@ -1,4 +1,4 @@
-// Package rules holds the rules of contract/verdicts.md § 5, one file each: its
+// Package rules holds the rules of verdicts.md § 5, one file each: its
 // number, what it reads, what it cannot tell, its severities and its texts in both
 // languages. The facts come from agent/refund, which finds the original, compares
 // the parties and adds up the money; a rule only says whether they make a finding.
@@ -9,7 +9,7 @@ package rules
 
 import "yuanlu/agent/refund"
 
-// All returns every rule, in the order of § 5's table.
+// All returns every rule, in the order of verdicts.md § 5's table.
 func All() []refund.Rule {
 	return []refund.Rule{
 		recipientMismatch{},

@@ -64,7 +64,7 @@ func compared(r refund.Recipient, e refund.Evidence, code string, s refund.Sever
 	}
 }
 
-// based makes another line of § 4's table decide.
+// based makes another line of verdicts.md § 4's table decide.
 func based(b refund.Basis, r refund.Recipient, reason string) func(*refund.Case) {
 	return func(c *refund.Case) {
 		c.Basis, c.Recipient, c.Evidence, c.Reason = b, r, "", reason
@@ -132,6 +132,6 @@ func TestCatalogue(t *testing.T) {
 		}
 	}
 	if len(seen) != 25 {
-		t.Errorf("%d rules, want the 25 of § 5", len(seen))
+		t.Errorf("%d rules, want the 25 of verdicts.md § 5", len(seen))
 	}
 }

@@ -37,7 +37,7 @@ func ids(p *refund.Party) []ident {
 	return out
 }
 
-// answer is what comparing two parties says (§ 4).
+// answer is what comparing two parties says (verdicts.md § 4).
 type answer struct {
 	recipient refund.Recipient // "" not comparable
 	evidence  refund.Evidence
@@ -172,7 +172,7 @@ func seen(i ident) digits {
 	d := digits{left: map[int]byte{}, right: map[int]byte{}}
 	s := i.id
 	if i.scheme == refund.SchemePAN {
-		// § 4: a full PAN is compared with a masked one through its first 6, last 4 and length.
+		// verdicts.md § 4: a full PAN is compared with a masked one through its first 6, last 4 and length.
 		s = s[:6] + strings.Repeat("*", len(s)-10) + s[len(s)-4:]
 		d.length = len(s)
 	} else if !slices.Contains(strings.FieldsFunc(s, func(c rune) bool { return c != '*' }), "****") {

@@ -1,5 +1,5 @@
 // Package twin holds no code: its tests are a second, deliberately simple
-// implementation of contract/verdicts.md (no indexes, everything read again for
+// implementation of verdicts.md (no indexes, everything read again for
 // every verdict, identifiers in clear), written from the page and not from the
 // judge, and the comparison of the two on seeded random journals.
 //

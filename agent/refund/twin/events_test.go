@@ -64,7 +64,7 @@ func day(t time.Time) time.Time {
 
 func daysBetween(a, b time.Time) int { return int(day(b).Sub(day(a)).Hours() / 24) }
 
-// § 1.2: copied, it is known to be a copy.
+// verdicts.md § 1.2: copied, it is known to be a copy.
 func usable(r refund.Record, copied bool) bool {
 	switch r.Kind {
 	case refund.KindSale, refund.KindRefund, refund.KindVoid, refund.KindPreauth, refund.KindPreauthVoid,
@@ -114,7 +114,7 @@ func goodPAN(s string) bool {
 	return sum%10 == 0
 }
 
-// read replays the lines in order (§ 1.1–1.5).
+// read replays the lines in order (verdicts.md § 1.1–1.5).
 func read(lines []rec) *journal {
 	j := &journal{}
 	for _, l := range lines {
@@ -143,7 +143,7 @@ func read(lines []rec) *journal {
 	return j
 }
 
-// copyOf finds the event that l is another sighting of (§ 1.3).
+// copyOf finds the event that l is another sighting of (verdicts.md § 1.3).
 func (j *journal) copyOf(l rec) *event {
 	var hit []*event
 	for _, e := range j.events {
@@ -210,7 +210,7 @@ func idOf(p *refund.Party) string {
 	return p.ID.Reveal()
 }
 
-// complete takes what a copy adds to an event (§ 1.3 a and b).
+// complete takes what a copy adds to an event (verdicts.md § 1.3 a and b).
 func complete(e *refund.Record, c refund.Record) {
 	changes := false
 	switch e.Outcome {
@@ -308,7 +308,7 @@ func latest(hits []*event) *event {
 	return s[len(s)-1]
 }
 
-// undo marks what reversals and void_refunds have undone (§ 1.5).
+// undo marks what reversals and void_refunds have undone (verdicts.md § 1.5).
 func (j *journal) undo() {
 	for _, e := range j.events {
 		e.undone = false
@@ -368,7 +368,7 @@ func (j *journal) namedRefund(v *event) *event {
 	return nil
 }
 
-// amountOf is the amount of a sale or completion as adjusts left it (§ 3).
+// amountOf is the amount of a sale or completion as adjusts left it (verdicts.md § 3).
 func (j *journal) amountOf(s *event) int64 {
 	amount := s.Amount
 	for _, a := range j.events {

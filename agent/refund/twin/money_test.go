@@ -8,7 +8,7 @@ import (
 	"yuanlu/agent/refund"
 )
 
-// recipient applies the table of § 4 to a refund whose original is known.
+// recipient applies the table of verdicts.md § 4 to a refund whose original is known.
 func recipient(r, orig *event, v *verdict) {
 	rc, oc := channelOf(r.Record), channelOf(orig.Record)
 	a := compare(orig.Party, r.Party)
@@ -76,7 +76,7 @@ func keyed(r *event, v *verdict) {
 	}
 }
 
-// withoutOriginal: what is said besides where no original was found or chosen (§ 2).
+// withoutOriginal: what is said besides where no original was found or chosen (verdicts.md § 2).
 func (c *court) withoutOriginal(r *event, v *verdict) {
 	v.original, v.foundBy = 0, ""
 	if isVoid(r.Kind) {
@@ -127,7 +127,7 @@ func originalState(r, orig *event, v *verdict) (excluded bool) {
 	return excluded
 }
 
-// money judges a refund whose original is known (§§ 3 and 4).
+// money judges a refund whose original is known (verdicts.md §§ 3 and 4).
 func (c *court) money(r, orig *event, v *verdict) {
 	recipient(r, orig, v)
 	keyed(r, v)
@@ -231,7 +231,7 @@ func (c *court) left(r, orig *event, counted []*event) int64 {
 	return left
 }
 
-// void judges a void whose original is known (§ 4, Voids).
+// void judges a void whose original is known (verdicts.md § 4, Voids).
 func (c *court) void(r, orig *event, v *verdict) {
 	a := compare(orig.Party, r.Party)
 	v.recipient, v.evidence = a.recipient, a.evidence
@@ -255,7 +255,7 @@ func (c *court) void(r, orig *event, v *verdict) {
 	}
 }
 
-// integrity returns the settlements that do not add up (§ 6), by seq.
+// integrity returns the settlements that do not add up (verdicts.md § 6), by seq.
 func integrity(lines []rec) []refund.Integrity {
 	var out []refund.Integrity
 	for n, l := range lines {

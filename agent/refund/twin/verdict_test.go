@@ -194,7 +194,7 @@ func candidateKind(r *event, k refund.Kind) bool {
 	return isSale(k)
 }
 
-// original finds the sale (§ 2), or says why not.
+// original finds the sale (verdicts.md § 2), or says why not.
 func (c *court) original(r *event, v *verdict, d date) *event {
 	mine := c.where(func(s *event) bool { return candidateKind(r, s.Kind) && s.MerchantID == r.MerchantID })
 	anyKey := false

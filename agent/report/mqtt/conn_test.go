@@ -72,7 +72,7 @@ func TestRule03_NoFalseSuccessWhenTheConnectionDrops(t *testing.T) {
 	}
 }
 
-// This is the trap that rule 3 is about: with the library's own reconnecting, a
+// This is the trap that topics.md rule 3 is about: with the library's own reconnecting, a
 // QoS 1 publish is reported as done although no PUBACK was ever written. If it
 // fails, the library has changed, and doc.go must be looked at again.
 func TestTrap_PahoReconnectingReportsSuccessWithoutPuback(t *testing.T) {

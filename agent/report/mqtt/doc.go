@@ -1,6 +1,6 @@
 // Package mqtt owns the connection to the broker. It is the only room that
 // knows paho.mqtt.golang, and it uses that library so that it cannot lie, hang
-// or be made to panic (contract/topics.md, rule 3):
+// or be made to panic (topics.md rule 3):
 //
 //   - A Conn is one connection: a new client each, clean session, protocol 4,
 //     no reconnecting, no retry, no store. With the library's own reconnecting

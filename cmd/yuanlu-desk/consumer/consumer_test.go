@@ -387,7 +387,7 @@ func TestMessageThatTheStoreCannotHoldDoesNotStopTheOthers(t *testing.T) {
 	}
 }
 
-// The access list of contract/topics.md, as mosquitto has it.
+// The access list of topics.md in mosquitto's syntax.
 const accessList = `pattern write yuanlu/v1/%u/up/#
 pattern read yuanlu/v1/%u/dn/#
 pattern read yuanlu/v1/_host/+/state

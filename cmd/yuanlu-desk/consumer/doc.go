@@ -1,4 +1,4 @@
-// Package consumer is the desk's side of contract/topics.md: it subscribes to what
+// Package consumer is the desk's side of topics.md: it subscribes to what
 // every terminal says, holds it against the schemas, gives it to the store, and
 // acknowledges what the store has committed: cumulatively, never past a gap, and
 // with a refusal (nack) for what does not fit. It says the back office's own

@@ -2,7 +2,7 @@
 // that only its owner reads, and wrapping a payload for one topic of one terminal.
 //
 // A key file is a PKCS #8 private key in PEM, as openssl reads it too, with a line
-// "key id: NAME" before it. Source: contract/topics.md, Signed.
+// "key id: NAME" before it. Source: topics.md, Signed.
 package sign
 
 import (

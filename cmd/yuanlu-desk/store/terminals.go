@@ -18,7 +18,7 @@ const Unknown = "unknown"
 type TerminalRow struct {
 	N          int64           `json:"n"`
 	Terminal   string          `json:"terminal"`
-	Presence   string          `json:"presence"` // State, or unknown: contract/topics.md, three health intervals
+	Presence   string          `json:"presence"` // State; unknown after three health intervals without one (topics.md, A consumer)
 	Health     string          `json:"health"`   // verdict, or unknown
 	State      string          `json:"state"`    // as it was said last
 	Session    string          `json:"session,omitzero"`
@@ -54,8 +54,8 @@ type TerminalFilter struct {
 	Limit        int // 1 to MaxLimit, 0: 100
 }
 
-// defaultInterval is that of contract/topics.md, for a terminal whose health
-// nobody has heard.
+// defaultInterval is the health interval in seconds (topics.md, up/health) of a terminal
+// whose health was never received.
 const defaultInterval = 60
 
 // judge sets what is worth something now.

@@ -41,7 +41,7 @@ type hostMessage struct {
 	request, known, refuse bool
 }
 
-// pairing is contract/wires.md, § cup8583, in the test's own words: what stood on the
+// pairing is wires.md § cup8583, in the test's own words: what stood on the
 // line, in its order, and the records it must have become. Which bytes are a message
 // it asks the agent's decoder, for damage only: what the simulator said is compared
 // with what the simulator knows.
@@ -66,7 +66,7 @@ func newPairing(t *testing.T, mac func(string) string) *pairing {
 	return &pairing{t: t, layout: l, mac: mac, talk: map[string][]*hostMessage{}, damaged: map[string]bool{}}
 }
 
-// hostKinds is reference/domain.md § 1.3: type, F3, F25, F60.1; * is any.
+// hostKinds are the kinds of UnionPay messages (wires.md § cup8583): type, F3, F25, F60.1; * is any.
 const hostKinds = `0100 03 06 10 preauth|0100 20 06 11 preauth_void|0200 00 00 22 sale|0200 00 64 22 sale|0200 00 65 22 sale|0200 20 00 23 void
 0200 20 64 23 void|0200 00 06 20 completion|0200 20 06 21 completion_void|0200 31 00 01 -|0220 * * 24 completion|0220 * * 25 refund
 0220 * * 27 refund|0220 * * 30 -|0220 * * 32 -|0220 * * 34 adjust|0320 * * 24 completion|0320 * * 25 refund|0320 * * 34 adjust

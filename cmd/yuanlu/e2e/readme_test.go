@@ -185,7 +185,7 @@ func TestE2EReadmeAcknowledgesNothingThatIsNotThere(t *testing.T) {
 }
 
 // checkHealth checks that the health among what mosquitto_sub -v has printed says all
-// that contract/topics.md lists.
+// that topics.md lists.
 func checkHealth(t *testing.T, out string) {
 	t.Helper()
 	_, rest, _ := strings.Cut(out, "/up/health ")

@@ -142,7 +142,7 @@ type arrival struct {
 	of  *saying
 }
 
-// arrivals reads the tape by the rule of contract/wires.md, Frame scan, in its own
+// arrivals reads the tape by the rule of wires.md, Frame scan, in its own
 // words: at every byte, a frame that begins here and is right, else the next byte.
 func (p *tape) arrivals(frameAt func([]byte) int) []arrival {
 	var all []arrival

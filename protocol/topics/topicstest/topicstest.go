@@ -1,5 +1,5 @@
 // Package topicstest owns the one check that every message a test sees must pass:
-// its topic is a row of contract/topics.md, its payload satisfies that row's
+// its topic is a row in the table of topics.md; its payload satisfies that row's
 // schema, and, where they can be seen, its QoS and retain flag are that row's.
 // The brokers of agent/report/brokertest send all they carry through it. Test
 // support only.
