@@ -11,6 +11,7 @@ import (
 
 	"yuanlu/agent/config"
 	"yuanlu/agent/control"
+	"yuanlu/agent/desired"
 	"yuanlu/agent/ingest"
 	"yuanlu/agent/ledger"
 	"yuanlu/agent/logbook"
@@ -75,13 +76,6 @@ type ReporterProblem struct {
 	Text  string
 }
 
-// ConfigInForce is the configuration that counts.
-type ConfigInForce struct {
-	Version int64  // of the back office's; 0: the terminal's own file
-	Origin  string // "file", "backoffice"
-	Entries []config.Entry
-}
-
 // Options are what an Agent is made of. Config, Judge, Book and Now are needed.
 type Options struct {
 	Config   *config.Config
@@ -99,8 +93,8 @@ type Options struct {
 	Now      func() time.Time
 	// AskClock replaces the kernel's answer about the clock; nil: adjtimex(2).
 	AskClock func() (synced bool, offset time.Duration)
-	// InForce tells which configuration counts now; nil: Config does.
-	InForce func() ConfigInForce
+	// InForce returns the configuration that counts now; nil: Config does.
+	InForce func() desired.InForce
 	// ReadConfig reads what a start would read, and gives its digest; nil: nobody can.
 	ReadConfig func() (digest string, err error)
 	// Hotplug returns when devices have come or gone, with a function that tells

@@ -9,7 +9,9 @@ import (
 	"unicode/utf8"
 
 	"yuanlu/agent/capture"
+	"yuanlu/agent/config"
 	"yuanlu/agent/control"
+	"yuanlu/agent/desired"
 	"yuanlu/agent/logbook"
 )
 
@@ -233,40 +235,47 @@ type setting struct {
 	Default bool   `json:"default"`
 }
 
+// settingsAnswer is what config-get returns.
+type settingsAnswer struct {
+	Digest  string    `json:"digest"`
+	Version int64     `json:"version"`
+	Origin  string    `json:"origin"`
+	All     []setting `json:"settings"`
+	LeftOut bool      `json:"defaults_left_out"`
+}
+
 // configGet returns the settings in force. None of them holds a secret: passwords and
 // private keys are named by their file (config.Entry).
 func (a *Agent) configGet(context.Context, json.RawMessage, func(any)) (any, error) {
-	answer := struct {
-		Digest  string    `json:"digest"`
-		Version int64     `json:"version"`
-		Origin  string    `json:"origin"`
-		All     []setting `json:"settings"`
-		LeftOut bool      `json:"defaults_left_out"`
-	}{Digest: a.Digest()}
 	now := a.inForce()
-	answer.Version, answer.Origin = now.Version, now.Origin
+	return fitSettings(settingsAnswer{Digest: a.Digest(), Version: now.Version, Origin: now.Origin()}, now.Effective())
+}
+
+// fitSettings puts the settings into an answer, without the defaults where they do not
+// fit.
+func fitSettings(answer settingsAnswer, all []config.Entry) (settingsAnswer, error) {
 	for _, withDefaults := range []bool{true, false} {
 		answer.All, answer.LeftOut = []setting{}, !withDefaults
-		for _, e := range now.Entries {
+		for _, e := range all {
 			if withDefaults || !e.Default {
 				answer.All = append(answer.All, setting{e.Name, e.Value, e.Default})
 			}
 		}
 		raw, err := json.Marshal(answer)
 		if err != nil {
-			return nil, err
+			return answer, err
 		}
 		if len(raw) <= mostData {
 			return answer, nil
 		}
 	}
-	return nil, &control.Error{Code: "too_large", Message: "the settings do not fit into one answer; yuanlu support-bundle has them"}
+	return answer, &control.Error{Code: "too_large", Message: "the settings do not fit into one answer; yuanlu support-bundle has them"}
 }
 
 // inForce returns the configuration that counts.
-func (a *Agent) inForce() ConfigInForce {
+func (a *Agent) inForce() desired.InForce {
 	if a.o.InForce != nil {
 		return a.o.InForce()
 	}
-	return ConfigInForce{Origin: "file", Entries: a.o.Config.Effective()}
+	return desired.InForce{Config: a.o.Config, File: a.o.Config}
 }

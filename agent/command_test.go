@@ -185,19 +185,16 @@ func TestConfigGet(t *testing.T) {
 		t.Errorf("%+v, %v", got, err)
 	}
 	// Many links: what is the default goes first; when even that is too much, it says so.
-	many := func(n int) func() ConfigInForce {
-		var all []config.Entry
+	many := func(n int) (all []config.Entry) {
 		for i := range n {
 			all = append(all, config.Entry{Name: fmt.Sprintf("link[%d].port", i), Value: `"/dev/serial/by-id/x"`, Default: i%2 == 1})
 		}
-		return func() ConfigInForce { return ConfigInForce{Version: 7, Origin: "backoffice", Entries: all} }
+		return all
 	}
-	r.agent.o.InForce = many(450)
-	if _, err := r.do(t, "config-get", ``, &got); err != nil || !got.LeftOut || len(got.Settings) != 225 || got.Origin != "backoffice" {
-		t.Errorf("%d settings, %v, %v", len(got.Settings), got.LeftOut, err)
+	if fit, err := fitSettings(settingsAnswer{}, many(450)); err != nil || !fit.LeftOut || len(fit.All) != 225 {
+		t.Errorf("%d settings, %v, %v", len(fit.All), fit.LeftOut, err)
 	}
-	r.agent.o.InForce = many(2000)
-	if _, err := r.do(t, "config-get", ``, &got); !isControl(err, "too_large", "") {
+	if _, err := fitSettings(settingsAnswer{}, many(2000)); !isControl(err, "too_large", "") {
 		t.Error(err)
 	}
 }

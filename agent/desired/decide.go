@@ -5,13 +5,13 @@ import "fmt"
 // Action is what becomes of a desired configuration.
 type Action string
 
-// Nothing: the version is not greater than one seen. Hold: wait until the trial is
-// over, then decide. Decline: it is not used as things are, and the version is not
+// Nothing: the version is not greater than one seen. Wait: decide when the probation is
+// over. Decline: it is not used as things are, and the version is not
 // spent. Refuse: it is not used, and the version is spent. Try: it comes into force, on
-// trial.
+// probation.
 const (
 	Nothing Action = "nothing"
-	Hold    Action = "hold"
+	Wait    Action = "wait"
 	Decline Action = "decline"
 	Refuse  Action = "refuse"
 	Try     Action = "try"
@@ -36,8 +36,8 @@ type Message struct {
 	Text              string
 }
 
-// Decide tells what to do with a message. check says what is wrong with its text; it
-// is asked only if everything else is right. It is pure.
+// Decide returns what to do with a message, and why it is not used. check returns what is
+// wrong with its text; it is called only if everything else is right. Decide is pure.
 func Decide(s State, m Message, check func(text string) []Problem) (Action, []Problem) {
 	if m.Version <= s.Newest {
 		return Nothing, nil
@@ -45,8 +45,8 @@ func Decide(s State, m Message, check func(text string) []Problem) (Action, []Pr
 	if s.TooFar(m.Version) {
 		return Decline, []Problem{{Path: "version", Message: fmt.Sprintf("version %d is too far ahead: the newest is %d, and the next one is at most %d above it", m.Version, s.Newest, MostJump)}}
 	}
-	if s.Trial != nil {
-		return Hold, nil
+	if s.Probation != nil {
+		return Wait, nil
 	}
 	if now := s.Version(); m.Expected != now {
 		what := fmt.Sprintf("version %d", now)

@@ -15,8 +15,8 @@ const sum = "5d41402abc4b2a76b9719d911017c592"
 
 func version(n int64) *Version { return &Version{Number: n, Text: "text of it"} }
 
-func trial(n int64, left time.Duration) *Trial {
-	return &Trial{Version: *version(n), Within: time.Minute, Left: left}
+func probation(n int64, left time.Duration) *Probation {
+	return &Probation{Version: *version(n), Within: time.Minute, Left: left}
 }
 
 // Every state against every kind of message.
@@ -35,25 +35,25 @@ func TestDecide(t *testing.T) {
 		{"first ever, too far", State{}, Message{Version: MostJump + 1}, nil, Decline, "the newest is 0, and the next one is at most 100000000000000 above it"},
 		{"a jump", State{Newest: 5, Good: version(5)}, Message{Version: MostJump + 5, Expected: 5}, nil, Try, ""},
 		{"a jump too far", State{Newest: 5, Good: version(5)}, Message{Version: MostJump + 6, Expected: 5}, nil, Decline, "too far ahead"},
-		{"a jump too far during a trial", State{Newest: 6, Trial: trial(6, time.Second)}, Message{Version: MaxVersion}, nil, Decline, "too far ahead"},
+		{"a jump too far during a probation", State{Newest: 6, Probation: probation(6, time.Second)}, Message{Version: MaxVersion}, nil, Decline, "too far ahead"},
 		{"beyond all numbers", State{Newest: MaxVersion - 1}, Message{Version: MaxVersion + 1}, nil, Decline, "too far ahead"},
 		{"the last number", State{Newest: MaxVersion - 1}, Message{Version: MaxVersion}, nil, Try, ""},
 		{"no version", State{}, Message{}, nil, Nothing, ""},
 		{"expects what never was", State{}, Message{Version: 2, Expected: 1}, nil, Decline, "it is version 0, the terminal's own file"},
 		{"the next one", State{Newest: 5, Good: version(5)}, Message{Version: 6, Expected: 5}, nil, Try, ""},
 		{"one is left out", State{Newest: 5, Good: version(5)}, Message{Version: 9, Expected: 5}, nil, Try, ""},
-		{"said again", State{Newest: 5, Good: version(5)}, Message{Version: 5, Expected: 4}, nil, Nothing, ""},
-		{"said again, with other words", State{Newest: 5, Good: version(5)}, Message{Version: 5, Expected: 5}, wrong, Nothing, ""},
+		{"come again", State{Newest: 5, Good: version(5)}, Message{Version: 5, Expected: 4}, nil, Nothing, ""},
+		{"come again, with other words", State{Newest: 5, Good: version(5)}, Message{Version: 5, Expected: 5}, wrong, Nothing, ""},
 		{"older", State{Newest: 5, Good: version(5)}, Message{Version: 4, Expected: 5}, nil, Nothing, ""},
-		{"on another ground", State{Newest: 5, Good: version(5)}, Message{Version: 6, Expected: 4}, nil, Decline, "it is version 5"},
+		{"expecting another", State{Newest: 5, Good: version(5)}, Message{Version: 6, Expected: 4}, nil, Decline, "it is version 5"},
 		{"wrong", State{Newest: 5, Good: version(5)}, Message{Version: 6, Expected: 5}, wrong, Refuse, "has no host"},
-		{"wrong and on another ground", State{Newest: 5, Good: version(5)}, Message{Version: 6, Expected: 4}, wrong, Decline, "it is version 5"},
+		{"wrong and expecting another", State{Newest: 5, Good: version(5)}, Message{Version: 6, Expected: 4}, wrong, Decline, "it is version 5"},
 		{"a refused one again", State{Newest: 6, Good: version(5), Refused: &Refusal{Number: 6}}, Message{Version: 6, Expected: 5}, nil, Nothing, ""},
 		{"a better one after a refused one", State{Newest: 6, Good: version(5), Refused: &Refusal{Number: 6}}, Message{Version: 7, Expected: 5}, nil, Try, ""},
 		{"on the ground of a refused one", State{Newest: 6, Good: version(5), Refused: &Refusal{Number: 6}}, Message{Version: 7, Expected: 6}, nil, Decline, "it is version 5"},
-		{"one on trial, again", State{Newest: 6, Good: version(5), Trial: trial(6, time.Second)}, Message{Version: 6, Expected: 5}, nil, Nothing, ""},
-		{"during a trial", State{Newest: 6, Good: version(5), Trial: trial(6, time.Second)}, Message{Version: 7, Expected: 6}, nil, Hold, ""},
-		{"during a trial, wrong", State{Newest: 6, Trial: trial(6, time.Second)}, Message{Version: 7, Expected: 0}, wrong, Hold, ""},
+		{"one on probation, again", State{Newest: 6, Good: version(5), Probation: probation(6, time.Second)}, Message{Version: 6, Expected: 5}, nil, Nothing, ""},
+		{"during a probation", State{Newest: 6, Good: version(5), Probation: probation(6, time.Second)}, Message{Version: 7, Expected: 6}, nil, Wait, ""},
+		{"during a probation, wrong", State{Newest: 6, Probation: probation(6, time.Second)}, Message{Version: 7, Expected: 0}, wrong, Wait, ""},
 		{"after the technician went back", State{Newest: 6}, Message{Version: 7, Expected: 6}, nil, Decline, "it is version 0"},
 		{"after the technician went back, knowing it", State{Newest: 6}, Message{Version: 7, Expected: 0}, nil, Try, ""},
 	} {
@@ -71,15 +71,15 @@ func TestDecide(t *testing.T) {
 // The life of a state, from one version to the next.
 func TestTransitions(t *testing.T) {
 	s := State{}.Tried(*version(3), time.Minute, sum)
-	if s.Version() != 3 || s.Newest != 3 || s.Base != sum || s.Trial.Left != time.Minute {
-		t.Fatalf("on trial: %+v", s)
+	if s.Version() != 3 || s.Newest != 3 || s.Base != sum || s.Probation.Left != time.Minute {
+		t.Fatalf("on probation: %+v", s)
 	}
 	if got := s.Returned("no broker"); got.Version() != 0 || got.Newest != 3 || got.Refused.Number != 3 || !got.Refused.Returned ||
-		got.Refused.Problems[0].Message != "returned: no broker" || got.Untold[0] != (Event{"config.reverted", 3, 0, "no broker"}) {
+		got.Refused.Problems[0].Message != "returned: no broker" || got.Unreported[0] != (Event{"config.reverted", 3, 0, "no broker"}) {
 		t.Errorf("returned to the file: %+v", got)
 	}
 	s = s.Confirmed()
-	if s.Version() != 3 || s.Trial != nil || s.Good.Text == "" {
+	if s.Version() != 3 || s.Probation != nil || s.Good.Text == "" {
 		t.Errorf("confirmed: %+v", s)
 	}
 	if again := s.Confirmed(); !reflect.DeepEqual(again, s) {
@@ -93,11 +93,11 @@ func TestTransitions(t *testing.T) {
 	if s.Refused != nil {
 		t.Errorf("a newer one was taken: %+v", s)
 	}
-	if got := s.Returned("no broker"); got.Version() != 3 || got.Untold[0].To != 3 {
+	if got := s.Returned("no broker"); got.Version() != 3 || got.Unreported[0].To != 3 {
 		t.Errorf("returned to version 3: %+v", got)
 	}
 	for name, got := range map[string]State{"by the file": s.FileChanged("other"), "by command": s.Reverted("why")} {
-		if got.Version() != 0 || got.Good != nil || got.Trial != nil || got.Newest != 5 || len(got.Untold) != 1 || got.Untold[0].Name != "config.local" {
+		if got.Version() != 0 || got.Good != nil || got.Probation != nil || got.Newest != 5 || len(got.Unreported) != 1 || got.Unreported[0].Name != "config.local" {
 			t.Errorf("reverted %s: %+v", name, got)
 		}
 		if again := got.FileChanged("third").Reverted("why"); !reflect.DeepEqual(again, got) {
@@ -107,11 +107,11 @@ func TestTransitions(t *testing.T) {
 	if got := s.FileChanged(sum); !reflect.DeepEqual(got, s) {
 		t.Errorf("the file has not changed: %+v", got)
 	}
-	for range 3 * mostUntold {
+	for range 3 * mostUnreported {
 		s = s.Tried(*version(s.Newest + 1), time.Minute, sum).Returned(strings.Repeat("中", 500))
 	}
-	if len(s.Untold) != mostUntold || len(s.Untold[0].Why) > longestMessage+3 || len(s.Told().Untold) != 0 {
-		t.Errorf("%d untold", len(s.Untold))
+	if len(s.Unreported) != mostUnreported || len(s.Unreported[0].Why) > longestMessage+3 || len(s.Reported().Unreported) != 0 {
+		t.Errorf("%d unreported", len(s.Unreported))
 	}
 	many := make([]Problem, 500)
 	if got := s.Refuse(Message{Version: 99}, many); len(got.Refused.Problems) != mostProblems {
@@ -157,7 +157,7 @@ func TestDeclinedAndRecounted(t *testing.T) {
 			t.Errorf("%+v became %+v", tc.s, got)
 		}
 		// The retained message comes again at the next connection.
-		if action, _ := Decide(got, Message{Version: tc.s.Newest}, none); action == Try || action == Hold {
+		if action, _ := Decide(got, Message{Version: tc.s.Newest}, none); action == Try || action == Wait {
 			t.Errorf("%+v: what was turned away is taken again: %s", tc.s, action)
 		}
 		if action, _ := Decide(got, Message{Version: got.Newest + 1}, none); action != Try {
@@ -166,7 +166,7 @@ func TestDeclinedAndRecounted(t *testing.T) {
 	}
 }
 
-// A trial's time is used up however often the program ends within a step.
+// The time of a probation is used up however often the program ends within a step.
 func TestChargeInAdvance(t *testing.T) {
 	s := State{}.Tried(*version(1), 100*time.Second, sum)
 	var total time.Duration
@@ -178,11 +178,11 @@ func TestChargeInAdvance(t *testing.T) {
 		}
 		s, total, n = next, total+step, n+1
 	}
-	if total != 100*time.Second || n != 7 || s.Trial.Left != 0 {
-		t.Errorf("%d steps, %v in all, %v left", n, total, s.Trial.Left)
+	if total != 100*time.Second || n != 7 || s.Probation.Left != 0 {
+		t.Errorf("%d steps, %v in all, %v left", n, total, s.Probation.Left)
 	}
-	if got, step := (State{}).Charged(time.Second); step != 0 || got.Trial != nil {
-		t.Errorf("without a trial: %v %+v", step, got)
+	if got, step := (State{}).Charged(time.Second); step != 0 || got.Probation != nil {
+		t.Errorf("without a probation: %v %+v", step, got)
 	}
 }
 

@@ -95,14 +95,12 @@ func (d *fakeDisk) images() [][]byte {
 // next one.
 func changes() []State {
 	tried := State{}.Tried(*version(1), time.Minute, sum)
-	charged, _ := tried.Charged(trialLeft)
+	charged, _ := tried.Charged(probationStep)
 	confirmed := charged.Confirmed()
 	second := confirmed.Tried(*version(2), time.Minute, sum)
 	returned := second.Returned("no broker")
-	return []State{{}, tried, charged, confirmed, confirmed.Refuse(Message{Version: 9}, []Problem{{Message: "x"}}), second, returned, returned.Told(), returned.Reverted("y")}
+	return []State{{}, tried, charged, confirmed, confirmed.Refuse(Message{Version: 9}, []Problem{{Message: "x"}}), second, returned, returned.Reported(), returned.Reverted("y")}
 }
-
-const trialLeft = 15 * time.Second
 
 // TestPowerCutAtEveryStep: whatever of the unsynced came through, the old state is
 // read or the new one. The same on a disk whose order of steps is wrong must fail.

@@ -10,12 +10,12 @@ import (
 // State is everything that is known about configurations from afar. The zero State
 // is that of a terminal that never got one. Its methods do not change it.
 type State struct {
-	Newest  int64    `json:"newest"`            // greatest version decided on; only a greater one acts
-	Base    string   `json:"base,omitempty"`    // SHA-256 of the terminal's own file that Good and Trial stand on
-	Good    *Version `json:"good,omitempty"`    // in force, or returned to; nil: the terminal's own file
-	Trial   *Trial   `json:"trial,omitempty"`   // in force until it is confirmed or returned from
-	Refused *Refusal `json:"refused,omitempty"` // the newest version, if it was refused, or a greater one that was declined
-	Untold  []Event  `json:"untold,omitempty"`  // what the back office has not been told, oldest first
+	Newest     int64      `json:"newest"`            // greatest version decided on; only a greater one acts
+	Base       string     `json:"base,omitempty"`    // SHA-256 of the terminal's own file that Good and Probation stand on
+	Good       *Version   `json:"good,omitempty"`    // in force, or returned to; nil: the terminal's own file
+	Probation  *Probation `json:"trial,omitempty"`   // in force until it is confirmed or returned from
+	Refused    *Refusal   `json:"refused,omitempty"` // the newest version, if it was refused, or a greater one that was declined
+	Unreported []Event    `json:"untold,omitempty"`  // events that are not queued for the back office yet, oldest first
 }
 
 // Version is one configuration from afar.
@@ -25,8 +25,8 @@ type Version struct {
 	Came   time.Time `json:"came"`   // by the terminal's clock; for people only
 }
 
-// Trial is a version that has yet to reach the broker.
-type Trial struct {
+// Probation is a version that has yet to reach the broker.
+type Probation struct {
 	Version
 	Within time.Duration `json:"within_ns"` // running time it has in all
 	Left   time.Duration `json:"left_ns"`   // of that, not charged yet
@@ -49,7 +49,7 @@ type Problem struct {
 	Message string `json:"message"`
 }
 
-// Event is something for the back office: config.reverted or config.local.
+// Event is something for the back office: config.reverted, config.local or config.state_lost.
 type Event struct {
 	Name    string `json:"name"`
 	Version int64  `json:"version"` // what it is about
@@ -57,10 +57,10 @@ type Event struct {
 	Why     string `json:"why"`
 }
 
-// mostUntold bounds State.Untold, mostProblems and longestMessage a Refusal: it must
+// mostUnreported bounds State.Unreported, mostProblems and longestMessage a Refusal: it must
 // fit into one message.
 const (
-	mostUntold     = 8
+	mostUnreported = 8
 	mostProblems   = 20
 	longestMessage = 400
 )
@@ -75,17 +75,17 @@ func (s State) Version() int64 {
 
 // InForce is the version in force, nil for the terminal's own file.
 func (s State) InForce() *Version {
-	if s.Trial != nil {
-		return &s.Trial.Version
+	if s.Probation != nil {
+		return &s.Probation.Version
 	}
 	return s.Good
 }
 
-// Tried is s with a version on trial, that stands on the terminal's own file with
+// Tried is s with a version on probation, that stands on the terminal's own file with
 // this sum.
 func (s State) Tried(v Version, within time.Duration, base string) State {
 	s.Newest, s.Base, s.Refused = v.Number, base, nil
-	s.Trial = &Trial{Version: v, Within: within, Left: within}
+	s.Probation = &Probation{Version: v, Within: within, Left: within}
 	return s
 }
 
@@ -118,12 +118,12 @@ func (s State) Declined(number int64, problems []Problem) State {
 	return s
 }
 
-// Answered reports whether this is what the newest answer says.
+// Answered reports whether this is the newest answer.
 func (s State) Answered(number int64, problems []Problem) bool {
 	return s.Refused != nil && s.Refused.Number == number && slices.Equal(s.Refused.Problems, bounded(problems))
 }
 
-// Answer is the refusal that the back office has to know of, nil: none.
+// Answer is the refusal that up/config has to publish, nil: none.
 func (s State) Answer() *Refusal {
 	if s.Refused == nil || s.Refused.Number < s.Newest {
 		return nil
@@ -131,37 +131,37 @@ func (s State) Answer() *Refusal {
 	return s.Refused
 }
 
-// Confirmed is s after the terminal can be reached with the version on trial.
+// Confirmed is s after the terminal can be reached with the version on probation.
 func (s State) Confirmed() State {
-	if s.Trial != nil {
-		v := s.Trial.Version
-		s.Good, s.Trial = &v, nil
+	if s.Probation != nil {
+		v := s.Probation.Version
+		s.Good, s.Probation = &v, nil
 	}
 	return s
 }
 
-// Charged is s after up to step of the trial's time was taken, and how much that was;
-// 0: nothing is left, or nothing is on trial.
+// Charged is s after up to step of the probation's time was taken, and how much that was;
+// 0: nothing is left, or nothing is on probation.
 func (s State) Charged(step time.Duration) (State, time.Duration) {
-	if s.Trial == nil {
+	if s.Probation == nil {
 		return s, 0
 	}
-	t := *s.Trial
+	t := *s.Probation
 	step = max(min(step, t.Left), 0)
 	t.Left -= step
-	s.Trial = &t
+	s.Probation = &t
 	return s, step
 }
 
-// Returned is s after the version on trial has failed: the one before is in force.
+// Returned is s after the version on probation has failed: the one before is in force.
 func (s State) Returned(why string) State {
-	if s.Trial == nil {
+	if s.Probation == nil {
 		return s
 	}
-	number, sum := s.Trial.Number, sumOf(s.Trial.Text)
-	s.Trial = nil
+	number, sum := s.Probation.Number, sumOf(s.Probation.Text)
+	s.Probation = nil
 	s.Refused = &Refusal{Number: number, Sum: sum, Returned: true, Problems: bounded([]Problem{{Message: "returned: " + why}})}
-	return s.untold(Event{"config.reverted", number, s.Version(), clip(why)})
+	return s.withEvent(Event{"config.reverted", number, s.Version(), clip(why)})
 }
 
 // FileChanged is s on a terminal whose own file has this sum: if that is not the file
@@ -180,30 +180,30 @@ func (s State) Reverted(why string) State {
 		return s
 	}
 	number := v.Number
-	s.Good, s.Trial = nil, nil
-	return s.untold(Event{"config.local", number, 0, clip(why)})
+	s.Good, s.Probation = nil, nil
+	return s.withEvent(Event{"config.local", number, 0, clip(why)})
 }
 
-// Recounted is s on the technician's word that it shall begin again where numbers have
-// run far ahead: the next version may be any up to MostJump. Up to there it changes
-// nothing, so that a version he has turned away, which is retained and comes again,
-// stays away; one from beyond is too far ahead.
+// Recounted is s after the technician has asked that numbers begin again: where they have
+// run beyond MostJump the next version may be any up to it. Up to there it changes nothing,
+// so that a version that the technician has turned away stays away although it is retained
+// and comes again.
 func (s State) Recounted() State {
-	if s.Trial == nil && s.Good == nil && s.Newest > MostJump {
+	if s.Probation == nil && s.Good == nil && s.Newest > MostJump {
 		s.Newest, s.Refused = 0, nil
 	}
 	return s
 }
 
-// Told is s with nothing left to tell.
-func (s State) Told() State {
-	s.Untold = nil
+// Reported is s with nothing left to report.
+func (s State) Reported() State {
+	s.Unreported = nil
 	return s
 }
 
-func (s State) untold(e Event) State {
-	all := append(slices.Clone(s.Untold), e)
-	s.Untold = all[max(0, len(all)-mostUntold):]
+func (s State) withEvent(e Event) State {
+	all := append(slices.Clone(s.Unreported), e)
+	s.Unreported = all[max(0, len(all)-mostUnreported):]
 	return s
 }
 

@@ -21,7 +21,7 @@ var passOn = map[string]string{
 	"agent/ledger/outbox.go scanNotice": "what the store holds",
 	"agent/ledger/room.go queueCase":    "the type of a case event",
 	"agent/ledger/shapes.go notice":     "what the store holds",
-	"cmd/yuanlu/governor.go tell":       "desired.Event.Name",
+	"agent/desired/machine.go report":   "Event.Name of a State",
 	"cmd/yuanlu/reporter.go eventOf":    "agent/report calls it as Options.Event",
 }
 
@@ -99,14 +99,6 @@ func eventTypes(r *room, fn *ast.FuncDecl) (found []ast.Expr) {
 			case *ast.Ident:
 				if r.dir == "agent/desired" && typ.Name == "Event" {
 					found = append(found, member(n, "Name")...)
-				}
-			case *ast.ArrayType:
-				if sel, ok := typ.Elt.(*ast.SelectorExpr); ok && isNamed(sel.X, "desired") && sel.Sel.Name == "Event" {
-					for _, e := range n.Elts {
-						if one, ok := e.(*ast.CompositeLit); ok {
-							found = append(found, member(one, "Name")...)
-						}
-					}
 				}
 			}
 		}

@@ -18,7 +18,7 @@ var mayImport = map[string][]string{
 	"agent":            {"agent/..."},
 	"agent/houserules": {},
 	"agent/config":     {},
-	"agent/desired":    {},
+	"agent/desired":    {"agent/config"},
 	"agent/capture":    {},
 	"agent/bundle":     {"agent/newfile"},
 	"agent/newfile":    {},

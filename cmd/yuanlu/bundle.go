@@ -15,6 +15,7 @@ import (
 	"yuanlu/agent/bundle"
 	"yuanlu/agent/config"
 	"yuanlu/agent/control"
+	"yuanlu/agent/desired"
 	"yuanlu/agent/logbook"
 )
 
@@ -39,7 +40,7 @@ type bundleSource struct {
 
 // bundleOrder is one bundle to make.
 type bundleOrder struct {
-	f        inForce
+	f        desired.InForce
 	broken   error // why there is no configuration: then the bundle has what goes without
 	captures bool
 	file     string

@@ -56,7 +56,7 @@ func (p *program) bundleParts(o bundleOrder) []bundle.Part {
 	}
 	parts = append(parts,
 		bundle.Part{Name: "config.toml", Make: func(_ context.Context, w io.Writer) error {
-			_, err := fmt.Fprintf(w, "# %s, version %d, digest %s\n%s", o.f.origin(), o.f.version, o.f.digest, c.TOML())
+			_, err := fmt.Fprintf(w, "# %s, version %d, digest %s\n%s", o.f.Origin(), o.f.Version, o.f.Digest, c.TOML())
 			return err
 		}},
 		asJSON("status.json", o.source.status),

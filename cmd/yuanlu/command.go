@@ -6,22 +6,21 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"time"
 
 	"yuanlu/agent"
 	"yuanlu/agent/bundle"
-	"yuanlu/agent/config"
 	"yuanlu/agent/control"
+	"yuanlu/agent/desired"
 	"yuanlu/agent/logbook"
 	"yuanlu/agent/report"
 )
 
 // commandsOf returns what the back office may ask of the daemon, beyond what the
 // reporter answers itself.
-func (p *program) commandsOf(g *governor, book *logbook.Book, a *agent.Agent) map[string]agent.Command {
+func (p *program) commandsOf(m *desired.Machine, book *logbook.Book, a *agent.Agent) map[string]agent.Command {
 	all := a.Commands()
-	all["support-bundle"] = p.bundleCommand(g, book, a)
-	all["restart"] = p.restartCommand(g, book, a)
+	all["support-bundle"] = p.bundleCommand(m, book, a)
+	all["restart"] = p.restartCommand(m.OnDisk, book, a)
 	return all
 }
 
@@ -57,7 +56,7 @@ func commandError(err error) error {
 }
 
 // bundleCommand makes a support bundle that stays on the terminal.
-func (p *program) bundleCommand(g *governor, book *logbook.Book, a *agent.Agent) agent.Command {
+func (p *program) bundleCommand(m *desired.Machine, book *logbook.Book, a *agent.Agent) agent.Command {
 	one := make(chan struct{}, 1)
 	return func(ctx context.Context, args json.RawMessage, progress func(any)) (any, error) {
 		var q struct {
@@ -66,14 +65,14 @@ func (p *program) bundleCommand(g *governor, book *logbook.Book, a *agent.Agent)
 		if err := json.Unmarshal(args, &q); err != nil {
 			return nil, &control.Error{Code: "bad_request", Message: "arguments do not fit"}
 		}
-		c := g.current().Config
+		c := m.InForce().Config
 		select {
 		case one <- struct{}{}:
 			defer func() { <-one }()
 		default:
 			return nil, &control.Error{Code: "busy", Message: "a bundle is being made"}
 		}
-		order := bundleOrder{f: g.current(), captures: q.Captures, file: bundleFile(bundleDir(c.Store.Dir), c, p.now()), source: bundleSource{
+		order := bundleOrder{f: m.InForce(), captures: q.Captures, file: bundleFile(bundleDir(c.Store.Dir), c, p.now()), source: bundleSource{
 			status: func(ctx context.Context) (any, error) { return a.Snapshot(ctx), nil },
 			doctor: func(ctx context.Context) []checkup { return a.Examine(ctx, false, func(any) {}) },
 			log:    func(context.Context) ([]logbook.Line, error) { return book.Last(bundleLines, nil), nil },
@@ -94,24 +93,4 @@ func (p *program) bundleCommand(g *governor, book *logbook.Book, a *agent.Agent)
 		}
 		return r, err
 	}
-}
-
-// onDisk reads what a start would read.
-func (g *governor) onDisk() (digest string, err error) {
-	f, _, err := g.p.configInForce(g.path)
-	return f.digest, err
-}
-
-// inForce lists the settings that count.
-func (g *governor) inForce() agent.ConfigInForce {
-	f := g.current()
-	return agent.ConfigInForce{Version: f.version, Origin: f.origin(), Entries: f.Effective()}
-}
-
-// askClock returns what says whether the clock is right; nil: the kernel.
-func askClock(c *config.Config) func() (bool, time.Duration) {
-	if c.Time.Trust != config.TrustAlways {
-		return nil
-	}
-	return func() (bool, time.Duration) { return true, 0 }
 }

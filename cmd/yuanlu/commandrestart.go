@@ -88,11 +88,11 @@ func (r *restart) wanted() bool {
 }
 
 // restartCommand answers first and restarts once the broker has the answer.
-func (p *program) restartCommand(g *governor, book *logbook.Book, a *agent.Agent) agent.Command {
+func (p *program) restartCommand(onDisk func() (string, error), book *logbook.Book, a *agent.Agent) agent.Command {
 	return func(context.Context, json.RawMessage, func(any)) (any, error) {
 		// A mistake in the file would keep the new process from starting: exit 78, which
 		// no service manager tries again.
-		if _, err := g.onDisk(); err != nil {
+		if _, err := onDisk(); err != nil {
 			first, _, _ := strings.Cut(err.Error(), "\n")
 			return nil, &report.CommandError{Code: "config", Rejected: true, Message: "it would not start again: " + first}
 		}

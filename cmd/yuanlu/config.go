@@ -132,11 +132,11 @@ func (p *program) configShow(file string) error {
 		return err
 	}
 	if p.json {
-		return p.printJSON(map[string]any{"file": file, "origin": c.origin(), "version": c.version, "trial": c.trial, "note": note,
-			"digest": c.digest, "settings": c.Effective()})
+		return p.printJSON(map[string]any{"file": file, "origin": c.Origin(), "version": c.Version, "trial": c.Probation, "note": note,
+			"digest": c.Digest, "settings": c.Effective()})
 	}
-	head := fmt.Sprintf(p.lang.t("# in force: %s, digest %s\n", "# 生效配置：%s，摘要 %s\n"), c.describe(p.lang.t), c.digest)
-	if c.version > 0 {
+	head := fmt.Sprintf(p.lang.t("# in force: %s, digest %s\n", "# 生效配置：%s，摘要 %s\n"), p.lang.text(c.Describe()), c.Digest)
+	if c.Version > 0 {
 		head += fmt.Sprintf(p.lang.t("# it stands before %s; yuanlu config revert, or a change of that file, brings the file back\n",
 			"# 优先于 %s；执行 yuanlu config revert 或修改该文件即可恢复本机配置\n"), file)
 	}
@@ -154,11 +154,11 @@ func (p *program) configRevert(ctx context.Context, file string) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, revertPatience)
+	ctx, cancel := context.WithTimeout(ctx, desired.RevertWithin)
 	defer cancel()
 	done, err := revertAnyhow(ctx, c)
 	for errors.Is(err, desired.ErrLocked) && wait(ctx, revertAgain) {
-		done, err = revertAnyhow(ctx, c) // the daemon is between two lives of its agent
+		done, err = revertAnyhow(ctx, c) // the daemon is between two runs of its agent
 	}
 	if err != nil {
 		return err
@@ -170,7 +170,7 @@ func (p *program) configRevert(ctx context.Context, file string) error {
 	if done.Version == 0 {
 		text = fmt.Sprintf(p.lang.t("%s was in force already\n", "%s 本已生效\n"), file)
 	}
-	if done.Anew {
+	if done.CountedAgain {
 		text += fmt.Sprintf(p.lang.t("versions are counted anew: the next one may be any up to %d\n", "版本号重新计数：下一版本号最大为 %d\n"), desired.MostJump)
 	}
 	_, err = fmt.Fprint(p.stdout, text)
@@ -192,28 +192,14 @@ func wait(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-func revertAnyhow(ctx context.Context, c *config.Config) (done revertAnswer, err error) {
+func revertAnyhow(ctx context.Context, c *config.Config) (done desired.RevertDone, err error) {
 	err = control.Call(ctx, c.Control.Socket, "config-revert", nil, func(raw json.RawMessage) error {
 		return json.Unmarshal(raw, &done)
 	})
 	if errors.Is(err, control.ErrNotRunning) {
-		return revertHere(c)
+		return desired.RevertFile(c.Store.Dir)
 	}
 	return done, err
-}
-
-func revertHere(c *config.Config) (done revertAnswer, err error) {
-	s, err := desired.Read(c.Store.Dir)
-	if err != nil {
-		return done, err
-	}
-	next, done := reverted(s)
-	if done == (revertAnswer{}) {
-		return done, nil
-	}
-	store := desired.NewStore(c.Store.Dir)
-	defer func() { err = errors.Join(err, store.Close()) }()
-	return done, store.Write(next)
 }
 
 func (p *program) configSchema() error {

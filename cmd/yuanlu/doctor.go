@@ -108,7 +108,7 @@ func (p *program) examine(ctx context.Context, path string) []checkup {
 		return all
 	}
 	c := f.Config
-	all := []checkup{{Name: t("config", "配置"), Level: fine, Text: f.describe(t) + ", " + f.digest}}
+	all := []checkup{{Name: t("config", "配置"), Level: fine, Text: p.lang.text(f.Describe()) + ", " + f.Digest}}
 	if note != "" {
 		all = append(all, checkup{Name: t("config", "配置"), Level: warning, Text: note, Remedy: t("tell the back office; yuanlu config show tells what is in force", "请通知后台；yuanlu config show 查看生效配置")})
 	}

@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"strings"
+
+	"yuanlu/agent/config"
 )
 
 // language is English or Chinese; it is also the value of the flag --lang.
@@ -33,6 +35,9 @@ func (l language) t(en, zh string) string {
 	}
 	return en
 }
+
+// text returns a text in the language.
+func (l language) text(t config.Text) string { return l.t(t.EN, t.ZH) }
 
 // String implements flag.Value.
 func (l *language) String() string {

@@ -19,6 +19,7 @@ import (
 
 	"yuanlu/agent"
 	"yuanlu/agent/config"
+	"yuanlu/agent/desired"
 	"yuanlu/agent/ledger"
 	"yuanlu/agent/logbook"
 	"yuanlu/agent/refund"
@@ -28,7 +29,7 @@ import (
 )
 
 // reporterOf returns what makes the reporter, nil where no broker is configured.
-func (p *program) reporterOf(c *config.Config, g *governor, book *logbook.Book) func(*agent.Agent) (agent.Reporter, error) {
+func (p *program) reporterOf(c *config.Config, m *desired.Machine, book *logbook.Book) func(*agent.Agent) (agent.Reporter, error) {
 	if len(c.MQTT.URLs) == 0 {
 		return nil
 	}
@@ -42,13 +43,13 @@ func (p *program) reporterOf(c *config.Config, g *governor, book *logbook.Book) 
 			return nil, err
 		}
 		box := storeOutbox{a}
-		all := p.commandsOf(g, book, a)
+		all := p.commandsOf(m, book, a)
 		r, err := report.New(report.Options{
 			Outbox: box, Dial: dialer(c, a.Clock()), Names: names,
-			Info:   func() topics.Info { return infoOf(c, g, a) },
+			Info:   func() topics.Info { return infoOf(c, m, a) },
 			Health: func() topics.Health { return healthOf(a) },
 			Links:  func() []topics.LinkState { return linkStatesOf(a) },
-			Config: g.report, OnConfig: g.take, OnReached: g.isReached, OnHeard: g.isHeard,
+			Config: configReport(m), OnConfig: takeConfig(m), OnReached: m.BrokerReached, OnHeard: m.BackOfficeReached,
 			Ready: a.Ready, AckMode: report.AckMode(c.Delivery.Ack), AckTimeout: c.Delivery.AckTimeout, HostID: c.Backoffice.Host, Keys: keys,
 			ClockSynced: a.Clock().Synced, Event: eventOf(a), Resend: box.resend, OnCommand: onCommand(all), Commands: commandNames(all),
 			Memory: takenCommands{a}, HealthEvery: c.Health.Interval, Now: a.Clock().Now, Log: book.Logger(),
@@ -56,7 +57,7 @@ func (p *program) reporterOf(c *config.Config, g *governor, book *logbook.Book) 
 		if err != nil {
 			return nil, err
 		}
-		g.bring(func() { g.refused = func(code string, why error) { r.Refused(names.DesiredConfig(), code, why) } })
+		m.OnIgnored(func(code string, why error) { r.Refused(names.DesiredConfig(), code, why) })
 		return &reporter{r, book}, nil
 	}
 }
@@ -198,10 +199,10 @@ func eventOf(a *agent.Agent) func(string, string, map[string]any) {
 	}
 }
 
-func infoOf(c *config.Config, g *governor, a *agent.Agent) topics.Info {
+func infoOf(c *config.Config, m *desired.Machine, a *agent.Agent) topics.Info {
 	b := buildInfo()
 	info := topics.Info{Program: "yuanlu", Version: b.Version, Commit: b.Commit, Go: b.Go, OS: b.OS, Arch: b.Arch,
-		Platform: platform(), Merchant: c.Terminal.MerchantID, Started: topics.At(a.Began()), Config: topics.InfoConfig{Version: g.version(), Digest: a.Digest()}}
+		Platform: platform(), Merchant: c.Terminal.MerchantID, Started: topics.At(a.Began()), Config: topics.InfoConfig{Version: m.InForce().Version, Digest: a.Digest()}}
 	if db := a.Store(); db != nil {
 		info.Stream = db.Stream()
 	}

@@ -15,6 +15,7 @@ import (
 
 	"yuanlu/agent"
 	"yuanlu/agent/config"
+	"yuanlu/agent/desired"
 	"yuanlu/agent/logbook"
 	"yuanlu/drivers/usbport"
 )
@@ -30,11 +31,11 @@ func (p *program) daemon(ctx context.Context, args []string) (err error) {
 	if _, err := p.parse(v, f, args, 0, 0); err != nil {
 		return err
 	}
-	g, err := p.newGovernor(*path)
+	m, err := desired.NewMachine(p.configFiles(*path))
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, g.close()) }()
+	defer func() { err = errors.Join(err, m.Close()) }()
 	if p.whole {
 		if err := protect(); err != nil {
 			fmt.Fprintf(p.stderr, "yuanlu run: %v\n", err)
@@ -43,7 +44,7 @@ func (p *program) daemon(ctx context.Context, args []string) (err error) {
 	}
 	p.again.byCommand(p.env(restartedEnv) != "")
 	for {
-		again, err := p.life(ctx, g)
+		again, err := p.runAgent(ctx, m)
 		if p.again.wanted() && !errors.Is(err, agent.ErrAnotherDaemon) {
 			again, err = p.anew(), nil
 		}
@@ -62,10 +63,10 @@ func (p *program) sayLocked(err error) error {
 	return err
 }
 
-// life runs one agent: until it is told to stop, or again where a changed
-// configuration needs another one.
-func (p *program) life(ctx context.Context, g *governor) (again bool, err error) {
-	c := g.current().Config
+// runAgent runs one agent: until it is to stop, or again where a changed configuration
+// needs another one.
+func (p *program) runAgent(ctx context.Context, m *desired.Machine) (again bool, err error) {
+	c := m.InForce().Config
 	book := p.openLog(c)
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
@@ -78,18 +79,37 @@ func (p *program) life(ctx context.Context, g *governor) (again bool, err error)
 	}
 	events := usbport.NewEvents()
 	defer func() { err = errors.Join(err, events.Close()) }()
-	a, err := p.newAgent(c, g, book, events)
+	a, err := p.newAgent(c, m, book, events)
+	if err != nil && m.Failed(time.Now(), err, book.Logger()) {
+		return true, nil
+	}
 	if err != nil {
-		return g.unfit(err, book)
+		return false, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	ended := make(chan error, 1)
-	g.begin(a, book)
-	defer g.end()
+	m.Begin(time.Now(), desired.Run{Agent: runningAgent{a}, Log: book.Logger(), SetLevel: func(name string) {
+		level, _ := logbook.ParseLevel(name)
+		book.SetLevel(level)
+	}})
+	defer m.End()
 	p.again.begin(cancel)
+	ended := make(chan error, 1)
 	go func() { ended <- a.Run(ctx) }()
+	return p.steer(ctx, cancel, m, book, ended)
+}
+
+// steer hands signals and what is due to the configuration in force until the agent has
+// ended. It reports whether another one is needed.
+func (p *program) steer(ctx context.Context, cancel func(), m *desired.Machine, book *logbook.Book, ended <-chan error) (again bool, err error) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
 	for {
+		var due <-chan time.Time
+		if next := m.Next(); !next.IsZero() && ctx.Err() == nil {
+			timer.Reset(time.Until(next))
+			due = timer.C
+		}
 		changed := false
 		select {
 		case err := <-ended:
@@ -100,12 +120,12 @@ func (p *program) life(ctx context.Context, g *governor) (again bool, err error)
 				p.again.forget()
 				cancel()
 			} else if ctx.Err() == nil {
-				changed = g.reload()
+				changed = m.Reload(time.Now())
 			}
-		case <-g.poke:
-			changed = ctx.Err() == nil && g.turn()
-		case <-g.clock():
-			changed = ctx.Err() == nil && g.tick()
+		case <-m.Brought():
+			changed = ctx.Err() == nil && m.Turn(time.Now())
+		case now := <-due:
+			changed = ctx.Err() == nil && m.Tick(now)
 		}
 		if changed {
 			p.notifier(book.Logger())("RELOADING=1")
@@ -124,7 +144,7 @@ func (p *program) openLog(c *config.Config) *logbook.Book {
 	})
 }
 
-func (p *program) newAgent(c *config.Config, g *governor, book *logbook.Book, events *usbport.Events) (*agent.Agent, error) {
+func (p *program) newAgent(c *config.Config, m *desired.Machine, book *logbook.Book, events *usbport.Events) (*agent.Agent, error) {
 	links, err := linksOf(c)
 	if err != nil {
 		return nil, err
@@ -137,9 +157,9 @@ func (p *program) newAgent(c *config.Config, g *governor, book *logbook.Book, ev
 	return agent.New(agent.Options{
 		Config: c, Build: agent.Build{Version: b.Version, Commit: b.Commit, Date: b.Date},
 		Judge: newJudge(settingsOf(c)), Severity: severityOf(c.Case.MinSeverity),
-		Links: links, Book: book, NewReporter: p.reporterOf(c, g, book), Notify: p.notifier(book.Logger()), Watchdog: watchdog,
-		Now: p.now, Hotplug: hotplug(events), CertEnds: certEnds(c), OnReady: g.isReady, Verbs: g.verbs(),
-		AskClock: askClock(c), ReadConfig: g.onDisk, InForce: g.inForce,
+		Links: links, Book: book, NewReporter: p.reporterOf(c, m, book), Notify: p.notifier(book.Logger()), Watchdog: watchdog,
+		Now: p.now, Hotplug: hotplug(events), CertEnds: certEnds(c), OnReady: m.StoreReady, Verbs: revertVerb(m),
+		AskClock: askClock(c), ReadConfig: m.OnDisk, InForce: m.InForce,
 	})
 }
 

@@ -41,10 +41,10 @@ func (p *program) status(ctx context.Context, args []string) error {
 			Origin  string `json:"config_origin"`
 			Version int64  `json:"config_version"`
 			agent.Snapshot
-		}{running, c.origin(), c.version, s})
+		}{running, c.Origin(), c.Version, s})
 	}
 	p.showStatus(p.stdout, &s, running, c.Time.Location())
-	fmt.Fprintf(p.stdout, "%s%s, %s\n", padTo(p.lang.t("config", "配置"), 10), c.describe(p.lang.t), s.Config)
+	fmt.Fprintf(p.stdout, "%s%s, %s\n", padTo(p.lang.t("config", "配置"), 10), p.lang.text(c.Describe()), s.Config)
 	return nil
 }
 
