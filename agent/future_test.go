@@ -11,7 +11,7 @@ import (
 	"yuanlu/agent/ledger"
 	"yuanlu/agent/refund"
 	"yuanlu/agent/refund/rules"
-	"yuanlu/protocol/frame"
+	"yuanlu/protocol/wiretest"
 )
 
 // misposSale is a sale as a terminal of the field says it, dated at.
@@ -27,7 +27,7 @@ func misposSale(t *testing.T, trace string, at time.Time) []byte {
 		}
 		data = append(append(append(data, tag...), 0, byte(len(part[1]))), part[1]...)
 	}
-	raw, err := frame.AppendSTX(nil, data)
+	raw, err := wiretest.AppendSTX(nil, data)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"yuanlu/agent/refund"
-	"yuanlu/protocol/frame"
+	"yuanlu/protocol/wiretest"
 )
 
 // misposUndated is a sale, or a refund of the sale with number original, without date and
@@ -30,7 +30,7 @@ func misposUndated(t *testing.T, trace, original string, more ...[2]string) []by
 		}
 		data = append(append(append(data, tag...), 0, byte(len(part[1]))), part[1]...)
 	}
-	raw, err := frame.AppendSTX(nil, data)
+	raw, err := wiretest.AppendSTX(nil, data)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -205,7 +206,7 @@ func TestWrittenReadsBack(t *testing.T) {
 
 func TestReadFile(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := Read(filepath.Join(dir, "none.toml"), wires); !Missing(err) || !errors.Is(err, ErrConfig) {
+	if _, err := Read(filepath.Join(dir, "none.toml"), wires); !errors.Is(err, fs.ErrNotExist) || !errors.Is(err, ErrConfig) {
 		t.Errorf("missing file: %v", err)
 	}
 	big := filepath.Join(dir, "big.toml")

@@ -1,10 +1,8 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"strings"
 	"unicode/utf8"
@@ -34,9 +32,6 @@ func Read(path string, o Options) (*Config, error) {
 	}
 	return Parse(path, text, o)
 }
-
-// Missing reports whether err says that there is no such file.
-func Missing(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 
 // Parse checks the text of a file; path is what errors call it.
 func Parse(path string, text []byte, o Options) (*Config, error) {

@@ -10,6 +10,7 @@ import (
 	"yuanlu/agent/ingest"
 	"yuanlu/protocol/cup8583"
 	"yuanlu/protocol/frame"
+	"yuanlu/protocol/wiretest"
 )
 
 func TestCupProfileErrorsAllAtOnce(t *testing.T) {
@@ -101,7 +102,7 @@ func TestCupDefaultFieldsAreTheStandardOnes(t *testing.T) {
 			got[n] = strings.Split(line, `"`)[1]
 		}
 	}
-	if !ok || !maps.Equal(got, cup8583.Standard()) {
+	if !ok || !maps.Equal(got, wiretest.CUP8583Formats()) {
 		t.Errorf("got %v", got)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"yuanlu/agent/ingest"
 	"yuanlu/protocol/explain"
 	"yuanlu/protocol/frame"
+	"yuanlu/protocol/wiretest"
 )
 
 // explained returns what a capture is explained as.
@@ -53,7 +54,7 @@ func explained(t testing.TB, wire string, profile, capture []byte) (out []ingest
 // stxOf frames DATA.
 func stxOf(t testing.TB, data []byte) []byte {
 	t.Helper()
-	b, err := frame.AppendSTX(nil, data)
+	b, err := wiretest.AppendSTX(nil, data)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +79,7 @@ func reframed(t testing.TB, wire string, line []byte, change func(data []byte)) 
 		if wire == "smart" {
 			out, err = frame.AppendSmart(out, frame.Frame{Type: f.Type, Ack: f.Ack, ID: f.ID, Data: data})
 		} else {
-			out, err = frame.AppendSTX(out, data)
+			out, err = wiretest.AppendSTX(out, data)
 		}
 		if err != nil {
 			t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"yuanlu/agent/refund"
 	"yuanlu/protocol/frame"
 	"yuanlu/protocol/mispos"
+	"yuanlu/protocol/wiretest"
 )
 
 func wire(t testing.TB) ingest.Wire {
@@ -41,7 +42,7 @@ func misposFrame(t testing.TB, code int, parts ...string) frame.Frame {
 		data = append(data, 0, byte(len(parts[i+1])))
 		data = append(data, parts[i+1]...)
 	}
-	raw, err := frame.AppendSTX(nil, data)
+	raw, err := wiretest.AppendSTX(nil, data)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"yuanlu/agent/refund"
 	"yuanlu/firmware-sim/terminal"
 	"yuanlu/protocol/frame"
+	"yuanlu/protocol/wiretest"
 )
 
 // said returns a few hundred transactions as a terminal says them, with noise between
@@ -253,7 +254,7 @@ func FuzzSanitiser(f *testing.F) {
 		if name == "smart" {
 			framed, _ = frame.AppendSmart(nil, frame.Frame{ID: 1, Data: line})
 		} else {
-			framed, _ = frame.AppendSTX(nil, line)
+			framed, _ = wiretest.AppendSTX(nil, line)
 		}
 		all := append(bytes.Clone(line), framed...)
 		p, err := DefaultProfile(name)

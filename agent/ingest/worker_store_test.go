@@ -12,6 +12,7 @@ import (
 
 	"yuanlu/agent/refund"
 	"yuanlu/protocol/frame"
+	"yuanlu/protocol/wiretest"
 )
 
 // talker is a wire with everything a wire can do: one record per frame, a confirm when
@@ -66,7 +67,7 @@ func startTalker(t *testing.T, change func(*bench, *Options)) (*bench, *memPort)
 
 func say(p *memPort, texts ...string) {
 	for _, text := range texts {
-		f, err := frame.AppendSTX(nil, []byte(text))
+		f, err := wiretest.AppendSTX(nil, []byte(text))
 		if err == nil {
 			p.in <- f
 		}
@@ -174,7 +175,7 @@ func TestFrameWaitsForTheMemory(t *testing.T) {
 		other := newMemPort()
 		b.ports <- other
 		say(port, "a")
-		f, _ := frame.AppendSTX(nil, []byte("b"))
+		f, _ := wiretest.AppendSTX(nil, []byte("b"))
 		port.in <- append(f, f[:4]...)
 		pass(2 * time.Second)
 		want(t, "stored", b.store.stans(), "")

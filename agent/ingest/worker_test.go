@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"yuanlu/agent/refund"
-	"yuanlu/protocol/frame"
+	"yuanlu/protocol/wiretest"
 )
 
 // memPort is a Port in memory. Everything in it can be used inside a synctest bubble.
@@ -257,7 +257,7 @@ func sale(stan int) []byte {
 	add("\x9f\x11", "20260822")
 	add("\x9f\x12", "101530")
 	add("\x9f\x14", "00")
-	f, err := frame.AppendSTX(nil, d)
+	f, err := wiretest.AppendSTX(nil, d)
 	if err != nil {
 		return nil
 	}

@@ -235,7 +235,7 @@ func TestRule05_SentAgainAfter30sDoublingTo15min(t *testing.T) {
 			t.Errorf("sent at %v, want %v", at, want)
 		}
 		for i, m := range g.on(names.Case()) {
-			if m["id"] != "id-1" || m["attempt"] != float64(i+1) || m["sequence"] != topics.Sequence(1) {
+			if m["id"] != "id-1" || m["attempt"] != float64(i+1) || m["sequence"] != "00000000000000000001" {
 				t.Errorf("attempt %d: id %v attempt %v sequence %v", i+1, m["id"], m["attempt"], m["sequence"])
 			}
 		}

@@ -186,7 +186,7 @@ func TestE2EServeAndWatch(t *testing.T) {
 		N     int64
 		Event topics.Event
 	}
-	if lines := strings.Split(strings.TrimSpace(r.out), "\n"); len(lines) != 2 || json.Unmarshal([]byte(lines[1]), &row) != nil || row.Event.Sequence != topics.Sequence(2) {
+	if lines := strings.Split(strings.TrimSpace(r.out), "\n"); len(lines) != 2 || json.Unmarshal([]byte(lines[1]), &row) != nil || row.Event.Sequence != "00000000000000000002" {
 		t.Errorf("%+v", r)
 	}
 	begun := time.Now()

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -165,7 +166,7 @@ func (r *run) checkEvents() (count int64) {
 			}
 			for _, one := range page.Events {
 				e := one.Event
-				if last++; e.Sequence != topics.Sequence(last) || e.Stream != s.Stream {
+				if last++; e.Sequence != fmt.Sprintf("%020d", last) || e.Stream != s.Stream {
 					r.t.Fatalf("stream %s: sequence %s where %d is due", s.Stream, e.Sequence, last)
 				}
 				if isOpening := e.Type == "yuanlu.case.opened.v1"; isOpening == opened[e.Subject] {

@@ -7,8 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"yuanlu/protocol/frame"
-	"yuanlu/protocol/mispos"
+	"yuanlu/protocol/wiretest"
 )
 
 // misposLine makes the bytes of mispos messages, each of a TransType and a result (""
@@ -17,14 +16,12 @@ func misposLine(t *testing.T, messages ...[2]string) []byte {
 	t.Helper()
 	var line []byte
 	for _, m := range messages {
-		data, err := mispos.AppendField(nil, 0x9F01, []byte(m[0]))
-		if err == nil && m[1] != "" {
-			data, err = mispos.AppendField(data, 0x9F14, []byte(m[1]))
+		data := append([]byte{0x9F, 0x01, 0, byte(len(m[0]))}, m[0]...)
+		if m[1] != "" {
+			data = append(append(data, 0x9F, 0x14, 0, byte(len(m[1]))), m[1]...)
 		}
-		if err == nil {
-			line, err = frame.AppendSTX(line, data)
-		}
-		if err != nil {
+		var err error
+		if line, err = wiretest.AppendSTX(line, data); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -172,11 +172,11 @@ func TestJournalSurvivesKill(t *testing.T) {
 	f.Close()
 	before := len(l.bytes())
 	second := play(t, journal, link, o, func(o *PlayerOptions) { o.Count = 20 })
-	open := len(first.term.Open())
+	open := len(first.term.open)
 	if err := second.player.Run(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	if n := missing(t, "e-sign", first.term.Open(), l.bytes()[before:]); n > 0 {
+	if n := missing(t, "e-sign", first.term.open, l.bytes()[before:]); n > 0 {
 		t.Errorf("%d of %d open entries were not printed again", n, open)
 	}
 	one, _ := month(t, o, 50)

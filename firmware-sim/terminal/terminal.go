@@ -114,9 +114,6 @@ func (t *Terminal) Now() time.Time { return t.now }
 // Wire is the wire it speaks.
 func (t *Terminal) Wire() string { return t.o.Wire }
 
-// Open returns the entries of the batch that is not settled yet, in their order: what is printed again after a power cut.
-func (t *Terminal) Open() []scenario.Entry { return slices.Clone(t.open) }
-
 // Secrets lists every clear identifier that stands in a message of this terminal: card numbers, device numbers,
 // PARs, openids, user ids, tokens. Sorted.
 func (t *Terminal) Secrets() []string {

@@ -86,7 +86,7 @@ type Sent struct {
 }
 
 // Faulty writes frames to a line as a bad line would carry them. It is seeded: the same seed, faults and frames give
-// the same bytes. It is an io.Writer that takes one frame per Write. Not safe for concurrent use.
+// the same bytes. Not safe for concurrent use.
 type Faulty struct {
 	w     io.Writer
 	f     Faults
@@ -130,14 +130,6 @@ func (y *Faulty) Moment() Moment {
 	draw(y.f.UnplugRate, y.f.Unplug, MomentUnplug)
 	draw(y.f.PowerRate, y.f.Power, MomentPower)
 	return at
-}
-
-// Write sends one frame; the number of bytes is that of the frame, whatever the faults made of it.
-func (y *Faulty) Write(frame []byte) (int, error) {
-	if _, err := y.Send(frame); err != nil {
-		return 0, err
-	}
-	return len(frame), nil
 }
 
 // Send sends one frame and tells what became of it.

@@ -23,13 +23,13 @@ var otherForms = map[int][]string{
 func layoutOf(t testing.TB, seed uint64) *cup8583.Layout {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 3))
-	formats := maps.Clone(cup8583.Standard())
+	formats := maps.Clone(wiretest.CUP8583Formats())
 	for n := 2; n < 65; n++ { // in order, or a seed would not be one layout
 		if forms := otherForms[n]; forms != nil && rng.IntN(3) == 0 {
 			formats[n] = forms[rng.IntN(len(forms))]
 		}
 	}
-	o := cup8583.DefaultOptions()
+	o := serial()
 	o.BinaryLengths = rng.IntN(8) == 0
 	l, err := cup8583.NewLayout(formats, o)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"yuanlu/protocol/cup8583"
+	"yuanlu/protocol/wiretest"
 )
 
 // Messages made by hand, and sample messages that were published.
@@ -58,16 +59,19 @@ func unhex(t testing.TB, s string) []byte {
 	return b
 }
 
+// serial are the options of a serial link.
+func serial() cup8583.Options { return cup8583.Options{TPDU: 5, Head: 6} }
+
 func layout(t testing.TB, o cup8583.Options) *cup8583.Layout {
 	t.Helper()
-	l, err := cup8583.NewLayout(cup8583.Standard(), o)
+	l, err := cup8583.NewLayout(wiretest.CUP8583Formats(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return l
 }
 
-func standard(t testing.TB) *cup8583.Layout { return layout(t, cup8583.DefaultOptions()) }
+func standard(t testing.TB) *cup8583.Layout { return layout(t, serial()) }
 
 func decode(t testing.TB, l *cup8583.Layout, data []byte) *cup8583.Message {
 	t.Helper()
@@ -197,11 +201,11 @@ func TestEnvelopes(t *testing.T) {
 		{"TCP length", "004E" + reversal, cup8583.Options{TPDU: 5, Head: 6, TCPLength: true}, false},
 		{"TCP length allowed, absent", reversal, cup8583.Options{TPDU: 5, Head: 6, TCPLength: true}, false},
 		{"TCP length that lies", "004D" + reversal, cup8583.Options{TPDU: 5, Head: 6, TCPLength: true}, true},
-		{"TCP length not allowed", "004E" + reversal, cup8583.DefaultOptions(), true},
+		{"TCP length not allowed", "004E" + reversal, serial(), true},
 		{"neither TPDU nor HEAD", body, cup8583.Options{}, false},
 		{"TPDU only", "6003010000" + body, cup8583.Options{TPDU: 5}, false},
-		{"any HEAD", "FFFFFFFFFF FFFF1FFFFFFF" + body, cup8583.DefaultOptions(), false},
-		{"empty", "", cup8583.DefaultOptions(), true},
+		{"any HEAD", "FFFFFFFFFF FFFF1FFFFFFF" + body, serial(), false},
+		{"empty", "", serial(), true},
 		{"binary lengths", strings.Replace(strings.Replace(chipKept, "0022 9F", "0016 9F", 1), "19 62055", "13 62055", 1), cup8583.Options{TPDU: 5, Head: 6, BinaryLengths: true}, true},
 		{"binary lengths everywhere", strings.NewReplacer("0022 9F", "0016 9F", "19 62055", "13 62055", "0036 41", "0024 41", "0014 25", "000E 25", "0016 0000", "0010 0000").Replace(chipKept),
 			cup8583.Options{TPDU: 5, Head: 6, BinaryLengths: true}, false},

@@ -10,6 +10,7 @@ import (
 	"github.com/moov-io/iso8583/prefix"
 
 	"yuanlu/protocol/cup8583"
+	"yuanlu/protocol/wiretest"
 )
 
 // moovSpec is the standard layout as moov's own Message takes it.
@@ -19,7 +20,7 @@ func moovSpec(t testing.TB) *iso8583.MessageSpec {
 		0: field.NewString(&field.Spec{Length: 4, Enc: encoding.BCD, Pref: prefix.BCD.Fixed}),
 		1: field.NewBitmap(&field.Spec{Length: 8, Enc: encoding.Binary, Pref: prefix.Binary.Fixed, DisableAutoExpand: true}),
 	}}
-	for n, text := range cup8583.Standard() {
+	for n, text := range wiretest.CUP8583Formats() {
 		f, err := cup8583.ParseFormat(text)
 		if err != nil {
 			t.Fatal(err)

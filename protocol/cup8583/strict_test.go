@@ -103,7 +103,7 @@ func TestLayoutsThatAreNone(t *testing.T) {
 
 func TestAppendWithAnotherLayout(t *testing.T) {
 	m := decode(t, standard(t), unhex(t, reversal))
-	other, err := cup8583.NewLayout(map[int]string{3: "n6"}, cup8583.DefaultOptions())
+	other, err := cup8583.NewLayout(map[int]string{3: "n6"}, serial())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,33 +17,10 @@ func ByNumber(number string) (letters string, ok bool) {
 // Known reports whether letters ("CNY") are a currency of ISO 4217, in use or
 // withdrawn since 2011.
 func Known(letters string) bool {
-	_, ok := find(letters)
-	return ok
-}
-
-// MinorUnits returns the number of decimal places of a currency ("CNY" has 2). ok
-// is false where the letters are unknown or the standard gives none (gold, test
-// codes).
-func MinorUnits(letters string) (places int, ok bool) {
-	e, ok := find(letters)
-	if !ok || e.minor < 0 {
-		return 0, false
-	}
-	return int(e.minor), true
-}
-
-// Withdrawn returns the day (YYYY-MM-DD) from which letters are no longer in use,
-// "" for those that are.
-func Withdrawn(letters string) string {
-	e, _ := find(letters)
-	return e.until
-}
-
-func find(letters string) (entry, bool) {
 	for _, e := range table {
 		if e.letters == letters {
-			return e, true
+			return true
 		}
 	}
-	return entry{}, false
+	return false
 }

@@ -1,9 +1,6 @@
 package currency
 
-import (
-	"testing"
-	"time"
-)
+import "testing"
 
 func TestByNumber(t *testing.T) {
 	for number, want := range map[string]string{
@@ -22,50 +19,28 @@ func TestByNumber(t *testing.T) {
 	}
 }
 
-func TestLetters(t *testing.T) {
-	for _, c := range []struct {
-		letters string
-		known   bool
-		minor   int
-		has     bool
-		until   string
-	}{
-		{"CNY", true, 2, true, ""},
-		{"JPY", true, 0, true, ""},
-		{"KWD", true, 3, true, ""},
-		{"CLF", true, 4, true, ""},
-		{"XAU", true, 0, false, ""},
-		{"ANG", true, 2, true, "2025-03-31"},
-		{"RMB", false, 0, false, ""},
-		{"cny", false, 0, false, ""},
-		{"", false, 0, false, ""},
+func TestKnown(t *testing.T) {
+	for letters, want := range map[string]bool{
+		"CNY": true, "JPY": true, "KWD": true, "XAU": true, "ANG": true, "RMB": false, "cny": false, "": false,
 	} {
-		minor, has := MinorUnits(c.letters)
-		if Known(c.letters) != c.known || minor != c.minor || has != c.has || Withdrawn(c.letters) != c.until {
-			t.Errorf("%q: known %t, minor %d %t, until %q", c.letters, Known(c.letters), minor, has, Withdrawn(c.letters))
+		if got := Known(letters); got != want {
+			t.Errorf("%q: got %t, want %t", letters, got, want)
 		}
 	}
 }
 
 func TestTableIsWellFormed(t *testing.T) {
-	seen, inUse := map[string]bool{}, 0
+	seen := map[string]bool{}
 	for i, e := range table {
-		if len(e.number) != 3 || len(e.letters) != 3 || e.minor < -1 || e.minor > 4 || seen[e.letters] {
+		if len(e.number) != 3 || len(e.letters) != 3 || seen[e.letters] {
 			t.Errorf("line %d is not well formed: %+v", i, e)
 		}
 		seen[e.letters] = true
-		if i > 0 && (table[i-1].number > e.number || table[i-1].number == e.number && e.until == "") {
+		if i > 0 && table[i-1].number > e.number {
 			t.Errorf("line %d (%s) is out of order", i, e.letters)
 		}
-		if e.until == "" {
-			inUse++
-			continue
-		}
-		if d, err := time.Parse(time.DateOnly, e.until); err != nil || d.Format(time.DateOnly) > Published {
-			t.Errorf("%s: %q is no day up to %s", e.letters, e.until, Published)
-		}
 	}
-	if inUse != 178 {
-		t.Errorf("list one has %d codes, want 178", inUse)
+	if want := 178 + 14; len(table) != want {
+		t.Errorf("%d lines, want %d: list one, and what was withdrawn", len(table), want)
 	}
 }

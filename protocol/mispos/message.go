@@ -12,13 +12,8 @@ import (
 	"yuanlu/protocol/sensitive"
 )
 
-// Classes of errors, for errors.Is.
-var (
-	// ErrMalformed: DATA is not fields, or a value has the wrong form.
-	ErrMalformed = errors.New("mispos: malformed message")
-	// ErrTooLong: a value has more bytes than a length can say (65535).
-	ErrTooLong = errors.New("mispos: value too long")
-)
+// ErrMalformed is the class of all errors: DATA is not fields, or a value has the wrong form.
+var ErrMalformed = errors.New("mispos: malformed message")
 
 // DecodeError says where DATA went wrong. It holds no byte of it.
 type DecodeError struct {
@@ -246,13 +241,4 @@ func (m *Message) Append(dst []byte) []byte {
 // Format writes the number of fields, whatever the verb.
 func (m *Message) Format(w fmt.State, _ rune) {
 	_, _ = io.WriteString(w, "mispos message of "+plural(len(m.fields), "field"))
-}
-
-// AppendField appends one field to dst. ErrTooLong: value has more than 65535 bytes.
-func AppendField(dst []byte, tag Tag, value []byte) ([]byte, error) {
-	if len(value) > 0xFFFF {
-		return dst, fmt.Errorf("%w: field %v has %d bytes", ErrTooLong, tag, len(value))
-	}
-	dst = append(dst, byte(tag>>8), byte(tag), byte(len(value)>>8), byte(len(value)))
-	return append(dst, value...), nil
 }

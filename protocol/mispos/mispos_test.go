@@ -263,16 +263,6 @@ func TestEveryByteChanged(t *testing.T) {
 	}
 }
 
-func TestAppendField(t *testing.T) {
-	b, err := mispos.AppendField([]byte("x"), 0x9F14, []byte("00"))
-	if want := "x\x9f\x14\x00\x0200"; string(b) != want || err != nil {
-		t.Errorf("got %q, %v", b, err)
-	}
-	if b, err = mispos.AppendField(nil, 0x9F13, make([]byte, 0x10000)); !errors.Is(err, mispos.ErrTooLong) || len(b) != 0 {
-		t.Errorf("got %d bytes, %v", len(b), err)
-	}
-}
-
 // FuzzDecode: what decodes encodes to the same bytes, dropped fields apart, and every
 // value read is of a field that is there.
 func FuzzDecode(f *testing.F) {

@@ -1,7 +1,6 @@
 package smart
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strconv"
@@ -148,39 +147,6 @@ func (m *Message) BodyError(member string, column int, got, want string) error {
 		at += n
 	}
 	return &DecodeError{Field: field, Offset: at, Got: got, Want: want}
-}
-
-// AppendMessage appends an envelope with all its members in the order of the
-// contract (ask only if there is one), and body as it is. The result is UTF-8 JSON if body is.
-func AppendMessage(dst []byte, m *Message, body []byte) []byte {
-	dst = append(dst, `{"v":1`...)
-	for _, f := range [...]struct{ name, text string }{
-		{"id", m.ID}, {"src", m.Src}, {"terminal_id", m.TerminalID}, {"merchant_id", m.MerchantID}, {"operator", m.Operator},
-	} {
-		dst = appendText(append(append(append(dst, `,"`...), f.name...), `":`...), f.text)
-	}
-	dst = strconv.AppendBool(append(dst, `,"training":`...), m.Training)
-	dst = appendText(append(dst, `,"copy":`...), m.Copy)
-	if m.Ask != "" {
-		dst = appendText(append(dst, `,"ask":`...), m.Ask)
-	}
-	return append(append(append(dst, `,"body":`...), body...), '}')
-}
-
-// appendText appends a JSON string. Characters beyond ASCII stand as they are.
-func appendText(dst []byte, s string) []byte {
-	plain := true
-	for i := range len(s) {
-		plain = plain && s[i] >= 0x20 && s[i] != '"' && s[i] != '\\'
-	}
-	if plain && utf8.ValidString(s) {
-		return append(append(append(dst, '"'), s...), '"')
-	}
-	b, err := json.Marshal(s)
-	if err != nil { // a string always has a JSON form
-		return append(dst, `""`...)
-	}
-	return append(dst, b...)
 }
 
 // String returns the size.

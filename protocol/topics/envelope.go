@@ -32,10 +32,8 @@ type Event struct {
 	Data            json.RawMessage `json:"data"`
 }
 
-// Sequence writes a sequence number as events carry it: 20 digits, because a
+// appendSequence appends a sequence number as events carry it: 20 digits, because a
 // CloudEvents integer has 32 bits and text must sort as numbers do. seq ≥ 0.
-func Sequence(seq int64) string { return string(appendSequence(nil, seq)) }
-
 func appendSequence(dst []byte, seq int64) []byte {
 	var digits [20]byte
 	for i := len(digits) - 1; i >= 0; i-- {

@@ -158,15 +158,6 @@ func AFew() []func(byte) byte {
 	return []func(byte) byte{flip(1), flip(0x10), flip(0x80), to(0), to(0xFF), to('9')}
 }
 
-// All are all changes there are.
-func All() []func(byte) byte {
-	var out []func(byte) byte
-	for v := 1; v < 256; v++ {
-		out = append(out, func(c byte) byte { return c ^ byte(v) })
-	}
-	return out
-}
-
 // Bench reads one message after the other, from the first again after the last.
 func Bench(b *testing.B, messages [][]byte, read func([]byte) error) {
 	b.Helper()

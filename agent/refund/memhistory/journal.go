@@ -24,9 +24,6 @@ type Journal struct {
 // NewJournal returns an empty journal.
 func NewJournal(j *refund.Judge) *Journal { return &Journal{Store: New(), judge: j} }
 
-// Skip counts a line that holds no record.
-func (j *Journal) Skip() { j.seq++ }
-
 // Add takes in the next sealed record and returns what the judge decided and the
 // lines to print. It fails only if the judge does.
 func (j *Journal) Add(r refund.Record) (refund.Changes, []Line, error) {

@@ -7,7 +7,6 @@ import (
 
 	"yuanlu/cmd/yuanlu-desk/desktest"
 	"yuanlu/cmd/yuanlu-desk/store"
-	"yuanlu/protocol/topics"
 )
 
 // broken is a case event that does not fit its schema.
@@ -20,7 +19,7 @@ func broken(e desktest.Case) said {
 // under returns a message another sequence, and nothing else but the attempt.
 func under(m said, seq int64) said {
 	at := strings.Index(m.payload, `"sequence":"`) + len(`"sequence":"`)
-	m.payload = m.payload[:at] + topics.Sequence(seq) + m.payload[at+20:]
+	m.payload = m.payload[:at] + fmt.Sprintf("%020d", seq) + m.payload[at+20:]
 	m.payload = strings.Replace(m.payload, `"attempt":1`, `"attempt":2`, 1)
 	return m
 }

@@ -13,6 +13,7 @@ import (
 	"yuanlu/firmware-sim/scenario"
 	"yuanlu/firmware-sim/wire"
 	"yuanlu/protocol/cup8583"
+	"yuanlu/protocol/wiretest"
 )
 
 // made is one record that frames on a line of host messages must have become.
@@ -59,7 +60,7 @@ type pairing struct {
 
 func newPairing(t *testing.T, mac func(string) string) *pairing {
 	t.Helper()
-	l, err := cup8583.NewLayout(cup8583.Standard(), cup8583.DefaultOptions())
+	l, err := cup8583.NewLayout(wiretest.CUP8583Formats(), cup8583.Options{TPDU: 5, Head: 6})
 	if err != nil {
 		t.Fatal(err)
 	}
