@@ -12,20 +12,15 @@ import (
 	"yuanlu/agent/config"
 	"yuanlu/agent/control"
 	"yuanlu/agent/desired"
+	"yuanlu/agent/health"
 	"yuanlu/agent/ingest"
 	"yuanlu/agent/ledger"
 	"yuanlu/agent/logbook"
+	"yuanlu/agent/machine"
 	"yuanlu/agent/metrics"
 	"yuanlu/agent/metrics/scrape"
 	"yuanlu/agent/refund"
 )
-
-// Build says which program this is.
-type Build struct {
-	Version string    `json:"version"`
-	Commit  string    `json:"commit"`
-	Date    time.Time `json:"date,omitzero"`
-}
 
 // Link is one link of the configuration with what opens its port.
 type Link struct {
@@ -42,44 +37,15 @@ type Link struct {
 type Reporter interface {
 	Run(ctx context.Context) error
 	Wake() // the outbox or the state of something has changed; never blocks
-	Status() ReporterStatus
+	Status() health.Broker
 	// Echo sends the broker something and returns the time until it has acknowledged it.
 	Echo(ctx context.Context) (time.Duration, error)
-}
-
-// ReporterStatus is the connection to the broker as it went so far.
-type ReporterStatus struct {
-	Connected  bool      `json:"connected"`
-	Since      time.Time `json:"since,omitzero"`       // of Connected
-	Address    string    `json:"address,omitempty"`    // of the broker in use
-	LastError  string    `json:"last_error,omitempty"` // why the last connection failed or ended, with its address
-	Reconnects int64     `json:"reconnects"`
-	Progress   uint64    `json:"-"` // for the watchdog
-	// LastAck is when the back office last acknowledged a case since the start.
-	LastAck time.Time     `json:"last_ack,omitzero"`
-	Host    *HostPresence `json:"host,omitempty"` // nil: none is configured
-	// Problems are those that the reporter itself knows of.
-	Problems []ReporterProblem `json:"-"`
-}
-
-// HostPresence is what the back office last said about its own presence.
-type HostPresence struct {
-	Known  bool      `json:"known"`
-	Online bool      `json:"online"`
-	At     time.Time `json:"at,omitzero"` // by its own clock
-}
-
-// ReporterProblem is something that is wrong with reporting.
-type ReporterProblem struct {
-	Code  string
-	Since time.Time
-	Text  string
 }
 
 // Options are what an Agent is made of. Config, Judge, Book and Now are needed.
 type Options struct {
 	Config   *config.Config
-	Build    Build
+	Build    health.Build
 	Judge    *refund.Judge
 	Severity refund.Severity // least that opens a case
 	Links    []Link
@@ -126,7 +92,6 @@ type Agent struct {
 	began    time.Time      // with its monotonic reading
 	reporter Reporter       // nil: none
 	scrape   *scrape.Server // nil: none
-	health   *healthBook
 	store    atomic.Pointer[ledger.DB]
 	digest   atomic.Pointer[string] // of the configuration in force
 	events   chan refund.Notice     // that wait to be queued
@@ -141,12 +106,13 @@ type Agent struct {
 
 	lookMu  sync.Mutex // guards what follows: what the store last told
 	looked  time.Time
-	outbox  Outbox
-	counts  Counts
+	outbox  health.Outbox
+	counts  ledger.Counts
 	lookErr error
 
 	captures captures
-	future   futures
+	onsets   health.Onsets
+	ahead    health.AheadBook
 	testing  chan struct{} // holds one token: the right to run a selftest
 
 	timers map[string]*atomic.Uint64 // signs of life of the timers; not changed after New
@@ -155,7 +121,7 @@ type Agent struct {
 // New makes an agent. Nothing runs yet.
 func New(o Options) (*Agent, error) {
 	a := &Agent{o: o, log: o.Book.Logger(), clock: NewClock(o.Now, o.Build.Date, o.AskClock), began: time.Now(),
-		health: newHealthBook(), timers: map[string]*atomic.Uint64{}, events: make(chan refund.Notice, maxEvents), testing: make(chan struct{}, 1)}
+		timers: map[string]*atomic.Uint64{}, events: make(chan refund.Notice, maxEvents), testing: make(chan struct{}, 1)}
 	a.SetDigest(o.Config.Digest())
 	if a.o.Notify == nil {
 		a.o.Notify = func(string) {}
@@ -172,7 +138,7 @@ func New(o Options) (*Agent, error) {
 	}
 	if listen := o.Config.Metrics.Listen; listen != "" {
 		a.scrape = scrape.New(scrape.Options{Listen: listen, Log: a.log, Changed: a.wake,
-			Families: func(ctx context.Context) []metrics.Family { s := a.Glance(ctx); return figures(&s) }})
+			Families: func(ctx context.Context) []metrics.Family { s := a.Glance(ctx); return metrics.Of(&s) }})
 	}
 	return a, nil
 }
@@ -213,7 +179,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	if errors.Is(err, ErrAnotherDaemon) {
 		return err
 	}
-	a.sayOpen()
+	for _, x := range machine.Exposed(a.o.Config) {
+		a.log.Warn("file.open_to_others", "path", x.Path, "mode", fmt.Sprintf("%04o", health.ModeBits(x.Mode)), "what", x.What.EN, "others_may", x.May.EN)
+	}
 	c := newCrew()
 	a.startOutside(c)
 	if err != nil && ctx.Err() == nil {

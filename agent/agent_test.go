@@ -15,6 +15,7 @@ import (
 
 	"yuanlu/agent/config"
 	"yuanlu/agent/control"
+	"yuanlu/agent/health"
 	"yuanlu/agent/ingest"
 	"yuanlu/agent/logbook"
 	"yuanlu/agent/refund"
@@ -149,7 +150,7 @@ func TestFromWireToCase(t *testing.T) {
 	if !s.Ready || len(s.Links) != 1 || s.Links[0].State != "online" || s.Links[0].FramesGood == 0 {
 		t.Errorf("snapshot %+v", s)
 	}
-	var told Snapshot
+	var told health.Snapshot
 	err := control.Call(t.Context(), r.config.Control.Socket, "status", nil, func(raw json.RawMessage) error { return json.Unmarshal(raw, &told) })
 	if err != nil || told.Terminal != "t-1" || told.Counts.Records == 0 || told.Outbox.LastSeq == 0 {
 		t.Errorf("status by the socket: %v, %+v", err, told.Counts)
@@ -263,11 +264,11 @@ func (s *stalledReporter) Run(ctx context.Context) error {
 }
 func (s *stalledReporter) Wake()                                       {}
 func (s *stalledReporter) Echo(context.Context) (time.Duration, error) { return 0, nil }
-func (s *stalledReporter) Status() ReporterStatus {
+func (s *stalledReporter) Status() health.Broker {
 	if !s.stuck.Load() {
 		s.progress.Add(1)
 	}
-	return ReporterStatus{Connected: true, Progress: s.progress.Load()}
+	return health.Broker{Connected: true, Progress: s.progress.Load()}
 }
 
 func TestWatchdogIsFedOnlyWithProgress(t *testing.T) {
@@ -315,40 +316,5 @@ func TestTailArgs(t *testing.T) {
 		if got := tt.args.Wants(l); got != tt.want {
 			t.Errorf("%+v: %v", tt.args, got)
 		}
-	}
-}
-
-func TestHealthVerdicts(t *testing.T) {
-	link := func(state string) LinkState { return LinkState{Name: "pos", State: state, Reason: "why"} }
-	tests := []struct {
-		name, want, code string
-		s                Snapshot
-	}{
-		{"all well", "ok", "", Snapshot{Links: []LinkState{link("online")}}},
-		{"one of two away", "degraded", "link_absent", Snapshot{Links: []LinkState{link("online"), link("absent")}}},
-		{"all away", "failing", "no_link", Snapshot{Links: []LinkState{link("absent"), link("denied")}}},
-		{"disabled ones do not count", "ok", "", Snapshot{Links: []LinkState{link("online"), link("disabled")}}},
-		{"outbox full", "failing", "outbox_full", Snapshot{Links: []LinkState{link("online")}, Outbox: Outbox{Unsequenced: 1}}},
-		{"outbox filling", "degraded", "outbox_filling", Snapshot{Links: []LinkState{link("online")}, Outbox: Outbox{Bytes: 90, LimitBytes: 100}}},
-		{"store", "failing", "store_unavailable", Snapshot{Links: []LinkState{link("online")}, StoreError: "x"}},
-		{"little disk", "degraded", "disk_low", Snapshot{Links: []LinkState{link("online")}, DiskFree: 1}},
-	}
-	r := newRig(t, "", nil)
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			if tt.s.DiskFree == 0 {
-				tt.s.DiskFree = 1 << 40
-			}
-			tt.s.Clock.Synced = true
-			problems := r.agent.problems(&tt.s)
-			if got := verdictOf(problems); got != tt.want || tt.code != "" && problems[0].Code != tt.code {
-				t.Errorf("verdict %s, problems %+v", got, problems)
-			}
-			for _, p := range problems {
-				if p.Text.EN == "" || p.Text.ZH == "" || p.Remedy.EN == "" || p.Remedy.ZH == "" {
-					t.Errorf("%s lacks a text", p.Code)
-				}
-			}
-		})
 	}
 }

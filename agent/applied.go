@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"yuanlu/agent/health"
 	"yuanlu/agent/ledger"
 	"yuanlu/agent/refund"
 )
@@ -106,6 +107,47 @@ func shownOf(p *refund.Party) string {
 		return p.Text
 	}
 	return string(p.Scheme)
+}
+
+// datedAhead looks at how a record that has just come is dated. One of the past ends
+// nothing: a copy, or a batch that is printed again.
+func (a *Agent) datedAhead(link string, s *refund.Sighting) {
+	lead, ok := s.Lead()
+	if !ok || lead <= refund.FutureAfter && (s.Record.Copy != "" || lead < -refund.FutureAfter) {
+		return
+	}
+	by := health.Ahead{Link: link, Merchant: s.Record.MerchantID, Terminal: s.Record.TerminalID, Lead: lead, Since: s.Received}
+	begins, ends := a.ahead.Take(by)
+	log := a.log.With(slog.String("link", by.Link), slog.String("merchant", by.Merchant), slog.String("terminal", by.Terminal))
+	switch {
+	case begins:
+		log.Warn("records.in_future", "ahead", lead.Round(time.Second))
+	case ends:
+		log.Info("records.in_time")
+	}
+	if begins || ends {
+		a.wake()
+	}
+}
+
+// storedAhead looks at the newest records of a store that was opened, for what an
+// earlier run has seen. One that stamped its receptions with the times of its records
+// is seen through, too: nothing was received after now.
+func (a *Agent) storedAhead(ctx context.Context, db *ledger.DB) {
+	if !a.clock.Synced() {
+		return
+	}
+	now := a.clock.Now()
+	for r, err := range db.Latest(ctx) {
+		if err != nil {
+			return // the next reader meets the same error and reports it
+		}
+		s := refund.Sighting{Record: r.Record, Received: r.Received, ClockSynced: r.ClockSynced, AtFromClock: r.AtFromClock}
+		if s.Received.After(now) {
+			s.Received = now
+		}
+		a.datedAhead(r.Link, &s)
+	}
 }
 
 // maxEvents is how many events may wait for the store.

@@ -12,6 +12,7 @@ import (
 	"yuanlu/agent/capture"
 	"yuanlu/agent/control"
 	"yuanlu/agent/ingest"
+	"yuanlu/agent/machine"
 )
 
 // CaptureArgs are the arguments of the verbs capture.start and capture.stop.
@@ -67,7 +68,7 @@ func (a *Agent) startCapture(q CaptureArgs) (i capture.Info, err error) {
 		return i, &control.Error{Code: "busy", Message: "a capture of this link is under way: " + r.Info().File}
 	}
 	r, err := capture.Start(capture.Options{Dir: CaptureDir(a.o.Config.Store.Dir), Link: q.Link, Wire: link.Config.Wire, Cleaner: cleaner,
-		MaxBytes: q.MaxBytes, For: q.For, Now: a.clock.Now, Log: a.log, Low: func() bool { return DiskLow(a.o.Config.Store.Dir) }})
+		MaxBytes: q.MaxBytes, For: q.For, Now: a.clock.Now, Log: a.log, Low: func() bool { return machine.DiskLow(a.o.Config.Store.Dir) }})
 	switch {
 	case errors.Is(err, capture.ErrLimit):
 		return i, &control.Error{Code: "bad_request", Message: err.Error()}

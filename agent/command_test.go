@@ -13,6 +13,7 @@ import (
 
 	"yuanlu/agent/config"
 	"yuanlu/agent/control"
+	"yuanlu/agent/health"
 	"yuanlu/protocol/topics"
 )
 
@@ -20,7 +21,7 @@ import (
 type echoing struct {
 	stalledReporter
 	err    error
-	status ReporterStatus
+	status health.Broker
 	echoes atomic.Int64
 }
 
@@ -28,7 +29,7 @@ func (e *echoing) Echo(context.Context) (time.Duration, error) {
 	e.echoes.Add(1)
 	return 3 * time.Millisecond, e.err
 }
-func (e *echoing) Status() ReporterStatus { return e.status }
+func (e *echoing) Status() health.Broker { return e.status }
 
 // do runs a command of the rig and reads its answer.
 func (r *rig) do(t *testing.T, name, args string, to any) (steps []string, err error) {
@@ -61,8 +62,8 @@ func isControl(err error, code, about string) bool {
 }
 
 func TestSelftest(t *testing.T) {
-	reporter := &echoing{status: ReporterStatus{Connected: true, Since: time.Now(), LastAck: time.Now(),
-		Host: &HostPresence{Known: true, Online: true, At: time.Now()}}}
+	reporter := &echoing{status: health.Broker{Connected: true, Since: time.Now(), LastAck: time.Now(),
+		Host: &health.Host{Known: true, Online: true, At: time.Now()}}}
 	digest, readErr := "", error(nil)
 	r := newRig(t, "", func(o *Options) {
 		o.NewReporter = func(*Agent) (Reporter, error) { return reporter, nil }
@@ -75,7 +76,7 @@ func TestSelftest(t *testing.T) {
 	r.line(t, "link.online")
 	var got struct {
 		Verdict string
-		Lines   []Checkup
+		Lines   []health.Checkup
 	}
 	steps, err := r.do(t, "selftest", `{}`, &got)
 	if err != nil {
@@ -88,14 +89,14 @@ func TestSelftest(t *testing.T) {
 			t.Errorf("no %s in %s", want, text)
 		}
 	}
-	if got.Verdict != CheckupWarning || len(steps) != 10 || !strings.Contains(steps[2], `"step":3,"steps":10,"what":"store","level":"ok"`) {
+	if got.Verdict != health.Warning || len(steps) != 10 || !strings.Contains(steps[2], `"step":3,"steps":10,"what":"store","level":"ok"`) {
 		t.Errorf("verdict %s, steps %q", got.Verdict, steps)
 	}
 
 	// What is wrong is said, with its remedy, in Chinese too.
-	reporter.err, reporter.status = errors.New("no PUBACK"), ReporterStatus{Connected: true, Host: &HostPresence{Known: true, At: time.Now()}}
+	reporter.err, reporter.status = errors.New("no PUBACK"), health.Broker{Connected: true, Host: &health.Host{Known: true, At: time.Now()}}
 	readErr = errors.New("line 3: nonsense")
-	if _, err := r.do(t, "selftest", `{"lang":"zh"}`, &got); err != nil || got.Verdict != CheckupError {
+	if _, err := r.do(t, "selftest", `{"lang":"zh"}`, &got); err != nil || got.Verdict != health.Error {
 		t.Errorf("%+v, %v", got, err)
 	}
 	text = fmt.Sprint(got.Lines)
@@ -120,8 +121,8 @@ func TestSelftestWithoutAStore(t *testing.T) {
 	r.block(t)
 	r.run(t)
 	r.await(t, "STATUS=the store cannot be opened")
-	lines := r.agent.Examine(t.Context(), false, func(any) {})
-	if Worst(lines) != CheckupError || !strings.Contains(fmt.Sprint(lines), "{store_unavailable error") || !strings.Contains(fmt.Sprint(lines), "{mqtt_not_configured warning") {
+	lines := r.agent.Examine(t.Context(), false, nil)
+	if health.Worst(lines) != health.Error || !strings.Contains(fmt.Sprint(lines), "{store_unavailable error") || !strings.Contains(fmt.Sprint(lines), "{mqtt_not_configured warning") {
 		t.Errorf("%v", lines)
 	}
 }

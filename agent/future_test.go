@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"yuanlu/agent/health"
 	"yuanlu/agent/ledger"
 	"yuanlu/agent/refund"
 	"yuanlu/agent/refund/rules"
@@ -41,7 +42,7 @@ func (r *rig) say(t *testing.T, trace string, at time.Time) {
 }
 
 // problemOf returns the problem with this code, nil if there is none.
-func problemOf(s *Snapshot, code string) *Problem {
+func problemOf(s *health.Snapshot, code string) *health.Problem {
 	for i := range s.Problems {
 		if s.Problems[i].Code == code {
 			return &s.Problems[i]
@@ -82,20 +83,20 @@ func TestRecordsInFuture(t *testing.T) {
 		}
 		<-time.After(5 * time.Millisecond)
 	}
-	check := func(s Snapshot) {
+	check := func(s health.Snapshot) {
 		t.Helper()
 		if !near(s.At) || !near(r.agent.Clock().Now()) || !near(r.agent.Clock().CertTime()) || !s.Clock.Synced {
 			t.Errorf("the clock is moved: %s", s.At)
 		}
 		p := problemOf(&s, "records_in_future")
-		if p == nil || p.About != "10000001" || !strings.Contains(p.Text.EN, "898000000000001") || !strings.Contains(p.Text.ZH, "10000001") || p.Remedy.ZH == "" || p.Level != levelDegraded {
+		if p == nil || p.About != "10000001" || !strings.Contains(p.Text.EN, "898000000000001") || !strings.Contains(p.Text.ZH, "10000001") || p.Remedy.ZH == "" || p.Level != health.Degraded {
 			t.Errorf("problem %+v", p)
 		}
 	}
 	check(r.agent.Snapshot(t.Context()))
 	found := false
-	for _, line := range r.agent.Examine(t.Context(), false, func(any) {}) {
-		found = found || strings.Contains(line.Text, "10000001") && line.Level == CheckupWarning
+	for _, line := range r.agent.Examine(t.Context(), false, nil) {
+		found = found || strings.Contains(line.Text, "10000001") && line.Level == health.Warning
 	}
 	if !found {
 		t.Error("doctor does not say it")

@@ -1,114 +1,31 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
-	"path/filepath"
 	"runtime"
-	"strconv"
-	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"yuanlu/agent/health"
+	"yuanlu/agent/ingest"
 	"yuanlu/agent/ledger"
+	"yuanlu/agent/machine"
 )
 
-// Snapshot is everything about the agent at one moment: what `status` shows and
-// health is made from.
-type Snapshot struct {
-	Terminal   string              `json:"terminal"`
-	Merchant   string              `json:"merchant_id,omitempty"`
-	PID        int                 `json:"pid"`
-	Build      Build               `json:"build"`
-	Config     string              `json:"config"` // digest
-	At         time.Time           `json:"at"`
-	Uptime     time.Duration       `json:"uptime_ns"`
-	Ready      bool                `json:"ready"`
-	Verdict    string              `json:"verdict"` // ok, degraded, failing
-	Problems   []Problem           `json:"problems"`
-	Clock      ClockState          `json:"clock"`
-	StoreError string              `json:"store_error,omitempty"`
-	StoreFull  bool                `json:"store_full,omitempty"`  // StoreError: the disk is full
-	Damage     []ledger.DamageNote `json:"damage,omitempty"`      // that still lies in quarantine/
-	RolledBack *ledger.Renewal     `json:"rolled_back,omitempty"` // nil: it was not, as far as is known
-	Links      []LinkState         `json:"links"`
-	MQTT       *ReporterStatus     `json:"mqtt,omitempty"` // nil: no broker is configured
-	Outbox     Outbox              `json:"outbox"`
-	Counts     Counts              `json:"counts"`
-	Records    int64               `json:"records_since_start"`
-	Foreign    int64               `json:"records_of_other_merchants"`
-	CertDays   *int                `json:"certificate_days,omitempty"`
-	Memory     int64               `json:"memory_bytes"`
-	StoreBytes int64               `json:"store_bytes"`     // of the database with its WAL; 0: not open
-	DiskFree   int64               `json:"disk_free_bytes"` // -1: unknown
-	Goroutines int                 `json:"goroutines"`
-}
-
-// ClockState is what is known about the clock.
-type ClockState struct {
-	Synced bool          `json:"synced"`
-	Offset time.Duration `json:"offset_ns"`
-}
-
-// LinkState is one link of the configuration.
-type LinkState struct {
-	Name       string    `json:"name"`
-	Wire       string    `json:"wire"`
-	Port       string    `json:"port"`
-	State      string    `json:"state"`
-	Since      time.Time `json:"since,omitzero"`
-	Reason     string    `json:"reason,omitempty"`
-	FramesGood uint64    `json:"frames_good"`
-	FramesBad  uint64    `json:"frames_bad"`
-	Skipped    uint64    `json:"skipped_bytes"`
-	Refused    uint64    `json:"refused"`
-	Records    uint64    `json:"records"`
-	LastFrame  time.Time `json:"last_frame,omitzero"`
-	Reopens    uint64    `json:"reopens"`
-	Waiting    int       `json:"waiting,omitempty"` // messages in memory that are not yet stored
-	Misread    string    `json:"misread,omitempty"` // how it is not understood: no_frame, refused
-}
-
-// Outbox is what waits to be delivered.
-type Outbox struct {
-	Stream      string         `json:"stream"`
-	Waiting     int64          `json:"waiting"`
-	Bytes       int64          `json:"bytes"`
-	LimitBytes  int64          `json:"limit_bytes"`
-	LastSeq     int64          `json:"last_seq"`
-	SentSeq     int64          `json:"sent_seq"`
-	AckedSeq    int64          `json:"acked_seq"`
-	Unsequenced int64          `json:"unsequenced"`
-	Quarantined int64          `json:"quarantined"`
-	Dropped     int64          `json:"dropped"`
-	Oldest      time.Time      `json:"oldest_unacked,omitzero"`
-	Open        map[string]int `json:"open"` // open cases by severity
-}
-
-// Counts are numbers of the store, today and in all.
-type Counts struct {
-	RecordsToday int64 `json:"records_today"`
-	RefundsToday int64 `json:"refunds_today"`
-	CasesToday   int64 `json:"cases_today"`
-	Records      int64 `json:"records"`
-	Refunds      int64 `json:"refunds"`
-	Cases        int64 `json:"cases"`
-}
-
 // Snapshot looks at everything. It does not wait for anything outside.
-func (a *Agent) Snapshot(ctx context.Context) Snapshot { return a.snapshot(ctx, 0) }
+func (a *Agent) Snapshot(ctx context.Context) health.Snapshot { return a.snapshot(ctx, 0) }
 
 // Glance is a Snapshot in which what the store tells may be half a second old: for
 // those who look again and again.
-func (a *Agent) Glance(ctx context.Context) Snapshot { return a.snapshot(ctx, glanceAge) }
+func (a *Agent) Glance(ctx context.Context) health.Snapshot { return a.snapshot(ctx, glanceAge) }
 
-func (a *Agent) snapshot(ctx context.Context, age time.Duration) Snapshot {
+func (a *Agent) snapshot(ctx context.Context, age time.Duration) health.Snapshot {
 	c := a.o.Config
-	s := Snapshot{Terminal: c.Terminal.ID, Merchant: c.Terminal.MerchantID, PID: os.Getpid(), Build: a.o.Build,
+	s := health.Snapshot{Terminal: c.Terminal.ID, Merchant: c.Terminal.MerchantID, PID: os.Getpid(), Build: a.o.Build,
 		Config: a.Digest(), At: a.clock.Now(), Uptime: time.Since(a.began).Round(time.Second),
-		Memory: residentMemory(), DiskFree: DiskFree(c.Store.Dir), Goroutines: runtime.NumGoroutine(), CertDays: a.certDays()}
+		Memory: machine.Memory(), DiskFree: machine.DiskFree(c.Store.Dir), Goroutines: runtime.NumGoroutine(), CertDays: a.certDays(), Ahead: a.ahead.All()}
 	s.Clock.Synced, s.Clock.Offset = a.clock.State()
 	a.mu.Lock()
 	s.Ready, s.Records, s.Foreign = a.ready, a.records, a.foreign
@@ -124,14 +41,19 @@ func (a *Agent) snapshot(ctx context.Context, age time.Duration) Snapshot {
 		m := a.reporter.Status()
 		s.MQTT = &m
 	}
-	s.Problems = a.problems(&s)
-	a.health.date(s.At, s.Problems)
-	s.Verdict = verdictOf(s.Problems)
+	if a.scrape != nil {
+		if err := a.scrape.Problem(); err != nil {
+			s.MetricsError = err.Error()
+		}
+	}
+	s.Problems = health.Problems(&s, c)
+	a.onsets.Date(s.At, s.Problems)
+	s.Verdict = health.Verdict(s.Problems)
 	return s
 }
 
 // look fills in what the store knows, or what it told not longer than age ago.
-func (a *Agent) look(ctx context.Context, db *ledger.DB, s *Snapshot, age time.Duration) {
+func (a *Agent) look(ctx context.Context, db *ledger.DB, s *health.Snapshot, age time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	s.RolledBack, s.StoreBytes = db.Renewed(), db.Size()
@@ -152,47 +74,30 @@ const glanceAge = 500 * time.Millisecond
 
 // Look returns what a store tells, also one that is only open for reading. now tells
 // which day is today, by its location.
-func Look(ctx context.Context, db *ledger.DB, now time.Time) (Outbox, Counts, error) {
+func Look(ctx context.Context, db *ledger.DB, now time.Time) (health.Outbox, ledger.Counts, error) {
 	stat, err := db.OutboxStat(ctx)
 	if err != nil {
-		return Outbox{}, Counts{}, err
-	}
-	o := Outbox{Stream: stat.Stream, Waiting: stat.Waiting, Bytes: stat.Bytes, LimitBytes: stat.LimitBytes,
-		LastSeq: stat.LastSeq, SentSeq: stat.SentSeq, AckedSeq: stat.AckedSeq, Unsequenced: stat.Unsequenced,
-		Quarantined: stat.Quarantined, Dropped: stat.Dropped, Oldest: stat.OldestUnacked, Open: map[string]int{}}
-	for severity, n := range stat.Open {
-		o.Open[severity.String()] = n
+		return health.Outbox{}, ledger.Counts{}, err
 	}
 	n, err := db.Counts(ctx, now)
-	return o, Counts{RecordsToday: n.RecordsToday, RefundsToday: n.RefundsToday, CasesToday: n.CasesToday,
-		Records: n.Records, Refunds: n.Refunds, Cases: n.Cases}, err
+	return health.OutboxOf(&stat), n, err
 }
 
-// notOpenedYet is the reason of a link in the first moments; ingest.NewWorker gives
-// the same one.
-const notOpenedYet = "not opened yet"
-
 // Links returns the state of every link of the configuration.
-func (a *Agent) Links() []LinkState {
+func (a *Agent) Links() []ingest.LinkHealth {
 	a.mu.Lock()
 	workers := a.workers
 	a.mu.Unlock()
-	all := make([]LinkState, 0, len(a.o.Links))
+	all := make([]ingest.LinkHealth, 0, len(a.o.Links))
 	for _, l := range a.o.Links {
-		s := LinkState{Name: l.Config.Name, Wire: l.Config.Wire, Port: l.Config.Port, State: "absent", Reason: notOpenedYet, Since: a.began.Round(0)}
+		s := ingest.Untried(l.Config.Name, l.Config.Wire, l.Config.Port, a.began.Round(0))
 		if !l.Config.Enabled {
-			s.State, s.Reason = "disabled", "enabled = false"
+			s.State, s.Reason, s.Untried = ingest.StateDisabled, "enabled = false", false
 		}
 		for _, w := range workers {
-			h := w.Health()
-			if h.Name != l.Config.Name {
-				continue
-			}
-			s = LinkState{Name: h.Name, Wire: h.Wire, Port: h.Port, State: h.State, Since: h.Since, Reason: h.Reason,
-				FramesGood: h.FramesGood, FramesBad: h.FramesBad, Skipped: h.SkippedBytes, Refused: h.Refused,
-				Records: h.Records, LastFrame: h.LastFrame, Reopens: h.Reopens, Waiting: h.Waiting, Misread: h.Misread}
-			if s.Port == "" {
-				s.Port = l.Config.Port
+			if h := w.Health(); h.Name == l.Config.Name {
+				h.Port = cmp.Or(h.Port, l.Config.Port)
+				s = h
 			}
 		}
 		all = append(all, s)
@@ -224,37 +129,4 @@ func (a *Agent) certDays() *int {
 	}
 	days := int(end.Sub(a.clock.CertTime()).Hours() / 24)
 	return &days
-}
-
-// residentMemory reads VmRSS, in bytes; 0 if it cannot.
-func residentMemory() int64 {
-	text, err := os.ReadFile("/proc/self/statm")
-	if err != nil {
-		return 0
-	}
-	fields := strings.Fields(string(text))
-	if len(fields) < 2 {
-		return 0
-	}
-	pages, err := strconv.ParseInt(fields[1], 10, 64)
-	if err != nil {
-		return 0
-	}
-	return pages * int64(os.Getpagesize())
-}
-
-// DiskFree returns the bytes that may be used where dir lies (or would), -1 if unknown.
-func DiskFree(dir string) int64 {
-	for {
-		var st unix.Statfs_t
-		err := unix.Statfs(dir, &st)
-		if err == nil {
-			return int64(st.Bavail) * st.Bsize
-		}
-		up := filepath.Dir(dir)
-		if err != unix.ENOENT || up == dir {
-			return -1
-		}
-		dir = up
-	}
 }

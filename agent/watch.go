@@ -8,6 +8,8 @@ import (
 	"runtime/pprof"
 	"strings"
 	"time"
+
+	"yuanlu/agent/health"
 )
 
 // clockEvery is how often the clock is looked at.
@@ -41,6 +43,27 @@ func (a *Agent) watchClock(ctx context.Context) error {
 			a.sawNewest(ctx, db)
 		}
 		if !sleep(ctx, clockEvery) {
+			return nil
+		}
+	}
+}
+
+// certificateEvery is how often the end of the terminal's certificate is looked at.
+const certificateEvery = time.Hour
+
+// watchCertificate reports from thirty days ahead that the terminal's certificate ends
+// (event cert.expiring). The file is read each time, so a renewed certificate is seen
+// without a restart.
+func (a *Agent) watchCertificate(ctx context.Context) error {
+	var stages health.CertificateStages
+	for {
+		if end, ok := a.o.CertEnds(); ok && stages.Next(end, a.clock.CertTime()) {
+			left := end.Sub(a.clock.CertTime())
+			a.log.Warn("cert.expiring", "ends", end.UTC().Format(time.RFC3339), "days", int(left.Hours()/24))
+			a.Event("cert.expiring", "certificate", slog.Int64("days", int64(left.Hours()/24)), slog.String("ends", end.UTC().Format(time.RFC3339)))
+			a.wake()
+		}
+		if !sleep(ctx, certificateEvery) {
 			return nil
 		}
 	}

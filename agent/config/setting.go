@@ -16,6 +16,14 @@ type Text struct {
 	ZH string `json:"zh"`
 }
 
+// In returns the sentence in Chinese or English.
+func (t Text) In(chinese bool) string {
+	if chinese {
+		return t.ZH
+	}
+	return t.EN
+}
+
 // Setting is one name of the configuration file, as `config schema` lists it.
 type Setting struct {
 	Name     string `json:"name"` // "mqtt.url", "link[].port"

@@ -35,7 +35,9 @@ var mayImport = map[string][]string{
 	"agent/report/mqtt":          {},
 	"agent/report/brokertest":    {"protocol/topics/topicstest"},
 	"agent/control":              {"agent/refund"},
-	"agent/metrics":              {},
+	"agent/health":               {"agent/config", "agent/refund", "agent/ingest", "agent/ledger"}, // the last two for what they report of themselves
+	"agent/machine":              {"agent/config", "agent/health"},
+	"agent/metrics":              {"agent/health", "agent/ingest", "agent/refund"},
 	"agent/metrics/scrape":       {"agent/metrics", "agent/config"},
 
 	"drivers":            {},

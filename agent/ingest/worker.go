@@ -85,38 +85,46 @@ type Options struct {
 	Jitter       func() float64 // in [0,1); nil: random
 }
 
-// The states of a link (topics.md, up/link). A worker is never "disabled".
+// The states of a link (topics.md, up/link).
 const (
 	StateOnline   = "online"
 	StateDegraded = "degraded" // the port is open, but nothing can be stored or understood
 	StateAbsent   = "absent"
 	StateDenied   = "denied"
+	StateDisabled = "disabled" // by the configuration: it has no worker
 )
 
-// LinkHealth is what a link looks like at one moment. Counters go up from the start
-// of the worker.
+// LinkHealth is what a link looks like at one moment, also as `status` shows it. Counters
+// go up from the start of the worker.
 type LinkHealth struct {
-	Name, Wire string
-	Port       string // the device found when it was last open
-	State      string
-	Since      time.Time // of State
-	Reason     string    // for people; "" when online
-	FramesGood uint64
-	FramesBad  uint64
-	// SkippedBytes belong to no good frame.
-	SkippedBytes uint64
-	Refused      uint64 // messages in good frames
-	Ignored      uint64 // messages, or parts of them, left out on purpose
-	Records      uint64 // made, stored or waiting to be
-	Waiting      int    // arrivals read and not yet stored
-	Stalls       uint64 // times that reading had to stop because too much waited
-	LastFrame    time.Time
-	Reopens      uint64 // times the port was opened after the first
+	Name         string    `json:"name"`
+	Wire         string    `json:"wire"`
+	Port         string    `json:"port"` // the device found when it was last open
+	State        string    `json:"state"`
+	Since        time.Time `json:"since,omitzero"`   // of State
+	Reason       string    `json:"reason,omitempty"` // for people; "" when online
+	FramesGood   uint64    `json:"frames_good"`
+	FramesBad    uint64    `json:"frames_bad"`
+	SkippedBytes uint64    `json:"skipped_bytes"` // they belong to no good frame
+	Refused      uint64    `json:"refused"`       // messages in good frames
+	Records      uint64    `json:"records"`       // made, stored or waiting to be
+	LastFrame    time.Time `json:"last_frame,omitzero"`
+	Reopens      uint64    `json:"reopens"`           // times the port was opened after the first
+	Waiting      int       `json:"waiting,omitempty"` // arrivals in memory that are not yet stored
 	// Misread is how the open link is not understood: "", MisreadNoFrame, MisreadRefused.
-	Misread string
+	Misread string `json:"misread,omitempty"`
+
+	Untried bool   `json:"-"` // the port was not opened yet, and no attempt has failed
+	Ignored uint64 `json:"-"` // messages, or parts of them, left out on purpose
+	Stalls  uint64 `json:"-"` // times that reading had to stop because too much waited
 	// Progress grows at least every few seconds while nothing hangs: the watchdog's
 	// sign of life.
-	Progress uint64
+	Progress uint64 `json:"-"`
+}
+
+// Untried returns the state of a link whose port no worker has tried to open yet.
+func Untried(link, wire, port string, since time.Time) LinkHealth {
+	return LinkHealth{Name: link, Wire: wire, Port: port, State: StateAbsent, Since: since, Reason: "not opened yet", Untried: true}
 }
 
 // Worker reads one link for as long as it runs.
@@ -163,7 +171,7 @@ func NewWorker(o Options) (*Worker, error) {
 	w.wire = wire
 	w.scanner, w.askDue = wire.Scanner(), true
 	w.applied = make(chan error, 1)
-	w.health = LinkHealth{Name: o.Link, Wire: o.Wire, State: StateAbsent, Since: o.Clock().Now, Reason: "not opened yet"}
+	w.health = Untried(o.Link, o.Wire, "", o.Clock().Now)
 	return w, nil
 }
 
@@ -353,7 +361,7 @@ func (w *Worker) setState(state, reason string) bool {
 	if w.health.State != state {
 		w.health.Since = now
 	}
-	w.health.State, w.health.Reason = state, reason
+	w.health.State, w.health.Reason, w.health.Untried = state, reason, false
 	w.mu.Unlock()
 	if changed {
 		w.opt.OnChange()

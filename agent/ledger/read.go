@@ -214,16 +214,18 @@ func linkOf(c *conn, id int64) (string, error) {
 
 // Counts is how much there is, on one local day and in all.
 type Counts struct {
-	RecordsToday, Records int64 // received, copies included
-	RefundsToday, Refunds int64 // refunds and voids, each once
-	CasesToday, Cases     int64 // opened
-	OpenCases             map[refund.Severity]int
+	RecordsToday int64 `json:"records_today"` // received, copies included
+	RefundsToday int64 `json:"refunds_today"` // refunds and voids, each once
+	CasesToday   int64 `json:"cases_today"`   // opened
+	Records      int64 `json:"records"`
+	Refunds      int64 `json:"refunds"`
+	Cases        int64 `json:"cases"`
 }
 
 // Counts counts. Today is the day that now is in its location, which must be the zone
 // of Options.Now of the process that writes.
 func (d *DB) Counts(ctx context.Context, now time.Time) (Counts, error) {
-	n := Counts{OpenCases: map[refund.Severity]int{}}
+	n := Counts{}
 	year, month, dayOf := now.Date()
 	start := time.Date(year, month, dayOf, 0, 0, 0, 0, now.Location())
 	err := d.read(ctx, func(c *conn) error {
@@ -245,11 +247,7 @@ func (d *DB) Counts(ctx context.Context, now time.Time) (Counts, error) {
 			return err
 		}
 		n.RecordsToday = max(0, end-first)
-		if err := countDays(c, start.Format(time.DateOnly), &n); err != nil {
-			return err
-		}
-		n.OpenCases, err = d.openCases(c)
-		return err
+		return countDays(c, start.Format(time.DateOnly), &n)
 	})
 	return n, err
 }
@@ -286,15 +284,6 @@ func countDays(c *conn, today string, n *Counts) error {
 	}
 	n.Refunds, n.Cases, n.RefundsToday, n.CasesToday = s.int(0), s.int(1), s.int(2), s.int(3)
 	return nil
-}
-
-func (d *DB) openCases(c *conn) (map[refund.Severity]int, error) {
-	if d.readOnly || d.temporary {
-		return openCases(c)
-	}
-	d.queue.mu.Lock()
-	defer d.queue.mu.Unlock()
-	return d.queue.tallies.byKind(), nil
 }
 
 // openCases counts them.

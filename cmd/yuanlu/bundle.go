@@ -16,6 +16,7 @@ import (
 	"yuanlu/agent/config"
 	"yuanlu/agent/control"
 	"yuanlu/agent/desired"
+	"yuanlu/agent/health"
 	"yuanlu/agent/logbook"
 )
 
@@ -34,7 +35,7 @@ func bundleVerb() *verb {
 // bundleSource is where a bundle learns how the daemon is: from itself, or by asking.
 type bundleSource struct {
 	status func(context.Context) (any, error)
-	doctor func(context.Context) []checkup
+	doctor func(context.Context) []health.Checkup
 	log    func(context.Context) ([]logbook.Line, error) // that the daemon remembers
 }
 
@@ -85,7 +86,7 @@ func (p *program) supportBundle(ctx context.Context, args []string) error {
 	for _, name := range r.Failed {
 		fmt.Fprintf(p.stderr, p.lang.t("yuanlu support-bundle: %s could not be made; the manifest says why\n", "yuanlu support-bundle：%s 未能生成；原因见清单\n"), name)
 	}
-	_, err = fmt.Fprintf(p.stdout, "%s  %s  sha256 %s\n", r.File, sizeText(r.Bytes), r.SHA256)
+	_, err = fmt.Fprintf(p.stdout, "%s  %s  sha256 %s\n", r.File, health.SizeText(r.Bytes), r.SHA256)
 	return err
 }
 
@@ -96,10 +97,10 @@ func (p *program) askingSource(c *config.Config, path string) bundleSource {
 			s, running, err := p.snapshot(ctx, c)
 			return struct {
 				Running bool `json:"running"`
-				agent.Snapshot
+				health.Snapshot
 			}{running, s}, err
 		},
-		doctor: func(ctx context.Context) []checkup { return p.examine(ctx, path) },
+		doctor: func(ctx context.Context) []health.Checkup { return p.examine(ctx, path) },
 		log: func(ctx context.Context) (lines []logbook.Line, err error) {
 			err = control.Call(ctx, c.Control.Socket, "tail", agent.TailArgs{Lines: bundleLines, Level: -8}, func(raw json.RawMessage) error {
 				var l logbook.Line

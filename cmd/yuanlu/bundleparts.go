@@ -20,8 +20,10 @@ import (
 	"yuanlu/agent/bundle"
 	"yuanlu/agent/capture"
 	"yuanlu/agent/config"
+	"yuanlu/agent/health"
 	"yuanlu/agent/ledger"
 	"yuanlu/agent/logbook"
+	"yuanlu/agent/machine"
 	"yuanlu/protocol/printable"
 )
 
@@ -114,12 +116,12 @@ func fromStore(name string, c *config.Config, give func(context.Context, *ledger
 	})
 }
 
-func sayDoctor(w io.Writer, all []checkup) error {
+func sayDoctor(w io.Writer, all []health.Checkup) error {
 	for _, one := range all {
 		if _, err := fmt.Fprintf(w, "%-7s %s: %s\n", one.Level, one.Name, one.Text); err != nil {
 			return err
 		}
-		if one.Remedy != "" && one.Level != fine {
+		if one.Remedy != "" && one.Level != health.Fine {
 			if _, err := fmt.Fprintf(w, "        -> %s\n", one.Remedy); err != nil {
 				return err
 			}
@@ -170,8 +172,7 @@ func storeFacts(ctx context.Context, c *config.Config, db *ledger.DB) (any, erro
 		Stream string `json:"stream"`
 		Counts any    `json:"counts"`
 		Files  any    `json:"files"`
-	}{f, db.Stream(), agent.Counts{RecordsToday: counts.RecordsToday, RefundsToday: counts.RefundsToday, CasesToday: counts.CasesToday,
-		Records: counts.Records, Refunds: counts.Refunds, Cases: counts.Cases}, fileFacts(c.Store.Dir)}, nil
+	}{f, db.Stream(), counts, fileFacts(c.Store.Dir)}, nil
 }
 
 // fileFact is one file of the store's folder. No content is read.
@@ -243,7 +244,7 @@ func systemFacts(store string) any {
 		kernel = strings.Join([]string{unix.ByteSliceToString(u.Sysname[:]), unix.ByteSliceToString(u.Release[:]),
 			unix.ByteSliceToString(u.Version[:]), unix.ByteSliceToString(u.Machine[:])}, " ")
 	}
-	disk := map[string]any{"dir": store, "free_bytes": agent.DiskFree(store)}
+	disk := map[string]any{"dir": store, "free_bytes": machine.DiskFree(store)}
 	var st unix.Statfs_t
 	if unix.Statfs(store, &st) == nil {
 		disk["bytes"], disk["inodes_free"] = int64(st.Blocks)*st.Bsize, st.Ffree

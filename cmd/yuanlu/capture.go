@@ -11,6 +11,7 @@ import (
 	"yuanlu/agent/capture"
 	"yuanlu/agent/config"
 	"yuanlu/agent/control"
+	"yuanlu/agent/health"
 )
 
 func captureVerb() *verb {
@@ -121,9 +122,9 @@ func (p *program) showCapture(c *config.Config) func(json.RawMessage) error {
 			state = fmt.Sprintf(t("ended %s: %s", "已于 %s 结束：%s"), clockText(i.Ended, zone), i.Reason)
 		}
 		if i.LeftOut > 0 {
-			state += fmt.Sprintf(t(", %s left out because the disk was slow", "，因磁盘过慢缺失 %s"), sizeText(i.LeftOut))
+			state += fmt.Sprintf(t(", %s left out because the disk was slow", "，因磁盘过慢缺失 %s"), health.SizeText(i.LeftOut))
 		}
-		_, err := fmt.Fprintf(p.stdout, "%s  %s  %s  %s / %s  %s\n", i.Link, i.Wire, i.File, sizeText(i.Bytes), sizeText(i.MaxBytes), state)
+		_, err := fmt.Fprintf(p.stdout, "%s  %s  %s  %s / %s  %s\n", i.Link, i.Wire, i.File, health.SizeText(i.Bytes), health.SizeText(i.MaxBytes), state)
 		return err
 	}
 }

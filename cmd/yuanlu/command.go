@@ -11,7 +11,9 @@ import (
 	"yuanlu/agent/bundle"
 	"yuanlu/agent/control"
 	"yuanlu/agent/desired"
+	"yuanlu/agent/health"
 	"yuanlu/agent/logbook"
+	"yuanlu/agent/machine"
 	"yuanlu/agent/report"
 )
 
@@ -74,10 +76,10 @@ func (p *program) bundleCommand(m *desired.Machine, book *logbook.Book, a *agent
 		}
 		order := bundleOrder{f: m.InForce(), captures: q.Captures, file: bundleFile(bundleDir(c.Store.Dir), c, p.now()), source: bundleSource{
 			status: func(ctx context.Context) (any, error) { return a.Snapshot(ctx), nil },
-			doctor: func(ctx context.Context) []checkup { return a.Examine(ctx, false, func(any) {}) },
+			doctor: func(ctx context.Context) []health.Checkup { return a.Examine(ctx, false, nil) },
 			log:    func(context.Context) ([]logbook.Line, error) { return book.Last(bundleLines, nil), nil },
 		}}
-		order.low = func() bool { return agent.DiskLow(c.Store.Dir) }
+		order.low = func() bool { return machine.DiskLow(c.Store.Dir) }
 		order.progress = func(step, steps int, what string) {
 			progress(map[string]any{"step": step, "steps": steps, "what": what})
 		}

@@ -20,6 +20,7 @@ import (
 	"yuanlu/agent"
 	"yuanlu/agent/config"
 	"yuanlu/agent/desired"
+	"yuanlu/agent/health"
 	"yuanlu/agent/ledger"
 	"yuanlu/agent/logbook"
 	"yuanlu/agent/refund"
@@ -99,15 +100,15 @@ func logLine(l logbook.Line) topics.LogLine {
 }
 
 // Status implements agent.Reporter.
-func (r *reporter) Status() agent.ReporterStatus {
+func (r *reporter) Status() health.Broker {
 	s := r.Reporter.Status()
-	out := agent.ReporterStatus{Connected: s.Connected, Since: s.Since, Address: s.Address, LastError: s.LastError, Reconnects: s.Reconnects, Progress: s.Progress,
+	out := health.Broker{Connected: s.Connected, Since: s.Since, Address: s.Address, LastError: s.LastError, Reconnects: s.Reconnects, Progress: s.Progress,
 		LastAck: r.LastAck()}
 	if h, ok := r.Host(); ok {
-		out.Host = &agent.HostPresence{Known: h.Known, Online: h.Online, At: h.At}
+		out.Host = &health.Host{Known: h.Known, Online: h.Online, At: h.At}
 	}
 	for _, p := range s.Problems {
-		out.Problems = append(out.Problems, agent.ReporterProblem{Code: p.Code, Since: p.Since.Time, Text: p.Text})
+		out.Problems = append(out.Problems, health.BrokerProblem{Code: p.Code, Since: p.Since.Time, Text: p.Text})
 	}
 	return out
 }

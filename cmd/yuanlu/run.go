@@ -16,6 +16,7 @@ import (
 	"yuanlu/agent"
 	"yuanlu/agent/config"
 	"yuanlu/agent/desired"
+	"yuanlu/agent/health"
 	"yuanlu/agent/logbook"
 	"yuanlu/drivers/usbport"
 )
@@ -155,7 +156,7 @@ func (p *program) newAgent(c *config.Config, m *desired.Machine, book *logbook.B
 	}
 	b := buildInfo()
 	return agent.New(agent.Options{
-		Config: c, Build: agent.Build{Version: b.Version, Commit: b.Commit, Date: b.Date},
+		Config: c, Build: health.Build{Version: b.Version, Commit: b.Commit, Date: b.Date},
 		Judge: newJudge(settingsOf(c)), Severity: severityOf(c.Case.MinSeverity),
 		Links: links, Book: book, NewReporter: p.reporterOf(c, m, book), Notify: p.notifier(book.Logger()), Watchdog: watchdog,
 		Now: p.now, Hotplug: hotplug(events), CertEnds: certEnds(c), OnReady: m.StoreReady, Verbs: revertVerb(m),

@@ -118,17 +118,6 @@ func spanText(d time.Duration) string {
 	return fmt.Sprintf("%ds", seconds)
 }
 
-// sizeText returns a number of bytes in one unit.
-func sizeText(n int64) string {
-	switch {
-	case n >= 10<<20:
-		return fmt.Sprintf("%d MiB", n>>20)
-	case n >= 10<<10:
-		return fmt.Sprintf("%d KiB", n>>10)
-	}
-	return fmt.Sprintf("%d B", n)
-}
-
 // money writes minor units as people do. Currencies without minor units are rare
 // enough on these terminals to be shown as the wire gives them.
 func money(amount int64, currency string) string {

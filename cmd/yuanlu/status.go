@@ -12,6 +12,8 @@ import (
 	"yuanlu/agent"
 	"yuanlu/agent/config"
 	"yuanlu/agent/control"
+	"yuanlu/agent/health"
+	"yuanlu/agent/ingest"
 	"yuanlu/agent/ledger"
 )
 
@@ -40,7 +42,7 @@ func (p *program) status(ctx context.Context, args []string) error {
 			Running bool   `json:"running"`
 			Origin  string `json:"config_origin"`
 			Version int64  `json:"config_version"`
-			agent.Snapshot
+			health.Snapshot
 		}{running, c.Origin(), c.Version, s})
 	}
 	p.showStatus(p.stdout, &s, running, c.Time.Location())
@@ -49,7 +51,7 @@ func (p *program) status(ctx context.Context, args []string) error {
 }
 
 // snapshot asks the daemon; while it is not running, the store.
-func (p *program) snapshot(ctx context.Context, c *config.Config) (s agent.Snapshot, running bool, err error) {
+func (p *program) snapshot(ctx context.Context, c *config.Config) (s health.Snapshot, running bool, err error) {
 	err = control.Call(ctx, c.Control.Socket, "status", nil, func(raw json.RawMessage) error {
 		running = true
 		return json.Unmarshal(raw, &s)
@@ -58,12 +60,12 @@ func (p *program) snapshot(ctx context.Context, c *config.Config) (s agent.Snaps
 		return s, running, err
 	}
 	now := p.now()
-	s = agent.Snapshot{Terminal: c.Terminal.ID, Merchant: c.Terminal.MerchantID, Config: c.Digest(), At: now, Verdict: "stopped", DiskFree: -1}
+	s = health.Snapshot{Terminal: c.Terminal.ID, Merchant: c.Terminal.MerchantID, Config: c.Digest(), At: now, Verdict: "stopped", DiskFree: -1}
 	for _, l := range c.Links {
-		s.Links = append(s.Links, agent.LinkState{Name: l.Name, Wire: l.Wire, Port: l.Port, State: "unknown"})
+		s.Links = append(s.Links, ingest.LinkHealth{Name: l.Name, Wire: l.Wire, Port: l.Port, State: "unknown"})
 	}
 	s.Damage = ledger.FoundDamage(c.Store.Dir)
-	s.Problems = agent.DamageProblems(s.Damage)
+	s.Problems = health.DamageProblems(s.Damage)
 	db, err := ledger.OpenReadOnly(ctx, c.Store.Dir)
 	if errors.Is(err, ledger.ErrNotFound) {
 		s.StoreError = p.lang.t("there is no store yet", "尚无数据库")
@@ -76,7 +78,7 @@ func (p *program) snapshot(ctx context.Context, c *config.Config) (s agent.Snaps
 	return s, false, errors.Join(err, db.Close())
 }
 
-func (p *program) showStatus(w io.Writer, s *agent.Snapshot, running bool, zone *time.Location) {
+func (p *program) showStatus(w io.Writer, s *health.Snapshot, running bool, zone *time.Location) {
 	t, ink := p.lang.t, p.ink(w)
 	head := ink.bold("yuanlu") + " " + s.Build.Version
 	if !running {
@@ -102,7 +104,7 @@ func (p *program) showStatus(w io.Writer, s *agent.Snapshot, running bool, zone 
 			clock = ink.yellow(t("not synchronised", "未同步"))
 		}
 		row(t("clock", "时钟"), fmt.Sprintf("%s, %s", s.At.In(zone).Format("2006-01-02 15:04:05 -07:00"), clock))
-		row(t("process", "进程"), fmt.Sprintf("pid %d, %s %s", s.PID, sizeText(s.Memory), t("resident", "常驻内存")))
+		row(t("process", "进程"), fmt.Sprintf("pid %d, %s %s", s.PID, health.SizeText(s.Memory), t("resident", "常驻内存")))
 	}
 	if s.StoreError != "" && !running {
 		row(t("store", "数据库"), s.StoreError)
@@ -112,21 +114,21 @@ func (p *program) showStatus(w io.Writer, s *agent.Snapshot, running bool, zone 
 	}
 }
 
-func (p *program) showProblem(w io.Writer, one *agent.Problem, zone *time.Location, ink ink) {
+func (p *program) showProblem(w io.Writer, one *health.Problem, zone *time.Location, ink ink) {
 	mark := map[string]string{"failing": "×", "degraded": "‼", "note": "·"}[one.Level]
 	about := ""
 	if one.About != "" {
 		about = " " + one.About
 	}
 	fmt.Fprintf(w, "%s %s%s (%s %s)\n    %s\n    → %s\n", ink.level(one.Level, mark), one.Code, about, p.lang.t("since", "自"), clockText(one.Since, zone),
-		p.lang.t(one.Text.EN, one.Text.ZH), p.lang.t(one.Remedy.EN, one.Remedy.ZH))
+		p.lang.text(one.Text), p.lang.text(one.Remedy))
 }
 
 func (p *program) verdictText(verdict string) string {
 	return map[string]string{"ok": p.lang.t("ok", "正常"), "degraded": p.lang.t("degraded", "部分异常"), "failing": p.lang.t("failing", "故障")}[verdict]
 }
 
-func (p *program) linkText(l *agent.LinkState, now time.Time, zone *time.Location, ink ink) string {
+func (p *program) linkText(l *ingest.LinkHealth, now time.Time, zone *time.Location, ink ink) string {
 	t := p.lang.t
 	parts := []string{fmt.Sprintf("%s  %s  %s  %s", l.Name, l.Wire, l.Port, ink.level(l.State, l.State))}
 	if !l.Since.IsZero() {
@@ -144,7 +146,7 @@ func (p *program) linkText(l *agent.LinkState, now time.Time, zone *time.Locatio
 	return strings.Join(parts, ", ")
 }
 
-func (p *program) brokerText(s *agent.Snapshot, zone *time.Location, ink ink) string {
+func (p *program) brokerText(s *health.Snapshot, zone *time.Location, ink ink) string {
 	t := p.lang.t
 	switch {
 	case s.MQTT == nil:
@@ -169,11 +171,11 @@ func (p *program) brokerText(s *agent.Snapshot, zone *time.Location, ink ink) st
 	return text
 }
 
-func (p *program) outboxText(o *agent.Outbox, zone *time.Location) string {
+func (p *program) outboxText(o *health.Outbox, zone *time.Location) string {
 	t := p.lang.t
 	text := t("empty", "空")
 	if o.Waiting > 0 {
-		text = fmt.Sprintf(t("%d waiting (%s)", "%d 条等待（%s）"), o.Waiting, sizeText(o.Bytes))
+		text = fmt.Sprintf(t("%d waiting (%s)", "%d 条等待（%s）"), o.Waiting, health.SizeText(o.Bytes))
 	}
 	if !o.Oldest.IsZero() {
 		text += t(" since ", "，自 ") + clockText(o.Oldest, zone)

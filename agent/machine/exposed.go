@@ -1,46 +1,18 @@
-package agent
+package machine
 
 import (
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 
 	"yuanlu/agent/config"
+	"yuanlu/agent/health"
 )
-
-// Exposed is a file or folder of the agent that others than its owner and group may
-// read or change.
-type Exposed struct {
-	Path string
-	Mode fs.FileMode // permissions
-	What Text        // what it is
-	May  Text        // what others may do with it
-	Keep fs.FileMode // the permissions that it should have at most
-}
-
-// Text says it for people, in both languages.
-func (e *Exposed) Text() Text {
-	return Text{fmt.Sprintf("%s %s may be %s by every user of this machine (mode %04o)", e.What.EN, e.Path, e.May.EN, modeBits(e.Mode)),
-		fmt.Sprintf("%s %s 可被本机任何用户%s（权限 %04o）", e.What.ZH, e.Path, e.May.ZH, modeBits(e.Mode))}
-}
-
-// Remedy says what to do, in every language the same.
-func (e *Exposed) Remedy() string { return fmt.Sprintf("chmod %04o %s", e.Keep, e.Path) }
-
-// modeBits are a mode's permissions as chmod writes them.
-func modeBits(m fs.FileMode) fs.FileMode {
-	bits := m.Perm()
-	if m&fs.ModeSticky != 0 {
-		bits |= 0o1000
-	}
-	return bits
-}
 
 // exposure is a place to look at.
 type exposure struct {
 	path string
-	what Text
+	what config.Text
 	wrong,
 	keep fs.FileMode // permissions that no other user may have; what it should have
 }
@@ -51,11 +23,11 @@ const (
 	writeBy fs.FileMode = 0o002
 )
 
-// Open names what of this configuration is open to every user of the machine: secrets
+// Exposed names what of this configuration is open to every user of the machine: secrets
 // that can be read, and what can be changed or replaced that the agent trusts. What is
 // not there, or cannot be looked at, is not named. It opens no file.
-func Open(c *config.Config) []Exposed {
-	var all []Exposed
+func Exposed(c *config.Config) []health.Exposed {
+	var all []health.Exposed
 	for _, one := range exposures(c) {
 		info, err := os.Stat(one.path)
 		if err != nil {
@@ -65,14 +37,14 @@ func Open(c *config.Config) []Exposed {
 		if open == 0 || info.IsDir() && one.wrong&readBy == 0 && info.Mode()&fs.ModeSticky != 0 {
 			continue // in a sticky folder no user replaces the file of another
 		}
-		may := Text{"read", "读取"}
+		may := config.Text{EN: "read", ZH: "读取"}
 		switch {
 		case open&writeBy != 0 && open&readBy != 0:
-			may = Text{"read and changed", "读取和修改"}
+			may = config.Text{EN: "read and changed", ZH: "读取和修改"}
 		case open&writeBy != 0:
-			may = Text{"changed", "修改"}
+			may = config.Text{EN: "changed", ZH: "修改"}
 		}
-		all = append(all, Exposed{one.path, info.Mode(), one.what, may, one.keep})
+		all = append(all, health.Exposed{Path: one.path, Mode: info.Mode(), What: one.what, May: may, Keep: one.keep})
 	}
 	return all
 }
@@ -84,7 +56,7 @@ func exposures(c *config.Config) []exposure {
 	add := func(path, en, zh string, wrong, keep fs.FileMode) {
 		if !seen[path] {
 			seen[path] = true
-			all = append(all, exposure{path, Text{en, zh}, wrong, keep})
+			all = append(all, exposure{path, config.Text{EN: en, ZH: zh}, wrong, keep})
 		}
 	}
 	secret := func(path, en, zh string) {
@@ -118,11 +90,4 @@ func exposures(c *config.Config) []exposure {
 		}
 	}
 	return all
-}
-
-// sayOpen logs what is open to others.
-func (a *Agent) sayOpen() {
-	for _, e := range Open(a.o.Config) {
-		a.log.Warn("file.open_to_others", "path", e.Path, "mode", fmt.Sprintf("%04o", modeBits(e.Mode)), "what", e.What.EN, "others_may", e.May.EN)
-	}
 }

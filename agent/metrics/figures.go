@@ -1,37 +1,37 @@
-package agent
+package metrics
 
 import (
 	"slices"
 	"time"
 
+	"yuanlu/agent/health"
 	"yuanlu/agent/ingest"
-	"yuanlu/agent/metrics"
 	"yuanlu/agent/refund"
 )
 
-// figures are a Snapshot in numbers. The names of links, of codes and of this build are the
+// Of returns a snapshot in numbers. The names of links, of codes and of this build are the
 // only texts: nothing that identifies a terminal, a merchant or a refund.
-func figures(s *Snapshot) []metrics.Family {
+func Of(s *health.Snapshot) []Family {
 	var f figureList
-	f.add(metrics.Gauge, "build_info", "Always 1; which program this is.", 1, "version", s.Build.Version, "commit", s.Build.Commit)
-	f.add(metrics.Gauge, "uptime_seconds", "Since the start of the agent.", s.Uptime.Seconds())
-	f.add(metrics.Gauge, "ready", "1: detection and store run.", flag(s.Ready))
-	f.state("verdict", "verdict", "1 at the verdict of health.", s.Verdict, []string{"ok", levelDegraded, levelFailing})
+	f.add(Gauge, "build_info", "Always 1; which program this is.", 1, "version", s.Build.Version, "commit", s.Build.Commit)
+	f.add(Gauge, "uptime_seconds", "Since the start of the agent.", s.Uptime.Seconds())
+	f.add(Gauge, "ready", "1: detection and store run.", flag(s.Ready))
+	f.state("verdict", "verdict", "1 at the verdict of health.", s.Verdict, []string{health.OK, health.Degraded, health.Failing})
 	f.problems(s.Problems)
-	f.add(metrics.Gauge, "clock_synced", "1: the clock is trusted.", flag(s.Clock.Synced))
-	f.add(metrics.Gauge, "memory_bytes", "Resident memory.", float64(s.Memory))
-	f.add(metrics.Gauge, "goroutines", "Goroutines.", float64(s.Goroutines))
-	f.add(metrics.Counter, "records_taken_total", "Records since the start of the agent.", float64(s.Records))
-	f.add(metrics.Counter, "records_of_other_merchants_total", "Those of them that name another merchant.", float64(s.Foreign))
+	f.add(Gauge, "clock_synced", "1: the clock is trusted.", flag(s.Clock.Synced))
+	f.add(Gauge, "memory_bytes", "Resident memory.", float64(s.Memory))
+	f.add(Gauge, "goroutines", "Goroutines.", float64(s.Goroutines))
+	f.add(Counter, "records_taken_total", "Records since the start of the agent.", float64(s.Records))
+	f.add(Counter, "records_of_other_merchants_total", "Those of them that name another merchant.", float64(s.Foreign))
 	if s.DiskFree >= 0 {
-		f.add(metrics.Gauge, "disk_free_bytes", "What may be used where the store lies.", float64(s.DiskFree))
+		f.add(Gauge, "disk_free_bytes", "What may be used where the store lies.", float64(s.DiskFree))
 	}
 	if s.CertDays != nil {
-		f.add(metrics.Gauge, "certificate_days", "Days until the certificate of the terminal ends; below 0: it has ended.", float64(*s.CertDays))
+		f.add(Gauge, "certificate_days", "Days until the certificate of the terminal ends; below 0: it has ended.", float64(*s.CertDays))
 	}
 	if m := s.MQTT; m != nil {
-		f.add(metrics.Gauge, "mqtt_connected", "1: there is a connection to the broker.", flag(m.Connected))
-		f.add(metrics.Counter, "mqtt_reconnects_total", "Connections to the broker after the first.", float64(m.Reconnects))
+		f.add(Gauge, "mqtt_connected", "1: there is a connection to the broker.", flag(m.Connected))
+		f.add(Counter, "mqtt_reconnects_total", "Connections to the broker after the first.", float64(m.Reconnects))
 	}
 	f.store(s)
 	for i := range s.Links {
@@ -41,19 +41,19 @@ func figures(s *Snapshot) []metrics.Family {
 }
 
 // figureList is families in the order in which each first had a sample.
-type figureList []metrics.Family
+type figureList []Family
 
 // add adds one sample; labels are names and values in turn.
-func (f *figureList) add(kind metrics.Kind, name, help string, value float64, labels ...string) {
+func (f *figureList) add(kind Kind, name, help string, value float64, labels ...string) {
 	name = "yuanlu_" + name
-	at := slices.IndexFunc(*f, func(one metrics.Family) bool { return one.Name == name })
+	at := slices.IndexFunc(*f, func(one Family) bool { return one.Name == name })
 	if at < 0 {
 		at = len(*f)
-		*f = append(*f, metrics.Family{Name: name, Help: help, Kind: kind})
+		*f = append(*f, Family{Name: name, Help: help, Kind: kind})
 	}
-	sample := metrics.Sample{Value: value}
+	sample := Sample{Value: value}
 	for i := 0; i+1 < len(labels); i += 2 {
-		sample.Labels = append(sample.Labels, metrics.Label{Name: labels[i], Value: labels[i+1]})
+		sample.Labels = append(sample.Labels, Label{Name: labels[i], Value: labels[i+1]})
 	}
 	(*f)[at].Samples = append((*f)[at].Samples, sample)
 }
@@ -65,13 +65,13 @@ func (f *figureList) state(name, label, help, is string, all []string, labels ..
 		all = append(slices.Clip(all), is)
 	}
 	for _, one := range all {
-		f.add(metrics.Gauge, name, help, flag(one == is), append(slices.Clip(labels), label, one)...)
+		f.add(Gauge, name, help, flag(one == is), append(slices.Clip(labels), label, one)...)
 	}
 }
 
 // problems counts them by what they are; which link or terminal each is about is for
 // `status`.
-func (f *figureList) problems(all []Problem) {
+func (f *figureList) problems(all []health.Problem) {
 	type kind struct{ code, level string }
 	count := map[kind]int{}
 	var kinds []kind
@@ -82,15 +82,15 @@ func (f *figureList) problems(all []Problem) {
 		}
 	}
 	for _, k := range kinds {
-		f.add(metrics.Gauge, "problems", "Problems of health, as `yuanlu status` explains them.", float64(count[k]), "code", k.code, "level", k.level)
+		f.add(Gauge, "problems", "Problems of health, as `yuanlu status` explains them.", float64(count[k]), "code", k.code, "level", k.level)
 	}
 }
 
 // store adds what the store tells; nothing of it while it cannot be asked: 0 would say
 // that it is empty.
-func (f *figureList) store(s *Snapshot) {
+func (f *figureList) store(s *health.Snapshot) {
 	up := s.StoreError == "" && s.Outbox.Stream != ""
-	f.add(metrics.Gauge, "store_up", "1: records can be stored.", flag(up))
+	f.add(Gauge, "store_up", "1: records can be stored.", flag(up))
 	if !up {
 		return
 	}
@@ -114,18 +114,18 @@ func (f *figureList) store(s *Snapshot) {
 		{"outbox_unsequenced", "Cases that found no room in the outbox.", float64(o.Unsequenced)},
 		{"outbox_quarantined", "Cases and events that the back office refused.", float64(o.Quarantined)},
 	} {
-		f.add(metrics.Gauge, one.name, one.help, one.value)
+		f.add(Gauge, one.name, one.help, one.value)
 	}
-	f.add(metrics.Counter, "outbox_dropped_total", "Events that gave way to cases.", float64(o.Dropped))
+	f.add(Counter, "outbox_dropped_total", "Events that gave way to cases.", float64(o.Dropped))
 	for severity := refund.Info; severity <= refund.Critical; severity++ {
-		f.add(metrics.Gauge, "open_cases", "Open cases.", float64(o.Open[severity.String()]), "severity", severity.String())
+		f.add(Gauge, "open_cases", "Open cases.", float64(o.Open[severity.String()]), "severity", severity.String())
 	}
 }
 
-func (f *figureList) link(l *LinkState, now time.Time) {
+func (f *figureList) link(l *ingest.LinkHealth, now time.Time) {
 	name := []string{"link", l.Name}
 	f.state("link_state", "state", "1 at the state of the link.", l.State,
-		[]string{ingest.StateOnline, ingest.StateDegraded, ingest.StateAbsent, ingest.StateDenied, "disabled"}, name...)
+		[]string{ingest.StateOnline, ingest.StateDegraded, ingest.StateAbsent, ingest.StateDenied, ingest.StateDisabled}, name...)
 	for _, one := range []struct {
 		name, help string
 		value      uint64
@@ -133,15 +133,15 @@ func (f *figureList) link(l *LinkState, now time.Time) {
 	}{
 		{"link_frames_total", "Frames since the start of the agent.", l.FramesGood, []string{"result", "good"}},
 		{"link_frames_total", "Frames since the start of the agent.", l.FramesBad, []string{"result", "bad"}},
-		{"link_skipped_bytes_total", "Bytes outside of frames.", l.Skipped, nil},
+		{"link_skipped_bytes_total", "Bytes outside of frames.", l.SkippedBytes, nil},
 		{"link_refused_total", "Messages that were refused.", l.Refused, nil},
 		{"link_records_total", "Records that the link's messages held.", l.Records, nil},
 		{"link_reopens_total", "How often the port was opened again.", l.Reopens, nil},
 	} {
-		f.add(metrics.Counter, one.name, one.help, float64(one.value), append(slices.Clip(name), one.labels...)...)
+		f.add(Counter, one.name, one.help, float64(one.value), append(slices.Clip(name), one.labels...)...)
 	}
 	if !l.LastFrame.IsZero() {
-		f.add(metrics.Gauge, "link_last_frame_seconds", "Since the last good frame.", max(now.Sub(l.LastFrame).Seconds(), 0), name...)
+		f.add(Gauge, "link_last_frame_seconds", "Since the last good frame.", max(now.Sub(l.LastFrame).Seconds(), 0), name...)
 	}
 }
 

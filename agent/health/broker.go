@@ -1,0 +1,117 @@
+package health
+
+import (
+	"time"
+
+	"yuanlu/agent/config"
+)
+
+// brokerPatience is how long the broker may be away before it is a problem.
+const brokerPatience = 2 * time.Minute
+
+var (
+	setURL       = both("set mqtt.url", "设置 mqtt.url")
+	checkNetwork = both("check network, mqtt.url and certificates; cases wait in the outbox", "检查网络、mqtt.url 和证书；案件在队列中等待")
+)
+
+func brokerProblems(p *problems, s *Snapshot, _ *config.Config) {
+	m := s.MQTT
+	if m == nil {
+		p.add(Note, "mqtt_not_configured", "", both("no broker is configured: cases stay on this terminal", "未配置 MQTT 服务器：案件仅保存在本机"), setURL)
+		return
+	}
+	if !m.Connected && s.Uptime > brokerPatience && s.At.Sub(m.Since) > brokerPatience {
+		p.add(Degraded, "mqtt_offline", "", textf("the broker is not reachable: %s", "无法连接 MQTT 服务器：%s", m.LastError), checkNetwork)
+	}
+	for _, one := range m.Problems {
+		p.add(Degraded, one.Code, "", same(one.Text), both("see the log (yuanlu tail)", "查看日志（yuanlu tail）")).Since = one.Since
+	}
+}
+
+// Contact is what became of connecting to the broker for an examination.
+type Contact struct {
+	Failed    []Attempt // before it worked, or in vain
+	Connected bool      // the rest is filled in
+	Address   string
+	Filter    string        // of what comes down
+	Took      time.Duration // of subscribing to it
+	Refused   bool          // the broker does not grant it
+	Err       error         // why the connection cannot be used
+	Host      *HostSeen     // nil: not looked for
+	CloseErr  error
+}
+
+// Attempt is one address that could not be connected to.
+type Attempt struct{ Text, Remedy string }
+
+// HostSeen is the presence of the back office as a new connection sees it.
+type HostSeen struct {
+	Host
+	Err error // why it cannot be seen
+}
+
+func lookAtBroker(e *Examination) {
+	name := both("broker", "服务器")
+	if e.Snapshot == nil {
+		e.contact(name)
+		return
+	}
+	bad, m := e.problems("mqtt_"), e.Snapshot.MQTT
+	switch {
+	case m == nil, bad && !m.Connected:
+		return
+	case !m.Connected:
+		text := both("not connected", "未连接")
+		if m.LastError != "" {
+			text = textf("%s: %s", "%s: %s", text, m.LastError)
+		}
+		e.add(Error, name, text, checkNetwork)
+		return
+	case e.m.EchoErr != nil:
+		e.add(Error, name, textf("connected, but gives no answer: %v", "已连接，但无应答：%v", e.m.EchoErr), both("check the network and the broker", "检查网络和服务器"))
+		return
+	}
+	text := textf("connected since %s, %d reconnects, round trip %s", "自 %s 起已连接，重连 %d 次，往返 %s",
+		e.clockTime(m.Since), m.Reconnects, e.m.EchoTook.Round(time.Millisecond/10))
+	if m.Address != "" {
+		text = textf("%s: %s", "%s: %s", m.Address, text)
+	}
+	if m.LastError != "" {
+		text = textf("%s; before that: %s", "%s；此前：%s", text, m.LastError)
+	}
+	e.fine(name, text)
+}
+
+// contact is lookAtBroker where the examination has made a connection of its own.
+func (e *Examination) contact(name config.Text) {
+	c := e.m.Contact
+	if c == nil {
+		e.add(Warning, name, both("none configured: cases stay on this terminal", "未配置：案件仅保存在本机"), setURL)
+		return
+	}
+	level := Error
+	if c.Connected {
+		level = Warning // another address works
+	}
+	for _, f := range c.Failed {
+		e.add(level, name, same(f.Text), same(f.Remedy))
+	}
+	if !c.Connected {
+		return
+	}
+	switch {
+	case c.Refused:
+		e.add(Warning, name, textf("%s, but it refuses %s", "%s，但拒绝订阅 %s", c.Address, c.Filter),
+			both("acknowledgements and commands do not arrive; check its access list", "确认和命令无法到达；检查其访问控制列表"))
+	case c.Err != nil:
+		e.add(Error, name, same(c.Err.Error()), both("check the broker's log", "查看服务器日志"))
+	default:
+		e.fine(name, textf("%s, round trip %s", "%s，往返 %s", c.Address, c.Took.Round(time.Millisecond/10)))
+	}
+	if c.Host != nil {
+		e.hostSeen(c.Host)
+	}
+	if c.CloseErr != nil {
+		e.add(Warning, name, same(c.CloseErr.Error()), config.Text{})
+	}
+}
