@@ -3,8 +3,8 @@ package refund
 import "strings"
 
 // MaskCards returns a text in which every card number, 13 to 19 ASCII digits in a row
-// whose check digit holds, stands in its masked form: for words that a message states
-// and that should be none. It keeps the number of characters.
+// whose check digit holds, is replaced by its masked form: for texts of a message that
+// should hold no card number. It keeps the number of characters.
 func MaskCards(text string) string {
 	var b strings.Builder
 	for rest := text; rest != ""; {

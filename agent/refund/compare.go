@@ -7,14 +7,14 @@ const (
 	ReasonNamespace = "namespace" // identifiers of different kinds, or openids of different apps
 )
 
-// Comparison is what two parties' identifiers say about each other: who paid, and
-// who gets the money (verdicts.md § 4, Comparing two parties). The zero value is none.
+// Comparison is the result of comparing two parties' identifiers: the one who paid and
+// the one who gets the money (verdicts.md § 4, Comparing two parties). The zero value is none.
 type Comparison struct {
 	// Recipient is Same, Equivalent, Different or Doubtful, or Unverifiable if
 	// nothing could be compared.
 	Recipient Recipient
 	Evidence  Evidence // Strong, Weak or "" as verdicts.md § 4 names it
-	// Reason says why nothing could be compared: ReasonRecipientMissing,
+	// Reason is why nothing could be compared: ReasonRecipientMissing,
 	// ReasonPayerMissing (a side has no identifier at all), ReasonToken, ReasonMask
 	// or ReasonNamespace. "" if something could.
 	Reason string
@@ -24,7 +24,7 @@ type Comparison struct {
 	Code     string
 	Severity Severity
 
-	// PayerHas and RecipientHas say whether that side has an identifier at all
+	// PayerHas and RecipientHas: that side has an identifier at all
 	// (Party.HasIdentifier).
 	PayerHas, RecipientHas bool
 	// PayerScheme, PayerShown, RecipientScheme and RecipientShown are the pair of
@@ -50,7 +50,7 @@ func (c Comparison) Comparable() bool {
 // BothHave reports whether both sides have an identifier at all.
 func (c Comparison) BothHave() bool { return c.PayerHas && c.RecipientHas }
 
-// rank orders what pairs of identifiers say: the greatest decides.
+// rank orders the results of pairs of identifiers: the greatest decides.
 type rank uint8
 
 const (
@@ -67,7 +67,7 @@ const (
 	rankEquivalent // by PAR, unless an identifier is strongly equal
 )
 
-// parResult is what the PARs of two parties say about each other.
+// parResult is the result of comparing the PARs of two parties.
 type parResult uint8
 
 const (
@@ -76,7 +76,7 @@ const (
 	parDifferent
 )
 
-// paired is what one pair of identifiers says.
+// paired is the result of comparing one pair of identifiers.
 type paired struct {
 	rank     rank
 	position int
@@ -136,7 +136,7 @@ func (c *Comparison) judge(r rank) {
 	}
 }
 
-// reason says why nothing could be compared.
+// reason returns why nothing could be compared.
 func (c *Comparison) reason(r rank) string {
 	switch {
 	case !c.RecipientHas:
@@ -151,8 +151,8 @@ func (c *Comparison) reason(r rank) string {
 	return ReasonNamespace
 }
 
-// bestPair compares every pair of identifiers and returns what the greatest says, the
-// first such pair, own identifiers first. Without any pair, from and to are nil.
+// bestPair compares every pair of identifiers and returns the greatest result and
+// the first pair that has it, own identifiers first. Without any pair, from and to are nil.
 func bestPair(payer, recipient *Party, pars parResult) (best paired, from, to *Party) {
 	for i := range payer.identifiers() {
 		a := payer.identifier(i)
@@ -252,7 +252,7 @@ func byTokens(a, b *Party, equal, different rank) paired {
 }
 
 // compareDevice compares a device token number with another or with a full card
-// number: different digits may be one account, unless the PARs say otherwise.
+// number: different digits may be one account, unless the PARs differ.
 func compareDevice(a, b *Party, pars parResult) paired {
 	switch {
 	case share(a.Tokens, b.Tokens):

@@ -1,6 +1,6 @@
 package refund
 
-// masksCompared is what the visible digits of two card numbers say.
+// masksCompared is the result of comparing the visible digits of two card numbers.
 type masksCompared struct {
 	differ   bool // a digit visible on both sides differs, or both lengths are known and unequal
 	enough   bool // at least the first 6 and the last 4 are visible on both sides

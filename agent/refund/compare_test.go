@@ -8,7 +8,7 @@ import (
 )
 
 // sealedParty makes a sealed party from "scheme[@namespace] id" texts, the first its own, the
-// others also; "par X" gives it a PAR.
+// others also; "par X" sets its PAR.
 func sealedParty(k ring, texts ...string) *Party {
 	if len(texts) == 0 {
 		return nil
@@ -58,7 +58,7 @@ var (
 	wantNoPayee    = [...]string{"unverifiable", "", "", "recipient_missing"}
 )
 
-func told(c Comparison) [4]string {
+func essence(c Comparison) [4]string {
 	f := c.Code
 	if c.Severity != 0 {
 		f += " " + map[Severity]string{Critical: "critical", High: "high", Medium: "medium", Low: "low", Info: "info"}[c.Severity]
@@ -204,7 +204,7 @@ func TestCompareTable(t *testing.T) {
 	for _, tt := range tests {
 		payer, recipient := sealedParty(testRing, tt.payer...), sealedParty(testRing, tt.recipient...)
 		c := Compare(payer, recipient)
-		if got := told(c); got != tt.want {
+		if got := essence(c); got != tt.want {
 			t.Errorf("%s: got %v, want %v", tt.name, got, tt.want)
 		}
 		if c.PayerHas != payer.HasIdentifier() || c.RecipientHas != recipient.HasIdentifier() || c.BothHave() != (c.PayerHas && c.RecipientHas) {
@@ -214,7 +214,7 @@ func TestCompareTable(t *testing.T) {
 			t.Errorf("%s: comparable %v with reason %q", tt.name, c.Comparable(), c.Reason)
 		}
 		// The other way round, only who is missing changes.
-		back, want := told(Compare(recipient, payer)), tt.want
+		back, want := essence(Compare(recipient, payer)), tt.want
 		if want[3] == ReasonPayerMissing {
 			want[3] = ReasonRecipientMissing
 		} else if want[3] == ReasonRecipientMissing && c.PayerHas {
@@ -268,7 +268,7 @@ func TestCompareTells(t *testing.T) {
 }
 
 // A token is compared under any key that both sides have. Without one nothing is
-// proved, and nobody accused.
+// proved, and no one is accused.
 func TestCompareUnderOtherKeys(t *testing.T) {
 	older, newer, both := ring{"k1"}, ring{"k2"}, ring{"k2", "k1"}
 	tests := []struct {
@@ -298,7 +298,7 @@ func TestCompareUnderOtherKeys(t *testing.T) {
 			}
 			return []string{id, par}
 		}
-		got := told(Compare(sealedParty(tt.payers, texts(tt.payer, tt.withPAR1)...), sealedParty(tt.recipients, texts(tt.recipient, tt.withPAR2)...)))
+		got := essence(Compare(sealedParty(tt.payers, texts(tt.payer, tt.withPAR1)...), sealedParty(tt.recipients, texts(tt.recipient, tt.withPAR2)...)))
 		if got != tt.want {
 			t.Errorf("%s: got %v, want %v", tt.name, got, tt.want)
 		}
@@ -329,7 +329,7 @@ func TestComparePrinted(t *testing.T) {
 		{read("wechat_openid@a x"), read("wechat_openid@a x"), wantSame},
 	}
 	for i, tt := range tests {
-		if got := told(Compare(tt.payer, tt.recipient)); got != tt.want {
+		if got := essence(Compare(tt.payer, tt.recipient)); got != tt.want {
 			t.Errorf("%d: got %v, want %v", i, got, tt.want)
 		}
 	}

@@ -14,7 +14,7 @@ const FlawNoAmount = "amount is not stated"
 // maxAmount is the greatest amount that 12 digits hold (verdicts.md § 1.2).
 const maxAmount = 999_999_999_999
 
-// unusable says why a record's values are impossible (verdicts.md § 1.2), "" if it is usable.
+// unusable returns why a record's values are impossible (verdicts.md § 1.2), "" if it is usable.
 // A training record is judged like any other; callers leave those out before. The
 // record of an event is judged as what it was when it was first seen.
 func unusable(r *Record) string { return flawOf(r, mayLackAmount(r)) }
@@ -70,7 +70,7 @@ func isCurrencyCode(s string) bool {
 	return true
 }
 
-// noMoneyMoved reports whether an outcome says that nothing was paid (verdicts.md § 1.4).
+// noMoneyMoved reports whether an outcome means that nothing was paid (verdicts.md § 1.4).
 func noMoneyMoved(o Outcome) bool { return o == Declined || o == Closed }
 
 // moneyMayMove reports whether an outcome counts against the original (verdicts.md § 1.4).

@@ -3,7 +3,7 @@ package refund
 import "slices"
 
 // merge completes an event by another sighting of it (verdicts.md § 1.3, a and b). The event's
-// record is not changed; changed reports whether the result says anything new.
+// record is not changed; changed reports whether the result holds anything new.
 func merge(e, copied *Record) (merged Record, changed bool) {
 	m := *e
 	if outcomeMayBecome(e.Kind, e.Outcome, copied.Outcome) {

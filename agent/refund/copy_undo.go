@@ -102,8 +102,8 @@ func (w *work) undoneBy(x *Event) (int64, error) {
 	return 0, nil
 }
 
-// undoAgain finds out again which of the events are undone, and wakes who is
-// concerned. void_refunds come first, because refunds depend on them; nothing
+// undoAgain works out again which of the events are undone, and marks for judging the
+// refunds and voids that this concerns. void_refunds come first, because refunds depend on them; nothing
 // depends on a refund here, so it ends.
 func (w *work) undoAgain(events map[int64]*Event) error {
 	for len(events) > 0 {

@@ -1,4 +1,4 @@
-// Package refund is the domain of Yuanlu: what the firmware said happened
+// Package refund is the domain of Yuanlu: what the firmware reported
 // (Record), who paid and who gets the money (Party), what is decided about a
 // refund (Verdict), and the judge that decides it. It is pure: no clock, no
 // file, no goroutine, standard library only.

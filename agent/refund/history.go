@@ -58,7 +58,7 @@ type History interface {
 	// with k.Value, for any of the keys; the caller compares again.
 	Find(keys ...Key) iter.Seq2[*Event, error]
 	// Payers returns the sales and completions that any of these tokens (of an
-	// identifier or a PAR) is a party of. It may give more events than asked:
+	// identifier or a PAR) is a party of. It may return more events than asked:
 	// the caller compares again.
 	Payers(tokens []string) iter.Seq2[*Event, error]
 	// Range returns the events with from <= Seq <= to. Range(n, n) is a lookup.
@@ -87,15 +87,15 @@ type Bounds struct {
 // Judged is a verdict as the store keeps it.
 type Judged struct {
 	Verdict Verdict
-	// Held: the verdict is made but not said; it waits for pending_grace because a
+	// Held: the verdict is stored but not released; it waits for pending_grace because a
 	// sale that arrives meanwhile would change it (verdicts.md § 2, lines 1 and 3–7).
-	// Its Rev is 0 until it is said.
+	// Its Rev is 0 until it is released.
 	Held bool
-	// Explain is what `cases show` and up/case tell besides.
+	// Explain is printed by `cases show` and published in up/case beside the verdict.
 	Explain Explain
 }
 
-// Explain says which rules ran, which could not and why, and what would change
+// Explain lists which rules ran, which could not and why, and what would change
 // the answer.
 type Explain struct {
 	Rules       []RuleRun `json:"rules"`

@@ -8,7 +8,7 @@ const partEnd = "\x1f"
 // IsSale reports whether money came in: sales and completions, the candidates of verdicts.md § 2.
 func (k Kind) IsSale() bool { return k == KindSale || k == KindCompletion }
 
-// IsVoid reports whether the contract's word "void" means this kind.
+// IsVoid reports whether "void" in verdicts.md means this kind.
 func (k Kind) IsVoid() bool { return k == KindVoid || k == KindCompletionVoid }
 
 // Judged reports whether records of this kind get a verdict.
@@ -123,8 +123,8 @@ func originalTerminal(r *Record) string {
 	return r.TerminalID
 }
 
-// givesKey reports whether a refund names its original by any number (verdicts.md § 2).
-func givesKey(r *Record) bool {
+// hasKey reports whether a refund names its original by any number (verdicts.md § 2).
+func hasKey(r *Record) bool {
 	o := &r.Original
 	return Given(o.ChannelTxn) || Given(o.OrderNo) || Given(o.RRN) || Given(o.Stan)
 }
@@ -146,7 +146,7 @@ func partyTokens(dst []string, p *Party) []string {
 // concern: all that point at one of its numbers, and those without any number
 // whose recipient may be its payer.
 func waiterKeys(dst []Key, sale *Record) []Key {
-	dst = ownKeysIn(dst, sale, true) // also those that do not say which batch
+	dst = ownKeysIn(dst, sale, true) // also those that name no batch
 	p := sale.Party
 	if p == nil {
 		return dst
@@ -165,7 +165,7 @@ func waiterKeys(dst []Key, sale *Record) []Key {
 }
 
 // storedKeys returns all keys of an event but KeyBatch, which depends on others.
-// Unusable and training records are found by nobody, but for unusable sales, which
+// No search finds unusable and training records, except unusable sales, which
 // explain why a refund has no original (verdicts.md § 2, line 3).
 func storedKeys(e *Event, v *Verdict) []Key {
 	r := &e.Record

@@ -110,7 +110,7 @@ func (w *work) waiters(sale *Event) ([]*Event, error) {
 // waitsFor reports whether a refund or void points at a number of the sale, at
 // whichever merchant, or at nothing at all.
 func waitsFor(r, sale *Record) bool {
-	if !givesKey(r) {
+	if !hasKey(r) {
 		return r.MerchantID == sale.MerchantID
 	}
 	for _, key := range triedKeys {

@@ -75,17 +75,17 @@ func (w *work) judgeOne(seq int64) error {
 			return err
 		}
 	}
-	said := 0
+	rev := 0 // of the verdict that was released last
 	if old != nil {
-		said = old.Verdict.Rev
+		rev = old.Verdict.Rev
 	}
-	next.Held = next.Held && said == 0
+	next.Held = next.Held && rev == 0
 	changed := old == nil || !old.Verdict.SameAs(&next.Verdict) || old.Held != next.Held
 	if changed {
 		if !next.Held {
-			next.Verdict.Rev = said + 1
+			next.Verdict.Rev = rev + 1
 		}
-		w.say(&next)
+		w.setVerdict(&next)
 		if !known {
 			w.before[seq] = e
 		}

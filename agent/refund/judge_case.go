@@ -26,7 +26,7 @@ type Case struct {
 	Refund   *Event
 	Original *Event // nil: none found, or several and none chosen
 	Search   Search
-	// Flaw says what is impossible about the record, "" if it is usable (verdicts.md § 1.2).
+	// Flaw is what is impossible about the record, "" if it is usable (verdicts.md § 1.2).
 	Flaw string
 	// Cancelled: no money moved or it was undone (verdicts.md § 1.4, 1.5). No rule is asked.
 	Cancelled bool

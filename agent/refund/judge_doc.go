@@ -19,9 +19,9 @@
 // depends on reversals, which nothing undoes, and on void_refunds, which only
 // reversals undo: copy_undo.go settles void_refunds first and the rest after.
 //
-// # What a record wakes
+// # Which verdicts a record makes the judge look at again
 //
-// Who depends on a sale points at one of its numbers or at nothing; so the lookup of
+// What depends on a sale points at one of its numbers or at nothing; so the lookup of
 // the sale's own keys, with those of its party's tokens (waiterKeys), finds them all.
 // That lookup is made
 //
@@ -35,17 +35,17 @@
 //     ordinary refund asks only for its own numbers and, once its candidates are
 //     known, for what concerns them.
 //
-// A journal record wakes the verdicts that own KeyUnfound. Nothing else reads more
+// A journal record marks the verdicts that own KeyUnfound. Nothing else reads more
 // of the history than what shares a number with the record, but for a settlement,
 // which reads its batch.
 //
 // # Where the contract leaves a choice
 //
 //   - data_error has no rule number: its rule is "" (verdicts.md § 5 shows a dash).
-//   - § 1.2: an unusable record is nobody's copy and nobody is a copy of it; two alike
+//   - § 1.2: an unusable record is no copy and has no copies; two alike
 //     get a verdict each. An unusable settlement still adds up and counts once: § 6
-//     says "each" of it, and what is seen again counts once. "In a copy" means a record
-//     that § 1.3 finds to be one, whatever its member copy says. A refund that was first
+//     has "each" of it, and what is seen again counts once. "In a copy" means a record
+//     that § 1.3 finds to be one, whatever its member copy holds. A refund that was first
 //     seen unknown or pending without an amount stays usable when a copy without an
 //     amount approves it: it is of 0.
 //   - § 1.3: "same amount": both state the same, or neither states one.
@@ -61,16 +61,16 @@
 //     result "would be different" counts whatever made it so. A hit by key party adds
 //     unreferenced_refund even if this turns it into "ambiguous". In line 4 "all of
 //     those" are those of both keys. A date of year 0 does not exist.
-//   - § 2: the grace is for what was never said: a verdict that was said and turns into
-//     one of lines 1 and 3 to 7 is revised at once.
+//   - § 2: the grace is for refunds without a released verdict: a released verdict that
+//     turns into one of lines 1 and 3 to 7 is revised at once.
 //   - § 2: with several from all of whom the recipient differs, a merchant account
 //     makes the evidence empty, as line 1 of § 4 does.
 //   - § 3: "the last adjust" is the last by seq. An adjust whose batch and stan hit
 //     nothing is looked for by rrn. Where neither original nor refund states a
 //     currency, all refunds are counted. "Every counted refund" are those that are not
-//     left out. loss_open is said whether or not the sum is checked.
-//   - § 3, what a guess may say: over_refund or duplicate_refund is at medium if
-//     without the counted guesses neither would be said. A guess of the same amount that
+//     left out. loss_open is found whether or not the sum is checked.
+//   - § 3, what a guess may find: over_refund or duplicate_refund is at medium if
+//     without the counted guesses neither would be found. A guess of the same amount that
 //     only turns over_refund into duplicate_refund does not soften it: what is too much
 //     without any guess stays an alarm.
 //   - § 3: a refund without an amount is of 0 in every sum, and of the same amount as

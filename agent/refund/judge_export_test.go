@@ -2,7 +2,7 @@ package refund
 
 import "fmt"
 
-// Stale judges everything up to seq again, from nothing but the events, and says
+// Stale judges everything up to seq again, from nothing but the events, and returns
 // what should have been judged again and was not; "" if nothing.
 func Stale(j *Judge, h History, last int64) string {
 	w, err := j.begin(h, last+1)

@@ -21,7 +21,7 @@ func addScript(t *testing.T, j *memhistory.Journal, n int, line string) refund.C
 }
 
 // TestS2_Grace: lines 1 and 3 to 7 are held until they are released, once; what a
-// sale changes meanwhile is said at once, as revision 1.
+// sale changes meanwhile is released at once, as revision 1.
 func TestS2_Grace(t *testing.T) {
 	judge := newJudge()
 	j := memhistory.NewJournal(judge)
@@ -46,11 +46,11 @@ func TestS2_Grace(t *testing.T) {
 	}
 	c = addScript(t, j, 3, "sale rrn=R1 pan=A")
 	if len(c.Verdicts) != 1 || c.Verdicts[0].Held || c.Verdicts[0].Verdict.Rev != 1 || c.Verdicts[0].Verdict.Recipient != refund.Same {
-		t.Errorf("the sale of a held one: %+v", c.Verdicts)
+		t.Errorf("the sale of a held verdict: %+v", c.Verdicts)
 	}
 	c = addScript(t, j, 4, "sale rrn=R2 pan=A")
 	if len(c.Verdicts) != 1 || c.Verdicts[0].Verdict.Rev != 2 || c.Verdicts[0].Verdict.Recipient != refund.Different {
-		t.Errorf("the sale of a said one: %+v", c.Verdicts)
+		t.Errorf("the sale of a released verdict: %+v", c.Verdicts)
 	}
 }
 
@@ -117,7 +117,7 @@ func TestVerdictBytes(t *testing.T) {
 	}
 }
 
-// TestExplain: every rule is accounted for, and what would change the answer is said.
+// TestExplain: every rule is accounted for, and what would change the answer is stated.
 func TestExplain(t *testing.T) {
 	j := memhistory.NewJournal(newJudge())
 	addScript(t, j, 1, "sale rrn=R1 dpan=A")

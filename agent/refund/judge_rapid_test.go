@@ -122,7 +122,7 @@ func drawJournal(t *rapid.T) []refund.Record {
 }
 
 // TestPropertyNothingStale: after every record, judging everything again from the
-// events alone changes nothing; and two runs give the same bytes.
+// events alone changes nothing; and two runs return the same bytes.
 func TestPropertyNothingStale(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		records := drawJournal(t)

@@ -1,7 +1,7 @@
 package refund
 
-// Rule is one line of verdicts.md § 5: it looks at the facts of one refund and says whether
-// it speaks. Rules are values without state, safe for concurrent use. They live in
+// Rule is one line of verdicts.md § 5: it looks at the facts of one refund and returns
+// whether it speaks: whether there is a finding. Rules are values without state, safe for concurrent use. They live in
 // agent/refund/rules, one file each.
 type Rule interface {
 	// Info describes the rule. It is the same at every call.
@@ -13,11 +13,11 @@ type Rule interface {
 // RuleInfo describes a rule for people and for the version of the rule set.
 type RuleInfo struct {
 	Code     string   // of its finding, one of the Code constants
-	Numbers  []string // RC-101 …; more than one if the number tells the strength
+	Numbers  []string // RC-101 …; more than one if the number shows the strength
 	Version  int      // raised when the rule's answer may change for the same facts
 	Severity []Severity
 	Inputs   string // what it reads
-	// CannotTell says when the rule has no answer, "" if it always has one.
+	// CannotTell is when the rule has no answer, "" if it always has one.
 	CannotTell string
 	Templates  []Text // with {placeholders}, the same in both languages
 }
@@ -45,11 +45,11 @@ func (r RuleResult) String() string {
 // Result is a rule's answer about one refund. The zero value: it does not speak.
 type Result struct {
 	Result   RuleResult
-	Why      string   // for CannotTell: the reason, lower case words
+	Why      string   // for CannotTell: the reason, in lower case
 	Number   string   // for Hit: the number it speaks under, "" for data_error
 	Severity Severity // for Hit
 	Text     Text     // for Hit
-	// Change says what would change the answer, zero if nothing is known.
+	// Change is what would change the answer, zero if nothing is known.
 	Change Text
 }
 

@@ -20,20 +20,20 @@ var scriptCards = map[string]string{
 //
 //	refund amount=350 at=08-23T09:00 o.rrn=R1 o.date=0822 pan=A
 //
-// Whatever is not said: merchant M1, terminal T1, batch 000001, stan the line's
+// Defaults: merchant M1, terminal T1, batch 000001, stan the line's
 // number, channel card, CNY, approved, at 2026-08-22T12:00:00+08:00.
 func parseScript(t testing.TB, n int, line string) refund.Record {
 	t.Helper()
-	words := strings.Fields(line)
+	fields := strings.Fields(line)
 	r := refund.Record{
-		Kind: refund.Kind(words[0]), Outcome: refund.Approved, MerchantID: "M1", TerminalID: "T1", Channel: refund.ChannelCard,
+		Kind: refund.Kind(fields[0]), Outcome: refund.Approved, MerchantID: "M1", TerminalID: "T1", Channel: refund.ChannelCard,
 		Entry: refund.EntrySwipe, Amount: 1000, HasAmount: true, Currency: "CNY", At: "2026-08-22T12:00:00+08:00",
 		Stan: fmt.Sprintf("%06d", n), Batch: "000001",
 	}
 	if r.Kind == refund.KindJournal {
 		r = refund.Record{Kind: refund.KindJournal, Outcome: refund.Approved, Coverage: &refund.Coverage{}}
 	}
-	for _, w := range words[1:] {
+	for _, w := range fields[1:] {
 		name, value, _ := strings.Cut(w, "=")
 		if !setScript(t, &r, name, value) {
 			t.Fatalf("script: %q in %q", w, line)
@@ -152,7 +152,7 @@ func brief(v *refund.Verdict) string {
 	return strings.TrimSpace(fmt.Sprintf("%s/%s/%s %s %s %s", v.Recipient, v.Reason, v.Evidence, v.Decision, original, strings.Join(f, " ")))
 }
 
-// script is a journal and what must be said about it in the end.
+// script is a journal and the lines it must end with.
 type script struct {
 	name    string
 	records string // one a line
@@ -189,7 +189,7 @@ func runScript(t testing.TB, records string) []string {
 	var got []string
 	for _, v := range j.Store.Verdicts() {
 		if v.Held || v.Verdict.Rev < 1 {
-			t.Errorf("verdict %d was never said", v.Verdict.Seq)
+			t.Errorf("verdict %d was never released", v.Verdict.Seq)
 		}
 		got = append(got, fmt.Sprintf("%d %s", v.Verdict.Seq, brief(&v.Verdict)))
 	}

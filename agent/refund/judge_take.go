@@ -62,7 +62,7 @@ func arrivalKeys(r *Record, spoilt bool) []Key {
 	default:
 		keys = ownKeys(keys, r)
 	}
-	if !r.Kind.Judged() || givesKey(r) {
+	if !r.Kind.Judged() || hasKey(r) {
 		keys = wantedKeys(keys, r)
 	}
 	if addedUp(r.Kind) && r.Batch != "" {

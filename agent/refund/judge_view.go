@@ -169,8 +169,8 @@ func (v *view) oldVerdict(seq int64) (*Judged, error) {
 	return v.stored[seq], nil
 }
 
-// say makes j the newest verdict about its refund.
-func (v *view) say(j *Judged) {
+// setVerdict makes j the newest verdict about its refund.
+func (v *view) setVerdict(j *Judged) {
 	if v.judged == nil {
 		v.judged = map[int64]*Judged{}
 	}

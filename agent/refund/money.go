@@ -52,7 +52,7 @@ const (
 	ExcessRepeat          // likewise, and an earlier counted refund has the same amount
 )
 
-// Excess tells whether more goes back than was paid (verdicts.md § 3; § 4, Voids). byGuess: only
+// Excess returns whether more goes back than was paid (verdicts.md § 3; § 4, Voids). byGuess: only
 // refunds and voids whose original was found by its payer alone make it so, and this
 // one's was not: a guess accuses no one.
 func (c *Case) Excess() (e Excess, byGuess bool) {
@@ -77,7 +77,7 @@ func (c *Case) Excess() (e Excess, byGuess bool) {
 	return e, byGuess && c.Search.FoundBy != FoundByParty
 }
 
-// WrongVoid tells what is unlike a void (verdicts.md § 4, Voids): amount, it states another
+// WrongVoid returns what is unlike a void (verdicts.md § 4, Voids): amount, it states another
 // amount than its original's; batch, both state a batch and they differ.
 func (c *Case) WrongVoid() (amount, batch bool) {
 	if c.IsRefund() || c.Original == nil {
@@ -87,7 +87,7 @@ func (c *Case) WrongVoid() (amount, batch bool) {
 	return r.HasAmount && r.Amount != c.Money.Amount, Given(own) && Given(orig) && own != orig
 }
 
-// faulty reports whether the money speaks against the original: verdicts.md § 2, step f of key party.
+// faulty reports whether the amounts do not fit the original (verdicts.md § 2, step f of key party).
 func (c *Case) faulty() bool {
 	excess, _ := c.Excess()
 	amount, batch := c.WrongVoid()

@@ -3,7 +3,7 @@ package refund
 import "strconv"
 
 // exponent returns how many of an amount's digits stand after the decimal point
-// (ISO 4217; two unless the table says otherwise).
+// (ISO 4217; two unless the table has another number).
 func exponent(currency string) int {
 	switch currency {
 	case "BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF":

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// NoticeClass says which topic a notice goes to and what may be dropped first
+// NoticeClass is which topic a notice is published to and what may be dropped first
 // when the outbox is full.
 type NoticeClass uint8
 
@@ -14,14 +14,14 @@ const (
 	NoticeEvent                        // up/event
 )
 
-// Notice is one entry of the outbox: something to tell the back office. All but Attempt
+// Notice is one event that is published to the back office, as the outbox keeps it. All but Attempt
 // and Taken is frozen when it is made, so every attempt carries the same bytes.
 // Source: topics.md, Case event.
 type Notice struct {
 	Sequence    int64  // order within Stream; 0 for events, which have none
 	Entry       int64  // the outbox's own number of the entry
 	ID          string // what the back office deduplicates by
-	Stream      string // this store's life
+	Stream      string // changes when the store is made again
 	Type        string // "yuanlu.case.opened.v1", "link.lost", …
 	Subject     string // "case/<id>", "link/pos", …
 	Time        time.Time
@@ -41,12 +41,12 @@ var (
 	ErrAcknowledged = errors.New("refund: it was acknowledged before")
 )
 
-// Trace is what somebody else knows of the outbox: if that is more than the store itself
+// Trace is what the broker or the back office knows of the outbox: if that is more than the store itself
 // knows, the store was put back from an old copy. Source: topics.md, Signed.
 type Trace struct {
 	By       string // "case-summary" or "ack"
 	Stream   string
-	LastSeq  int64    // a sequence that the store has given out
+	LastSeq  int64    // a sequence that the store has assigned
 	AckedSeq int64    // one that it has stored as acknowledged
 	Before   []string // streams that the store had before Stream
 }

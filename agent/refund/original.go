@@ -2,7 +2,7 @@ package refund
 
 import "time"
 
-// SearchResult says how the search for an original ended (verdicts.md § 2).
+// SearchResult is how the search for an original ended (verdicts.md § 2).
 type SearchResult uint8
 
 const (
@@ -23,7 +23,7 @@ const (
 	SearchNoOriginal       // line 7
 )
 
-// waits reports whether a result is first said after pending_grace (verdicts.md § 2).
+// waits reports whether a verdict with this result is released only after pending_grace (verdicts.md § 2).
 func (s SearchResult) waits() bool { return s >= SearchNoReference }
 
 // Search is the way to an original and what was met on it.
@@ -71,7 +71,7 @@ func (w *work) findOriginal(r *Event) (Search, error) {
 	if s.dated {
 		s.result.Date = s.date.String()
 	}
-	if !givesKey(&r.Record) {
+	if !hasKey(&r.Record) {
 		return s.byParty()
 	}
 	events, err := w.find(wantedKeys(nil, &r.Record))
@@ -131,7 +131,7 @@ var triedKeys = [...]searchKey{
 	}},
 }
 
-// dayFits reports whether the refund gives no date, or c's is at most one day off.
+// dayFits reports whether the refund states no date, or c's is at most one day off.
 // What has no time fits any day.
 func (s *search) dayFits(c *candidate) bool {
 	return !s.dated || !c.timed || nearDay(dayOf(c.at), s.date)
@@ -187,7 +187,7 @@ func (s *search) byParty() (Search, error) {
 	return s.result, nil
 }
 
-// effective is verdicts.md § 2's word: the sale counts as one at the time of the refund.
+// effective reports whether the sale counts as one at the time of the refund (verdicts.md § 2, Effective).
 func (s *search) effective(c *candidate) (bool, error) {
 	if !moneyMayMove(c.Record.Outcome) || c.UndoneBy != 0 {
 		return false, nil
@@ -196,7 +196,7 @@ func (s *search) effective(c *candidate) (bool, error) {
 	return v == nil, err
 }
 
-// filter keeps what keep says, in order.
+// filter returns the candidates for which keep returns true, in order.
 func filter(cs []*candidate, keep func(*candidate) (bool, error)) ([]*candidate, error) {
 	var kept []*candidate
 	for _, c := range cs {

@@ -38,7 +38,7 @@ func parseDay(s string) (day, bool) {
 }
 
 // refundDate reads original.date for a refund made on the day made (verdicts.md § 2, Dates).
-// given: it names a day that exists. flaw: it says something that is no such day.
+// given: it names a day that exists. flaw: it is stated and no such day.
 func refundDate(s string, made day) (on day, given, flaw bool) {
 	if !Given(s) {
 		return 0, false, false

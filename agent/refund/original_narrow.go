@@ -1,6 +1,6 @@
 package refund
 
-// choose narrows the hits of one key down to an original (verdicts.md § 2, a to g), or says
+// choose narrows the hits of one key down to an original (verdicts.md § 2, a to g), or notes
 // that several fit.
 func (s *search) choose(key string, hits []*candidate) error {
 	s.result.FoundBy = key
@@ -110,17 +110,17 @@ func (s *search) narrowByHistory(key string, hits []*candidate) ([]*candidate, e
 	return hits, nil
 }
 
-// fits is step f: the candidate's amount is enough; where its payer alone speaks for
-// it, its money would say nothing against it.
+// fits is step f: the candidate's amount is enough; where only its payer
+// matches, the refund's amount must fit it too.
 func (s *search) fits(key string, c *candidate) (bool, error) {
 	if key != FoundByParty {
 		amount, _, err := s.w.amountOf(c.Event)
 		return amount >= s.r.Record.Amount, err
 	}
-	trial := &Case{Refund: s.r, Original: c.Event, Search: Search{Result: SearchFound, Original: c.Event, FoundBy: key}}
-	trial.settleRecipient()
-	err := s.w.money(trial)
-	return err == nil && !trial.faulty(), err
+	supposed := &Case{Refund: s.r, Original: c.Event, Search: Search{Result: SearchFound, Original: c.Event, FoundBy: key}}
+	supposed.settleRecipient()
+	err := s.w.money(supposed)
+	return err == nil && !supposed.faulty(), err
 }
 
 func (s *search) leaveOut(cs []*candidate) {

@@ -1,6 +1,6 @@
 package refund
 
-// Scheme says what an identifier is (records.md, scheme).
+// Scheme is what kind of identifier it is (records.md, scheme).
 type Scheme string
 
 const (
@@ -47,9 +47,9 @@ type Party struct {
 	PARTokens []string // as Tokens, for the PAR; nil: unknown
 	Text      string   // the channel's own description of the account
 	Also      []Party  // further identifiers of the same party; only Scheme, Namespace, ID, Tokens, Shown, Mask
-	// Flaw says what is impossible about an identifier of scheme pan, its own or
-	// one of Also (not 12 to 19 digits, check digit); "" if nothing. Set by Seal,
-	// because afterwards nobody can tell. verdicts.md § 1.2
+	// Flaw is what is impossible about an identifier of scheme pan, its own or
+	// one of Also (not 12 to 19 digits, check digit); "" if nothing. Set by Seal:
+	// from the token it cannot be found out (verdicts.md § 1.2).
 	Flaw string
 }
 

@@ -2,7 +2,7 @@ package refund
 
 import "time"
 
-// Kind says what happened (records.md, kind).
+// Kind is what happened (records.md, kind).
 type Kind string
 
 const (
@@ -60,7 +60,7 @@ const (
 	EntryNone        Entry = "none"
 )
 
-// Copy says why the firmware calls a record a repeat; empty: it does not.
+// Copy is why the firmware calls a record a repeat; empty: it does not.
 type Copy string
 
 const (
@@ -69,7 +69,7 @@ const (
 	CopyDump    Copy = "dump"
 )
 
-// Route is what the channel says about the way back (records.md, refund_route).
+// Route is the way back that the channel states (records.md, refund_route).
 type Route string
 
 const (
@@ -79,7 +79,7 @@ const (
 	RouteOtherBankcard Route = "OTHER_BANKCARD"
 )
 
-// Record is one thing the payment firmware says happened, in the one shape that
+// Record is one thing that the payment firmware reports, in the one shape that
 // every wire is translated into (records.md). Zero values mean "not stated".
 //
 // A Record that a decoder made may hold clear identifiers (Party.ID, Party.PAR);
@@ -97,8 +97,8 @@ type Record struct {
 	Channel      Channel // "" and "unknown" both mean unknown
 	Funding      string
 	Entry        Entry // "" and "none" both mean none
-	// Amount is in minor units (fen) of Currency. HasAmount tells a stated 0 from
-	// an absent amount, of which Amount is 0.
+	// Amount is in minor units (fen) of Currency. HasAmount distinguishes
+	// a stated 0 from an absent amount, whose Amount is 0.
 	Amount    int64
 	HasAmount bool
 	// LateAmount, only of an event's record: it is a refund that was first seen
@@ -147,7 +147,7 @@ type Original struct {
 	TerminalID string
 }
 
-// Given reports whether a member of Original says something: it is neither
+// Given reports whether a member of Original states something: it is neither
 // empty nor made of zeros (and date separators) alone.
 func Given(v string) bool {
 	for _, c := range v {
@@ -166,7 +166,7 @@ type Totals struct {
 	CreditCount  int64 `json:"credit_count"`
 }
 
-// Coverage is what a journal record says about the journal: nothing before From
+// Coverage is what a journal record states about the journal: nothing before From
 // (RFC 3339) can be in it, and it covers Terminals (nil: all).
 type Coverage struct {
 	From      string   `json:"from"`

@@ -1,8 +1,8 @@
 package refund
 
 // AppendJSON appends a sealed record as one JSON object of records.md: its members
-// in the order of that page, without spaces, what says nothing left out. Of a party
-// it returns the newest token, the masked form, and the newest token of the PAR; clear
+// in the order of that page, without spaces, empty members left out. Of a party
+// it writes the newest token, the masked form, and the newest token of the PAR; clear
 // identifiers never, even of a record that is not sealed. ParseRecord reads it.
 func (r Record) AppendJSON(dst []byte) []byte {
 	return appendRecord(dst, &r, appendParty)

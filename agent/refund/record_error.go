@@ -13,7 +13,7 @@ var ErrInput = errors.New("input is no record")
 // something that EncodeStored did not write.
 var ErrStored = errors.New("stored record is damaged")
 
-// UnknownPolicy says what ParseRecord does with JSON members that records.md does
+// UnknownPolicy is what ParseRecord does with JSON members that records.md does
 // not name.
 type UnknownPolicy uint8
 
@@ -24,7 +24,7 @@ const (
 	Ignore
 )
 
-// InputError says where a record is wrong and why. It never holds a value of the
+// InputError is where a record is wrong and why. It never holds a value of the
 // input, only names of members and kinds of values, so it is safe to log.
 type InputError struct {
 	Line   int    // 1-based line of the input; 0: not known to the reader of one line

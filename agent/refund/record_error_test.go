@@ -7,7 +7,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// However a record is damaged, the error does not tell an identifier.
+// However a record is damaged, the error holds no identifier.
 func TestErrorsTellNothing(t *testing.T) {
 	const secret = "6200000111122227"
 	lines := []string{
@@ -32,11 +32,11 @@ func TestErrorsTellNothing(t *testing.T) {
 		}
 		for _, policy := range []UnknownPolicy{Reject, Ignore} {
 			if _, err := ParseRecord(b, policy); err != nil && strings.Contains(err.Error(), "111122") {
-				t.Fatalf("the error tells an identifier: %v", err)
+				t.Fatalf("the error holds an identifier: %v", err)
 			}
 		}
 		if _, err := DecodeStored(b); err != nil && strings.Contains(err.Error(), "111122") {
-			t.Fatalf("the error tells an identifier: %v", err)
+			t.Fatalf("the error holds an identifier: %v", err)
 		}
 	})
 }

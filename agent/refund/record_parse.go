@@ -16,7 +16,7 @@ import (
 // A party that states `token` and `shown` but no `id`, as AppendJSON writes it, is
 // read as sealed. Whose key made the token is not known here, so it is marked
 // (ForeignToken) and equals only others read this way; what the masked form does not
-// tell, such as a wrong check digit, is lost. A `par` in the form of a token is one.
+// show, such as a wrong check digit, is lost. A `par` in the form of a token is one.
 //
 // The error is an *InputError, of class ErrInput, without its Line.
 func ParseRecord(line []byte, unknown UnknownPolicy) (Record, error) {

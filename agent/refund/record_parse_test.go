@@ -61,7 +61,7 @@ func TestParseEveryMember(t *testing.T) {
 	}
 }
 
-// What is well-formed but impossible is for the judge to say.
+// What is well-formed but impossible is left to the judge.
 func TestParseKeepsImpossibleValues(t *testing.T) {
 	r := mustParse(t, recordHead+`,"amount":0,"payer_amount":-1,"currency":"cn","at":"yesterday","party":{"scheme":"pan","id":"12"}}`)
 	if !r.HasAmount || r.Amount != 0 || !r.HasPayerAmount || r.PayerAmount != -1 || r.Currency != "cn" || r.At != "yesterday" || r.Party.ID.Reveal() != "12" {
@@ -79,7 +79,7 @@ func TestParseKeepsImpossibleValues(t *testing.T) {
 	}
 	r = mustParse(t, recordHead+`,"channel":"","entry":"","copy":"","refund_route":"","party":{"scheme":""}}`)
 	if r.Party == nil {
-		t.Error("empty words are not taken")
+		t.Error("empty values are not taken")
 	}
 }
 
@@ -213,7 +213,7 @@ func TestParseTakesTokens(t *testing.T) {
 }
 
 // What a sealed record prints is read back whole, but for what only the clear
-// identifiers could tell; and printed again it is the same.
+// identifiers could show; and printed again it is the same.
 func TestParsePrintedRecord(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := Seal(drawClear(t), testRing)
@@ -235,7 +235,7 @@ func TestParsePrintedRecord(t *testing.T) {
 	})
 }
 
-// printed returns what a sealed record tells once it is printed.
+// printed returns what a sealed record shows once it is printed.
 func printed(r Record) Record {
 	if r.Party == nil {
 		return r
@@ -301,7 +301,7 @@ func TestAppendJSONGolden(t *testing.T) {
 	if got := string(r.AppendJSON(nil)); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	// Not sealed: says less, never more.
+	// Not sealed: holds less, never more.
 	clear := mustParse(t, exampleRefund)
 	leak(t, "an unsealed record", string(clear.AppendJSON(nil)), "6205500000000000004")
 	if got := string(Record{Party: &Party{}, Totals: &Totals{}, Coverage: &Coverage{}, HasAmount: true}.AppendJSON([]byte("x"))); got !=

@@ -21,7 +21,7 @@ const maxToken = 40
 
 // Seal returns r in the form that may be stored, compared, logged and sent: every
 // clear identifier is replaced by Tokens, Shown and Mask, the PAR by PARTokens,
-// and Party.Flaw says what was impossible about a card number. Long numbers inside
+// and Party.Flaw is what was impossible about a card number. Long numbers inside
 // Party.Text are masked. Nothing of r is changed, and sealing a sealed record
 // changes nothing. It never fails; t must not be nil.
 // Source: records.md, party; verdicts.md § 1.2.
@@ -101,7 +101,7 @@ func identifierTokens(s Scheme, namespace, clear string, t Tokenizer) []string {
 	return t.Tokens(string(s)+labelEnd, clear)
 }
 
-// cardFlaw says what is impossible about a clear card number, "" if nothing. verdicts.md § 1.2
+// cardFlaw returns what is impossible about a clear card number, "" if nothing (verdicts.md § 1.2).
 func cardFlaw(clear string) string {
 	for i := range len(clear) {
 		if clear[i] < '0' || clear[i] > '9' {

@@ -81,7 +81,7 @@ func appendDigit(m []MaskDigit, pos int, r rune, t Tokenizer) []MaskDigit {
 	return append(m, MaskDigit{Pos: pos, Tokens: t.Tokens(labelDigit, string(r))})
 }
 
-// maskOfShown returns what a masked form tells: all there is of an identifier that a
+// maskOfShown returns what a masked form shows: all there is of an identifier that a
 // record states by token only (ParseRecord). The form of a masked number shows a
 // star for every character inside, so its length proves nothing.
 func maskOfShown(s Scheme, shown string) Mask {

@@ -134,7 +134,7 @@ func TestSealFlaw(t *testing.T) {
 		{clearParty(SchemePAN, "", "620000******0005"), "not digits"},
 		{clearParty(SchemePAN, "", "６200000000000005"), "not digits"},
 		{clearParty(SchemePAN, "", ""), ""},
-		{clearParty(SchemeDPAN, "", "12345"), ""}, // the contract says so of scheme pan only
+		{clearParty(SchemeDPAN, "", "12345"), ""}, // records.md has this rule for scheme pan only
 		{clearParty(SchemePANMasked, "", "12345"), ""},
 		{&Party{Scheme: SchemeNone, Also: []Party{*clearParty(SchemePAN, "", "6200000000000005"), *clearParty(SchemePAN, "", "12345")}}, "also 2: 5 digits"},
 		{&Party{Scheme: SchemePAN, ID: NewSecret("1"), Also: []Party{*clearParty(SchemePAN, "", "12345")}}, "1 digits"},

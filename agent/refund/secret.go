@@ -10,13 +10,13 @@ import (
 const hidden = "[hidden]"
 
 // Secret is a clear identifier on its way to Seal. It cannot print, log or
-// marshal itself: every way gives "[hidden]". The zero value is "no identifier".
+// marshal itself: every way writes "[hidden]". The zero value is "no identifier".
 //
 // The text stands behind a pointer, because package fmt does not call the
 // methods of what it finds in an unexported field: it prints the address.
 type Secret struct{ clear *string }
 
-// NewSecret takes a clear identifier. An empty one gives the zero Secret.
+// NewSecret takes a clear identifier. Of an empty one it returns the zero Secret.
 func NewSecret(clear string) Secret {
 	if clear == "" {
 		return Secret{}

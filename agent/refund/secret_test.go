@@ -46,7 +46,7 @@ func TestSecretCannotPrint(t *testing.T) {
 			leak(t, name+" xml", string(b), clear)
 		}
 		var g bytes.Buffer
-		_ = gob.NewEncoder(&g).Encode(v) // may refuse; must not tell
+		_ = gob.NewEncoder(&g).Encode(v) // may refuse; must not leak
 		leak(t, name+" gob", g.String(), clear)
 		var l bytes.Buffer
 		slog.New(slog.NewTextHandler(&l, nil)).Info("m", "v", v, slog.Group("g", "v", v))

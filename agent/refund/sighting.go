@@ -68,14 +68,14 @@ type Applied struct {
 	CopyOf    int64 // seq of the event it is a copy of, 0: a new event
 	Record    Record
 	Note      string       // why the record takes no part, "" if it does
-	Verdicts  []Judged     // said because of it, in seq order; never held ones
+	Verdicts  []Judged     // released because of it, in seq order; never held ones
 	Cases     []CaseChange // in sequence order
 	Integrity *Integrity
 	// Sighting is what was received; nil where the verdict had only waited.
 	Sighting *Sighting
 }
 
-// CaseChange is one step in the life of a case, as told to the back office.
+// CaseChange is one change of a case, as it is published to the back office.
 type CaseChange struct {
 	CaseID   string
 	Type     string // CaseOpened, CaseRevised or CaseCleared

@@ -64,7 +64,7 @@ func appendMask(dst []byte, m *Mask) []byte {
 }
 
 // DecodeStored reads what EncodeStored wrote. Members of a later version are
-// skipped, words of one are kept. The error is of class ErrStored; it names the
+// skipped, values of one are kept. The error is of class ErrStored; it names the
 // member and the byte, never a value. The result does not refer to b.
 func DecodeStored(b []byte) (Record, error) {
 	d := reader{b: b, kept: string(b), skipUnknown: true}

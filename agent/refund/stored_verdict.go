@@ -113,7 +113,7 @@ func (d *reader) finding(f *Finding) bool {
 //	{"rule_set":"…","settings":"…","results":"--h?…","why":["…"],"changes":["…","…"]}
 //
 // results has one character per rule: - no_hit, h hit, ? cannot_tell; why one text
-// for each that cannot tell; changes English and Chinese in turn.
+// for each that has no answer; changes English and Chinese in turn.
 func EncodeExplain(dst []byte, x *Explain) []byte {
 	at := len(dst)
 	dst = append(dst, '{')
@@ -164,7 +164,7 @@ func resultNamed(name string) RuleResult {
 	return NoHit
 }
 
-// DecodeExplain reads what EncodeExplain wrote. names gives the names of the rules
+// DecodeExplain reads what EncodeExplain wrote. names returns the names of the rules
 // of a rule set, in their order, as in RuleRun.Rule; a rule it does not name is
 // called by its place. Errors as for DecodeVerdict.
 func DecodeExplain(b []byte, names func(ruleSet string) ([]string, error)) (Explain, error) {

@@ -9,7 +9,7 @@ import (
 )
 
 // Value fills one {placeholder} of a template. ZH may be left empty where both
-// languages say the same.
+// languages write the same.
 type Value struct{ Name, EN, ZH string }
 
 // Put is a Value that reads the same in both languages.
@@ -165,7 +165,7 @@ func (c *Case) CompareText() Text {
 	return Text{"users", "用户"}
 }
 
-// DifferenceText says where two identifiers differ: at the first visible digit that
+// DifferenceText returns where two identifiers differ: at the first visible digit that
 // does, in their lengths, or only in what is hidden.
 func (c *Case) DifferenceText() Text {
 	payer, recipient := []rune(c.Compared.PayerShown), []rune(c.Compared.RecipientShown)

@@ -57,7 +57,7 @@ func RouteText(r Route) Text {
 	return Text{"an unnamed account", "未注明的账户"}
 }
 
-// ReasonText says in a sentence's half why a recipient could not be checked.
+// ReasonText returns why a recipient could not be checked, as part of a sentence.
 func ReasonText(reason string) Text {
 	switch reason {
 	case ReasonToken:
@@ -93,7 +93,7 @@ func KindText(k Kind) Text {
 	return Text{"refund", "退款"}
 }
 
-// cancelledChange says what would make a cancelled case count again.
+// cancelledChange returns what would make a cancelled case count again.
 func cancelledChange(c *Case) Text {
 	if c.Refund.UndoneBy != 0 {
 		return Text{
@@ -107,7 +107,7 @@ func cancelledChange(c *Case) Text {
 	}
 }
 
-// FlawText says what is impossible about a record, for people. The flaw itself is
+// FlawText returns what is impossible about a record, for people. The flaw itself is
 // the English.
 func FlawText(flaw string) Text {
 	zh := "卡号无效"

@@ -17,7 +17,7 @@ var (
 		SchemeNone}
 )
 
-// wordMode says which words besides the listed ones are taken.
+// wordMode is which values besides the listed ones are taken.
 type wordMode uint8
 
 const (
@@ -26,7 +26,7 @@ const (
 	wordAny                      // any: what the store holds was judged when it came
 )
 
-// word reads a string that is one of the listed words.
+// word reads a string that is one of the listed values.
 func word[T ~string](d *reader, v *T, listed []T, mode wordMode) bool {
 	d.space()
 	at := d.pos
@@ -52,8 +52,8 @@ func word[T ~string](d *reader, v *T, listed []T, mode wordMode) bool {
 	return d.fail(at, safeWord(b), "one of "+strings.Join(names, ", "))
 }
 
-// safeWord returns a word that is not listed as an error may show it: only if it is
-// made of a few letters, and so nobody's number.
+// safeWord returns a value that is not listed as an error may show it: only if it is
+// made of a few letters, so that it cannot be a number.
 func safeWord(b []byte) string {
 	for _, c := range b {
 		if c != '_' && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') {

@@ -36,7 +36,7 @@ const (
 )
 
 // Reasons of a verdict: why the recipient is unverifiable or none. A comparison
-// gives ReasonToken, ReasonMask or ReasonNamespace.
+// returns ReasonToken, ReasonMask or ReasonNamespace.
 const (
 	ReasonCancelled        = "cancelled"
 	ReasonDataError        = "data_error"
@@ -183,7 +183,7 @@ type Text struct {
 	ZH string `json:"zh"`
 }
 
-// Integrity is the line a settlement gives when the journal does not add up (verdicts.md § 6).
+// Integrity is the line that a settlement causes when the journal does not add up (verdicts.md § 6).
 type Integrity struct {
 	Type     string `json:"type"` // TypeIntegrity
 	Seq      int64  `json:"seq"`
@@ -211,7 +211,7 @@ func (v *Verdict) Worst() Severity {
 	return v.Findings[0].Severity
 }
 
-// SameAs reports whether both say the same in everything but Rev.
+// SameAs reports whether both are equal in everything but Rev.
 func (v *Verdict) SameAs(w *Verdict) bool {
 	if v.Seq != w.Seq || v.Kind != w.Kind || v.Recipient != w.Recipient || v.Reason != w.Reason ||
 		v.Evidence != w.Evidence || v.Decision != w.Decision || v.Cancelled != w.Cancelled ||

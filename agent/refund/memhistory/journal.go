@@ -36,7 +36,7 @@ func (j *Journal) Add(r refund.Record) (refund.Changes, []Line, error) {
 	return c, Lines(&c), nil
 }
 
-// Finish says what waits, in seq order.
+// Finish releases the held verdicts and returns their lines, in seq order.
 func (j *Journal) Finish() ([]Line, error) {
 	var lines []Line
 	for _, v := range j.Store.Verdicts() {
@@ -53,8 +53,8 @@ func (j *Journal) Finish() ([]Line, error) {
 	return lines, nil
 }
 
-// Lines returns the lines that one record causes, in seq order. Held verdicts are not
-// said.
+// Lines returns the lines that one record causes, in seq order: none for
+// held verdicts.
 func Lines(c *refund.Changes) []Line {
 	var lines []Line
 	for i := range c.Verdicts {

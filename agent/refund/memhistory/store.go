@@ -50,7 +50,7 @@ func (s *Store) Find(keys ...refund.Key) iter.Seq2[*refund.Event, error] {
 	for _, k := range keys {
 		found = append(found, s.keys[k.Kind][k.Value]...)
 	}
-	return s.give(found)
+	return s.bySeq(found)
 }
 
 // Payers implements refund.History.
@@ -60,7 +60,7 @@ func (s *Store) Payers(tokens []string) iter.Seq2[*refund.Event, error] {
 	for _, t := range tokens {
 		found = append(found, s.payers[t]...)
 	}
-	return s.give(found)
+	return s.bySeq(found)
 }
 
 // Range implements refund.History.
@@ -74,7 +74,7 @@ func (s *Store) Range(from, to int64) iter.Seq2[*refund.Event, error] {
 	if k < i {
 		k = i
 	}
-	return s.give(slices.Clone(s.seqs[i:k]))
+	return s.bySeq(slices.Clone(s.seqs[i:k]))
 }
 
 // Verdict implements refund.History.
@@ -90,8 +90,8 @@ func (s *Store) Bounds() (refund.Bounds, error) {
 	return s.bounds, nil
 }
 
-// give yields events by seq, each once.
-func (s *Store) give(seqs []int64) iter.Seq2[*refund.Event, error] {
+// bySeq yields events by seq, each once.
+func (s *Store) bySeq(seqs []int64) iter.Seq2[*refund.Event, error] {
 	slices.Sort(seqs)
 	seqs = slices.Compact(seqs)
 	return func(yield func(*refund.Event, error) bool) {
@@ -169,7 +169,7 @@ func without(seqs []int64, seq int64) []int64 {
 	return slices.DeleteFunc(seqs, func(x int64) bool { return x == seq })
 }
 
-// Verdicts returns the newest verdict of every refund and void, said or held, by seq.
+// Verdicts returns the newest verdict of every refund and void, released or held, by seq.
 func (s *Store) Verdicts() []refund.Judged {
 	out := make([]refund.Judged, 0, len(s.verdicts))
 	for _, seq := range s.seqs {

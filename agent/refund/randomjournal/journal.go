@@ -12,7 +12,7 @@ import (
 	"yuanlu/agent/refund"
 )
 
-// Records returns a journal of n records. The same seed and n give the same journal.
+// Records returns a journal of n records. The same seed and n return the same journal.
 func Records(seed uint64, n int) []refund.Record { return newDice(seed).journal(n) }
 
 // dice draws what a journal is made of.
@@ -348,7 +348,7 @@ func (d dice) pointAt(r *refund.Record, to refund.Record) {
 // spoil makes a record unusable, or training, now and then.
 func (d dice) spoil(r *refund.Record) {
 	switch {
-	case r.Kind == refund.KindSettlement: // the page does not say what a spoilt one is
+	case r.Kind == refund.KindSettlement: // verdicts.md does not define a damaged one
 		r.Party, r.HasPayerAmount, r.PayerAmount = nil, false, 0
 		if d.chance(10) {
 			r.Currency = "cn" // no flaw of a settlement

@@ -9,7 +9,7 @@ import (
 // clockSuspect is RC-603: the refund is older than its sale, so a clock was wrong.
 type clockSuspect struct{}
 
-// clockTolerance is how far apart two clocks may be without being said.
+// clockTolerance is how far apart two clocks may be without a finding.
 const clockTolerance = 5 * time.Minute
 
 var clockTexts = []refund.Text{

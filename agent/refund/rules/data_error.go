@@ -37,7 +37,7 @@ func (dataError) Check(c *refund.Case) refund.Result {
 }
 
 // dateText quotes what stands where a date should; longer texts are not repeated,
-// because nobody knows what they are.
+// because it is not known what they are.
 func dateText(s string) refund.Text {
 	if len(s) > len("2006-01-02") {
 		return refund.Text{EN: "a longer text", ZH: "过长的文字"}

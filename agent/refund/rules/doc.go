@@ -1,7 +1,7 @@
 // Package rules holds the rules of verdicts.md § 5, one file each: its
-// number, what it reads, what it cannot tell, its severities and its texts in both
+// number, what it reads, when it has no answer, its severities and its texts in both
 // languages. The facts come from agent/refund, which finds the original, compares
-// the parties and adds up the money; a rule only says whether they make a finding.
+// the parties and adds up the money; a rule only decides whether they make a finding.
 //
 // To add a rule: write one file with a type that implements refund.Rule, its table
 // test beside it, and put it into the list of All.

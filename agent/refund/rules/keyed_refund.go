@@ -3,7 +3,7 @@ package rules
 import "yuanlu/agent/refund"
 
 // keyedRefund is RC-405 for a recipient typed in by hand, the path most abused,
-// unless strong evidence or the channel says that it is who paid.
+// unless strong evidence or the channel states that it is who paid.
 type keyedRefund struct{}
 
 var keyedTexts = []refund.Text{

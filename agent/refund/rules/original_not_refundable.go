@@ -2,7 +2,7 @@ package rules
 
 import "yuanlu/agent/refund"
 
-// originalNotRefundable is RC-205: the sale never took money, or nobody knows yet.
+// originalNotRefundable is RC-205: the sale never took money, or that is not known yet.
 type originalNotRefundable struct{}
 
 var notRefundableTexts = []refund.Text{

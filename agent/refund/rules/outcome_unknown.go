@@ -2,7 +2,7 @@ package rules
 
 import "yuanlu/agent/refund"
 
-// outcomeUnknown is RC-604: nobody knows yet whether the money moved.
+// outcomeUnknown is RC-604: it is not known yet whether the money moved.
 type outcomeUnknown struct{}
 
 var outcomeTexts = []refund.Text{

@@ -71,7 +71,7 @@ var ifNoGuess = refund.Text{
 	ZH: "仅由未注明原交易的退款或撤销得出;若其中一笔属于其他交易,则不提示。",
 }
 
-// sumsForbidden says why no sum is made (verdicts.md § 3), "" if one is.
+// sumsForbidden returns why no sum is made (verdicts.md § 3), "" if one is.
 func sumsForbidden(c *refund.Case) string {
 	switch {
 	case c.Original == nil:

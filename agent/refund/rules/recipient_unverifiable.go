@@ -2,8 +2,8 @@ package rules
 
 import "yuanlu/agent/refund"
 
-// recipientUnverifiable is RC-104: nobody can say who got the money. That is said,
-// and never counted as a pass; for cash it is only noted.
+// recipientUnverifiable is RC-104: who got the money cannot be found out. That is
+// a finding, never a pass; for cash it is at info.
 type recipientUnverifiable struct{}
 
 var unverifiableTexts = []refund.Text{
@@ -42,7 +42,7 @@ func (recipientUnverifiable) Check(c *refund.Case) refund.Result {
 		refund.PutText("reason", refund.ReasonText(reason)))...)).Unless(wouldVerify(reason))
 }
 
-// wouldVerify says what would make the recipient verifiable.
+// wouldVerify returns what would make the recipient verifiable.
 func wouldVerify(reason string) refund.Text {
 	switch reason {
 	case refund.ReasonToken:

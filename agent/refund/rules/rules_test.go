@@ -55,7 +55,7 @@ func lost(result refund.SearchResult, reason string, change ...func(*refund.Case
 	return c
 }
 
-// compared makes the recipient what a comparison with these says.
+// compared makes the recipient the result of a comparison with these.
 func compared(r refund.Recipient, e refund.Evidence, code string, s refund.Severity) func(*refund.Case) {
 	return func(c *refund.Case) {
 		c.Recipient, c.Evidence = r, e
@@ -113,7 +113,7 @@ func run(t *testing.T, rule refund.Rule, rows []row) {
 	}
 }
 
-// TestCatalogue: codes stand once, templates say the same in both languages.
+// TestCatalogue: codes stand once, templates have the same placeholders in both languages.
 func TestCatalogue(t *testing.T) {
 	seen := map[string]bool{}
 	for _, r := range All() {

@@ -37,7 +37,7 @@ func ids(p *refund.Party) []ident {
 	return out
 }
 
-// answer is what comparing two parties says (verdicts.md § 4).
+// answer is the result of comparing two parties (verdicts.md § 4).
 type answer struct {
 	recipient refund.Recipient // "" not comparable
 	evidence  refund.Evidence

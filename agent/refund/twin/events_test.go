@@ -263,19 +263,19 @@ func complete(e *refund.Record, c refund.Record) {
 	if e.Totals == nil {
 		e.Totals = c.Totals
 	}
-	give := func(to *string, from string) {
+	fillGiven := func(to *string, from string) {
 		if !refund.Given(*to) && refund.Given(from) {
 			*to = from
 		}
 	}
-	give(&e.Original.Stan, c.Original.Stan)
-	give(&e.Original.Batch, c.Original.Batch)
-	give(&e.Original.Date, c.Original.Date)
-	give(&e.Original.RRN, c.Original.RRN)
-	give(&e.Original.AuthCode, c.Original.AuthCode)
-	give(&e.Original.OrderNo, c.Original.OrderNo)
-	give(&e.Original.ChannelTxn, c.Original.ChannelTxn)
-	give(&e.Original.TerminalID, c.Original.TerminalID)
+	fillGiven(&e.Original.Stan, c.Original.Stan)
+	fillGiven(&e.Original.Batch, c.Original.Batch)
+	fillGiven(&e.Original.Date, c.Original.Date)
+	fillGiven(&e.Original.RRN, c.Original.RRN)
+	fillGiven(&e.Original.AuthCode, c.Original.AuthCode)
+	fillGiven(&e.Original.OrderNo, c.Original.OrderNo)
+	fillGiven(&e.Original.ChannelTxn, c.Original.ChannelTxn)
+	fillGiven(&e.Original.TerminalID, c.Original.TerminalID)
 	switch {
 	case c.Party == nil:
 	case e.Party == nil, !stated(e.Party) && stated(c.Party):

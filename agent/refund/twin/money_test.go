@@ -76,7 +76,7 @@ func keyed(r *event, v *verdict) {
 	}
 }
 
-// withoutOriginal: what is said besides where no original was found or chosen (verdicts.md § 2).
+// withoutOriginal: the findings where no original was found or chosen (verdicts.md § 2).
 func (c *court) withoutOriginal(r *event, v *verdict) {
 	v.original, v.foundBy = 0, ""
 	if isVoid(r.Kind) {
@@ -99,7 +99,7 @@ func (c *court) refundsOf(orig, before *event) []*event {
 	})
 }
 
-// originalState says original_not_refundable and currency_mismatch, and whether
+// originalState finds original_not_refundable and currency_mismatch, and whether
 // they exclude over_refund and duplicate_refund.
 func originalState(r, orig *event, v *verdict) (excluded bool) {
 	by := r.Channel
@@ -183,7 +183,7 @@ func (c *court) allGuesses(events []*event) bool {
 	return !slices.ContainsFunc(events, func(e *event) bool { return !c.guess(e) })
 }
 
-// sum says over_refund or duplicate_refund, at medium where only guesses make it so
+// sum finds over_refund or duplicate_refund, at medium where only guesses make it so
 // and v itself is none.
 func (c *court) sum(r, orig *event, counted []*event, v *verdict) {
 	soft := func(hard refund.Severity, guessed bool) refund.Severity {

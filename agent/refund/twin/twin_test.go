@@ -25,9 +25,9 @@ func (oneKey) Tokens(label, clear string) []string {
 	return []string{"k1:" + hex.EncodeToString(m.Sum(nil)[:16])}
 }
 
-// judgeSays runs the judge over the journal and returns each final verdict and gap
-// in the twin's words.
-func judgeSays(lines []rec) ([]string, error) {
+// judgeVerdicts runs the judge over the journal and returns each final verdict and gap
+// in the twin's form.
+func judgeVerdicts(lines []rec) ([]string, error) {
 	j := memhistory.NewJournal(refund.NewJudge(refund.DefaultSettings(), rules.All()))
 	var out []string
 	for _, l := range lines {
@@ -43,13 +43,13 @@ func judgeSays(lines []rec) ([]string, error) {
 		return nil, err
 	}
 	for _, v := range j.Store.Verdicts() {
-		out = append(out, words(&v.Verdict))
+		out = append(out, summary(&v.Verdict))
 	}
 	slices.Sort(out)
 	return out, nil
 }
 
-func words(v *refund.Verdict) string {
+func summary(v *refund.Verdict) string {
 	t := &verdict{seq: v.Seq, kind: v.Kind, recipient: v.Recipient, reason: v.Reason, evidence: v.Evidence, decision: v.Decision, cancelled: v.Cancelled}
 	if v.Original != nil {
 		t.original, t.foundBy = v.Original.Seq, v.Original.FoundBy
@@ -69,7 +69,7 @@ func (v *verdict) String() string {
 		v.cancelled, v.original, v.foundBy, strings.Join(f, ","))
 }
 
-func twinSays(lines []rec) []string {
+func twinVerdicts(lines []rec) []string {
 	var out []string
 	for _, v := range final(lines, refund.DefaultSettings().Windows) {
 		out = append(out, v.String())
@@ -84,11 +84,11 @@ func twinSays(lines []rec) []string {
 // disagree returns the first line in which the two differ, "" if none.
 func disagree(t *testing.T, lines []rec) string {
 	t.Helper()
-	judge, err := judgeSays(lines)
+	judge, err := judgeVerdicts(lines)
 	if err != nil {
 		return "judge: " + err.Error()
 	}
-	twin := twinSays(lines)
+	twin := twinVerdicts(lines)
 	for i := range max(len(judge), len(twin)) {
 		var a, b string
 		if i < len(judge) {
@@ -144,7 +144,7 @@ func TestTwinAgreesOnRandomJournals(t *testing.T) {
 	if os.Getenv("YUANLU_SOAK") != "" {
 		journals, records = 10_000, 100
 	}
-	told := 0
+	reported := 0
 	for seed := range uint64(journals) {
 		lines := numbered(randomjournal.Records(seed, records))
 		if disagree(t, lines) == "" {
@@ -156,7 +156,7 @@ func TestTwinAgreesOnRandomJournals(t *testing.T) {
 			fmt.Fprintln(&show, clearJSON(l.Record))
 		}
 		t.Errorf("seed %d:\n%s\n%s", seed, disagree(t, small), show.String())
-		if told++; told == 5 {
+		if reported++; reported == 5 {
 			t.Fatalf("and perhaps more of %d journals", journals)
 		}
 	}

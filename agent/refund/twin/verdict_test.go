@@ -194,7 +194,7 @@ func candidateKind(r *event, k refund.Kind) bool {
 	return isSale(k)
 }
 
-// original finds the sale (verdicts.md § 2), or says why not.
+// original finds the sale (verdicts.md § 2), or returns why not.
 func (c *court) original(r *event, v *verdict, d date) *event {
 	mine := c.where(func(s *event) bool { return candidateKind(r, s.Kind) && s.MerchantID == r.MerchantID })
 	anyKey := false
@@ -257,14 +257,14 @@ func (c *court) fits(r, s *event, by string) bool {
 	if by != "party" {
 		return c.amountOf(s) >= r.Amount
 	}
-	trial := &verdict{foundBy: by}
+	supposed := &verdict{foundBy: by}
 	if isVoid(r.Kind) {
-		c.void(r, s, trial)
+		c.void(r, s, supposed)
 	} else {
-		c.money(r, s, trial)
+		c.money(r, s, supposed)
 	}
 	for _, code := range []string{"over_refund", "duplicate_refund", "currency_mismatch", "void_anomaly"} {
-		if trial.has(code) {
+		if supposed.has(code) {
 			return false
 		}
 	}
@@ -361,12 +361,12 @@ func (c *court) wouldDiffer(r, orig *event, v *verdict) bool {
 	if orig == nil {
 		return v.recipient == refund.Different
 	}
-	trial := &verdict{foundBy: v.foundBy}
+	supposed := &verdict{foundBy: v.foundBy}
 	if isVoid(r.Kind) {
 		return compare(orig.Party, r.Party).recipient == refund.Different
 	}
-	recipient(r, orig, trial)
-	return trial.recipient == refund.Different
+	recipient(r, orig, supposed)
+	return supposed.recipient == refund.Different
 }
 
 // noHit are the seven lines for a refund that names no sale of its merchant.
