@@ -66,14 +66,14 @@ type Result struct {
 	Failed []string `json:"failed"` // names of parts that could not be made
 }
 
-// Options say what to write.
+// Options are what to write.
 type Options struct {
 	File    string // where; nothing may be there yet
 	Folder  string // that the parts lie in inside the archive
 	Program string // name and version
 	Now     time.Time
 	Parts   []Part
-	// Low says whether the disk is too full for a bundle; it is asked again and again
+	// Low reports whether the disk is too full for a bundle; it is asked again and again
 	// while the bundle grows. nil: never.
 	Low func() bool
 	// Progress is told after each part; nil: nobody.

@@ -134,7 +134,7 @@ func Start(o Options) (*Recorder, error) {
 // Bytes takes what the link said. It never waits.
 func (r *Recorder) Bytes(p []byte) { r.add(append([]byte(nil), p...)) }
 
-// Rest says that the link is silent, or its port was closed.
+// Rest reports that the link is silent, or its port was closed.
 func (r *Recorder) Rest() { r.add(nil) }
 
 func (r *Recorder) add(p []byte) {
@@ -148,7 +148,7 @@ func (r *Recorder) add(p []byte) {
 	}
 }
 
-// Info tells how it goes.
+// Info returns how it goes.
 func (r *Recorder) Info() Info {
 	r.mu.Lock()
 	defer r.mu.Unlock()

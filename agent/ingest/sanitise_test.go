@@ -39,7 +39,7 @@ func said(t *testing.T, model, wire string) (line []byte, secrets []string) {
 			t.Fatal(err)
 		}
 		for i := range es {
-			frames, err := speaker.Say(&es[i])
+			frames, err := speaker.Frames(&es[i])
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Options say where a Book writes. The zero value writes nothing but keeps the
+// Options are where a Book writes. The zero value writes nothing but keeps the
 // ring.
 type Options struct {
 	Level    slog.Level

@@ -115,7 +115,7 @@ func (r *rates) rest(now time.Time, all bool) []Line {
 	return lines
 }
 
-// tellLeftOut says what was left out and has had no line of its code since. It is
+// tellLeftOut logs what was left out and has had no line of its code since. It is
 // called by its timer.
 func (b *Book) tellLeftOut() {
 	b.mu.Lock()

@@ -17,7 +17,7 @@ import (
 // ContentType is the media type of the format.
 const ContentType = "text/plain; version=0.0.4; charset=utf-8"
 
-// Kind says what may be done with a figure.
+// Kind is what may be done with a figure.
 type Kind string
 
 // A Counter only grows, but for a restart; a Gauge goes up and down.

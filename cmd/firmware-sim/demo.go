@@ -45,7 +45,7 @@ func runDemo(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.
 	o.Out = stdout
 	err = demo.Run(ctx, o)
 	if errors.Is(err, demo.ErrDiffers) {
-		return errors.Join(errSaid, err)
+		return errors.Join(errPrinted, err)
 	}
 	return err
 }

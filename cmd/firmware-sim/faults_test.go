@@ -14,16 +14,16 @@ import (
 	"yuanlu/firmware-sim/wire"
 )
 
-// ear hears a pty as an agent would, under whatever name it comes back.
-type ear struct {
-	mu    sync.Mutex
-	heard []byte
-	stop  chan struct{}
-	wg    sync.WaitGroup
+// listener reads a pty as an agent would, under whatever name it comes back.
+type listener struct {
+	mu   sync.Mutex
+	read []byte
+	stop chan struct{}
+	wg   sync.WaitGroup
 }
 
-func hear(link string) *ear {
-	e := &ear{stop: make(chan struct{})}
+func listen(link string) *listener {
+	e := &listener{stop: make(chan struct{})}
 	e.wg.Go(func() {
 		buf := make([]byte, 4096)
 		for {
@@ -35,7 +35,7 @@ func hear(link string) *ear {
 					break
 				}
 				e.mu.Lock()
-				e.heard = append(e.heard, buf[:n]...)
+				e.read = append(e.read, buf[:n]...)
 				e.mu.Unlock()
 			}
 			select {
@@ -48,10 +48,10 @@ func hear(link string) *ear {
 	return e
 }
 
-func (e *ear) end() []byte {
+func (e *listener) end() []byte {
 	close(e.stop)
 	e.wg.Wait()
-	return e.heard
+	return e.read
 }
 
 // day runs firmware-sim with a fault and returns what stood on the line, the places it was found at, and how long it took.
@@ -60,7 +60,7 @@ func day(t *testing.T, fault string) (line []byte, places int, took time.Duratio
 	dir := t.TempDir()
 	t.Setenv("XDG_CACHE_HOME", dir)
 	link := filepath.Join(dir, "pos")
-	e := hear(link)
+	e := listen(link)
 	args := []string{"run", "--terminal", "traditional", "--seed", "3", "--speed", "0", "--count", "40", "--symlink", link, "--hold",
 		"--start", "2026-08-01", "--json", "--journal", filepath.Join(dir, "journal")}
 	if fault != "" {
@@ -85,7 +85,7 @@ func day(t *testing.T, fault string) (line []byte, places int, took time.Duratio
 	return line, places, took
 }
 
-// whole counts the frames with a right check byte, and those that say a record again.
+// whole counts the frames with a right check byte, and those that repeat a record.
 func whole(line []byte) (frames, again int) {
 	for i := 0; i < len(line); {
 		n := 0

@@ -72,14 +72,14 @@ func dispatch(ctx context.Context, args []string, stdin io.Reader, stdout, stder
 	if err == nil || errors.Is(err, flag.ErrHelp) {
 		return exitOK
 	}
-	if !errors.Is(err, errSaid) {
+	if !errors.Is(err, errPrinted) {
 		fmt.Fprintf(stderr, "firmware-sim %s: %v\n", args[0], err)
 	}
 	return exitCode(err)
 }
 
-// errSaid marks failures that were explained already.
-var errSaid = errors.New("failed")
+// errPrinted marks failures that were explained already.
+var errPrinted = errors.New("failed")
 
 func exitCode(err error) int {
 	var cannot *wire.CannotCarry
@@ -106,11 +106,11 @@ func flags(verb string, stderr io.Writer) *flag.FlagSet {
 	return f
 }
 
-// parse reads the flags; what the flag package has already said on stderr is not said again.
+// parse reads the flags; what the flag package has already printed on stderr is not printed again.
 func parse(f *flag.FlagSet, args []string) error {
 	err := f.Parse(args)
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
-		return errors.Join(errSaid, errUsage)
+		return errors.Join(errPrinted, errUsage)
 	}
 	return err
 }

@@ -32,9 +32,9 @@ func TestExitCodes(t *testing.T) {
 	reversal := file("reversal.rec", `{"v":1,"kind":"reversal","outcome":"approved"}`)
 	garbage := file("garbage.rec", `{"v":1,"kind":"sale","colour":1}`)
 	for _, c := range []struct {
-		args []string
-		code int
-		says string
+		args   []string
+		code   int
+		prints string
 	}{
 		{[]string{}, exitUsage, "firmware-sim run"},
 		{[]string{"sing"}, exitUsage, "sing"},
@@ -53,7 +53,7 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"ledger", filepath.Join(dir, "none")}, exitNotFound, "none"},
 	} {
 		code, _, errs := called(t, c.args...)
-		if code != c.code || !strings.Contains(errs, c.says) {
+		if code != c.code || !strings.Contains(errs, c.prints) {
 			t.Errorf("%v: exit %d, want %d: %s", c.args, code, c.code, errs)
 		}
 	}

@@ -78,7 +78,7 @@ func readRunFlags(args []string, stderr io.Writer) (*runFlags, error) {
 	return &r, nil
 }
 
-// run plays one terminal, or says the records of a file.
+// run plays one terminal, or sends the records of a file.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	r, err := readRunFlags(args, stderr)
 	if err != nil {
@@ -90,7 +90,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	out := &printer{w: stdout, json: r.json, link: r.link, verbose: r.verbose}
 	if r.records != "" {
-		return sayRecords(ctx, r, faults, out)
+		return sendRecords(ctx, r, faults, out)
 	}
 	term, src, err := r.terminal()
 	if err != nil {
@@ -110,7 +110,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	defer stop()
 	o := terminal.PlayerOptions{Terminal: term, Model: r.model, Source: src, Socket: socket, Journal: journal,
 		Faults: faults, Seed: r.seed, Speed: r.speed, Every: r.every(), Count: r.count, Wait: !r.noWait, Hold: r.hold,
-		Resend: resend, Found: out.found, Said: out.said}
+		Resend: resend, Found: out.found, Sent: out.sent}
 	if r.days > 0 {
 		o.Until = term.Now().Truncate(24*time.Hour).AddDate(0, 0, r.days)
 	}
@@ -154,7 +154,7 @@ func (r *runFlags) terminal() (*terminal.Terminal, *terminal.Source, error) {
 	}
 	zone := time.FixedZone("", 8*3600)
 	now := time.Now().In(zone)
-	// The past by default: a wire that gives no year would be read as last year's for a day to come.
+	// The past by default: a wire that sends no year would be read as last year's for a day to come.
 	ago := 30
 	if r.days > 0 {
 		ago = r.days
@@ -220,7 +220,7 @@ func journalDir() (string, error) {
 // resendWhenTold returns a channel that fires on SIGUSR1 and on a line "resend" on stdin.
 func resendWhenTold(stdin io.Reader) (<-chan struct{}, func()) {
 	resend := make(chan struct{}, 1)
-	tell := func() {
+	show := func() {
 		select {
 		case resend <- struct{}{}:
 		default:
@@ -234,7 +234,7 @@ func resendWhenTold(stdin io.Reader) (<-chan struct{}, func()) {
 		for {
 			select {
 			case <-sig:
-				tell()
+				show()
 			case <-done:
 				return
 			}
@@ -245,7 +245,7 @@ func resendWhenTold(stdin io.Reader) (<-chan struct{}, func()) {
 		in := bufio.NewScanner(stdin)
 		for in.Scan() {
 			if strings.TrimSpace(in.Text()) == "resend" {
-				tell()
+				show()
 			}
 		}
 	}()
@@ -256,8 +256,8 @@ func resendWhenTold(stdin io.Reader) (<-chan struct{}, func()) {
 	}
 }
 
-// sayRecords says the records of a file on a line.
-func sayRecords(ctx context.Context, r *runFlags, faults wire.Faults, out *printer) error {
+// sendRecords sends the records of a file on a line.
+func sendRecords(ctx context.Context, r *runFlags, faults wire.Faults, out *printer) error {
 	if r.wire == "" {
 		return fmt.Errorf("%w: --records needs --wire mispos, cup8583 or smart", errUsage)
 	}
@@ -275,11 +275,11 @@ func sayRecords(ctx context.Context, r *runFlags, faults wire.Faults, out *print
 		return err
 	}
 	defer socket.Close()
-	return terminal.SayRecords(ctx, recs, terminal.RecordsOptions{Wire: r.wire, Socket: socket, Faults: faults,
+	return terminal.SendRecords(ctx, recs, terminal.RecordsOptions{Wire: r.wire, Socket: socket, Faults: faults,
 		Seed: r.seed, Every: r.every(), Wait: !r.noWait, Found: out.found})
 }
 
-// printer says what happens, in words or as JSON Lines.
+// printer prints what happens, as text or as JSON Lines.
 type printer struct {
 	w             io.Writer
 	link          string
@@ -303,7 +303,7 @@ func (p *printer) found(place string) {
 	fmt.Fprintf(p.w, "%s %s\n", link, place)
 }
 
-func (p *printer) said(e *scenario.Entry, s terminal.Outcome) {
+func (p *printer) sent(e *scenario.Entry, s terminal.Outcome) {
 	if e.Record.Copy != "reprint" && e.Record.Copy != "upload" {
 		p.entries++
 		if e.Truth != nil {

@@ -56,7 +56,7 @@ func saidOn(t *testing.T, model, wireName string) [][]byte {
 			t.Fatal(err)
 		}
 		for i := range es {
-			frames, err := speaker.Say(&es[i])
+			frames, err := speaker.Frames(&es[i])
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -5,11 +5,11 @@
 //
 // The rules of a port, which Run checks one by one:
 //
-//   - Read gives at least one byte or an error, never (0, nil).
+//   - Read returns at least one byte or an error, never (0, nil).
 //   - A read deadline that passes is os.ErrDeadlineExceeded and loses no byte,
 //     whenever it passes; one set from another goroutine ends a Read under way.
 //   - Bytes that arrive between Open and the first Read are kept.
-//   - Write takes all bytes or says how many with an error, and never waits for
+//   - Write takes all bytes or returns how many with an error, and never waits for
 //     ever on a device that takes nothing.
 //   - Close wakes and waits for calls under way; after it nothing is written
 //     anywhere, least of all to a file that got the old descriptor's number.
@@ -18,6 +18,6 @@
 //   - While a port is open a second Open is refused.
 //   - When all is closed, no goroutine and no descriptor is left.
 //
-// The package knows no port and imports none; a port's own test gives Run a
+// The package knows no port and imports none; a port's own test hands Run a
 // Harness. It stands outside _test files because several packages share it.
 package drivertest

@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// Faults says how a Faulty port misbehaves. Rates are 0 to 1, per call. The zero
+// Faults are how a Faulty port misbehaves. Rates are 0 to 1, per call. The zero
 // value has none.
 type Faults struct {
 	Seed uint64 // same seed, same calls: same faults
 
-	Split float64 // a Read gives fewer bytes than there are
-	Stall float64 // a Read says its deadline has passed though bytes are there; none is lost
-	Flip  float64 // one bit of what a Read gives is changed
+	Split float64 // a Read returns fewer bytes than there are
+	Stall float64 // a Read returns that its deadline has passed though bytes are there; none is lost
+	Flip  float64 // one bit of what a Read returns is changed
 
 	// CutAfter ends the port after so many bytes were read: CutError from then on.
 	// 0: never.
@@ -35,10 +35,10 @@ type Faulty struct {
 
 	cut atomic.Bool // CutAfter bytes were read
 
-	reading sync.Mutex // guards what follows; held while the port reads
+	reading sync.Mutex // guards what follows; locked while the port reads
 	rand    *rand.Rand
 	read    int    // bytes given so far
-	pending []byte // read from the port, held back by Split or Stall
+	pending []byte // read from the port, kept back by Split or Stall
 
 	writing sync.Mutex // guards what follows
 	wrand   *rand.Rand

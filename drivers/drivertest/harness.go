@@ -101,7 +101,7 @@ func (h Harness) within(t *testing.T, what string, step func()) time.Duration {
 }
 
 // readFull reads want bytes with short deadlines, as a reader that also looks at
-// other things does. Every Read is held to the rule of zero bytes.
+// other things does. Every Read is checked against the rule of zero bytes.
 func (h Harness) readFull(t *testing.T, port Port, want int, step time.Duration, timeout error) []byte {
 	t.Helper()
 	got := make([]byte, 0, want)

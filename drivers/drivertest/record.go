@@ -18,7 +18,7 @@ const (
 	OpRead    Op = "read"    // bytes that came from the device
 	OpWrite   Op = "write"   // bytes that went to it
 	OpTimeout Op = "timeout" // a Read whose deadline passed
-	OpError   Op = "error"   // a Read that failed; Err says how
+	OpError   Op = "error"   // a Read that failed; Err is how
 )
 
 // An Event is one thing that happened on a port.
@@ -79,12 +79,12 @@ func (r *Recorder) note(e Event) {
 	r.events = append(r.events, e)
 }
 
-// A Playback is a Port that plays Events back in order: reads give the bytes of
-// OpRead events (in pieces if the buffer is short), OpTimeout gives
+// A Playback is a Port that plays Events back in order: reads return the bytes of
+// OpRead events (in pieces if the buffer is short), OpTimeout returns
 // os.ErrDeadlineExceeded, OpError its error, and writes must be exactly those of
-// the OpWrite events, in any pieces. A Read that meets an OpWrite event says
+// the OpWrite events, in any pieces. A Read that meets an OpWrite event returns
 // os.ErrDeadlineExceeded: the device waits for the write. After the last event
-// Read gives io.EOF. Safe for concurrent use.
+// Read returns io.EOF. Safe for concurrent use.
 type Playback struct {
 	Events []Event
 

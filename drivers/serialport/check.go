@@ -16,7 +16,7 @@ func Node(port string) (string, error) {
 	return node, err
 }
 
-// Check tells whether a tool may open a port only to listen on it: it is the line of
+// Check reports whether a tool may open a port only to listen on it: it is the line of
 // a serial device or a pseudo terminal, not the machine's console, and no process
 // that this user may see has it open, locked or not. Setting the line of a port that
 // somebody works with would take his bytes and his speed away. Check opens nothing.
@@ -47,7 +47,7 @@ func (t tree) check(port string) error {
 	return nil
 }
 
-// hasHardware tells a serial device from a virtual console: there is something behind
+// hasHardware distinguishes a serial device from a virtual console: there is something behind
 // it in sysfs. A pseudo terminal counts as a line; without sysfs everything does.
 func (t tree) hasHardware(st *syscall.Stat_t) bool {
 	major, minor := deviceNumbers(uint64(st.Rdev))

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// watchOpens returns a function that tells whether anybody has opened a file since.
+// watchOpens returns a function that reports whether a file was opened since.
 func watchOpens(t *testing.T, path string) func() bool {
 	t.Helper()
 	fd, err := unix.InotifyInit1(unix.IN_NONBLOCK | unix.IN_CLOEXEC)
@@ -54,7 +54,7 @@ func TestCheckOpensNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	if opened() {
-		t.Error("Check opened a port that was held")
+		t.Error("Check opened a port that was in use")
 	}
 	for path, class := range map[string]error{
 		"/dev/null": ErrSettings, "/dev/tty1": ErrSettings, "/dev/no-such-port": ErrAbsent, t.TempDir(): ErrSettings,

@@ -11,8 +11,8 @@ import (
 	"go.bug.st/serial"
 )
 
-// A Config says which port to open and how its line is set. The zero value of a
-// line setting means its default, 9600 8N1 (cli.md, "Configuration").
+// A Config is which port to open and how its line is set. The zero value of a
+// line setting means its default, 9600 8N1 (cli.md, Configuration).
 type Config struct {
 	// Port is an absolute path ("/dev/ttyS1", a symlink of any depth), or a bare
 	// name, looked for in /dev/serial/by-id, /dev/serial/by-path and /dev in that
@@ -34,7 +34,7 @@ const (
 	defaultDataBits               = 8
 )
 
-// mode checks the line settings and gives them in the library's words.
+// mode checks the line settings and returns them in the library's form.
 func (c Config) mode() (serial.Mode, error) {
 	m := serial.Mode{BaudRate: c.Baud, DataBits: c.DataBits}
 	var bad []Difference
@@ -124,7 +124,7 @@ func locate(port string) (asked, node string, err error) {
 // ptyFirst … ptyLast are the majors of UNIX98 pty slaves, which sysfs does not list.
 const ptyFirst, ptyLast = 136, 143
 
-// isTTY tells a terminal device from any other file without opening it: opening
+// isTTY distinguishes a terminal device from any other file without opening it: opening
 // some devices has effects (a watchdog starts).
 func isTTY(st *syscall.Stat_t) bool {
 	if st.Mode&syscall.S_IFMT != syscall.S_IFCHR {

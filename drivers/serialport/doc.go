@@ -9,7 +9,7 @@
 //	has that descriptor number by then          the closed flag; Close waits for all of them
 //	Write blocks for as long as the line does   the library's descriptor is made non-blocking;
 //	                                            waiting is done by Go's poller, with a deadline
-//	Read gives (0, nil) when time is up         os.ErrDeadlineExceeded
+//	Read returns (0, nil) when time is up       os.ErrDeadlineExceeded
 //	Close closes the descriptor before it       callers are woken and joined first
 //	wakes its readers
 //	select panics at descriptor 1024            such a descriptor is refused at Open
@@ -28,5 +28,5 @@
 // answers ErrGone at once; it is then closed and opened again by its owner.
 //
 // Limits: on a pty whose user was killed, the kernel may keep the exclusive mark
-// until the other end closes; a port that was held that way says ErrBusy.
+// until the other end closes; a port that is marked so answers ErrBusy.
 package serialport

@@ -19,10 +19,10 @@ var (
 	// ErrPermission: the device is there and may not be opened. The text names
 	// the group that may, and the udev rule to install.
 	ErrPermission = errors.New("no permission for the serial port")
-	// ErrBusy: another process (or this one) holds the port. The text says who.
+	// ErrBusy: another process (or this one) holds the port. The text names it.
 	ErrBusy = errors.New("serial port in use")
 	// ErrSettings: the configuration names no serial line, or the driver did not
-	// take a setting. *SettingsError says which.
+	// take a setting. *SettingsError lists them.
 	ErrSettings = errors.New("serial settings not possible")
 	// ErrGone: the device has vanished under the open port. Close it, open again.
 	ErrGone = errors.New("serial port gone")
@@ -34,17 +34,17 @@ var (
 // A Difference is one line setting that is not as asked.
 type Difference struct {
 	Setting string // "speed", "data bits", "parity" …
-	Got     string // what the device says
+	Got     string // what the device reports
 	Want    string // what was asked
 }
 
-// A SettingsError says which settings of a port are impossible or were not taken.
+// A SettingsError lists which settings of a port are impossible or were not taken.
 type SettingsError struct {
 	Port        string
 	Differences []Difference
 }
 
-// Error lists every difference with what the device says and what was asked.
+// Error lists every difference with what the device reports and what was asked.
 func (e *SettingsError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "serialport: %s: %v", e.Port, ErrSettings)
@@ -77,7 +77,7 @@ func openError(node string, err error) error {
 	return fmt.Errorf("serialport: open %s: %w", node, err)
 }
 
-// whoMay says to whom a device node belongs and what to do to be let in.
+// whoMay returns to whom a device node belongs and how to get access.
 func whoMay(node string) string {
 	const remedy = "install the udev rule 70-yuanlu.rules or add this user to the group"
 	info, err := os.Stat(node)

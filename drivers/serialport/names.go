@@ -60,7 +60,7 @@ func (t tree) list() ([]Device, error) {
 	return found, nil
 }
 
-// describe fills in what the USB device above a port says of itself.
+// describe fills in what the USB device above a port reports of itself.
 func (t tree) describe(d *Device, dir string) {
 	var number, port string
 	for ; len(dir) > len(t.sys); dir = filepath.Dir(dir) {
@@ -81,11 +81,11 @@ func (t tree) describe(d *Device, dir string) {
 	}
 }
 
-// byIDName makes the name that udev's 60-serial.rules would give.
+// byIDName makes the name that udev's 60-serial.rules would make.
 func byIDName(d *Device, number, port string) string {
-	name := "usb-" + udevWord(d.Manufacturer, d.VendorID) + "_" + udevWord(d.Product, d.ProductID)
+	name := "usb-" + udevName(d.Manufacturer, d.VendorID) + "_" + udevName(d.Product, d.ProductID)
 	if d.Serial != "" {
-		name += "_" + udevWord(d.Serial, "")
+		name += "_" + udevName(d.Serial, "")
 	}
 	if number != "" {
 		name += "-if" + number
@@ -96,8 +96,8 @@ func byIDName(d *Device, number, port string) string {
 	return name
 }
 
-// udevWord replaces what udev does not allow in a link's name.
-func udevWord(s, otherwise string) string {
+// udevName replaces what udev does not allow in a link's name.
+func udevName(s, otherwise string) string {
 	s = strings.Join(strings.Fields(s), "_")
 	if s == "" {
 		return otherwise
@@ -115,7 +115,7 @@ func udevWord(s, otherwise string) string {
 func (t tree) byID(name string) (string, error) {
 	devices, err := t.list()
 	if err != nil {
-		return "", nil // no sysfs: the missing link is the error to tell
+		return "", nil // no sysfs: the missing link is the error to return
 	}
 	node := ""
 	for _, d := range devices {

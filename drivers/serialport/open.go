@@ -20,7 +20,7 @@ const (
 	spare         = 32
 )
 
-// deviceID tells whether a path still names the device that was opened.
+// deviceID is for finding out whether a path still names the device that was opened.
 type deviceID struct{ dev, ino, rdev uint64 }
 
 func idOf(st *syscall.Stat_t) deviceID {
@@ -78,7 +78,7 @@ func openLocked(node string) (*os.File, deviceID, error) {
 	}
 	own := os.NewFile(uintptr(fd), node) // non-blocking: Go's poller waits for it
 	fail := func(err error) (*os.File, deviceID, error) {
-		_ = own.Close() // nothing was written; the first error is the one to tell
+		_ = own.Close() // nothing was written; the first error is the one to return
 		return nil, deviceID{}, err
 	}
 	if fd >= maxDescriptor-spare {
@@ -115,7 +115,7 @@ func openLibrary(own *os.File, node string, id deviceID, mode *serial.Mode) (ser
 		known := descriptorsOf(id)
 		if lib, err = serial.Open("/proc/self/fd/"+strconv.Itoa(int(fd)), mode); err != nil {
 			if _, dead := unix.IoctlGetTermios(int(fd), unix.TCGETS); dead != nil {
-				err = dead // it hung up in between: that is the error to tell
+				err = dead // it hung up in between: that is the error to return
 			}
 			err = libraryError(node, err)
 			return

@@ -82,7 +82,7 @@ func (p *Port) Read(b []byte) (int, error) {
 	return 0, p.wokenFault("read", werr)
 }
 
-// Write sends all of b, or says how much of it the kernel took. It waits at most
+// Write sends all of b, or returns how much of it the kernel took. It waits at most
 // two seconds longer than the bytes need on the line, then returns
 // os.ErrDeadlineExceeded. Other errors: ErrGone, os.ErrClosed.
 func (p *Port) Write(b []byte) (int, error) {
@@ -174,7 +174,7 @@ func (p *Port) drain() {
 	})
 }
 
-// noClosingWait tells a serial driver not to wait at the last close
+// noClosingWait sets a serial driver not to wait at the last close
 // (linux/serial.h, struct serial_struct). Only root may; others wait.
 func noClosingWait(fd uintptr) {
 	const (
@@ -236,7 +236,7 @@ func (p *Port) markGone() {
 	_ = p.file.SetDeadline(time.Unix(1, 0)) // cannot fail: the file is open and pollable
 }
 
-// vanished tells whether the path that was asked for names another device now.
+// vanished reports whether the path that was asked for names another device now.
 func (p *Port) vanished() bool {
 	for _, path := range []string{p.asked, p.name} {
 		var st syscall.Stat_t
@@ -259,7 +259,7 @@ func (p *Port) lineFault(op string, err error) error {
 	return p.fault(op, err)
 }
 
-// wokenFault says why a wait ended without bytes.
+// wokenFault returns why a wait ended without bytes.
 func (p *Port) wokenFault(op string, err error) error {
 	if closed, gone := p.state(); closed {
 		return p.fault(op, os.ErrClosed)

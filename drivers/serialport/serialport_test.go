@@ -64,8 +64,8 @@ func TestSettingsAreOnTheLine(t *testing.T) {
 	}
 }
 
-// A pty takes only 8 bits without parity and says nothing when asked for others:
-// success must not be believed.
+// A pty takes only 8 bits without parity and returns success when asked for others:
+// the settings must be read back.
 func TestASettingThatWasNotTakenIsNamed(t *testing.T) {
 	dev := openPTY(t)
 	_, err := Open(t.Context(), Config{Port: dev.slave, DataBits: 7, Parity: "even"})
@@ -209,7 +209,7 @@ func TestANodeThatIsReplacedIsGone(t *testing.T) {
 	}
 }
 
-// awaitInput returns when the kernel has n bytes for whoever reads the tty: a pty
+// awaitInput returns when the kernel has n bytes for the reader of the tty: a pty
 // hands them over in its own time.
 func awaitInput(t *testing.T, tty string, n int) {
 	t.Helper()
@@ -319,7 +319,7 @@ func TestHoldPort(t *testing.T) {
 		t.Skip("runs only as the other process of TestBusyNamesTheHolder")
 	}
 	open(t, Config{Port: port})
-	fmt.Println("held")
+	fmt.Println("locked")
 	_, _ = bufio.NewReader(os.Stdin).ReadByte() // until the parent lets go
 }
 
@@ -338,7 +338,7 @@ func TestBusyNamesTheHolder(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for s := bufio.NewScanner(out); s.Scan() && s.Text() != "held"; {
+	for s := bufio.NewScanner(out); s.Scan() && s.Text() != "locked"; {
 	}
 	_, err = Open(t.Context(), Config{Port: dev.slave})
 	if want := fmt.Sprintf("pid %d (serialport.test, locked)", cmd.Process.Pid); !errors.Is(err, ErrBusy) || !strings.Contains(fmt.Sprint(err), want) {
@@ -353,7 +353,7 @@ func TestBusyNamesTheHolder(t *testing.T) {
 	open(t, Config{Port: dev.slave})
 }
 
-// Without the right to open a device the error says which group has it.
+// Without the right to open a device the error names the group that has it.
 func TestPermissionNamesTheGroup(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root to take rights away")

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// compare reads the line settings back and says which are not as asked.
+// compare reads the line settings back and returns which are not as asked.
 func compare(fd int, node string, want *serial.Mode) error {
 	got, err := unix.IoctlGetTermios(fd, unix.TCGETS2) // TCGETS has no true speeds
 	if err != nil {

@@ -20,7 +20,7 @@ const (
 	defaultMemory  = 512
 )
 
-// Options say what runs in a guest.
+// Options are what runs in a guest.
 type Options struct {
 	// Files maps absolute paths in the guest to files of this machine. All are
 	// executable there; shared libraries that programs need come along.
@@ -32,7 +32,7 @@ type Options struct {
 	Timeout time.Duration
 	// Memory in MiB. 0: 512.
 	Memory int
-	// Output gets the guest's console while it runs, beside Result. nil: nobody.
+	// Output gets the guest's console while it runs, beside Result; may be nil.
 	Output io.Writer
 }
 

@@ -5,7 +5,7 @@
 // program and that server is the real thing: libusb, usbfs, usbcore, cdc-acm, the tty
 // layer.
 //
-// A test gives Boot its binaries and a script and gets the script's output and
+// A test hands Boot its binaries and a script and gets the script's output and
 // exit status:
 //
 //	kernel, err := usblab.Prepare(ctx)            // downloads once, then from the cache
@@ -26,7 +26,7 @@
 // runs the suite of drivers/drivertest against usbport and serialport.
 //
 // YUANLU_USBLAB decides what tests do: unset, they skip; "auto", they run where
-// qemu, a kernel and busybox can be had and say so where not; "1", they must run.
+// qemu, a kernel and busybox can be had and print what is missing where not; "1", they must run.
 // Needed from Debian: qemu-system-x86, busybox-static, dpkg, apt (for the kernel
 // image that linux-image-amd64 depends on, 70 MB once). The image is kept,
 // unpacked, in YUANLU_LAB_CACHE, else in yuanlu-lab below the user's cache folder,

@@ -160,7 +160,7 @@ func TestGuestModemConformance(t *testing.T) {
 			return p
 		},
 		Open: func(ctx context.Context, peer drivertest.Peer) (drivertest.Port, error) {
-			// By its stable name, which nobody made a link for: there is no udev here.
+			// By its stable name, without a link: there is no udev here.
 			p, err := serialport.Open(ctx, serialport.Config{
 				Port: "usb-Yuanlu_Simulated_e-sign_POS_" + peer.(*plugged).serial + "-if00", Baud: 115200})
 			if err != nil {
@@ -286,7 +286,7 @@ func TestGuestFaultsThatEndThePort(t *testing.T) {
 }
 
 // A device whose descriptors would break the library is refused by name, and one
-// beside it works or says who is in the way.
+// beside it works or the error names what is in the way.
 func TestGuestRogueDescriptors(t *testing.T) {
 	guestOnly(t)
 	b := newBench(t)
@@ -369,7 +369,7 @@ func TestGuestKernelDriver(t *testing.T) {
 
 // Only the device that was named is ever opened, with the library in this process and
 // in another one: not one beside it, not one that sysfs shows to be broken, not one
-// that the kernel was told to keep off.
+// that the kernel was set to keep off.
 func TestGuestOpensOnlyTheDeviceItIsTo(t *testing.T) {
 	guestOnly(t)
 	b := newBench(t)

@@ -140,9 +140,9 @@ func sharedLibraries(ctx context.Context, program string) []string {
 	}
 	var found []string
 	for line := range strings.Lines(out) {
-		for word := range strings.FieldsSeq(line) {
-			if strings.HasPrefix(word, "/") {
-				found = append(found, word)
+		for field := range strings.FieldsSeq(line) {
+			if strings.HasPrefix(field, "/") {
+				found = append(found, field)
 				break
 			}
 		}

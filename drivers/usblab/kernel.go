@@ -15,7 +15,7 @@ import (
 )
 
 // ErrUnavailable is the class of every reason why the lab cannot run here; the
-// text says what is missing and which Debian package has it.
+// text names what is missing and which Debian package has it.
 var ErrUnavailable = errors.New("usblab: not available here")
 
 // A Kernel is a Linux image with its modules, ready to boot.
@@ -151,9 +151,9 @@ func imagePackage(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	for word := range strings.FieldsSeq(out) {
-		if strings.HasPrefix(word, "linux-image-") && word != "linux-image-amd64" {
-			return word, nil
+	for field := range strings.FieldsSeq(out) {
+		if strings.HasPrefix(field, "linux-image-") && field != "linux-image-amd64" {
+			return field, nil
 		}
 	}
 	return "", fmt.Errorf("%w: apt knows no kernel image (apt-get update)", ErrUnavailable)
@@ -200,7 +200,7 @@ func find(dir string) (Kernel, error) {
 }
 
 // add appends a module after all it depends on. The image package has no
-// modules.dep (depmod makes it at installation), but each module says itself what
+// modules.dep (depmod makes it at installation), but each module states itself what
 // it needs.
 func (k *Kernel) add(name string, files map[string]string, added map[string]bool) error {
 	if added[name] {

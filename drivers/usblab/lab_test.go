@@ -95,7 +95,7 @@ func echoDevice(t *testing.T) (*usbip.Server, *usbip.Device) {
 	return server, device
 }
 
-// What cannot be had is said, with the package that has it.
+// What cannot be had is named, with the package that has it.
 func TestPrepareSaysWhatIsMissing(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	t.Setenv("YUANLU_LAB_CACHE", t.TempDir())

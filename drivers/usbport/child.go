@@ -28,7 +28,7 @@ const (
 	firstSocket = 3
 )
 
-// IsChild tells whether this process was started by OpenIsolated. main asks it
+// IsChild reports whether this process was started by OpenIsolated. main asks it
 // before anything else, and if so does nothing but os.Exit(RunChild()).
 func IsChild() bool { return os.Getenv(childEnv) != "" }
 
@@ -41,7 +41,7 @@ func OpenIsolated(ctx context.Context, c Config) (*Port, error) {
 		return nil, err
 	}
 	if !Built {
-		return Open(ctx, c) // says so
+		return Open(ctx, c) // it returns ErrNoUSB
 	}
 	d, err := systemTree.find(c)
 	if err != nil {
@@ -131,7 +131,7 @@ func pairs() ([]pair, error) {
 		fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 		if err != nil {
 			for _, p := range made {
-				_, _ = p.ours.Close(), p.theirs.Close() // the first error is the one to tell
+				_, _ = p.ours.Close(), p.theirs.Close() // the first error is the one to return
 			}
 			return nil, err
 		}
@@ -141,7 +141,7 @@ func pairs() ([]pair, error) {
 	return made, nil
 }
 
-// startChild starts the other process and waits for its word that the device is
+// startChild starts the other process and waits for its message that the device is
 // open.
 func startChild(ctx context.Context, d *Device) (*childLink, error) {
 	fail := func(err error) (*childLink, error) {
@@ -173,7 +173,7 @@ func startChild(ctx context.Context, d *Device) (*childLink, error) {
 	l.ended = func() {
 		killer := time.AfterFunc(stuckPatience/2, func() { _ = cmd.Process.Kill() })
 		defer killer.Stop()
-		_ = cmd.Wait() // its exit status says nothing that the port has not said
+		_ = cmd.Wait() // its exit status adds nothing to what the port has returned
 	}
 	stop := context.AfterFunc(ctx, func() { _ = l.conns[controlSocket].SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()

@@ -1,6 +1,6 @@
 // Package usbport reads and writes the byte stream of a smart terminal over USB:
 // one vendor interface (class FF, subclass 50, protocol 53) with a bulk IN and a
-// bulk OUT endpoint (wires.md, "smart"), by the rules that every port
+// bulk OUT endpoint (wires.md § smart), by the rules that every port
 // keeps (drivers/drivertest).
 //
 // It stands on google/gousb v1.1.3 and libusb, with cgo. A build without cgo, or
@@ -13,8 +13,8 @@
 //	and panics on some                          are checked by own code before the library sees
 //	                                            them; every library call runs under a recover
 //	no hot-plug; a context's list grows stale   a new context for each open; kernel uevents and a
-//	                                            slow look at sysfs tell the loss of the device
-//	a cancelled read may lose what had come     one reader runs for the whole life of the port and
+//	                                            slow look at sysfs report the loss of the device
+//	a cancelled read may lose what had come     one reader runs as long as the port is open and
 //	                                            fills a buffer; deadlines are of the buffer
 //	auto-detach takes every interface           exactly our interface's driver is detached, by
 //	                                            usbfs, and given back at close
@@ -37,8 +37,8 @@
 // Limits: after a stall the host's data toggle is reset by the host controller
 // (xHCI does) or by opening the port again, not by the control request. Another
 // device on the bus that makes the library panic keeps the port from opening; the
-// error names such devices. A host controller that never gives a cancelled
-// transfer back costs one goroutine and its memory (ErrStuck at Close).
+// error names such devices. A host controller that never returns a cancelled
+// transfer costs one goroutine and its memory (ErrStuck at Close).
 //
 // 70-yuanlu.rules of the program's package is the udev rule that errors speak of.
 package usbport

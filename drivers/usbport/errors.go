@@ -19,12 +19,12 @@ var (
 	ErrName = errors.New("no name of a USB port")
 	// ErrNoUSB: this program was built without USB (CGO_ENABLED=0 or tag nousb).
 	ErrNoUSB = errors.New("this program was built without USB support")
-	// ErrAbsent: no such device now, or several that the name does not tell apart.
+	// ErrAbsent: no such device now, or several that have this name.
 	ErrAbsent = errors.New("no such USB device")
 	// ErrPermission: the device may not be opened; the text names the udev rule.
 	ErrPermission = errors.New("no permission for the USB device")
-	// ErrBusy: another process (or this one) has claimed the device. The text says
-	// who, where this user may see it.
+	// ErrBusy: another process (or this one) has claimed the device. The text names
+	// it, where this user may see it.
 	ErrBusy = errors.New("USB device in use")
 	// ErrDevice: the device's descriptors are broken or not those of a terminal, or
 	// it, or one beside it, broke the USB library.
@@ -32,11 +32,11 @@ var (
 	// ErrGone: the device has vanished, or failed for good, under the open port.
 	// Close it, open again.
 	ErrGone = errors.New("USB device gone")
-	// ErrStuck: the host controller did not give a transfer back; Close left it.
+	// ErrStuck: the host controller did not return a transfer; Close left it.
 	ErrStuck = errors.New("USB transfer stuck")
 )
 
-// plugAgain is the remedy where a device misbehaves and nobody can tell why.
+// plugAgain is the remedy where a device misbehaves for a reason that cannot be found out.
 const plugAgain = "unplug it and plug it in again"
 
 // nodeError puts a failure to open a usbfs node into its class.
@@ -52,7 +52,7 @@ func nodeError(d *Device, err error) error {
 	return fmt.Errorf("usbport: open %s: %w", d, err)
 }
 
-// whoMay says to whom a node belongs and what lets this user in.
+// whoMay returns to whom a node belongs and what lets this user in.
 func whoMay(node string) string {
 	const remedy = "install the udev rule 70-yuanlu.rules in /etc/udev/rules.d and plug the device in again"
 	info, err := os.Stat(node)
@@ -76,7 +76,7 @@ func busyError(d *Device) error {
 	var holders []string
 	procs, err := os.ReadDir("/proc")
 	if err != nil {
-		procs = nil // nobody can be named; the class says enough
+		procs = nil // no process can be named; the class is enough
 	}
 	for _, e := range procs {
 		if _, err := strconv.Atoi(e.Name()); err == nil && hasOpen(e.Name(), d.Node) {

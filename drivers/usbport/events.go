@@ -15,10 +15,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pollInterval is how often sysfs is looked at where the kernel says nothing.
+// pollInterval is how often sysfs is looked at where the kernel reports nothing.
 const pollInterval = 2 * time.Second
 
-// Events tells when USB or serial devices come and go: kernel uevents over
+// Events reports when USB or serial devices come and go: kernel uevents over
 // netlink. For one goroutine at a time.
 type Events struct {
 	file *os.File // nil where there is no netlink: Wait then only waits
@@ -49,11 +49,11 @@ func NewEvents() *Events {
 type Changes struct {
 	USB []Config // vendor and product ids
 	TTY []string // nodes, "/dev/ttyACM0"
-	Any bool     // the kernel had more to say than fitted: any device may be among them
+	Any bool     // the kernel had more to report than fitted: any device may be among them
 }
 
-// MayBe tells whether the device of a name is among those that came or went: its ids
-// are all that an event says of it.
+// MayBe reports whether the device of a name is among those that came or went: its ids
+// are all that an event states of it.
 func (c *Changes) MayBe(name Config) bool {
 	return c.Any || slices.Contains(c.USB, Config{VendorID: name.VendorID, ProductID: name.ProductID})
 }
@@ -65,7 +65,7 @@ func (c *Changes) MayBeTTY(node string) bool {
 }
 
 // Next waits until a USB or serial device comes or goes, then settle longer, since one
-// plug makes many events and udev is at work after them, and returns all that were said.
+// plug makes many events and udev is at work after them, and returns all that were reported.
 // Errors: ctx's when that ends first, os.ErrClosed after Close.
 func (e *Events) Next(ctx context.Context, settle time.Duration) (*Changes, error) {
 	c := &Changes{}
@@ -140,7 +140,7 @@ func (c *Changes) take(message []byte) bool {
 	case "usb": // PRODUCT=1209/5053/100, hexadecimal without leading zeros
 		var vendor, product uint16
 		if n, err := fmt.Sscanf(fields["PRODUCT"], "%x/%x/", &vendor, &product); n != 2 || err != nil {
-			return true // a node of an endpoint and the like: nobody is named
+			return true // a node of an endpoint and the like: no device is named
 		}
 		if ids := (Config{VendorID: vendor, ProductID: product}); !slices.Contains(c.USB, ids) {
 			c.USB = append(c.USB, ids)

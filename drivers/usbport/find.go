@@ -55,7 +55,7 @@ func (c Config) String() string {
 
 // A Device is a USB device as sysfs shows it. Nothing was opened to learn it.
 type Device struct {
-	ID           string // bus and ports, "1-1.4": the same as long as nobody moves the plug
+	ID           string // bus and ports, "1-1.4": the same as long as the plug is not moved
 	Node         string // "/dev/bus/usb/001/004"
 	Bus, Number  int    // what the library calls bus and address
 	Name         Config // vendor id, product id, serial number
@@ -170,7 +170,7 @@ func (t tree) find(c Config) (*Device, error) {
 	return found[0], nil
 }
 
-// Check tells whether the device of a name is there, whole, and may be opened by this
+// Check reports whether the device of a name is there, whole, and may be opened by this
 // user, without opening it. Errors: ErrAbsent, ErrDevice, ErrPermission.
 func Check(c Config) error { return systemTree.check(c) }
 
@@ -185,7 +185,7 @@ func (t tree) check(c Config) error {
 	return nil
 }
 
-// present tells whether the very device is still there: same place, same number.
+// present reports whether the very device is still there: same place, same number.
 func (d *Device) present() bool {
 	return attribute(d.dir, "devnum") == strconv.Itoa(d.Number) && attribute(d.dir, "busnum") == strconv.Itoa(d.Bus)
 }

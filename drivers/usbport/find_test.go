@@ -113,7 +113,7 @@ func TestChannelsThatAreNone(t *testing.T) {
 	}
 }
 
-// Whatever a device says of itself, the parser ends, and what it accepts is what
+// Whatever the descriptors of a device are, the parser ends, and what it accepts is what
 // the library can index: numbers without gaps, settings once.
 func FuzzParseDescriptors(f *testing.F) {
 	f.Add(raw(f, goodDevice+goodConfig))
@@ -225,7 +225,7 @@ func TestFind(t *testing.T) {
 	tests := []struct {
 		name  Config
 		class error
-		says  string
+		want  string
 	}{
 		{Config{0x1209, 0x5053, "A"}, nil, "usb:1209:5053:A at 1-1"},
 		{Config{0x1209, 0x5053, ""}, ErrAbsent, "add the serial number"},
@@ -242,8 +242,8 @@ func TestFind(t *testing.T) {
 		} else if err != nil {
 			got = err.Error()
 		}
-		if !errors.Is(err, tt.class) || !strings.Contains(got, tt.says) {
-			t.Errorf("find(%s): %q, want %v with %q", tt.name, got, tt.class, tt.says)
+		if !errors.Is(err, tt.class) || !strings.Contains(got, tt.want) {
+			t.Errorf("find(%s): %q, want %v with %q", tt.name, got, tt.class, tt.want)
 		}
 	}
 	if s := tr.suspects(); !strings.Contains(s, "usb:1209:0002 at 1-4") {
@@ -298,7 +298,7 @@ func TestChanges(t *testing.T) {
 	}
 }
 
-// Check says what Open would, and opens nothing.
+// Check returns what Open would, and opens nothing.
 func TestCheck(t *testing.T) {
 	tr := fakeTree(t, map[string]map[string]string{"1-1": {}})
 	tr.dev = t.TempDir()

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Built tells whether this program has the USB library.
+// Built: whether this program has the USB library.
 const Built = true
 
 const controlTimeout = time.Second
@@ -70,7 +70,7 @@ type lockedLink struct {
 func (l lockedLink) close() error { return errors.Join(l.link.close(), l.node.Close()) }
 
 // lockNode opens the usbfs node for ourselves and locks it: whether the device may
-// be opened, and by whom, is told here and not by the library.
+// be opened, and by whom, is decided here and not by the library.
 func lockNode(d *Device) (*os.File, error) {
 	fd, err := unix.Open(d.Node, unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"fmt"
 )
 
-// Built tells whether this program has the USB library.
+// Built: whether this program has the USB library.
 const Built = false
 
 // Open always fails here: this program was built without cgo or with the tag

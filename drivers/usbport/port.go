@@ -58,7 +58,7 @@ type Port struct {
 
 	patience time.Duration // for transfers to come back: stuckPatience
 
-	life    context.Context // ends with Close or the loss of the device
+	running context.Context // ends with Close or the loss of the device
 	end     context.CancelFunc
 	tasks   sync.WaitGroup // reader, watcher
 	writing chan struct{}  // one writer; Close takes it too
@@ -76,7 +76,7 @@ type Port struct {
 func newPort(name string, c channel, l link, node io.Closer, present func() bool) *Port {
 	p := &Port{name: name, in: c.in, out: c.out, outPk: c.outPacket, link: l, node: node, writing: make(chan struct{}, 1), patience: stuckPatience}
 	p.changed = sync.NewCond(&p.mu)
-	p.life, p.end = context.WithCancel(context.Background())
+	p.running, p.end = context.WithCancel(context.Background())
 	p.tasks.Add(2)
 	go func() {
 		defer p.tasks.Done()
@@ -84,7 +84,7 @@ func newPort(name string, c channel, l link, node io.Closer, present func() bool
 	}()
 	go func() {
 		defer p.tasks.Done()
-		watchDevice(p.life, present, func() { p.lose(errNoDevice) })
+		watchDevice(p.running, present, func() { p.lose(errNoDevice) })
 	}()
 	return p
 }
@@ -146,13 +146,13 @@ func (p *Port) wake() {
 	p.changed.Broadcast()
 }
 
-// Write sends all of b, or says how much of it the device took. It waits at most
+// Write sends all of b, or returns how much of it the device took. It waits at most
 // two seconds longer than a slow device needs, then returns
 // os.ErrDeadlineExceeded. Other errors: ErrGone, os.ErrClosed.
 func (p *Port) Write(b []byte) (int, error) {
 	select {
 	case p.writing <- struct{}{}:
-	case <-p.life.Done():
+	case <-p.running.Done():
 		return 0, p.fault("write", p.state())
 	}
 	if err := p.state(); err != nil {
@@ -168,7 +168,7 @@ func (p *Port) Write(b []byte) (int, error) {
 	own := append([]byte(nil), b...) // a stuck transfer keeps it
 	go func() {
 		defer func() { <-p.writing }()
-		ctx, cancel := context.WithTimeout(p.life, patience)
+		ctx, cancel := context.WithTimeout(p.running, patience)
 		defer cancel()
 		sent, err := p.send(ctx, own)
 		done <- outcome{sent, err}
@@ -217,7 +217,7 @@ func (p *Port) send(ctx context.Context, b []byte) (int, error) {
 	return sent, nil
 }
 
-// writeFault says what a failed transfer means for a Write: nil, try again.
+// writeFault returns what a failed transfer means for a Write: nil, try again.
 func (p *Port) writeFault(ctx context.Context, err error, failures int) error {
 	if state := p.state(); state != nil {
 		return p.fault("write", state)
@@ -250,13 +250,13 @@ func (p *Port) recovered(endpoint byte, err error, failures int) bool {
 	return true
 }
 
-// pause waits, but not beyond the port's life.
+// pause waits, but not beyond the end of the port.
 func (p *Port) pause(d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
-	case <-p.life.Done():
+	case <-p.running.Done():
 	}
 }
 
@@ -266,7 +266,7 @@ func (p *Port) pump() {
 	packet := make([]byte, readSize)
 	failures, empty := 0, 0
 	for p.hasRoom() {
-		n, err := p.link.read(p.life, packet)
+		n, err := p.link.read(p.running, packet)
 		if n < 0 || n > len(packet) {
 			p.lose(errLies)
 			return
@@ -277,7 +277,7 @@ func (p *Port) pump() {
 		}
 		switch {
 		case err != nil:
-			if p.life.Err() != nil {
+			if p.running.Err() != nil {
 				return // cancelled by us
 			}
 			failures++
@@ -354,7 +354,7 @@ func (p *Port) Close() error {
 	done := make(chan error, 1)
 	go func() {
 		p.tasks.Wait()
-		p.writing <- struct{}{} // a Write under way ends with life; none begins after it
+		p.writing <- struct{}{} // a Write under way ends with running; none begins after it
 		done <- errors.Join(p.link.close(), p.node.Close())
 	}()
 	limit := time.NewTimer(p.patience)

@@ -249,7 +249,7 @@ func TestALibraryThatCrashesEndsThePort(t *testing.T) {
 	}
 }
 
-// A device that sends and sends is made to wait when nobody reads.
+// A device that sends and sends is made to wait when no one reads.
 func TestTheBufferIsBounded(t *testing.T) {
 	w := newWire(t)
 	p := w.open()

@@ -59,7 +59,7 @@ func TestATransferThatLiesEndsThePort(t *testing.T) {
 }
 
 // A device that takes a message in small pieces gets all of it; one that takes
-// nothing and says that all is well ends the port, and does not keep a processor busy.
+// nothing and reports success ends the port, and does not keep a processor busy.
 func TestShortWrites(t *testing.T) {
 	w := newWire(t)
 	p := newPort("usb:test", testChannel, &liar{w, nil, func(asked int) int { return min(asked, 3) }}, io.NopCloser(nil), w.present)

@@ -60,7 +60,7 @@ type caseRecord struct {
 	} `json:"party"`
 }
 
-// stream is what the back office knows of one store's life.
+// stream is what the back office knows of one stream of a terminal's store.
 type stream struct {
 	next    int64           // the sequence that comes next
 	early   map[int64]bool  // arrived before those below them
@@ -70,9 +70,9 @@ type stream struct {
 
 // backOffice takes cases, checks their order, acknowledges, and keeps the newest verdict of each.
 type backOffice struct {
-	say     *sayer
+	out     *output
 	publish func(topic string, payload []byte) error
-	outside bool // cases are taken and acknowledged by a yuanlu-desk, which tells what it has accepted
+	outside bool // cases are taken and acknowledged by a yuanlu-desk, which reports what it has accepted
 
 	mu       sync.Mutex
 	stations map[string]*station // by the terminal's name in topics
@@ -87,13 +87,13 @@ type backOffice struct {
 	changed  chan struct{}
 }
 
-func newBackOffice(say *sayer) *backOffice {
-	return &backOffice{say: say, stations: map[string]*station{}, streams: map[string]*stream{},
+func newBackOffice(out *output) *backOffice {
+	return &backOffice{out: out, stations: map[string]*station{}, streams: map[string]*stream{},
 		cases: map[string]*caseEvent{}, opened: map[string]string{}, events: map[string]int{},
 		traffic: map[string][]byte{}, changed: make(chan struct{}, 1)}
 }
 
-// know tells the back office which terminals there are.
+// know lists the terminals for the back office.
 func (b *backOffice) know(c *crew) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -194,7 +194,7 @@ func (b *backOffice) keep(name string, e *caseEvent) {
 	if s := b.stations[name]; s != nil {
 		model = s.model
 	}
-	b.say.caseCame(model, e)
+	b.out.caseCame(model, e)
 }
 
 // gaps counts sequences that never came.

@@ -19,7 +19,7 @@ import (
 // office is a back office without a broker; acks holds what it acknowledged.
 func office() (*backOffice, *[]string) {
 	var acks []string
-	b := newBackOffice(&sayer{o: Options{Out: &bytes.Buffer{}}})
+	b := newBackOffice(&output{o: Options{Out: &bytes.Buffer{}}})
 	b.publish = func(topic string, payload []byte) error {
 		acks = append(acks, topic+" "+string(payload))
 		return nil
@@ -94,7 +94,7 @@ func TestCompare(t *testing.T) {
 		b, _ := office()
 		s := &station{model: "e-sign", wire: "mispos"}
 		for i, truth := range c.truth {
-			s.said = append(s.said, refund(fmt.Sprintf("%06d", i+1), truth))
+			s.sent = append(s.sent, refund(fmt.Sprintf("%06d", i+1), truth))
 		}
 		for i, n := range c.cases {
 			b.arrive(caseTopic, event(i+1, 1, fmt.Sprintf("10000001/000001/%06d", n)))
@@ -106,7 +106,7 @@ func TestCompare(t *testing.T) {
 		case c.differs != "" && r.ok():
 			t.Errorf("%s: passed", c.name)
 		case c.differs != "-" && !strings.Contains(strings.Join(r.differ, "\n"), c.differs):
-			t.Errorf("%s: %v does not say %q", c.name, r.differ, c.differs)
+			t.Errorf("%s: %v does not contain %q", c.name, r.differ, c.differs)
 		}
 	}
 }

@@ -17,7 +17,7 @@ import (
 )
 
 // outsideDesk is a yuanlu-desk that takes and acknowledges the cases instead of the small back office inside. What it
-// has accepted it tells on its stream of events.
+// has accepted it sends on its stream of events.
 type outsideDesk struct {
 	cmd    *exec.Cmd
 	exited chan error
@@ -37,16 +37,16 @@ func startDesk(ctx context.Context, bin, url, dir string, desk *backOffice) (*ou
 		return nil, err
 	}
 	defer log.Close()
-	ready, tell, err := os.Pipe()
+	ready, report, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
 	defer ready.Close()
 	d := &outsideDesk{exited: make(chan error, 1)}
 	d.cmd = exec.Command(bin, "serve", "--json", "--broker", url, "--root", root, "--listen", "127.0.0.1:0", "--store", filepath.Join(dir, "desk.db"))
-	d.cmd.Stdout, d.cmd.Stderr = tell, log
+	d.cmd.Stdout, d.cmd.Stderr = report, log
 	err = d.cmd.Start()
-	tell.Close()
+	report.Close()
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", bin, err)
 	}
@@ -57,14 +57,14 @@ func startDesk(ctx context.Context, bin, url, dir string, desk *backOffice) (*ou
 		return nil, err
 	}
 	line, err := bufio.NewReader(ready).ReadBytes('\n')
-	var said struct {
+	var started struct {
 		API string `json:"api"`
 	}
-	if err != nil || json.Unmarshal(line, &said) != nil || said.API == "" {
+	if err != nil || json.Unmarshal(line, &started) != nil || started.API == "" {
 		d.Close()
 		return nil, fmt.Errorf("%s did not say that it is ready; see %s", bin, log.Name())
 	}
-	d.wg.Go(func() { d.follow(ctx, said.API+"/v1/stream?after=0&kinds=case", desk) })
+	d.wg.Go(func() { d.follow(ctx, started.API+"/v1/stream?after=0&kinds=case", desk) })
 	return d, nil
 }
 

@@ -15,7 +15,7 @@ import (
 	"yuanlu/firmware-sim/wire"
 )
 
-// Options say how the demo is run.
+// Options are how the demo is run.
 type Options struct {
 	Agent  string // path of yuanlu
 	Desk   string // path of yuanlu-desk; empty: a back office inside
@@ -28,7 +28,7 @@ type Options struct {
 	Faults wire.Faults   // of every line, beside frames in pieces; such that lose no byte, or cases will be missed
 }
 
-// ErrDiffers says that cases and truth differ; what differs was printed.
+// ErrDiffers: cases and truth differ; what differs was printed.
 var ErrDiffers = errors.New("cases and truth differ")
 
 // Times of the demo: customers come for a while, then the last cases may take their time. Together well below a
@@ -54,23 +54,23 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	say := &sayer{o: o}
-	failed := show(ctx, o, dir, say)
+	out := &output{o: o}
+	failed := show(ctx, o, dir, out)
 	if failed == nil && !o.Keep {
 		return os.RemoveAll(dir)
 	}
-	say.line("kept: %s", dir)
+	out.line("kept: %s", dir)
 	return failed
 }
 
-func show(ctx context.Context, o Options, dir string, say *sayer) error {
-	desk := newBackOffice(say)
+func show(ctx context.Context, o Options, dir string, out *output) error {
+	desk := newBackOffice(out)
 	broker, err := startBroker(desk)
 	if err != nil {
 		return err
 	}
 	defer broker.Close()
-	crew, err := equip(ctx, o, dir, broker.url, say)
+	crew, err := equip(ctx, o, dir, broker.url, out)
 	if err != nil {
 		return err
 	}
@@ -88,19 +88,19 @@ func show(ctx context.Context, o Options, dir string, say *sayer) error {
 		return err
 	}
 	if err := crew.play(ctx); err != nil {
-		crew.tails(say)
+		crew.tails(out)
 		return err
 	}
-	say.line("the day is over; waiting for the last cases")
+	out.line("the day is over; waiting for the last cases")
 	desk.wait(ctx, crew.expected(), waitFor, settle)
 	crew.stopAgents()
 	result := compare(crew, desk)
 	result.leaks = findLeaks(crew, desk, dir)
-	say.table(result)
+	out.table(result)
 	if result.ok() {
 		return nil
 	}
-	crew.tails(say)
+	crew.tails(out)
 	return ErrDiffers
 }
 
@@ -122,7 +122,7 @@ func keyOf(e *scenario.Entry) string {
 	return refundKey(e.Record.TerminalID, e.Record.Batch, e.Record.Stan, e.Record.RefundNo)
 }
 
-// refundKey names a refund by its number at the terminal, or where the channel gives none by the merchant's number.
+// refundKey names a refund by its number at the terminal, or where the channel assigns none by the merchant's number.
 func refundKey(terminal, batch, stan, refundNo string) string {
 	if stan == "" {
 		return terminal + "/" + refundNo
@@ -153,7 +153,7 @@ func (c *crew) play(all context.Context) error {
 	return nil
 }
 
-// findLeaks searches the traffic and the agents' files for clear identifiers; it says where, never what.
+// findLeaks searches the traffic and the agents' files for clear identifiers; it reports where, never what.
 func findLeaks(c *crew, desk *backOffice, dir string) []string {
 	var leaks []string
 	secrets := newSecrets(c)

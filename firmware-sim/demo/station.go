@@ -39,19 +39,19 @@ type station struct {
 	log    string
 
 	mu      sync.Mutex
-	said    []scenario.Entry
+	sent    []scenario.Entry
 	slow    int           // frames that took longer than usualSilence from first byte to last
 	longest time.Duration // the longest of them
 }
 
-// usualSilence is how long a silence inside a frame may be before an agent gives the frame up, unless it is told
-// otherwise (wires.md). A terminal never is so long silent; a machine that stands still makes it so.
+// usualSilence is how long a silence inside a frame may be before an agent gives the frame up, unless its
+// configuration has another time (wires.md, Common). A terminal never is so long silent; a machine that stands still makes it so.
 const usualSilence = 500 * time.Millisecond
 
 // crew is all stations.
 type crew struct{ stations []*station }
 
-// plan says which terminals the demo has; the wires of the later ones are asked for first.
+// plan is which terminals the demo has; the wires of the later ones are asked for first.
 type plan struct{ name, model, wire, instead string }
 
 func plans() []plan {
@@ -63,20 +63,20 @@ func plans() []plan {
 }
 
 // equip makes stations, their lines and their configurations. A terminal whose wire the agent does not know yet
-// speaks another one, or stays away, which is said.
-func equip(ctx context.Context, o Options, dir, url string, say *sayer) (*crew, error) {
+// speaks another one, or stays away, which is printed.
+func equip(ctx context.Context, o Options, dir, url string, out *output) (*crew, error) {
 	c := &crew{}
 	for i, p := range plans() {
 		s := &station{name: p.name, model: p.model, wire: p.wire, dir: filepath.Join(dir, p.name), seed: o.Seed + uint64(i), faults: o.Faults}
 		s.faults.Split = pieces
 		err := s.equip(ctx, o.Agent, url, i)
 		if errors.Is(err, errWire) && p.instead != "" {
-			say.line("%s: this agent does not know wire %s; it speaks %s", p.model, p.wire, p.instead)
+			out.line("%s: this agent does not know wire %s; it speaks %s", p.model, p.wire, p.instead)
 			s.wire = p.instead
 			err = s.equip(ctx, o.Agent, url, i)
 		}
 		if errors.Is(err, errWire) {
-			say.line("%s: this agent does not know wire %s; it stays away", p.model, s.wire)
+			out.line("%s: this agent does not know wire %s; it stays away", p.model, s.wire)
 			continue
 		}
 		if err != nil {
@@ -84,7 +84,7 @@ func equip(ctx context.Context, o Options, dir, url string, say *sayer) (*crew, 
 			return nil, err
 		}
 		c.stations = append(c.stations, s)
-		say.line("%-11s %-7s on %s, agent %s", s.model, s.wire, s.port, s.name)
+		out.line("%-11s %-7s on %s, agent %s", s.model, s.wire, s.port, s.name)
 	}
 	if len(c.stations) == 0 {
 		return nil, errors.New("the agent knows none of the wires")
@@ -92,7 +92,7 @@ func equip(ctx context.Context, o Options, dir, url string, say *sayer) (*crew, 
 	return c, nil
 }
 
-// errWire says that the agent refuses the configuration of a wire.
+// errWire: the agent refuses the configuration of a wire.
 var errWire = errors.New("the agent does not take this configuration")
 
 func (s *station) equip(ctx context.Context, agent, url string, i int) error {
@@ -199,7 +199,7 @@ func (s *station) play(all context.Context) error {
 	p, err := terminal.NewPlayer(terminal.PlayerOptions{Terminal: s.term, Model: s.model, Source: s.source,
 		Socket: s.socket, Journal: s.journal, Faults: s.faults, Seed: s.seed,
 		Every: playFor / time.Duration(s.source.Len()*3/2), Wait: true,
-		Said: s.hasSaid})
+		Sent: s.noteSent})
 	if err != nil {
 		return err
 	}
@@ -216,17 +216,17 @@ func (s *station) play(all context.Context) error {
 	}
 }
 
-func (s *station) hasSaid(e *scenario.Entry, how terminal.Outcome) {
+func (s *station) noteSent(e *scenario.Entry, how terminal.Outcome) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.said = append(s.said, *e)
+	s.sent = append(s.sent, *e)
 	if how.Took >= usualSilence {
 		s.slow++
 		s.longest = max(s.longest, how.Took)
 	}
 }
 
-// stalls says how this machine has held up the terminal's frames, "" if it has not.
+// stalls returns how this machine has held up the terminal's frames, "" if it has not.
 func (s *station) stalls() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -241,7 +241,7 @@ func (s *station) stalls() string {
 func (s *station) ledger() []scenario.Entry {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := append([]scenario.Entry(nil), s.said...)
+	out := append([]scenario.Entry(nil), s.sent...)
 	scenario.Final(out)
 	return out
 }
@@ -302,15 +302,15 @@ func (c *crew) close() {
 }
 
 // tails prints the last lines of each agent's log.
-func (c *crew) tails(say *sayer) {
+func (c *crew) tails(out *output) {
 	for _, s := range c.stations {
 		if note := s.stalls(); note != "" {
-			say.line("%s", note)
+			out.line("%s", note)
 		}
 		data, err := os.ReadFile(s.log)
 		if err != nil {
 			continue
 		}
-		say.tail(s.log, data)
+		out.tail(s.log, data)
 	}
 }

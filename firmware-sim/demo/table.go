@@ -102,7 +102,7 @@ func compare(c *crew, desk *backOffice) *result {
 // one compares one refund with its case, nil if none came.
 func (r *result) one(l *line, e *scenario.Entry, c *caseEvent) {
 	t := e.Truth
-	says := func(format string, args ...any) {
+	differs := func(format string, args ...any) {
 		r.differ = append(r.differ, fmt.Sprintf("%s %s %s, %s (%s: %s): ", l.Terminal, e.Record.Kind,
 			yuan(e.Record.Amount), keyOf(e), t.Label, t.Why)+fmt.Sprintf(format, args...))
 	}
@@ -114,26 +114,26 @@ func (r *result) one(l *line, e *scenario.Entry, c *caseEvent) {
 		l.Wrong++
 		if c == nil {
 			l.Missed++
-			says("no case came")
+			differs("no case came")
 		}
 	case scenario.Right:
 		l.Right++
 		if c != nil {
 			l.False++
-			says("a case came: recipient %s, %s", c.Data.Verdict.Recipient, codes(c))
+			differs("a case came: recipient %s, %s", c.Data.Verdict.Recipient, codes(c))
 		}
 	default:
 		l.CannotTell++
 		switch {
 		case t.Case && c == nil:
 			l.Missed++
-			says("no case came, which must say recipient %s", t.Recipient)
+			differs("no case came, which must say recipient %s", t.Recipient)
 		case !t.Case && c != nil:
 			l.False++
-			says("a case came: recipient %s, %s", c.Data.Verdict.Recipient, codes(c))
+			differs("a case came: recipient %s, %s", c.Data.Verdict.Recipient, codes(c))
 		case c != nil && (c.Data.Verdict.Recipient != t.Recipient || c.Data.Verdict.Reason != t.Reason):
 			l.Other++
-			says("recipient %s %s, must be %s %s", c.Data.Verdict.Recipient, c.Data.Verdict.Reason, t.Recipient, t.Reason)
+			differs("recipient %s %s, must be %s %s", c.Data.Verdict.Recipient, c.Data.Verdict.Reason, t.Recipient, t.Reason)
 		}
 	}
 }
@@ -148,13 +148,13 @@ func codes(e *caseEvent) string {
 
 func yuan(fen int64) string { return fmt.Sprintf("%d.%02d", fen/100, fen%100) }
 
-// sayer prints what the demo has to say; it may be used from several goroutines.
-type sayer struct {
+// output prints what happens in the demo; it may be used from several goroutines.
+type output struct {
 	o  Options
 	mu sync.Mutex
 }
 
-func (s *sayer) line(format string, args ...any) {
+func (s *output) line(format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.o.JSON {
@@ -164,7 +164,7 @@ func (s *sayer) line(format string, args ...any) {
 	fmt.Fprintf(s.o.Out, format+"\n", args...)
 }
 
-func (s *sayer) json(v any) {
+func (s *output) json(v any) {
 	b, err := json.Marshal(v)
 	if err == nil {
 		fmt.Fprintf(s.o.Out, "%s\n", b)
@@ -172,7 +172,7 @@ func (s *sayer) json(v any) {
 }
 
 // caseCame prints a case as it arrives: one line.
-func (s *sayer) caseCame(model string, e *caseEvent) {
+func (s *output) caseCame(model string, e *caseEvent) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.o.JSON {
@@ -195,14 +195,14 @@ func (s *sayer) caseCame(model string, e *caseEvent) {
 }
 
 // tail prints the last lines of a log.
-func (s *sayer) tail(name string, data []byte) {
+func (s *output) tail(name string, data []byte) {
 	lines := strings.Split(strings.TrimRight(string(data), "\n"), "\n")
 	lines = lines[max(0, len(lines)-8):]
 	s.line("%s:\n  %s", name, strings.Join(lines, "\n  "))
 }
 
 // table prints the end of the demo.
-func (s *sayer) table(r *result) {
+func (s *output) table(r *result) {
 	if s.o.JSON {
 		s.mu.Lock()
 		defer s.mu.Unlock()

@@ -9,7 +9,7 @@ import (
 	"yuanlu/firmware-sim/wire"
 )
 
-// copyOf takes a record that says an event again, and judges again what it changes: verdicts.md § 1.3.
+// copyOf takes a record that repeats an event, and judges again what it changes: verdicts.md § 1.3.
 func (b *Book) copyOf(r *wire.Record) bool {
 	d := b.sameEvent(r)
 	if d == nil {
@@ -42,7 +42,7 @@ func (b *Book) pointing(sale *deed) []*deed {
 	return list
 }
 
-// complete adds to an event what another sighting of it says.
+// complete adds to an event what another sighting of it states.
 func complete(o, r *wire.Record) {
 	if mayBecome(o.Kind, o.Outcome, r.Outcome) {
 		o.Outcome = r.Outcome
@@ -79,7 +79,7 @@ func complete(o, r *wire.Record) {
 	}
 }
 
-// mayBecome says whether a copy changes the outcome. What was paid stays a sale.
+// mayBecome reports whether a copy changes the outcome. What was paid stays a sale.
 func mayBecome(kind, from, to string) bool {
 	switch from {
 	case "unknown", "pending", "abnormal":
@@ -90,7 +90,7 @@ func mayBecome(kind, from, to string) bool {
 	return false
 }
 
-// sameEvent finds the event that a record says again: the latest of those that its numbers reach.
+// sameEvent finds the event that a record repeats: the latest of those that its numbers reach.
 func (b *Book) sameEvent(r *wire.Record) *deed {
 	var list []*deed
 	switch {
@@ -111,7 +111,7 @@ func (b *Book) sameEvent(r *wire.Record) *deed {
 	return last
 }
 
-// same says whether two records are of one event, by the first line of verdicts.md § 1.3 that both can answer.
+// same reports whether two records are of one event, by the first line of verdicts.md § 1.3 that both can answer.
 func same(o, r *wire.Record) bool {
 	none := func(outcome string) bool { return outcome == "declined" || outcome == "closed" }
 	if o.Kind != r.Kind || none(o.Outcome) && !none(r.Outcome) {
@@ -148,20 +148,20 @@ func (b *Book) judgeAgain(work []*deed) {
 		b.before = d.id
 		v := b.judge(d)
 		b.before = 0
-		said := !reflect.DeepEqual(was, v.public()) || v.original != old
+		changed := !reflect.DeepEqual(was, v.public()) || v.original != old
 		d.verdict = v
 		b.unlink(d)
 		b.link(d)
 		b.sortLoose(d)
-		if said {
-			b.tell(d, v)
+		if changed {
+			b.revised(d, v)
 		}
 		for _, o := range []*deed{old, v.original} {
 			if o == nil {
 				continue
 			}
 			for _, x := range slices.Concat(o.back(), b.pointing(o), b.loose) {
-				if said && x.id > d.id && !slices.Contains(work, x) {
+				if changed && x.id > d.id && !slices.Contains(work, x) {
 					work = append(work, x)
 				}
 			}

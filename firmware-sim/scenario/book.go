@@ -7,7 +7,7 @@ import (
 	"yuanlu/firmware-sim/wire"
 )
 
-// Book is what an agent that heard every message of a terminal could know: the records in their order, so that the
+// Book is what an agent that received every message of a terminal could know: the records in their order, so that the
 // verdicts the contract demands can be worked out. It holds one merchant. Not safe for concurrent use.
 type Book struct {
 	first  time.Time // the journal begins here
@@ -22,8 +22,7 @@ type Book struct {
 	before    int // while a deed of the book is judged again: its id; only what came before it counts. 0: all
 }
 
-// Revised says that the verdict on an earlier refund or void is another one now: the one whose first verdict had
-// that ID.
+// Revised is a changed verdict on an earlier refund or void: the one whose first verdict had that ID.
 type Revised struct {
 	ID      int
 	Verdict *Verdict
@@ -113,11 +112,11 @@ func (b *Book) News() []Revised {
 	return out
 }
 
-func (b *Book) tell(d *deed, v verdict) {
+func (b *Book) revised(d *deed, v verdict) {
 	b.news = append(b.news, Revised{d.id, v.public()})
 }
 
-// loose says whether a sale that comes later may still be the original of a refund or void: it has none, or one that
+// loose reports whether a sale that comes later may still be the original of a refund or void: it has none, or one that
 // only its payer speaks for, of which the latest counts.
 func (d *deed) loose() bool { return d.original == nil || d.verdict.foundBy == "party" }
 
@@ -167,13 +166,13 @@ func (b *Book) index(d *deed, before *wire.Record) {
 	}
 }
 
-// pointsAt says whether a refund or void states any key of its original.
+// pointsAt reports whether a refund or void states any key of its original.
 func pointsAt(back *wire.Record) bool {
 	o := &back.Original
 	return given(o.ChannelTxn) || given(o.OrderNo) || given(o.RRN) || given(o.Stan)
 }
 
-// paidBy says whether who paid a sale may be who gets the money of a refund or void.
+// paidBy reports whether who paid a sale may be who gets the money of a refund or void.
 func paidBy(sale, back *wire.Record) bool {
 	a := Compare(sale.Party, back.Party)
 	return a.Recipient == "same" || a.Recipient == "equivalent"
@@ -225,13 +224,13 @@ func (b *Book) link(d *deed) {
 	}
 }
 
-// voids says whether an earlier void weighs on the one that is judged.
+// voids reports whether an earlier void weighs on the one that is judged.
 func (b *Book) voids(d *deed) bool { return b.counts(d) && d.rec.Outcome == "approved" }
 
-// counts says whether an earlier deed weighs on the one that is judged.
+// counts reports whether an earlier deed weighs on the one that is judged.
 func (b *Book) counts(d *deed) bool { return !d.undone && (b.before == 0 || d.id < b.before) }
 
-// effective is the word of verdicts.md § 2, for the deed that is judged.
+// effective is as in verdicts.md § 2, Effective, for the refund or void that is judged.
 func (b *Book) effective(d *deed) bool {
 	o := d.rec.Outcome
 	return (o == "approved" || o == "unknown" || o == "pending") && !d.undone && !slices.ContainsFunc(d.voided, b.voids)

@@ -13,7 +13,7 @@ import (
 	"yuanlu/firmware-sim/wire"
 )
 
-// notBuiltFor lists labelled journals with things that no simulated terminal says; the agent's judge passes them all,
+// notBuiltFor lists labelled journals with things that no simulated terminal sends; the agent's judge passes them all,
 // the book of truths has no need to.
 func notBuiltFor() map[string]string {
 	return map[string]string{
@@ -53,8 +53,8 @@ type wanted struct {
 	} `json:"findings"`
 }
 
-// said returns the last verdict of each refund and void of a journal, by line, as the book has it.
-func said(t *testing.T, file string) map[int]*Verdict {
+// verdicts returns the last verdict of each refund and void of a journal, by line, as the book has it.
+func verdicts(t *testing.T, file string) map[int]*Verdict {
 	t.Helper()
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -86,9 +86,9 @@ func TestBookAgainstLabelledJournals(t *testing.T) {
 		name := strings.TrimSuffix(filepath.Base(file), ".want.jsonl")
 		t.Run(name, func(t *testing.T) {
 			if what := notBuiltFor()[name]; what != "" {
-				t.Skipf("holds %s, which no simulated terminal says", what)
+				t.Skipf("holds %s, which no simulated terminal sends", what)
 			}
-			got := said(t, "testdata/"+name+".jsonl")
+			got := verdicts(t, "testdata/"+name+".jsonl")
 			in, err := os.Open(file)
 			if err != nil {
 				t.Fatal(err)

@@ -6,7 +6,7 @@ import (
 	"yuanlu/firmware-sim/wire"
 )
 
-// Answer is what comparing two parties says: verdicts.md § 4.
+// Answer is the result of comparing two parties: verdicts.md § 4.
 type Answer struct {
 	Recipient string // same, equivalent, different, doubtful; empty: not comparable
 	Evidence  string // strong or weak

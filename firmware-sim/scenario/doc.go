@@ -1,4 +1,4 @@
-// Package scenario holds what the simulated terminals are told to do and what they really did.
+// Package scenario holds what the simulated terminals have to do and what they really did.
 //
 // A script is a file of JSON Lines, one [Step] per line: who buys, how he pays, what goes back to whom. Blank lines
 // and lines that begin with # mean nothing. For example:
@@ -12,7 +12,7 @@
 // Customers are made when their name is first used; the same seed gives the same customer the same cards.
 //
 // What was done is a ledger of [Entry] values, again JSON Lines. Each refund and void in it carries its [Truth]: was
-// it wrong, was it right, or does the wire show too little to tell, and which recipient the contract
+// it wrong, was it right, or does the wire show too little to decide, and which recipient the contract
 // (verdicts.md) must name. A [Book] works the truth out from what the firmware knows (whose account paid,
 // whose account gets the money) and from what its messages show. It is written from the contract alone and shares
 // no code with the agent's judge.

@@ -11,15 +11,15 @@ import (
 
 // Labels of a Truth.
 const (
-	Wrong      = "wrong"       // the money went where, or as much as, it must not; the contract gives enough to see it
-	Right      = "right"       // nothing is wrong, and the contract gives enough to see it
-	CannotTell = "cannot_tell" // the contract gives the wire too little to decide
+	Wrong      = "wrong"       // the money went where, or as much as, it must not; by the contract the wire shows it
+	Right      = "right"       // nothing is wrong, and by the contract the wire shows it
+	CannotTell = "cannot_tell" // by the contract the wire shows too little to decide
 )
 
-// Truth is what really became of a refund or void, and what the contract must say about it.
+// Truth is what really became of a refund or void, and what its verdict must be by the contract.
 type Truth struct {
 	Label     string   `json:"label"`              // Wrong, Right or CannotTell
-	Why       string   `json:"why"`                // in words, for people
+	Why       string   `json:"why"`                // text, for people
 	Case      bool     `json:"case"`               // a case must be opened, at severity medium or above
 	Recipient string   `json:"recipient"`          // as in verdicts.md
 	Reason    string   `json:"reason,omitempty"`   // as in verdicts.md
@@ -35,7 +35,7 @@ type Entry struct {
 	Seq       int64       `json:"seq"`   // 1, 2, … at this terminal
 	Model     string      `json:"model"` // e-sign, traditional, smart
 	Step      Step        `json:"step"`
-	Record    wire.Record `json:"record"`              // what the firmware says, as far as its wire shows it
+	Record    wire.Record `json:"record"`              // what the firmware sends, as far as its wire can carry it
 	Payer     string      `json:"payer,omitempty"`     // the account that really paid, "anna/card" for example
 	Recipient string      `json:"recipient,omitempty"` // the account that really gets the money
 	Truth     *Truth      `json:"truth,omitempty"`     // refunds, voids and completion_voids outside of training
@@ -43,7 +43,7 @@ type Entry struct {
 	Revises   []Revision  `json:"revises,omitempty"`   // what this entry changes in the truth of earlier ones
 
 	Parts    []wire.Record `json:"parts,omitempty"`    // the records of its message, where that makes several
-	Silent   bool          `json:"silent,omitempty"`   // the message of the entry before it tells of this one, too
+	Silent   bool          `json:"silent,omitempty"`   // the message of the entry before it reports this one, too
 	Returned int64         `json:"returned,omitempty"` // alipay: fen that went back of the trade so far
 }
 

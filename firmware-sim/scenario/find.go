@@ -7,12 +7,12 @@ import (
 	"yuanlu/firmware-sim/wire"
 )
 
-// found is what looking for an original gave.
+// found is the result of looking for an original.
 type found struct {
 	hits    []*deed // what is left after narrowing
 	dropped []*deed // what steps (f) and (g) left out
 	by      string
-	given   bool // the record gives any key
+	given   bool // the record states any key
 	offDate []*deed
 }
 

@@ -9,7 +9,7 @@ import (
 	"yuanlu/firmware-sim/wire"
 )
 
-// Verdict is what the contract demands to be said of one refund or void.
+// Verdict is the verdict that the contract demands for one refund or void.
 type Verdict struct {
 	ID                                             int
 	Recipient, Reason, Evidence, FoundBy, Decision string
@@ -91,7 +91,7 @@ func (b *Book) judge(d *deed) verdict {
 	return v
 }
 
-// choose settles on one original; false if several are left that differ in what they say of the recipient.
+// choose settles on one original; false if several are left that lead to different recipients.
 func (b *Book) choose(v *verdict, r *wire.Record, f *found) bool {
 	like := func(d *deed) bool {
 		a := Compare(d.rec.Party, r.Party)
@@ -127,7 +127,7 @@ func (b *Book) choose(v *verdict, r *wire.Record, f *found) bool {
 	return false
 }
 
-// noHit says why there is no original: the lines of "No hit in the same merchant".
+// noHit returns why there is no original: the lines of "No hit in the same merchant".
 func (b *Book) noHit(v *verdict, r *wire.Record, f found) {
 	v.recipient = "unverifiable"
 	on, dated := date(r)
@@ -153,7 +153,7 @@ func (b *Book) noHit(v *verdict, r *wire.Record, f found) {
 	}
 }
 
-// alone adds what is said of a refund without an original.
+// alone adds the findings of a refund without an original.
 func (b *Book) alone(v *verdict, r *wire.Record) {
 	if r.Kind != "refund" {
 		return

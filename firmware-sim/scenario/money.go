@@ -58,7 +58,7 @@ func known(channel string) bool { return channel != "" && channel != "unknown" }
 
 func wallet(channel string) bool { return known(channel) && channel != "card" && channel != "cash" }
 
-// counted says whether an earlier refund weighs on what is left of its original.
+// counted reports whether an earlier refund weighs on what is left of its original.
 func (b *Book) counted(d *deed) bool {
 	o := d.rec.Outcome
 	return b.counts(d) && (o == "approved" || o == "unknown" || o == "pending")
@@ -106,7 +106,7 @@ func (b *Book) money(v *verdict, r *wire.Record) {
 	}
 }
 
-// sure says that a refund or void is no guess: something else than its payer speaks for its original.
+// sure reports whether a refund or void is no guess: something else than its payer speaks for its original.
 func sure(d *deed) bool { return d.verdict.foundBy != "party" }
 
 func only(list []*deed, keep func(*deed) bool) (out []*deed) {
@@ -126,7 +126,7 @@ func (v *verdict) accuse(severity int, guessed bool) int {
 	return severity
 }
 
-// weigh returns the earlier refunds that count; corrects tells of one to a stranger that this one makes good.
+// weigh returns the earlier refunds that count; corrects: one of them went to a stranger and this one makes it good.
 func (b *Book) weigh(v *verdict, r *wire.Record) (list []*deed, corrects bool) {
 	good := v.recipient == "same" || v.recipient == "equivalent"
 	currency := v.original.rec.Currency

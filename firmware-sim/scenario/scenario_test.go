@@ -20,7 +20,7 @@ func TestReadScript(t *testing.T) {
 }
 
 func TestReadScriptNamesTheLine(t *testing.T) {
-	for _, c := range []struct{ line, says string }{
+	for _, c := range []struct{ line, want string }{
 		{`{"do":"rob"}`, "do"},
 		{`{"do":"sale","pay":"cheque"}`, "pay"},
 		{`{"do":"sale","colour":"red"}`, "colour"},
@@ -32,7 +32,7 @@ func TestReadScriptNamesTheLine(t *testing.T) {
 		{`{"do":`, "EOF"},
 	} {
 		_, err := ReadScript(strings.NewReader(`{"do":"sale"}` + "\n" + c.line + "\n"))
-		if !errors.Is(err, ErrScript) || !strings.HasPrefix(err.Error(), "line 2: ") || !strings.Contains(err.Error(), c.says) {
+		if !errors.Is(err, ErrScript) || !strings.HasPrefix(err.Error(), "line 2: ") || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", c.line, err)
 		}
 	}

@@ -31,7 +31,7 @@ type Step struct {
 	Ref     string `json:"ref,omitempty"`     // how the original is named: rrn, stan, order, both; by the channel's custom if empty
 	Date    string `json:"date,omitempty"`    // the date given with the reference: "" the right one, "typo", "none"
 	Form    string `json:"form,omitempty"`    // how an account is shown: clear, masked, four, tail; by the acquirer's custom if empty
-	Route   string `json:"route,omitempty"`   // refund_route as the channel says it
+	Route   string `json:"route,omitempty"`   // refund_route as the channel states it
 	Account string `json:"account,omitempty"` // refunds of wallets: other_app (openid of another appid), logon, none
 	For     string `json:"for,omitempty"`     // wait: how long, as in 36h or 90m
 	On      bool   `json:"on,omitempty"`      // train: begin (true) or end
@@ -53,7 +53,7 @@ func payments() []string {
 		"unionpay_qr", "jd", "baitiao", "ecny", "member"}
 }
 
-// Check says what is wrong with a step by itself; names of other steps are checked when it is played.
+// Check returns what is wrong with a step by itself; names of other steps are checked when it is played.
 func (s *Step) Check() error {
 	switch {
 	case !slices.Contains(deeds(), s.Do):

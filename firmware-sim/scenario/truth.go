@@ -15,26 +15,26 @@ type Facts struct {
 
 // Label sets facts against the verdict that the contract demands. A refund is wrong if the money went to an account
 // that did not pay, or by another way, or was not owed, and the contract names that very fault; right if nothing is
-// wrong and no case is opened; everything else cannot be told from what the wire shows.
+// wrong and no case is opened; everything else cannot be decided from what the wire shows.
 func Label(f Facts, v *Verdict) *Truth {
 	t := &Truth{Case: v.Case, Recipient: v.Recipient, Reason: v.Reason, Evidence: v.Evidence, Decision: v.Decision,
 		FoundBy: v.FoundBy, Codes: v.Codes}
-	says := func(codes ...string) bool {
+	found := func(codes ...string) bool {
 		return slices.ContainsFunc(codes, func(c string) bool { return slices.Contains(v.Codes, c) })
 	}
 	// Too much is only a guess where it is no alarm: verdicts.md § 3.
-	owed := v.Case && (says("original_not_refundable", "out_of_window", "void_anomaly", "currency_mismatch", "other_merchant") ||
-		v.Decision == "alarm" && says("over_refund", "duplicate_refund"))
-	strayed := says("recipient_mismatch", "payer_not_repaid", "channel_changed", "reissue_wrong_again")
+	owed := v.Case && (found("original_not_refundable", "out_of_window", "void_anomaly", "currency_mismatch", "other_merchant") ||
+		v.Decision == "alarm" && found("over_refund", "duplicate_refund"))
+	strayed := found("recipient_mismatch", "payer_not_repaid", "channel_changed", "reissue_wrong_again")
 	other := f.Moved && f.Payer != f.Recipient && !f.Invented
-	why := func(label string, words ...string) *Truth {
-		t.Label, t.Why = label, strings.Join(words, " ")
+	why := func(label string, parts ...string) *Truth {
+		t.Label, t.Why = label, strings.Join(parts, " ")
 		return t
 	}
 	switch {
 	case !f.Moved:
 		return why(Right, "no money moved")
-	case f.Invented && says("no_original"):
+	case f.Invented && found("no_original"):
 		return why(Wrong, "money for a sale that never was")
 	case f.Invented:
 		return why(CannotTell, "the sale never was, but may be older than the journal")
@@ -42,7 +42,7 @@ func Label(f Facts, v *Verdict) *Truth {
 		return why(Wrong, "paid by", f.Payer, "but returned to", f.Recipient)
 	case f.OtherWay && strayed:
 		return why(Wrong, "paid by", f.Payer, "but returned by another way")
-	case owed && v.Recipient != "unverifiable" && !says("original_ambiguous") && !onlySuspended(v):
+	case owed && v.Recipient != "unverifiable" && !found("original_ambiguous") && !onlySuspended(v):
 		return why(Wrong, "not owed:", strings.Join(v.Codes, ", "))
 	case other:
 		return why(CannotTell, "paid by", f.Payer, "and returned to", f.Recipient+", which the wire does not show")
@@ -52,7 +52,7 @@ func Label(f Facts, v *Verdict) *Truth {
 	return why(Right, "returned to the payer")
 }
 
-// onlySuspended says that the only thing against the money is that the original's own outcome is not known.
+// onlySuspended reports whether the only thing against the money is that the original's own outcome is not known.
 func onlySuspended(v *Verdict) bool {
 	return v.Decision == "review" && slices.Contains(v.Codes, "original_not_refundable") &&
 		!slices.Contains(v.Codes, "out_of_window") && !slices.Contains(v.Codes, "void_anomaly")

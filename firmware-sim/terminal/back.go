@@ -77,7 +77,7 @@ func (t *Terminal) refund(s scenario.Step) (*scenario.Entry, error) {
 		payer = recipient
 	}
 	e := t.enter(s, r, payer, recipient, &facts)
-	t.told(e, d, amount)
+	t.reportTrade(e, d, amount)
 	if d != nil && r.Outcome != "declined" && r.Outcome != "abnormal" {
 		d.left = max(0, d.left-amount)
 	}
@@ -119,7 +119,7 @@ func (t *Terminal) backNumbers(r *wire.Record) {
 	}
 }
 
-// byHost says whether the host numbers what goes over a channel, by an RRN; else the channel itself does.
+// byHost reports whether the host numbers what goes over a channel, by an RRN; else the channel itself does.
 func byHost(channel string) bool {
 	return slices.Contains([]string{"card", "unionpay_qr", "ecny", "unknown"}, channel)
 }
@@ -133,7 +133,7 @@ func (t *Terminal) refer(r *wire.Record, s scenario.Step, d *deal) {
 	case s.Of == "before":
 		at = t.o.Start.AddDate(0, 0, -3)
 		r.Original.RRN = at.Format("060102") + fmt.Sprintf("%06d", t.rng.IntN(900_000)+99_999)
-	case d == nil: // a sale that never was, or of another terminal: today's number that nobody here gave out
+	case d == nil: // a sale that never was, or of another terminal: today's number that was not assigned here
 		r.Original.RRN = at.Format("060102") + fmt.Sprintf("%06d", (t.stan+500_000+t.rng.IntN(1000))%999_999+1)
 	default:
 		o := &d.entry.Record

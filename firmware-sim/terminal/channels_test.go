@@ -120,7 +120,7 @@ func TestEachModelDoesWhatItCan(t *testing.T) {
 			party pan+par
 			party dpan
 			party dpan+par`, ""},
-		// How a card was read and which code was shown its objects do not say, but for a phone.
+		// How a card was read and which code was shown its objects do not carry, except of a phone.
 		{Options{Model: "smart"}, common + "\n" + wallets + "\n" + jd + `
 			entry card contactless
 			party dpan

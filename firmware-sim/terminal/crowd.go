@@ -137,7 +137,7 @@ func (t *Terminal) planRefund() {
 	t.queue = append(t.queue, s)
 }
 
-// planWrong thinks of a refund that is wrong, or that nobody can tell.
+// planWrong plans a refund that is wrong, or that the wire does not let anyone decide.
 func (t *Terminal) planWrong(d *deal, s scenario.Step) {
 	stranger := fmt.Sprintf("c%04d", t.rng.IntN(2000))
 	card := d.entry.Record.Channel == "card"
@@ -176,7 +176,7 @@ func (t *Terminal) planWrong(d *deal, s scenario.Step) {
 	t.queue = append(t.queue, more...)
 }
 
-// smartWrong replaces what the channels' own objects cannot say: a WeChat refund shows no openid.
+// smartWrong replaces what the channels' own objects cannot carry: a WeChat refund shows no openid.
 func (t *Terminal) smartWrong(d *deal, s *scenario.Step) {
 	if d.entry.Record.Channel == "wechat" && s.Pay == "" && s.To != "" {
 		s.To = "merchant"

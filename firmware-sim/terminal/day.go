@@ -23,13 +23,13 @@ func (t *Terminal) settle(s scenario.Step) (*scenario.Entry, error) {
 	return e, nil
 }
 
-// full says that the batch cannot count any further: its totals have three digits for each count.
+// full reports whether the batch cannot count any further: its totals have three digits for each count.
 func (t *Terminal) full() bool { return t.totals.DebitCount >= 990 || t.totals.CreditCount >= 990 }
 
 // reprint returns the open batch once more, each record as a copy. It is nothing that happened, so it has no number.
 func (t *Terminal) reprint() []scenario.Entry {
 	if t.o.Wire == "smart" {
-		return nil // it says again what was not confirmed, and nothing else
+		return nil // it sends again what was not confirmed, and nothing else
 	}
 	var out []scenario.Entry
 	for _, e := range t.open {
@@ -77,7 +77,7 @@ func (t *Terminal) uncount(r *wire.Record) {
 		CreditAmount: before.CreditAmount - n.CreditAmount, CreditCount: before.CreditCount - n.CreditCount}
 }
 
-// fit leaves out of a record what its wire has no place for: the firmware knows it and cannot say it.
+// fit leaves out of a record what its wire has no place for: the firmware knows it and cannot send it.
 func (t *Terminal) fit(r *wire.Record) {
 	switch t.o.Wire {
 	case "mispos":
@@ -93,7 +93,7 @@ func (t *Terminal) fit(r *wire.Record) {
 }
 
 // fitCup leaves out what host messages do not show. A transaction without an answer has no code and no numbers; only
-// chip data tell of the account behind a card.
+// chip data show the account behind a card.
 func (t *Terminal) fitCup(r *wire.Record) {
 	r.Operator, r.Funding, r.OrderNo, r.RefundNo, r.ChannelRefund, r.Signature = "", "", "", "", "", ""
 	if r.Kind == "settlement" {

@@ -15,7 +15,7 @@ import (
 var ErrJournal = errors.New("journal")
 
 // Journal is the firmware's own memory of what it did: a file of JSON Lines, one entry a line, written before the
-// entry is said on the line. It survives a power cut (and kill -9); a last line cut short is dropped on opening.
+// entry is sent on the line. It survives a power cut (and kill -9); a last line cut short is dropped on opening.
 // Besides entries it holds, for the smart terminal, lines {"confirmed":SEQ}.
 type Journal struct {
 	f         *os.File
@@ -78,7 +78,7 @@ func (j *Journal) Confirm(seq int64) error {
 	return err
 }
 
-// Confirmed says whether the agent confirmed the entry.
+// Confirmed reports whether the agent confirmed the entry.
 func (j *Journal) Confirmed(seq int64) bool { return j.confirmed[seq] }
 
 // Close closes the file.

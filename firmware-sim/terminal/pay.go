@@ -212,7 +212,7 @@ func (t *Terminal) party(c *Customer, pay, form string) wire.Party {
 }
 
 // cardParty shows a card. The cashier link knows no difference between plastic and phone, and no PAR; the call result of
-// a smart terminal's card application has no PAR either, what it says of a phone has.
+// a smart terminal's card application has no PAR either, what it sends of a phone has.
 func (t *Terminal) cardParty(c *Customer, phone bool, form string) wire.Party {
 	p := wire.Party{Scheme: "pan", ID: c.Card}
 	if phone {

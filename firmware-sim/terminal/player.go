@@ -11,7 +11,7 @@ import (
 	"yuanlu/firmware-sim/wire"
 )
 
-// PlayerOptions say how a terminal is played on a line.
+// PlayerOptions are how a terminal is played on a line.
 type PlayerOptions struct {
 	Terminal *Terminal
 	Model    string
@@ -31,30 +31,30 @@ type PlayerOptions struct {
 
 	Resend <-chan struct{}                    // each value prints the open batch again
 	Found  func(place string)                 // called with each new name of the line
-	Said   func(e *scenario.Entry, s Outcome) // called after an entry was said; may be nil
+	Sent   func(e *scenario.Entry, s Outcome) // called after an entry was sent; may be nil
 }
 
-// Outcome tells what became of an entry on the line.
+// Outcome is what became of an entry on the line.
 type Outcome struct {
 	Whole     int           // how many times its last frame stands whole on the line
 	Confirmed bool          // smart: the agent confirmed it
-	Unheard   bool          // nobody had the line open
+	Unread    bool          // no program had the line open
 	Took      time.Duration // the longest that one of its frames took from first byte to last
 }
 
 // Player plays one terminal on one line.
 type Player struct {
 	o      PlayerOptions
-	say    *Speaker
+	speak  *Speaker
 	faulty *wire.Faulty
 	rng    *rand.Rand
-	virt   time.Time // virtual time of the entry that was said last
+	virt   time.Time // virtual time of the entry that was sent last
 	link   *smartLink
 }
 
 // NewPlayer returns a player. The line is plugged in already.
 func NewPlayer(o PlayerOptions) (*Player, error) {
-	say, err := NewSpeaker(o.Model, o.Terminal.Wire())
+	speak, err := NewSpeaker(o.Model, o.Terminal.Wire())
 	if err != nil {
 		return nil, err
 	}
@@ -64,14 +64,14 @@ func NewPlayer(o PlayerOptions) (*Player, error) {
 	if o.Found == nil {
 		o.Found = func(string) {}
 	}
-	if o.Said == nil {
-		o.Said = func(*scenario.Entry, Outcome) {}
+	if o.Sent == nil {
+		o.Sent = func(*scenario.Entry, Outcome) {}
 	}
 	holds := wire.HoldsSTX
 	if o.Terminal.Wire() == "smart" {
 		holds = wire.HoldsSmart
 	}
-	p := &Player{o: o, say: say, rng: rand.New(rand.NewPCG(o.Seed, 3))}
+	p := &Player{o: o, speak: speak, rng: rand.New(rand.NewPCG(o.Seed, 3))}
 	p.faulty = wire.NewFaulty(o.Socket.Line(), o.Faults, rand.New(rand.NewPCG(o.Seed, 2)), time.Sleep, holds)
 	if o.Terminal.Wire() == "smart" {
 		p.link = newSmartLink(p)
@@ -105,7 +105,7 @@ func endOf(ctx context.Context, err error) error {
 	return err
 }
 
-// start waits for a reader, and prints the open batch again if the journal tells of an earlier life.
+// start waits for a reader, and prints the open batch again if the journal is that of an earlier run.
 func (p *Player) start(ctx context.Context) error {
 	var had []scenario.Entry
 	if p.o.Journal != nil {
@@ -145,7 +145,7 @@ func (p *Player) play(ctx context.Context) error {
 	}
 }
 
-// one journals an entry and says it.
+// one journals an entry and sends it.
 func (p *Player) one(ctx context.Context, e *scenario.Entry) error {
 	if p.o.Journal != nil && !printedAgain(e) {
 		if err := p.o.Journal.Add(e); err != nil {
@@ -158,17 +158,17 @@ func (p *Player) one(ctx context.Context, e *scenario.Entry) error {
 	return p.utter(ctx, e)
 }
 
-// printedAgain says whether an entry is an earlier one printed once more, which is nothing that happened.
+// printedAgain reports whether an entry is an earlier one printed once more, which is nothing that happened.
 func printedAgain(e *scenario.Entry) bool {
 	return e.Record.Copy == "reprint" || e.Record.Copy == "upload"
 }
 
-// utter says an entry on the line, whatever happens to the line meanwhile.
+// utter sends an entry on the line, whatever happens to the line meanwhile.
 func (p *Player) utter(ctx context.Context, e *scenario.Entry) error {
 	if p.link != nil {
 		return p.link.deliver(ctx, e)
 	}
-	frames, err := p.say.Say(e)
+	frames, err := p.speak.Frames(e)
 	if err != nil {
 		return err
 	}
@@ -179,7 +179,7 @@ func (p *Player) utter(ctx context.Context, e *scenario.Entry) error {
 				return err
 			}
 		}
-		out.Unheard = !p.heard()
+		out.Unread = !p.listened()
 		sent, again, err := p.frame(ctx, f)
 		if err != nil || again {
 			return err
@@ -189,7 +189,7 @@ func (p *Player) utter(ctx context.Context, e *scenario.Entry) error {
 			return err
 		}
 	}
-	p.o.Said(e, out)
+	p.o.Sent(e, out)
 	return nil
 }
 
@@ -211,8 +211,8 @@ func (p *Player) frame(ctx context.Context, f wire.Frame) (sent wire.Sent, again
 	return sent, false, err
 }
 
-// unplug takes the line away in the middle of a frame and brings it back. What was said before has arrived by then: a
-// kernel throws away what nobody has read when a line hangs up, and no terminal could tell that from a loss.
+// unplug takes the line away in the middle of a frame and brings it back. What was sent before has arrived by then: a
+// kernel throws away what was not read when a line hangs up, and no terminal could distinguish that from a loss.
 func (p *Player) unplug(ctx context.Context, f wire.Frame) error {
 	if err := p.faulty.Flush(); err != nil {
 		return err
@@ -249,7 +249,7 @@ func (p *Player) resend(ctx context.Context) error {
 	return p.faulty.Flush()
 }
 
-// pace waits as long as the virtual time that has passed asks for, and prints again when told.
+// pace waits as long as the virtual time that has passed asks for, and prints again when asked.
 func (p *Player) pace(ctx context.Context, at time.Time) error {
 	var gap time.Duration
 	if p.o.Speed > 0 && !at.IsZero() {
@@ -259,7 +259,7 @@ func (p *Player) pace(ctx context.Context, at time.Time) error {
 	return p.rest(ctx, max(gap, 0))
 }
 
-// rest waits, printing the open batch again when told to.
+// rest waits, printing the open batch again when asked to.
 func (p *Player) rest(ctx context.Context, d time.Duration) error {
 	var timer <-chan time.Time
 	if d > 0 {
@@ -306,12 +306,12 @@ func (p *Player) flush() error {
 	return p.faulty.Flush()
 }
 
-// heard says whether somebody has the line open, as far as that can be known.
-func (p *Player) heard() bool { return p.o.Socket.Open() }
+// listened reports whether a program has the line open, as far as that can be known.
+func (p *Player) listened() bool { return p.o.Socket.Open() }
 
 // reader waits until somebody has the line open.
 func (p *Player) reader(ctx context.Context) error {
-	for !p.heard() {
+	for !p.listened() {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

@@ -18,7 +18,7 @@ import (
 // listener reads a line as an agent would: it opens the pty again when it goes away.
 type listener struct {
 	mu    sync.Mutex
-	heard []byte
+	got   []byte
 	done  chan struct{}
 	wg    sync.WaitGroup
 	reply func(p []byte) []byte // what is written back; may be nil
@@ -54,7 +54,7 @@ func (l *listener) read(f *os.File) {
 			return
 		}
 		l.mu.Lock()
-		l.heard = append(l.heard, buf[:n]...)
+		l.got = append(l.got, buf[:n]...)
 		l.mu.Unlock()
 		if l.reply != nil {
 			if _, err := f.Write(l.reply(buf[:n])); err != nil {
@@ -67,7 +67,7 @@ func (l *listener) read(f *os.File) {
 func (l *listener) bytes() []byte {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return bytes.Clone(l.heard)
+	return bytes.Clone(l.got)
 }
 
 // set is one terminal on a pty with a journal.
@@ -75,7 +75,7 @@ type set struct {
 	term   *Terminal
 	socket *wire.Socket
 	player *Player
-	said   []scenario.Entry
+	sent   []scenario.Entry
 	states []Outcome
 }
 
@@ -96,8 +96,8 @@ func play(t *testing.T, journal, link string, o Options, change func(*PlayerOpti
 	}
 	t.Cleanup(func() { j.Close() })
 	po := PlayerOptions{Terminal: s.term, Model: o.Model, Source: Customers(s.term), Socket: s.socket, Journal: j, Wait: true,
-		Hold: true, Away: time.Millisecond, Said: func(e *scenario.Entry, out Outcome) {
-			s.said, s.states = append(s.said, *e), append(s.states, out)
+		Hold: true, Away: time.Millisecond, Sent: func(e *scenario.Entry, out Outcome) {
+			s.sent, s.states = append(s.sent, *e), append(s.states, out)
 		}}
 	change(&po)
 	if s.player, err = NewPlayer(po); err != nil {
@@ -106,8 +106,8 @@ func play(t *testing.T, journal, link string, o Options, change func(*PlayerOpti
 	return s
 }
 
-// missing counts the entries whose record frame stands nowhere in what was heard, as itself or as a reprint.
-func missing(t *testing.T, model string, entries []scenario.Entry, heard []byte) int {
+// missing counts the entries whose record frame stands nowhere in what was read, as itself or as a reprint.
+func missing(t *testing.T, model string, entries []scenario.Entry, read []byte) int {
 	t.Helper()
 	n := 0
 	for _, e := range entries {
@@ -116,16 +116,16 @@ func missing(t *testing.T, model string, entries []scenario.Entry, heard []byte)
 		again.Record.Copy = "reprint"
 		found := e.Record.Training
 		for _, v := range []scenario.Entry{e, again} {
-			say, err := NewSpeaker(model, "mispos")
+			speaker, err := NewSpeaker(model, "mispos")
 			if err != nil {
 				t.Fatal(err)
 			}
-			frames, err := say.Say(&v)
+			frames, err := speaker.Frames(&v)
 			if err != nil {
 				continue // a query is no open transaction, so it is never printed again
 			}
 			for _, f := range frames {
-				found = found || bytes.Contains(heard, f.Bytes)
+				found = found || bytes.Contains(read, f.Bytes)
 			}
 		}
 		if !found {
@@ -147,13 +147,13 @@ func TestPowerCutPrintsTheOpenBatchAgain(t *testing.T) {
 	if err := s.player.Run(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	if n := missing(t, "traditional", s.said, l.bytes()); n > 0 {
-		t.Errorf("%d of %d entries were not heard whole", n, len(s.said))
+	if n := missing(t, "traditional", s.sent, l.bytes()); n > 0 {
+		t.Errorf("%d of %d entries were not read whole", n, len(s.sent))
 	}
 }
 
-// TestJournalSurvivesKill: the second life goes on where the first was cut off, prints the open batch again, and does
-// what one life would have done.
+// TestJournalSurvivesKill: the second run goes on where the first was cut off, prints the open batch again, and does
+// what one run would have done.
 func TestJournalSurvivesKill(t *testing.T) {
 	dir := t.TempDir()
 	link, journal := filepath.Join(dir, "pos"), filepath.Join(dir, "journal")
@@ -191,7 +191,7 @@ func TestJournalSurvivesKill(t *testing.T) {
 	}
 	for i := range 50 {
 		if both[i].Seq != one[i].Seq || both[i].Record.Stan != one[i].Record.Stan || both[i].Record.Amount != one[i].Record.Amount {
-			t.Fatalf("entry %d differs from what one life does", i+1)
+			t.Fatalf("entry %d differs from what one run does", i+1)
 		}
 	}
 	third := play(t, journal, link, Options{Model: "e-sign", Seed: 5}, func(*PlayerOptions) {})
@@ -200,8 +200,8 @@ func TestJournalSurvivesKill(t *testing.T) {
 	}
 }
 
-// TestUnplugAndDamageAreTold: what is said to have stood whole on the line is heard.
-func TestUnplugAndDamageAreTold(t *testing.T) {
+// TestUnplugAndDamageAreReported: what is reported to have stood whole on the line was read.
+func TestUnplugAndDamageAreReported(t *testing.T) {
 	dir := t.TempDir()
 	link := filepath.Join(dir, "pos")
 	l := listen(t, link, nil)
@@ -212,26 +212,26 @@ func TestUnplugAndDamageAreTold(t *testing.T) {
 	if err := s.player.Run(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	heard := l.bytes()
+	read := l.bytes()
 	whole := 0
-	say, err := NewSpeaker("e-sign", "mispos")
+	speaker, err := NewSpeaker("e-sign", "mispos")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, e := range s.said {
-		frames, err := say.Say(&e)
+	for i, e := range s.sent {
+		frames, err := speaker.Frames(&e)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if s.states[i].Whole > 0 {
 			whole++
-			if !bytes.Contains(heard, frames[len(frames)-1].Bytes) {
-				t.Errorf("entry %d was said to stand whole on the line", e.Seq)
+			if !bytes.Contains(read, frames[len(frames)-1].Bytes) {
+				t.Errorf("entry %d was reported to stand whole on the line", e.Seq)
 			}
 		}
 	}
-	if whole == 0 || whole == len(s.said) {
-		t.Errorf("%d of %d whole", whole, len(s.said))
+	if whole == 0 || whole == len(s.sent) {
+		t.Errorf("%d of %d whole", whole, len(s.sent))
 	}
 }
 
@@ -280,8 +280,8 @@ func TestSmartSaysUntilConfirmed(t *testing.T) {
 	if err := s.player.Run(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if len(s.said) < 12 {
-		t.Fatalf("%d said", len(s.said))
+	if len(s.sent) < 12 {
+		t.Fatalf("%d sent", len(s.sent))
 	}
 	for i, out := range s.states {
 		if !out.Confirmed {
@@ -309,7 +309,7 @@ func TestProgramme(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			say, err := NewSpeaker(o.Model, term.Wire())
+			speaker, err := NewSpeaker(o.Model, term.Wire())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -323,7 +323,7 @@ func TestProgramme(t *testing.T) {
 					t.Fatal(o.Model, seed, err)
 				}
 				for i := range es {
-					if _, err := say.Say(&es[i]); err != nil {
+					if _, err := speaker.Frames(&es[i]); err != nil {
 						t.Fatal(o.Model, seed, err)
 					}
 					if es[i].Truth != nil {

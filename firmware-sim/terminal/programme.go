@@ -8,7 +8,7 @@ import (
 )
 
 // Programme returns a few days of seeded customers for showing: with them come refunds of every kind that the wire can
-// say, right, wrong and undecidable, each at least once.
+// send, right, wrong and undecidable, each at least once.
 func Programme(t *Terminal, wireName string) *Source {
 	return &Source{t: t, script: showcase(wireName), between: programmeCustomers, crowd: true}
 }

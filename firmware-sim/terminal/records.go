@@ -9,7 +9,7 @@ import (
 	"yuanlu/firmware-sim/wire"
 )
 
-// RecordsOptions say how given records are said on a line.
+// RecordsOptions are how records of a file are sent on a line.
 type RecordsOptions struct {
 	Wire   string
 	Socket *wire.Socket
@@ -20,9 +20,9 @@ type RecordsOptions struct {
 	Found  func(place string)
 }
 
-// SayRecords encodes all records first, so that one the wire cannot carry (a *wire.CannotCarry, with the number of
-// the record) sends nothing, and then says them in their order.
-func SayRecords(ctx context.Context, recs []wire.Record, o RecordsOptions) error {
+// SendRecords encodes all records first, so that one the wire cannot carry (a *wire.CannotCarry, with the number of
+// the record) sends nothing, and then sends them in their order.
+func SendRecords(ctx context.Context, recs []wire.Record, o RecordsOptions) error {
 	enc, err := wire.NewEncoder(o.Wire)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrOptions, err)

@@ -101,8 +101,8 @@ func (t *Terminal) combined(s scenario.Step) ([]scenario.Entry, error) {
 	return []scenario.Entry{*first, *second}, nil
 }
 
-// told completes the entry of a refund whose form reports the trade as well.
-func (t *Terminal) told(e *scenario.Entry, d *deal, amount int64) {
+// reportTrade completes the entry of a refund whose form reports the trade as well.
+func (t *Terminal) reportTrade(e *scenario.Entry, d *deal, amount int64) {
 	if d == nil || e.Record.Channel != "alipay" || e.Record.Outcome == "declined" || e.Record.Outcome == "abnormal" {
 		return
 	}

@@ -78,7 +78,7 @@ func TestShapesShowWhatTheySay(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			say, err := NewSpeaker("smart", "smart")
+			speaker, err := NewSpeaker("smart", "smart")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -90,7 +90,7 @@ func TestShapesShowWhatTheySay(t *testing.T) {
 				}
 				last = nil
 				for i := range es {
-					frames, err := say.Say(&es[i])
+					frames, err := speaker.Frames(&es[i])
 					if err != nil {
 						t.Fatal(err)
 					}

@@ -48,7 +48,7 @@ func payerAmount(r *wire.Record) {
 	}
 }
 
-// wechatBack shapes a WeChat refund: the object names an account in words, never an openid, and knows no declined.
+// wechatBack shapes a WeChat refund: the object names an account as text, never an openid, and knows no declined.
 func wechatBack(r *wire.Record) {
 	bareNumbers(r)
 	payerAmount(r)
@@ -69,7 +69,7 @@ func wechatBack(r *wire.Record) {
 	}
 }
 
-// plain says whether the on-device call shows all of a card transaction that matters.
+// plain reports whether the on-device call shows all of a card transaction that matters.
 func plain(r *wire.Record) bool {
 	s := r.Party.Scheme
 	return (s == "pan" || s == "pan_masked") && r.Party.PAR == "" && r.Original.OrderNo == "" && r.Original.ChannelTxn == "" &&

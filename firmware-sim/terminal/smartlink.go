@@ -19,8 +19,8 @@ const (
 	handshakeEvery = 2 * time.Second
 )
 
-// smartLink is the smart terminal's side of its link: it says one message at a time and keeps saying it until the
-// agent confirms it, and shakes hands when it has nothing to say.
+// smartLink is the smart terminal's side of its link: it sends one message at a time and keeps sending it until the
+// agent confirms it, and shakes hands when it has nothing to send.
 type smartLink struct {
 	p       *Player
 	acks    chan byte
@@ -77,14 +77,14 @@ func (l *smartLink) listen() {
 			for _, ack := range in.Push(buf[:n]) {
 				select {
 				case l.acks <- ack:
-				default: // nobody waits for so many
+				default: // so many are never waited for
 				}
 			}
 		}
 	})
 }
 
-// shake says a handshake, whole: it is no message that faults are counted for.
+// shake sends a handshake, whole: it is no message that faults are counted for.
 func (l *smartLink) shake() {
 	b, err := wire.AppendSmart(nil, wire.SmartHandshake, 0, 0, nil)
 	if err != nil {
@@ -98,9 +98,9 @@ func (l *smartLink) shake() {
 	}
 }
 
-// deliver says an entry until it is confirmed, and notes that in the journal.
+// deliver sends an entry until it is confirmed, and notes that in the journal.
 func (l *smartLink) deliver(ctx context.Context, e *scenario.Entry) error {
-	frames, err := l.p.say.Say(e)
+	frames, err := l.p.speak.Frames(e)
 	if err != nil {
 		return err
 	}
@@ -117,17 +117,17 @@ func (l *smartLink) deliver(ctx context.Context, e *scenario.Entry) error {
 			return err
 		}
 	}
-	l.p.o.Said(e, out)
+	l.p.o.Sent(e, out)
 	return l.p.rest(ctx, l.p.o.Every)
 }
 
-// until says a frame three times a second apart, then waits for the answer to a handshake, and so on until its
-// confirm comes. It tells how often the frame stood whole on the line.
+// until sends a frame three times a second apart, then waits for the answer to a handshake, and so on until its
+// confirm comes. It returns how often the frame stood whole on the line.
 func (l *smartLink) until(ctx context.Context, f wire.Frame) (whole int, err error) {
 	id := f.Bytes[4]
 	for {
 		for range tries {
-			n, err := l.say(ctx, f)
+			n, err := l.send(ctx, f)
 			if err != nil {
 				return whole, err
 			}
@@ -143,8 +143,8 @@ func (l *smartLink) until(ctx context.Context, f wire.Frame) (whole int, err err
 	}
 }
 
-// say puts the frame on the line once, with what happens to the line in that moment.
-func (l *smartLink) say(ctx context.Context, f wire.Frame) (int, error) {
+// send puts the frame on the line once, with what happens to the line in that moment.
+func (l *smartLink) send(ctx context.Context, f wire.Frame) (int, error) {
 	if l.p.o.Hold {
 		if err := l.p.reader(ctx); err != nil {
 			return 0, err
@@ -165,13 +165,13 @@ func (l *smartLink) say(ctx context.Context, f wire.Frame) (int, error) {
 		return 0, nil
 	}
 	sent, err := l.p.faulty.Send(f.Bytes)
-	if err == nil && sent.Held {
+	if err == nil && sent.Waits {
 		err = l.p.faulty.Flush() // it would wait for its confirm, and the next one for it
 	}
 	return sent.Whole, err
 }
 
-// confirmed waits for the confirm of an id; other confirms are of frames that were said again.
+// confirmed waits for the confirm of an id; other confirms are of frames that were sent again.
 func (l *smartLink) confirmed(ctx context.Context, id byte, limit time.Duration) (bool, error) {
 	end := time.NewTimer(limit)
 	defer end.Stop()
@@ -200,7 +200,7 @@ func (l *smartLink) hands(ctx context.Context) error {
 	}
 }
 
-// resend says what the journal holds without a confirm.
+// resend returns what the journal holds without a confirm.
 func (l *smartLink) resend(ctx context.Context) error {
 	j := l.p.o.Journal
 	if j == nil {
@@ -217,7 +217,7 @@ func (l *smartLink) resend(ctx context.Context) error {
 	return nil
 }
 
-// frames says given frames, each until it is confirmed.
+// frames sends the frames, each until it is confirmed.
 func (l *smartLink) frames(ctx context.Context, list []wire.Frame) error {
 	for _, f := range list {
 		if _, err := l.until(ctx, f); err != nil {

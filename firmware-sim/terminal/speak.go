@@ -7,7 +7,7 @@ import (
 	"yuanlu/firmware-sim/wire"
 )
 
-// Speaker turns entries into the frames that the terminal's wire says them with. One speaker serves one line.
+// Speaker turns entries into the frames of the terminal's wire. One speaker serves one line.
 type Speaker struct {
 	mispos *wire.Mispos // nil on the other wires
 	wire   wire.Encoder
@@ -16,7 +16,7 @@ type Speaker struct {
 // NewSpeaker returns a speaker for a model on a wire.
 func NewSpeaker(model, wireName string) (*Speaker, error) {
 	if wireName == "mispos" {
-		// The e-sign model has no printer: it says the last record again instead of printing it.
+		// The e-sign model has no printer: it sends the last record again instead of printing it.
 		m := &wire.Mispos{LastReprint: model == "e-sign"}
 		return &Speaker{mispos: m, wire: m}, nil
 	}
@@ -27,8 +27,8 @@ func NewSpeaker(model, wireName string) (*Speaker, error) {
 	return &Speaker{wire: e}, err
 }
 
-// Say returns the frames of an entry in their order. A terminal in training sends nothing on mispos.
-func (s *Speaker) Say(e *scenario.Entry) ([]wire.Frame, error) {
+// Frames returns the frames of an entry in their order. A terminal in training sends nothing on mispos.
+func (s *Speaker) Frames(e *scenario.Entry) ([]wire.Frame, error) {
 	if e.Silent || s.mispos != nil && e.Record.Training {
 		return nil, nil
 	}

@@ -13,7 +13,7 @@ import (
 	"yuanlu/firmware-sim/wire"
 )
 
-// Options say which terminal it is.
+// Options describe a terminal.
 type Options struct {
 	Model      string    // e-sign, traditional or smart
 	Wire       string    // mispos, cup8583 or smart; empty: mispos, for smart terminals smart
@@ -125,7 +125,7 @@ func (t *Terminal) Secrets() []string {
 	return out
 }
 
-// Do plays one step. Waiting and the like give no entry. An error (wrapping ErrStep) leaves the terminal as it was.
+// Do plays one step. Waiting and the like make no entry. An error (wrapping ErrStep) leaves the terminal as it was.
 func (t *Terminal) Do(s scenario.Step) ([]scenario.Entry, error) {
 	if err := s.Check(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrStep, err)

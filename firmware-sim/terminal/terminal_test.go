@@ -15,7 +15,7 @@ func month(t *testing.T, o Options, n int) ([]scenario.Entry, []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	say, err := NewSpeaker(o.Model, term.Wire())
+	speaker, err := NewSpeaker(o.Model, term.Wire())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +27,7 @@ func month(t *testing.T, o Options, n int) ([]scenario.Entry, []byte) {
 			t.Fatal(err)
 		}
 		for i := range es {
-			frames, err := say.Say(&es[i])
+			frames, err := speaker.Frames(&es[i])
 			if err != nil {
 				b, _ := json.Marshal(es[i])
 				t.Fatalf("%v: %s", err, b)

@@ -23,8 +23,8 @@ const attachAgain = 20 * time.Millisecond
 // ErrNoHost: this machine cannot take devices over: no vhci-hcd, or no permission.
 var ErrNoHost = errors.New("usbip: no virtual host controller here")
 
-// CanAttach tells whether this machine can take devices over itself: its kernel has
-// the virtual host controller, and we may tell it to.
+// CanAttach reports whether this machine can take devices over itself: its kernel has
+// the virtual host controller, and this process may use it.
 func CanAttach() bool {
 	f, err := os.OpenFile(filepath.Join(controller, "attach"), os.O_WRONLY, 0)
 	if err != nil {

@@ -24,7 +24,7 @@ const (
 	toEndpoint  = 0x02
 )
 
-// control answers a request on endpoint 0. The caller holds mu. It says whether
+// control answers a request on endpoint 0. The caller holds mu. It reports whether
 // the device is pulled in the middle of it.
 func (d *Device) control(u urb) (pulled bool) {
 	if d.faults.VanishControl > 0 {

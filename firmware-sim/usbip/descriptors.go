@@ -41,7 +41,7 @@ const (
 	acmProduct    = 0x5054
 )
 
-// Config says what a device is. The zero value is a full-speed smart terminal
+// Config describes a device. The zero value is a full-speed smart terminal
 // without serial number.
 type Config struct {
 	Kind                Kind

@@ -1,7 +1,7 @@
 package usbip
 
-// Faults say how a device misbehaves. What a device says of itself is bent by
-// Config.Rewrite instead; what only a broken server could say (an answer longer
+// Faults are how a device misbehaves. Its descriptors are bent by
+// Config.Rewrite instead; what only a broken server could send (an answer longer
 // than asked for) is not offered: Linux 6.1 trusts it and crashes.
 //
 // Counters go down as faults happen; a device whose counters are all zero behaves. Set them with Device.SetFaults.
@@ -10,7 +10,7 @@ type Faults struct {
 	StallOut int // the same for OUT
 	Babble   int // so many next IN transfers end as if the device had sent too much; no byte is lost
 
-	MaxTransfer int // an IN transfer gives at most so many bytes. 0: no limit
+	MaxTransfer int // an IN transfer returns at most so many bytes. 0: no limit
 	ZeroLength  int // so many next IN transfers are empty
 
 	HangOut int // so many next OUT transfers are never answered

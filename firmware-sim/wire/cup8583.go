@@ -17,7 +17,7 @@ type Cup8583 struct {
 	order []string
 }
 
-// shape is what tells one kind of transaction from another.
+// shape is what distinguishes kinds of transactions.
 type shape struct{ mti, f3, f25, f60 string }
 
 // remembered is how many requests a reversal may reach back.
@@ -86,7 +86,7 @@ func (c *Cup8583) EncodeAs(msg Message) ([]Frame, error) {
 	return []Frame{first, second}, err
 }
 
-// answered says whether the record tells of an answer at all.
+// answered reports whether the record has an answer at all.
 func answered(r *Record) bool { return r.Outcome != "unknown" || r.ResponseCode != "" }
 
 func (c *Cup8583) remember(r *Record, s shape) {
@@ -257,7 +257,7 @@ func currencyNumber(letters string) string {
 	return map[string]string{"CNY": "156", "RMB": "156", "HKD": "344", "MOP": "446", "USD": "840"}[letters]
 }
 
-// cupCarries says what of a record the wire has no place for.
+// cupCarries returns what of a record the wire has no place for.
 func cupCarries(r *Record) error {
 	no := func(member, why string) error { return &CannotCarry{"cup8583", member, why} }
 	for _, m := range []struct{ name, value string }{{"operator", r.Operator}, {"funding", r.Funding},

@@ -1,4 +1,4 @@
-// Package wire is what the simulated payment firmware says, byte by byte.
+// Package wire is what the simulated payment firmware sends, byte by byte.
 //
 // It holds the simulator's own encoders for the three wires of wires.md (mispos, cup8583, smart), the
 // lines they are written to (a pseudo terminal, any tty) and the faults a real line has. It shares no code with
@@ -7,7 +7,7 @@
 //
 // The way of one message:
 //
-//	Record ──Encoder──► Frames ──Faulty──► Line (pty, tty) ──► whoever listens
+//	Record ──Encoder──► Frames ──Faulty──► Line (pty, tty) ──► the agent
 //
-// All randomness comes from a *rand.Rand that the caller seeds, so the same seed gives the same bytes.
+// All randomness comes from a *rand.Rand that the caller seeds, so the same seed makes the same bytes.
 package wire

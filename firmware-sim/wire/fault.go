@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Faults says how bad a line is. Rates are probabilities from 0 to 1: per frame for Split, Merge, Repeat and Stall,
+// Faults are how bad a line is. Rates are probabilities from 0 to 1: per frame for Split, Merge, Repeat and Stall,
 // per bit for Flip, per byte for Drop. Moments count frames from 1.
 type Faults struct {
 	Split, Merge, Repeat, Stall float64
@@ -77,15 +77,15 @@ func (f *Faults) set(one string) error {
 	return nil
 }
 
-// Sent tells what became of one frame on the line.
+// Sent is what became of one frame on the line.
 type Sent struct {
 	Whole   int           // how many times the frame stands on the line undamaged
 	Damaged bool          // it stands there damaged at least once
-	Held    bool          // it waits to be written together with the next one
+	Waits   bool          // it waits to be written together with the next one
 	Took    time.Duration // from its first byte to its last: a reader gives up what is silent for too long
 }
 
-// Faulty writes frames to a line as a bad line would carry them. It is seeded: the same seed, faults and frames give
+// Faulty writes frames to a line as a bad line would carry them. It is seeded: the same seed, faults and frames make
 // the same bytes. Not safe for concurrent use.
 type Faulty struct {
 	w     io.Writer
@@ -93,13 +93,13 @@ type Faulty struct {
 	rng   *rand.Rand
 	pause func(time.Duration)
 	holds func([]byte) bool
-	held  []byte
+	kept  []byte
 	count uint64
 }
 
 // NewFaulty returns a writer with faults. rng belongs to it alone. pause waits between the pieces of a frame; nil
 // means that pieces follow each other at once. holds recognises a whole frame (HoldsSTX, HoldsSmart): damage which
-// leaves one is drawn again, since no reader could tell it from a frame; nil never does.
+// leaves one is drawn again, since no reader could distinguish it from a frame; nil never does.
 func NewFaulty(w io.Writer, f Faults, rng *rand.Rand, pause func(time.Duration), holds func([]byte) bool) *Faulty {
 	if pause == nil {
 		pause = func(time.Duration) {}
@@ -110,10 +110,10 @@ func NewFaulty(w io.Writer, f Faults, rng *rand.Rand, pause func(time.Duration),
 	return &Faulty{w: w, f: f, rng: rng, pause: pause, holds: holds}
 }
 
-// Rewire goes on writing to another line: the plug came back. What was held is lost with the old line.
-func (y *Faulty) Rewire(w io.Writer) { y.w, y.held = w, nil }
+// Rewire goes on writing to another line: the plug came back. What was kept is lost with the old line.
+func (y *Faulty) Rewire(w io.Writer) { y.w, y.kept = w, nil }
 
-// Moment says what happens before the next frame, and counts that frame.
+// Moment returns what happens before the next frame, and counts that frame.
 func (y *Faulty) Moment() Moment {
 	y.count++
 	at := MomentNone
@@ -132,7 +132,7 @@ func (y *Faulty) Moment() Moment {
 	return at
 }
 
-// Send sends one frame and tells what became of it.
+// Send sends one frame and returns what became of it.
 func (y *Faulty) Send(frame []byte) (Sent, error) {
 	var s Sent
 	times := 1
@@ -150,22 +150,22 @@ func (y *Faulty) Send(frame []byte) (Sent, error) {
 		out = append(out, damaged...)
 	}
 	if y.hit(y.f.Merge) {
-		y.held = append(y.held, out...)
-		s.Held = true
+		y.kept = append(y.kept, out...)
+		s.Waits = true
 		return s, nil
 	}
-	out = append(y.held, out...)
-	y.held = nil
+	out = append(y.kept, out...)
+	y.kept = nil
 	begin := time.Now()
 	err := y.pieces(out)
 	s.Took = time.Since(begin)
 	return s, err
 }
 
-// Flush writes what was held to be merged with a next frame that does not come.
+// Flush writes what was kept to be merged with a next frame that does not come.
 func (y *Faulty) Flush() error {
-	out := y.held
-	y.held = nil
+	out := y.kept
+	y.kept = nil
 	return y.put(out)
 }
 

@@ -51,8 +51,8 @@ func TestFaultsBySeed(t *testing.T) {
 	}
 }
 
-// TestFaultsTell: what is said to stand whole on the line does, as often as said.
-func TestFaultsTell(t *testing.T) {
+// TestFaultsAreReported: what is reported to stand whole on the line does, as often as reported.
+func TestFaultsAreReported(t *testing.T) {
 	frames := testFrames(300)
 	for i := range frames { // make each one unlike the others
 		frames[i], _ = AppendSTX(nil, append([]byte{byte(i >> 8), byte(i)}, frames[i]...))
@@ -61,7 +61,7 @@ func TestFaultsTell(t *testing.T) {
 	damaged := 0
 	for i, frame := range frames {
 		if got := bytes.Count(line, frame); got != sent[i].Whole {
-			t.Errorf("frame %d stands %d times on the line, said %d", i, got, sent[i].Whole)
+			t.Errorf("frame %d stands %d times on the line, reported %d", i, got, sent[i].Whole)
 		}
 		if sent[i].Damaged {
 			damaged++

@@ -12,7 +12,7 @@ import (
 type message struct {
 	mti    string
 	answer bool // TPDU with source and destination changed
-	test   bool // HEAD says test or training
+	test   bool // HEAD states test or training
 	text   map[int]string
 	raw    map[int][]byte
 }
@@ -118,7 +118,7 @@ func appendField(dst []byte, p packing, v []byte) ([]byte, error) {
 }
 
 // frame seals a message with a field 64 and puts it in a serial frame. The field is made up: it looks like a MAC,
-// and nobody on this line has the key to check one.
+// and no one on this line has the key to check one.
 func (m *message) frame(note string) (Frame, error) {
 	body, err := m.append(nil)
 	if err != nil {

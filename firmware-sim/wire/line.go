@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Line is one end of a serial line: what is written goes to whoever has the other end, as bytes.
+// Line is one end of a serial line: what is written goes to the program that has the other end, as bytes.
 // Read and Write may be called from two goroutines; Close ends both.
 type Line interface {
 	io.ReadWriteCloser
@@ -22,7 +22,7 @@ type Line interface {
 var ErrLine = errors.New("serial line")
 
 // PTY is a pseudo terminal whose slave side the agent opens as its serial port. As on a real line, what is written
-// while nobody has it open is lost; while somebody has, Write waits for him to read.
+// while no program has it open is lost; while one has, Write waits for it to read.
 type PTY struct {
 	master *os.File
 	place  string
@@ -52,7 +52,7 @@ func (p *PTY) prepare(fd int) error {
 		return err
 	}
 	p.place = fmt.Sprintf("/dev/pts/%d", n)
-	// Open and close the slave once: from then on the kernel says when nobody has it open.
+	// Open and close the slave once: from then on the kernel reports when no program has it open.
 	slave, err := unix.Open(p.place, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
@@ -64,10 +64,10 @@ func (p *PTY) prepare(fd int) error {
 // Place is the path of the slave side.
 func (p *PTY) Place() string { return p.place }
 
-// Lost is the number of bytes that were written while nobody had the other end open.
+// Lost is the number of bytes that were written while no program had the other end open.
 func (p *PTY) Lost() int64 { return p.lost }
 
-// Open says whether anybody has the slave side open.
+// Open reports whether anybody has the slave side open.
 func (p *PTY) Open() bool {
 	open := false
 	raw, err := p.master.SyscallConn()
@@ -83,7 +83,7 @@ func (p *PTY) Open() bool {
 }
 
 // Write writes all of b, waiting for the reader as long as there is one; without one the bytes are gone, which is
-// no error. A closed PTY gives os.ErrClosed.
+// no error. A closed PTY returns os.ErrClosed.
 func (p *PTY) Write(b []byte) (int, error) {
 	done := 0
 	for done < len(b) {
@@ -110,7 +110,7 @@ func closedOr(err error) error {
 	return nil
 }
 
-// Read returns what the other end wrote. While nobody has it open, Read waits; a closed PTY gives os.ErrClosed.
+// Read returns what the other end wrote. While no program has it open, Read waits; a closed PTY returns os.ErrClosed.
 func (p *PTY) Read(b []byte) (int, error) {
 	for {
 		if err := p.master.SetReadDeadline(time.Now().Add(50 * time.Millisecond)); err != nil {
@@ -122,7 +122,7 @@ func (p *PTY) Read(b []byte) (int, error) {
 			return n, nil
 		case errors.Is(err, os.ErrDeadlineExceeded):
 		case errors.Is(err, unix.EIO):
-			time.Sleep(20 * time.Millisecond) // the kernel says so at once, again and again
+			time.Sleep(20 * time.Millisecond) // the kernel reports it at once, again and again
 		case err != nil:
 			return 0, err
 		}
@@ -130,13 +130,13 @@ func (p *PTY) Read(b []byte) (int, error) {
 }
 
 // Drain waits until the reader has taken what was written, at most so long: closing at once would take the bytes away
-// with the line. The kernel carries them from one side to the other when it finds the time, and does not tell what is
+// with the line. The kernel carries them from one side to the other when it finds the time, and does not report what is
 // on its way: nothing must be there to read ten times in a row.
 func (p *PTY) Drain(limit time.Duration) {
 	const often = 10
 	for end, empty := time.Now().Add(limit), 0; p.Open() && empty < often && time.Now().Before(end); {
 		n, err := p.unread()
-		if err != nil { // somebody has it exclusively: give him time
+		if err != nil { // a program has it exclusively: wait for it
 			time.Sleep(min(limit, 500*time.Millisecond))
 			return
 		}

@@ -51,12 +51,12 @@ func transType(r *Record) (byte, bool) {
 	return 0, false
 }
 
-// wallet says whether the channel is one that is paid by an account at the channel itself.
+// wallet reports whether the channel is one that is paid by an account at the channel itself.
 func wallet(channel string) bool {
 	return channel == "wechat" || channel == "alipay" || channel == "jd"
 }
 
-// moneyBack says whether the record returns money of an earlier one.
+// moneyBack reports whether the record returns money of an earlier one.
 func moneyBack(kind string) bool {
 	return kind == "refund" || kind == "void" || kind == "completion_void"
 }
@@ -122,18 +122,18 @@ func (m *Mispos) EncodeAs(msg Message) ([]Frame, error) {
 		return nil, err
 	}
 	own, _ := transType(r)
-	said := own
+	sent := own
 	switch r.Copy {
 	case "reprint":
-		said = misposReprint
+		sent = misposReprint
 		if m.LastReprint {
-			said = misposLast
+			sent = misposLast
 		}
 	case "dump":
-		said = misposDump
+		sent = misposDump
 	}
 	var t tlv
-	t.bytes(0x01, []byte{said})
+	t.bytes(0x01, []byte{sent})
 	if r.Kind != "settlement" {
 		t.text(0x02, fmt.Sprintf("%012d", r.Amount))
 	}
@@ -148,7 +148,7 @@ func (m *Mispos) EncodeAs(msg Message) ([]Frame, error) {
 	t.text(0x31, r.Party.Namespace)
 	t.text(0x32, r.Signature)
 	t.text(0x33, r.RefundNo)
-	if said == misposReprint || said == misposLast {
+	if sent == misposReprint || sent == misposLast {
 		t.bytes(0x34, []byte{own})
 	}
 	if r.Totals != nil {

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// misposCarries says what of a record the wire has no place for; the first such member is named.
+// misposCarries returns what of a record the wire has no place for; the first such member is named.
 func misposCarries(r *Record) error {
 	no := func(member, why string) error { return &CannotCarry{"mispos", member, why} }
 	if _, ok := transType(r); !ok {
@@ -143,7 +143,7 @@ func misposScheme(channel, account string) string {
 	return "account_text"
 }
 
-// digits says whether s is one or more ASCII digits and nothing else.
+// digits reports whether s is one or more ASCII digits and nothing else.
 func digits(s string) bool {
 	for i := range len(s) {
 		if s[i] < '0' || s[i] > '9' {
@@ -153,7 +153,7 @@ func digits(s string) bool {
 	return s != ""
 }
 
-// printable says whether s is printable ASCII.
+// printable reports whether s is printable ASCII.
 func printable(s string) bool {
 	for i := range len(s) {
 		if s[i] < ' ' || s[i] > '~' {

@@ -59,8 +59,8 @@ func wanted(t *testing.T, file string) []Record {
 	return recs
 }
 
-// TestMisposVectors: the frames of the vectors, encoded from the records they are said to hold. Where a frame holds
-// more than its record says (an issuer's name, a memo), the test gives the frame's number.
+// TestMisposVectors: the frames of the vectors, encoded from the records that the vectors state. Where a frame holds
+// more than its record (an issuer's name, a memo), the test names the frame's number.
 func TestMisposVectors(t *testing.T) {
 	for _, c := range []struct {
 		name string

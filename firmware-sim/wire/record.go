@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Record is one thing the firmware says happened, with the members of records.md. Identities are in
+// Record is one thing that the firmware reports, with the members of records.md. Identities are in
 // clear: they are the simulator's own test cards and test openids, never a real one.
 type Record struct {
 	V             int       `json:"v"`
@@ -27,7 +27,7 @@ type Record struct {
 	Amount        int64     `json:"amount,omitempty"`       // minor units
 	PayerAmount   *int64    `json:"payer_amount,omitempty"` // minor units; nil: the amount
 	Currency      string    `json:"currency,omitempty"`
-	At            time.Time `json:"at,omitzero"` // the time the device or host gives
+	At            time.Time `json:"at,omitzero"` // the time of the device or host
 	Stan          string    `json:"stan,omitempty"`
 	Batch         string    `json:"batch,omitempty"`
 	RRN           string    `json:"rrn,omitempty"`
@@ -77,7 +77,7 @@ type Ident struct {
 	Shown     string `json:"shown,omitempty"`
 }
 
-// IsZero says that nothing is known of the party.
+// IsZero reports whether nothing is known of the party.
 func (p Party) IsZero() bool {
 	return p.Scheme == "" && p.Namespace == "" && p.ID == "" && p.Token == "" && p.Shown == "" && p.PAR == "" &&
 		p.Text == "" && len(p.Also) == 0
@@ -91,7 +91,7 @@ type Totals struct {
 	CreditCount  int64 `json:"credit_count"`
 }
 
-// Journal says from when on, and for which terminals, a list of records is complete.
+// Journal is from when on, and for which terminals, a list of records is complete.
 type Journal struct {
 	From      string   `json:"from"`
 	Terminals []string `json:"terminals,omitempty"`
@@ -127,7 +127,7 @@ func ReadRecords(r io.Reader) ([]Record, error) {
 	return out, nil
 }
 
-// CannotCarry says that a wire has no place for a member of a record.
+// CannotCarry is the error of a wire that has no place for a member of a record.
 type CannotCarry struct {
 	Wire   string // mispos, cup8583, smart
 	Member string // as records.md names it, with the member that holds it: original.date
@@ -142,7 +142,7 @@ func (e *CannotCarry) Error() string {
 // Encoder turns a record into the frames of one wire. An encoder may remember (message ids), so one encoder serves
 // one line; it is not safe for concurrent use.
 type Encoder interface {
-	// Encode returns the frames that say the record, in their order. The error is a *CannotCarry where the wire has
+	// Encode returns the frames that carry the record, in their order. The error is a *CannotCarry where the wire has
 	// no place for a member.
 	Encode(r *Record) ([]Frame, error)
 	// EncodeAs returns the frames of a message, in its shape.

@@ -35,13 +35,13 @@ func AppendSmart(dst []byte, kind, ack, id byte, data []byte) ([]byte, error) {
 	return append(dst, check, 0xCC, 0x33), nil
 }
 
-// HoldsSmart says whether b is one whole frame of the smart wire with a right check byte.
+// HoldsSmart reports whether b is one whole frame of the smart wire with a right check byte.
 func HoldsSmart(b []byte) bool {
 	_, n := smartFrame(b)
 	return n > 0 && n == len(b)
 }
 
-// Confirms is what a smart terminal understands of what it is sent: it takes bytes as they come and gives the frames
+// Confirms is what a smart terminal understands of what it is sent: it takes bytes as they come and returns the frames
 // in them, types and acknowledged ids.
 type Confirms struct{ buf []byte }
 
@@ -92,7 +92,7 @@ func smartFrame(b []byte) (head [3]byte, n int) {
 }
 
 // Smart encodes records as the messages of a smart terminal: an envelope around the channel's own object where that
-// says everything the record says, else around the record itself. The zero value is ready to use; it counts frame
+// can carry everything the record states, else around the record itself. The zero value is ready to use; it counts frame
 // ids, so one serves one line.
 type Smart struct{ id byte }
 
@@ -128,7 +128,7 @@ func (s *Smart) EncodeAs(m Message) ([]Frame, error) {
 		e := envelope{V: 1, Src: b.src, TerminalID: r.TerminalID, MerchantID: r.MerchantID, Operator: r.Operator,
 			Training: r.Training, Copy: r.Copy, Body: b.body}
 		if m.Shape != "" {
-			e.Copy = "" // the channel's object itself tells of it
+			e.Copy = "" // the channel's object itself shows it
 		}
 		f, err := s.frame(e)
 		if err != nil {

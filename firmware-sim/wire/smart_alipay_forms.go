@@ -102,7 +102,7 @@ func alipayLost(r *Record) object {
 func alipayNoSuch(r *Record) object { return alipayBack(r) }
 
 // alipayNotified writes the notification of a trade of which something went back elsewhere: it is the only message
-// that tells of the refund.
+// that reports the refund.
 func alipayNotified(sale, r *Record, returned int64) object {
 	o := alipayNotice(sale)
 	if returned == sale.Amount {

@@ -9,7 +9,7 @@ import (
 // The channels' own objects (wires.md § smart). Each is…(r) reports whether the object can carry all that the record
 // states; each body function writes it.
 
-// onlyNumbers says that the record has no number that belongs to host messages.
+// onlyNumbers reports whether the record has no number that belongs to host messages.
 func onlyNumbers(r *Record) bool {
 	return r.Stan == "" && r.Batch == "" && r.RRN == "" && r.AuthCode == "" && r.Signature == "" && r.Totals == nil &&
 		r.Journal == nil && r.Original.Stan == "" && r.Original.Batch == "" && r.Original.RRN == "" &&
@@ -135,7 +135,7 @@ func date8(d string) string {
 	return d
 }
 
-// unionpayQuery writes the answer of a query: respCode says that the question was answered, origRespCode what became
+// unionpayQuery writes the answer of a query: respCode means that the question was answered, origRespCode what became
 // of the transaction.
 func unionpayQuery(r *Record) object {
 	o := unionpay(r)

@@ -79,7 +79,7 @@ func wechatRefundNotice(r *Record) object {
 	return o
 }
 
-// wechatOlderRefund writes the answer of the older refund call, which says only that the request was taken in.
+// wechatOlderRefund writes the answer of the older refund call, which means only that the request was taken in.
 func wechatOlderRefund(r *Record) object {
 	o := wechatOlderHead(r)
 	o.put("appid", "wxtest0000000001", "out_trade_no", r.Original.OrderNo, "transaction_id", r.Original.ChannelTxn,

@@ -23,7 +23,7 @@ type Socket struct {
 	closed bool
 }
 
-// Open says whether somebody has the other end open, as far as that can be known; true for a tty.
+// Open reports whether somebody has the other end open, as far as that can be known; true for a tty.
 func (s *Socket) Open() bool {
 	line, ok := s.Line().(interface{ Open() bool })
 	return !ok || line.Open()
@@ -78,7 +78,7 @@ func (s *Socket) Replug(away time.Duration) error {
 		}
 		return s.take(line)
 	}
-	// The new one is made first: the kernel would give the freed number out again.
+	// The new one is made first: the kernel would assign the freed number again.
 	line, err := s.open()
 	if err != nil {
 		return err

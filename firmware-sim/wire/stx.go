@@ -22,7 +22,7 @@ func AppendSTX(dst, data []byte) ([]byte, error) {
 	return append(dst, 0x03, check), nil
 }
 
-// HoldsSTX says whether b is one whole STX frame with a right check byte. Faults use it: damage that the check byte
+// HoldsSTX reports whether b is one whole STX frame with a right check byte. Faults use it: damage that the check byte
 // cannot see is no test of anybody.
 func HoldsSTX(b []byte) bool {
 	if len(b) < 6 || b[0] != 0x02 {

@@ -20,7 +20,7 @@ type USB struct {
 // Place is where the device is found: "127.0.0.1:3240 busid 1-1".
 func (u *USB) Place() string { return u.place }
 
-// Open says whether a host has taken the device, and for a modem whether a program has its port open (DTR).
+// Open reports whether a host has taken the device, and for a modem whether a program has its port open (DTR).
 func (u *USB) Open() bool {
 	if u.modem {
 		_, _, dtr := u.device.Line()
@@ -31,8 +31,8 @@ func (u *USB) Open() bool {
 	return u.device.Attached(now) == nil
 }
 
-// Write hands bytes to the host. A modem that nobody has open loses them, as a serial line does; the smart terminal
-// waits while its buffer is full. An unplugged device gives os.ErrClosed.
+// Write hands bytes to the host. A modem that no program has open loses them, as a serial line does; the smart terminal
+// waits while its buffer is full. An unplugged device returns os.ErrClosed.
 func (u *USB) Write(b []byte) (int, error) {
 	if u.modem && !u.Open() {
 		return len(b), nil

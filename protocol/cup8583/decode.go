@@ -172,7 +172,7 @@ func (d *decoder) size(f *fieldCodec) (int, error) {
 	return n, nil
 }
 
-// check says what is wrong with a value and at which byte of it; want is "" if nothing.
+// check returns what is wrong with a value and at which byte of it; want is "" if nothing.
 func (f *fieldCodec) check(raw []byte, size int) (at int, got, want string) {
 	switch f.Form {
 	case Digits:

@@ -14,7 +14,7 @@ var (
 	ErrLayout = errors.New("cup8583: not a layout")
 )
 
-// DecodeError says where a message went wrong. It holds no byte of it.
+// DecodeError is where a message went wrong. It holds no byte of it.
 type DecodeError struct {
 	Field  string // "F2", "MTI", "bitmap", "F55 tag 5A"; "MSG" before them and behind the last
 	Offset int    // in the message (of LEN or TPDU the first byte is 0)

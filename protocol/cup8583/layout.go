@@ -93,7 +93,7 @@ func (p Prefix) limit() int {
 	return 999
 }
 
-// Options say what stands around the fields.
+// Options describe what stands around the fields.
 type Options struct {
 	TPDU, Head int // bytes, from 0
 	// TCPLength: two bytes of length may stand before the message.
@@ -118,7 +118,7 @@ type fieldCodec struct {
 	head   int // bytes of the prefix
 }
 
-// Layout says what a message looks like. It does not change and may be shared.
+// Layout describes a message. It does not change and may be shared.
 type Layout struct {
 	opt    Options
 	fields [fieldsEnd]fieldCodec
@@ -165,7 +165,7 @@ func isNumber(n int) bool {
 	return false
 }
 
-// unreadable says what the format of a field must be instead; "" if it will do.
+// unreadable returns what the format of a field must be instead; "" if it will do.
 func unreadable(n int, f *Format) (want string) {
 	letters := ""
 	switch n {

@@ -6,7 +6,7 @@ import (
 	"yuanlu/protocol/sensitive"
 )
 
-// Source says where a card number was read, the strongest last.
+// Source is where a card number was read, the strongest last.
 type Source uint8
 
 // The sources.

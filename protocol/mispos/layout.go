@@ -107,7 +107,7 @@ func Standard() []Field {
 // ErrLayout: the fields make no layout.
 var ErrLayout = errors.New("mispos: not a layout")
 
-// Layout says which tag means what. It does not change and may be shared.
+// Layout defines which tag means what. It does not change and may be shared.
 type Layout struct {
 	fields []Field
 	byTag  [256]uint8 // by the second byte of the tag: 1 + index in fields, 0 unknown

@@ -15,7 +15,7 @@ import (
 // ErrMalformed is the class of all errors: DATA is not fields, or a value has the wrong form.
 var ErrMalformed = errors.New("mispos: malformed message")
 
-// DecodeError says where DATA went wrong. It holds no byte of it.
+// DecodeError is where DATA went wrong. It holds no byte of it.
 type DecodeError struct {
 	Field  string // tag ("9F02") of the layout, "9Fxx" another one, "DATA" where none could be read
 	Offset int    // in DATA, of the field's first byte
@@ -120,7 +120,7 @@ func (l *Layout) field(m *Message, at int) (int, error) {
 	return headSize + size, nil
 }
 
-// check says what is wrong with a value; want is "" if nothing.
+// check returns what is wrong with a value; want is "" if nothing.
 func (f *Field) check(value []byte) (got, want string) {
 	switch f.Form {
 	case Byte:

@@ -34,7 +34,7 @@ const (
 	tryEvery  = 10 * time.Second // a port that is not to be had is tried again
 )
 
-// Options say what is offered, and where. All are needed.
+// Options are what is offered, and where. All are needed.
 type Options struct {
 	Listen   string                                 // a loopback address and a port
 	Families func(context.Context) []metrics.Family // called for each request, concurrently

@@ -86,7 +86,7 @@ func (c *cleanTerminal) play(refunds int) {
 			c.last = ingest.Clock{Now: now, Synced: true, HasNow: true, Zone: ingest.DefaultZone()}
 			due, _ := c.wire.Due(c.last)
 			c.take(due, nil)
-			frames, err := c.say.Say(e)
+			frames, err := c.say.Frames(e)
 			must(c.t, err)
 			for _, f := range frames {
 				scanner.Push(f.Bytes)

@@ -79,7 +79,7 @@ func (f *firmware) say(es []scenario.Entry) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for i := range es {
-		frames, err := f.speaker.Say(&es[i])
+		frames, err := f.speaker.Frames(&es[i])
 		if err != nil {
 			f.t.Error(err)
 			return

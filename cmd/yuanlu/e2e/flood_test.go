@@ -46,7 +46,7 @@ func newHostileLine(t *testing.T, model, wireName string, n int) *hostileLine {
 	for len(h.donors) < 200 {
 		es := other.next()
 		for i := range es {
-			frames, err := other.speaker.Say(&es[i])
+			frames, err := other.speaker.Frames(&es[i])
 			if err != nil {
 				t.Fatal(err)
 			}

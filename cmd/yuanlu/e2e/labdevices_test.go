@@ -274,7 +274,7 @@ func mispos(t *testing.T) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	frames, err := speaker.Say(&es[0])
+	frames, err := speaker.Frames(&es[0])
 	if err != nil {
 		t.Fatal(err)
 	}

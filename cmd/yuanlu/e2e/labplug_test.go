@@ -143,7 +143,7 @@ func (m *smartMouth) speak() {
 
 // deliver says an entry until every frame of it is confirmed.
 func (m *smartMouth) deliver(e *scenario.Entry) bool {
-	frames, err := m.speaker.Say(e)
+	frames, err := m.speaker.Frames(e)
 	if err != nil {
 		m.t.Error(err)
 		return false

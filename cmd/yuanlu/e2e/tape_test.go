@@ -69,7 +69,7 @@ func (p *tape) flush() {
 // frames returns the frames of an entry, noted as said.
 func (p *tape) frames(e *scenario.Entry) []wire.Frame {
 	p.fw.t.Helper()
-	frames, err := p.fw.speaker.Say(e)
+	frames, err := p.fw.speaker.Frames(e)
 	if err != nil {
 		p.fw.t.Fatal(err)
 	}
