@@ -3,7 +3,7 @@
 // their checksums at the end.
 //
 // A part that cannot be made does not keep the others from being made: the manifest
-// says why. Whatever a part says, runs of digits that could be a card number are
+// states why. Whatever a part holds, runs of digits that could be a card number are
 // masked in it; what the parts may hold in the first place is their maker's to decide.
 //
 // Source: cli.md, support-bundle.
@@ -27,7 +27,7 @@ import (
 	"yuanlu/agent/newfile"
 )
 
-// MaxPart is the most that a part may say, in bytes; the rest is cut off. It does not
+// MaxPart is the most that a part may hold, in bytes; the rest is cut off. It does not
 // bound files.
 const MaxPart = 4 << 20
 
@@ -41,7 +41,7 @@ type Part struct {
 	Path string // a file that is sanitised already; "": Make
 }
 
-// Entry is what the manifest says about a part.
+// Entry is what the manifest states about a part.
 type Entry struct {
 	Name   string `json:"name"`
 	Bytes  int64  `json:"bytes"`
@@ -76,11 +76,11 @@ type Options struct {
 	// Low reports whether the disk is too full for a bundle; it is asked again and again
 	// while the bundle grows. nil: never.
 	Low func() bool
-	// Progress is told after each part; nil: nobody.
+	// Progress is called after each part; may be nil.
 	Progress func(step, steps int, what string)
 }
 
-// ErrLow: Options.Low says so.
+// ErrLow: Options.Low returned true.
 var ErrLow = errors.New("the disk is almost full; the store needs what is left")
 
 // lookEvery is how many bytes are written between two looks at the disk.
@@ -286,7 +286,7 @@ func hide(number []byte, with byte) {
 	}
 }
 
-// cardLike also says no to what is masked already.
+// cardLike also returns false for what is masked already.
 func cardLike(digits []byte) bool {
 	if c := digits[0]; (c < '3' || c > '6') && c != '9' {
 		return false

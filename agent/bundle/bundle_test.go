@@ -50,7 +50,7 @@ func unpack(t *testing.T, name string) (files map[string]string, names []string)
 	}
 }
 
-func say(text string) func(context.Context, io.Writer) error {
+func text(text string) func(context.Context, io.Writer) error {
 	return func(_ context.Context, w io.Writer) error {
 		_, err := io.WriteString(w, text)
 		return err
@@ -63,11 +63,13 @@ func TestWrite(t *testing.T) {
 	if err := os.WriteFile(raw, []byte{0x02, 0x00, 0xff}, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var told []string
+	var progress []string
 	o := Options{File: filepath.Join(dir, "sub", "b.tar.gz"), Folder: "yuanlu-t1", Program: "yuanlu 1.0", Now: made,
-		Progress: func(step, steps int, what string) { told = append(told, fmt.Sprint(step, "/", steps, " ", what)) },
+		Progress: func(step, steps int, what string) {
+			progress = append(progress, fmt.Sprint(step, "/", steps, " ", what))
+		},
 		Parts: []Part{
-			{Name: "version.json", Make: say(`{"version":"1.0"}`)},
+			{Name: "version.json", Make: text(`{"version":"1.0"}`)},
 			{Name: "broken.txt", Make: func(context.Context, io.Writer) error { return errors.New("card 6222020200112233446 is gone") }},
 			{Name: "half.txt", Make: func(_ context.Context, w io.Writer) error {
 				io.WriteString(w, "begun")
@@ -79,7 +81,7 @@ func TestWrite(t *testing.T) {
 			}},
 			{Name: "captures/pos.raw", Path: raw},
 			{Name: "captures/none.raw", Path: raw + "x"},
-			{Name: "log.txt", Make: say("pan=6222020200112233446 at=1724374800123")},
+			{Name: "log.txt", Make: text("pan=6222020200112233446 at=1724374800123")},
 		}}
 	r, err := Write(t.Context(), o)
 	if err != nil {
@@ -113,16 +115,16 @@ func TestWrite(t *testing.T) {
 		content, there := files["yuanlu-t1/"+e.Name]
 		sum := sha256.Sum256([]byte(content))
 		if there && e.SHA256 != hex.EncodeToString(sum[:]) || there != (e.SHA256 != "") || e.Cut != (e.Name == "long.txt") {
-			t.Errorf("manifest says %+v", e)
+			t.Errorf("manifest has %+v", e)
 		}
 		if strings.Contains(e.Error, "112233") {
 			t.Errorf("a card number in the manifest: %s", e.Error)
 		}
 	}
-	if len(told) != 7 || told[0] != "1/8 version.json" {
-		t.Errorf("progress %q", told)
+	if len(progress) != 7 || progress[0] != "1/8 version.json" {
+		t.Errorf("progress %q", progress)
 	}
-	// The same again gives the same bytes.
+	// The same again makes the same bytes.
 	o.File += "2"
 	if again, err := Write(t.Context(), o); err != nil || again.SHA256 != r.SHA256 {
 		t.Errorf("again: %+v, %v", again, err)
@@ -133,7 +135,7 @@ func TestWriteLeavesNothingBehind(t *testing.T) {
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancel(t.Context())
 	_, err := Write(ctx, Options{File: filepath.Join(dir, "b.tar.gz"), Parts: []Part{
-		{Name: "a", Make: func(context.Context, io.Writer) error { cancel(); return nil }}, {Name: "b", Make: say("x")}}})
+		{Name: "a", Make: func(context.Context, io.Writer) error { cancel(); return nil }}, {Name: "b", Make: text("x")}}})
 	left, _ := os.ReadDir(dir)
 	if !errors.Is(err, context.Canceled) || len(left) != 0 {
 		t.Errorf("%v, left %v", err, left)

@@ -1,9 +1,9 @@
-// Package capture keeps what a link says in a file for support: sanitised before it
-// is written, capped in size and time, with a description beside it that says what
+// Package capture keeps what a link receives in a file for support: sanitised before it
+// is written, capped in size and time, with a description beside it of what
 // it is and why it ended.
 //
 // A Recorder is fed by the goroutine that reads the port and never makes it wait:
-// what the disk does not take in time is left out, counted, and said.
+// what the disk does not take in time is left out, counted, and noted in the description.
 //
 // Files: DIR/LINK-TIME.raw, which `yuanlu replay` reads, and DIR/LINK-TIME.json
 // (Info). The newest maxKept captures are kept. Source: cli.md, capture.
@@ -69,7 +69,7 @@ type Options struct {
 	Log             *slog.Logger
 }
 
-// Classes of errors. ErrLimit: MaxBytes or For is out of range. ErrLow: Low says so.
+// Classes of errors. ErrLimit: MaxBytes or For is out of range. ErrLow: Low returned true.
 var (
 	ErrLimit = errors.New("capture: limit out of range")
 	ErrLow   = errors.New("capture: the disk is almost full; the store needs what is left")
@@ -131,7 +131,7 @@ func Start(o Options) (*Recorder, error) {
 	return r, nil
 }
 
-// Bytes takes what the link said. It never waits.
+// Bytes takes what the link received. It never waits.
 func (r *Recorder) Bytes(p []byte) { r.add(append([]byte(nil), p...)) }
 
 // Rest reports that the link is silent, or its port was closed.

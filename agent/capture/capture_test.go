@@ -12,18 +12,18 @@ import (
 	"time"
 )
 
-// shout is a Cleaner that holds the last byte back until it is told to let go.
-type shout struct{ held []byte }
+// shout is a Cleaner that keeps the last byte back until it is flushed.
+type shout struct{ kept []byte }
 
 func (s *shout) Clean(dst, p []byte) []byte {
-	all := append(s.held, bytes.ToUpper(p)...)
-	s.held = append([]byte(nil), all[len(all)-1:]...)
+	all := append(s.kept, bytes.ToUpper(p)...)
+	s.kept = append([]byte(nil), all[len(all)-1:]...)
 	return append(dst, all[:len(all)-1]...)
 }
 
 func (s *shout) Rest(dst []byte) []byte {
-	dst = append(dst, s.held...)
-	s.held = nil
+	dst = append(dst, s.kept...)
+	s.kept = nil
 	return dst
 }
 

@@ -146,11 +146,11 @@ func TestClientGoesAway(t *testing.T) {
 		return nil
 	})
 	if !errors.Is(err, context.Canceled) {
-		t.Errorf("said %v", err)
+		t.Errorf("returned %v", err)
 	}
 	enough := errors.New("enough")
 	if err := Call(t.Context(), path, "flood", nil, func(json.RawMessage) error { return enough }); !errors.Is(err, enough) {
-		t.Errorf("said %v", err)
+		t.Errorf("returned %v", err)
 	}
 }
 
@@ -274,7 +274,7 @@ func TestAnswerOfADaemonThatHungUp(t *testing.T) {
 					t.Fatal(hung)
 				}
 				if want := map[bool]error{true: ErrBusy, false: ErrProtocol}[answer != ""]; !errors.Is(err, want) {
-					t.Fatalf("said %v, want %v", err, want)
+					t.Fatalf("returned %v, want %v", err, want)
 				}
 			}
 		})

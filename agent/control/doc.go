@@ -10,5 +10,5 @@
 // The socket is for the owner of the store and root only (mode 0600, and the
 // peer's credentials are looked at). A client is not trusted to behave: requests
 // are bounded in size, answers in the time they may take to be read, clients in
-// number; whoever hangs up ends what was being done for it.
+// number; a client that hangs up ends what was being done for it.
 package control

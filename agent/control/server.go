@@ -19,7 +19,7 @@ import (
 )
 
 // Handler does one verb. It answers by calling send any number of times (never
-// concurrently); its error, if it is an *Error, is what the client is told. ctx
+// concurrently); its error, if it is an *Error, is sent to the client. ctx
 // ends when the client hangs up or the server stops.
 type Handler func(ctx context.Context, args json.RawMessage, send func(data any) error) error
 
@@ -34,9 +34,9 @@ type Server struct {
 	lingering chan struct{} // one per refused client whose request is still read
 }
 
-// Listen makes the socket. A socket file that nobody answers on is replaced:
-// the lock of the store, which the caller holds, says that no other daemon is
-// alive. The caller must call Run, which also removes the socket.
+// Listen makes the socket. A socket file without a listener is replaced:
+// while the caller holds the lock of the store, no other daemon
+// runs. The caller must call Run, which also removes the socket.
 func Listen(path string, handlers map[string]Handler, log *slog.Logger) (*Server, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
@@ -160,7 +160,7 @@ func (s *Server) refuse(ctx context.Context, conn *net.UnixConn, e *Error) {
 func (s *Server) serve(ctx context.Context, conn *net.UnixConn, handler Handler, args json.RawMessage) {
 	ctx, cancel := context.WithCancel(ctx)
 	var watcher sync.WaitGroup
-	watcher.Go(func() { // a client says nothing more: the end of its stream is its going away
+	watcher.Go(func() { // a client sends nothing more: the end of its stream is its going away
 		_, _ = io.Copy(io.Discard, conn)
 		cancel()
 	})

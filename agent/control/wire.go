@@ -48,7 +48,7 @@ func (e *Error) Is(target error) bool {
 }
 
 var (
-	// ErrNotRunning: nobody listens, so the daemon is not running.
+	// ErrNotRunning: there is no listener, so the daemon is not running.
 	ErrNotRunning = errors.New("the daemon is not running")
 	// ErrPermission: the socket belongs to somebody else.
 	ErrPermission = errors.New("not permitted to talk to the daemon")

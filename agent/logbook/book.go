@@ -89,7 +89,7 @@ func Open(o Options) *Book {
 func (b *Book) Logger() *slog.Logger { return slog.New(&handler{book: b}) }
 
 // Close writes what still waits and ends the goroutines. A way out that takes
-// nothing any more is given up when ctx ends, and the error says which.
+// nothing any more is given up when ctx ends, and the error names it.
 func (b *Book) Close(ctx context.Context) error {
 	b.mu.Lock()
 	if b.closed {
@@ -135,12 +135,12 @@ func (b *Book) Close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// say hands a line to every way out.
-func (b *Book) say(l Line) {
+// log hands a line to every way out.
+func (b *Book) log(l Line) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	l.Time = b.now().In(b.zone)
-	if b.closed || !b.repeats.say(&l) {
+	if b.closed || !b.repeats.due(&l) {
 		return
 	}
 	if !b.rates.allow(&l) {
@@ -150,7 +150,7 @@ func (b *Book) say(l Line) {
 	b.write(l)
 }
 
-// write is called with mu held.
+// write is called with mu locked.
 func (b *Book) write(l Line) {
 	b.remember(l)
 	if b.stream != nil {
@@ -205,7 +205,7 @@ func (b *Book) remember(l Line) {
 	b.next = (b.next + 1) % b.cap
 }
 
-// Last gives up to n of the last lines that want accepts, oldest first. A nil
+// Last returns up to n of the last lines that want accepts, oldest first. A nil
 // want accepts all.
 func (b *Book) Last(n int, want func(Line) bool) []Line {
 	b.mu.Lock()
@@ -224,8 +224,8 @@ func (b *Book) last(n int, want func(Line) bool) []Line {
 	return out
 }
 
-// Subscription is a stream of lines as they are said. A reader that is too slow
-// misses lines; Missed says how many.
+// Subscription is a stream of lines as they are logged. A reader that is too slow
+// misses lines; Missed returns how many.
 type Subscription struct {
 	book   *Book
 	want   func(Line) bool
@@ -267,7 +267,7 @@ func (s *Subscription) Cancel() {
 	}
 }
 
-// offer is called with the Book's mutex held.
+// offer is called with the Book's mutex locked.
 func (s *Subscription) offer(l Line) {
 	if s.want != nil && !s.want(l) {
 		return

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// IsCase reports whether a line tells of a case. Such lines are always said, and kept
+// IsCase reports whether a line is about a case. Such lines are always logged, and kept
 // in files of their own, so that a week of noise does not take their room.
 func IsCase(l Line) bool { return strings.HasPrefix(l.Code, "case.") }
 
@@ -35,7 +35,7 @@ func (b *Book) rememberCase(l Line) {
 	b.cases = append(b.cases, l)
 }
 
-// Cases returns up to n of the last lines that tell of cases and that want accepts,
+// Cases returns up to n of the last lines that are about cases and that want accepts,
 // oldest first: from the file of cases, and what is on its way there. n ≤ 0: none.
 func (b *Book) Cases(n int, want func(Line) bool) ([]Line, error) {
 	b.mu.Lock()

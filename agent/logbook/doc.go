@@ -1,4 +1,4 @@
-// Package logbook writes what the agent says about itself: one line per event,
+// Package logbook writes the agent's log: one line per event,
 //
 //	2026-08-23T09:00:00.123+08:00 WARN case.opened case=01J9… refund=260823000104
 //
@@ -6,14 +6,14 @@
 // the priority prefix stands instead of time and level.
 //
 // A Book is a slog handler with four ways out: a stream (standard error), a file
-// of bounded size, a ring of the last lines for `tail`, and whoever subscribed.
-// Saying something never waits: each way out has a short queue and a goroutine
+// of bounded size, a ring of the last lines for `tail`, and subscribers.
+// Logging never waits: each way out has a short queue and a goroutine
 // of its own, and what a full disk or a dead pipe cannot take is counted and
-// said later. A line that repeats is said at 1, 10, 100 … with its count.
+// logged later. A line that repeats is logged at 1, 10, 100 … with its count.
 //
 // Card numbers do not reach this package (refund.Secret cannot print itself);
 // as a last fence, a run of 14 to 19 digits that passes for a card number is
 // masked in whatever is written.
 //
-// Source: cli.md, "A log line".
+// Source: cli.md, A log line.
 package logbook

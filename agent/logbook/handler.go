@@ -27,7 +27,7 @@ func (h *handler) Handle(_ context.Context, r slog.Record) error {
 		fields = appendAttr(fields, h.prefix, a)
 		return true
 	})
-	h.book.say(Line{Level: r.Level, Code: code(r.Message), Fields: string(fields)})
+	h.book.log(Line{Level: r.Level, Code: code(r.Message), Fields: string(fields)})
 	return nil
 }
 
@@ -49,7 +49,7 @@ func (h *handler) WithGroup(name string) slog.Handler {
 	return &next
 }
 
-// code makes one word of a message, whatever it is.
+// code makes an event code of a message: no spaces, whatever it is.
 func code(message string) string {
 	message = fence(message)
 	if plain(message) {
@@ -60,7 +60,7 @@ func code(message string) string {
 
 func appendAttr(dst []byte, prefix string, a slog.Attr) []byte {
 	v := a.Value.Resolve()
-	if a.Key == "" && v.Kind() != slog.KindGroup || v.Kind() == slog.KindAny && v.Any() == nil { // nothing to say
+	if a.Key == "" && v.Kind() != slog.KindGroup || v.Kind() == slog.KindAny && v.Any() == nil { // nothing to log
 		return dst
 	}
 	switch v.Kind() {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// SetLevel changes the least level that is said, and ends SetLevelFor.
+// SetLevel changes the least level that is logged, and ends SetLevelFor.
 func (b *Book) SetLevel(l slog.Level) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -13,8 +13,8 @@ func (b *Book) SetLevel(l slog.Level) {
 	b.settle(l)
 }
 
-// SetLevelFor changes the least level that is said for d; then the usual one, that of
-// Options or SetLevel, comes back by itself. The usual one ends it at once. It gives
+// SetLevelFor changes the least level that is logged for d; then the usual one, that of
+// Options or SetLevel, comes back by itself. The usual one ends it at once. It returns
 // the usual level and when it comes back, zero for at once.
 func (b *Book) SetLevelFor(l slog.Level, d time.Duration) (usual slog.Level, until time.Time) {
 	b.mu.Lock()
@@ -28,7 +28,7 @@ func (b *Book) SetLevelFor(l slog.Level, d time.Duration) (usual slog.Level, unt
 	return b.usual, b.now().Add(d)
 }
 
-// settle sets the level and ends a timer. It is called with mu held.
+// settle sets the level and ends a timer. It is called with mu locked.
 func (b *Book) settle(l slog.Level) {
 	if b.revert != nil {
 		b.revert.Stop()
@@ -51,10 +51,10 @@ func (b *Book) comeBack(turn int) {
 	}
 }
 
-// Level returns the least level that is said.
+// Level returns the least level that is logged.
 func (b *Book) Level() slog.Level { return b.level.Level() }
 
-// UsualLevel returns the least level that is said without SetLevelFor.
+// UsualLevel returns the least level that is logged without SetLevelFor.
 func (b *Book) UsualLevel() slog.Level {
 	b.mu.Lock()
 	defer b.mu.Unlock()

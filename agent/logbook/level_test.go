@@ -13,11 +13,11 @@ func TestLevelRevertsByItself(t *testing.T) {
 		if usual, until := b.SetLevelFor(slog.LevelDebug, time.Minute); usual != slog.LevelInfo || !until.Equal(time.Now().Add(time.Minute)) {
 			t.Errorf("usual %v until %v", usual, until)
 		}
-		b.Logger().Debug("said")
+		b.Logger().Debug("logged")
 		<-time.After(time.Minute)
 		synctest.Wait()
 		b.Logger().Debug("unsaid")
-		if got := b.Last(9, nil); len(got) != 2 || got[0].Code != "said" || got[1].Code != "log.level_reverted" || b.Level() != slog.LevelInfo {
+		if got := b.Last(9, nil); len(got) != 2 || got[0].Code != "logged" || got[1].Code != "log.level_reverted" || b.Level() != slog.LevelInfo {
 			t.Errorf("%v at %v", got, b.Level())
 		}
 		// Again before the end: the later one counts; the usual level ends it.

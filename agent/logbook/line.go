@@ -13,7 +13,7 @@ import (
 	"yuanlu/protocol/printable"
 )
 
-// Line is one thing said. Fields is "key=value key=value", quoted where needed.
+// Line is one line of the log. Fields is "key=value key=value", quoted where needed.
 type Line struct {
 	Time   time.Time  `json:"time"`
 	Level  slog.Level `json:"level"`
@@ -21,7 +21,7 @@ type Line struct {
 	Fields string     `json:"fields"`
 	Repeat int        `json:"repeat,omitempty"` // how often by now, 0 the first time
 	// LeftOut is how many lines of its code, and link, were left out since the last one
-	// that was said, because they were too many.
+	// that was logged, because they were too many.
 	LeftOut int `json:"left_out,omitempty"`
 }
 

@@ -31,7 +31,7 @@ func shut(t *testing.T, b *Book) {
 	}
 }
 
-func said(t *testing.T, o Options, say func(l *slog.Logger)) string {
+func logged(t *testing.T, o Options, lines func(l *slog.Logger)) string {
 	t.Helper()
 	var out bytes.Buffer
 	o.Stream, o.Zone = &out, cst
@@ -39,13 +39,13 @@ func said(t *testing.T, o Options, say func(l *slog.Logger)) string {
 		o.Now = clock
 	}
 	b := Open(o)
-	say(b.Logger())
+	lines(b.Logger())
 	shut(t, b)
 	return out.String()
 }
 
 func TestGolden(t *testing.T) {
-	say := func(l *slog.Logger) {
+	lines := func(l *slog.Logger) {
 		l.Warn("case.opened", "case", "01J9", "refund", "260823000104", "recipient", "different",
 			"shown", "620550*********0004", "payer", "620000******0005")
 		l.Info("link.online", "link", "pos", "port", "/dev/ttyS1", slog.Group("serial", "baud", 9600))
@@ -76,7 +76,7 @@ func TestGolden(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if d := cmp.Diff(tt.want, said(t, tt.o, say)); d != "" {
+			if d := cmp.Diff(tt.want, logged(t, tt.o, lines)); d != "" {
 				t.Error(d)
 			}
 		})
@@ -85,7 +85,7 @@ func TestGolden(t *testing.T) {
 
 func TestLinesReadBack(t *testing.T) {
 	for _, asJSON := range []bool{false, true} {
-		out := said(t, Options{JSON: asJSON}, func(l *slog.Logger) {
+		out := logged(t, Options{JSON: asJSON}, func(l *slog.Logger) {
 			l.Warn("link.lost", "link", "pos", "reason", `gone = "x y"`, "empty", "")
 		})
 		l, ok := ParseLine(strings.TrimSuffix(out, "\n"))
@@ -105,7 +105,7 @@ func TestLinesReadBack(t *testing.T) {
 
 func TestRepeats(t *testing.T) {
 	now := clock()
-	out := said(t, Options{Now: func() time.Time { return now }}, func(l *slog.Logger) {
+	out := logged(t, Options{Now: func() time.Time { return now }}, func(l *slog.Logger) {
 		for range 1000 {
 			l.Warn("link.absent", "link", "pos")
 			l.Warn("other", "n", 1)
@@ -125,9 +125,9 @@ func TestRepeats(t *testing.T) {
 	}
 }
 
-// A cable pulled three times in a minute is said three times, and so is its return.
+// A cable pulled three times in a minute is logged three times, and so is its return.
 func TestAChangeOfStateIsNoRepeat(t *testing.T) {
-	out := said(t, Options{Now: clock}, func(l *slog.Logger) {
+	out := logged(t, Options{Now: clock}, func(l *slog.Logger) {
 		for range 3 {
 			l.Warn("link.lost", "link", "pos")
 			for range 5 {
@@ -139,7 +139,7 @@ func TestAChangeOfStateIsNoRepeat(t *testing.T) {
 	})
 	for code, want := range map[string]int{"link.lost": 3, "link.absent link=pos": 3, "link.absent link=printer": 2, "link.online": 3} {
 		if got := strings.Count(out, code); got != want {
-			t.Errorf("%s said %d times, want %d:\n%s", code, got, want, out)
+			t.Errorf("%s logged %d times, want %d:\n%s", code, got, want, out)
 		}
 	}
 }
@@ -148,7 +148,7 @@ func TestRepeatsAreBounded(t *testing.T) {
 	r := newRepeats()
 	for i := range 5 * maxRepeats {
 		l := Line{Code: "x", Fields: fmt.Sprint("n=", i), Time: clock()}
-		if !r.say(&l) {
+		if !r.due(&l) {
 			t.Fatal("a new line was kept back")
 		}
 	}
@@ -174,7 +174,7 @@ func TestFence(t *testing.T) {
 	}
 }
 
-// stuck is a pipe that nobody reads.
+// stuck is a pipe that is never read.
 type stuck struct{ block chan struct{} }
 
 func (s stuck) Write(p []byte) (int, error) {
@@ -192,7 +192,7 @@ func TestDeadPipeNeverBlocks(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if err := b.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("Close said %v", err)
+			t.Errorf("Close returned %v", err)
 		}
 		if got := b.Last(1, nil); len(got) != 1 || got[0].Field("n") != fmt.Sprint(10*queueLines-1) {
 			t.Errorf("last line %+v", got)
@@ -334,7 +334,7 @@ type secret struct{}
 func (secret) LogValue() slog.Value { return slog.StringValue("[hidden]") }
 
 func TestSecretsStayHidden(t *testing.T) {
-	out := said(t, Options{}, func(l *slog.Logger) {
+	out := logged(t, Options{}, func(l *slog.Logger) {
 		l.Info("x", "party", secret{}, slog.Group("g", "in", secret{}), "err", fmt.Errorf("bad 6200000000000005"))
 	})
 	if !strings.Contains(out, "party=[hidden] g.in=[hidden]") || strings.Contains(out, "6200000000000005") {
@@ -374,21 +374,21 @@ func BenchmarkSay(b *testing.B) {
 func TestNoiseIsOneLineOfItsLink(t *testing.T) {
 	r := newRepeats()
 	got := map[string][]int{}
-	say := func(code, fields string) {
+	log := func(code, fields string) {
 		l := Line{Level: slog.LevelWarn, Code: code, Fields: fields, Time: clock()}
-		if r.say(&l) {
+		if r.due(&l) {
 			name := code + " " + l.Field("link")
 			got[name] = append(got[name], l.Repeat)
 		}
 	}
 	for i := range 1000 {
-		say("frame.bad", fmt.Sprintf("link=pos frames=%d skipped=%d offset=%d", i%2, i, 7*i))
-		say("frame.bad", fmt.Sprintf("link=printer frames=0 skipped=1 offset=%d", i))
-		say("message.ignored", fmt.Sprintf("link=pos what=\"type 18\" offset=%d", 7*i))
-		say("message.refused", fmt.Sprintf("link=pos offset=%d error=\"field 9F02, offset 5: got 3 digits\"", 7*i))
+		log("frame.bad", fmt.Sprintf("link=pos frames=%d skipped=%d offset=%d", i%2, i, 7*i))
+		log("frame.bad", fmt.Sprintf("link=printer frames=0 skipped=1 offset=%d", i))
+		log("message.ignored", fmt.Sprintf("link=pos what=\"type 18\" offset=%d", 7*i))
+		log("message.refused", fmt.Sprintf("link=pos offset=%d error=\"field 9F02, offset 5: got 3 digits\"", 7*i))
 		if i == 500 {
 			for k := range 2 * maxRepeats { // more than are watched at a time
-				r.say(&Line{Code: "other", Fields: fmt.Sprint("n=", k), Time: clock()})
+				r.due(&Line{Code: "other", Fields: fmt.Sprint("n=", k), Time: clock()})
 			}
 		}
 	}
@@ -401,7 +401,7 @@ func TestNoiseIsOneLineOfItsLink(t *testing.T) {
 		t.Error(d)
 	}
 	for i := range 5 * maxRepeats {
-		say("frame.bad", fmt.Sprintf("link=%d", i))
+		log("frame.bad", fmt.Sprintf("link=%d", i))
 	}
 	if len(r.noise) > maxRepeats {
 		t.Errorf("%d links are remembered", len(r.noise))

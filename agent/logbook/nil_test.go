@@ -6,13 +6,13 @@ import (
 	"testing"
 )
 
-// An attribute without a value is left out: "err=<nil>" tells nothing, here and on up/log.
+// An attribute without a value is left out: "err=<nil>" states nothing, here and on up/log.
 func TestNothingIsNotSaid(t *testing.T) {
 	var none error
-	text := said(t, Options{}, func(l *slog.Logger) {
+	text := logged(t, Options{}, func(l *slog.Logger) {
 		l.Warn("dn.refused", "code", "stream", "err", none, slog.Group("g", "x", nil), "before", 0)
 	})
 	if strings.Contains(text, "nil") || strings.Contains(text, "err=") || !strings.Contains(text, "code=stream") || !strings.Contains(text, "before=0") {
-		t.Errorf("said %q", text)
+		t.Errorf("logged %q", text)
 	}
 }

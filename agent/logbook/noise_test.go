@@ -29,7 +29,7 @@ func linesOf(out, code string) []Line {
 // it; each link by itself, and other codes not at all.
 func TestRateOfACode(t *testing.T) {
 	now := clock()
-	out := said(t, Options{Now: func() time.Time { return now }}, func(l *slog.Logger) {
+	out := logged(t, Options{Now: func() time.Time { return now }}, func(l *slog.Logger) {
 		for i := range 1000 {
 			l.Warn("message.refused", "link", "pos", "error", fmt.Sprintf("field %d", i))
 			if i%100 == 0 {
@@ -57,10 +57,10 @@ func TestRateOfACode(t *testing.T) {
 	}
 	// 10 s are ten more than the burst.
 	if perLink["pos"] < 19 || perLink["pos"] > 20 || perLink["printer"] != 10 || len(linesOf(out, "other")) != 1 {
-		t.Errorf("said %v", perLink)
+		t.Errorf("logged %v", perLink)
 	}
 	if perLink["pos"]+leftOut != 1000 {
-		t.Errorf("%d said and %d left out of 1000", perLink["pos"], leftOut)
+		t.Errorf("%d logged and %d left out of 1000", perLink["pos"], leftOut)
 	}
 }
 
@@ -78,7 +78,7 @@ func TestLeftOutIsSaidInSilence(t *testing.T) {
 		}
 		<-time.After(time.Hour)
 		if again := b.Last(1, nil); len(again) != 1 || !again[0].Time.Equal(last[0].Time) {
-			t.Errorf("said twice: %v", again)
+			t.Errorf("logged twice: %v", again)
 		}
 		shut(t, b)
 	})
@@ -87,16 +87,16 @@ func TestLeftOutIsSaidInSilence(t *testing.T) {
 // TestErrorsAndCasesAreAlwaysSaid, however many there are at once.
 func TestErrorsAndCasesAreAlwaysSaid(t *testing.T) {
 	b := Open(Options{Now: clock, Ring: 2000})
-	said := map[string]int{}
+	counts := map[string]int{}
 	for i := range 500 {
 		b.Logger().Error("store.unavailable", "err", i)
 		b.Logger().Warn("case.opened", "case", i, "link", "pos")
 		b.Logger().Warn("case.revised", "case", "01J9", "link", "pos") // the same each time
 	}
 	for _, l := range b.Last(2000, nil) {
-		said[l.Code]++
+		counts[l.Code]++
 	}
-	if d := cmp.Diff(map[string]int{"store.unavailable": 500, "case.opened": 500, "case.revised": 500}, said); d != "" {
+	if d := cmp.Diff(map[string]int{"store.unavailable": 500, "case.opened": 500, "case.revised": 500}, counts); d != "" {
 		t.Error(d)
 	}
 	shut(t, b)
@@ -104,7 +104,7 @@ func TestErrorsAndCasesAreAlwaysSaid(t *testing.T) {
 
 // TestNumbersThatChangeAreNoOtherLine: whatever the code.
 func TestNumbersThatChangeAreNoOtherLine(t *testing.T) {
-	out := said(t, Options{Now: clock}, func(l *slog.Logger) {
+	out := logged(t, Options{Now: clock}, func(l *slog.Logger) {
 		for i := range 100 {
 			l.Warn("link.noise", "link", "pos", "offset", i, "skipped", 2*i, "frames", 3*i, "bytes", 4*i)
 		}
@@ -170,7 +170,7 @@ func TestCaseOutlivesAWeekOfNoise(t *testing.T) {
 // TestInvisibleCharactersStandAsEscapes: in values and codes; the line reads back.
 func TestInvisibleCharactersStandAsEscapes(t *testing.T) {
 	const name = "a\u00adb\u200b\ufeff\u3164\ufe0f\U000e0041"
-	out := said(t, Options{Now: clock}, func(l *slog.Logger) { l.Warn("co\u200bde", "operator", name, "one", "\u3164") })
+	out := logged(t, Options{Now: clock}, func(l *slog.Logger) { l.Warn("co\u200bde", "operator", name, "one", "\u3164") })
 	for _, r := range out {
 		if r > 0x7e {
 			t.Errorf("%U in %q", r, out)

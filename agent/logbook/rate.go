@@ -10,22 +10,22 @@ import (
 )
 
 const (
-	// rateBurst is how many lines of one code and link may be said at once, and
+	// rateBurst is how many lines of one code and link may be logged at once, and
 	// rateEvery how soon one more may be after that: noise must not blind.
 	rateBurst = 10
 	rateEvery = time.Second
 	// maxRates is how many codes and links are distinguished at a time.
 	maxRates = 512
 	// leftOutAfter is how long what was left out may wait for another line of its code
-	// before it is said by itself.
+	// before it is logged by itself.
 	leftOutAfter = 10 * time.Second
 )
 
 // rateKey is what has a rate of its own: noise on one link must not hide what the same
-// code says of another.
+// code logs about another.
 type rateKey struct{ code, link string }
 
-// rates bounds how often a code is said. Errors and cases always are. It is guarded by
+// rates bounds how often a code is logged. Errors and cases always are. It is guarded by
 // the Book's mutex.
 type rates struct {
 	by      map[rateKey]*rate
@@ -33,12 +33,12 @@ type rates struct {
 }
 
 type rate struct {
-	room    time.Duration // what may be said at once, at rateEvery a line
+	room    time.Duration // what may be logged at once, at rateEvery a line
 	at      time.Time     // of room
-	leftOut int           // lines since the last one that was said
+	leftOut int           // lines since the last one that was logged
 }
 
-// allow reports whether to say the line, and notes in it how many of its code were
+// allow reports whether to log the line, and notes in it how many of its code were
 // left out before it.
 func (r *rates) allow(l *Line) bool {
 	if l.Level >= slog.LevelError || IsCase(*l) {
@@ -92,7 +92,7 @@ func (r *rates) shrink(now time.Time) {
 	}
 }
 
-// rest returns a line for every code of which lines were left out and none was said
+// rest returns a line for every code of which lines were left out and none was logged
 // since; all: also where there is no room for it yet.
 func (r *rates) rest(now time.Time, all bool) []Line {
 	var lines []Line
@@ -115,9 +115,9 @@ func (r *rates) rest(now time.Time, all bool) []Line {
 	return lines
 }
 
-// tellLeftOut logs what was left out and has had no line of its code since. It is
+// logLeftOut logs what was left out and has had no line of its code since. It is
 // called by its timer.
-func (b *Book) tellLeftOut() {
+func (b *Book) logLeftOut() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.leftOut = nil
@@ -130,10 +130,10 @@ func (b *Book) tellLeftOut() {
 	b.awaitLeftOut()
 }
 
-// awaitLeftOut sets the timer if there is something for it to say. It is called with
-// mu held.
+// awaitLeftOut sets the timer if there is something for it to log. It is called with
+// mu locked.
 func (b *Book) awaitLeftOut() {
 	if b.rates.leftOut > 0 && b.leftOut == nil {
-		b.leftOut = time.AfterFunc(leftOutAfter, b.tellLeftOut)
+		b.leftOut = time.AfterFunc(leftOutAfter, b.logLeftOut)
 	}
 }

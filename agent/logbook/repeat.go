@@ -15,7 +15,7 @@ const (
 	repeatQuiet = 10 * time.Minute
 )
 
-// repeats counts lines by what they say: level, code and the fields that do not change
+// repeats counts equal lines: level, code and the fields that do not change
 // from one to the next. It is guarded by the Book's mutex.
 type repeats struct {
 	seed  maphash.Seed
@@ -25,14 +25,14 @@ type repeats struct {
 	// other lines pushes out; at most maxRepeats.
 	noise map[string]*repeated
 	// stands holds, for what has a state (each link, the broker, the store), the code
-	// of the line that said it last.
+	// of the line that logged it last.
 	stands map[string]string
 }
 
 type repeated struct {
 	key   uint64
 	count int
-	next  int // the count at which it is said again
+	next  int // the count at which it is logged again
 	last  time.Time
 }
 
@@ -40,7 +40,7 @@ func newRepeats() *repeats {
 	return &repeats{seed: maphash.MakeSeed(), seen: map[uint64]*list.Element{}, order: list.New(), noise: map[string]*repeated{}, stands: map[string]string{}}
 }
 
-// changes reports whether the line says another state than the one said last: a
+// changes reports whether the line logs another state than the one logged last: a
 // technician who pulls a cable twice wants to read twice that it is back. The back-off
 // of what reconnects bounds how many such lines there can be.
 func (r *repeats) changes(l *Line) bool {
@@ -62,15 +62,15 @@ func (r *repeats) changes(l *Line) bool {
 	return true
 }
 
-// say counts the line and reports whether to say it now: at 1, 10, 100 … A line that
-// tells of a case is always said.
-func (r *repeats) say(l *Line) bool {
+// due counts the line and reports whether to log it now: at 1, 10, 100 … A line that
+// is about a case is always logged.
+func (r *repeats) due(l *Line) bool {
 	changed := r.changes(l)
 	switch {
 	case IsCase(*l):
 		return true
 	case l.Code == noiseCode:
-		return r.sayNoise(l)
+		return r.dueNoise(l)
 	}
 	key := r.key(l)
 	e, ok := r.seen[key]
@@ -80,14 +80,14 @@ func (r *repeats) say(l *Line) bool {
 	}
 	r.order.MoveToFront(e)
 	n, _ := e.Value.(*repeated)
-	return n.say(l, changed)
+	return n.due(l, changed)
 }
 
 // noiseCode is the code of the lines about bytes that belong to no good frame. Those of
 // a link are one line, whatever numbers stand in them (cli.md).
 const noiseCode = "frame.bad"
 
-func (r *repeats) sayNoise(l *Line) bool {
+func (r *repeats) dueNoise(l *Line) bool {
 	link := l.Field("link")
 	n := r.noise[link]
 	if n == nil {
@@ -97,7 +97,7 @@ func (r *repeats) sayNoise(l *Line) bool {
 		r.noise[link] = &repeated{count: 1, next: 10, last: l.Time}
 		return true
 	}
-	return n.say(l, false)
+	return n.due(l, false)
 }
 
 // volatile names the fields that are another number each time, and so no part of what
@@ -129,8 +129,8 @@ func (r *repeats) key(l *Line) uint64 {
 	return h.Sum64()
 }
 
-// say counts one more of the same, and reports whether to say it.
-func (n *repeated) say(l *Line, changed bool) bool {
+// due counts one more of the same, and reports whether to log it.
+func (n *repeated) due(l *Line, changed bool) bool {
 	quiet := l.Time.Sub(n.last)
 	n.last = l.Time
 	if quiet > repeatQuiet || changed {

@@ -26,7 +26,7 @@ const (
 	Gauge   Kind = "gauge"
 )
 
-// Label is one name and value that tell samples of a family apart. Name is
+// Label is one name and value that distinguish samples of a family. Name is
 // [a-zA-Z_][a-zA-Z0-9_]*; Value is any text.
 type Label struct{ Name, Value string }
 

@@ -18,7 +18,7 @@ const (
 	tagFormIndic = 0x9F6E // form factor: the same
 )
 
-// chipData is what a chip said in F55.
+// chipData is what a chip put into F55.
 type chipData struct {
 	pan, par sensitive.Text
 	device   bool

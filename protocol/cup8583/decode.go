@@ -9,11 +9,11 @@ import (
 	"yuanlu/protocol/sensitive"
 )
 
-// MaxMessage is the greatest number of bytes a message has: its frame says its
+// MaxMessage is the greatest number of bytes a message has: its frame states its
 // length in four decimal digits.
 const MaxMessage = 9999
 
-// Decode reads data into m, replacing what m held. Every error is a *DecodeError,
+// Decode reads data into m, replacing what was in m. Every error is a *DecodeError,
 // after which m holds nothing. m does not refer to data.
 func (l *Layout) Decode(m *Message, data []byte) error {
 	m.reset()

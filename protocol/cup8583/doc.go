@@ -12,7 +12,7 @@
 // change it. Packing and bitmap are those of github.com/moov-io/iso8583 v0.26.0.
 // Its Unpack accepts bytes left over, drops filling nibbles unseen, puts whole messages
 // into its errors, and builds a table again for every number it reads; so Decode walks
-// the fields itself, checks every length, nibble and character, and says where it
+// the fields itself, checks every length, nibble and character, and returns where it
 // stopped. A test holds it against Unpack on good messages, and the law below against
 // moov's packing on all.
 //

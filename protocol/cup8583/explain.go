@@ -13,7 +13,7 @@ import (
 
 // Explain returns the parts of a message in their order, as Decode sees them: TPDU, HEAD,
 // type, bitmap, every field, the sub-fields of F55, F59, F60 and F61; masked, with what
-// becomes of each. Where Decode refuses the message the last one says why, and the
+// becomes of each. Where Decode refuses the message the last one holds why, and the
 // *DecodeError is returned too.
 func (l *Layout) Explain(data []byte) ([]explain.Field, error) {
 	var m Message
@@ -56,7 +56,7 @@ func (d *decoder) sawEnvelope(at int) {
 	d.saw("MTI", at+o.TPDU+o.Head, 2*mtiSize, "", d.message.mti, "kind")
 }
 
-// sawBitmap notes which fields a message says that it has.
+// sawBitmap notes which fields the bitmap of a message lists.
 func (d *decoder) sawBitmap(at int, bits *field.Bitmap) {
 	if d.seen == nil {
 		return

@@ -11,7 +11,7 @@ import (
 	"yuanlu/protocol/wiretest"
 )
 
-// otherForms are forms that an acquirer may give a field in its profile.
+// otherForms are forms that an acquirer may set for a field in its profile.
 var otherForms = map[int][]string{
 	2: {"ans..19", "an16", "n16"}, 3: {"an6"}, 4: {"an12", "ans..12"}, 11: {"an6"}, 12: {"an6"}, 13: {"an4"}, 22: {"an3", "n4"}, 25: {"an2"},
 	28: {"b5", "an9"}, 32: {"ans..11"}, 33: {"an..11"}, 34: {"n..28"}, 35: {"ans..37", "b..37"}, 36: {"ans...104"}, 37: {"n12"}, 38: {"n6"},
@@ -19,7 +19,7 @@ var otherForms = map[int][]string{
 	55: {"b..99", "ans...999"}, 59: {"ans..99"}, 60: {"ans...999", "n..99", "an..60"}, 61: {"ans...999", "n..40", "ans..99"},
 }
 
-// layoutOf returns the standard layout with some fields in another form, as seed says.
+// layoutOf returns the standard layout with some fields in another form, chosen by seed.
 func layoutOf(t testing.TB, seed uint64) *cup8583.Layout {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 3))

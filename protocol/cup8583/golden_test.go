@@ -82,7 +82,7 @@ func decode(t testing.TB, l *cup8583.Layout, data []byte) *cup8583.Message {
 	return m
 }
 
-// seen is what a message says through its methods.
+// seen is what the methods of a message return.
 type seen struct {
 	MTI, Account, PAR       string
 	Source                  cup8583.Source

@@ -21,7 +21,7 @@ const (
 	Bytes            // anything
 )
 
-// Prefix is how a field says its length, counted in digits (Digits), nibbles (Track)
+// Prefix is how a field states its length, counted in digits (Digits), nibbles (Track)
 // or bytes.
 type Prefix uint8
 
@@ -44,7 +44,7 @@ type Format struct {
 // ParseFormat reads the notation that ISO 8583 tables use: a letter for the form
 // (n digits, z track, an or ans text, b bytes), no, two or three dots for the prefix,
 // and the size: "n6", "n..19", "z...104", "ans8", "b...255". Behind a space "right"
-// says how an odd number of digits is justified. Text with a prefix is Bytes: hosts
+// sets how an odd number of digits is justified. Text with a prefix is Bytes: hosts
 // put GBK there. Error: ErrLayout.
 func ParseFormat(s string) (Format, error) {
 	var f Format

@@ -49,7 +49,7 @@ func (m *Message) encryptedTrack() {
 // MTI returns the four digits of the message type ("0210").
 func (m *Message) MTI() string { return m.mti }
 
-// Training reports whether HEAD says test or training: its fifth digit is 1.
+// Training reports whether HEAD marks test or training: its fifth digit is 1.
 func (m *Message) Training() bool { return len(m.head) > 2 && m.head[2]>>4 == 1 }
 
 // Has reports whether field n (2 to 64) was there and is kept.

@@ -66,7 +66,7 @@ func (trackEncoder) Decode(b []byte, n int) ([]byte, int, error) {
 	return out[:n], k, nil
 }
 
-// TestMoovReadsTheSame: on good messages moov's own Unpack gives the same values.
+// TestMoovReadsTheSame: on good messages moov's own Unpack returns the same values.
 func TestMoovReadsTheSame(t *testing.T) {
 	spec, l := moovSpec(t), standard(t)
 	for _, good := range goldens(t) {

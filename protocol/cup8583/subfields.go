@@ -35,7 +35,7 @@ func (m *Message) Account() (sensitive.Text, Source) {
 // PAR returns the payment account reference, tag 9F24 of F55.
 func (m *Message) PAR() sensitive.Text { return m.chip.par }
 
-// DeviceToken reports whether F55 says that the number is that of a phone or watch: it
+// DeviceToken reports whether by F55 the number is that of a phone or watch: it
 // has tag 9F19 or 9F6E.
 func (m *Message) DeviceToken() bool { return m.chip.device }
 
@@ -55,7 +55,7 @@ func (m *Message) digitsAt(n, from, to int) string {
 	return v
 }
 
-// Type returns F60.1, the two digits that tell kinds apart.
+// Type returns F60.1, the two digits that distinguish kinds.
 func (m *Message) Type() string { return m.digitsAt(60, 0, 2) }
 
 // Batch returns F60.2.

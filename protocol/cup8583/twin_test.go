@@ -264,7 +264,7 @@ func agree(t *testing.T, l *cup8583.Layout, data []byte) {
 				}
 			}
 		case 48:
-			got[n] = want.fields[n] // not given as text; Append tells
+			got[n] = want.fields[n] // not available as text; Append shows it
 		}
 		for strings.HasSuffix(want.fields[n], "20") { // trailing spaces are lost in Text
 			want.fields[n] = strings.TrimSuffix(want.fields[n], "20")
@@ -313,7 +313,7 @@ func agreeInside(t *testing.T, data []byte, m *cup8583.Message, want *twin) {
 		{"PAR", m.PAR().Reveal(), par}, {"device", m.DeviceToken(), device},
 	} {
 		if c.got != c.want {
-			t.Fatalf("%X: %s is %v, the twin says %v", data, c.name, c.got, c.want)
+			t.Fatalf("%X: %s is %v, the twin has %v", data, c.name, c.got, c.want)
 		}
 	}
 }

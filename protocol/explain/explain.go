@@ -22,7 +22,7 @@ type Field struct {
 }
 
 // Refused ends the fields of a message that was refused at a field: with why, and without
-// the values of those before it, of which shown says otherwise. Where fields have another
+// the values of those before it, for which shown returns false. Where fields have another
 // form than the decoder's, each is read from the place of another: a card's expiry date
 // stands where the merchant should.
 func Refused(fields []Field, shown func(*Field) bool, name string, at int, got, want string) []Field {

@@ -39,7 +39,7 @@ func TestMasked(t *testing.T) {
 	}
 }
 
-// A refused message keeps no value but those that are said to be harmless.
+// A refused message keeps no value but those that are marked harmless.
 func TestRefusedHidesValues(t *testing.T) {
 	fields := []explain.Field{{Name: "MTI", Value: "0200"}, {Name: "F42", Value: "=2512", Kind: "5 characters"}}
 	got := explain.Refused(fields, func(f *explain.Field) bool { return f.Name == "MTI" }, "F60", 78, "a greater length", "at most 999")

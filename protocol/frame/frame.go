@@ -7,8 +7,8 @@
 //	       XOR = XOR of TYPE … DATA
 //
 // LEN counts the bytes of DATA. Length decides where a frame ends: DATA may hold
-// any byte. What a Scanner gives has a valid LEN, its end in place and the right
-// check byte; what DATA says is for others.
+// any byte. What a Scanner returns has a valid LEN, its end in place and the right
+// check byte; DATA is for others to read.
 package frame
 
 import (
@@ -18,7 +18,7 @@ import (
 
 // Limits of the two framings, in bytes of DATA.
 const (
-	MaxSTX   = 9999  // what two BCD bytes can say
+	MaxSTX   = 9999  // what two BCD bytes can hold
 	MaxSmart = 16384 // wires.md, smart
 )
 

@@ -365,8 +365,8 @@ func TestHoldsLessThanOneFrame(t *testing.T) {
 		}
 		st := s.Stats()
 		drain(s, true)
-		if held := s.Stats().SkippedBytes - st.SkippedBytes; held >= uint64(k.max+10) {
-			t.Errorf("%s: held %d bytes", k.name, held)
+		if kept := s.Stats().SkippedBytes - st.SkippedBytes; kept >= uint64(k.max+10) {
+			t.Errorf("%s: kept %d bytes", k.name, kept)
 		}
 	}
 }

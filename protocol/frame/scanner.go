@@ -135,7 +135,7 @@ func (s *Scanner) take(size int) Frame {
 }
 
 // reject goes on after the first byte of a frame that is none; size is what its
-// head says, 0 if the head is not whole.
+// head states, 0 if the head is not whole.
 func (s *Scanner) reject(size int) {
 	if from := s.offset(); size > 0 && from >= s.badTo {
 		s.stats.BadFrames++

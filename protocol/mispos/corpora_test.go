@@ -10,7 +10,7 @@ import (
 )
 
 // refused checks the refusal of a message; it reports whether it was refused. What is
-// taken must be what its bytes say, read again by hand.
+// taken must be what its bytes hold, read again by hand.
 func refused(t *testing.T, l *mispos.Layout, what string, in []byte, vocabulary string) bool {
 	t.Helper()
 	var m mispos.Message
@@ -49,15 +49,15 @@ func asBytesSay(t *testing.T, m *mispos.Message, what string, in []byte) {
 		case mispos.Digits:
 			digits := bytes.TrimRight(value, " ")
 			if !bytes.Equal(m.Bytes(f.Role), digits) || len(bytes.Trim(digits, "0123456789")) > 0 {
-				t.Errorf("%s: %04X is not as its bytes say", what, tag)
+				t.Errorf("%s: %04X is not as its bytes are", what, tag)
 			}
 		case mispos.Text:
 			if !bytes.Equal(m.Bytes(f.Role), bytes.TrimRight(value, " ")) {
-				t.Errorf("%s: %04X is not as its bytes say", what, tag)
+				t.Errorf("%s: %04X is not as its bytes are", what, tag)
 			}
 		case mispos.Byte:
 			if b, ok := m.Byte(f.Role); !ok || n != 1 || b != value[0] {
-				t.Errorf("%s: %04X is not as its byte says", what, tag)
+				t.Errorf("%s: %04X is not as its byte is", what, tag)
 			}
 		case mispos.Dropped:
 			if m.Text(f.Role) != "" || m.Bytes(f.Role) != nil {
@@ -71,7 +71,7 @@ func asBytesSay(t *testing.T, m *mispos.Message, what string, in []byte) {
 }
 
 // Every malformed message of the corpora is refused with its place, and without its
-// bytes; every good one is taken, and refused or read as its bytes say when a byte of
+// bytes; every good one is taken, and refused or read as its bytes are when a byte of
 // it is another one.
 func TestCorpora(t *testing.T) {
 	l, vocabulary := standard(t), wiretest.Vocabulary(t)

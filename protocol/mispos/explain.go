@@ -8,7 +8,7 @@ import (
 )
 
 // Explain returns the fields of DATA in their order, as Decode sees them: masked, with
-// what becomes of each. Where Decode refuses the message the last one says why, and the
+// what becomes of each. Where Decode refuses the message the last one holds why, and the
 // *DecodeError is returned too.
 func (l *Layout) Explain(data []byte) ([]explain.Field, error) {
 	var out []explain.Field
@@ -23,14 +23,14 @@ func (l *Layout) Explain(data []byte) ([]explain.Field, error) {
 		at += n
 	}
 	if e := (*DecodeError)(nil); errors.As(refused, &e) {
-		// The type says which message it is, and is one byte.
+		// The type is which message it is, and is one byte.
 		isType := func(f *explain.Field) bool { return f.Name == l.tag(Type).String() && f.Length == 1 }
 		out = explain.Refused(out, isType, e.Field, e.Offset, e.Got, e.Want)
 	}
 	return out, refused
 }
 
-// explain tells of the field of n bytes at offset at, which m holds.
+// explain describes the field of n bytes at offset at, which m holds.
 func (l *Layout) explain(m *Message, at, n int) explain.Field {
 	tag := Tag(m.data[at])<<8 | Tag(m.data[at+1])
 	value := m.data[at+headSize : at+n]

@@ -114,7 +114,7 @@ type Layout struct {
 }
 
 // NewLayout checks fields and makes a layout of them: tags begin with 9F and occur
-// once, roles occur once, there is a Type. ErrLayout says what is wrong.
+// once, roles occur once, there is a Type. An error of class ErrLayout names what is wrong.
 func NewLayout(fields []Field) (*Layout, error) {
 	l := &Layout{fields: append([]Field(nil), fields...)}
 	var seen [roles]bool

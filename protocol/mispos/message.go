@@ -31,7 +31,7 @@ func (e *DecodeError) Error() string {
 // Unwrap returns ErrMalformed.
 func (e *DecodeError) Unwrap() error { return ErrMalformed }
 
-// MaxData is the greatest number of bytes that DATA has: its frame says its length
+// MaxData is the greatest number of bytes that DATA has: its frame states its length
 // in four decimal digits.
 const MaxData = 9999
 
@@ -65,7 +65,7 @@ type Message struct {
 	roles  [roles]span
 }
 
-// Decode reads data into m, replacing what m held. Every error is a *DecodeError,
+// Decode reads data into m, replacing what was in m. Every error is a *DecodeError,
 // after which m holds nothing.
 func (l *Layout) Decode(m *Message, data []byte) error {
 	*m = Message{data: data, fields: m.fields[:0]}

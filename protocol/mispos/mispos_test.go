@@ -240,7 +240,7 @@ func TestMovedTag(t *testing.T) {
 }
 
 // Every byte of a good message changed to every other value: refused, or decoded to
-// what those bytes say. Never a panic, never a wrong length.
+// what those bytes hold. Never a panic, never a wrong length.
 func TestEveryByteChanged(t *testing.T) {
 	l, good := standard(t), sale(t)
 	var m mispos.Message

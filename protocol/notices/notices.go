@@ -1,4 +1,4 @@
-// Package notices owns what a program must say of the parts of others that are in it:
+// Package notices owns what a program must state about the parts of others that are in it:
 // their licences, and a bill of materials (CycloneDX 1.6). Which parts those are it takes
 // from the running program itself; their texts were gathered from the modules by
 // TestTextsAreCurrent (UPDATE_GOLDEN=1 gathers them again).

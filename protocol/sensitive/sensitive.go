@@ -1,4 +1,4 @@
-// Package sensitive holds the clear values of a message that nobody may print:
+// Package sensitive holds the clear values of a message that must never be printed:
 // card numbers, openids, account texts, payment account references.
 package sensitive
 
@@ -13,12 +13,12 @@ const Hidden = "[hidden]"
 
 // Text is a clear value on its way from a decoder to the code that replaces it
 // by a keyed token. It has no printable form: fmt, slog, encoding/json and
-// encoding.TextMarshaler all give Hidden. The value lies behind a pointer, so
+// encoding.TextMarshaler all write Hidden. The value lies behind a pointer, so
 // that printing a struct with a Text in an unexported field, where fmt cannot
 // call the methods, shows an address. The zero Text holds nothing.
 type Text struct{ clear *string }
 
-// New takes a clear value; an empty one gives the zero Text.
+// New takes a clear value; of an empty one it returns the zero Text.
 func New(clear string) Text {
 	if clear == "" {
 		return Text{}

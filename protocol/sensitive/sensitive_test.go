@@ -41,7 +41,7 @@ func TestTextHasNoPrintableForm(t *testing.T) {
 	}
 	check(t, "json", string(b))
 	if !strings.Contains(string(b), sensitive.Hidden) {
-		t.Errorf("json does not say that something is hidden: %s", b)
+		t.Errorf("json does not show that something is hidden: %s", b)
 	}
 	if b, err = xml.Marshal(document{x}); err != nil {
 		t.Fatal(err)

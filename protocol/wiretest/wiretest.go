@@ -62,7 +62,7 @@ func Vocabulary(t testing.TB) string {
 	return all.String()
 }
 
-// Refusal is what a DecodeError says.
+// Refusal is what a DecodeError holds.
 type Refusal struct {
 	Err       error
 	Field     string
@@ -71,7 +71,7 @@ type Refusal struct {
 }
 
 // Check returns what is wrong with the refusal of a message, "" if nothing: it names a
-// field and an offset in the message, says what it got and wanted, and holds nothing
+// field and an offset in the message, states what it got and wanted, and holds nothing
 // of the message.
 func (r Refusal) Check(message []byte, vocabulary string) string {
 	switch {
@@ -80,7 +80,7 @@ func (r Refusal) Check(message []byte, vocabulary string) string {
 	case r.Offset < 0 || r.Offset > len(message):
 		return fmt.Sprintf("offset %d of %d", r.Offset, len(message))
 	case r.Got == "" || r.Want == "":
-		return "it does not say what it got or wanted"
+		return "it does not state what it got or wanted"
 	}
 	for _, text := range []string{r.Err.Error(), fmt.Sprintf("%+v", r.Err), strings.Join([]string{r.Field, r.Got, r.Want}, "; ")} {
 		text = strings.ReplaceAll(text, "offset "+strconv.Itoa(r.Offset), "offset")

@@ -45,7 +45,7 @@ type Options struct {
 // Server offers figures. It is safe for concurrent use; Run is called once.
 type Server struct {
 	o     Options
-	asked sync.RWMutex // held for reading by every request under way
+	asked sync.RWMutex // locked for reading by every request under way
 
 	mu      sync.Mutex // guards problem
 	problem error
@@ -147,7 +147,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		text := metrics.Append(nil, s.o.Families(r.Context()))
 		h.Set("Content-Type", metrics.ContentType)
 		h.Set("Content-Length", strconv.Itoa(len(text)))
-		_, _ = w.Write(text) // who went away does not hear it
+		_, _ = w.Write(text) // a client that went away does not get it
 	}
 }
 

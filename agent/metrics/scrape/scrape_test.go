@@ -133,7 +133,7 @@ func TestWhoMayAskWhat(t *testing.T) {
 	}
 }
 
-// TestIdleClientsAreCutOff: clients that say nothing take every place there is, and lose
+// TestIdleClientsAreCutOff: clients that send nothing take every place there is, and lose
 // them after askTime; only then is the one that asks answered.
 func TestIdleClientsAreCutOff(t *testing.T) {
 	address, _ := serving(t, some)
