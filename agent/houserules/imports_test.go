@@ -30,7 +30,8 @@ var mayImport = map[string][]string{
 	"agent/refund/memhistory":    {"agent/refund"},
 	"agent/refund/randomjournal": {"agent/refund"},
 	"agent/refund/rules":         {"agent/refund"},
-	"agent/ledger":               {"agent/refund"},
+	"agent/ledger":               {"agent/ledger/...", "agent/refund"},
+	"agent/ledger/sqlite":        {},
 	"agent/report":               {"agent/refund", "protocol/topics"},
 	"agent/report/mqtt":          {},
 	"agent/report/brokertest":    {"protocol/topics/topicstest"},
@@ -61,7 +62,7 @@ var mayImport = map[string][]string{
 // onlyHere names the one room that may know a part.
 var onlyHere = map[string][]string{
 	"github.com/eclipse/paho.mqtt.golang": {"agent/report/mqtt", "cmd/yuanlu-desk/broker", "cmd/yuanlu-desk/desktest"},
-	"modernc.org/sqlite":                  {"agent/ledger", "cmd/yuanlu-desk/store"},
+	"modernc.org/sqlite":                  {"agent/ledger/sqlite", "cmd/yuanlu-desk/store"},
 	"github.com/jackc/pgx/v5":             {"cmd/yuanlu-desk/store"},
 	"go.bug.st/serial":                    {"drivers/serialport"},
 	"github.com/google/gousb":             {"drivers/usbport"},

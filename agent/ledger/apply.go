@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
 
@@ -189,14 +190,8 @@ func (t *tx) insertRecord(link int64, s *refund.Sighting, ch *refund.Changes) er
 
 func (t *tx) insertKeys(seq int64, keys []refund.Key) error {
 	for _, k := range keys {
-		s, err := t.c.prepare(`INSERT OR IGNORE INTO key(value, seq) VALUES(?1, ?2)`)
-		if err != nil {
-			return err
-		}
 		t.h.buf = keyBytes(t.h.buf[:0], k)
-		s.bindBlob(1, t.h.buf)
-		s.bindInt(2, seq)
-		if err := s.run(); err != nil {
+		if err := t.c.Do(`INSERT OR IGNORE INTO key(value, seq) VALUES(?1, ?2)`, t.h.buf, seq); err != nil {
 			return err
 		}
 	}
@@ -220,49 +215,25 @@ func (t *tx) updateEvent(e *refund.Stored) error {
 	if len(e.Payer) > 0 {
 		t.n.payers.add(seq, e.Payer)
 	}
-	s, err := t.c.prepare(`UPDATE record SET undone_by = ?2, keys = ?3, observed = ?4, crc = ?5, body = ?6 WHERE seq = ?1`)
-	if err != nil {
-		return err
-	}
 	body := refund.EncodeStored(t.h.body[:0], &e.Event.Record)
 	t.h.body = body
-	s.bindInt(1, seq)
-	bindPositive(s, 2, e.Event.UndoneBy)
+	var keys []byte
 	if judged {
-		s.bindBlob(3, packKeys(e.Keys))
-	} else {
-		s.bindNull(3)
+		keys = packKeys(e.Keys)
 	}
-	bindStated(s, 4, packTotals(e.Event.Observed))
-	s.bindInt(5, rowSum(seq, body))
-	s.bindJSON(6, body)
-	return s.run()
+	return t.c.Do(`UPDATE record SET undone_by = ?2, keys = ?3, observed = ?4, crc = ?5, body = ?6 WHERE seq = ?1`,
+		seq, sqlite.PositiveInt(e.Event.UndoneBy), keys, sqlite.StatedText(packTotals(e.Event.Observed)), rowSum(seq, body), sqlite.JSON(body))
 }
 
 // removeKeys removes the keys that a refund's row names.
 func (t *tx) removeKeys(seq int64) error {
-	s, err := t.c.prepare(`SELECT keys FROM record WHERE seq = ?1`)
-	if err != nil {
-		return err
-	}
-	s.bindInt(1, seq)
-	more, err := s.step()
-	packed := []byte(nil)
-	if err == nil && more {
-		packed = s.bytes(0)
-	}
-	s.reset()
+	var packed []byte
+	_, err := t.c.First(`SELECT keys FROM record WHERE seq = ?1`, func(r *sqlite.Row) error { packed = r.Bytes(0); return nil }, seq)
 	if err != nil {
 		return err
 	}
 	return eachPackedKey(packed, func(value []byte) error {
-		del, err := t.c.prepare(`DELETE FROM key WHERE value = ?1 AND seq = ?2`)
-		if err != nil {
-			return err
-		}
-		del.bindBlob(1, value)
-		del.bindInt(2, seq)
-		return del.run()
+		return t.c.Do(`DELETE FROM key WHERE value = ?1 AND seq = ?2`, value, seq)
 	})
 }
 
@@ -277,13 +248,7 @@ func (t *tx) count(s *refund.Sighting, ch *refund.Changes) error {
 // countDay counts on the day that when is in the zone of Options.Now, whatever zone the
 // process or when has: Counts asks by that day.
 func (t *tx) countDay(when time.Time, refunds, cases int64) error {
-	s, err := t.c.prepare(`INSERT INTO daily(day, refunds, cases) VALUES(?1, ?2, ?3)
- ON CONFLICT(day) DO UPDATE SET refunds = refunds + ?2, cases = cases + ?3`)
-	if err != nil {
-		return err
-	}
-	s.bindText(1, when.In(t.d.o.Now().Location()).Format(time.DateOnly))
-	s.bindInt(2, refunds)
-	s.bindInt(3, cases)
-	return s.run()
+	return t.c.Do(`INSERT INTO daily(day, refunds, cases) VALUES(?1, ?2, ?3)
+ ON CONFLICT(day) DO UPDATE SET refunds = refunds + ?2, cases = cases + ?3`,
+		when.In(t.d.o.Now().Location()).Format(time.DateOnly), refunds, cases)
 }

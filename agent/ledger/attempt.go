@@ -45,7 +45,7 @@ func (d *DB) settleLost() error {
 	kept := d.lost[:0]
 	for _, a := range d.lost {
 		if a.pending {
-			n, _, err := d.w.queryInt(`SELECT count(*) FROM record WHERE seq BETWEEN ?1 AND ?2`, a.first, a.last)
+			n, _, err := d.w.Int(`SELECT count(*) FROM record WHERE seq BETWEEN ?1 AND ?2`, a.first, a.last)
 			if err != nil {
 				return err
 			}

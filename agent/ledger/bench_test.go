@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
 
@@ -96,9 +97,9 @@ func BenchmarkFloor(b *testing.B) {
 		b.ResetTimer()
 		for i := range b.N {
 			row.seq = int64(i + 1)
-			must(b, c.begin())
+			must(b, c.Begin())
 			must(b, row.insert(c))
-			must(b, c.commit())
+			must(b, c.Commit())
 		}
 	})
 }
@@ -113,10 +114,10 @@ func must(b testing.TB, err error) {
 // plainStore is a connection with the store's schema and settings and nothing else.
 func plainStore(b testing.TB) *conn {
 	b.Helper()
-	c, err := openConn(filepath.Join(b.TempDir(), storeFile), openWrite)
+	c, err := openConn(filepath.Join(b.TempDir(), storeFile), sqlite.ReadWrite)
 	must(b, err)
-	b.Cleanup(func() { _ = c.close() })
-	must(b, c.exec("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL"))
+	b.Cleanup(func() { _ = c.Close() })
+	must(b, c.Script("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL"))
 	must(b, configure(c, settings("", writerCache, false)))
 	steps, err := migrations()
 	must(b, err)
@@ -126,7 +127,7 @@ func plainStore(b testing.TB) *conn {
 
 // plainRows inserts the rows that Apply stores for these sales, without judging.
 func plainRows(b testing.TB, c *conn, arrivals []refund.Arrival, seq int64) {
-	must(b, c.begin())
+	must(b, c.Begin())
 	t := &tx{c: c, h: &history{c: c, recent: &recent{}}}
 	for i := range arrivals {
 		s := &arrivals[i].Sightings[0]
@@ -138,7 +139,7 @@ func plainRows(b testing.TB, c *conn, arrivals []refund.Arrival, seq int64) {
 			{Kind: refund.KeyStan, Value: r.TerminalID + "\x1f" + r.Stan + "\x1f" + r.Batch + "\x1f"},
 		}))
 	}
-	must(b, c.commit())
+	must(b, c.Commit())
 }
 
 func BenchmarkRows64(b *testing.B) {

@@ -9,7 +9,7 @@ import (
 	"io"
 	"math"
 
-	sqlite3 "modernc.org/sqlite/lib"
+	"yuanlu/agent/ledger/sqlite"
 )
 
 // A store that is carried to another terminal is one stream of bytes:
@@ -71,19 +71,19 @@ const (
 	mostHeader = 64 << 10
 )
 
-// writeValue writes a column of the row that s stands on.
-func writeValue(w *bufio.Writer, s *stmt, i int) error {
-	switch sqlite3.Xsqlite3_column_type(s.c.tls, s.p, int32(i)) {
-	case sqlite3.SQLITE_NULL:
+// writeValue writes a column of a row.
+func writeValue(w *bufio.Writer, v sqlite.Value) error {
+	switch v.Kind {
+	case sqlite.Null:
 		return w.WriteByte(carryNull)
-	case sqlite3.SQLITE_INTEGER:
-		b := binary.AppendVarint(append(w.AvailableBuffer(), carryInt), s.int(i))
+	case sqlite.Integer:
+		b := binary.AppendVarint(append(w.AvailableBuffer(), carryInt), v.N)
 		_, err := w.Write(b)
 		return err
-	case sqlite3.SQLITE_TEXT:
-		return writeBytes(w, carryText, s.view(i))
-	case sqlite3.SQLITE_BLOB:
-		return writeBytes(w, carryBlob, s.view(i))
+	case sqlite.Text:
+		return writeBytes(w, carryText, v.Bytes)
+	case sqlite.Blob:
+		return writeBytes(w, carryBlob, v.Bytes)
 	}
 	return &rowError{"export", 0, "a value of a kind that no table has"}
 }
@@ -97,40 +97,33 @@ func writeBytes(w *bufio.Writer, kind byte, v []byte) error {
 	return err
 }
 
-// readValue reads a value and binds it. room is reused from one to the next.
-func readValue(r *bufio.Reader, s *stmt, i int, room *[]byte) error {
+// readValue reads a value; its room is used again.
+func readValue(r *bufio.Reader, v *sqlite.Value) (err error) {
 	kind, err := r.ReadByte()
 	if err != nil {
 		return carried(err)
 	}
 	switch kind {
 	case carryNull:
-		s.bindNull(i)
-		return nil
+		v.Kind = sqlite.Null
 	case carryInt:
-		n, err := binary.ReadVarint(r)
-		if err != nil {
+		v.Kind = sqlite.Integer
+		if v.N, err = binary.ReadVarint(r); err != nil {
 			return carried(err)
 		}
-		s.bindInt(i, n)
-		return nil
 	case carryText, carryBlob:
+		if v.Kind = sqlite.Text; kind == carryBlob {
+			v.Kind = sqlite.Blob
+		}
+		v.Bytes, err = readBytes(r, v.Bytes)
 	default:
-		return fmt.Errorf("%w: a value of an unknown kind", ErrCarried)
+		err = fmt.Errorf("%w: a value of an unknown kind", ErrCarried)
 	}
-	b, err := readBytes(r, room)
-	if err != nil {
-		return err
-	}
-	if kind == carryText {
-		s.bindJSON(i, b)
-	} else {
-		s.bindBlob(i, b)
-	}
-	return nil
+	return err
 }
 
-func readBytes(r *bufio.Reader, room *[]byte) ([]byte, error) {
+// readBytes reads bytes into room, or a larger one.
+func readBytes(r *bufio.Reader, room []byte) ([]byte, error) {
 	n, err := binary.ReadUvarint(r)
 	if err != nil {
 		return nil, carried(err)
@@ -138,10 +131,10 @@ func readBytes(r *bufio.Reader, room *[]byte) ([]byte, error) {
 	if n > mostValue {
 		return nil, fmt.Errorf("%w: a value of %d bytes", ErrCarried, n)
 	}
-	if *room == nil || uint64(cap(*room)) < n {
-		*room = make([]byte, n, max(n, 4096))
+	if room == nil || uint64(cap(room)) < n {
+		room = make([]byte, n, max(n, 64))
 	}
-	b := (*room)[:n]
+	b := room[:n]
 	if _, err := io.ReadFull(r, b); err != nil {
 		return nil, carried(err)
 	}

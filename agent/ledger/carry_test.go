@@ -103,7 +103,7 @@ func TestACarriedStoreGoesOn(t *testing.T) {
 	if again[0].CopyOf != 4 {
 		t.Errorf("a copy of %d", again[0].CopyOf)
 	}
-	if text, err := moved.w.queryText("PRAGMA integrity_check"); text != "ok" || err != nil {
+	if text, err := moved.w.Text("PRAGMA integrity_check"); text != "ok" || err != nil {
 		t.Errorf("integrity: %s %v", text, err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 
+	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
 
@@ -144,20 +145,11 @@ func marshal(v any) ([]byte, error) {
 // appendEvidence adds the first sighting of an event and its newest copies.
 func appendEvidence(list []evidenceData, c *conn, row *recordRow) ([]evidenceData, error) {
 	list = append(list, evidenceData{row.seq, unpackMAC(row.mac), stamp(row.received)})
-	s, err := c.prepare(`SELECT seq, frame_mac, received FROM record WHERE copy_of = ?1 ORDER BY seq DESC LIMIT ?2`)
-	if err != nil {
-		return nil, err
-	}
-	s.bindInt(1, row.seq)
-	s.bindInt(2, mostEvidence-1)
-	defer s.reset()
-	for {
-		more, err := s.step()
-		if err != nil || !more {
-			return list, err
-		}
-		list = append(list, evidenceData{s.int(0), unpackMAC(s.bytes(1)), stamp(s.int(2))})
-	}
+	err := c.Each(`SELECT seq, frame_mac, received FROM record WHERE copy_of = ?1 ORDER BY seq DESC LIMIT ?2`, func(r *sqlite.Row) error {
+		list = append(list, evidenceData{r.Int(0), unpackMAC(r.View(1)), stamp(r.Int(2))})
+		return nil
+	}, row.seq, mostEvidence-1)
+	return list, err
 }
 
 // stamp is a stored time as events carry it.

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
 
@@ -150,59 +151,32 @@ func decisionTold(told string) refund.Decision {
 }
 
 func loadCase(c *conn, id string) (*caseRow, error) {
-	s, err := c.prepare(`SELECT seq, original, open, severity, events, opened, changed, told FROM cases WHERE case_id = ?1`)
-	if err != nil {
-		return nil, err
-	}
-	s.bindText(1, id)
-	defer s.reset()
-	more, err := s.step()
-	if err != nil || !more {
-		return nil, err
-	}
-	return &caseRow{id: id, seq: s.int(0), original: s.int(1), open: s.int(2) != 0, severity: refund.Severity(s.int(3)),
-		events: s.int(4), opened: s.int(5), change: s.int(6), told: s.text(7)}, nil
+	var k *caseRow
+	_, err := c.First(`SELECT seq, original, open, severity, events, opened, changed, told FROM cases WHERE case_id = ?1`, func(r *sqlite.Row) error {
+		k = &caseRow{id: id, seq: r.Int(0), original: r.Int(1), open: r.Int(2) != 0, severity: refund.Severity(r.Int(3)),
+			events: r.Int(4), opened: r.Int(5), change: r.Int(6), told: r.Text(7)}
+		return nil
+	}, id)
+	return k, err
 }
 
 func saveCase(c *conn, r *caseRow) error {
-	s, err := c.prepare(`INSERT OR REPLACE INTO cases(case_id, seq, original, open, severity, events, opened, changed, told)
- VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)`)
-	if err != nil {
-		return err
-	}
-	s.bindText(1, r.id)
-	s.bindInt(2, r.seq)
-	bindPositive(s, 3, r.original)
-	open := int64(0)
-	if r.open {
-		open = 1
-	}
-	s.bindInt(4, open)
-	s.bindInt(5, int64(r.severity))
-	s.bindInt(6, r.events)
-	s.bindInt(7, r.opened)
-	s.bindInt(8, r.change)
-	s.bindText(9, r.told)
-	return s.run()
+	return c.Do(`INSERT OR REPLACE INTO cases(case_id, seq, original, open, severity, events, opened, changed, told)
+ VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)`,
+		r.id, r.seq, sqlite.PositiveInt(r.original), r.open, int64(r.severity), r.events, r.opened, r.change, r.told)
 }
 
 // loadRow returns a record's row, nil if there is none.
 func loadRow(c *conn, seq int64) (*recordRow, error) {
-	s, err := c.prepare(`SELECT ` + recordColumns + ` FROM record WHERE seq = ?1`)
-	if err != nil {
-		return nil, err
-	}
-	s.bindInt(1, seq)
-	defer s.reset()
-	more, err := s.step()
-	if err != nil || !more {
-		return nil, err
-	}
-	row, err := scanRecord(s)
-	if err != nil {
-		return nil, err
-	}
-	return &row, nil
+	var row *recordRow
+	_, err := c.First(`SELECT `+recordColumns+` FROM record WHERE seq = ?1`, func(r *sqlite.Row) error {
+		is, err := scanRecord(r)
+		if err == nil {
+			row = &is
+		}
+		return err
+	}, seq)
+	return row, err
 }
 
 // linkName is the name of a link by its number.

@@ -2,6 +2,8 @@ package ledger
 
 import (
 	"encoding/binary"
+
+	"yuanlu/agent/ledger/sqlite"
 )
 
 // Rows as they lie in the pages of a SQLite database (sqlite.org/fileformat2.html,
@@ -52,7 +54,7 @@ const (
 // cellPlaces returns where the cells of a page begin; ok false: it is no page of a tree, or
 // is damaged.
 func cellPlaces(page []byte) (places []int, ok bool) {
-	if len(page) < pageSize-pageSum {
+	if len(page) < sqlite.PageSize-sqlite.PageSum {
 		return nil, false
 	}
 	at := 8

@@ -3,6 +3,8 @@ package ledger
 import (
 	"fmt"
 	"math"
+
+	"yuanlu/agent/ledger/sqlite"
 )
 
 // wholeCheck is the size in bytes up to which every opening checks the whole file.
@@ -18,24 +20,24 @@ const (
 var smallTables = [...]string{"meta", "link", "held", "cases", "outbox", "untold", "quarantine", "memory", "daily"}
 
 // check finds out whether a database file of up to so many bytes is a whole store; of a
-// larger one, whether its small tables are. What is wrong is errDamaged.
+// larger one, whether its small tables are. What is wrong is sqlite.ErrDamaged.
 func check(c *conn, whole int64) (err error) {
 	defer asDamage(&err)
 	if err := checkHeader(c); err != nil {
 		return err
 	}
-	tables, _, err := c.queryInt(`SELECT count(*) FROM sqlite_schema`)
+	tables, _, err := c.Int(`SELECT count(*) FROM sqlite_schema`)
 	if err != nil || tables == 0 {
 		return err
 	}
 	if err := checkSchema(c); err != nil {
 		return err
 	}
-	pages, _, err := c.queryInt("PRAGMA page_count")
+	pages, _, err := c.Int("PRAGMA page_count")
 	if err != nil {
 		return err
 	}
-	size, _, err := c.queryInt("PRAGMA page_size")
+	size, _, err := c.Int("PRAGMA page_size")
 	if err != nil {
 		return err
 	}
@@ -56,21 +58,21 @@ func check(c *conn, whole int64) (err error) {
 // checkHeader tells a store from another program's database. A database without
 // tables is a store whose making was cut short.
 func checkHeader(c *conn) error {
-	id, _, err := c.queryInt("PRAGMA application_id")
+	id, _, err := c.Int("PRAGMA application_id")
 	if err != nil || id == applicationID {
 		return err
 	}
-	tables, _, err := c.queryInt(`SELECT count(*) FROM sqlite_schema`)
+	tables, _, err := c.Int(`SELECT count(*) FROM sqlite_schema`)
 	if err != nil || id == 0 && tables == 0 {
 		return err
 	}
-	return fmt.Errorf("%w: application id %#x, want %#x", errDamaged, id, applicationID)
+	return fmt.Errorf("%w: application id %#x, want %#x", sqlite.ErrDamaged, id, applicationID)
 }
 
 // checkSchema compares the texts of the schema with those of a new store of the same
 // version: a flipped byte in them can change what a statement means.
 func checkSchema(c *conn) error {
-	version, _, err := c.queryInt("PRAGMA user_version")
+	version, _, err := c.Int("PRAGMA user_version")
 	if err != nil {
 		return err
 	}
@@ -78,41 +80,41 @@ func checkSchema(c *conn) error {
 	if err != nil || version > int64(len(steps)) {
 		return err // migrate says that it is newer
 	}
-	fresh, err := openConn(":memory:", openWrite)
+	fresh, err := openConn(":memory:", sqlite.ReadWrite)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = fresh.close() }()
+	defer func() { _ = fresh.Close() }()
 	if err := migrate(fresh, steps[:version]); err != nil {
 		return err
 	}
 	const texts = `SELECT group_concat(type || name || tbl_name || coalesce(sql, ''), ';') FROM
  (SELECT * FROM sqlite_schema WHERE name NOT LIKE 'sqlite_stat%' ORDER BY name)`
-	want, err := fresh.queryText(texts)
+	want, err := fresh.Text(texts)
 	if err != nil {
 		return err
 	}
-	got, err := c.queryText(texts)
+	got, err := c.Text(texts)
 	if err == nil && got != want {
-		err = fmt.Errorf("%w: its schema is not that of version %d", errDamaged, version)
+		err = fmt.Errorf("%w: its schema is not that of version %d", sqlite.ErrDamaged, version)
 	}
 	return err
 }
 
 func quickCheck(c *conn, pragma string) error {
-	text, err := c.queryText(pragma)
+	text, err := c.Text(pragma)
 	if err != nil {
 		return err
 	}
 	if text != "ok" {
-		return fmt.Errorf("%w: %s", errDamaged, clip(text, 200))
+		return fmt.Errorf("%w: %s", sqlite.ErrDamaged, clip(text, 200))
 	}
 	return nil
 }
 
 // checkRows compares every guarded row with its checksum.
 func checkRows(c *conn) error {
-	version, _, err := c.queryInt("PRAGMA user_version")
+	version, _, err := c.Int("PRAGMA user_version")
 	if err != nil || version == 0 {
 		return err
 	}
@@ -120,9 +122,9 @@ func checkRows(c *conn) error {
 		{"record", `SELECT seq, crc, body, '' FROM record`},
 		{"verdict", `SELECT seq, crc, verdict, explain FROM verdict`},
 	} {
-		err := eachRow(c, q.sql, func(s *stmt) error {
-			if rowSum(s.int(0), s.view(2), s.view(3)) != s.int(1) {
-				return &rowError{q.table, s.int(0), "checksum does not match"}
+		err := c.Each(q.sql, func(s *sqlite.Row) error {
+			if rowSum(s.Int(0), s.View(2), s.View(3)) != s.Int(1) {
+				return &rowError{q.table, s.Int(0), "checksum does not match"}
 			}
 			return nil
 		})
@@ -130,36 +132,18 @@ func checkRows(c *conn) error {
 			return err
 		}
 	}
-	return eachRow(c, `SELECT entry, crc, data FROM outbox`, func(s *stmt) error {
-		if int64(checksum(s.view(2))) != s.int(1) {
-			return &rowError{"outbox", s.int(0), "checksum does not match"}
+	return c.Each(`SELECT entry, crc, data FROM outbox`, func(s *sqlite.Row) error {
+		if int64(sqlite.Checksum(0, s.View(2))) != s.Int(1) {
+			return &rowError{"outbox", s.Int(0), "checksum does not match"}
 		}
 		return nil
 	})
 }
 
-// eachRow calls do for each row of a query without arguments.
-func eachRow(c *conn, sql string, do func(*stmt) error) error {
-	s, err := c.prepare(sql)
-	if err != nil {
-		return err
-	}
-	defer s.reset()
-	for {
-		more, err := s.step()
-		if err != nil || !more {
-			return err
-		}
-		if err := do(s); err != nil {
-			return err
-		}
-	}
-}
-
 // asDamage turns a fault inside SQLite, which only a damaged file can cause, into
-// errDamaged. It guards what reads files that nothing has checked yet.
+// sqlite.ErrDamaged. It guards what reads files that nothing has checked yet.
 func asDamage(err *error) {
 	if v := recover(); v != nil {
-		*err = fmt.Errorf("%w: reading it faults", errDamaged)
+		*err = fmt.Errorf("%w: reading it faults", sqlite.ErrDamaged)
 	}
 }

@@ -1,250 +1,70 @@
 package ledger
 
 import (
-	"fmt"
+	"strings"
 
-	"modernc.org/libc"
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
+	"yuanlu/agent/ledger/sqlite"
+	"yuanlu/agent/refund"
 )
 
-// minSQLite is the oldest SQLite this package works with: older ones can damage
-// a WAL database when a checkpoint and a writer race (fixed in 3.51.3) or when a
-// rollback journal is replayed (fixed in 3.53.4).
-const minSQLite = 3053004
-
-// conn is one connection to a SQLite database, used by one goroutine at a time.
-//
-// It stands on the C interface of modernc.org/sqlite/lib and not on
-// database/sql: the same statements (one lookup, one row, three keys, 64 to a
-// commit) cost 18.7 µs and 9 allocations per record this way, 27.1 µs and 61
-// through the driver's own conn, 28.9 µs and 87 through database/sql, measured
-// in one run.
+// conn is a connection to a store, with what verdicts need besides their rows: the names
+// of rules. It is used by one goroutine at a time.
 type conn struct {
-	tls   *libc.TLS
-	db    uintptr // *sqlite3
-	out   uintptr // room for one pointer that a call gives back
-	stmts map[string]*stmt
+	*sqlite.Conn
 	rules map[string][]string // names of rules by rule set, as read
 	saved string              // rule set whose names this connection has written
-	sums  bool                // opened with openConn
+	find  *ranges
 }
 
-// openMode is how a database file is opened.
-type openMode int32
-
-const (
-	openWrite openMode = sqlite3.SQLITE_OPEN_READWRITE | sqlite3.SQLITE_OPEN_CREATE
-	openRead  openMode = sqlite3.SQLITE_OPEN_READONLY
-)
-
-// openConn opens the database file at path, comparing the sums of its pages. A file
-// that is there is not read yet: what is wrong with it shows at the first statement.
-func openConn(path string, mode openMode) (*conn, error) { return openAs(path, mode, true) }
-
-// openPlain opens a database file without its pages' sums: one that is thrown away, or
-// one to be read whatever they say.
-func openPlain(path string, mode openMode) (*conn, error) { return openAs(path, mode, false) }
-
-func openAs(path string, mode openMode, sums bool) (*conn, error) {
-	if err := prepareLibrary(); err != nil {
+// openConn opens a database whose pages have sums.
+func openConn(path string, mode sqlite.Mode) (*conn, error) {
+	c, err := sqlite.Open(path, mode)
+	if err != nil {
 		return nil, err
 	}
-	c := &conn{tls: libc.NewTLS(), stmts: make(map[string]*stmt), sums: sums}
-	c.out = libc.Xcalloc(c.tls, 1, 16)
-	name, err := libc.CString(path)
-	if err != nil || c.out == 0 {
-		c.tls.Close()
-		return nil, fmt.Errorf("ledger: open: out of memory")
+	return &conn{Conn: c}, nil
+}
+
+// rulesName is where the store keeps the names of a rule set's rules, in their
+// order; verdicts name them by place.
+func rulesName(ruleSet string) string { return "rules." + ruleSet }
+
+// ruleNames returns the names of a rule set's rules, nil if the store does not know it.
+func (c *conn) ruleNames(ruleSet string) ([]string, error) {
+	if names, ok := c.rules[ruleSet]; ok {
+		return names, nil
 	}
-	defer libc.Xfree(c.tls, name)
-	vfs := uintptr(0)
-	if sums {
-		if vfs, err = registerSums(c.tls); err != nil {
-			libc.Xfree(c.tls, c.out)
-			c.tls.Close()
-			return nil, err
-		}
-	}
-	flags := int32(mode) | sqlite3.SQLITE_OPEN_NOMUTEX
-	rc := sqlite3.Xsqlite3_open_v2(c.tls, name, c.out, flags, vfs)
-	c.db = loadPointer(c.out)
-	if rc != sqlite3.SQLITE_OK {
-		err := c.errorOf("open", rc)
-		c.close()
+	text, err := metaText(c, rulesName(ruleSet))
+	if err != nil || text == "" {
 		return nil, err
 	}
-	sqlite3.Xsqlite3_extended_result_codes(c.tls, c.db, 1)
-	if sums && mode == openWrite {
-		c.leaveRoomForSums()
+	names := strings.Split(text, "\n")
+	if c.rules == nil {
+		c.rules = make(map[string][]string)
 	}
-	return c, nil
+	c.rules[ruleSet] = names
+	return names, nil
 }
 
-// prepareLibrary makes the choices that hold for the whole process; asking again
-// changes nothing. fdatasync instead of fsync: half the time per commit on ext4
-// and the same promise. OFD locks: they survive another part of the process
-// opening and closing the file, which silently drops POSIX ones.
-func prepareLibrary() error {
-	if v := sqlite3.Xsqlite3_libversion_number(nil); v < minSQLite {
-		return fmt.Errorf("ledger: SQLite %d is too old, at least %d is needed", v, minSQLite)
-	}
-	// Both calls fail only where the platform or the kernel has no such thing;
-	// SQLite's own default is as safe then.
-	_, _ = sqlite.Fdatasync(true)
-	_, _ = sqlite.OFDLocking(true)
-	return nil
-}
-
-// exec runs one or more statements that give no rows.
-func (c *conn) exec(sql string) error {
-	text, err := libc.CString(sql)
-	if err != nil {
-		return fmt.Errorf("ledger: exec: %w", err)
-	}
-	defer libc.Xfree(c.tls, text)
-	if rc := sqlite3.Xsqlite3_exec(c.tls, c.db, text, 0, 0, 0); rc != sqlite3.SQLITE_OK {
-		return c.errorOf(verbOf(sql), rc)
-	}
-	return nil
-}
-
-// prepare returns the statement for sql, compiled once per connection. It is
-// reset; its bindings are those of its last use.
-func (c *conn) prepare(sql string) (*stmt, error) {
-	if s := c.stmts[sql]; s != nil {
-		return s, nil
-	}
-	text, err := libc.CString(sql)
-	if err != nil {
-		return nil, fmt.Errorf("ledger: prepare: %w", err)
-	}
-	defer libc.Xfree(c.tls, text)
-	rc := sqlite3.Xsqlite3_prepare_v3(c.tls, c.db, text, -1, sqlite3.SQLITE_PREPARE_PERSISTENT, c.out, 0)
-	if rc != sqlite3.SQLITE_OK {
-		return nil, c.errorOf("prepare "+verbOf(sql), rc)
-	}
-	s := &stmt{c: c, p: loadPointer(c.out), verb: verbOf(sql)}
-	c.stmts[sql] = s
-	return s, nil
-}
-
-// run executes a statement that gives no rows with integer arguments.
-func (c *conn) run(sql string, args ...int64) error {
-	s, err := c.prepare(sql)
-	if err != nil {
-		return err
-	}
-	for i, v := range args {
-		s.bindInt(i+1, v)
-	}
-	return s.run()
-}
-
-// queryInt returns the first column of the first row, 0 and false if there is none.
-func (c *conn) queryInt(sql string, args ...int64) (int64, bool, error) {
-	s, err := c.prepare(sql)
-	if err != nil {
-		return 0, false, err
-	}
-	for i, v := range args {
-		s.bindInt(i+1, v)
-	}
-	defer s.reset()
-	ok, err := s.step()
-	if err != nil || !ok || s.isNull(0) {
-		return 0, false, err
-	}
-	return s.int(0), true, nil
-}
-
-// queryText returns the first column of the first row, "" if there is none.
-func (c *conn) queryText(sql string) (string, error) {
-	s, err := c.prepare(sql)
-	if err != nil {
-		return "", err
-	}
-	defer s.reset()
-	ok, err := s.step()
-	if err != nil || !ok {
-		return "", err
-	}
-	return s.text(0), nil
-}
-
-// changes is the number of rows that the last statement inserted, changed or removed.
-func (c *conn) changes() int64 { return int64(sqlite3.Xsqlite3_changes(c.tls, c.db)) }
-
-// inTransaction reports whether a transaction is open: an error may have ended it.
-func (c *conn) inTransaction() bool {
-	return sqlite3.Xsqlite3_get_autocommit(c.tls, c.db) == 0
-}
-
-// releaseMemory returns what the connection's cache holds.
-func (c *conn) releaseMemory() { sqlite3.Xsqlite3_db_release_memory(c.tls, c.db) }
-
-// close finalizes every statement and closes the connection. A transaction that
-// is open is rolled back.
-func (c *conn) close() error {
-	if c == nil || c.tls == nil {
+// saveRuleNames stores the names of the rules that x lists.
+func (c *conn) saveRuleNames(x *refund.Explain) error {
+	if len(x.Rules) == 0 || c.saved == x.RuleSet {
 		return nil
 	}
-	for _, s := range c.stmts {
-		s.finalize()
+	names := make([]string, len(x.Rules))
+	for i := range x.Rules {
+		names[i] = x.Rules[i].Rule
 	}
-	c.stmts = nil
-	rc := sqlite3.Xsqlite3_close_v2(c.tls, c.db)
-	var err error
-	if rc != sqlite3.SQLITE_OK {
-		err = &storeError{code: rc, op: "close", text: libc.GoString(sqlite3.Xsqlite3_errstr(c.tls, rc))}
+	if err := setMeta(c, rulesName(x.RuleSet), strings.Join(names, "\n")); err != nil {
+		return err
 	}
-	libc.Xfree(c.tls, c.out)
-	c.tls.Close()
-	c.tls = nil
-	return err
+	c.saved = x.RuleSet
+	return nil
 }
 
-// errorOf makes the error of a failed call, with SQLite's own text: it names
-// tables and columns, never a value.
-func (c *conn) errorOf(op string, rc int32) error {
-	text := libc.GoString(sqlite3.Xsqlite3_errstr(c.tls, rc))
-	if c.db != 0 {
-		if ext := sqlite3.Xsqlite3_extended_errcode(c.tls, c.db); ext&0xff == rc&0xff {
-			rc = ext
-			text = libc.GoString(sqlite3.Xsqlite3_errmsg(c.tls, c.db))
-		}
-	}
-	if rc == sqlite3.SQLITE_IOERR_DATA {
-		text = "a page of the file does not match its sum"
-	}
-	return &storeError{code: rc, op: op, text: text}
-}
-
-// verbOf is the first word of a statement, for errors.
-func verbOf(sql string) string {
-	for i, r := range sql {
-		if r == ' ' || r == ';' || r == '\n' {
-			return sql[:i]
-		}
-	}
-	return sql
-}
-
-// begin starts a transaction that may write at once.
-func (c *conn) begin() error { return c.run("BEGIN IMMEDIATE") }
-
-// commit ends it; on nil everything is as durable as the settings say.
-func (c *conn) commit() error { return c.run("COMMIT") }
-
-// keepWAL has close leave the WAL as it is: after an I/O error a checkpoint would
-// build on pages that may not be on the disk.
-func (c *conn) keepWAL() {
-	const slot = 8 // of a variable argument, on every target
-	args := libc.Xmalloc(c.tls, 2*slot)
-	if args == 0 {
-		return
-	}
-	defer libc.Xfree(c.tls, args)
-	sqlite3.Xsqlite3_db_config(c.tls, c.db, sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE,
-		libc.VaList(args, int32(1), uintptr(0)))
+// countSized counts the rows of a table of events that a condition chooses, and adds up
+// what they count against the outbox's bound.
+func (c *conn) countSized(from string, args ...any) (n, bytes int64, err error) {
+	_, err = c.First(`SELECT count(*), total(size) FROM `+from, func(r *sqlite.Row) error { n, bytes = r.Int(0), r.Int(1); return nil }, args...)
+	return n, bytes, err
 }

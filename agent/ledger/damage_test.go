@@ -102,7 +102,7 @@ func usable(t *testing.T, dir string) *DB {
 	if !found {
 		t.Fatal("the case of a wrong refund is not in the outbox")
 	}
-	if text, err := d.w.queryText("PRAGMA integrity_check"); text != "ok" || err != nil {
+	if text, err := d.w.Text("PRAGMA integrity_check"); text != "ok" || err != nil {
 		t.Fatalf("integrity: %s %v", text, err)
 	}
 	return d
@@ -275,7 +275,7 @@ func TestKillInASalvage(t *testing.T) {
 			if n := d.now.removed; n != 0 {
 				t.Errorf("%d records lost", n)
 			}
-			if n, _, err := d.w.queryInt(`SELECT count(*) FROM record WHERE copy_of IS NULL`); err != nil || n != scriptEvents+2 {
+			if n, _, err := d.w.Int(`SELECT count(*) FROM record WHERE copy_of IS NULL`); err != nil || n != scriptEvents+2 {
 				t.Errorf("%d events, want %d", n, scriptEvents+2)
 			}
 			if left, _ := filepath.Glob(filepath.Join(dir, quarantineDir, "*", pendingFile)); len(left) > 0 {

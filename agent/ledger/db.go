@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
 
@@ -169,17 +170,17 @@ func (d *DB) transact(do func(*tx) error) error {
 // from its opening to its end: nothing of it must be durable, and pages that are
 // written once are written late. After an error it is of no more use.
 func (d *DB) beginWork() error {
-	if d.temporary && d.w.inTransaction() {
+	if d.temporary && d.w.InTransaction() {
 		return nil
 	}
-	return d.w.begin()
+	return d.w.Begin()
 }
 
 func (d *DB) endWork() error {
 	if d.temporary {
 		return nil
 	}
-	return d.w.commit()
+	return d.w.Commit()
 }
 
 // failedWith ends the transaction after an error and decides what the error says
@@ -189,9 +190,9 @@ func (d *DB) failedWith(err error) error {
 	if d.temporary {
 		return err
 	}
-	if d.w != nil && d.w.inTransaction() {
+	if d.w != nil && d.w.InTransaction() {
 		d.w.saved = ""
-		if e := d.w.exec("ROLLBACK"); e != nil && d.w.inTransaction() {
+		if e := d.w.Script("ROLLBACK"); e != nil && d.w.InTransaction() {
 			d.breakOff(e)
 			return unavailable(err)
 		}
@@ -200,7 +201,7 @@ func (d *DB) failedWith(err error) error {
 	case errors.Is(err, ErrDiskFull):
 		// Nothing is wrong with the store and reading goes on.
 		return unavailable(err)
-	case errors.Is(err, errContradiction):
+	case errors.Is(err, sqlite.ErrContradiction):
 		d.breakOff(d.contradicted(err))
 		return unavailable(err)
 	case errors.Is(err, ErrUnavailable):
@@ -232,8 +233,8 @@ func (d *DB) breakOff(err error) {
 	d.recent.forgetAll()
 	d.readers.close()
 	if d.w != nil {
-		d.w.keepWAL()
-		_ = d.w.close()
+		d.w.KeepWAL()
+		_ = d.w.Close()
 		d.w = nil
 		d.lock.unfollow()
 	}
@@ -303,7 +304,7 @@ func (d *DB) Close() error {
 		d.readers.close()
 		if d.w != nil {
 			d.lock.clean()
-			err = errors.Join(err, d.w.close())
+			err = errors.Join(err, d.w.Close())
 			d.w = nil
 		}
 	}
@@ -332,7 +333,7 @@ func (d *DB) read(ctx context.Context, do func(*conn) error) error {
 			err = d.readers.use(do)
 		}
 	}
-	if errors.Is(err, errDamaged) && !d.readOnly {
+	if errors.Is(err, sqlite.ErrDamaged) && !d.readOnly {
 		if e := d.acquire(ctx); e == nil {
 			if d.w != nil {
 				d.breakOff(err)
@@ -394,7 +395,7 @@ func (r *readers) use(do func(*conn) error) error {
 		r.idle = append(r.idle, c)
 		return nil
 	}
-	return errors.Join(err, c.close())
+	return errors.Join(err, c.Close())
 }
 
 // open lets reading begin.
@@ -409,7 +410,7 @@ func (r *readers) close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, c := range r.idle {
-		_ = c.close()
+		_ = c.Close()
 	}
 	r.idle, r.make = nil, nil
 	r.life++

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"yuanlu/agent/ledger/sqlite"
 )
 
 // Export writes the whole store (records, verdicts, cases, what waits for the back
@@ -30,10 +32,10 @@ func (d *DB) Export(ctx context.Context, w io.Writer, progress func(done, all in
 		if err != nil {
 			return err
 		}
-		if err := c.run("BEGIN"); err != nil {
+		if err := c.Do("BEGIN"); err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, c.run("ROLLBACK")) }()
+		defer func() { err = errors.Join(err, c.Do("ROLLBACK")) }()
 		if err := checkRows(c); err != nil {
 			return err
 		}
@@ -83,20 +85,20 @@ func (e *exporter) write(ctx context.Context, now time.Time, keys [2][]byte) err
 
 func (e *exporter) header(now time.Time) (h carryHeader, orders []string, err error) {
 	h.Made = now.UTC().Format(time.RFC3339)
-	if h.Schema, _, err = e.c.queryInt("PRAGMA user_version"); err != nil {
+	if h.Schema, _, err = e.c.Int("PRAGMA user_version"); err != nil {
 		return h, nil, err
 	}
 	names, orders := carriedTables()
 	for _, name := range names {
 		t := carryTable{Name: name}
-		err := eachRow(e.c, "SELECT name FROM pragma_table_info('"+name+"') ORDER BY cid", func(s *stmt) error {
-			t.Columns = append(t.Columns, s.text(0))
+		err := e.c.Each("SELECT name FROM pragma_table_info('"+name+"') ORDER BY cid", func(s *sqlite.Row) error {
+			t.Columns = append(t.Columns, s.Text(0))
 			return nil
 		})
 		if err != nil {
 			return h, nil, err
 		}
-		if t.Rows, _, err = e.c.queryInt("SELECT count(*) FROM " + name); err != nil {
+		if t.Rows, _, err = e.c.Int("SELECT count(*) FROM " + name); err != nil {
 			return h, nil, err
 		}
 		e.all += t.Rows
@@ -108,9 +110,9 @@ func (e *exporter) header(now time.Time) (h carryHeader, orders []string, err er
 // table writes the rows of one table.
 func (e *exporter) table(ctx context.Context, t *carryTable, order string) error {
 	sql := "SELECT " + strings.Join(t.Columns, ", ") + " FROM " + t.Name + " ORDER BY " + order
-	return eachRow(e.c, sql, func(s *stmt) error {
+	return e.c.Each(sql, func(s *sqlite.Row) error {
 		for i := range t.Columns {
-			if err := writeValue(e.w, s, i); err != nil {
+			if err := writeValue(e.w, s.Value(i)); err != nil {
 				return err
 			}
 		}
@@ -130,7 +132,7 @@ func readKeyFiles(dir string) (files [2][]byte, err error) {
 			return files, keyError("read", path, err)
 		}
 		if ring, bad := parseRing(string(files[i])); bad > 0 || len(ring) == 0 {
-			return files, unavailable(keyError("read", path, errDamaged))
+			return files, unavailable(keyError("read", path, sqlite.ErrDamaged))
 		}
 	}
 	return files, nil

@@ -5,9 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"time"
-
-	"modernc.org/libc"
-	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // Facts describes the store for support: sizes and counts, nothing of what is in it.
@@ -43,9 +40,9 @@ func (d *DB) Facts(ctx context.Context) (f Facts, err error) {
 	if err != nil {
 		return f, unavailable(err)
 	}
-	defer func() { _ = c.close() }()
-	defer c.interruptAt(ctx)()
-	f = Facts{SQLite: libc.GoString(sqlite3.Xsqlite3_libversion(c.tls)), Rows: map[string]int64{}, Aside: []string{},
+	defer func() { _ = c.Close() }()
+	defer c.InterruptAt(ctx)()
+	f = Facts{SQLite: c.Version(), Rows: map[string]int64{}, Aside: []string{},
 		Bytes: fileSize(d.file()), WALBytes: fileSize(d.file() + "-wal"), Check: NotChecked}
 	for _, one := range []struct {
 		to  *int64
@@ -54,7 +51,7 @@ func (d *DB) Facts(ctx context.Context) (f Facts, err error) {
 		{&f.Schema, "PRAGMA user_version"}, {&f.PageSize, "PRAGMA page_size"}, {&f.Pages, "PRAGMA page_count"}, {&f.FreePages, "PRAGMA freelist_count"},
 		{&f.Newest, `SELECT max(seq) FROM record`}, {&f.Oldest, `SELECT min(seq) FROM record`},
 	} {
-		if *one.to, _, err = c.queryInt(one.sql); err != nil {
+		if *one.to, _, err = c.Int(one.sql); err != nil {
 			return f, unavailable(err)
 		}
 	}
@@ -63,7 +60,7 @@ func (d *DB) Facts(ctx context.Context) (f Facts, err error) {
 		f.Aside = append(f.Aside, one.Name())
 	}
 	begin := time.Now()
-	text, err := c.queryText("PRAGMA quick_check(3)")
+	text, err := c.Text("PRAGMA quick_check(3)")
 	f.Checked = time.Since(begin)
 	switch {
 	case err == nil:
@@ -72,7 +69,7 @@ func (d *DB) Facts(ctx context.Context) (f Facts, err error) {
 		f.Check = clip(err.Error(), 200)
 	}
 	for _, table := range append([]string{"record", "verdict", "key", "payer"}, smallTables[:]...) {
-		if n, _, err := c.queryInt(`SELECT count(*) FROM ` + table); err == nil {
+		if n, _, err := c.Int(`SELECT count(*) FROM ` + table); err == nil {
 			f.Rows[table] = n
 		}
 	}
@@ -83,25 +80,8 @@ func (d *DB) Facts(ctx context.Context) (f Facts, err error) {
 // durable. Errors as those of Apply.
 func (d *DB) Probe(ctx context.Context) (time.Duration, error) {
 	begin := time.Now()
-	err := d.write(ctx, func(t *tx) error { return t.c.run(`UPDATE meta SET value = value WHERE name = 'stream'`) })
+	err := d.write(ctx, func(t *tx) error { return t.c.Do(`UPDATE meta SET value = value WHERE name = 'stream'`) })
 	return time.Since(begin), err
-}
-
-// interruptAt ends what the connection is doing when ctx ends. The function it gives
-// must be called before the connection is closed.
-func (c *conn) interruptAt(ctx context.Context) func() {
-	finished := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(finished)
-		tls := libc.NewTLS()
-		defer tls.Close()
-		sqlite3.Xsqlite3_interrupt(tls, c.db)
-	})
-	return func() {
-		if !stop() {
-			<-finished
-		}
-	}
 }
 
 // Size returns how many bytes the database and its WAL have on the disk.

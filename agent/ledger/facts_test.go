@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"yuanlu/agent/ledger/sqlite"
 )
 
 func TestFacts(t *testing.T) {
@@ -74,16 +76,16 @@ func TestFactsOfADamagedStore(t *testing.T) {
 }
 
 func TestAStatementEndsWithItsContext(t *testing.T) {
-	c, err := openConn(":memory:", openWrite)
+	c, err := openConn(":memory:", sqlite.ReadWrite)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.close()
+	defer c.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	defer c.interruptAt(ctx)()
+	defer c.InterruptAt(ctx)()
 	begin := time.Now()
-	_, _, err = c.queryInt(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n`)
+	_, _, err = c.Int(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n`)
 	if took := time.Since(begin); err == nil || took > 10*time.Second {
 		t.Errorf("%v after %v", err, took)
 	}

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
 
@@ -104,20 +105,20 @@ func TestEveryCommitIsSynced(t *testing.T) {
 // TestPragmasAreReadBack: a connection on which a setting did not take is not used.
 func TestPragmasAreReadBack(t *testing.T) {
 	d := openTest(t, testOptions(t.TempDir()))
-	if got, err := d.w.queryText("PRAGMA synchronous"); err != nil || got != "2" {
+	if got, err := d.w.Text("PRAGMA synchronous"); err != nil || got != "2" {
 		t.Errorf("synchronous %s %v", got, err)
 	}
-	if got, err := d.w.queryText("PRAGMA journal_mode"); err != nil || got != "wal" {
+	if got, err := d.w.Text("PRAGMA journal_mode"); err != nil || got != "wal" {
 		t.Errorf("journal mode %s %v", got, err)
 	}
-	if got, err := d.w.queryText("PRAGMA auto_vacuum"); err != nil || got != "2" {
+	if got, err := d.w.Text("PRAGMA auto_vacuum"); err != nil || got != "2" {
 		t.Errorf("auto vacuum %s %v", got, err)
 	}
-	c, err := openConn(filepath.Join(t.TempDir(), "x.db"), openWrite)
+	c, err := openConn(filepath.Join(t.TempDir(), "x.db"), sqlite.ReadWrite)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.close()
+	defer c.Close()
 	if err := configure(c, []setting{{"synchronous", "7"}}); err == nil {
 		t.Error("a setting that did not take was accepted")
 	}
@@ -180,7 +181,7 @@ func TestDiskFullAndBack(t *testing.T) {
 			if len(got) != 20 || got[0].Seq != int64(stored+1) || got[0].CopyOf != 0 {
 				t.Fatalf("got %d, first %+v", len(got), got[0])
 			}
-			if text, err := d.w.queryText("PRAGMA integrity_check"); text != "ok" || err != nil {
+			if text, err := d.w.Text("PRAGMA integrity_check"); text != "ok" || err != nil {
 				t.Fatalf("integrity: %s %v", text, err)
 			}
 		})
@@ -244,7 +245,7 @@ func TestALostCommitIsRecognised(t *testing.T) {
 		}
 		// Make it look as after a commit that failed with an I/O error.
 		if !onDisk {
-			if err := d.w.exec(fmt.Sprintf("DELETE FROM record WHERE seq >= %d; DELETE FROM key WHERE seq >= %d; DELETE FROM verdict WHERE seq >= %d; DELETE FROM cases WHERE seq >= %d", first, first, first, first)); err != nil {
+			if err := d.w.Script(fmt.Sprintf("DELETE FROM record WHERE seq >= %d; DELETE FROM key WHERE seq >= %d; DELETE FROM verdict WHERE seq >= %d; DELETE FROM cases WHERE seq >= %d", first, first, first, first)); err != nil {
 				t.Fatal(err)
 			}
 		}

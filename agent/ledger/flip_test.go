@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
 
@@ -53,8 +54,8 @@ func flipStore(t *testing.T, o Options, sales int) {
 	nacked(t, d, 3)
 	acked(t, d, 1)
 	d.o.OutboxMaxCount = 1
-	apply(t, d, refundOf(50, 4990, card(800_050), start))                                                                     // untold
-	must(t, d.w.exec(`CREATE TABLE gone(x); INSERT INTO gone SELECT randomblob(1000) FROM record LIMIT 12; DROP TABLE gone`)) // free pages
+	apply(t, d, refundOf(50, 4990, card(800_050), start))                                                                       // untold
+	must(t, d.w.Script(`CREATE TABLE gone(x); INSERT INTO gone SELECT randomblob(1000) FROM record LIMIT 12; DROP TABLE gone`)) // free pages
 	must(t, d.Close())
 }
 
@@ -91,11 +92,11 @@ func answers(t *testing.T, o Options) (d *DB, answer [probes]refund.Recipient, w
 	rows, err := d.OutboxList(ctx, 1000)
 	for _, r := range rows {
 		if r.Notice.Type != "store.damaged" {
-			fmt.Fprintf(&b, "%s %d %s %s %x\n", r.State, r.Notice.Sequence, r.Notice.Type, r.Notice.Subject, checksum(r.Notice.Data))
+			fmt.Fprintf(&b, "%s %d %s %s %x\n", r.State, r.Notice.Sequence, r.Notice.Type, r.Notice.Subject, sqlite.Checksum(0, r.Notice.Data))
 		}
 	}
 	value, _, e := d.Memory(ctx, "smart", "long")
-	fmt.Fprintf(&b, "%s %x %v %d %v %v\n", d.Stream(), checksum(value), d.now.bounds, len(d.held), err, e)
+	fmt.Fprintf(&b, "%s %x %v %d %v %v\n", d.Stream(), sqlite.Checksum(0, value), d.now.bounds, len(d.held), err, e)
 	return d, answer, b.String()
 }
 
@@ -146,9 +147,9 @@ func memoryDir(t *testing.T) string {
 // §§ 1.5–1.8), the first page first.
 func pageKinds(b []byte) (kinds []string) {
 	be := binary.BigEndian
-	kinds = make([]string, len(b)/pageSize)
+	kinds = make([]string, len(b)/sqlite.PageSize)
 	for i := range kinds {
-		switch b[i*pageSize] {
+		switch b[i*sqlite.PageSize] {
 		case 2:
 			kinds[i] = "index, inner"
 		case 5:
@@ -163,7 +164,7 @@ func pageKinds(b []byte) (kinds []string) {
 	}
 	kinds[0], kinds[1] = "header and schema", "pointer map"
 	for trunk := be.Uint32(b[32:]); trunk != 0; {
-		page := b[(trunk-1)*pageSize:]
+		page := b[(trunk-1)*sqlite.PageSize:]
 		kinds[trunk-1] = "free list"
 		for k := range be.Uint32(page[4:]) {
 			kinds[be.Uint32(page[8+4*k:])-1] = "free"
@@ -202,11 +203,11 @@ func TestKillRule09_EveryByteOfEveryPage(t *testing.T) {
 		if len(pages) == 0 {
 			t.Fatalf("the store has no page of the kind %q", kind)
 		}
-		for at := range turns * pageSize {
+		for at := range turns * sqlite.PageSize {
 			if r.IntN(tenth) > 0 {
 				continue
 			}
-			at := pages[r.IntN(len(pages))]*pageSize + at%pageSize
+			at := pages[r.IntN(len(pages))]*sqlite.PageSize + at%sqlite.PageSize
 			b := append([]byte(nil), db...)
 			b[at] ^= byte(1 << r.IntN(8))
 			o := o
@@ -215,7 +216,7 @@ func TestKillRule09_EveryByteOfEveryPage(t *testing.T) {
 				reported[kind]++
 			}
 			if t.Failed() {
-				t.Fatalf("byte %d of page %d (%s), %d for %d, wholeCheck %d, seed %d", at%pageSize, at/pageSize+1, kind, b[at], db[at], o.wholeCheck, seed)
+				t.Fatalf("byte %d of page %d (%s), %d for %d, wholeCheck %d, seed %d", at%sqlite.PageSize, at/sqlite.PageSize+1, kind, b[at], db[at], o.wholeCheck, seed)
 			}
 			must(t, os.RemoveAll(o.Dir))
 		}
@@ -248,7 +249,7 @@ func flipOnce(t *testing.T, sales int, kind, needle string, behind int, bit byte
 		if next < 0 {
 			t.Fatalf("%q is in no page of the kind %q", needle, kind)
 		}
-		if at += 1 + next; kinds[at/pageSize] == kind {
+		if at += 1 + next; kinds[at/sqlite.PageSize] == kind {
 			break
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
 
@@ -40,14 +41,14 @@ func (r *running) set(d time.Duration) { r.last, r.at = d, r.now() }
 // hold notes that a verdict waits; one that already does keeps its due time.
 func (t *tx) hold(seq int64) error {
 	if t.d.temporary {
-		return t.c.run(`INSERT OR IGNORE INTO held(seq, due, again) VALUES(?1, 0, 0)`, seq)
+		return t.c.Do(`INSERT OR IGNORE INTO held(seq, due, again) VALUES(?1, 0, 0)`, seq)
 	}
 	due := max(0, t.d.o.Grace)
 	wall := millis(t.d.o.Now().Add(due))
-	if err := t.c.run(`INSERT OR IGNORE INTO held(seq, due, again) VALUES(?1, ?2, 0)`, seq, wall); err != nil {
+	if err := t.c.Do(`INSERT OR IGNORE INTO held(seq, due, again) VALUES(?1, ?2, 0)`, seq, wall); err != nil {
 		return err
 	}
-	if t.c.changes() == 1 {
+	if t.c.Changes() == 1 {
 		at := t.d.ran.elapsed() + due
 		t.after(func() { t.d.held[seq] = &heldVerdict{due: at} })
 	}
@@ -56,7 +57,7 @@ func (t *tx) hold(seq int64) error {
 
 // unhold notes that a verdict no longer waits.
 func (t *tx) unhold(seq int64) error {
-	if err := t.c.run(`DELETE FROM held WHERE seq = ?1`, seq); err != nil {
+	if err := t.c.Do(`DELETE FROM held WHERE seq = ?1`, seq); err != nil {
 		return err
 	}
 	t.after(func() { delete(t.d.held, seq) })
@@ -67,40 +68,31 @@ func (t *tx) unhold(seq int64) error {
 // one run (reopened after an error) they keep their due time.
 func (d *DB) loadHeld(c *conn) error {
 	held := make(map[int64]*heldVerdict)
-	s, err := c.prepare(`SELECT seq, due, again FROM held ORDER BY seq`)
-	if err != nil {
-		return err
-	}
 	var again []int64
 	now := millis(d.o.Now())
-	for {
-		more, err := s.step()
-		if err != nil {
-			s.reset()
-			return err
-		}
-		if !more {
-			break
-		}
-		seq := s.int(0)
+	err := c.Each(`SELECT seq, due, again FROM held ORDER BY seq`, func(r *sqlite.Row) error {
+		seq := r.Int(0)
 		if h := d.held[seq]; h != nil {
 			held[seq] = h
-			continue
+			return nil
 		}
-		left := time.Duration(s.int(1)-now) * time.Millisecond
+		left := time.Duration(r.Int(1)-now) * time.Millisecond
 		switch {
 		case left > 0 && left <= d.o.Grace:
-		case s.int(2) == 0:
+		case r.Int(2) == 0:
 			left = max(0, d.o.Grace)
 			again = append(again, seq)
 		default:
 			left = 0
 		}
 		held[seq] = &heldVerdict{due: d.ran.elapsed() + left}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
-	s.reset()
 	for _, seq := range again {
-		if err := c.run(`UPDATE held SET due = ?2, again = 1 WHERE seq = ?1`, seq, now+d.o.Grace.Milliseconds()); err != nil {
+		if err := c.Do(`UPDATE held SET due = ?2, again = 1 WHERE seq = ?1`, seq, now+d.o.Grace.Milliseconds()); err != nil {
 			return err
 		}
 	}
@@ -174,24 +166,9 @@ func (d *DB) releaseAfter(ctx context.Context, last int64) (applied []refund.App
 	if err := d.ready(ctx); err != nil {
 		return nil, nil, err
 	}
-	s, err := d.w.prepare(`SELECT seq FROM held WHERE seq > ?1 ORDER BY seq LIMIT ?2`)
-	if err != nil {
+	if due, err = d.w.Ints(`SELECT seq FROM held WHERE seq > ?1 ORDER BY seq LIMIT ?2`, last, releaseStep); err != nil {
 		return nil, nil, d.failedWith(err)
 	}
-	s.bindInt(1, last)
-	s.bindInt(2, releaseStep)
-	for {
-		more, err := s.step()
-		if err != nil {
-			s.reset()
-			return nil, nil, d.failedWith(err)
-		}
-		if !more {
-			break
-		}
-		due = append(due, s.int(0))
-	}
-	s.reset()
 	if len(due) == 0 {
 		return nil, nil, nil
 	}

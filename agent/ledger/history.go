@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
 
@@ -33,6 +34,32 @@ var findSQL = func() (texts [lookups + 1]string) {
 	return texts
 }()
 
+// ranges are the arguments of a look-up, kept with the connection because there is one for
+// every record.
+type ranges struct {
+	values [2 * lookups]sqlite.Value
+	args   [2 * lookups]any
+}
+
+// rangesOf returns the arguments that look up these keys, by prefix: of each the first value
+// that matches and the first behind it that does not.
+func (c *conn) rangesOf(keys []refund.Key) []any {
+	if c.find == nil {
+		c.find = new(ranges)
+		for i := range c.find.args {
+			c.find.values[i].Kind = sqlite.Blob
+			c.find.args[i] = &c.find.values[i]
+		}
+	}
+	for i, k := range keys {
+		from, to := &c.find.values[2*i].Bytes, &c.find.values[2*i+1].Bytes
+		*from = keyBytes((*from)[:0], k)
+		*to = append((*to)[:0], *from...)
+		(*to)[len(*to)-1]++ // a kind, or the 0x1f that ends each part: never 0xff
+	}
+	return c.find.args[:2*len(keys)]
+}
+
 // Find implements refund.History: one statement for all keys, then one row per event.
 func (h *history) Find(keys ...refund.Key) iter.Seq2[*refund.Event, error] {
 	return func(yield func(*refund.Event, error) bool) {
@@ -48,28 +75,10 @@ func (h *history) Find(keys ...refund.Key) iter.Seq2[*refund.Event, error] {
 func (h *history) lookUp(keys []refund.Key) ([]int64, error) {
 	var seqs []int64
 	for chunk := range slices.Chunk(keys, lookups) {
-		s, err := h.c.prepare(findSQL[len(chunk)])
+		err := h.c.Each(findSQL[len(chunk)], func(r *sqlite.Row) error { seqs = append(seqs, r.Int(0)); return nil }, h.c.rangesOf(chunk)...)
 		if err != nil {
 			return nil, err
 		}
-		for i, k := range chunk {
-			b, n := keyRange(h.buf[:0], k)
-			h.buf = b
-			s.bindBlob(2*i+1, b[:n])
-			s.bindBlob(2*i+2, b[n:])
-		}
-		for {
-			more, err := s.step()
-			if err != nil {
-				s.reset()
-				return nil, err
-			}
-			if !more {
-				break
-			}
-			seqs = append(seqs, s.int(0))
-		}
-		s.reset()
 	}
 	slices.Sort(seqs)
 	return slices.Compact(seqs), nil
@@ -143,22 +152,7 @@ func (h *history) Range(from, to int64) iter.Seq2[*refund.Event, error] {
 }
 
 func eventSeqs(c *conn, from, to int64) ([]int64, error) {
-	s, err := c.prepare(`SELECT seq FROM record WHERE seq BETWEEN ?1 AND ?2 AND copy_of IS NULL ORDER BY seq LIMIT ?3`)
-	if err != nil {
-		return nil, err
-	}
-	s.bindInt(1, from)
-	s.bindInt(2, to)
-	s.bindInt(3, rangeStep)
-	defer s.reset()
-	var seqs []int64
-	for {
-		more, err := s.step()
-		if err != nil || !more {
-			return seqs, err
-		}
-		seqs = append(seqs, s.int(0))
-	}
+	return c.Ints(`SELECT seq FROM record WHERE seq BETWEEN ?1 AND ?2 AND copy_of IS NULL ORDER BY seq LIMIT ?3`, from, to, rangeStep)
 }
 
 // Verdict implements refund.History.
@@ -173,47 +167,32 @@ func (h *history) Bounds() (refund.Bounds, error) {
 
 // loadEvent returns the event with this seq, nil if there is none: no such record, or
 // a copy of another.
-func loadEvent(c *conn, seq int64) (*refund.Event, error) {
-	s, err := c.prepare(`SELECT undone_by, observed, crc, body FROM record WHERE seq = ?1 AND copy_of IS NULL`)
-	if err != nil {
-		return nil, err
-	}
-	s.bindInt(1, seq)
-	defer s.reset()
-	more, err := s.step()
-	if err != nil || !more {
-		return nil, err
-	}
-	body := s.view(3)
-	if rowSum(seq, body) != s.int(2) {
-		return nil, &rowError{"record", seq, "checksum does not match"}
-	}
-	r, err := refund.DecodeStored(body)
-	if err != nil {
-		return nil, &rowError{"record", seq, "body is not a stored record"}
-	}
-	e := &refund.Event{Seq: seq, Record: r, UndoneBy: s.int(0)}
-	if !s.isNull(1) {
-		e.Observed = unpackTotals(s.text(1))
-	}
-	return e, nil
+func loadEvent(c *conn, seq int64) (e *refund.Event, err error) {
+	_, err = c.First(`SELECT undone_by, observed, crc, body FROM record WHERE seq = ?1 AND copy_of IS NULL`, func(row *sqlite.Row) error {
+		body := row.View(3)
+		if rowSum(seq, body) != row.Int(2) {
+			return &rowError{"record", seq, "checksum does not match"}
+		}
+		r, err := refund.DecodeStored(body)
+		if err != nil {
+			return &rowError{"record", seq, "body is not a stored record"}
+		}
+		e = &refund.Event{Seq: seq, Record: r, UndoneBy: row.Int(0)}
+		if !row.IsNull(1) {
+			e.Observed = unpackTotals(row.Text(1))
+		}
+		return nil
+	}, seq)
+	return e, err
 }
 
 // loadVerdict returns the verdict on this refund, held or said.
-func loadVerdict(c *conn, seq int64) (refund.Judged, bool, error) {
-	var j refund.Judged
-	s, err := c.prepare(`SELECT rev, crc, verdict, explain FROM verdict WHERE seq = ?1`)
-	if err != nil {
-		return j, false, err
-	}
-	s.bindInt(1, seq)
-	defer s.reset()
-	more, err := s.step()
-	if err != nil || !more {
-		return j, false, err
-	}
-	j, err = scanVerdict(c, seq, s.int(0), s.int(1), s.view(2), s.view(3))
-	return j, err == nil, err
+func loadVerdict(c *conn, seq int64) (j refund.Judged, found bool, err error) {
+	found, err = c.First(`SELECT rev, crc, verdict, explain FROM verdict WHERE seq = ?1`, func(r *sqlite.Row) (err error) {
+		j, err = scanVerdict(c, seq, r.Int(0), r.Int(1), r.View(2), r.View(3))
+		return err
+	}, seq)
+	return j, found && err == nil, err
 }
 
 func scanVerdict(c *conn, seq, rev, crc int64, verdict, explain []byte) (j refund.Judged, err error) {
@@ -243,51 +222,6 @@ func (t *tx) storeVerdict(j *refund.Judged) error {
 	n := len(both)
 	both = refund.EncodeExplain(both, &j.Explain)
 	t.h.body = both
-	s, err := t.c.prepare(`INSERT OR REPLACE INTO verdict(seq, rev, crc, verdict, explain) VALUES(?1, ?2, ?3, ?4, ?5)`)
-	if err != nil {
-		return err
-	}
-	s.bindInt(1, v.Seq)
-	s.bindInt(2, int64(v.Rev))
-	s.bindInt(3, rowSum(v.Seq, both))
-	s.bindJSON(4, both[:n])
-	s.bindJSON(5, both[n:])
-	return s.run()
-}
-
-// rulesName is where the store keeps the names of a rule set's rules, in their
-// order; verdicts name them by place.
-func rulesName(ruleSet string) string { return "rules." + ruleSet }
-
-// ruleNames returns the names of a rule set's rules, nil if the store does not know it.
-func (c *conn) ruleNames(ruleSet string) ([]string, error) {
-	if names, ok := c.rules[ruleSet]; ok {
-		return names, nil
-	}
-	text, err := metaText(c, rulesName(ruleSet))
-	if err != nil || text == "" {
-		return nil, err
-	}
-	names := strings.Split(text, "\n")
-	if c.rules == nil {
-		c.rules = make(map[string][]string)
-	}
-	c.rules[ruleSet] = names
-	return names, nil
-}
-
-// saveRuleNames keeps the names of the rules that x tells of.
-func (c *conn) saveRuleNames(x *refund.Explain) error {
-	if len(x.Rules) == 0 || c.saved == x.RuleSet {
-		return nil
-	}
-	names := make([]string, len(x.Rules))
-	for i := range x.Rules {
-		names[i] = x.Rules[i].Rule
-	}
-	if err := setMeta(c, rulesName(x.RuleSet), strings.Join(names, "\n")); err != nil {
-		return err
-	}
-	c.saved = x.RuleSet
-	return nil
+	return t.c.Do(`INSERT OR REPLACE INTO verdict(seq, rev, crc, verdict, explain) VALUES(?1, ?2, ?3, ?4, ?5)`,
+		v.Seq, int64(v.Rev), rowSum(v.Seq, both), sqlite.JSON(both[:n]), sqlite.JSON(both[n:]))
 }

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"yuanlu/agent/ledger/sqlite"
 )
 
 // importFolder is where Import builds a store, below the store's own folder.
@@ -79,16 +81,16 @@ func provedEmpty(dir string) error {
 		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Size() == 0 {
 			continue
 		}
-		c, err := openConn(filepath.Join(dir, storeFile), openRead)
+		c, err := openConn(filepath.Join(dir, storeFile), sqlite.ReadOnly)
 		if err != nil {
 			return unavailable(err)
 		}
-		n, _, err := c.queryInt(`SELECT max(seq) FROM record`)
-		var e *storeError
-		if errors.As(err, &e) && strings.Contains(e.text, "no such table") {
+		n, _, err := c.Int(`SELECT max(seq) FROM record`)
+		var e *sqlite.Error
+		if errors.As(err, &e) && e.NoSuchTable() {
 			n, err = 0, nil // its making was cut short
 		}
-		err = errors.Join(err, c.close())
+		err = errors.Join(err, c.Close())
 		switch {
 		case err != nil:
 			return unavailable(err)
@@ -108,7 +110,6 @@ type importer struct {
 	keys      [2][]byte
 	stream    string
 	done, all int64
-	room      []byte
 }
 
 // build makes the store in i.dir, whole, checked and on the disk.
@@ -124,13 +125,13 @@ func (i *importer) build(ctx context.Context) (err error) {
 	if h.Schema > int64(len(steps)) {
 		return fmt.Errorf("%w: %d, this one knows %d", ErrNewer, h.Schema, len(steps))
 	}
-	if i.c, err = openConn(filepath.Join(i.dir, storeFile), openWrite); err != nil {
+	if i.c, err = openConn(filepath.Join(i.dir, storeFile), sqlite.ReadWrite); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, i.c.close()) }()
+	defer func() { err = errors.Join(err, i.c.Close()) }()
 	// Nothing of it counts before it is whole: no journal, synced once at the end.
 	for _, sql := range []string{"PRAGMA auto_vacuum = INCREMENTAL", "PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF", "PRAGMA cell_size_check = 1"} {
-		if err := i.c.exec(sql); err != nil {
+		if err := i.c.Script(sql); err != nil {
 			return err
 		}
 	}
@@ -167,8 +168,8 @@ func (i *importer) tables(ctx context.Context, h *carryHeader) error {
 			return fmt.Errorf("%w: other tables than this version has", ErrCarried)
 		}
 		var have []string
-		err := eachRow(i.c, "SELECT name FROM pragma_table_info('"+t.Name+"') ORDER BY cid", func(s *stmt) error {
-			have = append(have, s.text(0))
+		err := i.c.Each("SELECT name FROM pragma_table_info('"+t.Name+"') ORDER BY cid", func(s *sqlite.Row) error {
+			have = append(have, s.Text(0))
 			return nil
 		})
 		if err != nil {
@@ -186,28 +187,29 @@ func (i *importer) tables(ctx context.Context, h *carryHeader) error {
 
 // table reads the rows of one table, some of them in each transaction.
 func (i *importer) table(ctx context.Context, t *carryTable) error {
-	s, err := i.c.prepare("INSERT INTO " + t.Name + "(" + strings.Join(t.Columns, ", ") + ") VALUES(?" + strings.Repeat(", ?", len(t.Columns)-1) + ")")
-	if err != nil {
-		return err
+	sql := "INSERT INTO " + t.Name + "(" + strings.Join(t.Columns, ", ") + ") VALUES(?" + strings.Repeat(", ?", len(t.Columns)-1) + ")"
+	values, args := make([]sqlite.Value, len(t.Columns)), make([]any, len(t.Columns))
+	for k := range values {
+		args[k] = &values[k]
 	}
 	for left := t.Rows; left > 0; {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := i.c.begin(); err != nil {
+		if err := i.c.Begin(); err != nil {
 			return err
 		}
 		for range min(left, importStep) {
-			for k := range t.Columns {
-				if err := readValue(i.r, s, k+1, &i.room); err != nil {
+			for k := range values {
+				if err := readValue(i.r, &values[k]); err != nil {
 					return err
 				}
 			}
-			if err := s.run(); err != nil {
+			if err := i.c.Do(sql, args...); err != nil {
 				return fmt.Errorf("%w: %w", ErrCarried, err)
 			}
 		}
-		if err := i.c.commit(); err != nil {
+		if err := i.c.Commit(); err != nil {
 			return err
 		}
 		i.done += min(left, importStep)
@@ -226,14 +228,14 @@ func (i *importer) rest() error {
 		if err != nil {
 			return carried(err)
 		}
-		b, err := readBytes(i.r, &i.room)
+		b, err := readBytes(i.r, nil)
 		if err != nil {
 			return err
 		}
 		if ring, bad := parseRing(string(b)); kind != carryBlob || bad > 0 || len(ring) == 0 {
 			return fmt.Errorf("%w: a key is not readable", ErrCarried)
 		}
-		i.keys[n] = slices.Clone(b)
+		i.keys[n] = b
 	}
 	if err := expect(i.r, carryEnd); err != nil {
 		return err
@@ -253,11 +255,11 @@ func (i *importer) rest() error {
 func (i *importer) newStream() error {
 	ring, _ := parseRing(string(i.keys[1]))
 	i.stream = randomID()
-	if err := i.c.begin(); err != nil {
+	if err := i.c.Begin(); err != nil {
 		return err
 	}
 	for _, sql := range []string{`DELETE FROM outbox WHERE entry >= 1099511627776`, `DELETE FROM meta WHERE name LIKE 'outbox.%'`} {
-		if err := i.c.run(sql); err != nil {
+		if err := i.c.Do(sql); err != nil {
 			return err
 		}
 	}
@@ -280,7 +282,7 @@ func (i *importer) newStream() error {
 	if err := setMeta(i.c, "stream", i.stream); err != nil {
 		return err
 	}
-	return i.c.commit()
+	return i.c.Commit()
 }
 
 // install puts what was built in place of what is there. The marker goes first and

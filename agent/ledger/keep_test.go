@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
 
@@ -154,7 +155,7 @@ func TestRetainKeepsWhatOpenCasesNeed(t *testing.T) {
 	if fmt.Sprint(left) != "[301 302 305]" {
 		t.Errorf("left %v", left)
 	}
-	keys, _, err := d.w.queryInt(`SELECT count(*) FROM key WHERE seq NOT IN (SELECT seq FROM record)`)
+	keys, _, err := d.w.Int(`SELECT count(*) FROM key WHERE seq NOT IN (SELECT seq FROM record)`)
 	if err != nil || keys != 0 {
 		t.Errorf("%d keys of nothing (%v)", keys, err)
 	}
@@ -200,7 +201,7 @@ func TestAPayerIsFoundByTokenInMemoryAndInBlocks(t *testing.T) {
 	fill(t, d, 0, 3100)
 	check := func() {
 		t.Helper()
-		if n, _, err := d.w.queryInt(`SELECT count(*) FROM payer`); err != nil || n != 2 {
+		if n, _, err := d.w.Int(`SELECT count(*) FROM payer`); err != nil || n != 2 {
 			t.Fatalf("%d blocks (%v)", n, err)
 		}
 		h := &history{c: d.w, bounds: &d.now.bounds, payers: &d.now.payers, recent: &d.recent}
@@ -288,27 +289,27 @@ func TestMigrations(t *testing.T) {
 	must(t, err)
 	more := append(steps[:len(steps):len(steps)], `ALTER TABLE daily ADD COLUMN voids INT NOT NULL DEFAULT 0;`)
 	for v := 1; v <= len(steps); v++ {
-		c, err := openConn(filepath.Join(t.TempDir(), "x.db"), openWrite)
+		c, err := openConn(filepath.Join(t.TempDir(), "x.db"), sqlite.ReadWrite)
 		must(t, err)
 		must(t, migrate(c, steps[:v]))
-		must(t, c.exec(`INSERT INTO daily VALUES('2026-08-23', 3, 1)`))
+		must(t, c.Script(`INSERT INTO daily VALUES('2026-08-23', 3, 1)`))
 		must(t, migrate(c, more))
-		n, _, err := c.queryInt(`SELECT refunds + voids FROM daily`)
-		version, _, _ := c.queryInt(`PRAGMA user_version`)
+		n, _, err := c.Int(`SELECT refunds + voids FROM daily`)
+		version, _, _ := c.Int(`PRAGMA user_version`)
 		if n != 3 || err != nil || version != int64(len(more)) {
 			t.Errorf("version %d: %d %d %v", v, n, version, err)
 		}
 		if err := migrate(c, steps); !errors.Is(err, ErrNewer) {
 			t.Errorf("a newer store: %v", err)
 		}
-		must(t, c.exec(`PRAGMA user_version = 1`))
+		must(t, c.Script(`PRAGMA user_version = 1`))
 		if err := migrate(c, []string{steps[0], `CREATE TABLE half(x); nonsense`}); err == nil {
 			t.Error("a bad step was taken")
 		}
-		if n, _, _ := c.queryInt(`SELECT count(*) FROM sqlite_schema WHERE name = 'half'`); n != 0 {
+		if n, _, _ := c.Int(`SELECT count(*) FROM sqlite_schema WHERE name = 'half'`); n != 0 {
 			t.Error("half a step was kept")
 		}
-		must(t, c.close())
+		must(t, c.Close())
 	}
 }
 

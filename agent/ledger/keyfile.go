@@ -4,7 +4,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"yuanlu/agent/ledger/sqlite"
 )
 
 // The files of keys/ hold one key per line, the newest first: its id, 64
@@ -104,7 +105,7 @@ func parseKeyLine(line string) *tokenKey {
 		return nil
 	}
 	sum, err := strconv.ParseUint(line[at+1:], 16, 32)
-	if err != nil || uint32(sum) != checksum([]byte(line[:at])) {
+	if err != nil || uint32(sum) != sqlite.Checksum(0, []byte(line[:at])) {
 		return nil
 	}
 	f := strings.Fields(line[:at])
@@ -126,21 +127,13 @@ func writeKeyFile(dir, name string, ring []*tokenKey) error {
 	var b []byte
 	for _, key := range ring {
 		line := fmt.Sprintf("k%d %s %s", key.id, hex.EncodeToString(key.secret), key.made.UTC().Format(time.RFC3339))
-		b = fmt.Appendf(b, "%s %08x\n", line, checksum([]byte(line)))
+		b = fmt.Appendf(b, "%s %08x\n", line, sqlite.Checksum(0, []byte(line)))
 	}
 	path := filepath.Join(dir, "keys", name)
 	if err := writeFile(path, b); err != nil {
 		return keyError("write", path, err)
 	}
 	return nil
-}
-
-// checksum is the CRC-32C that guards key lines and stored rows.
-func checksum(b []byte) uint32 { return checksumMore(0, b) }
-
-// checksumMore goes on from the checksum of what stands before b.
-func checksumMore(sum uint32, b []byte) uint32 {
-	return crc32.Update(sum, crc32.MakeTable(crc32.Castagnoli), b)
 }
 
 // writeFile replaces path by b, readable by the owner alone: written beside it,

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
 
@@ -66,7 +67,7 @@ func (d *DB) loadForReading(c *conn) error {
 	if err := checkHeader(c); err != nil {
 		return err
 	}
-	version, _, err := c.queryInt("PRAGMA user_version")
+	version, _, err := c.Int("PRAGMA user_version")
 	if err != nil {
 		return err
 	}
@@ -87,7 +88,7 @@ func loadFigures(c *conn) (figures, error) {
 		return n, err
 	}
 	for _, sql := range []string{`SELECT max(seq) FROM record`, `SELECT max(seq) FROM verdict`, `SELECT max(seq) FROM cases`, `SELECT max(seq) FROM held`} {
-		proved, _, err := c.queryInt(sql)
+		proved, _, err := c.Int(sql)
 		if err != nil {
 			return n, err
 		}
@@ -160,31 +161,20 @@ const newestRows = 64
 // the newest record came.
 func loadNewest(c *conn) (time.Time, bool, error) {
 	var newest time.Time
-	s, err := c.prepare(`SELECT ` + recordColumns + ` FROM record ORDER BY seq DESC LIMIT ?1`)
-	if err != nil {
-		return newest, false, err
-	}
-	s.bindInt(1, newestRows)
-	defer s.reset()
 	first, synced := true, false
-	for {
-		more, err := s.step()
-		if err != nil || !more {
-			return newest, synced, err
-		}
+	err := c.Each(`SELECT `+recordColumns+` FROM record ORDER BY seq DESC LIMIT ?1`, func(s *sqlite.Row) error {
 		row, err := scanRecord(s)
 		if err != nil {
-			return newest, synced, err
+			return err
 		}
 		if first {
 			synced, first = row.flags&flagSynced != 0, false
 		}
 		r, err := row.decode()
-		if err != nil {
-			return newest, synced, err
-		}
 		newest = newerAt(newest, &r, row.flags&flagSynced != 0, row.fromClock(), timeOf(row.received))
-	}
+		return err
+	}, newestRows)
+	return newest, synced, err
 }
 
 // newerAt returns the later of newest and the `at` of a record, if that can be
@@ -203,19 +193,11 @@ func newerAt(newest time.Time, r *refund.Record, synced, fromClock bool, receive
 
 func loadLinks(c *conn) (map[string]int64, map[int64]string, error) {
 	ids, names := make(map[string]int64), make(map[int64]string)
-	s, err := c.prepare(`SELECT id, name FROM link`)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer s.reset()
-	for {
-		more, err := s.step()
-		if err != nil || !more {
-			return ids, names, err
-		}
-		ids[s.text(1)] = s.int(0)
-		names[s.int(0)] = s.text(1)
-	}
+	err := c.Each(`SELECT id, name FROM link`, func(r *sqlite.Row) error {
+		ids[r.Text(1)], names[r.Int(0)] = r.Int(0), r.Text(1)
+		return nil
+	})
+	return ids, names, err
 }
 
 // link returns the number of a link's name, a new one for a new name.
@@ -226,17 +208,10 @@ func (t *tx) link(name string) (int64, error) {
 	if id, ok := t.links[name]; ok {
 		return id, nil
 	}
-	s, err := t.c.prepare(`INSERT INTO link(name) VALUES(?1) RETURNING id`)
+	id, _, err := t.c.Int(`INSERT INTO link(name) VALUES(?1) RETURNING id`, name)
 	if err != nil {
 		return 0, err
 	}
-	s.bindText(1, name)
-	if _, err := s.step(); err != nil {
-		s.reset()
-		return 0, err
-	}
-	id := s.int(0)
-	s.reset()
 	if t.links == nil {
 		t.links = make(map[string]int64)
 	}
@@ -246,17 +221,7 @@ func (t *tx) link(name string) (int64, error) {
 }
 
 func metaText(c *conn, name string) (string, error) {
-	s, err := c.prepare(`SELECT value FROM meta WHERE name = ?1`)
-	if err != nil {
-		return "", err
-	}
-	s.bindText(1, name)
-	defer s.reset()
-	more, err := s.step()
-	if err != nil || !more {
-		return "", err
-	}
-	return s.text(0), nil
+	return c.Text(`SELECT value FROM meta WHERE name = ?1`, name)
 }
 
 // metaInt returns 0 for a name that is not there.
@@ -273,13 +238,7 @@ func metaInt(c *conn, name string) (int64, error) {
 }
 
 func setMeta(c *conn, name, value string) error {
-	s, err := c.prepare(`INSERT OR REPLACE INTO meta(name, value) VALUES(?1, ?2)`)
-	if err != nil {
-		return err
-	}
-	s.bindText(1, name)
-	s.bindText(2, value)
-	return s.run()
+	return c.Do(`INSERT OR REPLACE INTO meta(name, value) VALUES(?1, ?2)`, name, value)
 }
 
 func setMetaInt(c *conn, name string, v int64) error {
@@ -295,30 +254,23 @@ func loadQueue(c *conn, o *outboxFigures) (*queue, error) {
 		return nil, err
 	}
 	q := &queue{sent: o.sent, saved: o.sent, acked: o.acked}
-	n, _, err := c.queryInt(`SELECT count(*) FROM outbox WHERE entry < ?1`, firstEvent)
+	n, _, err := c.Int(`SELECT count(*) FROM outbox WHERE entry < ?1`, firstEvent)
 	if err != nil {
 		return nil, err
 	}
 	q.cases = make([]queued, 0, n)
-	s, err := c.prepare(`SELECT entry, size FROM outbox ORDER BY entry`)
-	if err != nil {
-		return nil, err
-	}
-	defer s.reset()
-	for {
-		more, err := s.step()
-		if err != nil || !more {
-			return q, err
-		}
-		e := queued{entry: s.int(0), next: atOnce}
+	err = c.Each(`SELECT entry, size FROM outbox ORDER BY entry`, func(r *sqlite.Row) error {
+		e := queued{entry: r.Int(0), next: atOnce}
 		o.waiting++
-		o.bytes += s.int(1)
+		o.bytes += r.Int(1)
 		if e.entry < firstEvent && e.entry <= o.sent {
 			e.taken, e.tries = 1, 1 // its PUBACK came in an earlier run
 		}
 		list := q.list(e.entry)
 		*list = append(*list, e)
-	}
+		return nil
+	})
+	return q, err
 }
 
 func loadOutboxFigures(c *conn, o *outboxFigures) error {
@@ -336,7 +288,7 @@ func loadOutboxFigures(c *conn, o *outboxFigures) error {
 		return err
 	}
 	var err error
-	o.untold, _, err = c.queryInt(`SELECT count(*) FROM untold`)
+	o.untold, _, err = c.Int(`SELECT count(*) FROM untold`)
 	return err
 }
 
@@ -344,11 +296,11 @@ func loadOutboxFigures(c *conn, o *outboxFigures) error {
 // was sent or acknowledged, was given out.
 func (o *outboxFigures) prove(c *conn) error {
 	for _, table := range []string{"outbox", "quarantine"} {
-		last, _, err := c.queryInt(`SELECT max(entry) FROM `+table+` WHERE entry < ?1`, firstEvent)
+		last, _, err := c.Int(`SELECT max(entry) FROM `+table+` WHERE entry < ?1`, firstEvent)
 		if err != nil {
 			return err
 		}
-		event, ok, err := c.queryInt(`SELECT max(entry) FROM `+table+` WHERE entry >= ?1`, firstEvent)
+		event, ok, err := c.Int(`SELECT max(entry) FROM `+table+` WHERE entry >= ?1`, firstEvent)
 		if err != nil {
 			return err
 		}

@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"yuanlu/agent/ledger/sqlite"
 )
 
 // storeLock is the flock on <dir>/lock that keeps a second daemon out, and what the
@@ -38,14 +39,7 @@ type storeLock struct {
 // leftOpen is what the file says of the store.
 type leftOpen struct {
 	open bool // it was not closed
-	mark walMark
-}
-
-// walMark is a place in a WAL up to which every frame was durable; the zero mark is none.
-type walMark struct {
-	salts  uint64 // of the WAL's header, as its bytes stand there
-	frames uint32 // up to and with the newest commit
-	sum    uint64 // the checksum of the last of them, as its bytes stand in the frame
+	mark sqlite.Mark
 }
 
 const (
@@ -161,31 +155,31 @@ func parseLeft(text string) (l leftOpen, ok bool) {
 // text is what parseLeft reads.
 func (l leftOpen) text() string {
 	if l.open {
-		return openState + l.mark.line()
+		return openState + markText(l.mark)
 	}
-	return closeState + l.mark.line()
+	return closeState + markText(l.mark)
 }
 
 // parseMark reads a mark's line; false: it is not as it was written.
-func parseMark(line string) (m walMark, ok bool) {
+func parseMark(line string) (m sqlite.Mark, ok bool) {
 	if strings.TrimSpace(line) == "" {
 		return m, true
 	}
 	var sum uint32
-	n, err := fmt.Sscanf(line, "%16x %10d %16x %08x\n", &m.salts, &m.frames, &m.sum, &sum)
-	if err != nil || n != 4 || line != m.line() {
-		return walMark{}, false
+	n, err := fmt.Sscanf(line, "%16x %10d %16x %08x\n", &m.Salts, &m.Frames, &m.Sum, &sum)
+	if err != nil || n != 4 || line != markText(m) {
+		return sqlite.Mark{}, false
 	}
 	return m, true
 }
 
-// line is the mark as it stands in the file.
-func (m walMark) line() string {
-	if m == (walMark{}) {
+// markText is the mark as it stands in the file.
+func markText(m sqlite.Mark) string {
+	if m == (sqlite.Mark{}) {
 		return strings.Repeat(" ", markLine-1) + "\n"
 	}
-	text := fmt.Sprintf("%016x %010d %016x", m.salts, m.frames, m.sum)
-	return fmt.Sprintf("%s %08x\n", text, checksum([]byte(text)))
+	text := fmt.Sprintf("%016x %010d %016x", m.Salts, m.Frames, m.Sum)
+	return fmt.Sprintf("%s %08x\n", text, sqlite.Checksum(0, []byte(text)))
 }
 
 // writeAt writes a part of the file. A full disk must not keep the store shut, and a
@@ -230,29 +224,17 @@ func (l *storeLock) unfollow() {
 	}
 }
 
-// committed notes how far the WAL goes after a durable commit. The index begins with
-// this header, in the machine's order of bytes (sqlite.org/walformat.html, § 2.1):
-//
-//	0        16       20       24           32      40
-//	| … |mxFrame |nPage   |frame's sum |salts  | …
+// committed notes how far the WAL goes after a durable commit.
 func (l *storeLock) committed() {
 	if l == nil || l.shm == nil || l.f == nil {
 		return
 	}
-	var b [40]byte
-	if _, err := l.shm.ReadAt(b[:], 0); err != nil {
-		return
-	}
-	order := binary.NativeEndian
-	m := walMark{
-		salts: binary.BigEndian.Uint64(b[32:]), frames: order.Uint32(b[16:]),
-		sum: uint64(order.Uint32(b[24:]))<<32 | uint64(order.Uint32(b[28:])),
-	}
-	if m.frames == 0 || m == l.left.mark {
+	m := sqlite.ReadMark(l.shm)
+	if m.Frames == 0 || m == l.left.mark {
 		return
 	}
 	l.left.mark = m
-	l.writeAt(m.line(), pidLine+stateLine)
+	l.writeAt(markText(m), pidLine+stateLine)
 }
 
 func (l *storeLock) release() {

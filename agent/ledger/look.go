@@ -9,10 +9,12 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"yuanlu/agent/ledger/sqlite"
 )
 
 // mostLooked bounds what LookAt reads: 64 MiB of pages.
-const mostLooked = (64 << 20) / pageSize
+const mostLooked = (64 << 20) / sqlite.PageSize
 
 // LookAt reads the database file in dir as it lies there, without SQLite, and compares
 // the sums of its first 16 384 pages: for a store that no process has open. It changes
@@ -27,20 +29,20 @@ func LookAt(ctx context.Context, dir string) (pages int64, err error) {
 	case errors.Is(err, fs.ErrNotExist) && !begun:
 		return 0, nil
 	case errors.Is(err, fs.ErrNotExist):
-		return 0, unavailable(fmt.Errorf("%w: the file is missing", errDamaged))
+		return 0, unavailable(fmt.Errorf("%w: the file is missing", sqlite.ErrDamaged))
 	case err != nil:
 		return 0, unavailable(err)
 	case !info.Mode().IsRegular():
-		return 0, unavailable(fmt.Errorf("%w: %s stands in place of %s", errDamaged, kindName(info.Mode().Type()), storeFile))
-	case info.Size() == 0 && begun && fileSize(path+"-wal") < walHeader:
-		return 0, unavailable(fmt.Errorf("%w: the file is empty", errDamaged))
+		return 0, unavailable(fmt.Errorf("%w: %s stands in place of %s", sqlite.ErrDamaged, kindName(info.Mode().Type()), storeFile))
+	case info.Size() == 0 && begun && fileSize(path+"-wal") < sqlite.WALHeader:
+		return 0, unavailable(fmt.Errorf("%w: the file is empty", sqlite.ErrDamaged))
 	}
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOFOLLOW, 0)
 	if err != nil {
 		return 0, unavailable(err)
 	}
 	defer f.Close()
-	page := make([]byte, pageSize)
+	page := make([]byte, sqlite.PageSize)
 	for pages < mostLooked && ctx.Err() == nil {
 		n, err := io.ReadFull(f, page)
 		switch {
@@ -48,10 +50,10 @@ func LookAt(ctx context.Context, dir string) (pages int64, err error) {
 			return pages, nil
 		case err != nil && !errors.Is(err, io.ErrUnexpectedEOF):
 			return pages, unavailable(err)
-		case pages == 0 && n >= headerSize && !hasSums(page):
+		case pages == 0 && n >= sqlite.HeaderSize && !sqlite.HasSums(page):
 			return 0, nil
-		case n < pageSize || !sumMatches(page, pages+1):
-			return pages, unavailable(fmt.Errorf("%w: page %d does not match its sum", errDamaged, pages+1))
+		case n < sqlite.PageSize || !sqlite.SumMatches(page, pages+1):
+			return pages, unavailable(fmt.Errorf("%w: page %d does not match its sum", sqlite.ErrDamaged, pages+1))
 		}
 		pages++
 	}

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"yuanlu/agent/ledger/sqlite"
 )
 
 // TestLookAtFindsWhatOpeningWould, and changes nothing in the folder.
@@ -24,16 +26,16 @@ func TestLookAtFindsWhatOpeningWould(t *testing.T) {
 		}, "a folder stands in place"},
 		"a zeroed page": {func(path string) error {
 			b := bytes.Clone(files[storeFile])
-			clear(b[3*pageSize : 4*pageSize])
+			clear(b[3*sqlite.PageSize : 4*sqlite.PageSize])
 			return os.WriteFile(path, b, 0o600)
 		}, "page 4 "},
-		"cut off": {func(path string) error { return os.Truncate(path, 5*pageSize+100) }, "page 6 "},
+		"cut off": {func(path string) error { return os.Truncate(path, 5*sqlite.PageSize+100) }, "page 6 "},
 	} {
 		dir := laidOut(t, files)
 		must(t, c.change(filepath.Join(dir, storeFile)))
 		before := filesOf(t, dir)
 		pages, err := LookAt(context.Background(), dir)
-		if c.says == "" && (err != nil || pages != int64(len(files[storeFile])/pageSize)) || c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says)) {
+		if c.says == "" && (err != nil || pages != int64(len(files[storeFile])/sqlite.PageSize)) || c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says)) {
 			t.Errorf("%s: %d pages, %v", name, pages, err)
 		}
 		after := filesOf(t, dir)
@@ -48,7 +50,7 @@ func TestLookAtFindsWhatOpeningWould(t *testing.T) {
 func TestReadingLeavesTheWAL(t *testing.T) {
 	dir := laidOut(t, storeFiles(t, false))
 	before := filesOf(t, dir)
-	if len(before[walFile]) < walHeader {
+	if len(before[walFile]) < sqlite.WALHeader {
 		t.Fatal("no WAL")
 	}
 	d, err := OpenReadOnly(context.Background(), dir)

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
 
@@ -143,7 +144,7 @@ func (d *DB) openStore(ctx context.Context, cause error) error {
 		return err
 	}
 	err := classOf(d.missing(cause))
-	if err == nil && errors.Is(cause, errDamaged) {
+	if err == nil && errors.Is(cause, sqlite.ErrDamaged) {
 		err = cause
 	}
 	if err == nil {
@@ -152,7 +153,7 @@ func (d *DB) openStore(ctx context.Context, cause error) error {
 	if err == nil {
 		err = d.openFile(cause != nil)
 	}
-	if errors.Is(err, errDamaged) {
+	if errors.Is(err, sqlite.ErrDamaged) {
 		if err = d.salvage(ctx, err); err == nil {
 			err = d.openFile(false)
 		}
@@ -164,29 +165,29 @@ func (d *DB) openStore(ctx context.Context, cause error) error {
 // commits in its WAL, as damaged, before SQLite opens it.
 func (d *DB) missing(cause error) error {
 	wal := d.file() + "-wal"
-	begun := exists(filepath.Join(d.dir, markerFile)) || fileSize(wal) >= walHeader
+	begun := exists(filepath.Join(d.dir, markerFile)) || fileSize(wal) >= sqlite.WALHeader
 	info, err := os.Stat(d.file())
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && !begun:
 		return nil
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%w: the file is missing", errDamaged)
+		return fmt.Errorf("%w: the file is missing", sqlite.ErrDamaged)
 	case err != nil:
 		return err
-	case info.Size() == 0 && begun && fileSize(wal) < walHeader:
-		return fmt.Errorf("%w: the file is empty", errDamaged)
+	case info.Size() == 0 && begun && fileSize(wal) < sqlite.WALHeader:
+		return fmt.Errorf("%w: the file is empty", sqlite.ErrDamaged)
 	case d.lock.left.open && cause == nil && !exists(wal):
 		// The process before did not close the store, so the newest commits were in
 		// the WAL.
-		return fmt.Errorf("%w: the WAL is missing", errDamaged)
+		return fmt.Errorf("%w: the WAL is missing", sqlite.ErrDamaged)
 	}
-	return checkWAL(wal, d.lock.left.mark)
+	return sqlite.CheckWAL(wal, d.lock.left.mark)
 }
 
 // openFile opens the database file as the writer. whole asks for the full check
 // whatever the size.
 func (d *DB) openFile(whole bool) error {
-	c, err := openConn(d.file(), openWrite)
+	c, err := openConn(d.file(), sqlite.ReadWrite)
 	if err != nil {
 		return err
 	}
@@ -198,8 +199,8 @@ func (d *DB) openFile(whole bool) error {
 		err = beginWAL(c)
 	}
 	if err != nil {
-		c.keepWAL() // evidence stays as it is, and what the lock says of the WAL is true
-		_ = c.close()
+		c.KeepWAL() // evidence stays as it is, and what the lock says of the WAL is true
+		_ = c.Close()
 		return err
 	}
 	d.w = c
@@ -211,14 +212,14 @@ func (d *DB) openFile(whole bool) error {
 
 // beginWAL moves what is committed into the database file and empties the WAL, so that
 // nothing of a transaction that a power cut has torn lies behind the frames to come:
-// checkWAL could take it for theirs. Where a reader or a full disk is in the way, it is
+// sqlite.CheckWAL could take it for theirs. Where a reader or a full disk is in the way, it is
 // left for the next checkpoint.
 func beginWAL(c *conn) error {
-	err := c.exec("PRAGMA busy_timeout = 100; PRAGMA wal_checkpoint(TRUNCATE)")
+	err := c.Script("PRAGMA busy_timeout = 100; PRAGMA wal_checkpoint(TRUNCATE)")
 	if errors.Is(err, ErrDiskFull) {
 		err = nil
 	}
-	return errors.Join(err, c.exec("PRAGMA busy_timeout = 5000"))
+	return errors.Join(err, c.Script("PRAGMA busy_timeout = 5000"))
 }
 
 // prepareWriter sets, checks and brings up to date a connection to the store.
@@ -230,12 +231,12 @@ func (d *DB) prepareWriter(c *conn, whole bool) error {
 	if err := configure(c, settings(d.o.Synchronous, writerCache, false)); err != nil {
 		return err
 	}
-	pages, _, err := c.queryInt("PRAGMA page_count")
+	pages, _, err := c.Int("PRAGMA page_count")
 	if err != nil {
 		return err
 	}
 	if pages == 0 {
-		if err := c.exec("PRAGMA auto_vacuum = INCREMENTAL"); err != nil {
+		if err := c.Script("PRAGMA auto_vacuum = INCREMENTAL"); err != nil {
 			return err
 		}
 	} else {
@@ -248,8 +249,8 @@ func (d *DB) prepareWriter(c *conn, whole bool) error {
 		}
 		steps = steps[:c.mayMigrateTo(len(steps))]
 	}
-	c.releaseMemory() // the pages that were looked at are not those that will be needed
-	mode, err := c.queryText("PRAGMA journal_mode = WAL")
+	c.ReleaseMemory() // the pages that were looked at are not those that will be needed
+	mode, err := c.Text("PRAGMA journal_mode = WAL")
 	if err != nil {
 		return err
 	}
@@ -261,7 +262,7 @@ func (d *DB) prepareWriter(c *conn, whole bool) error {
 
 // openReader opens a connection that cannot write.
 func openReader(path string) (*conn, error) {
-	c, err := openConn(path, openRead)
+	c, err := openConn(path, sqlite.ReadOnly)
 	if err != nil {
 		return nil, err
 	}
@@ -270,7 +271,7 @@ func openReader(path string) (*conn, error) {
 		{"query_only", "1"}, {"cache_size", fmt.Sprint(-readerCache)},
 	}
 	if err := configure(c, list); err != nil {
-		_ = c.close()
+		_ = c.Close()
 		return nil, err
 	}
 	return c, nil
@@ -294,7 +295,7 @@ func OpenReadOnly(ctx context.Context, dir string) (*DB, error) {
 		return nil, unavailable(err)
 	}
 	err = d.loadForReading(c)
-	_ = c.close()
+	_ = c.Close()
 	if err != nil {
 		return nil, unavailableUnless(err, ErrNewer)
 	}
@@ -331,17 +332,18 @@ func (d *DB) openTemporaryFile() error {
 	if err != nil {
 		return err
 	}
-	c, err := openPlain(d.file(), openWrite)
+	plain, err := sqlite.OpenPlain(d.file(), sqlite.ReadWrite)
 	if err != nil {
 		return err
 	}
+	c := &conn{Conn: plain}
 	if err = configure(c, settings("OFF", temporaryCache, true)); err == nil {
 		if err = migrate(c, steps); err == nil {
 			err = d.load(c)
 		}
 	}
 	if err != nil {
-		_ = c.close()
+		_ = c.Close()
 		return err
 	}
 	d.w = c

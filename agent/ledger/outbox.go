@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
 
@@ -53,38 +54,29 @@ const (
 // loadNotices appends the entries of one run without gaps: one statement and one look
 // at the file's lock for all of them.
 func loadNotices(c *conn, list []refund.Notice, picked []queued, stream string) ([]refund.Notice, error) {
-	s, err := c.prepare(`SELECT ` + noticeColumns + ` FROM outbox WHERE entry BETWEEN ?1 AND ?2 ORDER BY entry`)
-	if err != nil {
-		return list, err
-	}
-	first := picked[0].entry
-	s.bindInt(1, first)
-	s.bindInt(2, picked[len(picked)-1].entry)
-	defer s.reset()
-	for {
-		more, err := s.step()
-		if err != nil || !more {
-			return list, err
-		}
-		n, err := scanNotice(s, stream)
+	first, last := picked[0].entry, picked[len(picked)-1].entry
+	err := c.Each(`SELECT `+noticeColumns+` FROM outbox WHERE entry BETWEEN ?1 AND ?2 ORDER BY entry`, func(r *sqlite.Row) error {
+		n, err := scanNotice(r, stream)
 		if err != nil {
-			return list, err
+			return err
 		}
 		n.Attempt, n.Taken = int(picked[n.Entry-first].tries), int(picked[n.Entry-first].taken)
 		list = append(list, n)
-	}
+		return nil
+	}, first, last)
+	return list, err
 }
 
-func scanNotice(s *stmt, stream string) (refund.Notice, error) {
+func scanNotice(s *sqlite.Row, stream string) (refund.Notice, error) {
 	n := refund.Notice{
-		Entry: s.int(0), ID: s.text(2), Stream: stream, Type: s.text(3), Subject: s.text(4), Time: timeOf(s.int(5)),
-		ClockSynced: s.int(6)&flagSynced != 0, Historical: s.int(6)&flagHistorical != 0,
-		Class: refund.NoticeEvent, Data: s.bytes(9),
+		Entry: s.Int(0), ID: s.Text(2), Stream: stream, Type: s.Text(3), Subject: s.Text(4), Time: timeOf(s.Int(5)),
+		ClockSynced: s.Int(6)&flagSynced != 0, Historical: s.Int(6)&flagHistorical != 0,
+		Class: refund.NoticeEvent, Data: s.Bytes(9),
 	}
 	if n.Entry < firstEvent {
 		n.Class, n.Sequence = refund.NoticeCase, n.Entry
 	}
-	if int64(checksum(n.Data)) != s.int(8) {
+	if int64(sqlite.Checksum(0, n.Data)) != s.Int(8) {
 		return n, &rowError{"outbox", n.Entry, "checksum does not match"}
 	}
 	return n, nil
@@ -184,7 +176,7 @@ func (t *tx) forgetAcked() (more bool, err error) {
 		return false, nil
 	}
 	upTo := acked
-	first, ok, err := t.c.queryInt(`SELECT entry FROM outbox WHERE entry BETWEEN 1 AND ?1 ORDER BY entry LIMIT 1`, acked)
+	first, ok, err := t.c.Int(`SELECT entry FROM outbox WHERE entry BETWEEN 1 AND ?1 ORDER BY entry LIMIT 1`, acked)
 	if err != nil {
 		return false, err
 	}
@@ -200,19 +192,11 @@ func (t *tx) forgetAcked() (more bool, err error) {
 
 // forgetRange removes these cases, all of them acknowledged.
 func (t *tx) forgetRange(first, last int64) error {
-	s, err := t.c.prepare(`SELECT count(*), total(size) FROM outbox WHERE entry BETWEEN ?1 AND ?2`)
+	n, bytes, err := t.c.countSized(`outbox WHERE entry BETWEEN ?1 AND ?2`, first, last)
 	if err != nil {
 		return err
 	}
-	s.bindInt(1, first)
-	s.bindInt(2, last)
-	if _, err := s.step(); err != nil {
-		s.reset()
-		return err
-	}
-	n, bytes := s.int(0), s.int(1)
-	s.reset()
-	if err := t.c.run(`DELETE FROM outbox WHERE entry BETWEEN ?1 AND ?2`, first, last); err != nil {
+	if err := t.c.Do(`DELETE FROM outbox WHERE entry BETWEEN ?1 AND ?2`, first, last); err != nil {
 		return err
 	}
 	t.n.outbox.waiting -= n

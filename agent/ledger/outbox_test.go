@@ -48,8 +48,8 @@ func TestRule01_CaseIsQueuedWithItsVerdict(t *testing.T) {
 		if name != "commit" || d == nil {
 			return
 		}
-		verdicts, _, _ := d.w.queryInt(`SELECT count(*) FROM verdict WHERE rev > 0`)
-		cases, _, _ := d.w.queryInt(`SELECT count(*) FROM outbox`)
+		verdicts, _, _ := d.w.Int(`SELECT count(*) FROM verdict WHERE rev > 0`)
+		cases, _, _ := d.w.Int(`SELECT count(*) FROM outbox`)
 		if verdicts > 0 && verdicts != cases {
 			t.Errorf("before the commit: %d verdicts, %d case events", verdicts, cases)
 		}
@@ -267,7 +267,7 @@ func TestAcknowledgementsAreSavedTogether(t *testing.T) {
 		}
 	}
 	stored := func() int64 {
-		n, _, err := d.w.queryInt(`SELECT count(*) FROM outbox`)
+		n, _, err := d.w.Int(`SELECT count(*) FROM outbox`)
 		must(t, err)
 		return n
 	}
@@ -341,7 +341,7 @@ func TestAClockSetBackStrandsNothing(t *testing.T) {
 		at = at.Add(saveAfter)
 		_, _, err = d.Due(ctx, at, 10)
 		must(t, err)
-		if n, _, err := d.w.queryInt(`SELECT count(*) FROM outbox`); err != nil || n != 0 {
+		if n, _, err := d.w.Int(`SELECT count(*) FROM outbox`); err != nil || n != 0 {
 			t.Errorf("%s: %d in the store (%v)", back, n, err)
 		}
 		must(t, d.Close())

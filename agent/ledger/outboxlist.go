@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
 
@@ -31,7 +32,7 @@ func (d *DB) OutboxStat(ctx context.Context) (refund.OutboxStat, error) {
 		if err := refusedCases(c, &st); err != nil {
 			return err
 		}
-		at, ok, err := c.queryInt(`SELECT time FROM outbox WHERE entry BETWEEN ?1 AND ?2 ORDER BY entry LIMIT 1`, oldest, firstEvent-1)
+		at, ok, err := c.Int(`SELECT time FROM outbox WHERE entry BETWEEN ?1 AND ?2 ORDER BY entry LIMIT 1`, oldest, firstEvent-1)
 		if ok {
 			st.OldestUnacked = timeOf(at)
 		}
@@ -41,24 +42,11 @@ func (d *DB) OutboxStat(ctx context.Context) (refund.OutboxStat, error) {
 }
 
 // refusedCases lists the sequences of the cases in quarantine.
-func refusedCases(c *conn, st *refund.OutboxStat) error {
-	if st.Quarantined == 0 {
-		return nil
+func refusedCases(c *conn, st *refund.OutboxStat) (err error) {
+	if st.Quarantined > 0 {
+		st.Refused, err = c.Ints(`SELECT entry FROM quarantine WHERE entry < ?1 ORDER BY entry LIMIT ?2`, firstEvent, refund.MostRefused)
 	}
-	s, err := c.prepare(`SELECT entry FROM quarantine WHERE entry < ?1 ORDER BY entry LIMIT ?2`)
-	if err != nil {
-		return err
-	}
-	s.bindInt(1, firstEvent)
-	s.bindInt(2, refund.MostRefused)
-	defer s.reset()
-	for {
-		more, err := s.step()
-		if err != nil || !more {
-			return err
-		}
-		st.Refused = append(st.Refused, s.int(0))
-	}
+	return err
 }
 
 // told returns what is known without asking the store, and the oldest case that
@@ -101,16 +89,8 @@ func loadQueueFigures(c *conn, o *outboxFigures) (waiting outboxFigures, err err
 	if err := loadOutboxFigures(c, o); err != nil {
 		return waiting, err
 	}
-	s, err := c.prepare(`SELECT count(*), total(size) FROM outbox`)
-	if err != nil {
-		return waiting, err
-	}
-	defer s.reset()
-	if _, err := s.step(); err != nil {
-		return waiting, err
-	}
-	waiting.waiting, waiting.bytes = s.int(0), s.int(1)
-	return waiting, nil
+	waiting.waiting, waiting.bytes, err = c.countSized(`outbox`)
+	return waiting, err
 }
 
 // OutboxList gives up to limit entries: those that wait in the order they are sent,
@@ -124,25 +104,15 @@ func (d *DB) OutboxList(ctx context.Context, limit int) ([]OutboxRow, error) {
 			if table == "quarantine" {
 				reason = `code, message`
 			}
-			s, err := c.prepare(`SELECT ` + noticeColumns + `, ` + reason + ` FROM ` + table + ` ORDER BY entry LIMIT ?1`)
+			err := c.Each(`SELECT `+noticeColumns+`, `+reason+` FROM `+table+` ORDER BY entry LIMIT ?1`, func(r *sqlite.Row) error {
+				n, err := scanNotice(r, stream)
+				if err == nil {
+					rows = append(rows, d.listed(table, n, r.Text(10), r.Text(11)))
+				}
+				return err
+			}, limit-len(rows))
 			if err != nil {
 				return err
-			}
-			s.bindInt(1, int64(limit-len(rows)))
-			for {
-				more, err := s.step()
-				if err == nil && more {
-					var n refund.Notice
-					if n, err = scanNotice(s, stream); err == nil {
-						rows = append(rows, d.listed(table, n, s.text(10), s.text(11)))
-						continue
-					}
-				}
-				s.reset()
-				if err != nil {
-					return err
-				}
-				break
 			}
 		}
 		return nil

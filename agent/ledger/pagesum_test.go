@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
 
@@ -34,7 +35,7 @@ func TestEveryPageHasItsSum(t *testing.T) {
 		if len(d.Damage()) > 0 {
 			t.Fatalf("damage %+v", d.Damage())
 		}
-		must(t, d.w.exec("PRAGMA cache_size = 12"))
+		must(t, d.w.Script("PRAGMA cache_size = 12"))
 		for range 8 {
 			a := sales(d.Keys(), n, 200)
 			for i := range a {
@@ -75,7 +76,7 @@ func TestEveryPageHasItsSum(t *testing.T) {
 func TestAPageInAnotherPlaceIsFound(t *testing.T) {
 	files := storeFiles(t, true)
 	b := append([]byte(nil), files[storeFile]...)
-	copy(b[5*pageSize:6*pageSize], b[6*pageSize:7*pageSize])
+	copy(b[5*sqlite.PageSize:6*sqlite.PageSize], b[6*sqlite.PageSize:7*sqlite.PageSize])
 	files[storeFile] = b
 	if d := usable(t, laidOut(t, files)); len(d.Damage()) != 1 {
 		t.Errorf("damage %+v", d.Damage())
@@ -85,22 +86,14 @@ func TestAPageInAnotherPlaceIsFound(t *testing.T) {
 // TestTheSumsAreNotHiddenByOneBit: the header says twice that there are sums.
 func TestTheSumsAreNotHiddenByOneBit(t *testing.T) {
 	files := storeFiles(t, true)
-	for at := range headerSize * 8 {
-		header := append([]byte(nil), files[storeFile][:headerSize]...)
-		if header[at/8] ^= 1 << (at % 8); !hasSums(header) {
+	for at := range sqlite.HeaderSize * 8 {
+		header := append([]byte(nil), files[storeFile][:sqlite.HeaderSize]...)
+		if header[at/8] ^= 1 << (at % 8); !sqlite.HasSums(header) {
 			t.Errorf("bit %d hides them", at)
 		}
 	}
 	old, _ := version1(t, "closed")
-	if hasSums(old[storeFile][:headerSize]) {
+	if sqlite.HasSums(old[storeFile][:sqlite.HeaderSize]) {
 		t.Error("a store of the first version has sums")
-	}
-}
-
-// BenchmarkPageSum is what a page costs when it is read from the file or written to it.
-func BenchmarkPageSum(b *testing.B) {
-	page := make([]byte, pageSize)
-	for b.Loop() {
-		putSum(page, 7)
 	}
 }

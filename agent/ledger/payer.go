@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sort"
 
+	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
 
@@ -33,7 +34,7 @@ type payers struct {
 
 func (p *payers) add(seq int64, tokens []string) {
 	for _, t := range tokens {
-		p.entries = append(p.entries, payerEntry{checksum([]byte(t)), seq})
+		p.entries = append(p.entries, payerEntry{sqlite.Checksum(0, []byte(t)), seq})
 	}
 	p.sales++
 }
@@ -56,22 +57,15 @@ func (p *payers) flush(c *conn, last int64) error {
 		blob = binary.BigEndian.AppendUint32(blob, x.hash)
 		blob = binary.BigEndian.AppendUint32(blob, uint32(min(x.seq-base, 1<<32-1)))
 	}
-	s, err := c.prepare(`INSERT INTO payer(last, base, tokens) VALUES(?1, ?2, ?3)`)
-	if err != nil {
-		return err
-	}
-	s.bindInt(1, last)
-	s.bindInt(2, base)
-	s.bindBlob(3, blob)
 	*p = payers{}
-	return s.run()
+	return c.Do(`INSERT INTO payer(last, base, tokens) VALUES(?1, ?2, ?3)`, last, base, blob)
 }
 
 // find returns the sales that any of the tokens may be a party of, in seq order.
 func (p *payers) find(c *conn, tokens []string) ([]int64, error) {
 	hashes := make([]uint32, len(tokens))
 	for i, t := range tokens {
-		hashes[i] = checksum([]byte(t))
+		hashes[i] = sqlite.Checksum(0, []byte(t))
 	}
 	var found []int64
 	for _, e := range p.entries {
@@ -79,23 +73,14 @@ func (p *payers) find(c *conn, tokens []string) ([]int64, error) {
 			found = append(found, e.seq)
 		}
 	}
-	s, err := c.prepare(`SELECT base, tokens FROM payer ORDER BY last DESC`)
+	err := c.Each(`SELECT base, tokens FROM payer ORDER BY last DESC`, func(r *sqlite.Row) error {
+		for _, h := range hashes {
+			found = searchBlock(found, r.View(1), r.Int(0), h)
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, err
-	}
-	defer s.reset()
-	for {
-		more, err := s.step()
-		if err != nil {
-			return nil, err
-		}
-		if !more {
-			break
-		}
-		base, blob := s.int(0), s.view(1)
-		for _, h := range hashes {
-			found = searchBlock(found, blob, base, h)
-		}
 	}
 	slices.Sort(found)
 	return slices.Compact(found), nil
@@ -113,28 +98,18 @@ func searchBlock(found []int64, blob []byte, base int64, hash uint32) []int64 {
 // collectPayers reads from the records what no block holds yet.
 func collectPayers(c *conn) (payers, error) {
 	var p payers
-	last, _, err := c.queryInt(`SELECT max(last) FROM payer`)
+	last, _, err := c.Int(`SELECT max(last) FROM payer`)
 	if err != nil {
 		return p, err
 	}
-	s, err := c.prepare(`SELECT ` + recordColumns + ` FROM record WHERE seq > ?1 ORDER BY seq`)
-	if err != nil {
-		return p, err
-	}
-	s.bindInt(1, last)
-	defer s.reset()
-	for {
-		more, err := s.step()
-		if err != nil || !more {
-			return p, err
-		}
+	err = c.Each(`SELECT `+recordColumns+` FROM record WHERE seq > ?1 ORDER BY seq`, func(s *sqlite.Row) error {
 		row, err := scanRecord(s)
 		if err != nil {
-			return p, err
+			return err
 		}
 		r, err := row.decode()
 		if err != nil {
-			return p, err
+			return err
 		}
 		if (r.Kind == refund.KindSale || r.Kind == refund.KindCompletion) && r.Party != nil {
 			seq := row.seq
@@ -143,7 +118,9 @@ func collectPayers(c *conn) (payers, error) {
 			}
 			p.add(seq, partyTokens(r.Party))
 		}
-	}
+		return nil
+	}, last)
+	return p, err
 }
 
 // partyTokens returns every token a party is found by.

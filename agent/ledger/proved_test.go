@@ -34,7 +34,7 @@ func TestCountersAreNotBelievedBelowTheRows(t *testing.T) {
 			due(t, d)
 			nacked(t, d, 5) // the newest sequence is in quarantine
 			newest := d.now.seq
-			must(t, d.w.exec(sql))
+			must(t, d.w.Script(sql))
 			d = reopened(t, d, o)
 			got := wrongRefund(t, d, 500)
 			must(t, event(d, "link.restored"))
@@ -47,7 +47,7 @@ func TestCountersAreNotBelievedBelowTheRows(t *testing.T) {
 			if n := got[1].Cases[0].Sequence; n != 6 {
 				t.Errorf("sequence %d, want 6", n)
 			}
-			if text, err := d.w.queryText("PRAGMA integrity_check"); text != "ok" || err != nil {
+			if text, err := d.w.Text("PRAGMA integrity_check"); text != "ok" || err != nil {
 				t.Errorf("%s %v", text, err)
 			}
 			_, err := d.OutboxStat(ctx)
@@ -70,7 +70,7 @@ func TestARowInTheWayIsDamage(t *testing.T) {
 			o.Now = func() time.Time { now = now.Add(time.Second); return now }
 			d := openTest(t, o)
 			makeCases(t, d, 1, 5)
-			must(t, d.w.exec(sql))
+			must(t, d.w.Script(sql))
 			batch := arrivalOf(d, saleOf(500, start), refundOf(500, 501, card(9), start))
 			if _, err := d.Apply(ctx, batch); !errors.Is(err, ErrUnavailable) {
 				t.Fatalf("got %v", err)
@@ -98,7 +98,7 @@ func TestARowInTheWayIsDamage(t *testing.T) {
 				return // the reopening finds that the row is not one of ours
 			}
 			// Once more at once: another copy of the store would help nothing.
-			must(t, d.w.exec(strings.Replace(sql, "LIMIT 1", "ORDER BY 1 LIMIT 1", 1)))
+			must(t, d.w.Script(strings.Replace(sql, "LIMIT 1", "ORDER BY 1 LIMIT 1", 1)))
 			batch = arrivalOf(d, saleOf(600, start), refundOf(600, 601, card(9), start))
 			if _, err := d.Apply(ctx, batch); !errors.Is(err, ErrUnavailable) {
 				t.Fatalf("got %v", err)
@@ -123,7 +123,7 @@ func TestTheJournalBeginsWhereItsRecordSays(t *testing.T) {
 	d := openTest(t, o)
 	apply(t, d, saleOf(1, start))
 	want := d.now.bounds
-	must(t, d.w.exec(`UPDATE meta SET value = replace(value, '"FirstAt":"2026', '"FirstAt":"2024') WHERE name = 'bounds'`))
+	must(t, d.w.Script(`UPDATE meta SET value = replace(value, '"FirstAt":"2026', '"FirstAt":"2024') WHERE name = 'bounds'`))
 	d = reopened(t, d, o)
 	if d.now.bounds.FirstAt != want.FirstAt || want.FirstAt == "" {
 		t.Errorf("bounds %+v, want %+v", d.now.bounds, want)

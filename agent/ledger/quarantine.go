@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
 
@@ -33,20 +34,12 @@ func (d *DB) Nacked(ctx context.Context, stream string, seq int64, code, message
 const mostQuarantined = 1000
 
 func (t *tx) quarantine(entry int64, code, message string) error {
-	s, err := t.c.prepare(`INSERT OR REPLACE INTO quarantine SELECT ` + noticeColumns + `, ?2, ?3 FROM outbox WHERE entry = ?1 RETURNING size, id, type`)
-	if err != nil {
-		return err
-	}
-	s.bindInt(1, entry)
-	s.bindText(2, clip(code, 64))
-	s.bindText(3, clip(message, 512))
-	more, err := s.step()
-	size, id, kind := s.int(0), "", ""
-	if more {
-		id, kind = s.text(1), s.text(2)
-	}
-	s.reset()
-	if err != nil || !more {
+	var size int64
+	var id, kind string
+	found, err := t.c.First(`INSERT OR REPLACE INTO quarantine SELECT `+noticeColumns+`, ?2, ?3 FROM outbox WHERE entry = ?1 RETURNING size, id, type`,
+		func(r *sqlite.Row) error { size, id, kind = r.Int(0), r.Text(1), r.Text(2); return nil },
+		entry, clip(code, 64), clip(message, 512))
+	if err != nil || !found {
 		return err
 	}
 	if err := t.removeEntries([]int64{entry}, size); err != nil {
@@ -78,22 +71,10 @@ func (t *tx) trimQuarantine() error {
 	if n.quarantined-n.aside <= mostQuarantined {
 		return nil
 	}
-	err := t.c.run(`DELETE FROM quarantine WHERE entry IN (SELECT entry FROM quarantine WHERE entry >= ?1 ORDER BY entry DESC LIMIT -1 OFFSET ?2)`,
+	err := t.c.Do(`DELETE FROM quarantine WHERE entry IN (SELECT entry FROM quarantine WHERE entry >= ?1 ORDER BY entry DESC LIMIT -1 OFFSET ?2)`,
 		firstEvent, mostQuarantined)
-	n.quarantined -= t.c.changes()
+	n.quarantined -= t.c.Changes()
 	return err
-}
-
-// quarantinedCases counts the cases in quarantine and what they count against the bound.
-func quarantinedCases(c *conn) (n, bytes int64, err error) {
-	s, err := c.prepare(`SELECT count(*), total(size) FROM quarantine WHERE entry < ?1`)
-	if err != nil {
-		return 0, 0, err
-	}
-	defer s.reset()
-	s.bindInt(1, firstEvent)
-	_, err = s.step()
-	return s.int(0), s.int(1), err
 }
 
 // clip cuts a text from outside to at most n bytes.
@@ -111,7 +92,7 @@ func clip(s string, n int) string {
 // outbox is full of cases.
 func (d *DB) Requeue(ctx context.Context, entry int64) error {
 	return d.write(ctx, func(t *tx) error {
-		size, ok, err := t.c.queryInt(`SELECT size FROM quarantine WHERE entry = ?1`, entry)
+		size, ok, err := t.c.Int(`SELECT size FROM quarantine WHERE entry = ?1`, entry)
 		if err != nil {
 			return err
 		}
@@ -143,16 +124,16 @@ func (d *DB) Requeue(ctx context.Context, entry int64) error {
 // up to there is removed in the transaction that notes the acknowledgement.
 func renumberPutBack(c *conn, o *outboxFigures) error {
 	const first = `SELECT entry FROM outbox WHERE entry <= ?1 ORDER BY entry LIMIT 1`
-	entry, ok, err := c.queryInt(first, o.acked)
+	entry, ok, err := c.Int(first, o.acked)
 	if err != nil || !ok {
 		return err
 	}
-	if err := c.begin(); err != nil {
+	if err := c.Begin(); err != nil {
 		return err
 	}
-	for ; ok && err == nil; entry, ok, err = c.queryInt(first, o.acked) {
+	for ; ok && err == nil; entry, ok, err = c.Int(first, o.acked) {
 		o.last++
-		if err := c.run(`UPDATE outbox SET entry = ?2 WHERE entry = ?1`, entry, o.last); err != nil {
+		if err := c.Do(`UPDATE outbox SET entry = ?2 WHERE entry = ?1`, entry, o.last); err != nil {
 			return err
 		}
 	}
@@ -162,5 +143,5 @@ func renumberPutBack(c *conn, o *outboxFigures) error {
 	if err := setMetaInt(c, "outbox.last", o.last); err != nil {
 		return err
 	}
-	return c.commit()
+	return c.Commit()
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
 
@@ -132,11 +133,11 @@ func TestRequeue(t *testing.T) {
 		"put back by a version that kept the sequence": {func(t *testing.T, d *DB, o Options) *DB {
 			acked(t, d, 3)
 			must(t, d.Close())
-			c, err := openConn(d.file(), openWrite)
+			c, err := openConn(d.file(), sqlite.ReadWrite)
 			must(t, err)
-			must(t, c.run(`INSERT INTO outbox SELECT `+noticeColumns+` FROM quarantine WHERE entry = 2`))
-			must(t, c.run(`DELETE FROM quarantine WHERE entry = 2`))
-			must(t, c.close())
+			must(t, c.Do(`INSERT INTO outbox SELECT `+noticeColumns+` FROM quarantine WHERE entry = 2`))
+			must(t, c.Do(`DELETE FROM quarantine WHERE entry = 2`))
+			must(t, c.Close())
 			d = openTest(t, o)
 			acked(t, d, 3)
 			return reopened(t, d, o)
@@ -223,7 +224,7 @@ func TestRule06_QuarantineEvictsEventsOnly(t *testing.T) {
 		t.Errorf("%d in quarantine", st.Quarantined)
 	}
 	compareFigures(t, d, 0)
-	first, _, err := d.w.queryInt(`SELECT min(entry) FROM quarantine WHERE entry >= ?1`, firstEvent)
+	first, _, err := d.w.Int(`SELECT min(entry) FROM quarantine WHERE entry >= ?1`, firstEvent)
 	if err != nil || first != firstEvent+1_000_005 {
 		t.Errorf("the oldest event is %d (%v)", first-firstEvent, err)
 	}

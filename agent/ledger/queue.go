@@ -63,10 +63,10 @@ func (n *tallies) byKind() map[refund.Severity]int {
 
 // loadTallies counts.
 func loadTallies(c *conn) (n tallies, err error) {
-	if n.quarantined, _, err = c.queryInt(`SELECT count(*) FROM quarantine`); err != nil {
+	if n.quarantined, _, err = c.Int(`SELECT count(*) FROM quarantine`); err != nil {
 		return n, err
 	}
-	if n.aside, n.asideBytes, err = quarantinedCases(c); err != nil {
+	if n.aside, n.asideBytes, err = c.countSized(`quarantine WHERE entry < ?1`, firstEvent); err != nil {
 		return n, err
 	}
 	open, err := openCases(c)

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"time"
 
+	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
 
@@ -73,28 +74,8 @@ func (d *DB) Cases(ctx context.Context, f CaseFilter) ([]CaseRow, error) {
 }
 
 func caseIDs(c *conn, f *CaseFilter) ([]string, error) {
-	s, err := c.prepare(`SELECT case_id FROM cases WHERE open >= ?1 AND severity >= ?2 AND changed >= ?3
- ORDER BY changed DESC, seq DESC LIMIT ?4`)
-	if err != nil {
-		return nil, err
-	}
-	open := int64(0)
-	if f.OpenOnly {
-		open = 1
-	}
-	s.bindInt(1, open)
-	s.bindInt(2, int64(f.Severity))
-	s.bindInt(3, millis(f.Since))
-	s.bindInt(4, int64(f.Limit))
-	defer s.reset()
-	var ids []string
-	for {
-		more, err := s.step()
-		if err != nil || !more {
-			return ids, err
-		}
-		ids = append(ids, s.text(0))
-	}
+	return c.Texts(`SELECT case_id FROM cases WHERE open >= ?1 AND severity >= ?2 AND changed >= ?3
+ ORDER BY changed DESC, seq DESC LIMIT ?4`, f.OpenOnly, int64(f.Severity), millis(f.Since), f.Limit)
 }
 
 // Case returns one case by its id, or by the beginning of it if no other case begins
@@ -102,24 +83,10 @@ func caseIDs(c *conn, f *CaseFilter) ([]string, error) {
 func (d *DB) Case(ctx context.Context, id string) (CaseDetail, error) {
 	var found CaseDetail
 	err := d.read(ctx, func(c *conn) error {
-		s, err := c.prepare(`SELECT case_id FROM cases WHERE case_id >= ?1 AND case_id < ?1 || '~' LIMIT 2`)
+		ids, err := c.Texts(`SELECT case_id FROM cases WHERE case_id >= ?1 AND case_id < ?1 || '~' LIMIT 2`, id)
 		if err != nil {
 			return err
 		}
-		s.bindText(1, id)
-		var ids []string
-		for {
-			more, err := s.step()
-			if err != nil {
-				s.reset()
-				return err
-			}
-			if !more {
-				break
-			}
-			ids = append(ids, s.text(0))
-		}
-		s.reset()
 		if id == "" || len(ids) != 1 {
 			return fmt.Errorf("%w: case", ErrNotFound)
 		}
@@ -183,33 +150,15 @@ func loadDetail(c *conn, id string, whole bool) (*CaseDetail, error) {
 
 func appendSightings(list []SightingRow, c *conn, row *recordRow) ([]SightingRow, error) {
 	list = append(list, SightingRow{row.seq, unpackMAC(row.mac), timeOf(row.received)})
-	s, err := c.prepare(`SELECT seq, frame_mac, received FROM record WHERE copy_of = ?1 ORDER BY seq`)
-	if err != nil {
-		return nil, err
-	}
-	s.bindInt(1, row.seq)
-	defer s.reset()
-	for {
-		more, err := s.step()
-		if err != nil || !more {
-			return list, err
-		}
-		list = append(list, SightingRow{s.int(0), unpackMAC(s.bytes(1)), timeOf(s.int(2))})
-	}
+	err := c.Each(`SELECT seq, frame_mac, received FROM record WHERE copy_of = ?1 ORDER BY seq`, func(r *sqlite.Row) error {
+		list = append(list, SightingRow{r.Int(0), unpackMAC(r.View(1)), timeOf(r.Int(2))})
+		return nil
+	}, row.seq)
+	return list, err
 }
 
 func linkOf(c *conn, id int64) (string, error) {
-	s, err := c.prepare(`SELECT name FROM link WHERE id = ?1`)
-	if err != nil {
-		return "", err
-	}
-	s.bindInt(1, id)
-	defer s.reset()
-	more, err := s.step()
-	if err != nil || !more {
-		return "", err
-	}
-	return s.text(0), nil
+	return c.Text(`SELECT name FROM link WHERE id = ?1`, id)
 }
 
 // Counts is how much there is, on one local day and in all.
@@ -229,7 +178,7 @@ func (d *DB) Counts(ctx context.Context, now time.Time) (Counts, error) {
 	year, month, dayOf := now.Date()
 	start := time.Date(year, month, dayOf, 0, 0, 0, 0, now.Location())
 	err := d.read(ctx, func(c *conn) error {
-		newest, _, err := c.queryInt(`SELECT max(seq) FROM record`)
+		newest, _, err := c.Int(`SELECT max(seq) FROM record`)
 		if err != nil {
 			return err
 		}
@@ -258,7 +207,7 @@ func firstSince(c *conn, newest, ms int64) (int64, error) {
 	lo, hi := int64(1), newest+1
 	for lo < hi {
 		mid := (lo + hi) / 2
-		at, ok, err := c.queryInt(`SELECT received FROM record WHERE seq >= ?1 ORDER BY seq LIMIT 1`, mid)
+		at, ok, err := c.Int(`SELECT received FROM record WHERE seq >= ?1 ORDER BY seq LIMIT 1`, mid)
 		if err != nil {
 			return 0, err
 		}
@@ -272,35 +221,22 @@ func firstSince(c *conn, newest, ms int64) (int64, error) {
 }
 
 func countDays(c *conn, today string, n *Counts) error {
-	s, err := c.prepare(`SELECT coalesce(sum(refunds), 0), coalesce(sum(cases), 0), coalesce(sum(CASE day WHEN ?1 THEN refunds END), 0),
- coalesce(sum(CASE day WHEN ?1 THEN cases END), 0) FROM daily`)
-	if err != nil {
-		return err
-	}
-	s.bindText(1, today)
-	defer s.reset()
-	if _, err := s.step(); err != nil {
-		return err
-	}
-	n.Refunds, n.Cases, n.RefundsToday, n.CasesToday = s.int(0), s.int(1), s.int(2), s.int(3)
-	return nil
+	_, err := c.First(`SELECT coalesce(sum(refunds), 0), coalesce(sum(cases), 0), coalesce(sum(CASE day WHEN ?1 THEN refunds END), 0),
+ coalesce(sum(CASE day WHEN ?1 THEN cases END), 0) FROM daily`, func(r *sqlite.Row) error {
+		n.Refunds, n.Cases, n.RefundsToday, n.CasesToday = r.Int(0), r.Int(1), r.Int(2), r.Int(3)
+		return nil
+	}, today)
+	return err
 }
 
 // openCases counts them.
 func openCases(c *conn) (map[refund.Severity]int, error) {
 	open := map[refund.Severity]int{}
-	s, err := c.prepare(`SELECT severity, count(*) FROM cases WHERE open = 1 GROUP BY severity`)
-	if err != nil {
-		return nil, err
-	}
-	defer s.reset()
-	for {
-		more, err := s.step()
-		if err != nil || !more {
-			return open, err
-		}
-		open[refund.Severity(s.int(0))] = int(s.int(1))
-	}
+	err := c.Each(`SELECT severity, count(*) FROM cases WHERE open = 1 GROUP BY severity`, func(r *sqlite.Row) error {
+		open[refund.Severity(r.Int(0))] = int(r.Int(1))
+		return nil
+	})
+	return open, err
 }
 
 // Newest returns the newest `at` of the newest records that was not made from a clock
@@ -319,7 +255,7 @@ func (d *DB) Latest(ctx context.Context) iter.Seq2[StoredRecord, error] {
 	return func(yield func(StoredRecord, error) bool) {
 		var last int64
 		err := d.read(ctx, func(c *conn) (err error) {
-			last, _, err = c.queryInt(`SELECT max(seq) FROM record`)
+			last, _, err = c.Int(`SELECT max(seq) FROM record`)
 			return err
 		})
 		if err != nil {
@@ -349,14 +285,14 @@ const readStep = 500
 // Records returns the records from this seq on, in order.
 func (d *DB) Records(ctx context.Context, from int64) iter.Seq2[StoredRecord, error] {
 	return inSteps(ctx, d, from, `SELECT `+recordColumns+`, (SELECT name FROM link WHERE id = link) FROM record WHERE seq >= ?1 ORDER BY seq LIMIT ?2`,
-		func(s *stmt) (StoredRecord, error) {
+		func(_ *conn, s *sqlite.Row) (StoredRecord, error) {
 			row, err := scanRecord(s)
 			if err != nil {
 				return StoredRecord{}, err
 			}
 			r, err := row.decode()
 			return StoredRecord{
-				Seq: row.seq, CopyOf: row.copyOf, UndoneBy: row.undoneBy, Link: s.text(13), Received: timeOf(row.received),
+				Seq: row.seq, CopyOf: row.copyOf, UndoneBy: row.undoneBy, Link: s.Text(13), Received: timeOf(row.received),
 				ClockSynced: row.flags&flagSynced != 0, AtFromClock: row.flags&flagAtClock != 0,
 				FrameMAC: unpackMAC(row.mac), CaseID: row.caseID, Note: row.note, Record: r,
 			}, err
@@ -367,36 +303,25 @@ func (d *DB) Records(ctx context.Context, from int64) iter.Seq2[StoredRecord, er
 // ones have Held set.
 func (d *DB) Verdicts(ctx context.Context, from int64) iter.Seq2[refund.Judged, error] {
 	return inSteps(ctx, d, from, `SELECT seq, rev, crc, verdict, explain FROM verdict WHERE seq >= ?1 ORDER BY seq LIMIT ?2`,
-		func(s *stmt) (refund.Judged, error) {
-			return scanVerdict(s.c, s.int(0), s.int(1), s.int(2), s.view(3), s.view(4))
+		func(c *conn, s *sqlite.Row) (refund.Judged, error) {
+			return scanVerdict(c, s.Int(0), s.Int(1), s.Int(2), s.View(3), s.View(4))
 		}, func(j *refund.Judged) int64 { return j.Verdict.Seq })
 }
 
 // inSteps reads rows by their number, some at a time, so that no reading
 // connection is held while the caller works.
-func inSteps[T any](ctx context.Context, d *DB, from int64, sql string, scan func(*stmt) (T, error), seq func(*T) int64) iter.Seq2[T, error] {
+func inSteps[T any](ctx context.Context, d *DB, from int64, sql string, scan func(*conn, *sqlite.Row) (T, error), seq func(*T) int64) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for {
 			var rows []T
 			err := d.read(ctx, func(c *conn) error {
-				s, err := c.prepare(sql)
-				if err != nil {
+				return c.Each(sql, func(r *sqlite.Row) error {
+					row, err := scan(c, r)
+					if err == nil {
+						rows = append(rows, row)
+					}
 					return err
-				}
-				s.bindInt(1, from)
-				s.bindInt(2, readStep)
-				defer s.reset()
-				for {
-					more, err := s.step()
-					if err != nil || !more {
-						return err
-					}
-					row, err := scan(s)
-					if err != nil {
-						return err
-					}
-					rows = append(rows, row)
-				}
+				}, from, readStep)
 			})
 			for _, r := range rows {
 				from = seq(&r) + 1

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
 
@@ -214,25 +215,7 @@ func (t *tx) redate(boot refund.Boot) error {
 
 // rowsFrom returns the next rows from this seq on.
 func (t *tx) rowsFrom(seq, limit int64) ([]recordRow, error) {
-	s, err := t.c.prepare(`SELECT ` + recordColumns + ` FROM record WHERE seq >= ?1 ORDER BY seq LIMIT ?2`)
-	if err != nil {
-		return nil, err
-	}
-	s.bindInt(1, seq)
-	s.bindInt(2, limit)
-	defer s.reset()
-	var rows []recordRow
-	for {
-		more, err := s.step()
-		if err != nil || !more {
-			return rows, err
-		}
-		row, err := scanRecord(s)
-		if err != nil {
-			return nil, err
-		}
-		rows = append(rows, row)
-	}
+	return t.c.records(`SELECT `+recordColumns+` FROM record WHERE seq >= ?1 ORDER BY seq LIMIT ?2`, seq, limit)
 }
 
 // redateRow sets the `at` of one row; changed is false where that was right. What was
@@ -285,17 +268,9 @@ func inYear(at, received time.Time) time.Time {
 
 func (t *tx) updateRedated(row *recordRow, r *refund.Record) error {
 	t.d.recent.forget(row.seq)
-	s, err := t.c.prepare(`UPDATE record SET flags = ?2, crc = ?3, body = ?4 WHERE seq = ?1`)
-	if err != nil {
-		return err
-	}
 	body := refund.EncodeStored(t.h.body[:0], r)
 	t.h.body = body
-	s.bindInt(1, row.seq)
-	s.bindInt(2, row.flags|flagRedated)
-	s.bindInt(3, rowSum(row.seq, body))
-	s.bindJSON(4, body)
-	return s.run()
+	return t.c.Do(`UPDATE record SET flags = ?2, crc = ?3, body = ?4 WHERE seq = ?1`, row.seq, row.flags|flagRedated, rowSum(row.seq, body), sqlite.JSON(body))
 }
 
 // judgeRedated is a step of the second round.
@@ -337,21 +312,5 @@ func (t *tx) judgeRedated() ([]refund.Applied, error) {
 
 // redatedSeqs returns the numbers of the next records between two that were dated again.
 func (t *tx) redatedSeqs(from, to int64) ([]int64, error) {
-	s, err := t.c.prepare(`SELECT seq FROM record WHERE seq BETWEEN ?1 AND ?2 AND flags & ?3 <> 0 ORDER BY seq LIMIT ?4`)
-	if err != nil {
-		return nil, err
-	}
-	s.bindInt(1, from)
-	s.bindInt(2, to)
-	s.bindInt(3, flagRedated)
-	s.bindInt(4, rejudgeStep)
-	defer s.reset()
-	var seqs []int64
-	for {
-		more, err := s.step()
-		if err != nil || !more {
-			return seqs, err
-		}
-		seqs = append(seqs, s.int(0))
-	}
+	return t.c.Ints(`SELECT seq FROM record WHERE seq BETWEEN ?1 AND ?2 AND flags & ?3 <> 0 ORDER BY seq LIMIT ?4`, from, to, flagRedated, rejudgeStep)
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
 
@@ -173,7 +174,7 @@ func streamsBefore(c *conn) ([]string, error) {
 // A refused one would else keep a number that the new stream assigns to another case. It
 // returns how many have a sequence.
 func renumber(c *conn, kase []byte, stream string) (waiting int64, err error) {
-	if err := c.run(`UPDATE cases SET events = 0`); err != nil {
+	if err := c.Do(`UPDATE cases SET events = 0`); err != nil {
 		return 0, err
 	}
 	if err := requeueAll(c); err != nil {
@@ -193,13 +194,7 @@ func renumber(c *conn, kase []byte, stream string) (waiting int64, err error) {
 		}
 	}
 	for id, n := range events {
-		s, err := c.prepare(`UPDATE cases SET events = ?2 WHERE case_id = ?1`)
-		if err != nil {
-			return 0, err
-		}
-		s.bindText(1, id)
-		s.bindInt(2, n)
-		if err := s.run(); err != nil {
+		if err := c.Do(`UPDATE cases SET events = ?2 WHERE case_id = ?1`, id, n); err != nil {
 			return 0, err
 		}
 	}
@@ -214,10 +209,11 @@ func renumberTable(c *conn, table string, id func(of string) string) (n int64, e
 		kase string
 	}
 	var all []entry
-	if err := eachRow(c, "SELECT entry, case_id FROM "+table+" WHERE entry < 1099511627776 ORDER BY entry", func(s *stmt) error {
-		all = append(all, entry{s.int(0), s.text(1)})
+	err = c.Each("SELECT entry, case_id FROM "+table+" WHERE entry < ?1 ORDER BY entry", func(r *sqlite.Row) error {
+		all = append(all, entry{r.Int(0), r.Text(1)})
 		return nil
-	}); err != nil {
+	}, firstEvent)
+	if err != nil {
 		return 0, err
 	}
 	for _, e := range all {
@@ -226,14 +222,7 @@ func renumberTable(c *conn, table string, id func(of string) string) (n int64, e
 		if table == "outbox" {
 			to = n
 		}
-		s, err := c.prepare("UPDATE " + table + " SET entry = ?2, id = ?3 WHERE entry = ?1")
-		if err != nil {
-			return 0, err
-		}
-		s.bindInt(1, e.n)
-		s.bindInt(2, to)
-		s.bindText(3, id(e.kase))
-		if err := s.run(); err != nil {
+		if err := c.Do("UPDATE "+table+" SET entry = ?2, id = ?3 WHERE entry = ?1", e.n, to, id(e.kase)); err != nil {
 			return 0, err
 		}
 	}
@@ -242,17 +231,11 @@ func renumberTable(c *conn, table string, id func(of string) string) (n int64, e
 
 // requeueAll puts the refused cases back behind all that wait.
 func requeueAll(c *conn) error {
-	var refused []int64
-	if err := eachRow(c, "SELECT entry FROM quarantine WHERE entry < 1099511627776 ORDER BY entry", func(s *stmt) error {
-		refused = append(refused, s.int(0))
-		return nil
-	}); err != nil {
+	refused, err := c.Ints(`SELECT entry FROM quarantine WHERE entry < ?1 ORDER BY entry`, firstEvent)
+	if err != nil || len(refused) == 0 {
 		return err
 	}
-	if len(refused) == 0 {
-		return nil
-	}
-	last, _, err := c.queryInt(`SELECT max(entry) FROM (SELECT entry FROM outbox WHERE entry < ?1 UNION ALL SELECT entry FROM quarantine WHERE entry < ?1)`, firstEvent)
+	last, _, err := c.Int(`SELECT max(entry) FROM (SELECT entry FROM outbox WHERE entry < ?1 UNION ALL SELECT entry FROM quarantine WHERE entry < ?1)`, firstEvent)
 	if err != nil {
 		return err
 	}
@@ -267,11 +250,11 @@ func requeueAll(c *conn) error {
 
 // putBack moves one entry from quarantine into the outbox, under the number to.
 func putBack(c *conn, entry, to int64) error {
-	if err := c.run(`UPDATE quarantine SET entry = ?2 WHERE entry = ?1`, entry, to); err != nil {
+	if err := c.Do(`UPDATE quarantine SET entry = ?2 WHERE entry = ?1`, entry, to); err != nil {
 		return err
 	}
-	if err := c.run(`INSERT INTO outbox SELECT `+noticeColumns+` FROM quarantine WHERE entry = ?1`, to); err != nil {
+	if err := c.Do(`INSERT INTO outbox SELECT `+noticeColumns+` FROM quarantine WHERE entry = ?1`, to); err != nil {
 		return err
 	}
-	return c.run(`DELETE FROM quarantine WHERE entry = ?1`, to)
+	return c.Do(`DELETE FROM quarantine WHERE entry = ?1`, to)
 }

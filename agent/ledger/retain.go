@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
 
@@ -43,7 +44,7 @@ func (t *tx) retain(now time.Time, step int) (int, error) {
 	if err := t.dropOld(limit); err != nil {
 		return 0, err
 	}
-	if err := t.c.run(`DELETE FROM memory WHERE expires <= ?1`, millis(limit)); err != nil {
+	if err := t.c.Do(`DELETE FROM memory WHERE expires <= ?1`, millis(limit)); err != nil {
 		return 0, err
 	}
 	if t.n.newest.IsZero() {
@@ -56,7 +57,7 @@ func (t *tx) retain(now time.Time, step int) (int, error) {
 	if removed > 0 {
 		t.n.sweeping = true
 	}
-	return removed, t.c.run(`PRAGMA incremental_vacuum(256)`)
+	return removed, t.c.Do(`PRAGMA incremental_vacuum(256)`)
 }
 
 // believed is the time that counts when something is dropped for its age.
@@ -70,31 +71,10 @@ func (t *tx) believed(now time.Time) time.Time {
 // removeBefore removes up to step records older than limit. The newest record of
 // all always stays: numbers go on from it.
 func (t *tx) removeBefore(limit time.Time, step int) (int, error) {
-	s, err := t.c.prepare(`SELECT ` + recordColumns + ` FROM record WHERE seq > ?1 AND seq < ?2 ORDER BY seq LIMIT ?3`)
+	rows, err := t.c.records(`SELECT `+recordColumns+` FROM record WHERE seq > ?1 AND seq < ?2 ORDER BY seq LIMIT ?3`, t.n.looked, t.n.seq, step)
 	if err != nil {
 		return 0, err
 	}
-	s.bindInt(1, t.n.looked)
-	s.bindInt(2, t.n.seq)
-	s.bindInt(3, int64(step))
-	var rows []recordRow
-	for {
-		more, err := s.step()
-		if err != nil {
-			s.reset()
-			return 0, err
-		}
-		if !more {
-			break
-		}
-		row, err := scanRecord(s)
-		if err != nil {
-			s.reset()
-			return 0, err
-		}
-		rows = append(rows, row)
-	}
-	s.reset()
 	removed := 0
 	for i := range rows {
 		r, err := rows[i].decode()
@@ -136,11 +116,11 @@ func (t *tx) saveRemoved(n int) error {
 		return nil
 	}
 	t.n.removed += int64(n)
-	first, _, err := t.c.queryInt(`SELECT min(seq) FROM record`)
+	first, _, err := t.c.Int(`SELECT min(seq) FROM record`)
 	if err != nil {
 		return err
 	}
-	if err := t.c.run(`DELETE FROM payer WHERE last < ?1`, first); err != nil {
+	if err := t.c.Do(`DELETE FROM payer WHERE last < ?1`, first); err != nil {
 		return err
 	}
 	return saveBounds(t.c, &t.n.bounds)
@@ -152,10 +132,10 @@ func (t *tx) removeRecord(row *recordRow, r *refund.Record) (bool, error) {
 	if row.copyOf > 0 {
 		event = row.copyOf
 	}
-	needed, _, err := t.c.queryInt(`SELECT EXISTS(SELECT 1 FROM cases WHERE open = 1 AND seq = ?1)
+	needed, _, err := t.c.Int(`SELECT EXISTS(SELECT 1 FROM cases WHERE open = 1 AND seq = ?1)
  OR EXISTS(SELECT 1 FROM cases WHERE open = 1 AND original = ?1) OR EXISTS(SELECT 1 FROM held WHERE seq = ?1)`, event)
 	if err == nil && needed == 0 && t.n.outbox.untold > 0 {
-		needed, _, err = t.c.queryInt(`SELECT EXISTS(SELECT 1 FROM cases JOIN untold USING(case_id) WHERE cases.seq = ?1)
+		needed, _, err = t.c.Int(`SELECT EXISTS(SELECT 1 FROM cases JOIN untold USING(case_id) WHERE cases.seq = ?1)
  OR EXISTS(SELECT 1 FROM cases JOIN untold USING(case_id) WHERE cases.original = ?1)`, event)
 	}
 	if err != nil || needed != 0 {
@@ -170,7 +150,7 @@ func (t *tx) removeRecord(row *recordRow, r *refund.Record) (bool, error) {
 		`DELETE FROM verdict WHERE seq = ?1`,
 		`DELETE FROM cases WHERE seq = ?1`,
 	} {
-		if err := t.c.run(sql, row.seq); err != nil {
+		if err := t.c.Do(sql, row.seq); err != nil {
 			return false, err
 		}
 	}
@@ -215,13 +195,7 @@ func (d *DB) sweepKeys(ctx context.Context) error {
 	}
 	return d.write(ctx, func(t *tx) error {
 		for _, e := range dead {
-			s, err := t.c.prepare(`DELETE FROM key WHERE value = ?1 AND seq = ?2`)
-			if err != nil {
-				return err
-			}
-			s.bindBlob(1, []byte(e.value))
-			s.bindInt(2, e.seq)
-			if err := s.run(); err != nil {
+			if err := t.c.Do(`DELETE FROM key WHERE value = ?1 AND seq = ?2`, []byte(e.value), e.seq); err != nil {
 				return err
 			}
 		}
@@ -235,26 +209,17 @@ func (d *DB) sweepKeys(ctx context.Context) error {
 
 // deadKeys returns the entries after a place whose record is gone, and how far it looked.
 func deadKeys(c *conn, at sweepPlace) (dead []sweepPlace, end sweepPlace, seen int, err error) {
-	s, err := c.prepare(`SELECT key.value, key.seq, record.seq IS NULL FROM key LEFT JOIN record ON record.seq = key.seq
- WHERE (key.value, key.seq) > (?1, ?2) ORDER BY key.value, key.seq LIMIT ?3`)
-	if err != nil {
-		return nil, at, 0, err
-	}
-	s.bindBlob(1, []byte(at.value))
-	s.bindInt(2, at.seq)
-	s.bindInt(3, sweepStep)
-	defer s.reset()
-	for {
-		more, err := s.step()
-		if err != nil || !more {
-			return dead, at, seen, err
-		}
+	end = at
+	err = c.Each(`SELECT key.value, key.seq, record.seq IS NULL FROM key LEFT JOIN record ON record.seq = key.seq
+ WHERE (key.value, key.seq) > (?1, ?2) ORDER BY key.value, key.seq LIMIT ?3`, func(r *sqlite.Row) error {
 		seen++
-		at = sweepPlace{string(s.view(0)), s.int(1)}
-		if s.int(2) != 0 {
-			dead = append(dead, at)
+		end = sweepPlace{r.Text(0), r.Int(1)}
+		if r.Int(2) != 0 {
+			dead = append(dead, end)
 		}
-	}
+		return nil
+	}, []byte(at.value), at.seq, sweepStep)
+	return dead, end, seen, err
 }
 
 // sweepPlace is an entry of the table key, and how far sweepKeys has come.
@@ -318,7 +283,7 @@ func (d *DB) dropKeys(ctx context.Context, now time.Time) error {
 				return err
 			}
 		}
-		first, _, err := t.c.queryInt(`SELECT min(seq) FROM record`)
+		first, _, err := t.c.Int(`SELECT min(seq) FROM record`)
 		if err != nil {
 			return err
 		}

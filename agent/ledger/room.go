@@ -3,6 +3,7 @@ package ledger
 import (
 	"time"
 
+	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
 
@@ -12,16 +13,6 @@ import (
 
 // insertNotice writes a row of outbox or untold.
 func insertNotice(c *conn, table string, entry int64, caseID string, n *refund.Notice) error {
-	s, err := c.prepare(`INSERT INTO ` + table + `(` + noticeColumns + `) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)`)
-	if err != nil {
-		return err
-	}
-	bindPositive(s, 1, entry)
-	bindStated(s, 2, caseID)
-	s.bindText(3, n.ID)
-	s.bindText(4, n.Type)
-	s.bindText(5, n.Subject)
-	s.bindInt(6, millis(n.Time))
 	flags := int64(0)
 	if n.ClockSynced {
 		flags |= flagSynced
@@ -29,11 +20,8 @@ func insertNotice(c *conn, table string, entry int64, caseID string, n *refund.N
 	if n.Historical {
 		flags |= flagHistorical
 	}
-	s.bindInt(7, flags)
-	s.bindInt(8, sizeOf(n))
-	s.bindInt(9, int64(checksum(n.Data)))
-	s.bindJSON(10, n.Data)
-	return s.run()
+	return c.Do(`INSERT INTO `+table+`(`+noticeColumns+`) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)`,
+		sqlite.PositiveInt(entry), sqlite.StatedText(caseID), n.ID, n.Type, n.Subject, millis(n.Time), flags, sizeOf(n), int64(sqlite.Checksum(0, n.Data)), sqlite.JSON(n.Data))
 }
 
 func sizeOf(n *refund.Notice) int64 { return int64(len(n.Data)) + noticeOverhead }
@@ -140,56 +128,32 @@ func (t *tx) evict(size int64) (dropped int64, err error) {
 
 // notices returns how many notices of eviction wait, at most one, and their size.
 func (t *tx) notices() (n, bytes int64, err error) {
-	s, err := t.c.prepare(`SELECT count(*), total(size) FROM outbox WHERE entry >= ?1 AND type = 'outbox.evicted'`)
-	if err != nil {
-		return 0, 0, err
-	}
-	defer s.reset()
-	s.bindInt(1, firstEvent)
-	_, err = s.step()
-	return s.int(0), s.int(1), err
+	return t.c.countSized(`outbox WHERE entry >= ?1 AND type = 'outbox.evicted'`, firstEvent)
 }
 
 // oldestEvent returns the event that goes first.
 func (t *tx) oldestEvent() (entry, bytes int64, ok bool, err error) {
-	s, err := t.c.prepare(`SELECT entry, size FROM outbox WHERE entry >= ?1 AND type <> 'outbox.evicted' ORDER BY entry LIMIT 1`)
-	if err != nil {
-		return 0, 0, false, err
-	}
-	defer s.reset()
-	s.bindInt(1, firstEvent)
-	if ok, err = s.step(); err != nil || !ok {
-		return 0, 0, false, err
-	}
-	return s.int(0), s.int(1), true, nil
+	ok, err = t.c.First(`SELECT entry, size FROM outbox WHERE entry >= ?1 AND type <> 'outbox.evicted' ORDER BY entry LIMIT 1`,
+		func(r *sqlite.Row) error { entry, bytes = r.Int(0), r.Int(1); return nil }, firstEvent)
+	return entry, bytes, ok, err
 }
 
 // dropOld drops events older than the outbox keeps them. They lie in the order
 // they came in; one that a clock ahead has dated does not guard those behind it.
 func (t *tx) dropOld(now time.Time) error {
-	s, err := t.c.prepare(`SELECT entry, size, time FROM outbox WHERE entry >= ?1 ORDER BY entry LIMIT 256`)
+	oldest, newest := millis(now.Add(-t.d.o.OutboxMaxAge)), millis(now)
+	var old []int64
+	bytes, young := int64(0), false
+	err := t.c.Each(`SELECT entry, size, time FROM outbox WHERE entry >= ?1 ORDER BY entry LIMIT 256`, func(r *sqlite.Row) error {
+		at := r.Int(2)
+		if young = young || at >= oldest && at <= newest; !young && at < oldest {
+			old, bytes = append(old, r.Int(0)), bytes+r.Int(1)
+		}
+		return nil
+	}, firstEvent)
 	if err != nil {
 		return err
 	}
-	s.bindInt(1, firstEvent)
-	oldest := millis(now.Add(-t.d.o.OutboxMaxAge))
-	var old []int64
-	bytes := int64(0)
-	for {
-		more, err := s.step()
-		if err != nil {
-			s.reset()
-			return err
-		}
-		if !more || s.int(2) >= oldest && s.int(2) <= millis(now) {
-			break
-		}
-		if s.int(2) > millis(now) {
-			continue
-		}
-		old, bytes = append(old, s.int(0)), bytes+s.int(1)
-	}
-	s.reset()
 	if len(old) == 0 {
 		return nil
 	}
@@ -202,7 +166,7 @@ func (t *tx) dropOld(now time.Time) error {
 // removeEntries takes entries with this size in all out of the outbox.
 func (t *tx) removeEntries(entries []int64, bytes int64) error {
 	for _, e := range entries {
-		if err := t.c.run(`DELETE FROM outbox WHERE entry = ?1`, e); err != nil {
+		if err := t.c.Do(`DELETE FROM outbox WHERE entry = ?1`, e); err != nil {
 			return err
 		}
 	}
@@ -231,25 +195,15 @@ func (t *tx) tellDropped(n int64, why string) error {
 
 // takeBackNotice removes the outbox.evicted that waits, so that a newer one replaces it.
 func (t *tx) takeBackNotice() error {
-	s, err := t.c.prepare(`DELETE FROM outbox WHERE entry >= ?1 AND type = 'outbox.evicted' RETURNING entry, size`)
+	var gone []int64
+	bytes := int64(0)
+	err := t.c.Each(`DELETE FROM outbox WHERE entry >= ?1 AND type = 'outbox.evicted' RETURNING entry, size`, func(r *sqlite.Row) error {
+		gone, bytes = append(gone, r.Int(0)), bytes+r.Int(1)
+		return nil
+	}, firstEvent)
 	if err != nil {
 		return err
 	}
-	s.bindInt(1, firstEvent)
-	var gone []int64
-	bytes := int64(0)
-	for {
-		more, err := s.step()
-		if err != nil {
-			s.reset()
-			return err
-		}
-		if !more {
-			break
-		}
-		gone, bytes = append(gone, s.int(0)), bytes+s.int(1)
-	}
-	s.reset()
 	if len(gone) == 0 {
 		return nil
 	}
@@ -304,14 +258,14 @@ func (t *tx) forgetDone() error {
 	}
 	t.undone += len(done)
 	for _, e := range done {
-		size, ok, err := t.c.queryInt(`SELECT size FROM outbox WHERE entry = ?1`, e)
+		size, ok, err := t.c.Int(`SELECT size FROM outbox WHERE entry = ?1`, e)
 		if err != nil {
 			return err
 		}
 		if !ok {
 			continue
 		}
-		if err := t.c.run(`DELETE FROM outbox WHERE entry = ?1`, e); err != nil {
+		if err := t.c.Do(`DELETE FROM outbox WHERE entry = ?1`, e); err != nil {
 			return err
 		}
 		t.n.outbox.waiting--

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
 
@@ -24,9 +25,9 @@ const (
 func rowSum(seq int64, texts ...[]byte) int64 {
 	var n [8]byte
 	binary.BigEndian.PutUint64(n[:], uint64(seq))
-	sum := checksum(n[:])
+	sum := sqlite.Checksum(0, n[:])
 	for _, t := range texts {
-		sum = checksumMore(sum, t)
+		sum = sqlite.Checksum(sum, t)
 	}
 	return int64(sum)
 }
@@ -58,54 +59,32 @@ func (r *recordRow) undated() bool {
 }
 
 func (r *recordRow) insert(c *conn) error {
-	s, err := c.prepare(insertRecord)
-	if err != nil {
-		return err
-	}
-	s.bindInt(1, r.seq)
-	bindPositive(s, 2, r.copyOf)
-	bindPositive(s, 3, r.undoneBy)
-	s.bindInt(4, r.link)
-	s.bindInt(5, r.received)
-	s.bindInt(6, r.flags)
-	s.bindBlob(7, r.mac)
-	bindStated(s, 8, r.caseID)
-	s.bindBlob(9, r.keys)
-	bindStated(s, 10, r.note)
-	bindStated(s, 11, r.observed)
-	s.bindInt(12, rowSum(r.seq, r.body))
-	s.bindJSON(13, r.body)
-	return s.run()
-}
-
-func bindPositive(s *stmt, i int, v int64) {
-	if v > 0 {
-		s.bindInt(i, v)
-	} else {
-		s.bindNull(i)
-	}
-}
-
-func bindStated(s *stmt, i int, v string) {
-	if v != "" {
-		s.bindText(i, v)
-	} else {
-		s.bindNull(i)
-	}
+	return c.Do(insertRecord, r.seq, sqlite.PositiveInt(r.copyOf), sqlite.PositiveInt(r.undoneBy), r.link, r.received, r.flags, r.mac,
+		sqlite.StatedText(r.caseID), r.keys, sqlite.StatedText(r.note), sqlite.StatedText(r.observed), rowSum(r.seq, r.body), sqlite.JSON(r.body))
 }
 
 const recordColumns = `seq, copy_of, undone_by, link, received, flags, frame_mac, case_id, keys, note, observed, crc, body`
 
 // scanRecord reads the row a statement stands on; its columns are recordColumns.
-func scanRecord(s *stmt) (recordRow, error) {
+func scanRecord(s *sqlite.Row) (recordRow, error) {
 	r := recordRow{
-		seq: s.int(0), copyOf: s.int(1), undoneBy: s.int(2), link: s.int(3), received: s.int(4), flags: s.int(5),
-		mac: s.bytes(6), caseID: s.text(7), keys: s.bytes(8), note: s.text(9), observed: s.text(10), body: s.bytes(12),
+		seq: s.Int(0), copyOf: s.Int(1), undoneBy: s.Int(2), link: s.Int(3), received: s.Int(4), flags: s.Int(5),
+		mac: s.Bytes(6), caseID: s.Text(7), keys: s.Bytes(8), note: s.Text(9), observed: s.Text(10), body: s.Bytes(12),
 	}
-	if rowSum(r.seq, r.body) != s.int(11) {
+	if rowSum(r.seq, r.body) != s.Int(11) {
 		return r, &rowError{"record", r.seq, "checksum does not match"}
 	}
 	return r, nil
+}
+
+// records returns the rows of a query for recordColumns.
+func (c *conn) records(sql string, args ...any) (rows []recordRow, err error) {
+	err = c.Each(sql, func(r *sqlite.Row) error {
+		row, err := scanRecord(r)
+		rows = append(rows, row)
+		return err
+	}, args...)
+	return rows, err
 }
 
 // decode returns the row's record.
@@ -152,16 +131,6 @@ func unpackMAC(b []byte) string {
 func keyBytes(dst []byte, k refund.Key) []byte {
 	dst = append(dst, byte(k.Kind))
 	return append(dst, k.Value...)
-}
-
-// keyRange returns the first and the first no longer matching value of a look-up by
-// prefix, appended to dst one after the other; the first is dst[:n].
-func keyRange(dst []byte, k refund.Key) (b []byte, n int) {
-	b = keyBytes(dst, k)
-	n = len(b)
-	b = append(b, b...)
-	b[len(b)-1]++ // a kind, or the 0x1f that ends each part: never 0xff
-	return b, n
 }
 
 // packKeys writes an event's keys as it will need them to remove them again.

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
 
@@ -148,17 +149,17 @@ func (d *DB) rebuild(ctx context.Context, q string, left leftOpen, note *DamageN
 	}
 	old := openWreck(q, left)
 	defer old.close()
-	c, err := openConn(path, openWrite)
+	c, err := openConn(path, sqlite.ReadWrite)
 	if err != nil {
 		return err
 	}
 	err = d.fillRebuilt(ctx, c, old, note)
 	if err == nil {
 		// Everything into the file itself, synced, before it gets its name.
-		err = c.exec("PRAGMA synchronous = FULL; PRAGMA wal_checkpoint(TRUNCATE)")
+		err = c.Script("PRAGMA synchronous = FULL; PRAGMA wal_checkpoint(TRUNCATE)")
 	}
 	d.w, d.held = nil, nil
-	if e := c.close(); err == nil {
+	if e := c.Close(); err == nil {
 		err = e
 	}
 	if err == nil {
@@ -179,7 +180,7 @@ func (d *DB) fillRebuilt(ctx context.Context, c *conn, old *wreck, note *DamageN
 	if err != nil {
 		return err
 	}
-	if err := c.exec("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL"); err != nil {
+	if err := c.Script("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL"); err != nil {
 		return err
 	}
 	if err := configure(c, settings("NORMAL", writerCache, false)); err != nil {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
 
@@ -18,13 +19,13 @@ import (
 func (w *walStore) without(text []byte) map[string][]byte {
 	files := maps.Clone(w.files)
 	db, wal := bytes.Clone(files[storeFile]), bytes.Clone(files[walFile])
-	for at := 0; at+pageSize <= len(db); at += pageSize {
-		if p := db[at : at+pageSize]; bytes.Contains(p, text) {
+	for at := 0; at+sqlite.PageSize <= len(db); at += sqlite.PageSize {
+		if p := db[at : at+sqlite.PageSize]; bytes.Contains(p, text) {
 			clear(p)
 		}
 	}
-	for at := walHeader; at+frameLen <= len(wal); at += frameLen {
-		if p := wal[at : at+frameLen]; bytes.Contains(p, text) {
+	for at := sqlite.WALHeader; at+sqlite.FrameLen <= len(wal); at += sqlite.FrameLen {
+		if p := wal[at : at+sqlite.FrameLen]; bytes.Contains(p, text) {
 			clear(p)
 		}
 	}
@@ -49,7 +50,7 @@ func TestSalvageLostSale(t *testing.T) {
 		if row, err := loadRow(d.w, sale); err != nil || row != nil || len(d.Damage()) == 0 || d.Damage()[0].Lost == 0 {
 			t.Fatalf("sale %d (record %d) is there: %v, %+v", n, sale, err, d.Damage())
 		}
-		seq, _, err := d.w.queryInt(`SELECT seq FROM record WHERE instr(body, '` + refundOf(n, 20000+n, card(1), start).RRN + `')`)
+		seq, _, err := d.w.Int(`SELECT seq FROM record WHERE instr(body, '` + refundOf(n, 20000+n, card(1), start).RRN + `')`)
 		must(t, err)
 		if seq == 0 {
 			continue // it lay beside the sale
@@ -124,13 +125,13 @@ func TestSalvageUncommittedFrames(t *testing.T) {
 	apply(t, d, saleOf(4, start))
 	files := readFiles(t, o.Dir)
 	wal := files[walFile]
-	head, err := readWALHead(bytes.NewReader(wal), int64(len(wal)))
+	head, err := sqlite.ReadWALHead(bytes.NewReader(wal), int64(len(wal)))
 	must(t, err)
 	row, err := loadRow(d.w, 4)
 	must(t, err)
 	// The frame with record 4 once more, in which it is another sale, committing nothing.
-	for at := walHeader; at+frameLen <= len(wal); at += frameLen {
-		if p := wal[at : at+frameLen]; bytes.Contains(p, row.body) {
+	for at := sqlite.WALHeader; at+sqlite.FrameLen <= len(wal); at += sqlite.FrameLen {
+		if p := wal[at : at+sqlite.FrameLen]; bytes.Contains(p, row.body) {
 			frame := bytes.Clone(p)
 			other := row.body // its checksum must take as many bytes in the row
 			for n := 9000; n == 9000 || rowSum(4, other)>>31 != rowSum(4, row.body)>>31; n++ {
@@ -140,12 +141,12 @@ func TestSalvageUncommittedFrames(t *testing.T) {
 			copy(frame[i:], other)
 			frame = bytes.Replace(frame, sumBytes(4, row.body), sumBytes(4, other), 1)
 			clear(frame[4:8])
-			putFrameSum(head.order, wal, frame)
+			putFrameSum(head.Order, wal, frame)
 			wal = append(wal, frame...)
 			break
 		}
 	}
-	clear(wal[walHeader+frameLen : walHeader+2*frameLen])
+	clear(wal[sqlite.WALHeader+sqlite.FrameLen : sqlite.WALHeader+2*sqlite.FrameLen])
 	files[walFile] = wal
 	d = usable(t, laidOut(t, files))
 	got, err := loadRow(d.w, 4)
@@ -162,8 +163,8 @@ func sumBytes(seq int64, body []byte) []byte {
 
 // putFrameSum writes the checksum of a frame that follows the last one of wal.
 func putFrameSum(order binary.ByteOrder, wal, frame []byte) {
-	s := sumAt(wal[len(wal)-frameLen+16:]).after(order, frame)
-	binary.BigEndian.PutUint64(frame[16:], s.number())
+	s := sqlite.WALSumAt(wal[len(wal)-sqlite.FrameLen+16:]).After(order, frame)
+	binary.BigEndian.PutUint64(frame[16:], s.Number())
 }
 
 // TestSalvageRetained: a record that retention has removed does not come back out of the
@@ -176,7 +177,7 @@ func TestSalvageRetained(t *testing.T) {
 	for i := range 40 {
 		apply(t, d, saleOf(i, start.Add(time.Duration(i)*20*day)))
 	}
-	must(t, d.w.exec("UPDATE record SET received = (1786000000 + seq * 1728000) * 1000"))
+	must(t, d.w.Script("UPDATE record SET received = (1786000000 + seq * 1728000) * 1000"))
 	d.now.newest = start.Add(800 * day)
 	removed := 0
 	for n := 1; n > 0; removed += n {
@@ -184,9 +185,9 @@ func TestSalvageRetained(t *testing.T) {
 		n, err = d.Retain(ctx, start.Add(800*day), 100)
 		must(t, err)
 	}
-	left, _, err := d.w.queryInt(`SELECT count(*) FROM record`)
+	left, _, err := d.w.Int(`SELECT count(*) FROM record`)
 	must(t, err)
-	must(t, d.w.exec("PRAGMA wal_checkpoint"))
+	must(t, d.w.Script("PRAGMA wal_checkpoint"))
 	files := readFiles(t, o.Dir)
 	if removed < 5 || left < 5 {
 		t.Fatalf("%d removed, %d left", removed, left)
@@ -196,7 +197,7 @@ func TestSalvageRetained(t *testing.T) {
 	dir := laidOut(t, files)
 	o.Dir = dir
 	after := openTest(t, o)
-	kept, _, err := after.w.queryInt(`SELECT count(*) FROM record`)
+	kept, _, err := after.w.Int(`SELECT count(*) FROM record`)
 	must(t, err)
 	if kept != left || after.Damage()[0].Lost != 0 {
 		t.Errorf("%d records, were %d; %+v", kept, left, after.Damage())
@@ -213,7 +214,7 @@ func TestSalvageUnreadableNote(t *testing.T) {
 			t.Skip(err)
 		}
 		d := usable(t, dir)
-		kept, _, err := d.w.queryInt(`SELECT count(*) FROM record`)
+		kept, _, err := d.w.Int(`SELECT count(*) FROM record`)
 		must(t, err)
 		if kept < scriptEvents {
 			t.Errorf("%s: %d records kept", name, kept)

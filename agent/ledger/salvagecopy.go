@@ -5,15 +5,16 @@ import (
 	"maps"
 	"slices"
 
+	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
 
 // sayAgain says the verdicts that the old store had said already.
 func (s *salvager) sayAgain() error {
 	var due []int64
-	err := eachRow(s.d.w, `SELECT seq FROM held ORDER BY seq`, func(st *stmt) error {
-		if _, said := s.verdicts[st.int(0)]; said {
-			due = append(due, st.int(0))
+	err := s.d.w.Each(`SELECT seq FROM held ORDER BY seq`, func(st *sqlite.Row) error {
+		if _, said := s.verdicts[st.Int(0)]; said {
+			due = append(due, st.Int(0))
 		}
 		return nil
 	})

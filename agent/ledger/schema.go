@@ -37,7 +37,7 @@ func migrations() ([]string, error) {
 // migrate brings the schema to the newest version, each step in a transaction of
 // its own together with its version number. A newer store is ErrNewer.
 func migrate(c *conn, steps []string) error {
-	version, _, err := c.queryInt("PRAGMA user_version")
+	version, _, err := c.Int("PRAGMA user_version")
 	if err != nil {
 		return err
 	}
@@ -47,9 +47,9 @@ func migrate(c *conn, steps []string) error {
 	for ; version < int64(len(steps)); version++ {
 		script := fmt.Sprintf("BEGIN IMMEDIATE;\n%s\nPRAGMA application_id = %d;\nPRAGMA user_version = %d;\nCOMMIT;",
 			steps[version], applicationID, version+1)
-		if err := c.exec(script); err != nil {
-			if c.inTransaction() {
-				_ = c.exec("ROLLBACK")
+		if err := c.Script(script); err != nil {
+			if c.InTransaction() {
+				_ = c.Script("ROLLBACK")
 			}
 			return fmt.Errorf("ledger: schema version %d: %w", version+1, err)
 		}
@@ -99,12 +99,12 @@ func synchronousNumber(name string) string {
 // configure applies settings and reads each back.
 func configure(c *conn, list []setting) error {
 	for _, s := range list {
-		if err := c.exec("PRAGMA " + s.name + " = " + s.value); err != nil {
+		if err := c.Script("PRAGMA " + s.name + " = " + s.value); err != nil {
 			return err
 		}
 	}
 	for _, s := range list {
-		got, err := c.queryText("PRAGMA " + s.name)
+		got, err := c.Text("PRAGMA " + s.name)
 		if err != nil {
 			return err
 		}

@@ -270,7 +270,7 @@ func checkScript(t *testing.T, dir, out string) {
 			t.Fatal(err)
 		}
 	}
-	if n, _, err := d.w.queryInt(`SELECT count(*) FROM record WHERE copy_of IS NULL`); err != nil || n != scriptEvents {
+	if n, _, err := d.w.Int(`SELECT count(*) FROM record WHERE copy_of IS NULL`); err != nil || n != scriptEvents {
 		t.Errorf("%d events, want %d (%v)", n, scriptEvents, err)
 	}
 	for _, n := range due(t, d) {
@@ -297,7 +297,7 @@ func checkScript(t *testing.T, dir, out string) {
 	if len(events) != scriptCases || len(subjects) != scriptCases {
 		t.Errorf("%d events of %d cases, want %d", len(events), len(subjects), scriptCases)
 	}
-	if text, err := d.w.queryText("PRAGMA integrity_check"); text != "ok" || err != nil {
+	if text, err := d.w.Text("PRAGMA integrity_check"); text != "ok" || err != nil {
 		t.Errorf("integrity: %s %v", text, err)
 	}
 }

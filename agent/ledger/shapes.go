@@ -3,6 +3,7 @@ package ledger
 import (
 	"encoding/json"
 
+	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
 
@@ -31,7 +32,7 @@ var shapes = [...]shape{
 	{"key", false, "bi", nil},
 }
 
-func noticeSum(_ int64, c []column) bool { return int64(checksum(c[9].b)) == c[8].n }
+func noticeSum(_ int64, c []column) bool { return int64(sqlite.Checksum(0, c[9].b)) == c[8].n }
 
 // shapeOf returns the shape that a cell of a page of this kind has, nil: none of these.
 func shapeOf(kind byte, kinds []int64) *shape {
@@ -99,7 +100,7 @@ type rowReader struct {
 }
 
 func (w *wreck) reader() *rowReader {
-	return &rowReader{w: w, page: make([]byte, pageSize), image: -1, kinds: make([]int64, 0, mostColumns)}
+	return &rowReader{w: w, page: make([]byte, sqlite.PageSize), image: -1, kinds: make([]int64, 0, mostColumns)}
 }
 
 // eachRow hands out every whole row of a known shape, of every version of every page,

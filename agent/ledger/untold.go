@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
 
@@ -18,16 +19,10 @@ import (
 // keepUntold notes a case event that found no room. Of one case it keeps the opening and
 // the newest step after it: what lies between tells nothing more.
 func (t *tx) keepUntold(caseID string, n refund.Notice) error {
-	s, err := t.c.prepare(`DELETE FROM untold WHERE case_id = ?1 AND type <> ?2`)
-	if err != nil {
+	if err := t.c.Do(`DELETE FROM untold WHERE case_id = ?1 AND type <> ?2`, caseID, refund.CaseOpened); err != nil {
 		return err
 	}
-	s.bindText(1, caseID)
-	s.bindText(2, refund.CaseOpened)
-	if err := s.run(); err != nil {
-		return err
-	}
-	t.n.outbox.untold += 1 - t.c.changes()
+	t.n.outbox.untold += 1 - t.c.Changes()
 	n.Data = nil
 	return insertNotice(t.c, "untold", 0, caseID, &n)
 }
@@ -56,15 +51,8 @@ func (t *tx) freezeCase(seq int64) error {
 		if err := t.complete(u); err != nil {
 			return err
 		}
-		s, err := t.c.prepare(`UPDATE untold SET size = ?2, crc = ?3, data = ?4 WHERE entry = ?1`)
+		err := t.c.Do(`UPDATE untold SET size = ?2, crc = ?3, data = ?4 WHERE entry = ?1`, u.n.Entry, sizeOf(&u.n), int64(sqlite.Checksum(0, u.n.Data)), sqlite.JSON(u.n.Data))
 		if err != nil {
-			return err
-		}
-		s.bindInt(1, u.n.Entry)
-		s.bindInt(2, sizeOf(&u.n))
-		s.bindInt(3, int64(checksum(u.n.Data)))
-		s.bindJSON(4, u.n.Data)
-		if err := s.run(); err != nil {
 			return err
 		}
 	}
@@ -79,24 +67,13 @@ type untoldCase struct {
 
 // untold returns the noted events that a condition chooses.
 func (t *tx) untold(where string, arg int64) ([]untoldCase, error) {
-	s, err := t.c.prepare(`SELECT ` + noticeColumns + ` FROM untold WHERE ` + where)
-	if err != nil {
-		return nil, err
-	}
-	s.bindInt(1, arg)
-	defer s.reset()
 	var list []untoldCase
-	for {
-		more, err := s.step()
-		if err != nil || !more {
-			return list, err
-		}
-		n, err := scanNotice(s, "")
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, untoldCase{n, s.text(1)})
-	}
+	err := t.c.Each(`SELECT `+noticeColumns+` FROM untold WHERE `+where, func(r *sqlite.Row) error {
+		n, err := scanNotice(r, "")
+		list = append(list, untoldCase{n, r.Text(1)})
+		return err
+	}, arg)
+	return list, err
 }
 
 // complete makes the data of a noted event of the records and the verdict.
@@ -148,7 +125,7 @@ func (t *tx) tellUntold() error {
 		if err := t.putCase(u.caseID, &u.n); err != nil {
 			return err
 		}
-		if err := t.c.run(`DELETE FROM untold WHERE entry = ?1`, u.n.Entry); err != nil {
+		if err := t.c.Do(`DELETE FROM untold WHERE entry = ?1`, u.n.Entry); err != nil {
 			return err
 		}
 		t.n.outbox.untold--

@@ -81,7 +81,7 @@ func TestRule08_WhatFoundNoRoomIsMadeAgain(t *testing.T) {
 	if st := stat(t, b); st.Unsequenced < 50 {
 		t.Fatalf("stat %+v: the test shows too little", st)
 	}
-	if n, _, err := b.w.queryInt(`SELECT count(*) FROM untold WHERE data <> '' AND type <> ?1`); err != nil || n != 0 {
+	if n, _, err := b.w.Int(`SELECT count(*) FROM untold WHERE data <> '' AND type <> ?1`); err != nil || n != 0 {
 		t.Errorf("%d newest steps have their data already (%v)", n, err)
 	}
 	want := map[string][]refund.Notice{}
@@ -131,7 +131,7 @@ func TestRule08_NoRoomCostsLittle(t *testing.T) {
 	o.OutboxMaxCount = 20
 	d := openTest(t, o)
 	size := func() int64 {
-		if _, _, err := d.w.queryInt("PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
+		if _, _, err := d.w.Int("PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
 			t.Fatal(err)
 		}
 		return fileSize(filepath.Join(o.Dir, storeFile))
@@ -145,7 +145,7 @@ func TestRule08_NoRoomCostsLittle(t *testing.T) {
 	if st := stat(t, d); st.Unsequenced < n {
 		t.Fatalf("stat %+v", st)
 	}
-	longest, _, err := d.w.queryInt(`SELECT max(length(data)) FROM untold`)
+	longest, _, err := d.w.Int(`SELECT max(length(data)) FROM untold`)
 	must(t, err)
 	if longest != 0 {
 		t.Errorf("an event that found no room has %d bytes of data", longest)

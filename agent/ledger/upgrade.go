@@ -4,12 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
 
-	sqlite3 "modernc.org/sqlite/lib"
+	"yuanlu/agent/ledger/sqlite"
 )
 
 // upgradeFile is the copy that an upgrade builds.
@@ -28,7 +27,7 @@ func (d *DB) upgrade(ctx context.Context) error {
 			return classOf(err)
 		}
 	}
-	if plain, err := withoutSums(d.file()); err != nil || !plain {
+	if plain, err := sqlite.WithoutSums(d.file()); err != nil || !plain {
 		return classOf(err)
 	}
 	began := d.o.Now()
@@ -41,7 +40,7 @@ func (d *DB) upgrade(ctx context.Context) error {
 	case err != nil:
 		return err
 	}
-	d.o.Log.LogAttrs(ctx, slog.LevelInfo, "store.upgraded", slog.Int("version", summedVersion),
+	d.o.Log.LogAttrs(ctx, slog.LevelInfo, "store.upgraded", slog.Int("version", sqlite.SummedVersion),
 		slog.Int64("bytes", fileSize(d.file())), slog.Duration("took", d.o.Now().Sub(began)))
 	return nil
 }
@@ -49,39 +48,22 @@ func (d *DB) upgrade(ctx context.Context) error {
 // errUpgradeLater: the store is not to be replaced now.
 var errUpgradeLater = errors.New("ledger: the store is being read")
 
-// withoutSums reports whether there is a database file whose pages have no sums.
-func withoutSums(path string) (bool, error) {
-	f, err := os.Open(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	defer f.Close()
-	header := make([]byte, headerSize)
-	if _, err := io.ReadFull(f, header); err != nil {
-		return false, onlyIO(err) // too short: new, or damaged, which its opening finds
-	}
-	return !hasSums(header), nil
-}
-
 // copyWithSums is the whole of it. The old store is closed when it is renamed over.
 func (d *DB) copyWithSums(to string) (err error) {
-	c, err := openConn(d.file(), openWrite)
+	c, err := openConn(d.file(), sqlite.ReadWrite)
 	if err != nil {
 		return err
 	}
 	defer func() {
 		if err != nil {
-			c.keepWAL() // evidence stays as it is, and what the lock says of the WAL is true
+			c.KeepWAL() // evidence stays as it is, and what the lock says of the WAL is true
 		}
-		err = errors.Join(err, c.close())
+		err = errors.Join(err, c.Close())
 	}()
 	if err := configure(c, settings("FULL", writerCache, false)); err != nil {
 		return err
 	}
-	if version, _, err := c.queryInt("PRAGMA user_version"); err != nil || version != summedVersion-1 {
+	if version, _, err := c.Int("PRAGMA user_version"); err != nil || version != sqlite.SummedVersion-1 {
 		return err // its making was cut short, or not a store: the opening sees to it
 	}
 	if err := check(c, everything); err != nil {
@@ -96,11 +78,11 @@ func (d *DB) copyWithSums(to string) (err error) {
 	}
 	d.o.step("upgrade.copied")
 	d.lock.opened() // how far the WAL went is of no use from here on
-	if busy, _, err := c.queryInt("PRAGMA wal_checkpoint(TRUNCATE)"); err != nil || busy != 0 {
+	if busy, _, err := c.Int("PRAGMA wal_checkpoint(TRUNCATE)"); err != nil || busy != 0 {
 		return errors.Join(err, errUpgradeLater)
 	}
 	d.lock.clean() // from here on there need be no WAL
-	if err := c.close(); err != nil {
+	if err := c.Close(); err != nil {
 		return err
 	}
 	d.o.step("upgrade.rename")
@@ -119,18 +101,13 @@ func (d *DB) copyWithSums(to string) (err error) {
 
 // copyInto writes the whole database into a new file, whose pages have sums.
 func (c *conn) copyInto(path string) error {
-	s, err := c.prepare("VACUUM INTO ?1")
-	if err != nil {
-		return err
-	}
-	s.bindText(1, path)
-	return s.run()
+	return c.Do("VACUUM INTO ?1", path)
 }
 
 // finishCopy brings a copy to the version that says what it has, checks it and makes it
 // durable.
 func finishCopy(path string) error {
-	c, err := openConn(path, openWrite)
+	c, err := openConn(path, sqlite.ReadWrite)
 	if err != nil {
 		return err
 	}
@@ -138,37 +115,23 @@ func finishCopy(path string) error {
 	if err == nil {
 		err = migrate(c, steps)
 	}
-	if err == nil && !c.summed() {
+	if err == nil && !c.Summed() {
 		err = fmt.Errorf("ledger: upgrade: the pages of the copy have no sums")
 	}
 	if err == nil {
 		err = check(c, everything)
 	}
-	if err = errors.Join(err, c.close()); err != nil {
+	if err = errors.Join(err, c.Close()); err != nil {
 		return err
 	}
 	return classOf(syncFile(path))
 }
 
-// summed reports whether the pages of the connection's file have sums.
-func (c *conn) summed() bool {
-	if !c.sums {
-		return false
-	}
-	*(*uintptr)(pointer(c.out)) = 0
-	rc := sqlite3.Xsqlite3_file_control(c.tls, c.db, 0, sqlite3.SQLITE_FCNTL_FILE_POINTER, c.out)
-	file := loadPointer(c.out)
-	if rc != sqlite3.SQLITE_OK || file == 0 || (*sqlite3.Tsqlite3_file)(pointer(file)).FpMethods == 0 {
-		return false
-	}
-	return summedOf(file).sums != 0
-}
-
 // mayMigrateTo returns the version up to which a store that is there is brought where it
 // lies: without sums never to one that promises them.
 func (c *conn) mayMigrateTo(newest int) int {
-	if c.summed() {
+	if c.Summed() {
 		return newest
 	}
-	return min(newest, summedVersion-1)
+	return min(newest, sqlite.SummedVersion-1)
 }

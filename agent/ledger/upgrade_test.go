@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"yuanlu/agent/ledger/sqlite"
 )
 
 // version1 returns a store that the first released version made, by playing the script of
@@ -50,11 +52,11 @@ func sumsFit(t testing.TB, path string) (pages int64) {
 	t.Helper()
 	b, err := os.ReadFile(path)
 	must(t, err)
-	if !hasSums(b) || binary.BigEndian.Uint32(b[headerVersion:]) != summedVersion {
-		t.Fatalf("%s: leaves %d bytes alone, version %d", path, b[headerReserve], binary.BigEndian.Uint32(b[headerVersion:]))
+	if !sqlite.HasSums(b) || binary.BigEndian.Uint32(b[60:]) != sqlite.SummedVersion {
+		t.Fatalf("%s: leaves %d bytes alone, version %d", path, b[20], binary.BigEndian.Uint32(b[60:]))
 	}
-	for ; len(b) > 0; b = b[pageSize:] {
-		if pages++; !sumMatches(b[:pageSize], pages) {
+	for ; len(b) > 0; b = b[sqlite.PageSize:] {
+		if pages++; !sqlite.SumMatches(b[:sqlite.PageSize], pages) {
 			t.Errorf("page %d of %s does not match its sum", pages, path)
 		}
 	}
@@ -110,17 +112,17 @@ func TestAnUpgradeWaitsForRoom(t *testing.T) {
 		if len(d.Damage()) > 0 {
 			t.Fatalf("damage %+v", d.Damage())
 		}
-		v, _, err = d.w.queryInt("PRAGMA user_version")
+		v, _, err = d.w.Int("PRAGMA user_version")
 		must(t, err)
-		records, _, err = d.w.queryInt(`SELECT count(*) FROM record`)
+		records, _, err = d.w.Int(`SELECT count(*) FROM record`)
 		must(t, err)
 		return v, records
 	}
-	if v, n := version(); v != summedVersion-1 || n != scriptEvents {
+	if v, n := version(); v != sqlite.SummedVersion-1 || n != scriptEvents {
 		t.Fatalf("without room: version %d, %d records", v, n)
 	}
 	must(t, syscall.Mount("", disk, "", syscall.MS_REMOUNT, "size=64m"))
-	if v, n := version(); v != summedVersion || n != scriptEvents {
+	if v, n := version(); v != sqlite.SummedVersion || n != scriptEvents {
 		t.Fatalf("with room: version %d, %d records", v, n)
 	}
 }
@@ -131,16 +133,16 @@ func TestAnUpgradeWaitsForAReader(t *testing.T) {
 	dir := laidOut(t, files)
 	r, err := openReader(filepath.Join(dir, storeFile))
 	must(t, err)
-	defer r.close()
-	must(t, r.run("BEGIN"))
-	before, _, err := r.queryInt(`SELECT count(*) FROM record`)
+	defer r.Close()
+	must(t, r.Do("BEGIN"))
+	before, _, err := r.Int(`SELECT count(*) FROM record`)
 	must(t, err)
 	d := openTest(t, testOptions(dir))
-	if v, _, _ := d.w.queryInt("PRAGMA user_version"); v != summedVersion-1 || len(d.Damage()) > 0 {
+	if v, _, _ := d.w.Int("PRAGMA user_version"); v != sqlite.SummedVersion-1 || len(d.Damage()) > 0 {
 		t.Fatalf("version %d, damage %+v", v, d.Damage())
 	}
 	fill(t, d, 5000, 100)
-	if n, _, err := r.queryInt(`SELECT count(*) FROM record`); err != nil || n != before {
+	if n, _, err := r.Int(`SELECT count(*) FROM record`); err != nil || n != before {
 		t.Fatalf("%d records (%v), want %d", n, err, before)
 	}
 }
@@ -168,7 +170,7 @@ func TestADamagedOldStoreIsSalvaged(t *testing.T) {
 	for name, damage := range map[string]func([]byte){
 		"a row": func(b []byte) { b[len(b)/2] ^= 4; b[len(b)/2+1] ^= 1 },
 		"the first page": func(b []byte) {
-			for i := range pageSize {
+			for i := range sqlite.PageSize {
 				b[i] ^= byte(i)
 			}
 		},

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
 
@@ -40,7 +41,7 @@ func makeWALStore(t *testing.T) *walStore {
 	t.Helper()
 	o := testOptions(t.TempDir())
 	d := openTest(t, o)
-	must(t, d.w.exec("PRAGMA wal_autocheckpoint = 150"))
+	must(t, d.w.Script("PRAGMA wal_autocheckpoint = 150"))
 	w := &walStore{bodies: map[int64][]byte{}, cases: map[string]int64{}, stream: d.Stream()}
 	wal := d.file() + "-wal"
 	commit := func(records ...refund.Record) {
@@ -100,23 +101,23 @@ func holeRefund(n, sale int, at time.Time) refund.Record {
 
 func walRound(t *testing.T, path string) (salts uint64) {
 	t.Helper()
-	f, size, err := openWAL(path)
+	f, size, err := sqlite.OpenWAL(path)
 	must(t, err)
 	defer f.Close()
-	head, err := readWALHead(f, size)
+	head, err := sqlite.ReadWALHead(f, size)
 	must(t, err)
-	return head.salts
+	return head.Salts
 }
 
 // framesUsed is how many frames of the file are of its newest round.
 func framesUsed(t *testing.T, path string) (n int) {
 	t.Helper()
-	f, size, err := openWAL(path)
+	f, size, err := sqlite.OpenWAL(path)
 	must(t, err)
 	defer f.Close()
-	_, err = readWAL(f, size, func(fr *walFrame, _ []byte) error {
-		if fr.chain {
-			n = fr.n
+	_, err = sqlite.ReadWAL(f, size, func(fr *sqlite.Frame, _ []byte) error {
+		if fr.Chain {
+			n = fr.N
 		}
 		return nil
 	})
@@ -149,9 +150,9 @@ const walFile = storeFile + "-wal"
 func (w *walStore) intact(wal []byte) map[int64]bool {
 	was, whole := w.files[walFile], map[int64]bool{}
 	pages := [][]byte{w.files[storeFile]}
-	for at := walHeader; at+frameLen <= len(was); at += frameLen {
-		if at+frameLen <= len(wal) && bytes.Equal(was[at:at+frameLen], wal[at:at+frameLen]) {
-			pages = append(pages, was[at+frameHeader:at+frameLen])
+	for at := sqlite.WALHeader; at+sqlite.FrameLen <= len(was); at += sqlite.FrameLen {
+		if at+sqlite.FrameLen <= len(wal) && bytes.Equal(was[at:at+sqlite.FrameLen], wal[at:at+sqlite.FrameLen]) {
+			pages = append(pages, was[at+sqlite.FrameHeader:at+sqlite.FrameLen])
 		}
 	}
 	for seq, body := range w.bodies {
@@ -180,7 +181,7 @@ func (w *walStore) checkHole(t *testing.T, wal []byte) (said bool, lost int) {
 		must(t, err)
 		have[r.Seq] = true
 	}
-	must(t, eachRow(d.w, `SELECT case_id FROM cases`, func(s *stmt) error { cases[s.text(0)] = true; return nil }))
+	must(t, d.w.Each(`SELECT case_id FROM cases`, func(s *sqlite.Row) error { cases[s.Text(0)] = true; return nil }))
 	for seq, intact := range w.intact(wal) {
 		if !have[seq] {
 			lost++
@@ -199,7 +200,7 @@ func (w *walStore) checkHole(t *testing.T, wal []byte) (said bool, lost int) {
 	}
 	w.checkCases(t, d)
 	checkAnswers(t, d)
-	if text, err := d.w.queryText("PRAGMA integrity_check"); text != "ok" || err != nil {
+	if text, err := d.w.Text("PRAGMA integrity_check"); text != "ok" || err != nil {
 		t.Errorf("integrity: %s %v", text, err)
 	}
 	return said, lost
@@ -298,12 +299,12 @@ func TestKillRule09_WALCutOff(t *testing.T) {
 	w := makeWALStore(t)
 	was := w.files[walFile]
 	used := 0
-	for at := walHeader; at+frameLen <= len(was); at += frameLen {
+	for at := sqlite.WALHeader; at+sqlite.FrameLen <= len(was); at += sqlite.FrameLen {
 		if bytes.Equal(was[at+8:at+16], was[16:24]) {
-			used = at + frameLen
+			used = at + sqlite.FrameLen
 		}
 	}
-	cuts := []int{0, 5, walHeader, walHeader + frameLen, walHeader + 3*frameLen + 100, used / 2, used - 1, used - frameLen}
+	cuts := []int{0, 5, sqlite.WALHeader, sqlite.WALHeader + sqlite.FrameLen, sqlite.WALHeader + 3*sqlite.FrameLen + 100, used / 2, used - 1, used - sqlite.FrameLen}
 	for _, cut := range cuts {
 		t.Run(fmt.Sprint(cut), func(t *testing.T) {
 			if said, _ := w.checkHole(t, was[:cut]); !said {
@@ -336,28 +337,28 @@ func TestMarkNeverSaysTooMuch(t *testing.T) {
 	var l storeLock
 	l.read(w.files[lockFile])
 	exact := l.left
-	if !exact.open || exact.mark.frames < 100 {
+	if !exact.open || exact.mark.Frames < 100 {
 		t.Fatalf("the mark is %+v", exact)
 	}
-	var commits []walFrame
-	_, err := readWAL(bytes.NewReader(was), int64(len(was)), func(fr *walFrame, _ []byte) error {
-		if fr.chain && fr.commit != 0 {
+	var commits []sqlite.Frame
+	_, err := sqlite.ReadWAL(bytes.NewReader(was), int64(len(was)), func(fr *sqlite.Frame, _ []byte) error {
+		if fr.Chain && fr.Commit != 0 {
 			commits = append(commits, *fr)
 		}
 		return nil
 	})
 	must(t, err)
 	last, before := commits[len(commits)-1], commits[len(commits)-2]
-	if uint32(last.n) != exact.mark.frames || last.sum.number() != exact.mark.sum {
+	if uint32(last.N) != exact.mark.Frames || last.Sum.Number() != exact.mark.Sum {
 		t.Fatalf("the mark is %+v, the last commit %+v", exact.mark, last)
 	}
 	torn := bytes.Clone(was)
-	clear(torn[walHeader+before.n*frameLen+100 : walHeader+before.n*frameLen+700])
+	clear(torn[sqlite.WALHeader+before.N*sqlite.FrameLen+100 : sqlite.WALHeader+before.N*sqlite.FrameLen+700])
 	mark := exact.mark
-	for name, m := range map[string]walMark{
+	for name, m := range map[string]sqlite.Mark{
 		"none":                 {},
-		"of the commit before": {mark.salts, uint32(before.n), before.sum.number()},
-		"of an earlier round":  {binary.BigEndian.Uint64(w.earlier[16:]), 17, 4711},
+		"of the commit before": {Salts: mark.Salts, Frames: uint32(before.N), Sum: before.Sum.Number()},
+		"of an earlier round":  {Salts: binary.BigEndian.Uint64(w.earlier[16:]), Frames: 17, Sum: 4711},
 	} {
 		files := maps.Clone(w.files)
 		files[lockFile] = []byte("0000000001\n" + leftOpen{open: true, mark: m}.text())

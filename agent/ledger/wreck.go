@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"yuanlu/agent/ledger/sqlite"
 )
 
 // wreck is a damaged store as a salvage reads it: every version of every page that lies
@@ -47,7 +49,7 @@ func openWreck(q string, left leftOpen) *wreck {
 	w := &wreck{maps: map[uint32][]byte{}}
 	w.db.open(filepath.Join(q, storeFile))
 	w.wal.open(filepath.Join(q, storeFile+"-wal"))
-	w.pages = uint32(min((w.db.size+pageSize-1)/pageSize, math.MaxInt32))
+	w.pages = uint32(min((w.db.size+sqlite.PageSize-1)/sqlite.PageSize, math.MaxInt32))
 	w.takePages()
 	w.takeFrames(left)
 	slices.SortFunc(w.images, func(a, b pageImage) int {
@@ -65,18 +67,18 @@ func (w *wreck) close() {
 // takePages adds the pages of the database file. In a store of version 1 they have no
 // sums, and are taken as whole.
 func (w *wreck) takePages() {
-	page, matching := make([]byte, pageSize), 0
+	page, matching := make([]byte, sqlite.PageSize), 0
 	for i := range w.pages {
-		img := pageImage{at: int64(i) * pageSize, page: i + 1, rank: rankDatabase}
+		img := pageImage{at: int64(i) * sqlite.PageSize, page: i + 1, rank: rankDatabase}
 		w.read(&img, page)
-		if img.whole = sumMatches(page, int64(img.page)); img.whole {
+		if img.whole = sqlite.SumMatches(page, int64(img.page)); img.whole {
 			matching++
 		}
 		w.images = append(w.images, img)
 	}
-	w.usable = pageSize - pageSum
+	w.usable = sqlite.PageSize - sqlite.PageSum
 	if matching == 0 && w.pages > 0 { // none by chance
-		w.usable = pageSize
+		w.usable = sqlite.PageSize
 		for i := range w.images {
 			w.images[i].whole = true
 		}
@@ -85,30 +87,30 @@ func (w *wreck) takePages() {
 
 // takeFrames adds the WAL's pages.
 func (w *wreck) takeFrames(left leftOpen) {
-	var frames []walFrame
-	head, _ := readWAL(&w.wal, w.wal.size, func(fr *walFrame, _ []byte) error { frames = append(frames, *fr); return nil })
-	last := walFrame{whole: true}
-	reached := left.mark == walMark{} || head.whole && roundsAfter(head.salts, left.mark.salts) > 0
+	var frames []sqlite.Frame
+	head, _ := sqlite.ReadWAL(&w.wal, w.wal.size, func(fr *sqlite.Frame, _ []byte) error { frames = append(frames, *fr); return nil })
+	last := sqlite.Frame{Whole: true}
+	reached := left.mark == sqlite.Mark{} || head.Whole && sqlite.RoundsAfter(head.Salts, left.mark.Salts) > 0
 	for i := range frames {
 		fr := &frames[i]
-		if !fr.mine || fr.commit == 0 {
+		if !fr.Mine || fr.Commit == 0 {
 			continue
 		}
 		last = *fr
-		w.commits = append(w.commits, int32(fr.n))
-		if fr.whole {
-			w.pages = fr.commit
+		w.commits = append(w.commits, int32(fr.N))
+		if fr.Whole {
+			w.pages = fr.Commit
 		}
-		reached = reached || fr.salts == left.mark.salts && uint32(fr.n) >= left.mark.frames
+		reached = reached || fr.Salts == left.mark.Salts && uint32(fr.N) >= left.mark.Frames
 	}
-	w.cut = !reached || !last.whole || left.open && w.wal.f == nil
+	w.cut = !reached || !last.Whole || left.open && w.wal.f == nil
 	for i := range frames {
 		fr := &frames[i]
-		img := pageImage{at: walHeader + int64(i)*frameLen + frameHeader, page: fr.page, inWAL: true, whole: fr.whole, rank: int32(fr.n)}
-		if !fr.mine || fr.n > last.n {
-			img.rank = rankOld + int32(fr.n)
+		img := pageImage{at: sqlite.WALHeader + int64(i)*sqlite.FrameLen + sqlite.FrameHeader, page: fr.Page, inWAL: true, whole: fr.Whole, rank: int32(fr.N)}
+		if !fr.Mine || fr.N > last.N {
+			img.rank = rankOld + int32(fr.N)
 		}
-		if !fr.mine && !fr.whole {
+		if !fr.Mine && !fr.Whole {
 			img.page = 0 // of nothing that is known
 		}
 		w.images = append(w.images, img)
@@ -162,7 +164,7 @@ func (w *wreck) isFree(page uint32) bool {
 	b, ok := w.maps[at]
 	if !ok {
 		if img := w.find(at, math.MaxInt32, true); img != nil {
-			b = w.read(img, make([]byte, pageSize))
+			b = w.read(img, make([]byte, sqlite.PageSize))
 		}
 		w.maps[at] = b
 	}
@@ -191,7 +193,7 @@ func (w *wreck) payload(c *cell, rank int32, whole bool, room []byte) ([]byte, b
 		upTo = w.commits[i]
 	}
 	b := append(room[:0], c.payload...)
-	page := make([]byte, pageSize)
+	page := make([]byte, sqlite.PageSize)
 	for next := c.overflow; len(b) < c.size; {
 		img := w.find(next, upTo, whole)
 		if img == nil || next == 0 {

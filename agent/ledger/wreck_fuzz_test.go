@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"yuanlu/agent/ledger/sqlite"
 )
 
 // FuzzPage: whatever the bytes of a page are, reading its rows ends and stays in it.
@@ -12,20 +14,20 @@ func FuzzPage(f *testing.F) {
 	o := testOptions(f.TempDir())
 	d := openTest(f, o)
 	fill(f, d, 0, 60)
-	must(f, d.w.exec("PRAGMA wal_checkpoint"))
+	must(f, d.w.Script("PRAGMA wal_checkpoint"))
 	db, err := os.ReadFile(d.file())
 	must(f, err)
-	for at := pageSize; at+pageSize <= len(db); at += pageSize {
-		f.Add(db[at : at+pageSize])
+	for at := sqlite.PageSize; at+sqlite.PageSize <= len(db); at += sqlite.PageSize {
+		f.Add(db[at : at+sqlite.PageSize])
 	}
 	kinds, cols := make([]int64, 0, mostColumns), []column{}
 	f.Fuzz(func(t *testing.T, page []byte) {
-		if len(page) < pageSize {
-			page = append(page, make([]byte, pageSize-len(page))...)
+		if len(page) < sqlite.PageSize {
+			page = append(page, make([]byte, sqlite.PageSize-len(page))...)
 		}
-		page = page[:pageSize-pageSum]
+		page = page[:sqlite.PageSize-sqlite.PageSum]
 		places, ok := cellPlaces(page)
-		if ok && len(places) > pageSize/2 {
+		if ok && len(places) > sqlite.PageSize/2 {
 			t.Fatalf("%d cells", len(places))
 		}
 		for at := range page {
@@ -58,7 +60,7 @@ func FuzzWreck(f *testing.F) {
 	f.Add(files, wal)
 	f.Add([]byte{}, wal)
 	f.Add(files, []byte{})
-	f.Add(bytes.Repeat([]byte{13}, 3*pageSize+5), wal[:len(wal)/2])
+	f.Add(bytes.Repeat([]byte{13}, 3*sqlite.PageSize+5), wal[:len(wal)/2])
 	f.Fuzz(func(t *testing.T, db, wal []byte) {
 		q := t.TempDir()
 		must(t, os.WriteFile(filepath.Join(q, storeFile), db, 0o600))
@@ -84,7 +86,7 @@ func FuzzWreck(f *testing.F) {
 // FuzzLock: whatever stands in the file lock, reading it does not fail, and what is
 // taken from it is what was written.
 func FuzzLock(f *testing.F) {
-	f.Add("0000000001\n" + leftOpen{open: true, mark: walMark{salts: 1 << 60, frames: 812, sum: 7}}.text())
+	f.Add("0000000001\n" + leftOpen{open: true, mark: sqlite.Mark{Salts: 1 << 60, Frames: 812, Sum: 7}}.text())
 	f.Add("12\nopen\n")
 	f.Add("12\n")
 	f.Add("")

@@ -1,8 +1,9 @@
-package ledger
+package sqlite
 
 import (
 	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 	"unsafe"
 
 	"modernc.org/libc"
@@ -20,46 +21,53 @@ import (
 // (sqlite.org/fileformat2.html, § 1.3.4). The sum is made when a page is written to
 // the file and compared when it is read from there. A page in the WAL has no sum of
 // its own yet: its frame has one, compared at each opening (wal.go). A page whose sum
-// does not match is SQLITE_IOERR_DATA, in this package errDamaged.
+// does not match is SQLITE_IOERR_DATA, in this package ErrDamaged.
 //
 // The number is part of the sum, so that a page written to the wrong place does not
 // match there. What no sum can show is a write that the disk has confirmed and never done.
 const (
-	pageSum = 4 // bytes at the end of a page
+	// PageSum is the bytes at the end of a page that its sum takes.
+	PageSum = 4
 
-	// summedVersion is the schema version from which on a store has sums. A store of
+	// SummedVersion is the schema version from which on a store has sums. A store of
 	// an earlier one is copied into one that has them (upgrade.go).
-	summedVersion = 2
+	SummedVersion = 2
 )
 
 // Places in the header of a database file.
 const (
-	headerSize    = 100
+	// HeaderSize is the bytes of the header.
+	HeaderSize    = 100
 	headerReserve = 20 // bytes that SQLite leaves alone at the end of each page
 	headerVersion = 60 // user_version
 )
+
+// Checksum goes on from the CRC-32C of what stands before b, 0 at the beginning.
+func Checksum(sum uint32, b []byte) uint32 {
+	return crc32.Update(sum, crc32.MakeTable(crc32.Castagnoli), b)
+}
 
 // sumPage returns the sum of a page with this number, from 1.
 func sumPage(page []byte, number int64) uint32 {
 	var n [8]byte
 	binary.BigEndian.PutUint64(n[:], uint64(number))
-	return checksumMore(checksum(n[:]), page[:len(page)-pageSum])
+	return Checksum(Checksum(0, n[:]), page[:len(page)-PageSum])
 }
 
 // putSum writes a page's sum to its end.
 func putSum(page []byte, number int64) {
-	binary.BigEndian.PutUint32(page[len(page)-pageSum:], sumPage(page, number))
+	binary.BigEndian.PutUint32(page[len(page)-PageSum:], sumPage(page, number))
 }
 
-// sumMatches reports whether a page is as it was written.
-func sumMatches(page []byte, number int64) bool {
-	return binary.BigEndian.Uint32(page[len(page)-pageSum:]) == sumPage(page, number)
+// SumMatches reports whether a page is as it was written.
+func SumMatches(page []byte, number int64) bool {
+	return binary.BigEndian.Uint32(page[len(page)-PageSum:]) == sumPage(page, number)
 }
 
-// hasSums reports whether the pages of a database file with this header have sums. One
+// HasSums reports whether the pages of a database file with this header have sums. One
 // flipped bit does not hide that they have: two places in the header say it.
-func hasSums(header []byte) bool {
-	return header[headerReserve] != 0 || binary.BigEndian.Uint32(header[headerVersion:]) >= summedVersion
+func HasSums(header []byte) bool {
+	return header[headerReserve] != 0 || binary.BigEndian.Uint32(header[headerVersion:]) >= SummedVersion
 }
 
 // summedVFS is the name of the VFS that stands before the system's own: the same
@@ -130,7 +138,7 @@ func openFileWithSums(tls *libc.TLS, vfs, name, file uintptr, flags int32, out u
 	if rc != sqlite3.SQLITE_OK || flags&sqlite3.SQLITE_OPEN_MAIN_DB == 0 {
 		return rc
 	}
-	at := libc.Xcalloc(tls, 1, libc.Tsize_t(unsafe.Sizeof(summedFile{})+headerSize))
+	at := libc.Xcalloc(tls, 1, libc.Tsize_t(unsafe.Sizeof(summedFile{})+HeaderSize))
 	own := (*sqlite3.Tsqlite3_file)(pointer(file)).FpMethods
 	if at == 0 {
 		_ = function[plainFunc](&(*sqlite3.Tsqlite3_io_methods)(pointer(own)).FxClose)(tls, file)
@@ -141,7 +149,7 @@ func openFileWithSums(tls *libc.TLS, vfs, name, file uintptr, flags int32, out u
 	f.methods, f.base = *(*sqlite3.Tsqlite3_io_methods)(pointer(own)), own
 	header := at + unsafe.Sizeof(summedFile{})
 	f.sums = 1 // a new file has sums; what is too short to tell is damaged
-	if function[inoutFunc](&f.own().FxRead)(tls, file, header, headerSize, 0) == sqlite3.SQLITE_OK && !hasSums(memory(header, headerSize)) {
+	if function[inoutFunc](&f.own().FxRead)(tls, file, header, HeaderSize, 0) == sqlite3.SQLITE_OK && !HasSums(memory(header, HeaderSize)) {
 		f.sums = 0
 	}
 	setFunction(&f.methods.FxClose, plainFunc(closeWithSums))
@@ -179,7 +187,7 @@ func readWithSum(tls *libc.TLS, file, to uintptr, n int32, from int64) int32 {
 		return sqlite3.SQLITE_IOERR_DATA
 	case rc != sqlite3.SQLITE_OK:
 		return rc
-	case n != pageSize || from%pageSize != 0 || !sumMatches(memory(to, pageSize), from/pageSize+1):
+	case n != PageSize || from%PageSize != 0 || !SumMatches(memory(to, PageSize), from/PageSize+1):
 		return sqlite3.SQLITE_IOERR_DATA
 	}
 	return rc
@@ -189,8 +197,8 @@ func readWithSum(tls *libc.TLS, file, to uintptr, n int32, from int64) int32 {
 // bytes that it does not use.
 func writeWithSum(tls *libc.TLS, file, page uintptr, n int32, to int64) int32 {
 	f := summedOf(file)
-	if f.sums != 0 && n == pageSize && to%pageSize == 0 {
-		putSum(memory(page, pageSize), to/pageSize+1)
+	if f.sums != 0 && n == PageSize && to%PageSize == 0 {
+		putSum(memory(page, PageSize), to/PageSize+1)
 	}
 	return function[inoutFunc](&f.own().FxWrite)(tls, file, page, n, to)
 }
@@ -204,10 +212,24 @@ func characteristicsWithSums(tls *libc.TLS, file uintptr) int32 {
 
 // leaveRoomForSums has a database that is made by this connection, or copied from it,
 // leave the last bytes of its pages alone. It changes nothing in one that is there.
-func (c *conn) leaveRoomForSums() {
-	*(*int32)(pointer(c.out)) = pageSum
+func (c *Conn) leaveRoomForSums() {
+	*(*int32)(pointer(c.out)) = PageSum
 	sqlite3.Xsqlite3_file_control(c.tls, c.db, 0, sqlite3.SQLITE_FCNTL_RESERVE_BYTES, c.out)
 }
 
 // pointer is the C memory at p.
 func pointer(p uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&p)) }
+
+// Summed reports whether the pages of the connection's file have sums.
+func (c *Conn) Summed() bool {
+	if !c.sums {
+		return false
+	}
+	*(*uintptr)(pointer(c.out)) = 0
+	rc := sqlite3.Xsqlite3_file_control(c.tls, c.db, 0, sqlite3.SQLITE_FCNTL_FILE_POINTER, c.out)
+	file := loadPointer(c.out)
+	if rc != sqlite3.SQLITE_OK || file == 0 || (*sqlite3.Tsqlite3_file)(pointer(file)).FpMethods == 0 {
+		return false
+	}
+	return summedOf(file).sums != 0
+}

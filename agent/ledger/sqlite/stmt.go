@@ -1,4 +1,4 @@
-package ledger
+package sqlite
 
 import (
 	"unsafe"
@@ -10,13 +10,38 @@ import (
 // stmt is a prepared statement. Its use is bind…, step…, reset; bound texts and
 // blobs are copied, so the caller may change its own at once.
 type stmt struct {
-	c    *conn
-	p    uintptr // *sqlite3_stmt
+	Row
 	verb string  // for errors
+	busy bool    // stepped and not yet reset
 	room uintptr // C memory that bound texts and blobs are copied into
 	size int     // of room
 	used int
 	more int // bytes that did not fit: the next reset makes room that large
+}
+
+// Row is the row that a query stands on. Columns count from 0.
+type Row struct {
+	c *Conn
+	p uintptr // *sqlite3_stmt
+}
+
+// Kind is the kind of a value.
+type Kind byte
+
+// Kinds of values.
+const (
+	Null Kind = iota
+	Integer
+	Text
+	Blob
+	Other // of no column of a store
+)
+
+// Value is one value of a row: N of an Integer, Bytes of a Text or Blob.
+type Value struct {
+	Kind  Kind
+	N     int64
+	Bytes []byte
 }
 
 // firstRoom holds a record's row in most cases.
@@ -27,6 +52,27 @@ func (s *stmt) bindInt(i int, v int64) {
 }
 
 func (s *stmt) bindNull(i int) { sqlite3.Xsqlite3_bind_null(s.c.tls, s.p, int32(i)) }
+
+func (s *stmt) bindBool(i int, v bool) {
+	n := int64(0)
+	if v {
+		n = 1
+	}
+	s.bindInt(i, n)
+}
+
+func (s *stmt) bindValue(i int, v *Value) {
+	switch v.Kind {
+	case Integer:
+		s.bindInt(i, v.N)
+	case Text:
+		s.bindJSON(i, v.Bytes)
+	case Blob:
+		s.bindBlob(i, v.Bytes)
+	default:
+		s.bindNull(i)
+	}
+}
 
 // bindText binds v as text.
 func (s *stmt) bindText(i int, v string) {
@@ -82,6 +128,7 @@ func (s *stmt) place(b []byte, bind func(at, free uintptr)) {
 
 // step runs the statement to its next row; false: there is none.
 func (s *stmt) step() (bool, error) {
+	s.busy = true
 	switch rc := sqlite3.Xsqlite3_step(s.c.tls, s.p); rc {
 	case sqlite3.SQLITE_ROW:
 		return true, nil
@@ -92,19 +139,9 @@ func (s *stmt) step() (bool, error) {
 	}
 }
 
-// run steps to the end and resets.
-func (s *stmt) run() error {
-	for {
-		more, err := s.step()
-		if err != nil || !more {
-			s.reset()
-			return err
-		}
-	}
-}
-
 // reset makes the statement ready for its next use.
 func (s *stmt) reset() {
+	s.busy = false
 	sqlite3.Xsqlite3_reset(s.c.tls, s.p)
 	if s.more > 0 {
 		sqlite3.Xsqlite3_clear_bindings(s.c.tls, s.p)
@@ -122,26 +159,43 @@ func (s *stmt) finalize() {
 	s.p, s.room = 0, 0
 }
 
-func (s *stmt) isNull(i int) bool {
-	return sqlite3.Xsqlite3_column_type(s.c.tls, s.p, int32(i)) == sqlite3.SQLITE_NULL
-}
+// IsNull reports whether a column is NULL.
+func (r *Row) IsNull(i int) bool { return r.kind(i) == sqlite3.SQLITE_NULL }
 
-func (s *stmt) int(i int) int64 { return sqlite3.Xsqlite3_column_int64(s.c.tls, s.p, int32(i)) }
+func (r *Row) kind(i int) int32 { return sqlite3.Xsqlite3_column_type(r.c.tls, r.p, int32(i)) }
 
-func (s *stmt) text(i int) string { return string(s.view(i)) }
+// Int returns a column as an integer; 0 if it is NULL.
+func (r *Row) Int(i int) int64 { return sqlite3.Xsqlite3_column_int64(r.c.tls, r.p, int32(i)) }
 
-// bytes returns a copy of a column.
-func (s *stmt) bytes(i int) []byte { return append([]byte(nil), s.view(i)...) }
+// Text returns a column as text; "" if it is NULL.
+func (r *Row) Text(i int) string { return string(r.View(i)) }
 
-// view returns a column's bytes where SQLite keeps them: good until the next step
-// or reset.
-func (s *stmt) view(i int) []byte {
-	p := sqlite3.Xsqlite3_column_blob(s.c.tls, s.p, int32(i))
-	n := sqlite3.Xsqlite3_column_bytes(s.c.tls, s.p, int32(i))
+// Bytes returns a copy of a column; nil if it is NULL or empty.
+func (r *Row) Bytes(i int) []byte { return append([]byte(nil), r.View(i)...) }
+
+// View returns a column's bytes where SQLite keeps them: good until the next row.
+func (r *Row) View(i int) []byte {
+	p := sqlite3.Xsqlite3_column_blob(r.c.tls, r.p, int32(i))
+	n := sqlite3.Xsqlite3_column_bytes(r.c.tls, r.p, int32(i))
 	if p == 0 || n <= 0 {
 		return nil
 	}
 	return memory(p, int(n))
+}
+
+// Value returns a column as it is; its Bytes are those of View.
+func (r *Row) Value(i int) Value {
+	switch r.kind(i) {
+	case sqlite3.SQLITE_NULL:
+		return Value{}
+	case sqlite3.SQLITE_INTEGER:
+		return Value{Kind: Integer, N: r.Int(i)}
+	case sqlite3.SQLITE_TEXT:
+		return Value{Kind: Text, Bytes: r.View(i)}
+	case sqlite3.SQLITE_BLOB:
+		return Value{Kind: Blob, Bytes: r.View(i)}
+	}
+	return Value{Kind: Other}
 }
 
 // memory is the C memory [p, p+n) as a slice. The address comes from the
