@@ -2,13 +2,16 @@ package agent
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"yuanlu/agent/command"
 	"yuanlu/agent/config"
 	"yuanlu/agent/control"
 	"yuanlu/agent/desired"
@@ -70,7 +73,7 @@ type Options struct {
 	// CertEnds gives when the terminal's certificate ends, ok false without one;
 	// nil: there is none.
 	CertEnds func() (end time.Time, ok bool)
-	// Verbs are what the control socket answers besides the agent's own; nil: nothing.
+	// Verbs are what the control socket answers besides the agent's own; nil: none.
 	Verbs map[string]control.Handler
 	// OnReady is called once detection and store run; nil: nobody.
 	OnReady func()
@@ -110,9 +113,9 @@ type Agent struct {
 	counts  ledger.Counts
 	lookErr error
 
-	captures captures
 	onsets   health.Onsets
 	ahead    health.AheadBook
+	commands *command.Set
 	testing  chan struct{} // holds one token: the right to run a selftest
 
 	timers map[string]*atomic.Uint64 // signs of life of the timers; not changed after New
@@ -123,6 +126,10 @@ func New(o Options) (*Agent, error) {
 	a := &Agent{o: o, log: o.Book.Logger(), clock: NewClock(o.Now, o.Build.Date, o.AskClock), began: time.Now(),
 		timers: map[string]*atomic.Uint64{}, events: make(chan refund.Notice, maxEvents), testing: make(chan struct{}, 1)}
 	a.SetDigest(o.Config.Digest())
+	if a.o.InForce == nil {
+		a.o.InForce = func() desired.InForce { return desired.InForce{Config: o.Config, File: o.Config} }
+	}
+	a.commands = command.New(command.Options{Agent: a, Config: o.Config, InForce: a.o.InForce, Book: o.Book, Now: a.clock.Now, Selftest: a.selftest})
 	if a.o.Notify == nil {
 		a.o.Notify = func(string) {}
 	}
@@ -145,6 +152,32 @@ func New(o Options) (*Agent, error) {
 
 // Store returns the store, nil while it cannot be opened.
 func (a *Agent) Store() *ledger.DB { return a.store.Load() }
+
+// Commands returns what may be ordered of the agent.
+func (a *Agent) Commands() *command.Set { return a.commands }
+
+// Link implements command.Agent.
+func (a *Agent) Link(name string) command.Link {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, w := range a.workers {
+		if w.Health().Name == name {
+			return w
+		}
+	}
+	return nil
+}
+
+// verbs returns what the control socket answers.
+func (a *Agent) verbs() map[string]control.Handler {
+	all := a.commands.Verbs()
+	maps.Copy(all, a.o.Verbs)
+	all["status"] = func(ctx context.Context, _ json.RawMessage, send func(any) error) error {
+		return send(a.Snapshot(ctx))
+	}
+	all["echo"] = a.echo
+	return all
+}
 
 // Digest names the configuration in force.
 func (a *Agent) Digest() string { return *a.digest.Load() }
@@ -299,7 +332,7 @@ func (a *Agent) stop(c *crew, db *ledger.DB) error {
 	// Of the five seconds the links may take most: they store what they have read.
 	shares := [layers]time.Duration{layerLinks: 3300 * time.Millisecond, layerCommit: 500 * time.Millisecond,
 		layerReport: time.Second, layerLocal: 200 * time.Millisecond}
-	a.endCapturesSoon()
+	a.commands.EndCaptures(time.Second)
 	var errs []error
 	left := StopWithin
 	for layer := range layers {

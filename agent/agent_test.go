@@ -304,17 +304,3 @@ func TestStopNamesWhoStays(t *testing.T) {
 		t.Errorf("second stop: %v", err)
 	}
 }
-
-func TestTailArgs(t *testing.T) {
-	l := logbook.Line{Code: "case.opened", Fields: "case=1 link=pos", Level: 4}
-	for _, tt := range []struct {
-		args TailArgs
-		want bool
-	}{
-		{TailArgs{}, true}, {TailArgs{Level: 8}, false}, {TailArgs{Link: "pos"}, true}, {TailArgs{Link: "po"}, false}, {TailArgs{Cases: true}, true},
-	} {
-		if got := tt.args.Wants(l); got != tt.want {
-			t.Errorf("%+v: %v", tt.args, got)
-		}
-	}
-}

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"yuanlu/agent/config"
+	"yuanlu/agent/command"
 	"yuanlu/agent/control"
 	"yuanlu/agent/health"
 	"yuanlu/protocol/topics"
@@ -34,7 +34,7 @@ func (e *echoing) Status() health.Broker { return e.status }
 // do runs a command of the rig and reads its answer.
 func (r *rig) do(t *testing.T, name, args string, to any) (steps []string, err error) {
 	t.Helper()
-	data, err := r.agent.Commands()[name](t.Context(), json.RawMessage(args), func(p any) {
+	data, err := r.agent.Commands().Funcs()[name](t.Context(), json.RawMessage(args), func(p any) {
 		raw, err := json.Marshal(p)
 		if err != nil {
 			t.Error(err)
@@ -45,7 +45,7 @@ func (r *rig) do(t *testing.T, name, args string, to any) (steps []string, err e
 		return steps, err
 	}
 	raw, err := json.Marshal(data)
-	if err != nil || len(raw) > mostData {
+	if err != nil || len(raw) > command.MostData {
 		t.Errorf("%s: %d bytes, %v", name, len(raw), err)
 	}
 	if to != nil {
@@ -127,127 +127,13 @@ func TestSelftestWithoutAStore(t *testing.T) {
 	}
 }
 
-func TestLogCommands(t *testing.T) {
-	r := newRig(t, "", nil)
-	stop := r.run(t)
-	r.await(t, "READY=1")
-	var level struct {
-		Level, Configured string
-		Until             time.Time
-	}
-	if _, err := r.do(t, "log-level", `{"level":"debug"}`, &level); err != nil || level.Configured != "info" || time.Until(level.Until) < 9*time.Minute || r.book.Level() != slog.LevelDebug {
-		t.Errorf("%+v, %v, level %v", level, err, r.book.Level())
-	}
-	if _, err := r.do(t, "log-level", `{"level":"info"}`, &level); err != nil || r.book.Level() != slog.LevelInfo {
-		t.Errorf("%+v, %v", level, err)
-	}
-	for _, args := range []string{`{"level":"loud"}`, `{"level":"info","for_s":99999}`, `[]`} {
-		if _, err := r.do(t, "log-level", args, nil); !isControl(err, "bad_request", "") {
-			t.Errorf("%s: %v", args, err)
-		}
-	}
-	for n := range 600 {
-		r.book.Logger().Error("filler", "n", n, "text", strings.Repeat("长", 100), "link", "pos")
-	}
-	r.book.Logger().Warn("the.last", "path", strings.Repeat("x", 1000))
-	var tail struct {
-		Lines []struct {
-			Time                time.Time
-			Level, Code, Fields string
-		}
-		LeftOut int `json:"left_out"`
-	}
-	if _, err := r.do(t, "log-tail", `{"lines":500}`, &tail); err != nil || len(tail.Lines)+tail.LeftOut != 500 || tail.LeftOut == 0 ||
-		tail.Lines[len(tail.Lines)-1].Code != "the.last" || !strings.Contains(tail.Lines[0].Fields, "n=") {
-		t.Errorf("%d lines, %d left out, %v", len(tail.Lines), tail.LeftOut, err)
-	}
-	if _, err := r.do(t, "log-tail", `{"lines":3,"level":"warn"}`, &tail); err != nil || len(tail.Lines) == 0 || tail.Lines[len(tail.Lines)-1].Level != "warn" {
-		t.Errorf("%+v, %v", tail, err)
-	}
-	if _, err := r.do(t, "log-tail", `{"lines":3,"link":"pos"}`, &tail); err != nil || len(tail.Lines) != 3 || tail.Lines[2].Code != "filler" {
-		t.Errorf("%+v, %v", tail, err)
-	}
-	if _, err := r.do(t, "log-tail", `{"link":"usb"}`, &tail); !isControl(err, "not_found", "link") {
-		t.Error(err)
-	}
-	if err := stop(); err != nil {
-		t.Error(err)
-	}
-}
-
-func TestConfigGet(t *testing.T) {
-	r := newRig(t, "", nil)
-	var got struct {
-		Digest, Origin string
-		Settings       []setting
-		LeftOut        bool `json:"defaults_left_out"`
-	}
-	if _, err := r.do(t, "config-get", ``, &got); err != nil || got.Digest != r.agent.Digest() || got.Origin != "file" || got.LeftOut || len(got.Settings) < 40 {
-		t.Errorf("%+v, %v", got, err)
-	}
-	// Many links: what is the default goes first; when even that is too much, it says so.
-	many := func(n int) (all []config.Entry) {
-		for i := range n {
-			all = append(all, config.Entry{Name: fmt.Sprintf("link[%d].port", i), Value: `"/dev/serial/by-id/x"`, Default: i%2 == 1})
-		}
-		return all
-	}
-	if fit, err := fitSettings(settingsAnswer{}, many(450)); err != nil || !fit.LeftOut || len(fit.All) != 225 {
-		t.Errorf("%d settings, %v, %v", len(fit.All), fit.LeftOut, err)
-	}
-	if _, err := fitSettings(settingsAnswer{}, many(2000)); !isControl(err, "too_large", "") {
-		t.Error(err)
-	}
-}
-
-func TestLinkAndCaptureCommands(t *testing.T) {
-	r := newRig(t, "", nil)
-	stop := r.run(t)
-	r.await(t, "READY=1")
-	r.line(t, "link.online")
-	for _, name := range []string{"link-reopen", "capture-start", "capture-stop"} {
-		if _, err := r.do(t, name, `{"link":"usb"}`, nil); !isControl(err, "not_found", "link") || !strings.Contains(err.Error(), "want one of pos") {
-			t.Errorf("%s of no link: %v", name, err)
-		}
-		if _, err := r.do(t, name, `{"link":5}`, nil); !isControl(err, "bad_request", "") {
-			t.Errorf("%s of a number: %v", name, err)
-		}
-	}
-	var info struct {
-		File    string
-		Running bool
-	}
-	if _, err := r.do(t, "capture-start", `{"link":"pos","for_s":60}`, &info); err != nil || !info.Running {
-		t.Errorf("%+v, %v", info, err)
-	}
-	if _, err := r.do(t, "capture-start", `{"link":"pos"}`, nil); !isControl(err, "busy", "") {
-		t.Error(err)
-	}
-	if _, err := r.do(t, "capture-start", `{"link":"pos","max_bytes":999999999999}`, nil); err == nil {
-		t.Error("a capture without bounds")
-	}
-	if _, err := r.do(t, "capture-stop", `{}`, nil); err != nil {
-		t.Error(err)
-	}
-	if _, err := r.do(t, "capture-stop", `{}`, nil); !isControl(err, "not_found", "") {
-		t.Error(err)
-	}
-	var link struct{ Link, State string }
-	if _, err := r.do(t, "link-reopen", `{"link":"pos"}`, &link); err != nil || link.State != "online" {
-		t.Errorf("%+v, %v", link, err)
-	}
-	if err := stop(); err != nil {
-		t.Error(err)
-	}
-}
-
 // The control socket answers the same commands.
 func TestCommandsOnTheControlSocket(t *testing.T) {
 	r := newRig(t, "", nil)
 	r.run(t)
 	r.await(t, "READY=1")
 	verbs := r.agent.verbs()
-	for name := range r.agent.Commands() {
+	for name := range r.agent.Commands().Funcs() {
 		if verbs[name] == nil {
 			t.Errorf("the control socket has no %s", name)
 		}
@@ -278,7 +164,7 @@ func FuzzCommandArguments(f *testing.F) {
 	f.Fuzz(func(t *testing.T, which uint8, args []byte) {
 		spec := topics.Commands()[int(which)%len(topics.Commands())]
 		r := newRig(t, "", nil)
-		do := r.agent.Commands()[spec.Name]
+		do := r.agent.Commands().Funcs()[spec.Name]
 		if do == nil || check.Check(spec.ArgsSchema(), args) != nil {
 			return
 		}
@@ -291,7 +177,7 @@ func FuzzCommandArguments(f *testing.F) {
 			return
 		}
 		raw, err := json.Marshal(data)
-		if err != nil || len(raw) > mostData || check.Check(spec.DataSchema(), raw) != nil {
+		if err != nil || len(raw) > command.MostData || check.Check(spec.DataSchema(), raw) != nil {
 			t.Errorf("%s %s: %v, %v: %s", spec.Name, args, err, check.Check(spec.DataSchema(), raw), raw)
 		}
 		r.book.SetLevel(slog.LevelInfo)

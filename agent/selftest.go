@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"yuanlu/agent/command"
 	"yuanlu/agent/health"
 	"yuanlu/agent/ledger"
 	"yuanlu/agent/machine"
@@ -24,7 +25,7 @@ func (a *Agent) selftest(ctx context.Context, args json.RawMessage, progress fun
 	var q struct {
 		Lang string `json:"lang"`
 	}
-	if err := arguments(args, &q); err != nil {
+	if err := command.Arguments(args, &q); err != nil {
 		return nil, err
 	}
 	select { // one at a time: it reads the whole store
@@ -44,7 +45,7 @@ func (a *Agent) selftest(ctx context.Context, args json.RawMessage, progress fun
 			answer.LeftOut, answer.Lines = n-mostLines, answer.Lines[:mostLines]
 		}
 		raw, err := json.Marshal(answer)
-		if err != nil || len(raw) <= mostData {
+		if err != nil || len(raw) <= command.MostData {
 			return answer, err
 		}
 		answer.Lines = answer.Lines[:len(answer.Lines)-1]
@@ -57,7 +58,7 @@ func (a *Agent) echo(ctx context.Context, args json.RawMessage, send func(any) e
 	var q struct {
 		Lang string `json:"lang"`
 	}
-	if err := arguments(args, &q); err != nil {
+	if err := command.Arguments(args, &q); err != nil {
 		return err
 	}
 	s := a.Glance(ctx)

@@ -105,19 +105,6 @@ func (a *Agent) Links() []ingest.LinkHealth {
 	return all
 }
 
-// Reopen has the named link close its port and open it again; false: no such link.
-func (a *Agent) Reopen(link string) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, w := range a.workers {
-		if w.Health().Name == link {
-			w.Reopen()
-			return true
-		}
-	}
-	return false
-}
-
 // certDays returns the days until the terminal's certificate ends, nil without one.
 func (a *Agent) certDays() *int {
 	if a.o.CertEnds == nil {

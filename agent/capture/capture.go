@@ -35,6 +35,9 @@ const (
 	lookEvery = 256 << 10 // bytes written between two looks at the disk
 )
 
+// Dir returns the folder of the captures of a store.
+func Dir(storeDir string) string { return filepath.Join(storeDir, "captures") }
+
 // Cleaner makes of bytes what may be kept. *ingest.Sanitiser is one.
 type Cleaner interface {
 	// Clean appends to dst what may be kept by now.

@@ -19,6 +19,7 @@ var mayImport = map[string][]string{
 	"agent/houserules": {},
 	"agent/config":     {},
 	"agent/desired":    {"agent/config"},
+	"agent/command":    {"agent/capture", "agent/config", "agent/control", "agent/desired", "agent/ingest", "agent/ledger", "agent/logbook", "agent/machine", "agent/report"},
 	"agent/capture":    {},
 	"agent/bundle":     {"agent/newfile"},
 	"agent/newfile":    {},

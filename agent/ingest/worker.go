@@ -325,6 +325,9 @@ func (w *Worker) tapRest() {
 	}
 }
 
+// Sanitiser returns what cleans the raw bytes of this link.
+func (w *Worker) Sanitiser() (*Sanitiser, error) { return NewSanitiser(w.opt.Profile) }
+
 // Reopen makes the worker close its port, within half a second, and open it again.
 func (w *Worker) Reopen() {
 	w.reopen.Store(true)

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"yuanlu/agent"
 	"yuanlu/agent/bundle"
 	"yuanlu/agent/config"
 	"yuanlu/agent/control"
@@ -102,7 +101,7 @@ func (p *program) askingSource(c *config.Config, path string) bundleSource {
 		},
 		doctor: func(ctx context.Context) []health.Checkup { return p.examine(ctx, path) },
 		log: func(ctx context.Context) (lines []logbook.Line, err error) {
-			err = control.Call(ctx, c.Control.Socket, "tail", agent.TailArgs{Lines: bundleLines, Level: -8}, func(raw json.RawMessage) error {
+			err = control.Call(ctx, c.Control.Socket, "tail", logbook.Query{Lines: bundleLines, Level: -8}, func(raw json.RawMessage) error {
 				var l logbook.Line
 				if err := json.Unmarshal(raw, &l); err != nil {
 					return err

@@ -16,7 +16,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"yuanlu/agent"
 	"yuanlu/agent/bundle"
 	"yuanlu/agent/capture"
 	"yuanlu/agent/config"
@@ -67,20 +66,20 @@ func (p *program) bundleParts(o bundleOrder) []bundle.Part {
 			return errors.Join(err, sayLines(w, lines))
 		}},
 		bundle.Part{Name: "log-file.txt", Make: func(_ context.Context, w io.Writer) error {
-			lines, err := logFileLines(c, agent.TailArgs{Lines: bundleFileLines, Level: -8})
+			lines, err := logbook.Query{Lines: bundleFileLines, Level: -8}.FromFiles(c.Log.Path(), c.Log.Keep)
 			return errors.Join(err, sayLines(w, lines))
 		}},
 		bundle.Part{Name: "log-cases.txt", Make: func(_ context.Context, w io.Writer) error {
-			lines, err := logFileLines(c, agent.TailArgs{Lines: bundleFileLines, Level: -8, Cases: true})
+			lines, err := logbook.Query{Lines: bundleFileLines, Level: -8, Cases: true}.FromFiles(c.Log.Path(), c.Log.Keep)
 			return errors.Join(err, sayLines(w, lines))
 		}},
 		fromStore("outbox-stat.json", c, func(ctx context.Context, db *ledger.DB) (any, error) { return db.OutboxStat(ctx) }),
 		fromStore("outbox-list.json", c, outboxFacts),
 		fromStore("store.json", c, func(ctx context.Context, db *ledger.DB) (any, error) { return storeFacts(ctx, c, db) }),
-		asJSON("captures.json", func(context.Context) (any, error) { return capture.List(agent.CaptureDir(c.Store.Dir)) }),
+		asJSON("captures.json", func(context.Context) (any, error) { return capture.List(capture.Dir(c.Store.Dir)) }),
 	)
 	if o.captures {
-		parts = append(parts, captureParts(agent.CaptureDir(c.Store.Dir))...)
+		parts = append(parts, captureParts(capture.Dir(c.Store.Dir))...)
 	}
 	return parts
 }

@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"time"
 
-	"yuanlu/agent"
 	"yuanlu/agent/capture"
+	"yuanlu/agent/command"
 	"yuanlu/agent/config"
 	"yuanlu/agent/control"
 	"yuanlu/agent/health"
@@ -45,9 +45,9 @@ func (p *program) capture(ctx context.Context, args []string) error {
 		if *mib < 1 || *mib > capture.MaxBytes>>20 || *long < time.Second || *long > capture.MaxFor {
 			return p.wrongUsage(v, "%s", p.lang.t("--max-mib wants 1 to 256, --for 1s to 24h", "--max-mib 需要 1 至 256，--for 需要 1s 至 24h"))
 		}
-		return p.captureAsk(ctx, c, "capture.start", agent.CaptureArgs{Link: link, MaxBytes: *mib << 20, For: *long})
+		return p.captureAsk(ctx, c, "capture.start", command.CaptureArgs{Link: link, MaxBytes: *mib << 20, For: *long})
 	case "stop":
-		return p.captureAsk(ctx, c, "capture.stop", agent.CaptureArgs{Link: link})
+		return p.captureAsk(ctx, c, "capture.stop", command.CaptureArgs{Link: link})
 	case "info":
 		if link != "" {
 			return p.wrongUsage(v, p.lang.t("unexpected %q", "多余的参数 %q"), link)
@@ -87,7 +87,7 @@ func (p *program) captureInfo(ctx context.Context, c *config.Config) error {
 	if !errors.Is(err, control.ErrNotRunning) {
 		return err
 	}
-	all, err := capture.List(agent.CaptureDir(c.Store.Dir))
+	all, err := capture.List(capture.Dir(c.Store.Dir))
 	if err != nil {
 		return err
 	}

@@ -4,61 +4,31 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"maps"
-	"slices"
 
 	"yuanlu/agent"
 	"yuanlu/agent/bundle"
+	"yuanlu/agent/command"
 	"yuanlu/agent/control"
 	"yuanlu/agent/desired"
 	"yuanlu/agent/health"
 	"yuanlu/agent/logbook"
 	"yuanlu/agent/machine"
-	"yuanlu/agent/report"
 )
 
-// commandsOf returns what the back office may ask of the daemon, beyond what the
+// commandsOf returns what the back office may order of the daemon, beyond what the
 // reporter answers itself.
-func (p *program) commandsOf(m *desired.Machine, book *logbook.Book, a *agent.Agent) map[string]agent.Command {
-	all := a.Commands()
+func (p *program) commandsOf(m *desired.Machine, book *logbook.Book, a *agent.Agent) command.Funcs {
+	all := a.Commands().Funcs()
 	all["support-bundle"] = p.bundleCommand(m, book, a)
-	all["restart"] = p.restartCommand(m.OnDisk, book, a)
+	all["restart"] = p.restart.Command(a.Began(), m.OnDisk, func() {
+		book.Logger().Warn("agent.restart", "by", "command")
+		p.notifier(book.Logger())("RELOADING=1")
+	})
 	return all
 }
 
-// commandNames lists them for up/info.
-func commandNames(all map[string]agent.Command) []string { return slices.Sorted(maps.Keys(all)) }
-
-// onCommand does a command that has passed all checks.
-func onCommand(all map[string]agent.Command) func(context.Context, report.Command) (any, error) {
-	return func(ctx context.Context, cmd report.Command) (any, error) {
-		do, ok := all[cmd.Name]
-		if !ok {
-			return nil, report.ErrUnknownCommand
-		}
-		data, err := do(ctx, cmd.Args, cmd.Progress)
-		return data, commandError(err)
-	}
-}
-
-// commandError says an error as the back office shall read it.
-func commandError(err error) error {
-	var refused *control.Error
-	switch {
-	case errors.As(err, &refused) && refused.About != "":
-		return &report.CommandError{Code: "args", Message: "args." + refused.About + ": " + refused.Message, Rejected: true}
-	case errors.As(err, &refused) && refused.Code == "bad_request":
-		return &report.CommandError{Code: "args", Message: refused.Message, Rejected: true}
-	case errors.As(err, &refused):
-		return &report.CommandError{Code: refused.Code, Message: refused.Message}
-	case errors.Is(err, context.Canceled):
-		return &report.CommandError{Code: "stopped", Message: "the agent is stopping"}
-	}
-	return err
-}
-
 // bundleCommand makes a support bundle that stays on the terminal.
-func (p *program) bundleCommand(m *desired.Machine, book *logbook.Book, a *agent.Agent) agent.Command {
+func (p *program) bundleCommand(m *desired.Machine, book *logbook.Book, a *agent.Agent) command.Func {
 	one := make(chan struct{}, 1)
 	return func(ctx context.Context, args json.RawMessage, progress func(any)) (any, error) {
 		var q struct {

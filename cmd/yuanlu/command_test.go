@@ -1,9 +1,6 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -12,85 +9,10 @@ import (
 	"testing"
 	"time"
 
-	"yuanlu/agent"
-	"yuanlu/agent/control"
-	"yuanlu/agent/report"
 	"yuanlu/agent/report/brokertest"
 )
 
-func TestRestartIsBounded(t *testing.T) {
-	var r restart
-	now := time.Now()
-	code := func(err error) string {
-		var e *report.CommandError
-		if errors.As(err, &e) && e.Rejected {
-			return e.Code
-		}
-		return fmt.Sprint(err)
-	}
-	if got := code(r.mayNow(now)); got != "busy" {
-		t.Errorf("before there is an agent: %s", got)
-	}
-	stopped := 0
-	r.begin(func() { stopped++ })
-	r.now() // nobody asked
-	if got := code(r.mayNow(now)); got != "<nil>" || stopped != 0 {
-		t.Errorf("the first: %s, stopped %d", got, stopped)
-	}
-	if got := code(r.mayNow(now)); got != "busy" {
-		t.Errorf("another at the same time: %s", got)
-	}
-	r.forget() // the answer was not heard
-	if got := code(r.mayNow(now)); got != "<nil>" || r.last != (time.Time{}) {
-		t.Errorf("after one that was not heard: %s", got)
-	}
-	r.now()
-	if !r.wanted() || stopped != 1 {
-		t.Errorf("wanted %v, stopped %d", r.wanted(), stopped)
-	}
-	r.byCommand(true)
-	r.begin(func() {})
-	if got := code(r.mayNow(time.Now().Add(restartEvery - time.Second))); got != "too_soon" || r.wanted() {
-		t.Errorf("within a minute: %s", got)
-	}
-	if got := code(r.mayNow(time.Now().Add(restartEvery + time.Second))); got != "<nil>" {
-		t.Errorf("after a minute: %s", got)
-	}
-	r.forget() // SIGTERM came
-	if r.wanted() {
-		t.Error("a daemon that is told to end starts again")
-	}
-}
-
-func TestCommandErrors(t *testing.T) {
-	for _, tc := range []struct {
-		err      error
-		code     string
-		rejected bool
-	}{
-		{&control.Error{Code: "not_found", About: "link", Message: "no such link"}, "args", true},
-		{&control.Error{Code: "bad_request", Message: "x"}, "args", true},
-		{fmt.Errorf("wrapped: %w", &control.Error{Code: "busy", Message: "x"}), "busy", false},
-		{context.Canceled, "stopped", false},
-	} {
-		var got *report.CommandError
-		if !errors.As(commandError(tc.err), &got) || got.Code != tc.code || got.Rejected != tc.rejected {
-			t.Errorf("%v: %+v", tc.err, got)
-		}
-	}
-	if commandError(nil) != nil {
-		t.Error("no error is one")
-	}
-	all := map[string]agent.Command{"b": nil, "a": func(context.Context, json.RawMessage, func(any)) (any, error) { return 1, nil }}
-	if got := commandNames(all); len(got) != 2 || got[0] != "a" {
-		t.Errorf("names %v", got)
-	}
-	if _, err := onCommand(all)(t.Context(), report.Command{Name: "c"}); !errors.Is(err, report.ErrUnknownCommand) {
-		t.Error(err)
-	}
-}
-
-// Within one process (a test's) a restart is another life of the same. To a service
+// Within one process (a test's) a restart is another agent in the same. To a service
 // manager it is a reload: STOPPING=1 alone would have it wait for the end, and kill.
 func TestRestartInOneProcess(t *testing.T) {
 	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(t.TempDir(), "n"), Net: "unixgram"})
@@ -108,7 +30,7 @@ func TestRestartInOneProcess(t *testing.T) {
 		publish(t, broker.URL(), "yuanlu/v1/t-1/dn/cmd/restart", fmt.Sprintf(`{"id":%q,"ts":%q,"ttl_s":60}`, id, time.Now().UTC().Format(time.RFC3339Nano)))
 	}
 	tell("r1")
-	eventually(t, "a second life", func() bool { return strings.Count(d.log.String(), " agent.ready ") == 2 })
+	eventually(t, "a second run", func() bool { return strings.Count(d.log.String(), " agent.ready ") == 2 })
 	eventually(t, "connected again", func() bool { return strings.Count(d.log.String(), " mqtt.connected") == 2 })
 	tell("r2")
 	eventually(t, "refused", func() bool { return strings.Contains(d.log.String(), "id=r2 status=rejected") })

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"yuanlu/agent/command"
 	"yuanlu/agent/config"
 	"yuanlu/agent/control"
 	"yuanlu/protocol/printable"
@@ -48,7 +49,7 @@ type program struct {
 	// all of it (memory, core dumps).
 	whole bool
 
-	again restart // by command
+	restart command.Restart
 
 	lang language
 	json bool

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"yuanlu/agent"
+	"yuanlu/agent/command"
 	"yuanlu/agent/config"
 	"yuanlu/agent/desired"
 	"yuanlu/agent/health"
@@ -52,8 +53,8 @@ func (p *program) reporterOf(c *config.Config, m *desired.Machine, book *logbook
 			Links:  func() []topics.LinkState { return linkStatesOf(a) },
 			Config: configReport(m), OnConfig: takeConfig(m), OnReached: m.BrokerReached, OnHeard: m.BackOfficeReached,
 			Ready: a.Ready, AckMode: report.AckMode(c.Delivery.Ack), AckTimeout: c.Delivery.AckTimeout, HostID: c.Backoffice.Host, Keys: keys,
-			ClockSynced: a.Clock().Synced, Event: eventOf(a), Resend: box.resend, OnCommand: onCommand(all), Commands: commandNames(all),
-			Memory: takenCommands{a}, HealthEvery: c.Health.Interval, Now: a.Clock().Now, Log: book.Logger(),
+			ClockSynced: a.Clock().Synced, Event: eventOf(a), Resend: box.resend, OnCommand: all.Do, Commands: all.Names(),
+			Memory: command.Taken{Agent: a}, HealthEvery: c.Health.Interval, Now: a.Clock().Now, Log: book.Logger(),
 		})
 		if err != nil {
 			return nil, err

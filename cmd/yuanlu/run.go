@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -43,11 +45,13 @@ func (p *program) daemon(ctx context.Context, args []string) (err error) {
 		}
 		p.tuneMemory()
 	}
-	p.again.byCommand(p.env(restartedEnv) != "")
+	if p.env(restartedEnv) != "" {
+		p.restart.Restarted(time.Now())
+	}
 	for {
 		again, err := p.runAgent(ctx, m)
-		if p.again.wanted() && !errors.Is(err, agent.ErrAnotherDaemon) {
-			again, err = p.anew(), nil
+		if p.restart.Asked() && !errors.Is(err, agent.ErrAnotherDaemon) {
+			again, err = p.startAgain(), nil
 		}
 		if !again || err != nil {
 			return p.sayLocked(err)
@@ -94,7 +98,7 @@ func (p *program) runAgent(ctx context.Context, m *desired.Machine) (again bool,
 		book.SetLevel(level)
 	}})
 	defer m.End()
-	p.again.begin(cancel)
+	p.restart.Begin(cancel)
 	ended := make(chan error, 1)
 	go func() { ended <- a.Run(ctx) }()
 	return p.steer(ctx, cancel, m, book, ended)
@@ -118,7 +122,7 @@ func (p *program) steer(ctx context.Context, cancel func(), m *desired.Machine, 
 		case s := <-p.signals:
 			if s != syscall.SIGHUP {
 				again = false
-				p.again.forget()
+				p.restart.CallOff()
 				cancel()
 			} else if ctx.Err() == nil {
 				changed = m.Reload(time.Now())
@@ -134,6 +138,41 @@ func (p *program) steer(ctx context.Context, cancel func(), m *desired.Machine, 
 			cancel()
 		}
 	}
+}
+
+// restartedEnv marks the process that begins in place of this one by command.
+const restartedEnv = "YUANLU_RESTARTED"
+
+// startAgain begins again after a run that ended by command: with another process, and
+// where that fails with another agent in this one. Under systemd the process stays the
+// same service, without systemd nothing else is needed, and a program that was replaced on
+// the disk is the one that starts. It returns false where a signal came meanwhile.
+func (p *program) startAgain() bool {
+	select {
+	case s := <-p.signals:
+		if s != syscall.SIGHUP {
+			return false
+		}
+	default:
+	}
+	if p.whole {
+		if err := execAgain(); err != nil {
+			fmt.Fprintf(p.stderr, "yuanlu run: %v; going on in the same process\n", err)
+		}
+	}
+	p.restart.Restarted(time.Now())
+	return true
+}
+
+// execAgain puts a new run of the program in the place of this one. It returns only if
+// that fails.
+func execAgain() error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	env := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, restartedEnv+"=") })
+	return syscall.Exec(self, os.Args, append(env, restartedEnv+"=1"))
 }
 
 func (p *program) openLog(c *config.Config) *logbook.Book {

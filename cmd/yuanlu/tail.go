@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"time"
 
-	"yuanlu/agent"
 	"yuanlu/agent/config"
 	"yuanlu/agent/control"
 	"yuanlu/agent/logbook"
@@ -23,25 +22,25 @@ func (p *program) tail(ctx context.Context, args []string) error {
 	v := tailVerb()
 	f := p.flags(v)
 	path := p.configFlag(f)
-	var t agent.TailArgs
-	f.BoolVar(&t.Follow, "f", false, p.lang.t("go on as lines are said", "持续输出"))
-	f.IntVar(&t.Lines, "n", 50, p.lang.t("`lines` of the past", "历史`行数`"))
+	var q logbook.Query
+	f.BoolVar(&q.Follow, "f", false, p.lang.t("go on as lines are said", "持续输出"))
+	f.IntVar(&q.Lines, "n", 50, p.lang.t("`lines` of the past", "历史`行数`"))
 	level := f.String("p", "debug", p.lang.t("least `level`: debug, info, warn, error", "最低`级别`：debug, info, warn, error"))
-	f.StringVar(&t.Link, "link", "", p.lang.t("only this `link`", "仅此`链路`"))
-	f.BoolVar(&t.Cases, "cases", false, p.lang.t("only cases", "仅案件"))
+	f.StringVar(&q.Link, "link", "", p.lang.t("only this `link`", "仅此`链路`"))
+	f.BoolVar(&q.Cases, "cases", false, p.lang.t("only cases", "仅案件"))
 	if _, err := p.parse(v, f, args, 0, 0); err != nil {
 		return err
 	}
 	var known bool
-	if t.Level, known = logbook.ParseLevel(*level); !known || t.Lines < 0 {
+	if q.Level, known = logbook.ParseLevel(*level); !known || q.Lines < 0 {
 		return p.wrongUsage(v, "%s", p.lang.t("-p wants debug, info, warn or error; -n a number", "-p 需要 debug、info、warn 或 error；-n 需要数字"))
 	}
 	c, err := p.readConfig(*path)
 	if err != nil {
 		return err
 	}
-	err = p.tailFrom(ctx, c, t)
-	if t.Follow && errors.Is(err, context.Canceled) {
+	err = p.tailFrom(ctx, c, q)
+	if q.Follow && errors.Is(err, context.Canceled) {
 		return nil // how following ends
 	}
 	return err
@@ -49,7 +48,7 @@ func (p *program) tail(ctx context.Context, args []string) error {
 
 // tailFrom takes the lines from the daemon, else from the files. While following
 // it waits for a daemon that is not running, and goes on with the next one.
-func (p *program) tailFrom(ctx context.Context, c *config.Config, t agent.TailArgs) error {
+func (p *program) tailFrom(ctx context.Context, c *config.Config, q logbook.Query) error {
 	ink := p.ink(p.stdout)
 	show := func(raw json.RawMessage) error {
 		var l logbook.Line
@@ -60,21 +59,21 @@ func (p *program) tailFrom(ctx context.Context, c *config.Config, t agent.TailAr
 	}
 	fromFile := false
 	for {
-		err := control.Call(ctx, c.Control.Socket, "tail", t, show)
+		err := control.Call(ctx, c.Control.Socket, "tail", q, show)
 		stopped := errors.Is(err, control.ErrNotRunning)
-		if !stopped && (err != nil && !errors.Is(err, control.ErrProtocol) || !t.Follow) {
+		if !stopped && (err != nil && !errors.Is(err, control.ErrProtocol) || !q.Follow) {
 			return err
 		}
 		if stopped && !fromFile {
 			fromFile = true
-			if err := p.tailFile(c, t, ink); err != nil {
+			if err := p.tailFile(c, q, ink); err != nil {
 				return err
 			}
 		}
-		if !t.Follow {
+		if !q.Follow {
 			return nil
 		}
-		t.Lines = 0
+		q.Lines = 0
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -84,12 +83,12 @@ func (p *program) tailFrom(ctx context.Context, c *config.Config, t agent.TailAr
 }
 
 // tailFile shows the last lines of the log files.
-func (p *program) tailFile(c *config.Config, t agent.TailArgs, ink ink) error {
-	if len(logFiles(c, t)) == 0 {
+func (p *program) tailFile(c *config.Config, q logbook.Query, ink ink) error {
+	if len(q.Files(c.Log.Path(), c.Log.Keep)) == 0 {
 		fmt.Fprintln(p.stderr, p.lang.t("yuanlu tail: the daemon is not running and there is no log file", "yuanlu tail：守护进程未运行，且没有日志文件"))
 		return errSaid(exitNotFound)
 	}
-	last, err := logFileLines(c, t)
+	last, err := q.FromFiles(c.Log.Path(), c.Log.Keep)
 	if err != nil {
 		return err
 	}
@@ -99,25 +98,6 @@ func (p *program) tailFile(c *config.Config, t agent.TailArgs, ink ink) error {
 		}
 	}
 	return nil
-}
-
-// logFileLines returns the last lines of the log files that are wanted, oldest first.
-func logFileLines(c *config.Config, t agent.TailArgs) ([]logbook.Line, error) {
-	return logbook.Tail(logFiles(c, t), t.Lines, t.Wants)
-}
-
-// logFiles returns the log files, those of cases where only cases are wanted and there
-// are any.
-func logFiles(c *config.Config, t agent.TailArgs) []string {
-	if c.Log.Path() == "" {
-		return nil
-	}
-	if t.Cases {
-		if files := logbook.Files(logbook.CaseFile(c.Log.Path()), c.Log.Keep); len(files) > 0 {
-			return files
-		}
-	}
-	return logbook.Files(c.Log.Path(), c.Log.Keep)
 }
 
 func (p *program) showLine(l logbook.Line, zone *time.Location, ink ink) error {
