@@ -21,8 +21,8 @@ const (
 // not use up the numbers that are left, but may count in seconds, milliseconds or dates
 // with time. MaxVersion is the greatest there is.
 const (
-	MostJump   = 100_000_000_000_000
-	MaxVersion = 1<<53 - 1
+	MostJump   int64 = 100_000_000_000_000
+	MaxVersion int64 = 1<<53 - 1
 )
 
 // TooFar reports whether a version is further above the newest than MostJump.

@@ -19,7 +19,7 @@ const (
 func (d *DB) keepBallast() {
 	path := filepath.Join(d.dir, ballastFile)
 	var fs unix.Statfs_t
-	if exists(path) || unix.Statfs(d.dir, &fs) != nil || int64(fs.Bavail)*fs.Bsize < ballastSize+ballastLeft {
+	if exists(path) || unix.Statfs(d.dir, &fs) != nil || int64(fs.Bavail)*int64(fs.Bsize) < ballastSize+ballastLeft {
 		return
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)

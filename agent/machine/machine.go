@@ -20,7 +20,7 @@ func DiskFree(dir string) int64 {
 		var st unix.Statfs_t
 		err := unix.Statfs(dir, &st)
 		if err == nil {
-			return int64(st.Bavail) * st.Bsize
+			return int64(st.Bavail) * int64(st.Bsize)
 		}
 		up := filepath.Dir(dir)
 		if err != unix.ENOENT || up == dir {

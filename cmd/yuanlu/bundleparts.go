@@ -246,7 +246,7 @@ func systemFacts(store string) any {
 	disk := map[string]any{"dir": store, "free_bytes": machine.DiskFree(store)}
 	var st unix.Statfs_t
 	if unix.Statfs(store, &st) == nil {
-		disk["bytes"], disk["inodes_free"] = int64(st.Blocks)*st.Bsize, st.Ffree
+		disk["bytes"], disk["inodes_free"] = int64(st.Blocks)*int64(st.Bsize), st.Ffree
 		disk["read_only"] = st.Flags&unix.ST_RDONLY != 0
 	}
 	var clock unix.Timex

@@ -1,3 +1,6 @@
+// moov-io/iso8583 compiles where an int has 64 bits only.
+//go:build !(386 || arm)
+
 package cup8583_test
 
 import (

@@ -81,19 +81,15 @@ func (d *decoder) envelope() error {
 
 // fields reads the bitmap and every field it claims.
 func (d *decoder) fields() error {
-	bits := newBitmap()
 	at := d.at
-	read, err := bits.Unpack(d.data[at : at+bitmapSize])
-	if err != nil || read != bitmapSize {
-		return d.fail("bitmap", at, "no bitmap", plural(bitmapSize, "byte"))
-	}
-	if bits.IsSet(1) {
+	claimed := bitmap(binary.BigEndian.Uint64(d.data[at:]))
+	if claimed.has(1) {
 		return d.fail("bitmap", at, "bit 1 set", "64 fields")
 	}
 	d.at += bitmapSize
-	d.sawBitmap(at, bits)
+	d.sawBitmap(at, claimed)
 	for n := 2; n < fieldsEnd; n++ {
-		if !bits.IsSet(n) {
+		if !claimed.has(n) {
 			continue
 		}
 		if err := d.field(n); err != nil {
@@ -150,13 +146,13 @@ func (d *decoder) size(f *fieldCodec) (int, error) {
 		return 0, d.fail(f.name, d.at, plural(rest, "byte"), "a length of "+plural(f.head, "byte"))
 	}
 	raw := d.data[d.at : d.at+f.head]
-	if !d.layout.opt.BinaryLengths {
+	if !f.binaryLength {
 		if i := badNibble(raw, 2*f.head); i >= 0 {
 			return 0, d.fail(f.name, d.at, "a length with no digit at place "+strconv.Itoa(i), "digits")
 		}
 	}
 	base := 100
-	if d.layout.opt.BinaryLengths {
+	if f.binaryLength {
 		base = 256
 	}
 	n := 0

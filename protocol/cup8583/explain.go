@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/moov-io/iso8583/field"
-
 	"yuanlu/protocol/explain"
 )
 
@@ -57,17 +55,17 @@ func (d *decoder) sawEnvelope(at int) {
 }
 
 // sawBitmap notes which fields the bitmap of a message lists.
-func (d *decoder) sawBitmap(at int, bits *field.Bitmap) {
+func (d *decoder) sawBitmap(at int, claimed bitmap) {
 	if d.seen == nil {
 		return
 	}
-	var claimed []string
+	var names []string
 	for n := 2; n < fieldsEnd; n++ {
-		if bits.IsSet(n) {
-			claimed = append(claimed, strconv.Itoa(n))
+		if claimed.has(n) {
+			names = append(names, strconv.Itoa(n))
 		}
 	}
-	d.saw("bitmap", at, bitmapSize, "", strings.Join(claimed, " "), "the fields that follow")
+	d.saw("bitmap", at, bitmapSize, "", strings.Join(names, " "), "the fields that follow")
 }
 
 // sawField notes field n, whose head begins at at and whose value is raw.

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/moov-io/iso8583/encoding"
-	"github.com/moov-io/iso8583/prefix"
 )
 
 // Form is what the bytes of a field are.
@@ -111,11 +110,11 @@ const (
 // fieldCodec is a Format with what packs it.
 type fieldCodec struct {
 	Format
-	number bool // digits, though its bytes may be text
-	name   string
-	pref   prefix.Prefixer
-	enc    encoding.Encoder
-	head   int // bytes of the prefix
+	number       bool // digits, though its bytes may be text
+	name         string
+	enc          encoding.Encoder
+	head         int  // bytes of the prefix
+	binaryLength bool // the prefix is a binary number, not BCD
 }
 
 // Layout describes a message. It does not change and may be shared.
@@ -210,17 +209,7 @@ func largest(n int) int {
 }
 
 func codecOf(f Format, name string, binary bool) fieldCodec {
-	c := fieldCodec{Format: f, name: name, pref: prefix.BCD.Fixed, head: int(f.Prefix)}
-	switch {
-	case f.Prefix == LL && binary:
-		c.pref = prefix.Binary.L
-	case f.Prefix == LL:
-		c.pref = prefix.BCD.LL
-	case f.Prefix == LLL && binary:
-		c.pref = prefix.Binary.LL
-	case f.Prefix == LLL:
-		c.pref = prefix.BCD.LLLL // LLL would drop the first nibble unseen
-	}
+	c := fieldCodec{Format: f, name: name, head: int(f.Prefix), binaryLength: binary}
 	switch {
 	case f.Form == Digits && f.Right:
 		c.enc = encoding.BCD

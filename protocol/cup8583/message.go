@@ -8,8 +8,6 @@ import (
 	"strings"
 
 	"github.com/moov-io/iso8583/encoding"
-	"github.com/moov-io/iso8583/field"
-	"github.com/moov-io/iso8583/prefix"
 
 	"yuanlu/protocol/sensitive"
 )
@@ -20,7 +18,7 @@ type Message struct {
 	tcpLength  bool
 	tpdu, head []byte
 	mti        string
-	present    uint64 // bit n: field n is kept; field 64 is bit 0
+	present    bitmap // of the fields kept
 	values     [fieldsEnd]string
 	pan        sensitive.Text // F2
 	track      sensitive.Text // card number of F35
@@ -31,7 +29,7 @@ func (m *Message) reset() { *m = Message{tpdu: m.tpdu[:0], head: m.head[:0]} }
 
 // put keeps the value of a field. F2 is kept where nothing prints it.
 func (m *Message) put(n int, value string) {
-	m.present |= 1 << (n % 64)
+	m.present |= 1 << (64 - n)
 	if n == 2 {
 		m.pan = sensitive.New(value)
 		return
@@ -53,7 +51,7 @@ func (m *Message) MTI() string { return m.mti }
 func (m *Message) Training() bool { return len(m.head) > 2 && m.head[2]>>4 == 1 }
 
 // Has reports whether field n (2 to 64) was there and is kept.
-func (m *Message) Has(n int) bool { return n > 1 && n < fieldsEnd && m.present&(1<<(n%64)) != 0 }
+func (m *Message) Has(n int) bool { return n > 1 && n < fieldsEnd && m.present.has(n) }
 
 // Text returns the value of field n (2 to 64) without trailing spaces, "" if it is
 // absent: digits as text, bytes as they are. F2 and F48 are "" here: card numbers
@@ -66,7 +64,7 @@ func (m *Message) Text(n int) string {
 }
 
 // Fields returns the number of fields kept.
-func (m *Message) Fields() int { return bits.OnesCount64(m.present) }
+func (m *Message) Fields() int { return bits.OnesCount64(uint64(m.present)) }
 
 // Format writes type and number of fields, whatever the verb.
 func (m *Message) Format(w fmt.State, _ rune) {
@@ -86,17 +84,7 @@ func (l *Layout) Append(dst []byte, m *Message) ([]byte, error) {
 		return dst[:begin], fmt.Errorf("%w: the message has no type", ErrLayout)
 	}
 	dst = append(dst, mti...)
-	set := newBitmap()
-	for n := 2; n < fieldsEnd; n++ {
-		if m.Has(n) {
-			set.Set(n)
-		}
-	}
-	b, err := set.Pack()
-	if err != nil {
-		return dst[:begin], fmt.Errorf("%w: bitmap", ErrLayout)
-	}
-	dst = append(dst, b...)
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.present))
 	for n := 2; n < fieldsEnd; n++ {
 		if !m.Has(n) {
 			continue
@@ -115,20 +103,38 @@ func (l *Layout) Append(dst []byte, m *Message) ([]byte, error) {
 	return dst, nil
 }
 
-// append writes one field. The error is moov's, which may hold the value.
+// append writes one field. An error of moov's may hold the value.
 func (f *fieldCodec) append(dst []byte, value string) ([]byte, error) {
 	if f.Form == FormUnknown {
 		return dst, ErrLayout
 	}
-	head, err := f.pref.EncodeLength(f.Size, len(value))
+	dst, err := f.appendLength(dst, len(value))
 	if err != nil {
 		return dst, err
 	}
 	body, err := f.enc.Encode([]byte(value))
-	return append(append(dst, head...), body...), err
+	return append(dst, body...), err
 }
 
-// newBitmap makes an empty bitmap of 64 bits.
-func newBitmap() *field.Bitmap {
-	return field.NewBitmap(&field.Spec{Length: bitmapSize, Enc: encoding.Binary, Pref: prefix.Binary.Fixed, DisableAutoExpand: true})
+// appendLength writes the prefix of a value of n digits, nibbles or bytes.
+func (f *fieldCodec) appendLength(dst []byte, n int) ([]byte, error) {
+	if n > f.Size || f.Prefix == Fixed && n != f.Size {
+		return dst, ErrLayout
+	}
+	length := n
+	if !f.binaryLength {
+		length = n/100<<8 | n/10%10<<4 | n%10
+	}
+	switch f.Prefix {
+	case LLL:
+		dst = append(dst, byte(length>>8), byte(length))
+	case LL:
+		dst = append(dst, byte(length))
+	}
+	return dst, nil
 }
+
+// bitmap says which fields a message has: the highest bit is field 1, the lowest field 64.
+type bitmap uint64
+
+func (b bitmap) has(n int) bool { return b>>(64-n)&1 == 1 }
