@@ -101,7 +101,6 @@ type Agent struct {
 
 	mu       sync.Mutex // guards all below
 	workers  []*ingest.Worker
-	commit   *committer
 	storeErr error // why the store is not open, or does not take records
 	ready    bool
 	foreign  int64 // records of other merchants
@@ -231,7 +230,7 @@ func (a *Agent) Run(ctx context.Context) error {
 // Layers of goroutines, in the order in which they stop.
 const (
 	layerLinks = iota
-	layerCommit
+	layerStore
 	layerReport
 	layerLocal
 	layers
@@ -260,14 +259,13 @@ func (a *Agent) startOutside(c *crew) {
 
 // startInside starts detection on an open store.
 func (a *Agent) startInside(c *crew, db *ledger.DB) {
-	commit := newCommitter(db, func(err error) bool { return errors.Is(err, ledger.ErrUnavailable) }, a.applied, a.storeResult)
 	var workers []*ingest.Worker
 	var sockets []socket
 	for _, l := range a.o.Links {
 		if !l.Config.Enabled {
 			continue
 		}
-		w, err := ingest.NewWorker(a.workerOptions(l, db, commit))
+		w, err := ingest.NewWorker(a.workerOptions(l, db))
 		if err != nil { // a configuration that was checked does not come here
 			a.log.Error("link.unusable", "link", l.Config.Name, "err", err)
 			continue
@@ -277,26 +275,22 @@ func (a *Agent) startInside(c *crew, db *ledger.DB) {
 		c.start(layerLinks, "link "+l.Config.Name, w.Run)
 	}
 	a.mu.Lock()
-	a.commit, a.workers = commit, workers
+	a.workers = workers
 	a.mu.Unlock()
 	if a.o.Hotplug != nil {
 		c.start(layerLinks, "hotplug", func(ctx context.Context) error { return a.watchDevices(ctx, sockets) })
 	}
-	c.start(layerCommit, "commit", func(ctx context.Context) error {
-		commit.run(ctx)
-		return nil
-	})
-	c.start(layerCommit, "held", func(ctx context.Context) error { return a.releaseHeld(ctx, db) })
-	c.start(layerCommit, "redate", func(ctx context.Context) error { return a.redate(ctx, db) })
-	c.start(layerCommit, "events", func(ctx context.Context) error { return a.queueEvents(ctx, db) })
-	c.start(layerCommit, "retention", func(ctx context.Context) error { return a.retain(ctx, db) })
+	c.start(layerStore, "held", func(ctx context.Context) error { return a.releaseHeld(ctx, db) })
+	c.start(layerStore, "redate", func(ctx context.Context) error { return a.redate(ctx, db) })
+	c.start(layerStore, "events", func(ctx context.Context) error { return a.queueEvents(ctx, db) })
+	c.start(layerStore, "retention", func(ctx context.Context) error { return a.retain(ctx, db) })
 }
 
-func (a *Agent) workerOptions(l Link, db *ledger.DB, commit *committer) ingest.Options {
+func (a *Agent) workerOptions(l Link, db *ledger.DB) ingest.Options {
 	zone := a.o.Config.Time.Location()
 	return ingest.Options{
 		Link: l.Config.Name, Wire: l.Config.Wire, Profile: l.Profile, Open: l.Open, Classify: l.Classify,
-		Applier: commit, Recaller: db, Tokenizer: db.Keys(), MAC: db.Keys().MAC, Log: a.log,
+		Applier: applier{a, db}, Recaller: db, Tokenizer: db.Keys(), MAC: db.Keys().MAC, Log: a.log,
 		FrameTimeout: l.Config.FrameTimeout,
 		Clock:        func() ingest.Clock { return a.clock.Reception(zone) },
 		OnEvent: func(event string, attrs ...slog.Attr) {
@@ -330,7 +324,7 @@ func (a *Agent) stop(c *crew, db *ledger.DB) error {
 	a.log.Info("agent.stopping")
 	end := time.Now().Add(StopWithin)
 	// Of the five seconds the links may take most: they store what they have read.
-	shares := [layers]time.Duration{layerLinks: 3300 * time.Millisecond, layerCommit: 500 * time.Millisecond,
+	shares := [layers]time.Duration{layerLinks: 3300 * time.Millisecond, layerStore: 500 * time.Millisecond,
 		layerReport: time.Second, layerLocal: 200 * time.Millisecond}
 	a.commands.EndCaptures(time.Second)
 	var errs []error

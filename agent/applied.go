@@ -12,6 +12,25 @@ import (
 	"yuanlu/agent/refund"
 )
 
+// applier is the store as the links use it: what becomes durable is logged and reported
+// once the link has its answer.
+type applier struct {
+	a  *Agent
+	db *ledger.DB
+}
+
+// Submit implements ingest.Applier.
+func (s applier) Submit(arrivals []refund.Arrival, done func([]refund.Applied, error)) {
+	s.db.Submit(arrivals, func(applied []refund.Applied, err error) {
+		if err == nil || errors.Is(err, ledger.ErrUnavailable) {
+			s.a.storeResult(err)
+		}
+		if done(applied, err); err == nil {
+			s.a.applied(applied)
+		}
+	})
+}
+
 // applied says what has become durable: cases in the log, a word about records of
 // other merchants, and to the reporter that there is something to send.
 func (a *Agent) applied(all []refund.Applied) {

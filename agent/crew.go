@@ -10,6 +10,9 @@ import (
 	"time"
 )
 
+// idleTick is how often an idle goroutine shows that it is alive.
+const idleTick = 2 * time.Second
+
 // crew is the goroutines of one run, in layers that are stopped one by one. Every
 // goroutine of the agent is started by it and waited for by it.
 type crew struct {

@@ -108,8 +108,8 @@ func (a *Agent) counters() map[string]uint64 {
 			all[name] = n.Load()
 		}
 	}
-	if a.commit != nil {
-		all["commit"] = a.commit.progress.Load()
+	if db := a.Store(); db != nil {
+		all["commit"] = db.Progress()
 	}
 	for _, w := range a.workers {
 		h := w.Health()

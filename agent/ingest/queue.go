@@ -14,16 +14,24 @@ import (
 // without confirm they are lost unless the firmware prints them again.
 var ErrUnstored = errors.New("ingest: arrivals not stored")
 
+// errNoAnswer: the store has neither stored arrivals nor refused them.
+var errNoAnswer = fmt.Errorf("no answer for %s", applyLimit)
+
 // queue is the part of a Worker that hands arrivals to the store. It belongs to the
-// goroutine of Run; the applier goroutine gets copies.
+// goroutine of Run.
 type queue struct {
 	waiting  []waiting
-	inFlight int       // of waiting, given to the applier
-	sentAt   time.Time // when
-	failures int       // of the store in a row
-	retryAt  time.Time // zero: at once
-	batches  chan []refund.Arrival
-	applied  chan error // cap 1: what became of the batch in flight
+	inFlight int         // of waiting, handed to the store
+	sentAt   time.Time   // when, or when it was last noted that there is no answer
+	failures int         // of the store in a row
+	retryAt  time.Time   // zero: at once
+	stored   chan stored // cap 1: what became of the batch in flight
+}
+
+// stored is the answer of the store for one batch.
+type stored struct {
+	applied []refund.Applied
+	err     error
 }
 
 // waiting is an arrival that is not yet durable, with the confirm that waits for it.
@@ -62,8 +70,8 @@ func (w *Worker) countWaiting() {
 	w.count(func(h *LinkHealth) { h.Waiting = len(w.waiting) })
 }
 
-// dispatch returns the applier what waits, if it is idle: all that came while it was
-// busy shares one commit.
+// dispatch hands the store what waits, unless it has yet to answer: all that came while it
+// was busy shares one commit.
 func (w *Worker) dispatch() {
 	if w.inFlight > 0 || len(w.waiting) == 0 || time.Now().Before(w.retryAt) {
 		return
@@ -74,30 +82,24 @@ func (w *Worker) dispatch() {
 		batch[i] = w.waiting[i].arrival
 	}
 	w.sentAt = time.Now()
-	w.batches <- batch
+	w.opt.Applier.Submit(batch, func(applied []refund.Applied, err error) { w.stored <- stored{applied, err} })
 }
 
-// runApplier stores batches until there are no more.
-func (w *Worker) runApplier(ctx context.Context) {
-	for batch := range w.batches {
-		w.applied <- w.apply(ctx, batch)
+// noAnswer notes that the store has not answered for too long. The batch stays in flight.
+func (w *Worker) noAnswer() {
+	if w.inFlight > 0 && time.Since(w.sentAt) >= applyLimit {
+		w.sentAt = time.Now()
+		w.storeFails(errNoAnswer)
 	}
-}
-
-func (w *Worker) apply(ctx context.Context, batch []refund.Arrival) error {
-	ctx, cancel := context.WithTimeout(ctx, applyLimit)
-	defer cancel()
-	_, err := w.opt.Applier.Apply(ctx, batch)
-	return err
 }
 
 // settle takes the answer of the store: confirms what is durable, or keeps it for
 // another try.
-func (w *Worker) settle(err error) {
+func (w *Worker) settle(s stored) {
 	n := w.inFlight
 	w.inFlight = 0
-	if err != nil {
-		w.storeFails(err)
+	if s.err != nil {
+		w.storeFails(s.err)
 		return
 	}
 	if w.failures > 0 {
@@ -150,9 +152,9 @@ func (w *Worker) flush() error {
 			again = time.After(max(0, time.Until(w.retryAt)))
 		}
 		select {
-		case err := <-w.applied:
-			if w.settle(err); err != nil {
-				last = err
+		case s := <-w.stored:
+			if w.settle(s); s.err != nil {
+				last = s.err
 			}
 		case <-again:
 		case <-limit.C:

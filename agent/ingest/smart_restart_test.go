@@ -40,11 +40,11 @@ type recorder struct {
 	all []refund.Arrival
 }
 
-func (r *recorder) Apply(ctx context.Context, a []refund.Arrival) ([]refund.Applied, error) {
+func (r *recorder) Submit(a []refund.Arrival, done func([]refund.Applied, error)) {
 	r.mu.Lock()
 	r.all = append(r.all, a...)
 	r.mu.Unlock()
-	return r.DB.Apply(ctx, a)
+	r.DB.Submit(a, done)
 }
 
 // Ended and started again before any message, on the real store: the records are the

@@ -190,13 +190,14 @@ type ended struct {
 	committed chan struct{}
 }
 
-func (e ended) Apply(ctx context.Context, a []refund.Arrival) ([]refund.Applied, error) {
-	if _, err := e.DB.Apply(ctx, a); err != nil {
-		return nil, err
-	}
-	e.committed <- struct{}{}
-	<-ctx.Done() // nobody hears of it
-	return nil, ctx.Err()
+func (e ended) Submit(a []refund.Arrival, done func([]refund.Applied, error)) {
+	e.DB.Submit(a, func(applied []refund.Applied, err error) {
+		if err != nil {
+			done(applied, err)
+			return
+		}
+		e.committed <- struct{}{} // and nothing else learns of it
+	})
 }
 
 // Ended between commit and confirm, on the real store: nothing is doubled, and what

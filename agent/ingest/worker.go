@@ -31,10 +31,13 @@ type Port interface {
 // when ctx does.
 type Opener func(ctx context.Context) (Port, string, error)
 
-// Applier stores arrivals: all of them or none, durable when it returns nil. After an
-// error it is unknown whether they are stored; storing them again does no harm.
+// Applier stores arrivals. *ledger.DB is one.
 type Applier interface {
-	Apply(ctx context.Context, a []refund.Arrival) ([]refund.Applied, error)
+	// Submit stores all of the arrivals or none, after those of earlier calls, and does not
+	// wait for it. done is called once, from any goroutine: without an error they are
+	// durable, with one answer for each of their sightings, in order; after an error it is
+	// unknown whether they are stored, and storing them again does no harm.
+	Submit(arrivals []refund.Arrival, done func(applied []refund.Applied, err error))
 }
 
 // Recaller returns what a wire remembered, as stored. *ledger.DB is one.
@@ -50,7 +53,7 @@ const (
 	DefaultMaxWaiting = 2048
 	// DefaultBuffer bounds the bytes read ahead of the decoder.
 	DefaultBuffer = 64 << 10
-	// MaxBatch is the number of arrivals given to one Apply. One commit costs the
+	// MaxBatch is the number of arrivals given to one Submit. One commit costs the
 	// same for all of them; beyond this the wait for it grows and little is gained.
 	MaxBatch = 64
 )
@@ -170,7 +173,7 @@ func NewWorker(o Options) (*Worker, error) {
 	}
 	w.wire = wire
 	w.scanner, w.askDue = wire.Scanner(), true
-	w.applied = make(chan error, 1)
+	w.stored = make(chan stored, 1)
 	w.health = Untried(o.Link, o.Wire, "", o.Clock().Now)
 	return w, nil
 }
@@ -206,7 +209,7 @@ func defaults(o *Options) {
 const (
 	tick       = 2 * time.Second  // at the latest, a sign of life
 	hung       = 30 * time.Second // in one call of the driver: no sign of life
-	applyLimit = 60 * time.Second // for one Apply
+	applyLimit = 60 * time.Second // for the answer to one Submit
 	stopLimit  = 3 * time.Second  // to store what waits when the worker stops
 	retryFirst = 200 * time.Millisecond
 	retryLast  = time.Second // after a fault of the store nothing is confirmed before the next try
@@ -216,16 +219,10 @@ const (
 // stopLimit, to store what was read. It returns nil, or how many arrivals could not
 // be stored (ErrUnstored). Call it once.
 func (w *Worker) Run(ctx context.Context) error {
-	linkDone, applierDone := make(chan struct{}), make(chan struct{})
-	w.batches = make(chan []refund.Arrival, 1)
+	linkDone := make(chan struct{})
 	go func() {
 		defer close(linkDone)
 		w.runLink(ctx)
-	}()
-	applyCtx, stopApplying := context.WithCancel(context.WithoutCancel(ctx))
-	go func() {
-		defer close(applierDone)
-		w.runApplier(applyCtx)
 	}()
 	timer := time.NewTimer(tick)
 	defer timer.Stop()
@@ -239,21 +236,18 @@ func (w *Worker) Run(ctx context.Context) error {
 		case <-ctx.Done():
 		case <-ready:
 			w.receive()
-		case err := <-w.applied:
-			w.settle(err)
+		case s := <-w.stored:
+			w.settle(s)
 		case <-timer.C:
 			w.retryStuck()
 		}
 		w.due()
+		w.noAnswer()
 		w.dispatch()
 		w.beat()
 	}
 	<-linkDone
-	err := w.flush()
-	close(w.batches)
-	stopApplying()
-	<-applierDone
-	return err
+	return w.flush()
 }
 
 // mayWait is how many arrivals may wait for the store. While it takes them, a few
@@ -269,20 +263,18 @@ func (w *Worker) mayWait() int {
 // untilNext is the time until something happens by itself.
 func (w *Worker) untilNext() time.Duration {
 	d := tick
-	for _, t := range []time.Time{w.nextDue, w.retryAt} {
-		if !t.IsZero() {
-			d = min(d, time.Until(t))
-		}
+	if !w.nextDue.IsZero() {
+		d = min(d, time.Until(w.nextDue))
+	}
+	if !w.retryAt.IsZero() && (w.inFlight == 0 || w.stuck != nil) {
+		d = min(d, time.Until(w.retryAt))
 	}
 	return max(d, time.Millisecond)
 }
 
-// beat counts a sign of life, unless a call of the driver or of the store hangs.
+// beat counts a sign of life, unless a call of the driver hangs.
 func (w *Worker) beat() {
 	if t := w.busy.Load(); t != 0 && time.Since(time.Unix(0, t)) > hung {
-		return
-	}
-	if w.inFlight > 0 && time.Since(w.sentAt) > applyLimit+hung {
 		return
 	}
 	w.progress.Add(1)

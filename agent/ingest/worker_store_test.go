@@ -237,6 +237,29 @@ func TestStopStoresWhatWasRead(t *testing.T) {
 		if d := time.Since(from); d > 5*time.Second {
 			t.Errorf("stopping took %v", d)
 		}
+		pass(time.Hour) // an answer that comes after the end is dropped
+	})
+}
+
+// A store that answers neither yes nor no is reported, is not asked a second time meanwhile,
+// and its late answer counts.
+func TestAStoreThatDoesNotAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, port := startTalker(t, func(b *bench, o *Options) { b.store.slow = 3 * time.Minute })
+		say(port, "a")
+		pass(59 * time.Second)
+		want(t, "state", b.w.Health().State, StateOnline)
+		pass(4 * time.Second)
+		h := b.w.Health()
+		want(t, "state", h.State, StateDegraded)
+		want(t, "reason", h.Reason, "the store does not take records: no answer for 1m0s")
+		b.store.set(func(s *memStore) { s.slow = 0 })
+		say(port, "b")
+		pass(2 * time.Minute)
+		want(t, "said", port.said(), "[a][b]")
+		want(t, "stored", b.store.stans(), "a b")
+		want(t, "state", b.w.Health().State, StateOnline)
+		_ = b.stop()
 	})
 }
 

@@ -104,23 +104,21 @@ func (p *memPort) said() string {
 type memStore struct {
 	mu      sync.Mutex
 	batches [][]refund.Arrival
-	fail    error         // of Apply
+	fail    error         // of Submit
 	forget  error         // of Memory
-	slow    time.Duration // of one Apply
+	slow    time.Duration // of one Submit
 	memory  map[string][]byte
 }
 
-func (s *memStore) Apply(ctx context.Context, a []refund.Arrival) ([]refund.Applied, error) {
+func (s *memStore) Submit(a []refund.Arrival, done func([]refund.Applied, error)) {
+	go func() { done(s.apply(a)) }()
+}
+
+func (s *memStore) apply(a []refund.Arrival) ([]refund.Applied, error) {
 	s.mu.Lock()
 	slow := s.slow
 	s.mu.Unlock()
-	if slow > 0 {
-		select {
-		case <-time.After(slow):
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
+	<-time.After(slow)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.fail != nil {
@@ -510,11 +508,11 @@ type counter struct {
 	done chan struct{}
 }
 
-func (c *counter) Apply(_ context.Context, a []refund.Arrival) ([]refund.Applied, error) {
+func (c *counter) Submit(a []refund.Arrival, done func([]refund.Applied, error)) {
 	if c.left -= len(a); c.left <= 0 {
 		close(c.done)
 	}
-	return nil, nil
+	done(nil, nil)
 }
 
 // BenchmarkWorker is the whole way of a record but for the port, the store and the

@@ -10,19 +10,34 @@ import (
 
 // Apply stores what arrived, judges it, and queues what the back office must be
 // told, all in one transaction: on nil it is durable. Later sightings see the
-// earlier ones of the same call. The result has one entry per sighting, in order.
+// earlier ones of the same call. The result has one entry per sighting, in order. Calls
+// that wait while a commit is on its way are committed together in the next one, in the
+// order in which they came; each gets its own answer. When ctx ends, a call that still
+// waits returns its error with nothing stored.
 //
 // On ErrUnavailable nothing of it may be confirmed; the caller calls again with
 // the same arrivals, alone or among others. If the failed commit did reach the
 // disk they are recognised and answered, not stored again.
 func (d *DB) Apply(ctx context.Context, arrivals []refund.Arrival) ([]refund.Applied, error) {
-	if d.readOnly {
-		return nil, ErrReadOnly
-	}
-	if err := d.acquire(ctx); err != nil {
+	done := make(chan struct{})
+	s := &submission{arrivals: arrivals, sightings: sightings(arrivals)}
+	s.done = func([]refund.Applied, error) { close(done) }
+	if err := d.submit(s); err != nil {
 		return nil, err
 	}
-	defer d.release()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		if d.committer.withdraw(s) {
+			return nil, ctx.Err()
+		}
+		<-done // it is being committed: what became of it is known then
+	}
+	return s.applied, s.err
+}
+
+// apply is Apply for a caller that has the writer.
+func (d *DB) apply(ctx context.Context, arrivals []refund.Arrival) ([]refund.Applied, error) {
 	if err := d.ready(ctx); err != nil {
 		return nil, err
 	}

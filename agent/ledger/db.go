@@ -57,10 +57,11 @@ type DB struct {
 	rebuilding    bool // a salvage judges old records again
 	closed        bool
 
-	queue    queue        // what waits in the outbox; has a lock of its own
-	renewing sync.RWMutex // written while the stream changes: what Due returns is of one stream; taken before writer
-	renewal  atomic.Pointer[Renewal]
-	readers  readers
+	committer committer    // arrivals that wait to be stored; has a lock of its own
+	queue     queue        // what waits in the outbox; has a lock of its own
+	renewing  sync.RWMutex // written while the stream changes: what Due returns is of one stream; taken before writer
+	renewal   atomic.Pointer[Renewal]
+	readers   readers
 }
 
 // figures is what a transaction counts on from the one before. It is copied when
@@ -288,6 +289,7 @@ func (d *DB) Damage() []DamageNote {
 
 // Close ends the use of the store. It is safe to call it twice.
 func (d *DB) Close() error {
+	d.committer.close()
 	<-d.writer
 	defer d.release()
 	if d.closed {
