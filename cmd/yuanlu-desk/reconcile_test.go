@@ -200,7 +200,7 @@ func (r *run) play(ctx context.Context, seed uint64, until time.Time) <-chan err
 	}
 	p, err := terminal.NewPlayer(terminal.PlayerOptions{Terminal: term, Model: "smart", Source: terminal.Customers(term), Socket: socket, Journal: journal,
 		Seed: seed, Wait: true, Hold: true, Every: 5 * time.Millisecond, Until: until,
-		Said: func(e *scenario.Entry, o terminal.Outcome) {
+		Sent: func(e *scenario.Entry, o terminal.Outcome) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			if o.Confirmed {

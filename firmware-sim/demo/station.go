@@ -44,7 +44,7 @@ type station struct {
 	longest time.Duration // the longest of them
 }
 
-// usualSilence is how long a silence inside a frame may be before an agent gives the frame up, unless its
+// usualSilence is how long a silence inside a frame may be before an agent drops the frame, unless its
 // configuration has another time (wires.md, Common). A terminal never is so long silent; a machine that stands still makes it so.
 const usualSilence = 500 * time.Millisecond
 

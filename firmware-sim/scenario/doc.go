@@ -9,7 +9,7 @@
 //	{"do":"refund","of":"s1","amount":350,"to":"boris","entry":"keyed"}
 //	{"do":"settle"}
 //
-// Customers are made when their name is first used; the same seed gives the same customer the same cards.
+// Customers are made when their name is first used; the same seed makes the same customer with the same cards.
 //
 // What was done is a ledger of [Entry] values, again JSON Lines. Each refund and void in it carries its [Truth]: was
 // it wrong, was it right, or does the wire show too little to decide, and which recipient the contract
