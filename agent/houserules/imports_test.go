@@ -13,7 +13,7 @@ import (
 var mayImport = map[string][]string{
 	"cmd/yuanlu":       {"agent/...", "drivers/serialport", "drivers/usbport", "protocol/..."},
 	"cmd/firmware-sim": {"firmware-sim/...", "protocol/notices"},
-	"cmd/yuanlu-desk":  {"cmd/yuanlu-desk/...", "protocol/printable", "protocol/topics", "protocol/notices"},
+	"cmd/yuanlu-desk":  {"cmd/yuanlu-desk/...", "protocol/mqtt", "protocol/printable", "protocol/topics", "protocol/notices"},
 
 	"agent":            {"agent/..."},
 	"agent/houserules": {},
@@ -34,8 +34,6 @@ var mayImport = map[string][]string{
 	"agent/ledger":               {"agent/ledger/...", "agent/refund"},
 	"agent/ledger/sqlite":        {},
 	"agent/report":               {"agent/refund", "protocol/topics"},
-	"agent/report/mqtt":          {},
-	"agent/report/brokertest":    {"protocol/topics/topicstest"},
 	"agent/control":              {"agent/refund"},
 	"agent/health":               {"agent/config", "agent/refund", "agent/ingest", "agent/ledger"}, // the last two for what they report of themselves
 	"agent/machine":              {"agent/config", "agent/health"},
@@ -49,11 +47,14 @@ var mayImport = map[string][]string{
 	"protocol/cup8583":   {"protocol/explain", "protocol/frame", "protocol/currency", "protocol/sensitive"},
 	"protocol/smart":     {"protocol/explain", "protocol/frame", "protocol/currency", "protocol/sensitive"},
 	"protocol/notices":   {},
-	"protocol/sensitive": {},
-	"protocol/explain":   {},
-	"protocol/currency":  {},
-	"protocol/printable": {},
-	"protocol/topics":    {},
+	"protocol/mqtt":      {},
+	// Brokers, real and hostile, and a client for tests.
+	"protocol/mqtt/brokertest": {"protocol/topics", "protocol/topics/topicstest"},
+	"protocol/sensitive":       {},
+	"protocol/explain":         {},
+	"protocol/currency":        {},
+	"protocol/printable":       {},
+	"protocol/topics":          {},
 	// What every message in a test must satisfy.
 	"protocol/topics/topicstest": {"protocol/topics"},
 	"protocol/wiretest":          {},
@@ -62,7 +63,7 @@ var mayImport = map[string][]string{
 
 // onlyHere names the one room that may know a part.
 var onlyHere = map[string][]string{
-	"github.com/eclipse/paho.mqtt.golang": {"agent/report/mqtt", "cmd/yuanlu-desk/broker", "cmd/yuanlu-desk/desktest"},
+	"github.com/eclipse/paho.mqtt.golang": {"protocol/mqtt"},
 	"modernc.org/sqlite":                  {"agent/ledger/sqlite", "cmd/yuanlu-desk/store"},
 	"github.com/jackc/pgx/v5":             {"cmd/yuanlu-desk/store"},
 	"go.bug.st/serial":                    {"drivers/serialport"},

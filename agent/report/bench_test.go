@@ -13,8 +13,8 @@ import (
 
 	"yuanlu/agent/refund"
 	"yuanlu/agent/report"
-	"yuanlu/agent/report/brokertest"
-	"yuanlu/agent/report/mqtt"
+	"yuanlu/protocol/mqtt"
+	"yuanlu/protocol/mqtt/brokertest"
 	"yuanlu/protocol/topics"
 )
 

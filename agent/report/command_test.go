@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"yuanlu/agent/report"
-	"yuanlu/agent/report/brokertest"
+	"yuanlu/protocol/mqtt/brokertest"
 	"yuanlu/protocol/topics"
 )
 

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"yuanlu/agent/report"
-	"yuanlu/agent/report/brokertest"
+	"yuanlu/protocol/mqtt/brokertest"
 )
 
 // Arguments are checked against their schema before anybody sees them: the answer

@@ -47,7 +47,7 @@ type Listener interface {
 	RolledBack(ctx context.Context, trace refund.Trace) (bool, error)
 }
 
-// Broker is one connection to a broker; agent/report/mqtt.Conn is one. It is
+// Broker is one connection to a broker; mqtt.Conn is one. It is
 // used until Done is closed or Close is called, and never again.
 type Broker interface {
 	// Send hands a message over; messages leave in the order of the calls. The

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"yuanlu/agent/report"
-	"yuanlu/agent/report/brokertest"
+	"yuanlu/protocol/mqtt/brokertest"
 	"yuanlu/protocol/topics"
 )
 

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"yuanlu/agent/report"
-	"yuanlu/agent/report/brokertest"
-	"yuanlu/agent/report/mqtt"
+	"yuanlu/protocol/mqtt"
+	"yuanlu/protocol/mqtt/brokertest"
 	"yuanlu/protocol/topics"
 )
 

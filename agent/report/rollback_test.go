@@ -13,8 +13,8 @@ import (
 	"yuanlu/agent/ledger"
 	"yuanlu/agent/refund"
 	"yuanlu/agent/report"
-	"yuanlu/agent/report/brokertest"
-	"yuanlu/agent/report/mqtt"
+	"yuanlu/protocol/mqtt"
+	"yuanlu/protocol/mqtt/brokertest"
 )
 
 // sevenLines is the access list of topics.md. It grants no right to read one's own

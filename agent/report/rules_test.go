@@ -14,7 +14,7 @@ import (
 
 	"yuanlu/agent/refund"
 	"yuanlu/agent/report"
-	"yuanlu/agent/report/brokertest"
+	"yuanlu/protocol/mqtt/brokertest"
 	"yuanlu/protocol/topics"
 )
 

@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"yuanlu/agent/report"
-	"yuanlu/agent/report/brokertest"
-	"yuanlu/agent/report/mqtt"
+	"yuanlu/protocol/mqtt"
+	"yuanlu/protocol/mqtt/brokertest"
 )
 
 // TestSevenDaysOfOutage: the real MQTT client, virtual time. 2 000 cases a day

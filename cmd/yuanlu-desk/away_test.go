@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"yuanlu/agent/report/brokertest"
 	"yuanlu/cmd/yuanlu-desk/desktest"
+	"yuanlu/protocol/mqtt/brokertest"
 )
 
 // places are a store of each kind, empty.
@@ -58,11 +58,11 @@ func TestE2EStoreThatCannotBeWritten(t *testing.T) {
 		d := newDesk(t, "--broker", b.URL(), "--store", place)
 		d.startDesk()
 		d.ready()
-		c := desktest.NewClient(t, b.URL(), "t-1", nil, "yuanlu/v1/t-1/dn/#")
-		c.Say("yuanlu/v1/t-1/up/case", false, desktest.Case{Seq: 1}.JSON())
+		c := brokertest.NewClient(t, b.URL(), "t-1", nil, "yuanlu/v1/t-1/dn/#")
+		c.Publish("yuanlu/v1/t-1/up/case", false, desktest.Case{Seq: 1}.JSON())
 		desktest.Eventually(t, 10*time.Second, "acknowledged", func() bool { n, _ := c.Acked("S1"); return n == 1 })
 		free := lock(t, place)
-		c.Say("yuanlu/v1/t-1/up/case", false, desktest.Case{Seq: 2}.JSON())
+		c.Publish("yuanlu/v1/t-1/up/case", false, desktest.Case{Seq: 2}.JSON())
 		<-time.After(time.Second)
 		begun := time.Now()
 		code := d.stop()
@@ -86,9 +86,9 @@ func TestE2EDatabaseAway(t *testing.T) {
 	d := newDesk(t, "--broker", b.URL(), "--store", place)
 	d.startDesk()
 	d.ready()
-	c := desktest.NewClient(t, b.URL(), "t-1", nil, "yuanlu/v1/t-1/dn/#", "yuanlu/v1/_host/desk/state")
+	c := brokertest.NewClient(t, b.URL(), "t-1", nil, "yuanlu/v1/t-1/dn/#", "yuanlu/v1/_host/desk/state")
 	last := func() string {
-		h := c.Heard()
+		h := c.Received()
 		for i := len(h) - 1; i >= 0; i-- {
 			if strings.HasSuffix(h[i].Topic, "/state") {
 				return string(h[i].Payload)
@@ -104,7 +104,7 @@ func TestE2EDatabaseAway(t *testing.T) {
 		}
 	}()
 	for n := range int64(5) {
-		c.Say("yuanlu/v1/t-1/up/case", false, desktest.Case{Seq: n + 1}.JSON())
+		c.Publish("yuanlu/v1/t-1/up/case", false, desktest.Case{Seq: n + 1}.JSON())
 	}
 	desktest.Eventually(t, 20*time.Second, "offline said", func() bool { return strings.Contains(last(), `"online":false`) })
 	if n, _ := c.Acked("S1"); n != 0 || !strings.Contains(d.log.String(), "store.away") || !strings.Contains(d.log.String(), "start the database") {

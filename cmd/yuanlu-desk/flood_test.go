@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"yuanlu/agent/report/brokertest"
 	"yuanlu/cmd/yuanlu-desk/consumer"
 	"yuanlu/cmd/yuanlu-desk/desktest"
+	"yuanlu/protocol/mqtt/brokertest"
 )
 
 // TestE2EFloodOfOneTerminal: one terminal sends events of 20 KB as fast as the broker
@@ -27,11 +27,11 @@ func TestE2EFloodOfOneTerminal(t *testing.T) {
 	var sent int64
 	large := strings.Replace(string(desktest.Case{Terminal: "t-9"}.JSON()), `"reason":""`, `"reason":"`+strings.Repeat("x", 20_000)+`"`, 1)
 	for i := range 2 {
-		c := desktest.NewClient(t, b.URL(), []string{"flood-a", "flood-b"}[i], nil)
+		c := brokertest.NewClient(t, b.URL(), []string{"flood-a", "flood-b"}[i], nil)
 		flood.Go(func() {
 			for n := 0; ctx.Err() == nil; n++ {
 				if n%20 == 19 { // 20 in flight
-					if c.Say("yuanlu/v1/t-9/up/case", false, []byte(large)) != nil {
+					if c.Publish("yuanlu/v1/t-9/up/case", false, []byte(large)) != nil {
 						return
 					}
 				} else {
@@ -44,7 +44,7 @@ func TestE2EFloodOfOneTerminal(t *testing.T) {
 		})
 	}
 	const cases = 100
-	c := desktest.NewClient(t, b.URL(), "quiet", nil, "yuanlu/v1/t-1/dn/#")
+	c := brokertest.NewClient(t, b.URL(), "quiet", nil, "yuanlu/v1/t-1/dn/#")
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	var slowest time.Duration

@@ -12,9 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"yuanlu/agent/report/brokertest"
 	"yuanlu/cmd/yuanlu-desk/desktest"
 	"yuanlu/cmd/yuanlu-desk/store"
+	"yuanlu/protocol/mqtt/brokertest"
 )
 
 // post changes something through the API.
@@ -51,18 +51,18 @@ func TestE2EByHand(t *testing.T) {
 		d.token = "sesame"
 		d.startDesk()
 		d.ready()
-		c := desktest.NewClient(t, b.URL(), "t-1", nil, "yuanlu/v1/t-1/dn/#")
+		c := brokertest.NewClient(t, b.URL(), "t-1", nil, "yuanlu/v1/t-1/dn/#")
 		for _, n := range []int64{1, 2, 4, 6} {
-			c.Say("yuanlu/v1/t-1/up/case", false, desktest.Case{Seq: n}.JSON())
+			c.Publish("yuanlu/v1/t-1/up/case", false, desktest.Case{Seq: n}.JSON())
 		}
-		c.Say("yuanlu/v1/t-1/up/case", false, []byte("\x1b[2Jgarbage"))
+		c.Publish("yuanlu/v1/t-1/up/case", false, []byte("\x1b[2Jgarbage"))
 		desktest.Eventually(t, 10*time.Second, "2 acknowledged", func() bool { n, _ := c.Acked("S1"); return n == 2 })
 		desktest.Eventually(t, 10*time.Second, "all there", func() bool {
 			var s struct{ Totals store.Totals }
 			return d.get("/v1/status", &s) == nil && s.Totals.Events == 4 && s.Totals.Quarantined == 1
 		})
 		// The terminal has put 3 aside, and 9, which did not come here at all.
-		c.Say("yuanlu/v1/t-1/up/case-summary", true, []byte(`{"v":1,"ts":"2026-08-23T01:00:00Z","stream":"S1","last_seq":9,"acked_seq":2,"open":{"critical":0,"high":4,"medium":0},"oldest_unacked":null,"quarantined_seqs":[3,9]}`))
+		c.Publish("yuanlu/v1/t-1/up/case-summary", true, []byte(`{"v":1,"ts":"2026-08-23T01:00:00Z","stream":"S1","last_seq":9,"acked_seq":2,"open":{"critical":0,"high":4,"medium":0},"oldest_unacked":null,"quarantined_seqs":[3,9]}`))
 		desktest.Eventually(t, 10*time.Second, "what is put aside", func() bool {
 			var s struct{ Streams []store.StreamRow }
 			return d.get("/v1/gaps", &s) == nil && len(s.Streams) == 1 && slices.Equal(s.Streams[0].PutAside, []int64{3})

@@ -11,13 +11,13 @@ import (
 	"testing"
 	"time"
 
-	"yuanlu/agent/report/brokertest"
 	"yuanlu/cmd/yuanlu-desk/desktest"
 	"yuanlu/cmd/yuanlu-desk/store"
+	"yuanlu/protocol/mqtt/brokertest"
 )
 
 // flood is what a hostile or broken terminal sends besides its good events.
-func flood(c *desktest.Client, rng *rand.Rand, n int64) {
+func flood(c *brokertest.Client, rng *rand.Rand, n int64) {
 	const up = "yuanlu/v1/t-1/up/"
 	good := string(desktest.Case{Seq: n}.JSON())
 	names := []string{"case", "event", "state", "health", "info", "config", "case-summary", "link/pos/state", "log/warn", "rsp/ping", "link//state", "zzz"}
@@ -53,7 +53,7 @@ func TestE2EHostilePublisher(t *testing.T) {
 		d := newDesk(t, "--broker", b.URL(), "--store", place)
 		d.startDesk()
 		d.ready()
-		c := desktest.NewClient(t, b.URL(), "hostile", nil, "yuanlu/v1/+/dn/#")
+		c := brokertest.NewClient(t, b.URL(), "hostile", nil, "yuanlu/v1/+/dn/#")
 		rng := rand.New(rand.NewPCG(6, 6))
 		const events = 60
 		for n := int64(1); n <= events; n++ {

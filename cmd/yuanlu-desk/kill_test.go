@@ -9,15 +9,15 @@ import (
 	"testing"
 	"time"
 
-	"yuanlu/agent/report/brokertest"
 	"yuanlu/cmd/yuanlu-desk/desktest"
 	"yuanlu/cmd/yuanlu-desk/store"
+	"yuanlu/protocol/mqtt/brokertest"
 )
 
 // sender is a terminal that sends what is not acknowledged again and again, in
 // order, as the agent does but faster.
 type sender struct {
-	client *desktest.Client
+	client *brokertest.Client
 	mu     sync.Mutex
 	last   int64 // newest sequence
 }
@@ -68,7 +68,7 @@ func killDesk(t *testing.T, place string) {
 		kills = 120
 	}
 	b := brokertest.Start(t, brokertest.Options{})
-	s := &sender{client: desktest.NewClient(t, b.URL(), "t-1", nil, "yuanlu/v1/t-1/dn/#")}
+	s := &sender{client: brokertest.NewClient(t, b.URL(), "t-1", nil, "yuanlu/v1/t-1/dn/#")}
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	defer wg.Wait()

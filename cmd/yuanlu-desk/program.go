@@ -14,9 +14,9 @@ import (
 	"time"
 
 	"yuanlu/cmd/yuanlu-desk/api"
-	"yuanlu/cmd/yuanlu-desk/broker"
 	"yuanlu/cmd/yuanlu-desk/sign"
 	"yuanlu/cmd/yuanlu-desk/store"
+	"yuanlu/protocol/mqtt"
 	"yuanlu/protocol/notices"
 	"yuanlu/protocol/topics"
 )
@@ -157,7 +157,7 @@ func (p *program) exit(v *verb, err error) int {
 		err  error
 		code int
 	}{
-		{sign.ErrOpen, exitPermission}, {fs.ErrPermission, exitPermission}, {errConfig, exitConfig}, {broker.ErrOptions, exitConfig},
+		{sign.ErrOpen, exitPermission}, {fs.ErrPermission, exitPermission}, {errConfig, exitConfig}, {mqtt.ErrOptions, exitConfig},
 		{topics.ErrName, exitConfig}, {sign.ErrKey, exitConfig}, {store.ErrPlace, exitConfig}, {sign.ErrPayload, exitData},
 		{sign.ErrTopic, exitUsage}, {errAPI, exitBroker}, {store.ErrHand, exitData}, {store.ErrUnavailable, exitStore}, {store.ErrVersion, exitStore},
 		{fs.ErrNotExist, exitNotFound}, {store.ErrNotFound, exitNotFound},

@@ -15,8 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"yuanlu/agent/report/brokertest"
 	"yuanlu/cmd/yuanlu-desk/desktest"
+	"yuanlu/protocol/mqtt/brokertest"
 	"yuanlu/protocol/topics"
 )
 
@@ -157,14 +157,14 @@ func TestE2EServeAndWatch(t *testing.T) {
 	}
 	d := newDesk(t, "--broker", b.URL(), "--store", filepath.Join(dir, "desk.db"), "--listen", "127.0.0.1:0", "--token-file", token)
 	d.startDesk()
-	c := desktest.NewClient(t, b.URL(), "t-1", nil, "yuanlu/v1/t-1/dn/#", "yuanlu/v1/_host/desk/state")
+	c := brokertest.NewClient(t, b.URL(), "t-1", nil, "yuanlu/v1/t-1/dn/#", "yuanlu/v1/_host/desk/state")
 	online := func() bool {
-		h := c.Heard()
+		h := c.Received()
 		return len(h) > 0 && strings.Contains(string(h[len(h)-1].Payload), `"online":true`)
 	}
 	desktest.Eventually(t, 10*time.Second, "online said", online)
 	for n := range int64(3) {
-		if err := c.Say("yuanlu/v1/t-1/up/case", false, desktest.Case{Seq: n + 1}.JSON()); err != nil {
+		if err := c.Publish("yuanlu/v1/t-1/up/case", false, desktest.Case{Seq: n + 1}.JSON()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -194,19 +194,19 @@ func TestE2EServeAndWatch(t *testing.T) {
 		t.Errorf("exit %d after %v", code, time.Since(begun))
 	}
 	desktest.Eventually(t, 10*time.Second, "offline said", func() bool {
-		h := c.Heard()
+		h := c.Received()
 		return strings.Contains(string(h[len(h)-1].Payload), `"online":false`)
 	})
 	d.startDesk()
 	desktest.Eventually(t, 10*time.Second, "online said", online)
-	if err := c.Say("yuanlu/v1/t-1/up/case", false, desktest.Case{Seq: 2, Attempt: 2}.JSON()); err != nil {
+	if err := c.Publish("yuanlu/v1/t-1/up/case", false, desktest.Case{Seq: 2, Attempt: 2}.JSON()); err != nil {
 		t.Fatal(err)
 	}
-	acks := len(c.Heard())
-	desktest.Eventually(t, 10*time.Second, "acknowledged again", func() bool { return len(c.Heard()) > acks })
+	acks := len(c.Received())
+	desktest.Eventually(t, 10*time.Second, "acknowledged again", func() bool { return len(c.Received()) > acks })
 	d.kill()
 	desktest.Eventually(t, 10*time.Second, "the will", func() bool {
-		h := c.Heard()
+		h := c.Received()
 		return strings.Contains(string(h[len(h)-1].Payload), `"online":false`)
 	})
 }
@@ -216,13 +216,13 @@ func TestWatchShowsNoControlCharacters(t *testing.T) {
 	b := brokertest.Start(t, brokertest.Options{})
 	d := newDesk(t, "--broker", b.URL(), "--store", filepath.Join(t.TempDir(), "desk.db"))
 	d.startDesk()
-	c := desktest.NewClient(t, b.URL(), "t-1", nil)
+	c := brokertest.NewClient(t, b.URL(), "t-1", nil)
 	payload := strings.Replace(string(desktest.Case{Seq: 1}.JSON()), `"en":"other card"`, `"en":"\u001b[2Jgone\u202e\u0007"`, 1)
 	desktest.Eventually(t, 10*time.Second, "the desk there", func() bool {
 		var s struct{ Ready bool }
 		return d.get("/v1/status", &s) == nil && s.Ready
 	})
-	if err := c.Say("yuanlu/v1/t-1/up/case", false, []byte(payload)); err != nil {
+	if err := c.Publish("yuanlu/v1/t-1/up/case", false, []byte(payload)); err != nil {
 		t.Fatal(err)
 	}
 	r := run1("", "watch", "--api", d.api, "--all", "--count", "1")

@@ -15,12 +15,12 @@ import (
 	"testing"
 	"time"
 
-	"yuanlu/agent/report/brokertest"
 	"yuanlu/cmd/yuanlu-desk/desktest"
 	"yuanlu/cmd/yuanlu-desk/store"
 	"yuanlu/firmware-sim/scenario"
 	"yuanlu/firmware-sim/terminal"
 	"yuanlu/firmware-sim/wire"
+	"yuanlu/protocol/mqtt/brokertest"
 )
 
 // trouble is what happens to a reconciled run.
@@ -85,7 +85,7 @@ func reconcile(t *testing.T, do trouble, place string) {
 	played := r.play(ctx, do.seed, time.Time{})
 	r.agent.start()
 	r.desk.startDesk()
-	witness := desktest.NewClient(t, r.broker.URL(), "witness", nil, "yuanlu/#")
+	witness := brokertest.NewClient(t, r.broker.URL(), "witness", nil, "yuanlu/#")
 	var again repeated
 	var wg sync.WaitGroup
 	wg.Go(func() { again.run(ctx, witness) })
@@ -359,12 +359,12 @@ func (r *run) pause(most int) { <-time.After(time.Duration(r.rng.IntN(most)+1) *
 // after it: a broker may.
 type repeated struct{ same, older int }
 
-func (a *repeated) run(ctx context.Context, c *desktest.Client) {
+func (a *repeated) run(ctx context.Context, c *brokertest.Client) {
 	rng := rand.New(rand.NewPCG(9, 9))
 	done, said := 0, map[string]bool{}
-	var list []desktest.Heard
+	var list []brokertest.Received
 	for ctx.Err() == nil {
-		heard := c.Heard()
+		heard := c.Received()
 		for _, h := range heard[done:] {
 			if h.Topic != "yuanlu/v1/t-1/dn/ack" || said[string(h.Payload)] {
 				continue

@@ -8,13 +8,13 @@ import (
 	"path/filepath"
 	"testing"
 
-	"yuanlu/cmd/yuanlu-desk/desktest"
+	"yuanlu/protocol/mqtt/brokertest"
 )
 
 // searchSecrets looks for every clear identifier in what the agent and the desk
 // keep and said, and in everything that was on the broker. The truth is the
 // firmware's own.
-func searchSecrets(t *testing.T, secrets []string, dir string, witness *desktest.Client, place string, logs ...string) {
+func searchSecrets(t *testing.T, secrets []string, dir string, witness *brokertest.Client, place string, logs ...string) {
 	t.Helper()
 	if len(secrets) < 5 {
 		t.Fatalf("the simulator names %d secrets: nothing to search for", len(secrets))
@@ -32,7 +32,7 @@ func searchSecrets(t *testing.T, secrets []string, dir string, witness *desktest
 			t.Errorf("%s holds a clear identifier", name)
 		}
 	}
-	for _, h := range witness.Heard() {
+	for _, h := range witness.Received() {
 		look(h.Topic, h.Payload)
 	}
 	for _, log := range logs {

@@ -43,6 +43,7 @@ type serving struct {
 
 func (p *program) servingFlags(f *flag.FlagSet) *serving {
 	s := &serving{}
+	s.broker.URLName = "--broker"
 	text := func(to *string, name, def, en, zh string) { f.StringVar(to, name, def, p.t(en, zh)) }
 	text(&s.broker.URL, "broker", "", "tls://host:8883, or tcp://127.0.0.1:1883", "MQTT 服务器")
 	text(&s.broker.ClientID, "client-id", "", "empty: yuanlu-desk-{host}", "客户端标识")

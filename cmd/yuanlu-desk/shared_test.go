@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"yuanlu/agent/report/brokertest"
 	"yuanlu/cmd/yuanlu-desk/desktest"
 	"yuanlu/cmd/yuanlu-desk/store"
+	"yuanlu/protocol/mqtt/brokertest"
 )
 
 // Two desks take turns with the events of one stream, so that neither ever has the
@@ -25,7 +25,7 @@ func TestKillOneOfTwoDesks(t *testing.T) {
 	}
 	place := cluster.Database(t)
 	b := brokertest.Start(t, brokertest.Options{})
-	s := &sender{client: desktest.NewClient(t, b.URL(), "t-1", nil, "yuanlu/v1/t-1/dn/#")}
+	s := &sender{client: brokertest.NewClient(t, b.URL(), "t-1", nil, "yuanlu/v1/t-1/dn/#")}
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -92,9 +92,9 @@ func TestE2EDeskWithAnotherStoreStaysAway(t *testing.T) {
 	desktest.Eventually(t, 10*time.Second, "the other store noticed", func() bool {
 		return strings.Contains(two.log.String(), "works on another store") && strings.Contains(two.log.String(), "one PostgreSQL database")
 	})
-	c := desktest.NewClient(t, b.URL(), "t-1", nil, "yuanlu/v1/t-1/dn/#")
+	c := brokertest.NewClient(t, b.URL(), "t-1", nil, "yuanlu/v1/t-1/dn/#")
 	for n := range int64(20) {
-		c.Say("yuanlu/v1/t-1/up/case", false, desktest.Case{Seq: n + 1}.JSON())
+		c.Publish("yuanlu/v1/t-1/up/case", false, desktest.Case{Seq: n + 1}.JSON())
 	}
 	desktest.Eventually(t, 10*time.Second, "all acknowledged", func() bool { n, _ := c.Acked("S1"); return n == 20 })
 	for d, want := range map[*process]int64{one: 20, two: 0} {

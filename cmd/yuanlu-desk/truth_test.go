@@ -8,9 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 
-	"yuanlu/cmd/yuanlu-desk/desktest"
 	"yuanlu/cmd/yuanlu-desk/store"
 	"yuanlu/firmware-sim/scenario"
+	"yuanlu/protocol/mqtt/brokertest"
 	"yuanlu/protocol/topics"
 )
 
@@ -191,14 +191,14 @@ func (r *run) checkEvents() (count int64) {
 
 // checkHeard looks at everything that was ever on the broker: each message fits its
 // schema, and what the agent takes for acknowledged never goes back.
-func (r *run) checkHeard(witness *desktest.Client) {
+func (r *run) checkHeard(witness *brokertest.Client) {
 	r.t.Helper()
 	v, err := topics.NewValidator()
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	acked := map[string]int64{}
-	for _, h := range witness.Heard() {
+	for _, h := range witness.Received() {
 		if len(h.Payload) == 0 {
 			continue
 		}

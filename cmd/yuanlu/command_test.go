@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"yuanlu/agent/report/brokertest"
+	"yuanlu/protocol/mqtt/brokertest"
 )
 
 // Within one process (a test's) a restart is another agent in the same. To a service

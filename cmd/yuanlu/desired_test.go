@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"yuanlu/agent/report/brokertest"
+	"yuanlu/protocol/mqtt/brokertest"
 	"yuanlu/protocol/topics"
 )
 

@@ -19,9 +19,9 @@ import (
 	"yuanlu/agent/ledger"
 	"yuanlu/agent/machine"
 	"yuanlu/agent/report"
-	"yuanlu/agent/report/mqtt"
 	"yuanlu/drivers/serialport"
 	"yuanlu/drivers/usbport"
+	"yuanlu/protocol/mqtt"
 	"yuanlu/protocol/topics"
 )
 

@@ -1,15 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/ed25519"
 	"encoding/base64"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -26,7 +22,7 @@ import (
 	"yuanlu/agent/logbook"
 	"yuanlu/agent/refund"
 	"yuanlu/agent/report"
-	"yuanlu/agent/report/mqtt"
+	"yuanlu/protocol/mqtt"
 	"yuanlu/protocol/topics"
 )
 
@@ -139,8 +135,8 @@ func dialTo(c *config.Config, clock *agent.Clock, route *mqtt.Route) func(contex
 		o.WillTopic, o.WillPayload = willTopic, will
 		if c.MQTT.PasswordFile != "" {
 			var err error
-			if o.Password, err = readPassword(c.MQTT.PasswordFile); err != nil {
-				return nil, err
+			if o.Password, err = mqtt.ReadPassword(c.MQTT.PasswordFile); err != nil {
+				return nil, fmt.Errorf("mqtt.password_file: %w", err)
 			}
 		}
 		conn, err := route.Dial(ctx, o)
@@ -158,25 +154,6 @@ func mqttOptions(c *config.Config, clock *agent.Clock) mqtt.Options {
 		ServerName: m.ServerName, AllowPlaintext: m.AllowPlaintext, KeepAlive: m.KeepAlive, ConnectTimeout: m.ConnectTimeout,
 		Now: clock.CertTime, ClockSynced: clock.Synced,
 	}
-}
-
-// readPassword returns the first line of the file. The error never holds any of it.
-func readPassword(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", fmt.Errorf("mqtt.password_file: %w", err)
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, 4096))
-	if err != nil {
-		return "", fmt.Errorf("mqtt.password_file: %w", err)
-	}
-	line, _, _ := bytes.Cut(text, []byte("\n"))
-	line = bytes.TrimSuffix(line, []byte("\r"))
-	if len(line) == 0 {
-		return "", errors.New("mqtt.password_file: its first line is empty")
-	}
-	return string(line), nil
 }
 
 // certEnds returns what tells when the terminal's certificate ends, nil without one.

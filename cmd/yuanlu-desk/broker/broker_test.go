@@ -1,31 +1,31 @@
 package broker
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"io"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"yuanlu/agent/report/brokertest"
+	"yuanlu/protocol/mqtt"
+	"yuanlu/protocol/mqtt/brokertest"
 )
 
+func options(o mqtt.Options) Options { return Options{Options: o} }
+
 func TestOptionsThatAreWrong(t *testing.T) {
-	for _, o := range []Options{
+	for _, o := range []mqtt.Options{
 		{}, {URL: "x"}, {URL: "http://x"}, {URL: "tls://u:p@x"}, {URL: "tls://x/path"}, {URL: "tcp://broker.example"}, {URL: "tcp://192.0.2.1:1883"},
 		{URL: "tls://x", CertFile: "a"}, {URL: "tls://x", KeyFile: "a"},
 	} {
-		if err := o.Check(); !errors.Is(err, ErrOptions) {
+		if err := options(o).Check(); !errors.Is(err, mqtt.ErrOptions) {
 			t.Errorf("%+v: %v", o, err)
 		}
 	}
-	for _, o := range []Options{{URL: "tls://x"}, {URL: "tcp://localhost"}, {URL: "tcp://[::1]:1"}, {URL: "tcp://192.0.2.1", AllowPlaintext: true}, {URL: "mqtts://x", CertFile: "a", KeyFile: "b"}} {
-		if err := o.Check(); err != nil {
+	for _, o := range []mqtt.Options{{URL: "tls://x"}, {URL: "tcp://localhost"}, {URL: "tcp://[::1]:1"}, {URL: "tcp://192.0.2.1", AllowPlaintext: true}, {URL: "mqtts://x", CertFile: "a", KeyFile: "b"}} {
+		if err := options(o).Check(); err != nil {
 			t.Errorf("%+v: %v", o, err)
 		}
 	}
@@ -43,26 +43,26 @@ func TestDialSaysWhy(t *testing.T) {
 	cert := ca.Client("backoffice", from, until)
 	local := strings.Replace(b.URL(), "127.0.0.1", "localhost", 1)
 	for what, o := range map[string]Options{
-		"refused":            {URL: "tcp://127.0.0.1:1"},
-		"password":           {URL: b.URL(), PasswordFile: empty},
-		"no certificate":     {URL: local, CAFile: empty},
-		"unknown authority":  {URL: local},
-		"127.0.0.1":          {URL: b.URL(), CAFile: ca.CAFile},
-		"localhost":          {URL: local, CAFile: ca.CAFile}, // no client certificate: an alert, or a reset
-		"client certificate": {URL: local, CAFile: ca.CAFile, CertFile: empty, KeyFile: empty},
+		"refused":            {Options: mqtt.Options{URL: "tcp://127.0.0.1:1"}},
+		"password":           {Options: mqtt.Options{URL: b.URL()}, PasswordFile: empty},
+		"no certificate":     {Options: mqtt.Options{URL: local, CAFile: empty}},
+		"unknown authority":  {Options: mqtt.Options{URL: local}},
+		"127.0.0.1":          {Options: mqtt.Options{URL: b.URL(), CAFile: ca.CAFile}},
+		"localhost":          {Options: mqtt.Options{URL: local, CAFile: ca.CAFile}}, // no client certificate: an alert, or a reset
+		"client certificate": {Options: mqtt.Options{URL: local, CAFile: ca.CAFile, CertFile: empty, KeyFile: empty}},
 	} {
-		o.ClientID, o.Timeout = "x", 5*time.Second
+		o.ClientID, o.ConnectTimeout = "x", 5*time.Second
 		if c, err := Dial(t.Context(), o); !errors.Is(err, ErrDial) || !strings.Contains(err.Error(), what) {
 			t.Errorf("%s: %v %v", what, c, err)
 		}
 	}
-	c, err := Dial(t.Context(), Options{URL: local, ClientID: "x", CAFile: ca.CAFile, CertFile: cert.CertFile, KeyFile: cert.KeyFile})
+	c, err := Dial(t.Context(), options(mqtt.Options{URL: local, ClientID: "x", CAFile: ca.CAFile, CertFile: cert.CertFile, KeyFile: cert.KeyFile}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.Close()
 	if _, err := c.Next(t.Context(), 1); err == nil {
-		t.Error("a closed connection gives messages")
+		t.Error("a closed connection returns messages")
 	}
 }
 
@@ -88,7 +88,7 @@ func TestHostileBroker(t *testing.T) {
 			_ = c.Raw(bytes)
 			return true
 		}}
-		c, err := Dial(t.Context(), Options{URL: f.Listen(t), ClientID: "x", Timeout: 5 * time.Second})
+		c, err := Dial(t.Context(), options(mqtt.Options{URL: f.Listen(t), ClientID: "x", ConnectTimeout: 5 * time.Second}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -96,7 +96,7 @@ func TestHostileBroker(t *testing.T) {
 			t.Errorf("%s: subscribed", name)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-		if _, err := c.Next(ctx, 1); !errors.Is(err, ErrLost) {
+		if _, err := c.Next(ctx, 1); !errors.Is(err, mqtt.ErrLost) {
 			t.Errorf("%s: %v", name, err)
 		}
 		cancel()
@@ -104,28 +104,28 @@ func TestHostileBroker(t *testing.T) {
 	}
 }
 
-func TestRefusedSubscriptionIsSaid(t *testing.T) {
+func TestRefusedSubscriptionIsAnError(t *testing.T) {
 	f := &brokertest.Fake{Handler: func(c *brokertest.FakeConn, p *brokertest.Packet) bool {
 		if p.Kind == brokertest.Subscribe {
 			_ = c.Raw([]byte{0x90, 3, byte(p.ID >> 8), byte(p.ID), 0x80})
 		}
 		return p.Kind == brokertest.Subscribe
 	}}
-	c, err := Dial(t.Context(), Options{URL: f.Listen(t), ClientID: "x"})
+	c, err := Dial(t.Context(), options(mqtt.Options{URL: f.Listen(t), ClientID: "x"}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	if err := c.Subscribe(t.Context(), "a", 1); !errors.Is(err, ErrRefused) {
+	if err := c.Subscribe(t.Context(), "a", 1); !errors.Is(err, mqtt.ErrRefused) {
 		t.Error(err)
 	}
 }
 
 // What is taken is acknowledged only when it is done with.
-func TestPubackOnlyWhenDone(t *testing.T) {
+func TestPubackOnlyByHand(t *testing.T) {
 	b := brokertest.Start(t, brokertest.Options{Unchecked: true})
 	dial := func() *Conn {
-		c, err := Dial(t.Context(), Options{URL: b.URL(), ClientID: "x", Persistent: true})
+		c, err := Dial(t.Context(), options(mqtt.Options{URL: b.URL(), ClientID: "x", Persistent: true}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -154,7 +154,7 @@ func TestPubackOnlyWhenDone(t *testing.T) {
 		return list
 	}
 	list := next(2)
-	list[0].Done()
+	list[0].Ack()
 	if err := c.Publish(t.Context(), "b", false, nil); err != nil { // behind the PUBACK
 		t.Fatal(err)
 	}
@@ -167,31 +167,4 @@ func TestPubackOnlyWhenDone(t *testing.T) {
 	if strings.Join(got, " ") != "two" {
 		t.Errorf("came again: %v", got)
 	}
-}
-
-// pipe is a connection that gives fixed bytes.
-type pipe struct {
-	net.Conn
-	in io.Reader
-}
-
-func (p pipe) Read(b []byte) (int, error) { return p.in.Read(b) }
-func (p pipe) Close() error               { return nil }
-
-// FuzzGuard: whatever a broker sends, the guard gives whole packets of kinds that
-// a client may get, or an error.
-func FuzzGuard(f *testing.F) {
-	f.Add([]byte{0x20, 2, 0, 0, 0x30, 4, 0, 1, 'a', 'b', 0xd0, 0})
-	f.Add([]byte{0x20, 2, 0, 0, 0x90, 3, 0, 1, 0})
-	f.Add([]byte{0x30, 0xff, 0xff, 0xff, 0x7f})
-	f.Fuzz(func(t *testing.T, in []byte) {
-		g := newGuard(pipe{in: bytes.NewReader(in)})
-		out, err := io.ReadAll(g)
-		if err != nil && len(out) > len(in) || !bytes.HasPrefix(in, out) {
-			t.Errorf("%x became %x", in, out)
-		}
-		if len(out) > 0 && out[0] != 0x20 {
-			t.Errorf("%x begins without CONNACK", out)
-		}
-	})
 }

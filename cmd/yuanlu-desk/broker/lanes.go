@@ -20,7 +20,7 @@ const (
 // each with room of its own, and taken from in turn. They are not safe for concurrent
 // use.
 type lanes struct {
-	lossless bool // PUBACK only after Done, whatever it costs the others
+	lossless bool // PUBACK only after Ack, whatever it costs the others
 	all      map[string]*lane
 	turn     []*lane // those that have something waiting, the next first
 	bytes    int     // waiting in all lanes
@@ -65,14 +65,14 @@ func (q *lanes) put(name string, m Message) (due []func(), ok bool) {
 	}
 	if full {
 		q.shed[name]++
-		return append(due, m.Done), true
+		return append(due, m.Ack), true
 	}
-	if m.late = m.qos1 && (q.lossless || l.unacked < laneUnacked && q.unacked < allUnacked); m.late {
+	if m.late = m.QoS > 0 && (q.lossless || l.unacked < laneUnacked && q.unacked < allUnacked); m.late {
 		l.unacked++
 		q.unacked++
-	} else if m.qos1 {
-		due = append(due, m.Done)
-		m.Done = func() {}
+	} else if m.QoS > 0 {
+		due = append(due, m.Ack)
+		m.Ack = func() {}
 	}
 	if len(l.waiting) == 0 {
 		q.turn = append(q.turn, l)
@@ -94,7 +94,7 @@ func (q *lanes) fullest(l *lane, size int) *lane {
 }
 
 // drop takes the newest message of a lane away and returns what acknowledges it.
-func (q *lanes) drop(l *lane) (done func()) {
+func (q *lanes) drop(l *lane) (ack func()) {
 	last := len(l.waiting) - 1
 	m := l.waiting[last]
 	l.waiting[last] = Message{}
@@ -108,7 +108,7 @@ func (q *lanes) drop(l *lane) (done func()) {
 		q.turn = slices.DeleteFunc(q.turn, func(one *lane) bool { return one == l })
 		q.forget(l)
 	}
-	return m.Done
+	return m.Ack
 }
 
 // take returns up to most messages and about batchBytes, one of each lane in turn.

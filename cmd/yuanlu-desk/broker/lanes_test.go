@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 
+	"yuanlu/protocol/mqtt"
+
 	"pgregory.net/rapid"
 )
 
@@ -19,7 +21,7 @@ func TestLanes(t *testing.T) {
 		var taken []Message
 		order := map[string]string{}
 		done := func(m Message) {
-			m.Done()
+			m.Ack()
 			if m.late {
 				q.acked(m.lane)
 			}
@@ -32,7 +34,7 @@ func TestLanes(t *testing.T) {
 				for range rapid.SampledFrom([]int{1, 3, 200}).Draw(t, "times") {
 					id := fmt.Sprintf("%09d", sent)
 					sent++
-					due, ok := q.put(name, Message{Topic: id, Payload: make([]byte, size), qos1: true, Done: func() { acked[id]++ }})
+					due, ok := q.put(name, Message{Message: mqtt.Message{Topic: id, Payload: make([]byte, size), QoS: 1, Ack: func() { acked[id]++ }}})
 					if !ok {
 						full++
 						acked[id]++
@@ -89,10 +91,10 @@ func TestFloodKeepsNobodyWaiting(t *testing.T) {
 		nothing := func() {}
 		for range 2500 {
 			for i := range floods {
-				q.put(fmt.Sprint("flood-", i), Message{Payload: make([]byte, 20_000), qos1: true, Done: nothing})
+				q.put(fmt.Sprint("flood-", i), Message{Message: mqtt.Message{Payload: make([]byte, 20_000), QoS: 1, Ack: nothing}})
 			}
 		}
-		if _, ok := q.put("quiet", Message{Topic: "quiet", Payload: make([]byte, 3000), qos1: true, Done: nothing}); !ok || q.shed["quiet"] > 0 {
+		if _, ok := q.put("quiet", Message{Message: mqtt.Message{Topic: "quiet", Payload: make([]byte, 3000), QoS: 1, Ack: nothing}}); !ok || q.shed["quiet"] > 0 {
 			t.Fatalf("%d floods: no room", floods)
 		}
 		size, at := 0, -1

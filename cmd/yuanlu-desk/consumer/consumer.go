@@ -298,7 +298,7 @@ func (c *Consumer) work(ctx context.Context, conn Broker) error {
 			return err
 		}
 		for _, m := range batch {
-			m.Done()
+			m.Ack()
 		}
 		c.count(len(batch), list, &answer)
 		c.countShed(conn.Shed())

@@ -18,14 +18,15 @@ import (
 	"testing"
 	"time"
 
-	mqtt "github.com/eclipse/paho.mqtt.golang"
+	paho "github.com/eclipse/paho.mqtt.golang"
 
-	"yuanlu/agent/report/brokertest"
 	"yuanlu/cmd/yuanlu-desk/broker"
 	"yuanlu/cmd/yuanlu-desk/consumer"
 	"yuanlu/cmd/yuanlu-desk/desktest"
 	"yuanlu/cmd/yuanlu-desk/sign"
 	"yuanlu/cmd/yuanlu-desk/store"
+	"yuanlu/protocol/mqtt"
+	"yuanlu/protocol/mqtt/brokertest"
 	"yuanlu/protocol/topics"
 )
 
@@ -98,26 +99,26 @@ func (d *desk) totals() store.Totals {
 
 const up, ackTopic = "yuanlu/v1/t-1/up/", "yuanlu/v1/t-1/dn/ack"
 
-func ackedIs(c *desktest.Client, stream string, want int64) func() bool {
+func ackedIs(c *brokertest.Client, stream string, want int64) func() bool {
 	return func() bool { seq, _ := c.Acked(stream); return seq == want }
 }
 
 func TestAcknowledgesAfterItsCommitAndUpToAGap(t *testing.T) {
 	b := brokertest.Start(t, brokertest.Options{})
-	d := start(t, broker.Options{URL: b.URL()}, newStore(t), nil)
-	c := desktest.NewClient(t, b.URL(), "t-1", nil, "yuanlu/v1/t-1/dn/#")
+	d := start(t, broker.Options{Options: mqtt.Options{URL: b.URL()}}, newStore(t), nil)
+	c := brokertest.NewClient(t, b.URL(), "t-1", nil, "yuanlu/v1/t-1/dn/#")
 	for _, n := range []int64{1, 2, 3, 3, 2, 6} {
-		if err := c.Say(up+"case", false, desktest.Case{Seq: n}.JSON()); err != nil {
+		if err := c.Publish(up+"case", false, desktest.Case{Seq: n}.JSON()); err != nil {
 			t.Fatal(err)
 		}
 	}
 	desktest.Eventually(t, 10*time.Second, "four events", func() bool { return d.totals().Events == 4 })
 	desktest.Eventually(t, 10*time.Second, "3 acknowledged", ackedIs(c, "S1", 3))
-	c.Say(up+"case", false, desktest.Case{Seq: 5}.JSON())
-	c.Say(up+"case", false, desktest.Case{Seq: 4}.JSON())
+	c.Publish(up+"case", false, desktest.Case{Seq: 5}.JSON())
+	c.Publish(up+"case", false, desktest.Case{Seq: 4}.JSON())
 	desktest.Eventually(t, 10*time.Second, "6 acknowledged", ackedIs(c, "S1", 6))
 	last := int64(0)
-	for _, h := range c.Heard() {
+	for _, h := range c.Received() {
 		var a topics.Ack
 		if err := json.Unmarshal(h.Payload, &a); err != nil || h.Retained || *a.AckedSeq < last || *a.AckedSeq > 3 && *a.AckedSeq < 6 {
 			t.Errorf("acknowledged %s after %d (%v)", h.Payload, last, err)
@@ -130,8 +131,8 @@ func TestAcknowledgesAfterItsCommitAndUpToAGap(t *testing.T) {
 // rest is set apart and, where it names its sequence, refused.
 func TestKeepsWhatIsGoodAmongGarbage(t *testing.T) {
 	b := brokertest.Start(t, brokertest.Options{Unchecked: true})
-	d := start(t, broker.Options{URL: b.URL()}, newStore(t), nil)
-	c := desktest.NewClient(t, b.URL(), "t-1", nil, "yuanlu/v1/+/dn/#")
+	d := start(t, broker.Options{Options: mqtt.Options{URL: b.URL()}}, newStore(t), nil)
+	c := brokertest.NewClient(t, b.URL(), "t-1", nil, "yuanlu/v1/+/dn/#")
 	rng := rand.New(rand.NewPCG(1, 5))
 	names := []string{"case", "event", "state", "health", "info", "config", "case-summary", "link/pos/state", "log/warn", "rsp/ping", "link//state", "zzz"}
 	const events = 60
@@ -150,7 +151,7 @@ func TestKeepsWhatIsGoodAmongGarbage(t *testing.T) {
 		if n%10 == 0 {
 			payload = []byte(strings.Replace(string(payload), `"decision":"alarm"`, `"decision":"maybe"`, 1))
 		}
-		if err := c.Say(up+"case", false, payload); err != nil {
+		if err := c.Publish(up+"case", false, payload); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -171,21 +172,21 @@ func TestKeepsWhatIsGoodAmongGarbage(t *testing.T) {
 // and does no harm when it comes again and again.
 func TestRetainedLeftovers(t *testing.T) {
 	b := brokertest.Start(t, brokertest.Options{Unchecked: true})
-	c := desktest.NewClient(t, b.URL(), "t-1", nil, "yuanlu/v1/+/dn/#")
-	c.Say(up+"case", true, desktest.Case{Seq: 1}.JSON())
-	c.Say("yuanlu/v1/t-2/up/case", true, []byte("old garbage"))
-	c.Say(up+"event", true, []byte(`{}`))
-	c.Say(up+"state", true, []byte(`{"v":1,"state":"lost","session":"s0"}`))
-	c.Say("yuanlu/v1/_host/desk/state", true, []byte(`{"online":false,"timestamp":1}`))
+	c := brokertest.NewClient(t, b.URL(), "t-1", nil, "yuanlu/v1/+/dn/#")
+	c.Publish(up+"case", true, desktest.Case{Seq: 1}.JSON())
+	c.Publish("yuanlu/v1/t-2/up/case", true, []byte("old garbage"))
+	c.Publish(up+"event", true, []byte(`{}`))
+	c.Publish(up+"state", true, []byte(`{"v":1,"state":"lost","session":"s0"}`))
+	c.Publish("yuanlu/v1/_host/desk/state", true, []byte(`{"online":false,"timestamp":1}`))
 	s := newStore(t)
 	for range 2 {
-		d := start(t, broker.Options{URL: b.URL()}, s, nil)
+		d := start(t, broker.Options{Options: mqtt.Options{URL: b.URL()}}, s, nil)
 		desktest.Eventually(t, 10*time.Second, "stored", func() bool { n := d.totals(); return n.Events == 1 && n.Quarantined == 2 && n.Terminals == 1 })
 		d.stop()
 	}
-	c.Say(up+"case", true, nil)
-	d := start(t, broker.Options{URL: b.URL()}, s, nil)
-	c.Say(up+"case", false, desktest.Case{Seq: 2}.JSON())
+	c.Publish(up+"case", true, nil)
+	d := start(t, broker.Options{Options: mqtt.Options{URL: b.URL()}}, s, nil)
+	c.Publish(up+"case", false, desktest.Case{Seq: 2}.JSON())
 	desktest.Eventually(t, 10*time.Second, "2 acknowledged", ackedIs(c, "S1", 2))
 	if one, err := s.Terminal(t.Context(), "t-1", time.Now()); err != nil || one.Presence != store.Unknown || one.State != "lost" {
 		t.Errorf("%+v %v", one, err)
@@ -201,10 +202,10 @@ func TestSignsItsAcknowledgements(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	start(t, broker.Options{URL: b.URL()}, newStore(t), func(o *consumer.Options) { o.KeyID, o.Key = key.ID, key.Private })
-	c := desktest.NewClient(t, b.URL(), "t-1", nil, "yuanlu/v1/t-1/dn/#")
+	start(t, broker.Options{Options: mqtt.Options{URL: b.URL()}}, newStore(t), func(o *consumer.Options) { o.KeyID, o.Key = key.ID, key.Private })
+	c := brokertest.NewClient(t, b.URL(), "t-1", nil, "yuanlu/v1/t-1/dn/#")
 	for n := range int64(3) {
-		c.Say(up+"case", false, desktest.Case{Seq: n + 1}.JSON())
+		c.Publish(up+"case", false, desktest.Case{Seq: n + 1}.JSON())
 	}
 	check, err := topics.NewValidator()
 	if err != nil {
@@ -212,7 +213,7 @@ func TestSignsItsAcknowledgements(t *testing.T) {
 	}
 	ids := map[string]bool{}
 	desktest.Eventually(t, 10*time.Second, "a signed acknowledgement of 3", func() bool {
-		for _, h := range c.Heard() {
+		for _, h := range c.Received() {
 			s, body, err := topics.Open(check, []topics.Key{{ID: "desk-1", Public: key.Private.Public().(ed25519.PublicKey)}}, ackTopic, "t-1", h.Payload)
 			if err != nil {
 				t.Fatalf("%v: %s", err, h.Payload)
@@ -224,16 +225,16 @@ func TestSignsItsAcknowledgements(t *testing.T) {
 		}
 		return false
 	})
-	if len(ids) != len(c.Heard()) {
-		t.Errorf("%d ids in %d payloads", len(ids), len(c.Heard()))
+	if len(ids) != len(c.Received()) {
+		t.Errorf("%d ids in %d payloads", len(ids), len(c.Received()))
 	}
 }
 
 func TestSaysItsOwnPresence(t *testing.T) {
 	b := brokertest.Start(t, brokertest.Options{})
-	c := desktest.NewClient(t, b.URL(), "watcher", nil, "yuanlu/v1/_host/+/state")
+	c := brokertest.NewClient(t, b.URL(), "watcher", nil, "yuanlu/v1/_host/+/state")
 	newest := func() (s topics.HostState) {
-		for _, h := range c.Heard() {
+		for _, h := range c.Received() {
 			var one topics.HostState
 			if json.Unmarshal(h.Payload, &one) == nil && one.Timestamp >= s.Timestamp {
 				s = one
@@ -244,15 +245,15 @@ func TestSaysItsOwnPresence(t *testing.T) {
 	online := func(want bool) func() bool {
 		return func() bool { return newest().Timestamp > 0 && newest().Online == want }
 	}
-	d := start(t, broker.Options{URL: b.URL()}, newStore(t), nil)
+	d := start(t, broker.Options{Options: mqtt.Options{URL: b.URL()}}, newStore(t), nil)
 	desktest.Eventually(t, 10*time.Second, "online", online(true))
 	// Another desk with our name goes: its last word is not the truth.
-	c.Say("yuanlu/v1/_host/desk/state", true, fmt.Appendf(nil, `{"online":false,"timestamp":%d}`, time.Now().Add(time.Minute).UnixMilli()))
+	c.Publish("yuanlu/v1/_host/desk/state", true, fmt.Appendf(nil, `{"online":false,"timestamp":%d}`, time.Now().Add(time.Minute).UnixMilli()))
 	desktest.Eventually(t, 10*time.Second, "online again", func() bool { return newest().Online && newest().Timestamp > time.Now().UnixMilli() })
 	d.stop()
 	desktest.Eventually(t, 10*time.Second, "offline after a clean stop", online(false))
-	late := desktest.NewClient(t, b.URL(), "late", nil, "yuanlu/v1/_host/desk/state")
-	desktest.Eventually(t, 10*time.Second, "the presence retained", func() bool { h := late.Heard(); return len(h) > 0 && h[0].Retained })
+	late := brokertest.NewClient(t, b.URL(), "late", nil, "yuanlu/v1/_host/desk/state")
+	desktest.Eventually(t, 10*time.Second, "the presence retained", func() bool { h := late.Received(); return len(h) > 0 && h[0].Retained })
 }
 
 // Two desks share the events of many terminals; each event is stored once, and
@@ -261,9 +262,9 @@ func TestSharedSubscription(t *testing.T) {
 	b := brokertest.Start(t, brokertest.Options{})
 	s := newStore(t)
 	group := func(o *consumer.Options) { o.Group = "desk" }
-	one := start(t, broker.Options{URL: b.URL(), ClientID: "d1"}, s, group)
-	two := start(t, broker.Options{URL: b.URL(), ClientID: "d2"}, s, group)
-	c := desktest.NewClient(t, b.URL(), "many", nil, "yuanlu/v1/+/dn/#")
+	one := start(t, broker.Options{Options: mqtt.Options{URL: b.URL(), ClientID: "d1"}}, s, group)
+	two := start(t, broker.Options{Options: mqtt.Options{URL: b.URL(), ClientID: "d2"}}, s, group)
+	c := brokertest.NewClient(t, b.URL(), "many", nil, "yuanlu/v1/+/dn/#")
 	for n := range int64(40) {
 		for _, terminal := range []string{"t-1", "t-2", "t-3"} {
 			c.Send("yuanlu/v1/"+terminal+"/up/case", desktest.Case{Terminal: terminal, Stream: "S-" + terminal, Seq: n + 1}.JSON())
@@ -284,19 +285,19 @@ func TestSharedSubscription(t *testing.T) {
 func TestBrokerKeepsEventsWhileTheDeskIsAway(t *testing.T) {
 	b := brokertest.Start(t, brokertest.Options{})
 	s := newStore(t)
-	start(t, broker.Options{URL: b.URL()}, s, nil).stop()
-	c := desktest.NewClient(t, b.URL(), "t-1", nil, "yuanlu/v1/t-1/dn/#")
+	start(t, broker.Options{Options: mqtt.Options{URL: b.URL()}}, s, nil).stop()
+	c := brokertest.NewClient(t, b.URL(), "t-1", nil, "yuanlu/v1/t-1/dn/#")
 	for n := range int64(50) {
-		c.Say(up+"case", false, desktest.Case{Seq: n + 1}.JSON())
+		c.Publish(up+"case", false, desktest.Case{Seq: n + 1}.JSON())
 	}
-	start(t, broker.Options{URL: b.URL()}, s, nil)
+	start(t, broker.Options{Options: mqtt.Options{URL: b.URL()}}, s, nil)
 	desktest.Eventually(t, 10*time.Second, "all acknowledged", ackedIs(c, "S1", 50))
 }
 
 func TestBrokerRestarts(t *testing.T) {
 	b := brokertest.Start(t, brokertest.Options{})
-	d := start(t, broker.Options{URL: b.URL()}, newStore(t), nil)
-	c := desktest.NewClient(t, b.URL(), "t-1", nil, "yuanlu/v1/t-1/dn/#")
+	d := start(t, broker.Options{Options: mqtt.Options{URL: b.URL()}}, newStore(t), nil)
+	c := brokertest.NewClient(t, b.URL(), "t-1", nil, "yuanlu/v1/t-1/dn/#")
 	for n := range int64(3) {
 		b.Kill()
 		b.Run()
@@ -332,15 +333,15 @@ func TestStoreAway(t *testing.T) {
 	f := &failing{Store: s}
 	down := fmt.Errorf("%w: pulled out", store.ErrUnavailable)
 	f.err.Store(&down)
-	d := start(t, broker.Options{URL: b.URL()}, s, func(o *consumer.Options) { o.Store = f })
-	c := desktest.NewClient(t, b.URL(), "t-1", nil, "yuanlu/v1/t-1/dn/#", "yuanlu/v1/_host/desk/state")
+	d := start(t, broker.Options{Options: mqtt.Options{URL: b.URL()}}, s, func(o *consumer.Options) { o.Store = f })
+	c := brokertest.NewClient(t, b.URL(), "t-1", nil, "yuanlu/v1/t-1/dn/#", "yuanlu/v1/_host/desk/state")
 	said := func(online bool) func() bool {
 		return func() bool {
-			h := c.Heard()
+			h := c.Received()
 			return len(h) > 0 && strings.Contains(string(h[len(h)-1].Payload), fmt.Sprintf(`"online":%v`, online))
 		}
 	}
-	c.Say(up+"case", false, desktest.Case{Seq: 1}.JSON())
+	c.Publish(up+"case", false, desktest.Case{Seq: 1}.JSON())
 	desktest.Eventually(t, 20*time.Second, "offline said", said(false))
 	if seq, _ := c.Acked("S1"); seq != 0 || d.c.Status().StoreError == "" {
 		t.Errorf("acknowledged %d, %+v", seq, d.c.Status())
@@ -348,7 +349,7 @@ func TestStoreAway(t *testing.T) {
 	f.err.Store(nil)
 	desktest.Eventually(t, 20*time.Second, "acknowledged", ackedIs(c, "S1", 1))
 	desktest.Eventually(t, 20*time.Second, "online said", func() bool {
-		for _, h := range c.Heard()[1:] {
+		for _, h := range c.Received()[1:] {
 			if strings.Contains(string(h.Payload), `"online":true`) {
 				return true
 			}
@@ -372,8 +373,8 @@ func (p picky) Apply(ctx context.Context, m []store.Message) (store.Answer, erro
 func TestMessageThatTheStoreCannotHoldDoesNotStopTheOthers(t *testing.T) {
 	b := brokertest.Start(t, brokertest.Options{})
 	s := newStore(t)
-	start(t, broker.Options{URL: b.URL()}, s, func(o *consumer.Options) { o.Store = picky{s} })
-	c := desktest.NewClient(t, b.URL(), "t-1", nil, "yuanlu/v1/t-1/dn/#")
+	start(t, broker.Options{Options: mqtt.Options{URL: b.URL()}}, s, func(o *consumer.Options) { o.Store = picky{s} })
+	c := brokertest.NewClient(t, b.URL(), "t-1", nil, "yuanlu/v1/t-1/dn/#")
 	for n := range int64(6) {
 		c.Send(up+"case", desktest.Case{Seq: n + 1}.JSON())
 	}
@@ -404,21 +405,21 @@ func TestClientCertificateAndAccessList(t *testing.T) {
 	b := brokertest.Start(t, brokertest.Options{ACL: accessList, Authority: ca, Server: server, RequireClientCert: true})
 	for _, group := range []string{"", "desk"} {
 		cert := ca.Client("backoffice", from, until)
-		o := broker.Options{URL: b.URL(), ClientID: "desk" + group, CAFile: ca.CAFile, CertFile: cert.CertFile, KeyFile: cert.KeyFile, Persistent: group == ""}
+		o := broker.Options{Options: mqtt.Options{URL: b.URL(), ClientID: "desk" + group, CAFile: ca.CAFile, CertFile: cert.CertFile, KeyFile: cert.KeyFile, Persistent: group == ""}}
 		d := start(t, o, newStore(t), func(o *consumer.Options) { o.Group = group })
 		mine := ca.Client("t-1", from, until)
-		c := desktest.NewClient(t, strings.Replace(b.URL(), "tls://", "ssl://", 1), "t-1"+group, func(o *mqtt.ClientOptions) { o.SetTLSConfig(clientTLS(t, ca, mine)) }, "yuanlu/v1/t-1/dn/#")
-		c.Say(up+"case", false, desktest.Case{Seq: 1}.JSON())
+		c := brokertest.NewClient(t, strings.Replace(b.URL(), "tls://", "ssl://", 1), "t-1"+group, func(o *paho.ClientOptions) { o.SetTLSConfig(clientTLS(t, ca, mine)) }, "yuanlu/v1/t-1/dn/#")
+		c.Publish(up+"case", false, desktest.Case{Seq: 1}.JSON())
 		desktest.Eventually(t, 10*time.Second, "acknowledged", ackedIs(c, "S1", 1))
-		c.Say("yuanlu/v1/t-2/up/case", false, desktest.Case{Terminal: "t-2", Seq: 1}.JSON())
-		c.Say(up+"case", false, desktest.Case{Seq: 2}.JSON())
+		c.Publish("yuanlu/v1/t-2/up/case", false, desktest.Case{Terminal: "t-2", Seq: 1}.JSON())
+		c.Publish(up+"case", false, desktest.Case{Seq: 2}.JSON())
 		desktest.Eventually(t, 10*time.Second, "acknowledged", ackedIs(c, "S1", 2))
 		if n := d.totals(); n.Events != 2 {
 			t.Errorf("another terminal's topic was written: %+v", n)
 		}
 		d.stop()
 	}
-	_, err := broker.Dial(t.Context(), broker.Options{URL: b.URL(), ClientID: "x"})
+	_, err := broker.Dial(t.Context(), broker.Options{Options: mqtt.Options{URL: b.URL(), ClientID: "x"}})
 	if !errors.Is(err, broker.ErrDial) {
 		t.Errorf("without the authority: %v", err)
 	}

@@ -5,9 +5,10 @@ import (
 	"testing"
 	"time"
 
-	"yuanlu/agent/report/brokertest"
 	"yuanlu/cmd/yuanlu-desk/broker"
 	"yuanlu/cmd/yuanlu-desk/desktest"
+	"yuanlu/protocol/mqtt"
+	"yuanlu/protocol/mqtt/brokertest"
 	"yuanlu/protocol/topics"
 )
 
@@ -21,10 +22,10 @@ func TestAnswersWhateverIsSaidInItsName(t *testing.T) {
 		t.Fatal(err)
 	}
 	const topic = "yuanlu/v1/_host/desk/state"
-	d := start(t, broker.Options{URL: b.URL()}, newStore(t), nil)
-	c := desktest.NewClient(t, b.URL(), "watcher", nil, topic)
+	d := start(t, broker.Options{Options: mqtt.Options{URL: b.URL()}}, newStore(t), nil)
+	c := brokertest.NewClient(t, b.URL(), "watcher", nil, topic)
 	last := func() (s topics.HostState, n int) {
-		h := c.Heard()
+		h := c.Received()
 		if len(h) == 0 || check.Decode("host-state.v1", h[len(h)-1].Payload, &s) != nil {
 			return topics.HostState{}, len(h)
 		}
@@ -50,17 +51,17 @@ func TestAnswersWhateverIsSaidInItsName(t *testing.T) {
 		{fmt.Sprintf(`{"online":false,"timestamp":%d,"again":1}`, topics.MaxTimestamp), topics.MaxTimestamp},
 	} {
 		before, n := last()
-		if err := c.Say(topic, true, []byte(step.payload)); err != nil {
+		if err := c.Publish(topic, true, []byte(step.payload)); err != nil {
 			t.Fatal(err)
 		}
 		desktest.Eventually(t, 10*time.Second, "the truth after "+step.payload, func() bool {
 			s, now := last()
 			return now >= n+2 && s.Online && s.Timestamp >= max(step.least, before.Timestamp)
 		})
-		late := desktest.NewClient(t, b.URL(), fmt.Sprint("late", i), nil, topic)
+		late := brokertest.NewClient(t, b.URL(), fmt.Sprint("late", i), nil, topic)
 		desktest.Eventually(t, 10*time.Second, "the truth retained after "+step.payload, func() bool {
 			var s topics.HostState
-			h := late.Heard()
+			h := late.Received()
 			return len(h) == 1 && check.Decode("host-state.v1", h[0].Payload, &s) == nil && s.Online
 		})
 	}

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"syscall"
 
-	"yuanlu/cmd/yuanlu-desk/broker"
+	"yuanlu/protocol/mqtt"
 )
 
 // remedy says what a person can do about a connection that is not there. The desk
@@ -40,7 +40,7 @@ func remedy(err error) string {
 		return "the broker ended the connection at once: check that this is its port for TLS (tls://) or without (tcp://), and its log"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "nothing listens there: start the broker, or check the port of --broker"
-	case errors.Is(err, broker.ErrRefused):
+	case errors.Is(err, mqtt.ErrRefused):
 		return "the broker's access list does not let this user read {root}/v1/+/up/# and _host/#: the README shows one that does"
 	case strings.Contains(text, "remote error: tls"), strings.Contains(text, "certificate required"):
 		return "the broker did not take our certificate: check --cert-file and --key-file"

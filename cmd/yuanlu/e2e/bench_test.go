@@ -18,8 +18,8 @@ import (
 	"yuanlu/agent/ledger"
 	"yuanlu/agent/refund"
 	"yuanlu/agent/refund/rules"
-	"yuanlu/agent/report/brokertest"
 	"yuanlu/firmware-sim/wire"
+	"yuanlu/protocol/mqtt/brokertest"
 )
 
 // Every benchmark here prints the machine's own floor beside its figure, from the

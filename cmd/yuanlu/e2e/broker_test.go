@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"yuanlu/agent/report/brokertest"
+	"yuanlu/protocol/mqtt/brokertest"
 )
 
 // finish waits until the store holds what the firmware did and the desk every case

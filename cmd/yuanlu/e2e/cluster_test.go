@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"yuanlu/agent/report/brokertest"
+	"yuanlu/protocol/mqtt/brokertest"
 )
 
 // natsServer builds the broker of the cluster, of the version that

@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"yuanlu/agent/report/brokertest"
+	"yuanlu/protocol/mqtt/brokertest"
 	"yuanlu/protocol/topics"
 )
 

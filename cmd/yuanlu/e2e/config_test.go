@@ -17,7 +17,7 @@ import (
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 
-	"yuanlu/agent/report/brokertest"
+	"yuanlu/protocol/mqtt/brokertest"
 	"yuanlu/protocol/topics"
 )
 

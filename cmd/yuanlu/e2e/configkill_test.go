@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"yuanlu/agent/desired"
-	"yuanlu/agent/report/brokertest"
+	"yuanlu/protocol/mqtt/brokertest"
 )
 
 // TestE2EConfigKilledAtEachStep: the program is killed before each system call that

@@ -18,8 +18,8 @@ import (
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 
-	"yuanlu/agent/report/brokertest"
 	"yuanlu/cmd/yuanlu-desk/desktest"
+	"yuanlu/protocol/mqtt/brokertest"
 	"yuanlu/protocol/topics"
 )
 
@@ -179,9 +179,9 @@ func TestE2EConsumersOfTheReadmeBeginAnywhere(t *testing.T) {
 	for name, command := range readmeConsumers {
 		t.Run(name, func(t *testing.T) {
 			b := brokertest.Start(t, brokertest.Options{Unchecked: true, Passwords: map[string]string{"backoffice": "b", "t": "t"}})
-			c := desktest.NewClient(t, b.URL(), "terminal", func(o *mqtt.ClientOptions) { o.SetUsername("t").SetPassword("t") }, "yuanlu/v1/t-1/dn/ack")
+			c := brokertest.NewClient(t, b.URL(), "terminal", func(o *mqtt.ClientOptions) { o.SetUsername("t").SetPassword("t") }, "yuanlu/v1/t-1/dn/ack")
 			summary := func(stream string) {
-				if err := c.Say("yuanlu/v1/t-1/up/case-summary", true, fmt.Appendf(nil, `{"v":1,"stream":%q,"last_seq":11,"acked_seq":7,"open":{},"oldest_unacked":null,"quarantined_seqs":[8]}`, stream)); err != nil {
+				if err := c.Publish("yuanlu/v1/t-1/up/case-summary", true, fmt.Appendf(nil, `{"v":1,"stream":%q,"last_seq":11,"acked_seq":7,"open":{},"oldest_unacked":null,"quarantined_seqs":[8]}`, stream)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -213,7 +213,7 @@ func TestE2EConsumersOfTheReadmeBeginAnywhere(t *testing.T) {
 			say("S1", 11)
 			say("S2", 9) // of a new stream, before its summary
 			desktest.Eventually(t, 30*time.Second, "9 of the new stream has come", func() bool {
-				return slices.ContainsFunc(c.Heard(), func(h desktest.Heard) bool { return strings.Contains(string(h.Payload), "S2") })
+				return slices.ContainsFunc(c.Received(), func(h brokertest.Received) bool { return strings.Contains(string(h.Payload), "S2") })
 			})
 			summary("S2")
 			acked("S2", 9)
@@ -272,7 +272,7 @@ func TestE2EConsumersOfTheReadme(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := brokertest.Start(t, brokertest.Options{Unchecked: true})
 			file := filepath.Join(t.TempDir(), "cases.jsonl")
-			c := desktest.NewClient(t, b.URL(), "terminal", nil, "yuanlu/v1/t-1/dn/ack", "yuanlu/v1/_host/office/state")
+			c := brokertest.NewClient(t, b.URL(), "terminal", nil, "yuanlu/v1/t-1/dn/ack", "yuanlu/v1/_host/office/state")
 			var log bytes.Buffer
 			start := func() *exec.Cmd {
 				cmd := command(b.Port, file)
@@ -285,7 +285,7 @@ func TestE2EConsumersOfTheReadme(t *testing.T) {
 			online := func(want bool) {
 				t.Helper()
 				desktest.Eventually(t, 30*time.Second, fmt.Sprint("presence ", want), func() bool {
-					heard := c.Heard()
+					heard := c.Received()
 					for i := len(heard) - 1; i >= 0; i-- {
 						var s topics.HostState
 						if strings.HasSuffix(heard[i].Topic, "/state") && json.Unmarshal(heard[i].Payload, &s) == nil {

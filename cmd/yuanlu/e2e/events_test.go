@@ -12,8 +12,8 @@ import (
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 
-	"yuanlu/agent/report/brokertest"
 	"yuanlu/firmware-sim/scenario"
+	"yuanlu/protocol/mqtt/brokertest"
 	"yuanlu/protocol/topics"
 )
 

@@ -11,10 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"yuanlu/agent/report/brokertest"
 	"yuanlu/firmware-sim/scenario"
 	"yuanlu/firmware-sim/terminal"
 	"yuanlu/firmware-sim/wire"
+	"yuanlu/protocol/mqtt/brokertest"
 )
 
 // hostileLine is one link on which a terminal works while something floods the line.

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"yuanlu/agent/report/brokertest"
+	"yuanlu/protocol/mqtt/brokertest"
 )
 
 // residentCap is what the daemon may hold resident, in KiB, whatever a broker does.

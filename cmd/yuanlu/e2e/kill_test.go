@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"yuanlu/agent/report/brokertest"
 	"yuanlu/firmware-sim/scenario"
+	"yuanlu/protocol/mqtt/brokertest"
 )
 
 // The power goes at random moments under load; each time the agent comes back the

@@ -16,9 +16,9 @@ import (
 	"testing"
 	"time"
 
-	"yuanlu/agent/report/brokertest"
 	"yuanlu/drivers/usblab"
 	"yuanlu/firmware-sim/scenario"
+	"yuanlu/protocol/mqtt/brokertest"
 )
 
 // labBench is the outside of the lab: it gives the guest work and takes what the

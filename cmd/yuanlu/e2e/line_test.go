@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"yuanlu/agent/report/brokertest"
+	"yuanlu/protocol/mqtt/brokertest"
 )
 
 // The cable is pulled in the middle of a frame and the port comes back under

@@ -16,7 +16,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
-	"yuanlu/agent/report/brokertest"
+	"yuanlu/protocol/mqtt/brokertest"
 )
 
 // freePort takes a port of the loopback, which is free once the listener is closed.

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"yuanlu/agent/report/brokertest"
+	"yuanlu/protocol/mqtt/brokertest"
 )
 
 // library installs a library of another language into a new folder; without its registry

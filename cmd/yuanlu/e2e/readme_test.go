@@ -16,8 +16,8 @@ import (
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 
-	"yuanlu/agent/report/brokertest"
 	"yuanlu/cmd/yuanlu-desk/desktest"
+	"yuanlu/protocol/mqtt/brokertest"
 	"yuanlu/protocol/topics/topicstest"
 )
 
@@ -162,7 +162,7 @@ func TestE2EReadmeAcknowledgesNothingThatIsNotThere(t *testing.T) {
 		}
 	}
 	broker := brokertest.Start(t, brokertest.Options{Unchecked: true, Passwords: map[string]string{"t-00423": "a", "backoffice": "b"}})
-	c := desktest.NewClient(t, broker.URL(), "t-00423", func(o *mqtt.ClientOptions) { o.SetUsername("t-00423").SetPassword("a") }, "yuanlu/v1/t-00423/dn/ack")
+	c := brokertest.NewClient(t, broker.URL(), "t-00423", func(o *mqtt.ClientOptions) { o.SetUsername("t-00423").SetPassword("a") }, "yuanlu/v1/t-00423/dn/ack")
 	for _, tc := range []struct {
 		seq   int64
 		floor int
@@ -173,7 +173,7 @@ func TestE2EReadmeAcknowledgesNothingThatIsNotThere(t *testing.T) {
 		shell := &bash{t: t, dir: dir, path: shims(t, broker.Port, "b")}
 		for topic, payload := range map[string][]byte{"case": desktest.Case{Terminal: "t-00423", Seq: tc.seq}.JSON(),
 			"case-summary": fmt.Appendf(nil, `{"v":1,"stream":"S1","last_seq":7,"acked_seq":%d}`, tc.floor)} {
-			if err := c.Say("yuanlu/v1/t-00423/up/"+topic, true, payload); err != nil { // the case retained, too: it waits here for the shell
+			if err := c.Publish("yuanlu/v1/t-00423/up/"+topic, true, payload); err != nil { // the case retained, too: it waits here for the shell
 				t.Fatal(err)
 			}
 		}

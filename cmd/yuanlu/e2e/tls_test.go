@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"yuanlu/agent/report/brokertest"
+	"yuanlu/protocol/mqtt/brokertest"
 )
 
 // TestE2ETLS: a terminal whose certificate ends soon says so; certificate, key and

@@ -1,7 +1,7 @@
 // Package topicstest owns the one check that every message a test sees must pass:
 // its topic is a row in the table of topics.md; its payload satisfies that row's
 // schema, and, where they can be seen, its QoS and retain flag are that row's.
-// The brokers of agent/report/brokertest send all they carry through it. Test
+// The brokers of protocol/mqtt/brokertest send all they carry through it. Test
 // support only.
 package topicstest
 

@@ -25,6 +25,8 @@ type DialError struct {
 	What   string // what is wrong
 	Remedy string // what to do
 	Err    error  // the cause; may be nil
+
+	Address string // of the broker, host:port; "" at stage options
 }
 
 // Error returns the one line: stage, what and remedy.
@@ -51,6 +53,12 @@ func (c clock) doubt() string {
 
 // explain turns an error of any stage into a DialError.
 func explain(err error, e endpoint, o *Options) *DialError {
+	de := explainStage(err, e, o)
+	de.Address = e.address
+	return de
+}
+
+func explainStage(err error, e endpoint, o *Options) *DialError {
 	if de, ok := errors.AsType[*DialError](err); ok {
 		return de
 	}
@@ -85,7 +93,7 @@ func explainCertificate(err error, e endpoint, o *Options, c clock) *DialError {
 	}
 	if he, ok := errors.AsType[x509.HostnameError](err); ok {
 		return &DialError{Code: "wrong_host", What: fmt.Sprintf("the certificate of %s is for other names than %q (%s)", e.address, he.Host, certNames(he.Certificate)),
-			Remedy: "use one of those names in mqtt.url, or have the broker's certificate made for this one"}
+			Remedy: "use one of those names in " + o.urlName() + ", or have the broker's certificate made for this one"}
 	}
 	if ie, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
 		return explainInvalid(ie, e, c)
@@ -179,7 +187,7 @@ func clientFault(o *Options, c clock) (fault, remedy string) {
 // explainPair says what is wrong with the files of our certificate and its key.
 func explainPair(o *Options, err error) *DialError {
 	de := &DialError{Stage: "files", Code: "cert_file", What: fmt.Sprintf("%s and %s are not a certificate and its key", o.CertFile, o.KeyFile),
-		Remedy: "both must be PEM and belong together", Err: err}
+		Remedy: "both must be PEM and belong together", Err: fmt.Errorf("client certificate %s: %w", o.CertFile, err)}
 	if strings.Contains(err.Error(), "does not match") {
 		de.Code, de.What = "key_mismatch", fmt.Sprintf("the key %s is not that of the certificate %s", o.KeyFile, o.CertFile)
 		de.Remedy = "put both files of one renewal there: the key that the certificate was asked for with"
@@ -196,7 +204,7 @@ func explainNetwork(err error, e endpoint, o *Options) *DialError {
 		if !de.IsNotFound {
 			what = fmt.Sprintf("no name server answers for %s", e.host)
 		}
-		return &DialError{Stage: "network", Code: "dns", What: what, Remedy: "check the name in mqtt.url and the terminal's network"}
+		return &DialError{Stage: "network", Code: "dns", What: what, Remedy: "check the name in " + o.urlName() + " and the terminal's network"}
 	}
 	net := func(code, what, remedy string) *DialError {
 		return &DialError{Stage: "network", Code: code, What: e.address + " " + what, Remedy: remedy}

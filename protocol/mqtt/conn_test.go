@@ -13,8 +13,9 @@ import (
 	"time"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
-	"yuanlu/agent/report/brokertest"
-	"yuanlu/agent/report/mqtt"
+
+	"yuanlu/protocol/mqtt"
+	"yuanlu/protocol/mqtt/brokertest"
 )
 
 // pipeOptions connect to f through memory.

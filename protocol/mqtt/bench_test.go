@@ -3,8 +3,8 @@ package mqtt_test
 import (
 	"testing"
 
-	"yuanlu/agent/report/brokertest"
-	"yuanlu/agent/report/mqtt"
+	"yuanlu/protocol/mqtt"
+	"yuanlu/protocol/mqtt/brokertest"
 )
 
 // BenchmarkSend is 1 KiB with 14 in flight to mosquitto on loopback.

@@ -2,6 +2,7 @@ package mqtt
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -12,7 +13,8 @@ import (
 // so a renewed certificate needs no restart.
 type Options struct {
 	URL      string // tls://host[:8883], or tcp://host[:1883] to loopback
-	ClientID string // the terminal's id; 1 to 64 of [a-z0-9-]
+	URLName  string // what the settings call URL, for errors about it; "": mqtt.url
+	ClientID string // of a terminal: its id; 1 to 64 of [a-z0-9-]
 	Username string // "": ClientID if there is a Password, else none
 	Password string
 
@@ -26,7 +28,16 @@ type Options struct {
 	WillTopic   string // "": no will; else QoS 1, retained
 	WillPayload []byte
 
+	// Persistent lets the broker keep what comes while this client is away (clean session
+	// off). Not for shared subscriptions: messages would wait for a client that is away.
+	Persistent bool
+	// Receive takes every received message and acknowledges it by hand, with Message.Ack.
+	// It runs in the receive path, so it must not block; an error ends the connection, as
+	// ErrLost. nil: messages go to the handlers of Subscribe and are acknowledged at once.
+	Receive func(Message) error
+
 	KeepAlive      time.Duration // whole seconds, default 30 s
+	PingTimeout    time.Duration // from a ping to its answer, default 10 s
 	ConnectTimeout time.Duration // network, TLS and CONNACK together, default 15 s
 	WriteTimeout   time.Duration // of one packet, default 10 s
 	AckTimeout     time.Duration // from Send to PUBACK or SUBACK, default 20 s
@@ -62,6 +73,7 @@ func (o Options) withDefaults() Options {
 		}
 	}
 	def(&o.KeepAlive, 30*time.Second)
+	def(&o.PingTimeout, 10*time.Second)
 	def(&o.ConnectTimeout, 15*time.Second)
 	def(&o.WriteTimeout, 10*time.Second)
 	def(&o.AckTimeout, 20*time.Second)
@@ -77,8 +89,11 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
+// ErrOptions is the class of the errors of Check.
+var ErrOptions = errors.New("mqtt: bad options")
+
 // Check reports what is wrong with the options that can be known without
-// connecting: a *DialError of stage "options", or nil.
+// connecting: a *DialError of stage "options" and class ErrOptions, or nil.
 func (o Options) Check() error {
 	_, err := o.endpoint()
 	if err == nil && (o.CertFile == "") != (o.KeyFile == "") {
@@ -88,16 +103,23 @@ func (o Options) Check() error {
 }
 
 func optionError(code, what, remedy string) error {
-	return &DialError{Stage: "options", Code: code, What: what, Remedy: remedy}
+	return &DialError{Stage: "options", Code: code, What: what, Remedy: remedy, Err: ErrOptions}
+}
+
+func (o *Options) urlName() string {
+	if o.URLName == "" {
+		return "mqtt.url"
+	}
+	return o.URLName
 }
 
 func (o Options) endpoint() (endpoint, error) {
 	u, err := url.Parse(o.URL)
 	if err != nil || u.Host == "" || u.Hostname() == "" {
-		return endpoint{}, optionError("url", "mqtt.url is not a URL with a host", "write it as tls://broker.example:8883")
+		return endpoint{}, optionError("url", o.urlName()+" is not a URL with a host", "write it as tls://broker.example:8883")
 	}
 	if u.User != nil || u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "" {
-		return endpoint{}, optionError("url", "mqtt.url holds more than scheme, host and port", "write it as tls://broker.example:8883")
+		return endpoint{}, optionError("url", o.urlName()+" holds more than scheme, host and port", "write it as tls://broker.example:8883")
 	}
 	e := endpoint{host: u.Hostname()}
 	port := u.Port()
@@ -117,7 +139,7 @@ func (o Options) endpoint() (endpoint, error) {
 				"use tls://, or set allow_plaintext = true")
 		}
 	default:
-		return endpoint{}, optionError("url", fmt.Sprintf("mqtt.url has scheme %q", u.Scheme), "use tls:// (or tcp:// to this machine)")
+		return endpoint{}, optionError("url", fmt.Sprintf("%s has scheme %q", o.urlName(), u.Scheme), "use tls:// (or tcp:// to this machine)")
 	}
 	e.address = net.JoinHostPort(e.host, port)
 	if e.dial = e.address; o.address != "" {

@@ -227,18 +227,22 @@ func clientOptions(o *Options, c *Conn) *paho.ClientOptions {
 	p.SetClientID(o.ClientID)
 	p.SetUsername(o.Username)
 	p.SetPassword(o.Password)
-	p.SetProtocolVersion(4) // never falls back to 3.1
-	p.SetCleanSession(true) // with false a lost token never completes
+	p.SetProtocolVersion(4)          // never falls back to 3.1
+	p.SetCleanSession(!o.Persistent) // persistent, a token of a lost connection never completes: await does not wait for it
 	p.SetAutoReconnect(false)
 	p.SetConnectRetry(false)
 	p.SetResumeSubs(false)
 	p.SetStore(noStore{})
 	p.SetOrderMatters(true) // handlers only queue, so they cannot block the receive path
 	p.SetKeepAlive(o.KeepAlive)
-	p.SetPingTimeout(10 * time.Second)
+	p.SetPingTimeout(o.PingTimeout)
 	p.SetConnectTimeout(o.ConnectTimeout)
 	p.SetWriteTimeout(handOverTime)                                // of handing over only; the guard times writes
 	p.SetDefaultPublishHandler(func(paho.Client, paho.Message) {}) // acknowledged and ignored
+	if o.Receive != nil {
+		p.SetAutoAckDisabled(true)
+		p.SetDefaultPublishHandler(c.receive(o.Receive))
+	}
 	p.SetConnectionLostHandler(func(_ paho.Client, err error) { c.lost(err) })
 	if o.WillTopic != "" {
 		p.SetBinaryWill(o.WillTopic, o.WillPayload, 1, true)

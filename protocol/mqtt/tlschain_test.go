@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"yuanlu/agent/report/brokertest"
-	"yuanlu/agent/report/mqtt"
+	"yuanlu/protocol/mqtt"
+	"yuanlu/protocol/mqtt/brokertest"
 )
 
 // TestTLSClientChain: everything that can be wrong with the terminal's own certificate,

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"yuanlu/agent/report/brokertest"
-	"yuanlu/agent/report/mqtt"
+	"yuanlu/protocol/mqtt"
+	"yuanlu/protocol/mqtt/brokertest"
 )
 
 const day = 24 * time.Hour

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"yuanlu/agent/report/brokertest"
+	"yuanlu/protocol/mqtt/brokertest"
 )
 
 // listenOn listens on an address of this machine; serve gets every connection.

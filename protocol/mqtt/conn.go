@@ -201,17 +201,45 @@ func checkMessage(topic string, qos byte, payload []byte) error {
 // arrival; it may keep payload. While it is busy messages wait, at most 256 and
 // 512 KiB of them; beyond that they are dropped and counted (Dropped).
 func (c *Conn) Subscribe(ctx context.Context, filter string, handler func(topic string, payload []byte, retained bool)) error {
+	return c.subscribe(ctx, filter, 1, func(_ paho.Client, m paho.Message) {
+		c.inbox.put(delivery{m.Topic(), m.Payload(), m.Retained(), handler})
+	})
+}
+
+// SubscribeByHand asks for a filter at QoS 0 or 1, for a Conn with Options.Receive, and
+// waits for the answer, as Subscribe does.
+func (c *Conn) SubscribeByHand(ctx context.Context, filter string, qos byte) error {
+	return c.subscribe(ctx, filter, qos, nil)
+}
+
+// Message is one message for Options.Receive.
+type Message struct {
+	Topic    string
+	Payload  []byte
+	QoS      byte
+	Retained bool
+	// Ack sends the PUBACK of a message with QoS 1: the broker need not keep it. It is
+	// called at most once, from any goroutine; on an ended connection it does nothing.
+	Ack func()
+}
+
+// receive is the library's handler of messages that are acknowledged by hand.
+func (c *Conn) receive(take func(Message) error) paho.MessageHandler {
+	return func(_ paho.Client, m paho.Message) {
+		if err := take(Message{Topic: m.Topic(), Payload: m.Payload(), QoS: m.Qos(), Retained: m.Retained(), Ack: m.Ack}); err != nil {
+			c.guard.fail(err)
+		}
+	}
+}
+
+func (c *Conn) subscribe(ctx context.Context, filter string, qos byte, handler paho.MessageHandler) error {
 	if filter == "" || len(filter) > 1024 {
 		return fmt.Errorf("%w: filter empty or too long", ErrTopic)
 	}
 	var token paho.Token
 	answered := make(chan error, 1)
 	if err := c.start(func() {
-		token = c.handOver(func() paho.Token {
-			return c.client.Subscribe(filter, 1, func(_ paho.Client, m paho.Message) {
-				c.inbox.put(delivery{m.Topic(), m.Payload(), m.Retained(), handler})
-			})
-		})
+		token = c.handOver(func() paho.Token { return c.client.Subscribe(filter, qos, handler) })
 		answered <- c.await(token, "SUBACK")
 	}); err != nil {
 		return err

@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"yuanlu/agent/report/mqtt"
+	"yuanlu/protocol/mqtt"
 )
 
 // drip is a broker's end of a connection in memory on which it says one byte a

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"yuanlu/agent/report/brokertest"
-	"yuanlu/agent/report/mqtt"
+	"yuanlu/protocol/mqtt"
+	"yuanlu/protocol/mqtt/brokertest"
 )
 
 // TestRule03_HostileBytes: everything here would kill, hang or bloat the
