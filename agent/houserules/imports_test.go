@@ -25,7 +25,7 @@ var mayImport = map[string][]string{
 	"agent/newfile":    {},
 	"agent/logbook":    {"protocol/printable"},
 	"agent/ingest":     {"agent/refund", "protocol/..."},
-	"agent/refund":     {"protocol/printable"},
+	"agent/refund":     {"protocol/printable", "protocol/strictjson"},
 	// A memory of events for tests and small tools, random journals for tests, and
 	// the rules, one file each.
 	"agent/refund/memhistory":    {"agent/refund"},
@@ -45,7 +45,7 @@ var mayImport = map[string][]string{
 	"protocol/frame":     {},
 	"protocol/mispos":    {"protocol/explain", "protocol/frame", "protocol/currency", "protocol/sensitive"},
 	"protocol/cup8583":   {"protocol/explain", "protocol/frame", "protocol/currency", "protocol/sensitive"},
-	"protocol/smart":     {"protocol/explain", "protocol/frame", "protocol/currency", "protocol/sensitive"},
+	"protocol/smart":     {"protocol/explain", "protocol/frame", "protocol/currency", "protocol/sensitive", "protocol/strictjson"},
 	"protocol/notices":   {},
 	"protocol/mqtt":      {},
 	// Brokers, real and hostile, and a client for tests.
@@ -54,7 +54,9 @@ var mayImport = map[string][]string{
 	"protocol/explain":         {},
 	"protocol/currency":        {},
 	"protocol/printable":       {},
-	"protocol/topics":          {},
+	"protocol/topics":          {"protocol/strictjson"},
+	// The one reader of JSON.
+	"protocol/strictjson": {},
 	// What every message in a test must satisfy.
 	"protocol/topics/topicstest": {"protocol/topics"},
 	"protocol/wiretest":          {},

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"strings"
+
+	"yuanlu/protocol/strictjson"
 )
 
 // What the members of smart messages hold, by name; of a query of the older WeChat
@@ -51,7 +53,7 @@ func (p *pseudonyms) message(data []byte) {
 	if len(data) == 0 {
 		return
 	}
-	if !json.Valid(data) {
+	if !strictjson.Valid(data) {
 		for i, c := range data {
 			if c >= 0x80 || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' {
 				data[i] = 'x'
@@ -62,44 +64,39 @@ func (p *pseudonyms) message(data []byte) {
 	p.members(data)
 }
 
-// members redacts valid JSON.
+// anyJSON is the form of what strictjson.Valid takes.
+var anyJSON = strictjson.Form{Loose: true}
+
+// members redacts valid JSON in place.
 func (p *pseudonyms) members(data []byte) {
-	name, depth := "", 0
-	for i := 0; i < len(data); {
-		switch c := data[i]; {
-		case c == '{' || c == '[':
-			depth++
-			i++
-		case c == '}' || c == ']':
-			depth--
-			i++
-		case c == '"':
-			end := i + 1
-			for data[end] != '"' {
-				if data[end] == '\\' {
-					end++
-				}
-				end++
-			}
-			text := data[i+1 : end]
-			i = end + 1
-			if rest := bytes.TrimLeft(data[i:], " \t\r\n"); len(rest) > 0 && rest[0] == ':' {
-				p.guard(text)
-				name = string(text)
-				continue
-			}
-			p.member(name, depth, text)
-		case c == '-' || c >= '0' && c <= '9':
-			end := i + 1
-			for end < len(data) && (data[end] >= '0' && data[end] <= '9' || strings.IndexByte("+-.eE", data[end]) >= 0) {
-				end++
-			}
-			p.guard(data[i:end])
-			i = end
-		default:
-			i++
-		}
+	r := strictjson.New(data, 0, &anyJSON)
+	p.value(data, &r, "", 0)
+}
+
+// value redacts the value that comes next in data: of the member name, inside so many
+// objects and lists.
+func (p *pseudonyms) value(data []byte, r *strictjson.Reader, name string, depth int) bool {
+	switch r.Kind() {
+	case '{':
+		_, ok := r.Object(nil, func(m strictjson.Member) bool {
+			text := data[m.At+1 : m.End-1]
+			p.guard(text)
+			return p.value(data, r, string(text), depth+1)
+		})
+		return ok
+	case '[':
+		return r.List(func(int) bool { return p.value(data, r, name, depth+1) })
 	}
+	from := r.Pos()
+	if !r.Skip() {
+		return false
+	}
+	if raw := r.Raw(from); raw[0] == '"' {
+		p.member(name, depth, raw[1:len(raw)-1])
+	} else {
+		p.guard(raw)
+	}
+	return true
 }
 
 // member redacts one text, as it stands between its quotes.
@@ -143,7 +140,7 @@ func (p *pseudonyms) words(text []byte) {
 // be: then it is as long as before.
 func (p *pseudonyms) inside(text []byte) bool {
 	var plain string
-	if json.Unmarshal(append(append([]byte{'"'}, text...), '"'), &plain) != nil || !json.Valid([]byte(plain)) {
+	if json.Unmarshal(append(append([]byte{'"'}, text...), '"'), &plain) != nil || !strictjson.Valid([]byte(plain)) {
 		return false
 	}
 	inner := []byte(plain)

@@ -3,6 +3,7 @@ package refund
 import (
 	"math/bits"
 	"strings"
+	"unicode/utf8"
 )
 
 // ParseRecord reads one record of records.md from one JSON object. Its clear
@@ -20,13 +21,14 @@ import (
 //
 // The error is an *InputError, of class ErrInput, without its Line.
 func ParseRecord(line []byte, unknown UnknownPolicy) (Record, error) {
-	d := reader{b: line, skipUnknown: unknown == Ignore}
+	d := newReader(line, unknown == Ignore)
 	var r Record
 	if d.parse(&r) {
 		return r, nil
 	}
-	d.err.Column = d.column(d.errPos)
-	return Record{}, d.err
+	e := d.Err()
+	column := utf8.RuneCount(line[:e.Offset]) + 1 // counted from 1, in characters
+	return Record{}, &InputError{Column: column, Member: e.Path, Got: e.Got, Want: e.Want}
 }
 
 // parse reads the whole text as one record.
@@ -46,9 +48,8 @@ func (d *reader) parse(r *Record) bool {
 		needed &^= 1 << memberOutcome
 	}
 	if missing := needed &^ seen; missing != 0 {
-		d.fail(d.pos-1, "no such member", "every record to have it")
-		d.within(recordMembers[bits.TrailingZeros64(missing)])
-		return false
+		d.Fail(d.Pos()-1, "no such member", "every record to have it")
+		return d.Within(recordMembers[bits.TrailingZeros64(missing)])
 	}
 	if r.Currency == "RMB" {
 		r.Currency = "CNY"
@@ -69,17 +70,17 @@ func (d *reader) member(r *Record, i int, mode wordMode) bool {
 	case memberCopy:
 		return word(d, &r.Copy, copies, mode)
 	case memberTraining:
-		return d.boolean(&r.Training)
+		return d.Bool(&r.Training)
 	case memberChannel:
 		return word(d, &r.Channel, channels, mode)
 	case memberEntry:
 		return word(d, &r.Entry, entries, mode)
 	case memberAmount:
 		r.HasAmount = true
-		return d.integer(&r.Amount, true)
+		return d.Integer(&r.Amount, true)
 	case memberPayerAmount:
 		r.HasPayerAmount = true
-		return d.integer(&r.PayerAmount, true)
+		return d.Integer(&r.PayerAmount, true)
 	case memberOriginal:
 		_, ok := d.object(originalMembers, func(k int) bool { return d.text(r.Original.text(k)) })
 		return ok
@@ -87,7 +88,7 @@ func (d *reader) member(r *Record, i int, mode wordMode) bool {
 		return word(d, &r.RefundRoute, routes, mode)
 	case memberTotals:
 		r.Totals = new(Totals)
-		_, ok := d.object(totalsMembers, func(k int) bool { return d.integer(r.Totals.number(k), false) })
+		_, ok := d.object(totalsMembers, func(k int) bool { return d.Integer(r.Totals.number(k), false) })
 		return ok
 	case memberJournal:
 		r.Coverage = new(Coverage)
@@ -98,13 +99,12 @@ func (d *reader) member(r *Record, i int, mode wordMode) bool {
 
 // version reads the member v, which is 1.
 func (d *reader) version() bool {
-	d.space()
-	at := d.pos
+	at := d.At()
 	var v int64
-	if !d.integer(&v, true) {
+	if !d.Integer(&v, true) {
 		return false
 	}
-	return v == 1 || d.fail(at, "another version", "1")
+	return v == 1 || d.Fail(at, "another version", "1")
 }
 
 func (d *reader) coverage(c *Coverage) bool {
@@ -115,18 +115,6 @@ func (d *reader) coverage(c *Coverage) bool {
 		return d.texts(&c.Terminals)
 	})
 	return ok
-}
-
-// texts reads a list of strings.
-func (d *reader) texts(v *[]string) bool {
-	return d.list(func(int) bool {
-		var s string
-		if !d.text(&s) {
-			return false
-		}
-		*v = append(*v, s)
-		return true
-	})
 }
 
 // party reads a party, or with alsoMembers one of its further identifiers.
@@ -141,9 +129,8 @@ func (d *reader) party(p *Party, members []string) bool {
 		case partyID:
 			return d.text(&id)
 		case partyToken:
-			d.space()
-			at := d.pos
-			return d.text(&token) && (token == "" || isToken(token) || d.fail(at, "no token", "key:hexadecimal digits"))
+			at := d.At()
+			return d.text(&token) && (token == "" || isToken(token) || d.Fail(at, "no token", "key:hexadecimal digits"))
 		case partyShown:
 			return d.text(&p.Shown)
 		case partyPAR:
@@ -151,7 +138,7 @@ func (d *reader) party(p *Party, members []string) bool {
 		case partyText:
 			return d.text(&p.Text)
 		}
-		return d.list(func(int) bool {
+		return d.List(func(int) bool {
 			p.Also = append(p.Also, Party{})
 			return d.party(&p.Also[len(p.Also)-1], alsoMembers)
 		})

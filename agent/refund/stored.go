@@ -67,7 +67,7 @@ func appendMask(dst []byte, m *Mask) []byte {
 // skipped, values of one are kept. The error is of class ErrStored; it names the
 // member and the byte, never a value. The result does not refer to b.
 func DecodeStored(b []byte) (Record, error) {
-	d := reader{b: b, kept: string(b), skipUnknown: true}
+	d := storedReader(b)
 	var r Record
 	_, ok := d.object(storedRecordMembers, func(i int) bool {
 		switch i {
@@ -75,7 +75,7 @@ func DecodeStored(b []byte) (Record, error) {
 			r.Party = new(Party)
 			return d.storedParty(r.Party, storedMembers)
 		case storedLateAmount:
-			return d.boolean(&r.LateAmount)
+			return d.Bool(&r.LateAmount)
 		}
 		return d.member(&r, i, wordAny)
 	})
@@ -121,7 +121,7 @@ func (d *reader) storedParty(p *Party, members []string) bool {
 		case storedShown:
 			return d.text(&p.Shown)
 		case storedMask:
-			return d.list(func(i int) bool { return d.maskPart(&p.Mask, i) })
+			return d.List(func(i int) bool { return d.maskPart(&p.Mask, i) })
 		case storedPAR:
 			return d.texts(&p.PARTokens)
 		case storedText:
@@ -129,7 +129,7 @@ func (d *reader) storedParty(p *Party, members []string) bool {
 		case storedFlaw:
 			return d.text(&p.Flaw)
 		}
-		return d.list(func(int) bool {
+		return d.List(func(int) bool {
 			p.Also = append(p.Also, Party{})
 			return d.storedParty(&p.Also[len(p.Also)-1], storedAlsoMembers)
 		})
@@ -155,14 +155,13 @@ func (d *reader) maskPart(m *Mask, i int) bool {
 
 // place reads a small number.
 func (d *reader) place(v *int) bool {
-	d.space()
-	at := d.pos
+	at := d.At()
 	var n int64
-	if !d.integer(&n, true) {
+	if !d.Integer(&n, true) {
 		return false
 	}
 	if n < -1<<15 || n > 1<<15 {
-		return d.fail(at, "a large number", "a place in a card number")
+		return d.Fail(at, "a large number", "a place in a card number")
 	}
 	*v = int(n)
 	return true

@@ -18,7 +18,7 @@ var (
 // ErrStored; it names the member and the byte, never a value. The result does not
 // refer to b.
 func DecodeVerdict(b []byte) (Verdict, error) {
-	d := reader{b: b, kept: string(b), skipUnknown: true}
+	d := storedReader(b)
 	v := Verdict{Type: TypeVerdict, Findings: []Finding{}}
 	kind := "" // AppendJSON writes no other
 	rev := int64(0)
@@ -27,9 +27,9 @@ func DecodeVerdict(b []byte) (Verdict, error) {
 		case 0:
 			return d.text(&kind)
 		case 1:
-			return d.integer(&v.Seq, false)
+			return d.Integer(&v.Seq, false)
 		case 2:
-			return d.integer(&rev, false)
+			return d.Integer(&rev, false)
 		case 3:
 			return d.text((*string)(&v.Kind))
 		case 4:
@@ -41,11 +41,11 @@ func DecodeVerdict(b []byte) (Verdict, error) {
 		case 7:
 			return d.text((*string)(&v.Decision))
 		case 8:
-			return d.boolean(&v.Cancelled)
+			return d.Bool(&v.Cancelled)
 		case 9:
 			return d.foundOriginal(&v.Original)
 		}
-		return d.list(func(int) bool {
+		return d.List(func(int) bool {
 			v.Findings = append(v.Findings, Finding{})
 			return d.finding(&v.Findings[len(v.Findings)-1])
 		})
@@ -59,18 +59,19 @@ func DecodeVerdict(b []byte) (Verdict, error) {
 
 // stored is the reader's error about something that the store holds.
 func (d *reader) stored() error {
-	return fmt.Errorf("%w: byte %d, member %q: got %s, want %s", ErrStored, d.errPos, d.err.Member, d.err.Got, d.err.Want)
+	e := d.Err()
+	return fmt.Errorf("%w: byte %d, member %q: got %s, want %s", ErrStored, e.Offset, e.Path, e.Got, e.Want)
 }
 
 func (d *reader) foundOriginal(to **Found) bool {
-	if d.peek('n') {
-		return d.skip(0)
+	if d.Peek('n') {
+		return d.Skip()
 	}
 	f := new(Found)
 	*to = f
 	_, ok := d.object(foundMembers, func(i int) bool {
 		if i == 0 {
-			return d.integer(&f.Seq, false)
+			return d.Integer(&f.Seq, false)
 		}
 		return d.text(&f.FoundBy)
 	})
@@ -85,14 +86,14 @@ func (d *reader) finding(f *Finding) bool {
 		case 1:
 			return d.text(&f.Rule)
 		case 2:
-			at := d.pos
+			at := d.Pos()
 			name := ""
 			if !d.text(&name) {
 				return false
 			}
 			s, err := ParseSeverity(name)
 			if f.Severity = s; err != nil && name != "" {
-				return d.fail(at, "another word", "a severity")
+				return d.Fail(at, "another word", "a severity")
 			}
 			return true
 		}
@@ -168,7 +169,7 @@ func resultNamed(name string) RuleResult {
 // of a rule set, in their order, as in RuleRun.Rule; a rule it does not name is
 // called by its place. Errors as for DecodeVerdict.
 func DecodeExplain(b []byte, names func(ruleSet string) ([]string, error)) (Explain, error) {
-	d := reader{b: b, kept: string(b), skipUnknown: true}
+	d := storedReader(b)
 	x := Explain{Rules: []RuleRun{}, WouldChange: []Text{}}
 	var results string
 	var why, change []string

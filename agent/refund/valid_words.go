@@ -28,9 +28,8 @@ const (
 
 // word reads a string that is one of the listed values.
 func word[T ~string](d *reader, v *T, listed []T, mode wordMode) bool {
-	d.space()
-	at := d.pos
-	b, ok := d.quoted("a string")
+	at := d.At()
+	b, ok := d.Quoted("a string")
 	if !ok {
 		return false
 	}
@@ -49,7 +48,7 @@ func word[T ~string](d *reader, v *T, listed []T, mode wordMode) bool {
 	for i, w := range listed {
 		names[i] = string(w)
 	}
-	return d.fail(at, safeWord(b), "one of "+strings.Join(names, ", "))
+	return d.Fail(at, safeWord(b), "one of "+strings.Join(names, ", "))
 }
 
 // safeWord returns a value that is not listed as an error may show it: only if it is

@@ -1,9 +1,6 @@
 package refund
 
-import (
-	"strconv"
-	"unicode/utf8"
-)
+import "strconv"
 
 // AppendJSON appends the verdict as one JSON object, byte for byte as
 // verdicts.md shows it: members in that order, no spaces, no HTML escaping.
@@ -39,11 +36,11 @@ func (v *Verdict) AppendJSON(dst []byte) []byte {
 
 func (f *Finding) appendJSON(dst []byte) []byte {
 	dst = append(dst, `{"code":`...)
-	dst = appendQuoted(dst, f.Code)
+	dst = appendString(dst, f.Code)
 	dst = appendMember(dst, "rule", f.Rule)
 	dst = appendMember(dst, "severity", f.Severity.String())
 	dst = append(dst, `,"text":{"en":`...)
-	dst = appendQuoted(dst, f.Text.EN)
+	dst = appendString(dst, f.Text.EN)
 	dst = appendMember(dst, "zh", f.Text.ZH)
 	return append(dst, `}}`...)
 }
@@ -85,37 +82,5 @@ func appendMember(dst []byte, name, value string) []byte {
 	dst = append(dst, ',', '"')
 	dst = append(dst, name...)
 	dst = append(dst, '"', ':')
-	return appendQuoted(dst, value)
-}
-
-// appendQuoted appends s as a JSON string: only what JSON forbids is escaped;
-// bytes that are not UTF-8 become U+FFFD.
-func appendQuoted(dst []byte, s string) []byte {
-	const hex = "0123456789abcdef"
-	dst = append(dst, '"')
-	for i := 0; i < len(s); {
-		c := s[i]
-		if c >= utf8.RuneSelf {
-			r, n := utf8.DecodeRuneInString(s[i:])
-			dst = utf8.AppendRune(dst, r) // RuneError is U+FFFD
-			i += n
-			continue
-		}
-		i++
-		switch {
-		case c == '"' || c == '\\':
-			dst = append(dst, '\\', c)
-		case c == '\n':
-			dst = append(dst, '\\', 'n')
-		case c == '\r':
-			dst = append(dst, '\\', 'r')
-		case c == '\t':
-			dst = append(dst, '\\', 't')
-		case c < 0x20:
-			dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
-		default:
-			dst = append(dst, c)
-		}
-	}
-	return append(dst, '"')
+	return appendString(dst, value)
 }

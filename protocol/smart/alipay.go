@@ -184,7 +184,7 @@ func wrapped[T any](m *Message, fields func(*T) []field) (T, error) {
 		}
 		return &field{name: "alipay_…_response", value: func(r *reader) bool {
 			if opened {
-				return r.fail(r.pos, "a second wrapper", "one")
+				return r.Fail(r.Pos(), "a second wrapper", "one")
 			}
 			opened = true
 			return r.object(fields(&inner), nil)

@@ -73,9 +73,16 @@ type trace struct {
 }
 
 // enter notes that the value of a member begins.
-func (t *trace) enter(name string) {
+func (t *trace) enter(name []byte) {
 	if t != nil {
-		t.path = append(t.path, explain.Name(name))
+		t.path = append(t.path, explain.Name(string(name)))
+	}
+}
+
+// enterElement notes that the element of a list with this index begins.
+func (t *trace) enterElement(i int) {
+	if t != nil {
+		t.path = append(t.path, explain.Name("["+strconv.Itoa(i)+"]"))
 	}
 }
 

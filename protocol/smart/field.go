@@ -2,9 +2,9 @@ package smart
 
 import (
 	"slices"
-	"strconv"
 
 	"yuanlu/protocol/sensitive"
+	"yuanlu/protocol/strictjson"
 )
 
 // field is a member of an object that is read, and where its value goes: one of the
@@ -23,50 +23,52 @@ type field struct {
 	twice   bool // it was there already: an error
 }
 
+// form is the form of DATA and of JSON text inside one of its strings.
+var form = strictjson.Form{End: "the end of the text", Twice: "it a second time", Depth: 1024}
+
+// reader reads one JSON text.
+type reader struct {
+	strictjson.Reader
+	// inside is the offset in DATA of the string that the text was unescaped from; -1:
+	// the text is DATA itself.
+	inside int
+	trace  *trace // nil: not asked for
+}
+
+// newReader returns a reader of DATA that stands at the offset from.
+func newReader(data []byte, from int, t *trace) reader {
+	return reader{Reader: strictjson.New(data, from, &form), inside: -1, trace: t}
+}
+
+// end reads the white space behind the text.
+func (r *reader) end() bool { return r.End("nothing behind the object") }
+
+// failed returns the error as one about DATA.
+func (r *reader) failed() error {
+	e := r.Err()
+	return &DecodeError{Field: e.Path, Offset: e.Offset, Got: e.Got, Want: e.Want}
+}
+
 // object reads an object. Members that fields do not name go to other, if there is
 // one and it takes them, else they are skipped.
 func (r *reader) object(fields []field, other func(name []byte) *field) bool {
-	if !r.next('{', "an object") {
-		return false
-	}
-	if r.peek('}') {
-		r.pos++
-		return true
-	}
-	seen := uint64(0)
-	for {
-		r.space()
-		at := r.pos
-		name, ok := r.quoted("the name of a member")
-		if !ok || !r.next(':', "':' after the name of a member") {
+	_, ok := r.Object(func(name []byte) int { return indexOf(fields, name) }, func(m strictjson.Member) bool {
+		from, before := r.Pos(), r.trace.count()
+		r.trace.enter(m.Name)
+		var f *field
+		switch {
+		case m.Index >= 0:
+			f = &fields[m.Index]
+		case other != nil:
+			f = other(m.Name)
+		}
+		if !r.member(f) {
 			return false
 		}
-		i := indexOf(fields, name)
-		if i >= 0 && seen&(1<<i) != 0 {
-			r.fail(at, "it a second time", "each member once")
-			return r.within(fields[i].name)
-		}
-		r.space()
-		from, before := r.pos, r.trace.count()
-		r.trace.enter(string(name))
-		var f *field
-		if i < 0 {
-			if f = r.lookUp(name, other); !r.unnamed(f) {
-				return false
-			}
-		} else {
-			seen |= 1 << i
-			if f = &fields[i]; !r.member(f) {
-				return r.within(f.name)
-			}
-		}
 		r.saw(f, from, before)
-		if r.peek(',') {
-			r.pos++
-			continue
-		}
-		return r.next('}', "',' or '}'")
-	}
+		return true
+	})
+	return ok
 }
 
 func indexOf(fields []field, name []byte) int {
@@ -78,7 +80,7 @@ func indexOf(fields []field, name []byte) int {
 	return -1
 }
 
-// saw notes the value from … to the present place, if anybody asked.
+// saw notes the value from … to the present place, if a trace is kept.
 func (r *reader) saw(f *field, from, before int) {
 	if r.trace == nil {
 		return
@@ -87,33 +89,25 @@ func (r *reader) saw(f *field, from, before int) {
 	if r.inside >= 0 {
 		at = r.inside
 	}
-	r.trace.leave(f, at, r.b[from:r.pos], before)
+	r.trace.leave(f, at, r.Raw(from), before)
 }
 
-// lookUp asks other for the field of a member that no field names; nil: it is skipped.
-func (r *reader) lookUp(name []byte, other func([]byte) *field) *field {
-	if other == nil {
-		return nil
-	}
-	return other(name)
-}
-
-// unnamed reads the value of a member that no field names.
-func (r *reader) unnamed(f *field) bool {
-	if f == nil {
-		return r.skip(0)
-	}
-	if f.twice {
-		r.fail(r.pos, "it a second time", "each member once")
-	} else if r.member(f) {
+// member reads the value of a member into its field; nil: it is skipped.
+func (r *reader) member(f *field) bool {
+	switch {
+	case f == nil:
+		return r.Skip()
+	case f.twice:
+		r.Fail(r.Pos(), form.Twice, "each member once")
+	case r.value(f):
 		return true
 	}
-	return r.within(f.name)
+	return r.Within(f.name)
 }
 
-// member reads the value of a field. One that says nothing leaves its place alone.
-func (r *reader) member(f *field) bool {
-	if r.empty() {
+// value reads the value of a field. An empty one leaves its place as it is.
+func (r *reader) value(f *field) bool {
+	if r.Empty() {
 		return true
 	}
 	switch {
@@ -136,63 +130,44 @@ func (r *reader) member(f *field) bool {
 	case f.yuan != nil:
 		return r.yuan(f.yuan)
 	case f.flag != nil:
-		return r.boolean(f.flag)
+		return r.Bool(f.flag)
 	}
 	return r.object(f.object, nil)
 }
 
-// boolean reads true or false.
-func (r *reader) boolean(v *bool) bool {
-	switch rest := r.b[r.pos:]; {
-	case len(rest) >= 4 && string(rest[:4]) == "true":
-		*v, r.pos = true, r.pos+4
-	case len(rest) >= 5 && string(rest[:5]) == "false":
-		*v, r.pos = false, r.pos+5
-	default:
-		return r.fail(r.pos, r.found(), "true or false")
-	}
-	return true
-}
-
 // list reads a list and calls each at every element.
 func (r *reader) list(each func() bool) bool {
-	if !r.peek('[') {
-		return r.fail(r.pos, r.found(), "a list")
-	}
-	i := 0
-	return r.skipAll(']', func() bool {
-		r.space()
-		from, before := r.pos, r.trace.count()
-		r.trace.enter("[" + strconv.Itoa(i) + "]")
+	return r.List(func(i int) bool {
+		from, before := r.Pos(), r.trace.count()
+		r.trace.enterElement(i)
 		if !each() {
-			return r.within("[" + strconv.Itoa(i) + "]")
+			return false
 		}
 		r.saw(nil, from, before)
-		i++
 		return true
 	})
 }
 
 // embedded reads a value that may also stand as JSON text inside a string.
 func (r *reader) embedded(read func(*reader) bool) bool {
-	if !r.peek('"') {
+	if !r.Peek('"') {
 		return read(r)
 	}
-	at := r.pos
-	b, ok := r.quoted("a string")
+	at := r.Pos()
+	b, ok := r.Quoted("a string")
 	if !ok {
 		return false
 	}
 	if len(trim(b)) == 0 {
 		return true
 	}
-	inner := reader{b: b, inside: at, trace: r.trace}
+	inner := reader{Reader: strictjson.New(b, 0, &form), inside: at, trace: r.trace}
 	if read(&inner) && inner.end() {
 		return true
 	}
-	r.fail(at, inner.err.Got, inner.err.Want)
-	r.err.Field = inner.err.Field
-	return false
+	e := inner.Err()
+	r.Fail(at, e.Got, e.Want)
+	return r.Within(e.Path)
 }
 
 // fill puts what into does not have and from has into it: the members of these names,

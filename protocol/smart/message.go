@@ -56,12 +56,12 @@ func Decode(data []byte) (Message, error) { return decode(data, nil) }
 
 func decode(data []byte, t *trace) (Message, error) {
 	m := Message{data: data}
-	r := reader{b: data, inside: -1, trace: t}
+	r := newReader(data, 0, t)
 	var v Number
 	ok := r.object([]field{
 		{name: "v", value: func(r *reader) bool {
-			at := r.pos
-			return r.integer(&v) && (v.Value == 1 || r.fail(at, "another version", "1"))
+			at := r.Pos()
+			return r.integer(&v) && (v.Value == 1 || r.Fail(at, "another version", "1"))
 		}},
 		{name: "id", text: &m.ID},
 		{name: "src", text: &m.Src},
@@ -72,17 +72,17 @@ func decode(data []byte, t *trace) (Message, error) {
 		{name: "copy", value: func(r *reader) bool { return r.copy(&m.Copy) }},
 		{name: "ask", text: &m.Ask},
 		{name: "body", value: func(r *reader) bool {
-			m.from = r.pos
-			ok := r.skip(0)
-			m.to = r.pos
+			m.from = r.Pos()
+			ok := r.Skip()
+			m.to = r.Pos()
 			return ok
 		}},
 	}, nil) && r.end() && (v.Given || r.missing("v", "1")) && (m.Src != "" || r.missing("src", "one that says what body is"))
 	if !ok {
-		if r.err.Field == "" {
-			r.err.Field = whole
+		if r.Err().Path == "" {
+			r.Within(whole)
 		}
-		return Message{}, r.err
+		return Message{}, r.failed()
 	}
 	return m, nil
 }
@@ -101,13 +101,13 @@ func (r *reader) copy(v *string) bool {
 		*v = string(b)
 		return true
 	}
-	return r.fail(at, "another word", "one of "+CopyReprint+", "+CopyUpload+", "+CopyDump)
+	return r.Fail(at, "another word", "one of "+CopyReprint+", "+CopyUpload+", "+CopyDump)
 }
 
 // missing notes that the object read has no such member.
 func (r *reader) missing(name, want string) bool {
-	r.fail(r.pos, "no such member", want)
-	return r.within(name)
+	r.Fail(r.Pos(), "no such member", want)
+	return r.Within(name)
 }
 
 // Body returns the bytes of the body, nil if there is none.
@@ -120,16 +120,15 @@ func (m *Message) Body() []byte {
 
 // read reads the body as an object.
 func (m *Message) read(fields []field, other func([]byte) *field) error {
-	r := reader{b: m.data[:m.to], pos: m.from, inside: -1, trace: m.trace}
 	if m.to == 0 {
-		r.b = m.data
-		r.pos = len(m.data)
+		r := newReader(m.data, len(m.data), m.trace)
 		r.missing("body", "an object")
-		return r.err
+		return r.failed()
 	}
+	r := newReader(m.data[:m.to], m.from, m.trace)
 	if !r.object(fields, other) {
-		r.within("body")
-		return r.err
+		r.Within("body")
+		return r.failed()
 	}
 	return nil
 }

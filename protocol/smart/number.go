@@ -50,25 +50,8 @@ func numberOf(b []byte, negative bool) Number {
 
 // integer reads a JSON number that is -?[0-9]+.
 func (r *reader) integer(v *Number) bool {
-	const want = "an integer"
-	r.space()
-	at := r.pos
-	negative := r.peek('-')
-	if negative {
-		r.pos++
-	}
-	from := r.pos
-	switch ok := r.digits(); {
-	case !ok && !negative:
-		return r.fail(at, r.found(), want)
-	case !ok || r.b[from] == '0' && r.pos > from+1:
-		return r.fail(at, "a number that JSON does not know", want)
-	}
-	*v = numberOf(r.b[from:r.pos], negative)
-	if r.pos < len(r.b) && (r.b[r.pos] == '.' || r.b[r.pos] == 'e' || r.b[r.pos] == 'E') {
-		return r.fail(at, "a number with a fraction or an exponent", want)
-	}
-	return true
+	v.Given = true
+	return r.Integer(&v.Value, true)
 }
 
 // fen reads a text of digits.
@@ -78,7 +61,7 @@ func (r *reader) fen(v *Number) bool {
 		return ok
 	}
 	if !allDigits(b) {
-		return r.fail(at, "a text that is not digits alone", "an amount in fen, digits as text")
+		return r.Fail(at, "a text that is not digits alone", "an amount in fen, digits as text")
 	}
 	*v = numberOf(b, false)
 	return true
@@ -87,7 +70,7 @@ func (r *reader) fen(v *Number) bool {
 // olderFen reads an amount of the older WeChat interface: a text of digits, or an
 // integer.
 func (r *reader) olderFen(v *Number) bool {
-	if r.peek('"') {
+	if r.Peek('"') {
 		return r.fen(v)
 	}
 	return r.integer(v)
@@ -98,12 +81,10 @@ const wantYuan = "an amount in yuan with at most two places, as text or as a num
 
 // yuan reads decimal text or a JSON number with at most two places, as fen.
 func (r *reader) yuan(v *Number) bool {
-	if r.space(); r.pos < len(r.b) && (r.b[r.pos] == '-' || r.b[r.pos] >= '0' && r.b[r.pos] <= '9') {
-		at := r.pos
-		if !r.skipNumber() {
-			return false
-		}
-		return r.yuanOf(at, r.b[at:r.pos], "a number with an exponent", v)
+	if r.Kind() == '0' {
+		at := r.Pos()
+		b, ok := r.Number()
+		return ok && r.yuanOf(at, b, "a number with an exponent", v)
 	}
 	at, b, ok := r.trimmed()
 	if !ok || len(b) == 0 {
@@ -121,10 +102,10 @@ func (r *reader) yuanOf(at int, b []byte, got string, v *Number) bool {
 	}
 	whole, places, point := bytes.Cut(b, []byte("."))
 	if len(whole) == 0 || point && len(places) == 0 || !allDigits(whole) || !allDigits(places) {
-		return r.fail(at, got, wantYuan)
+		return r.Fail(at, got, wantYuan)
 	}
 	if len(places) > 2 {
-		return r.fail(at, "more than two places", wantYuan)
+		return r.Fail(at, "more than two places", wantYuan)
 	}
 	digits := append(append(make([]byte, 0, 24), whole...), places...)
 	for n := len(places); n < 2; n++ {
@@ -136,9 +117,8 @@ func (r *reader) yuanOf(at int, b []byte, got string, v *Number) bool {
 
 // trimmed reads a text without its trailing spaces, and returns its place.
 func (r *reader) trimmed() (at int, b []byte, ok bool) {
-	r.space()
-	at = r.pos
-	b, ok = r.quoted("a string")
+	at = r.At()
+	b, ok = r.Quoted("a string")
 	return at, trim(b), ok
 }
 

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"yuanlu/protocol/strictjson"
 )
 
 // errExact is all that Exact says: no value of a payload is in an error.
@@ -32,70 +34,53 @@ func (v *Validator) Decode(schema string, payload []byte, to any) error {
 // it must use Exact again. The error never holds a value.
 func Exact(payload []byte, to any) error {
 	t := reflect.TypeOf(to)
-	if t == nil || t.Kind() != reflect.Pointer || !utf8.Valid(payload) || !validJSON(payload) {
+	if t == nil || t.Kind() != reflect.Pointer || !utf8.Valid(payload) {
 		return errExact
 	}
-	x := &exactly{b: payload}
-	x.value(scanSpace(payload, 0), t)
-	if json.Unmarshal(x.b, to) != nil {
+	x := &exactly{Reader: strictjson.New(payload, 0, &form), b: payload}
+	if !x.value(t) || !x.End(form.End) || json.Unmarshal(x.b, to) != nil {
 		return errExact
 	}
 	return nil
 }
 
-// exactly goes through valid JSON along a Go type and makes the names that the type
-// does not have such that no type can have them.
+// exactly goes through JSON along a Go type and makes the names that the type does not
+// have such that no type can have them.
 type exactly struct {
-	b     []byte
-	owned bool // b is a copy
+	strictjson.Reader        // of the payload
+	b                 []byte // the payload, or its copy where a name had to be changed
+	owned             bool   // b is a copy
 }
 
-// value goes through the value at i, which is read into a t (nil: into nothing with
-// names of its own), and returns the place behind it.
-func (x *exactly) value(i int, t reflect.Type) int {
+// value goes through the value that comes next, which is read into a t (nil: into
+// nothing with names of its own).
+func (x *exactly) value(t reflect.Type) bool {
 	t = namesOf(t)
-	switch {
+	switch c := x.Kind(); {
 	case t == nil:
-	case x.b[i] == '{' && t.Kind() == reflect.Struct:
-		return x.object(i, memberTypes(t), nil)
-	case x.b[i] == '{' && t.Kind() == reflect.Map:
-		return x.object(i, nil, t.Elem())
-	case x.b[i] == '[' && (t.Kind() == reflect.Slice || t.Kind() == reflect.Array):
-		return x.array(i, t.Elem())
+	case c == '{' && t.Kind() == reflect.Struct:
+		return x.object(memberTypes(t), nil)
+	case c == '{' && t.Kind() == reflect.Map:
+		return x.object(nil, t.Elem())
+	case c == '[' && (t.Kind() == reflect.Slice || t.Kind() == reflect.Array):
+		return x.List(func(int) bool { return x.value(t.Elem()) })
 	}
-	i, _ = scanValue(x.b, i, 0)
-	return i
+	return x.Skip()
 }
 
 // object goes through an object. members nil: every name is one, of type elem.
-func (x *exactly) object(i int, members map[string]reflect.Type, elem reflect.Type) int {
-	for i = scanSpace(x.b, i+1); x.b[i] != '}'; i = x.next(i) {
-		end, _ := scanString(x.b, i)
+func (x *exactly) object(members map[string]reflect.Type, elem reflect.Type) bool {
+	_, ok := x.Object(nil, func(m strictjson.Member) bool {
 		of := elem
 		if members != nil {
 			known := false
-			if of, known = members[unquoted(x.b[i:end])]; !known {
-				x.forget(i+1, end-1)
+			if of, known = members[string(m.Name)]; !known {
+				x.forget(m.At+1, m.End-1)
 			}
 		}
-		i = x.value(scanSpace(x.b, scanSpace(x.b, end)+1), of)
-	}
-	return i + 1
-}
-
-func (x *exactly) array(i int, elem reflect.Type) int {
-	for i = scanSpace(x.b, i+1); x.b[i] != ']'; i = x.next(i) {
-		i = x.value(i, elem)
-	}
-	return i + 1
-}
-
-// next moves behind a comma, if there is one.
-func (x *exactly) next(i int) int {
-	if i = scanSpace(x.b, i); x.b[i] == ',' {
-		i = scanSpace(x.b, i+1)
-	}
-	return i
+		return x.value(of)
+	})
+	return ok
 }
 
 // forget writes DEL over a name: no member of ours is called so, whatever the case.
@@ -106,17 +91,6 @@ func (x *exactly) forget(from, to int) {
 	for ; from < to; from++ {
 		x.b[from] = 0x7f
 	}
-}
-
-func unquoted(raw []byte) string {
-	if !slices.Contains(raw, '\\') {
-		return string(raw[1 : len(raw)-1])
-	}
-	var s string
-	if json.Unmarshal(raw, &s) != nil { // the whole was valid JSON
-		return ""
-	}
-	return s
 }
 
 // namesOf returns the type that the names in a value of t belong to, nil if there are

@@ -1,7 +1,6 @@
 package topics
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -10,6 +9,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"yuanlu/protocol/strictjson"
 )
 
 // ErrSchema is the class of all errors about a payload that breaks its schema.
@@ -62,30 +63,25 @@ func (v *Validator) Check(schema string, payload []byte) error {
 	if !ok {
 		return &SchemaError{Schema: schema, Got: "no such schema", Want: "one of Schemas"}
 	}
-	if !utf8.Valid(payload) || !validJSON(payload) {
+	w := &walker{Reader: strictjson.New(payload, 0, &form)}
+	ok = utf8.Valid(payload) && w.value(r, 0) && w.End("the end of the payload")
+	switch {
+	case ok:
+		return nil
+	case w.Err() != nil || !utf8.Valid(payload) || !strictjson.Valid(payload):
 		return &SchemaError{Schema: schema, Got: "not JSON", Want: "JSON in UTF-8"}
 	}
-	w := &walker{b: payload}
-	w.space()
-	if !w.value(r, 0) {
-		return &SchemaError{Schema: schema, Path: w.path, Got: w.got, Want: w.want}
-	}
-	return nil
+	return &SchemaError{Schema: schema, Path: w.path, Got: w.got, Want: w.want}
 }
 
-// walker goes through valid JSON once, without building it, and checks it on
-// the way.
+// form is the form of a payload: what encoding/json takes.
+var form = strictjson.Form{End: "the end of the payload", Depth: 10_000, Loose: true}
+
+// walker goes through JSON once, without building it, and checks it on the way.
 type walker struct {
-	b         []byte
-	i         int
+	strictjson.Reader
 	path      string // of the first failure, built while unwinding
 	got, want string
-}
-
-func (w *walker) space() {
-	for w.i < len(w.b) && (w.b[w.i] == ' ' || w.b[w.i] == '\n' || w.b[w.i] == '\t' || w.b[w.i] == '\r') {
-		w.i++
-	}
 }
 
 func (w *walker) fail(got, want string) bool {
@@ -93,20 +89,18 @@ func (w *walker) fail(got, want string) bool {
 	return false
 }
 
-// value checks the value at i and moves behind it and the space after it.
-// r may be nil: anything.
+// value checks the value that comes next and moves behind it. r may be nil: anything.
 func (w *walker) value(r *rule, depth int) bool {
 	if depth > maxDepth {
 		return w.fail("deeper nesting", fmt.Sprintf("at most %d levels", maxDepth))
 	}
-	start := w.i
 	if r != nil && r.ref != nil {
 		return w.value(r.ref, depth+1)
 	}
 	if r != nil && r.anyOf != nil {
-		ok := false
+		start, ok := w.Reader, false
 		for _, sub := range r.anyOf {
-			w.i = start
+			w.Reader = start
 			if ok = w.value(sub, depth+1); ok {
 				break
 			}
@@ -114,36 +108,33 @@ func (w *walker) value(r *rule, depth int) bool {
 		if !ok {
 			return false
 		}
-		w.i = start
+		w.Reader = start
 	}
-	ok := w.plain(r, depth)
-	w.space()
-	return ok
+	return w.plain(r, depth)
 }
 
 // plain checks all but ref and anyOf. (A schema with $ref has nothing else.)
 func (w *walker) plain(r *rule, depth int) bool {
-	switch c := w.b[w.i]; c {
+	switch c := w.Kind(); c {
 	case '{':
 		return w.allowed(r, kindObject, "an object") && w.object(r, depth)
 	case '[':
 		return w.allowed(r, kindArray, "a list") && w.array(r, depth)
 	case '"':
 		return w.allowed(r, kindString, "a string") && w.str(r)
-	case 't', 'f', 'n':
-		n, k, name := 4, kindBool, "a boolean"
-		if c == 'f' {
-			n = 5
-		}
-		if c == 'n' {
-			k, name = kindNull, "null"
-		}
-		raw := string(w.b[w.i : w.i+n])
-		w.i += n
-		return w.allowed(r, k, name) && w.oneOf(r, raw)
-	default:
+	case '0':
 		return w.number(r)
+	case 'n':
+		return w.literal(r, kindNull, "null")
+	default:
+		return w.literal(r, kindBool, "a boolean")
 	}
+}
+
+// literal checks true, false or null.
+func (w *walker) literal(r *rule, k kind, name string) bool {
+	at := w.Pos()
+	return w.Skip() && w.allowed(r, k, name) && w.oneOf(r, w.Raw(at))
 }
 
 func (w *walker) allowed(r *rule, k kind, name string) bool {
@@ -153,27 +144,19 @@ func (w *walker) allowed(r *rule, k kind, name string) bool {
 	return w.fail(name, kindNames(r.kinds))
 }
 
-func (w *walker) oneOf(r *rule, raw string) bool {
-	if r == nil || r.enum == nil || slices.Contains(r.enum, raw) {
+func (w *walker) oneOf(r *rule, raw []byte) bool {
+	if r == nil || r.enum == nil || slices.Contains(r.enum, string(raw)) {
 		return true
 	}
 	return w.fail("another value", fmt.Sprintf("one of %v", r.enum))
 }
 
 func (w *walker) number(r *rule) bool {
-	start := w.i
-	for w.i < len(w.b) {
-		c := w.b[w.i]
-		if (c < '0' || c > '9') && c != '-' && c != '+' && c != '.' && c != 'e' && c != 'E' {
-			break
-		}
-		w.i++
+	raw, ok := w.Number()
+	if !ok || r == nil {
+		return ok
 	}
-	if r == nil {
-		return true
-	}
-	raw := string(w.b[start:w.i])
-	n, isInt := integer(raw)
+	n, isInt := integer(string(raw))
 	if isInt {
 		if !w.allowed(r, kindInteger, "an integer") {
 			return false
@@ -206,11 +189,12 @@ func integer(raw string) (*big.Int, bool) {
 }
 
 func (w *walker) str(r *rule) bool {
-	raw, s := w.quoted()
 	if r == nil {
-		return true
+		return w.Skip()
 	}
-	if r.enum != nil && !w.oneOf(r, string(raw)) {
+	at := w.Pos()
+	s, ok := w.Quoted("a string")
+	if !ok || !w.oneOf(r, w.Raw(at)) {
 		return false
 	}
 	if r.minLen != nil || r.maxLen != nil {
@@ -233,41 +217,23 @@ func (w *walker) str(r *rule) bool {
 	return true
 }
 
-// quoted returns the string at i with and without its quotes and escapes.
-func (w *walker) quoted() (raw, text []byte) {
-	start, escaped := w.i, false
-	for w.i++; w.b[w.i] != '"'; w.i++ {
-		if w.b[w.i] == '\\' {
-			escaped = true
-			w.i++
-		}
-	}
-	w.i++
-	raw = w.b[start:w.i]
-	if !escaped {
-		return raw, raw[1 : len(raw)-1]
-	}
-	var s string
-	if err := json.Unmarshal(raw, &s); err != nil { // the whole was valid JSON
-		return raw, nil
-	}
-	return raw, []byte(s)
-}
-
 func (w *walker) array(r *rule, depth int) bool {
 	var items *rule
 	if r != nil {
 		items = r.items
 	}
 	n := 0
-	for w.open(); w.b[w.i] != ']'; w.comma() {
+	ok := w.List(func(i int) bool {
+		n = i + 1
 		if !w.value(items, depth+1) {
-			w.path = fmt.Sprintf("/%d", n) + w.path
+			w.path = fmt.Sprintf("/%d", i) + w.path
 			return false
 		}
-		n++
+		return true
+	})
+	if !ok {
+		return false
 	}
-	w.i++
 	if r != nil && r.minItems != nil && n < *r.minItems {
 		return w.fail(fmt.Sprintf("%d items", n), fmt.Sprintf("at least %d", *r.minItems))
 	}
@@ -279,36 +245,32 @@ func (w *walker) array(r *rule, depth int) bool {
 
 func (w *walker) object(r *rule, depth int) bool {
 	var seen uint64 // bit property.bit of each known member that came
-	for w.open(); w.b[w.i] != '}'; w.comma() {
-		_, name := w.quoted()
-		w.space()
-		w.i++ // the colon
-		w.space()
+	_, ok := w.Object(nil, func(m strictjson.Member) bool {
 		var sub *rule
 		if r != nil {
-			p, known := r.props[string(name)]
+			p, known := r.props[string(m.Name)]
 			if sub = p.rule; !known {
 				if r.closed {
-					return w.stranger(r, name)
+					return w.unknown(r, m.Name)
 				}
 				sub = r.additional
 			}
 			if bit := uint64(1) << p.bit; known && seen&bit != 0 { // two readers could take different ones
 				w.fail("the member twice", "it once")
-				w.path = "/" + string(name)
+				w.path = "/" + string(m.Name)
 				return false
 			} else if known {
 				seen |= bit
 			}
 		}
 		if !w.value(sub, depth+1) {
-			w.path = w.step(r, name) + w.path
+			w.path = w.step(r, m.Name) + w.path
 			return false
 		}
-	}
-	w.i++
-	if r == nil {
 		return true
+	})
+	if !ok || r == nil {
+		return ok
 	}
 	if r.required&^seen != 0 {
 		return w.fail("no member "+r.missing(seen), "it")
@@ -316,17 +278,17 @@ func (w *walker) object(r *rule, depth int) bool {
 	return true
 }
 
-// stranger refuses a member that the schema does not have. Its name is said where it
-// cannot be anything but a word.
-func (w *walker) stranger(r *rule, name []byte) bool {
-	said := "an unknown member"
+// unknown refuses a member that the schema does not have. Its name is in the error only
+// where it can be no identifier: small letters, hyphens and underscores.
+func (w *walker) unknown(r *rule, name []byte) bool {
+	got := "an unknown member"
 	if len(name) <= 32 && strings.Trim(string(name), "abcdefghijklmnopqrstuvwxyz_-") == "" && len(name) > 0 {
-		said = "unknown member " + string(name)
+		got = "unknown member " + string(name)
 	}
 	if len(r.props) == 0 {
-		return w.fail(said, "no members")
+		return w.fail(got, "no members")
 	}
-	return w.fail(said, "one of "+strings.Join(slices.Sorted(maps.Keys(r.props)), ", "))
+	return w.fail(got, "one of "+strings.Join(slices.Sorted(maps.Keys(r.props)), ", "))
 }
 
 // step is the pointer step of a member; a name that no schema of ours has is
@@ -338,13 +300,4 @@ func (w *walker) step(r *rule, name []byte) string {
 		}
 	}
 	return "/*"
-}
-
-func (w *walker) open() { w.i++; w.space() }
-
-func (w *walker) comma() {
-	if w.b[w.i] == ',' {
-		w.i++
-		w.space()
-	}
 }
