@@ -9,7 +9,7 @@
 // between frames it reads from a Memory and returns as changes, which the ledger
 // stores in the transaction of the record they belong to.
 //
-// A new wire is one file (its Wire, its profile's defaults) and one line in kindOf.
+// What a new wire touches is in agent/README.md.
 //
 // Source: wires.md.
 package ingest
