@@ -184,21 +184,11 @@ func (a *Agent) Digest() string { return *a.digest.Load() }
 // SetDigest notes that settings which need no new agent have changed.
 func (a *Agent) SetDigest(digest string) { a.digest.Store(&digest); a.wake() }
 
-// Ready reports whether detection and store run.
-func (a *Agent) Ready() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.ready
-}
-
 // Wake says that something which is reported has changed. It never blocks.
 func (a *Agent) Wake() { a.wake() }
 
 // Clock returns the agent's clock.
 func (a *Agent) Clock() *Clock { return a.clock }
-
-// ClockTrusted reports whether the configuration, not the kernel, vouches for the clock.
-func (a *Agent) ClockTrusted() bool { return a.o.Config.Time.Trust == config.TrustAlways }
 
 // Began returns when the agent was made.
 func (a *Agent) Began() time.Time { return a.began }

@@ -33,7 +33,7 @@ func (a *Agent) snapshot(ctx context.Context, age time.Duration) health.Snapshot
 		s.StoreError, s.StoreFull = a.storeErr.Error(), errors.Is(a.storeErr, ledger.ErrDiskFull)
 	}
 	a.mu.Unlock()
-	s.Links, s.Damage = a.Links(), ledger.FoundDamage(c.Store.Dir)
+	s.Links, s.Damage = a.links(), ledger.FoundDamage(c.Store.Dir)
 	if db := a.Store(); db != nil {
 		a.look(ctx, db, &s, age)
 	}
@@ -54,7 +54,8 @@ func (a *Agent) snapshot(ctx context.Context, age time.Duration) health.Snapshot
 
 // look fills in what the store knows, or what it told not longer than age ago.
 func (a *Agent) look(ctx context.Context, db *ledger.DB, s *health.Snapshot, age time.Duration) {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	// What it tells is kept for others, too: the end of this caller must not be their error.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
 	s.RolledBack, s.StoreBytes = db.Renewed(), db.Size()
 	a.lookMu.Lock()
@@ -83,8 +84,8 @@ func Look(ctx context.Context, db *ledger.DB, now time.Time) (health.Outbox, led
 	return health.OutboxOf(&stat), n, err
 }
 
-// Links returns the state of every link of the configuration.
-func (a *Agent) Links() []ingest.LinkHealth {
+// links returns the state of every link of the configuration.
+func (a *Agent) links() []ingest.LinkHealth {
 	a.mu.Lock()
 	workers := a.workers
 	a.mu.Unlock()

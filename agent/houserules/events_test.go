@@ -22,7 +22,6 @@ var passOn = map[string]string{
 	"agent/ledger/room.go queueCase":    "the type of a case event",
 	"agent/ledger/shapes.go notice":     "what the store holds",
 	"agent/desired/machine.go report":   "Event.Name of a State",
-	"cmd/yuanlu/reporter.go eventOf":    "agent/report calls it as Options.Event",
 }
 
 // TestEveryEventHasASchema: every type that the code can queue for up/event has a schema

@@ -33,7 +33,7 @@ var mayImport = map[string][]string{
 	"agent/refund/rules":         {"agent/refund"},
 	"agent/ledger":               {"agent/ledger/...", "agent/refund"},
 	"agent/ledger/sqlite":        {},
-	"agent/report":               {"agent/refund", "protocol/topics"},
+	"agent/report":               {"agent/refund", "agent/health", "agent/logbook", "protocol/topics"},
 	"agent/control":              {"agent/refund"},
 	"agent/health":               {"agent/config", "agent/refund", "agent/ingest", "agent/ledger"}, // the last two for what they report of themselves
 	"agent/machine":              {"agent/config", "agent/health"},

@@ -15,7 +15,6 @@ import (
 	"yuanlu/agent/report"
 	"yuanlu/protocol/mqtt"
 	"yuanlu/protocol/mqtt/brokertest"
-	"yuanlu/protocol/topics"
 )
 
 const benchMessages = 10_000
@@ -70,13 +69,10 @@ func (c *counting) Sent(ctx context.Context, stream string, entries []int64, ret
 }
 
 func drainAll(b *testing.B, out report.Outbox, url string, empty func() bool) {
-	r, err := report.New(report.Options{Outbox: out, Names: names,
+	r, err := report.New(report.Options{Terminal: still{out: out}, Names: names,
 		Dial: func(ctx context.Context, topic string, will []byte) (report.Broker, error) {
 			return mqtt.Dial(ctx, mqtt.Options{URL: url, ClientID: terminal, WillTopic: topic, WillPayload: will})
 		},
-		Info:   func() topics.Info { return topics.Info{} },
-		Health: func() topics.Health { return topics.Health{} },
-		Links:  func() []topics.LinkState { return nil },
 	})
 	if err != nil {
 		b.Fatal(err)

@@ -61,17 +61,13 @@ func (c *commands) wait() {
 	select {
 	case <-finished:
 	case <-timer.C:
-		c.r.o.Log.Warn("command.abandoned")
+		c.r.log.Warn("command.abandoned")
 	}
 }
 
 // names lists the commands, for up/info.
 func (c *commands) names() []string {
-	list := []string{"ping", "rebirth", "outbox-stat"}
-	if c.r.o.Resend != nil {
-		list = append(list, "case-resend")
-	}
-	list = append(list, c.r.o.Commands...)
+	list := append([]string{"ping", "rebirth", "outbox-stat", "case-resend"}, c.r.o.Commands.Names()...)
 	slices.Sort(list)
 	return slices.Compact(list)
 }
@@ -118,10 +114,10 @@ func idOf(payload []byte) string {
 
 // timely says whether the command's time is over, or cannot be told.
 func (c *commands) timely(cmd *topics.Cmd) (status, code, text string) {
-	now := c.r.o.Now()
+	now := c.r.o.Clock.Now()
 	ttl := time.Duration(min(max(cmd.TTLS, 0), int64(longestTTL/time.Second))) * time.Second
 	switch {
-	case !c.r.o.ClockSynced():
+	case !c.r.o.Clock.Synced():
 		return topics.RspRejected, "clock", "the clock of the terminal is not trusted, so nobody knows whether the command is still wanted: give the terminal NTP, or set time.trust = \"always\" there"
 	case now.After(cmd.TS.Add(ttl)):
 		return topics.RspExpired, "expired", "its ttl_s is over"
@@ -147,7 +143,7 @@ func (c *commands) reply(name string, rsp *topics.Rsp) { c.replyTo(name, rsp, ni
 func (c *commands) replyTo(name string, rsp *topics.Rsp, said chan<- sent, claimed *atomic.Bool) {
 	out := *rsp
 	if out.TS.IsZero() {
-		out.TS = topics.At(c.r.o.Now())
+		out.TS = topics.At(c.r.o.Clock.Now())
 	}
 	if out.Data == nil {
 		out.Data = json.RawMessage(`{}`)
@@ -157,7 +153,7 @@ func (c *commands) replyTo(name string, rsp *topics.Rsp, said chan<- sent, claim
 		out.Status, out.Data = topics.RspFailed, json.RawMessage(`{}`)
 		out.Error = &topics.RspError{Code: "answer", Message: "the answer cannot be sent: " + clip(err.Error(), 512)}
 		if payload, err = c.r.payload("rsp.v1", &out); err != nil {
-			c.r.o.Log.Error("command.answer_lost", "cmd", name, "err", err)
+			c.r.log.Error("command.answer_lost", "cmd", name, "err", err)
 			return
 		}
 	}
@@ -169,6 +165,6 @@ func (c *commands) replyTo(name string, rsp *topics.Rsp, said chan<- sent, claim
 	select {
 	case s.answers <- answer{channel: channel, topic: c.r.o.Names.Rsp(name), payload: payload, said: said, claimed: claimed}:
 	default:
-		c.r.o.Log.Warn("command.answer_lost", "cmd", name)
+		c.r.log.Warn("command.answer_lost", "cmd", name)
 	}
 }

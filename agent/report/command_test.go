@@ -54,8 +54,8 @@ func TestCommands(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var done atomic.Int64
 		g := start(t, &brokertest.Fake{}, func(g *rig, o *report.Options) {
-			o.Commands = []string{"selftest", "log-level", "link-reopen"}
-			o.OnCommand = func(ctx context.Context, c report.Command) (any, error) {
+			g.names = []string{"selftest", "log-level", "link-reopen"}
+			g.do = func(ctx context.Context, c report.Command) (any, error) {
 				done.Add(1)
 				switch c.Name {
 				case "log-level":
@@ -72,7 +72,7 @@ func TestCommands(t *testing.T) {
 				}
 				return nil, report.ErrUnknownCommand
 			}
-			o.Resend = func(_ context.Context, from int64) (int, error) { return int(from), nil }
+			g.out.onResend = func(_ context.Context, from int64) (int, error) { return int(from), nil }
 		})
 		g.out.addCase()
 		pass(time.Second)
@@ -126,9 +126,9 @@ func TestCommandsRefused(t *testing.T) {
 		var done atomic.Int64
 		var synced atomic.Bool
 		synced.Store(true)
-		g := start(t, &brokertest.Fake{}, func(_ *rig, o *report.Options) {
-			o.ClockSynced = synced.Load
-			o.OnCommand = func(context.Context, report.Command) (any, error) { done.Add(1); return nil, nil }
+		g := start(t, &brokertest.Fake{}, func(g *rig, o *report.Options) {
+			g.synced = synced.Load
+			g.do = func(context.Context, report.Command) (any, error) { done.Add(1); return nil, nil }
 		})
 		pass(time.Minute)
 		old := command("e1", 10, "")
@@ -171,8 +171,8 @@ func TestCommandsRefused(t *testing.T) {
 
 func TestCommandsAtOnceAndRememberedAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := start(t, &brokertest.Fake{}, func(_ *rig, o *report.Options) {
-			o.OnCommand = func(ctx context.Context, c report.Command) (any, error) {
+		g := start(t, &brokertest.Fake{}, func(g *rig, o *report.Options) {
+			g.do = func(ctx context.Context, c report.Command) (any, error) {
 				if c.Name == "slow" {
 					<-ctx.Done()
 				}
@@ -189,8 +189,8 @@ func TestCommandsAtOnceAndRememberedAreBounded(t *testing.T) {
 		g.stop()
 	})
 	synctest.Test(t, func(t *testing.T) {
-		g := start(t, &brokertest.Fake{}, func(_ *rig, o *report.Options) {
-			o.OnCommand = func(context.Context, report.Command) (any, error) {
+		g := start(t, &brokertest.Fake{}, func(g *rig, o *report.Options) {
+			g.do = func(context.Context, report.Command) (any, error) {
 				return map[string]any{"long": strings.Repeat("x", 5000)}, nil
 			}
 		})
@@ -219,9 +219,9 @@ func TestSignedOnly(t *testing.T) {
 		private := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{1}, 32))
 		stranger := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{2}, 32))
 		var done atomic.Int64
-		g := start(t, &brokertest.Fake{}, func(_ *rig, o *report.Options) {
+		g := start(t, &brokertest.Fake{}, func(g *rig, o *report.Options) {
 			o.Keys = []topics.Key{{ID: "k1", Public: private.Public().(ed25519.PublicKey)}}
-			o.OnCommand = func(context.Context, report.Command) (any, error) { done.Add(1); return nil, nil }
+			g.do = func(context.Context, report.Command) (any, error) { done.Add(1); return nil, nil }
 		})
 		sign := func(key ed25519.PrivateKey, kid, topic, to, id string, body []byte) []byte {
 			t.Helper()
@@ -303,9 +303,9 @@ func TestDesiredConfiguration(t *testing.T) {
 		in := topics.Config{Version: 1, Digest: "d1", Status: topics.ConfigApplied}
 		reached := 0
 		g := start(t, &brokertest.Fake{}, func(g *rig, o *report.Options) {
-			o.Config = func() (topics.Config, bool) { g.mu.Lock(); defer g.mu.Unlock(); return in, true }
-			o.OnReached = func() { g.mu.Lock(); defer g.mu.Unlock(); reached++ }
-			o.OnConfig = func(d topics.DesiredConfig, _ string) {
+			g.published = func() (topics.Config, bool) { g.mu.Lock(); defer g.mu.Unlock(); return in, true }
+			g.reached = func() { g.mu.Lock(); defer g.mu.Unlock(); reached++ }
+			g.take = func(d topics.DesiredConfig, _ string) {
 				g.mu.Lock()
 				defer g.mu.Unlock()
 				in.Status, in.Desired = topics.ConfigRejected, d.Version
@@ -345,8 +345,8 @@ func FuzzDown(f *testing.F) {
 			g := start(t, &brokertest.Fake{}, func(g *rig, o *report.Options) {
 				o.HostID = "desk"
 				o.Keys = []topics.Key{{ID: "k1", Public: make([]byte, 32)}}
-				o.OnCommand = func(context.Context, report.Command) (any, error) { t.Error("a command was done"); return nil, nil }
-				o.OnConfig = func(topics.DesiredConfig, string) { t.Error("a configuration was taken") }
+				g.do = func(context.Context, report.Command) (any, error) { t.Error("a command was done"); return nil, nil }
+				g.take = func(topics.DesiredConfig, string) { t.Error("a configuration was taken") }
 				g.out.addCase()
 			})
 			pass(3 * time.Second)

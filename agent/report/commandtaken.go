@@ -104,7 +104,7 @@ func (t *taken) take(ctx context.Context, cmd *topics.Cmd) error {
 	}
 	list := t.list
 	start := t.r.started()
-	if list.Upto.Sub(t.r.o.Now()) > mostAhead {
+	if list.Upto.Sub(t.r.o.Clock.Now()) > mostAhead {
 		// No command from there was ever taken: a clock that ran ahead wrote it.
 		list.Upto = start.Add(-time.Nanosecond)
 	}
@@ -147,7 +147,7 @@ func (t *taken) load(ctx context.Context) error {
 		if err := t.write(ctx, list.upto(t.r.started().Add(mostAhead))); err != nil {
 			return err
 		}
-		t.r.o.Log.Warn("command.memory_lost", "upto", t.list.Upto)
+		t.r.log.Warn("command.memory_lost", "upto", t.list.Upto)
 		t.loaded = true
 		return nil
 	}
@@ -197,4 +197,4 @@ func notNoted(err error) error {
 
 // started is when this life began, as the clock has it now: it may have been wrong
 // then, and been set since.
-func (r *Reporter) started() time.Time { return r.o.Now().Add(-time.Since(r.began)) }
+func (r *Reporter) started() time.Time { return r.o.Clock.Now().Add(-time.Since(r.began)) }

@@ -55,9 +55,9 @@ func said(id string, ts time.Time, ttl int) []byte {
 // done.
 func life(t *testing.T, book *notebook, done *[]string, change ...func(*rig, *report.Options)) *rig {
 	var mu sync.Mutex
-	all := append([]func(*rig, *report.Options){func(_ *rig, o *report.Options) {
+	all := append([]func(*rig, *report.Options){func(g *rig, o *report.Options) {
 		o.Memory = book
-		o.OnCommand = func(_ context.Context, c report.Command) (any, error) {
+		g.do = func(_ context.Context, c report.Command) (any, error) {
 			mu.Lock()
 			defer mu.Unlock()
 			*done = append(*done, c.ID)
@@ -119,9 +119,9 @@ func TestTakenWithAClockThatIsSetLater(t *testing.T) {
 	for _, off := range []time.Duration{-72 * time.Hour, -3 * time.Minute, 10 * time.Minute, 72 * time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
 			var wrong atomic.Int64
-			clock := func(_ *rig, o *report.Options) {
-				o.Now = func() time.Time { return time.Now().Add(time.Duration(wrong.Load())) }
-				o.ClockSynced = func() bool { return wrong.Load() == 0 }
+			clock := func(g *rig, o *report.Options) {
+				g.now = func() time.Time { return time.Now().Add(time.Duration(wrong.Load())) }
+				g.synced = func() bool { return wrong.Load() == 0 }
 			}
 			book, done := &notebook{}, []string{}
 			first := said("c1", time.Now().Add(250*time.Second), 3600)
@@ -278,8 +278,8 @@ func TestUnheardIsTheLastWord(t *testing.T) {
 			return true // its PUBACK comes late
 		}
 		var then, unheard atomic.Int64
-		g := start(t, fake, func(_ *rig, o *report.Options) {
-			o.OnCommand = func(context.Context, report.Command) (any, error) {
+		g := start(t, fake, func(g *rig, o *report.Options) {
+			g.do = func(context.Context, report.Command) (any, error) {
 				return report.Last{Data: map[string]any{"pid": 1, "uptime_s": 2}, Then: func() { then.Add(1) }, Unheard: func() { unheard.Add(1) }}, nil
 			}
 		})

@@ -94,7 +94,7 @@ func (c *commands) start(name string, cmd *topics.Cmd) {
 		k.sayAgain(name)
 		return
 	}
-	c.r.o.Log.Info("command.begin", "cmd", name, "id", cmd.ID)
+	c.r.log.Info("command.begin", "cmd", name, "id", cmd.ID)
 	go func() {
 		defer c.wg.Done()
 		late := time.AfterFunc(acceptAfter, k.accept)
@@ -156,7 +156,7 @@ func (k *course) say(data any) {
 		return
 	}
 	k.acceptLocked()
-	k.progress = &topics.Rsp{ID: k.id, Status: topics.RspProgress, Data: raw, TS: topics.At(k.c.r.o.Now())}
+	k.progress = &topics.Rsp{ID: k.id, Status: topics.RspProgress, Data: raw, TS: topics.At(k.c.r.o.Clock.Now())}
 	k.c.reply(k.name, k.progress)
 }
 
@@ -188,7 +188,7 @@ func (k *course) finish(ctx context.Context, data any, err error) {
 }
 
 func (k *course) conclude(rsp *topics.Rsp, say bool) {
-	k.c.r.o.Log.Info("command.end", "cmd", k.name, "id", k.id, "status", rsp.Status)
+	k.c.r.log.Info("command.end", "cmd", k.name, "id", k.id, "status", rsp.Status)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.answer, k.progress = rsp, nil
@@ -225,7 +225,7 @@ func (k *course) heard(ctx context.Context, rsp *topics.Rsp) bool {
 
 // outcome makes the answer of what a command gave.
 func (k *course) outcome(data any, err error) *topics.Rsp {
-	rsp := &topics.Rsp{ID: k.id, Status: topics.RspOK, TS: topics.At(k.c.r.o.Now())}
+	rsp := &topics.Rsp{ID: k.id, Status: topics.RspOK, TS: topics.At(k.c.r.o.Clock.Now())}
 	if err == nil {
 		rsp.Data, err = json.Marshal(data)
 	}
@@ -234,7 +234,7 @@ func (k *course) outcome(data any, err error) *topics.Rsp {
 	}
 	if spec, ok := topics.CommandOf(k.name); err == nil && ok {
 		if err = k.c.r.check.Check(spec.DataSchema(), rsp.Data); err != nil {
-			k.c.r.o.Log.Error("command.unfit", "cmd", k.name, "err", err)
+			k.c.r.log.Error("command.unfit", "cmd", k.name, "err", err)
 			err = &CommandError{Code: "answer", Message: "the answer is not as this version describes it"}
 		}
 	}
@@ -272,7 +272,7 @@ func clip(s string, n int) string {
 func (c *commands) fitting(name string, args json.RawMessage) error {
 	spec, ok := topics.CommandOf(name)
 	if !ok {
-		return nil // no command of ours, or one that only OnCommand knows
+		return nil // no command of ours, or one that only Options.Commands has
 	}
 	err := c.r.check.Check(spec.ArgsSchema(), args)
 	if err == nil {
@@ -288,7 +288,7 @@ func (c *commands) fitting(name string, args json.RawMessage) error {
 	return &CommandError{Code: "args", Message: text + " (" + topics.SchemaURN(spec.ArgsSchema()) + ")", Rejected: true}
 }
 
-// do does a command: those of reporting itself here, all others in OnCommand.
+// do does a command: those of reporting itself here, all others in Options.Commands.
 func (c *commands) do(ctx context.Context, k *course, cmd *topics.Cmd) (any, error) {
 	args := cmd.Args
 	if len(args) == 0 {
@@ -307,41 +307,35 @@ func (c *commands) do(ctx context.Context, k *course, cmd *topics.Cmd) (any, err
 	}
 	switch k.name {
 	case "ping":
-		return map[string]any{"now": topics.At(c.r.o.Now()), "session": c.r.Status().Session}, nil
+		return map[string]any{"now": topics.At(c.r.o.Clock.Now()), "session": c.r.Status().Session}, nil
 	case "rebirth":
 		if s := c.r.session(); s != nil {
 			s.sayAll.set()
 		}
 		return nil, nil
 	case "outbox-stat":
-		stat, err := c.r.o.Outbox.OutboxStat(ctx)
+		stat, err := c.r.o.Terminal.Outbox().OutboxStat(ctx)
 		if err != nil {
 			return nil, err
 		}
 		return struct {
 			Stream string `json:"stream"`
 			topics.HealthOutbox
-		}{stat.Stream, c.r.healthOutbox(stat)}, nil
+		}{stat.Stream, outboxOf(&stat, c.r.o.Clock.Now())}, nil
 	case "case-resend":
 		return c.resend(ctx, args)
 	}
-	if c.r.o.OnCommand == nil {
-		return nil, ErrUnknownCommand
-	}
-	return c.r.o.OnCommand(ctx, Command{Name: k.name, ID: cmd.ID, Args: args, Progress: k.say})
+	return c.r.o.Commands.Do(ctx, Command{Name: k.name, ID: cmd.ID, Args: args, Progress: k.say})
 }
 
 func (c *commands) resend(ctx context.Context, raw json.RawMessage) (any, error) {
-	if c.r.o.Resend == nil {
-		return nil, ErrUnknownCommand
-	}
 	args := struct {
 		FromSeq int64 `json:"from_seq"`
 	}{FromSeq: 1}
 	if err := topics.Exact(raw, &args); err != nil { // it has passed its schema, but for what int64 holds
 		return nil, &CommandError{Code: "args", Message: "args.from_seq: no sequence number", Rejected: true}
 	}
-	n, err := c.r.o.Resend(ctx, args.FromSeq)
+	n, err := c.r.o.Terminal.Outbox().Resend(ctx, args.FromSeq)
 	if err != nil {
 		return nil, fmt.Errorf("case-resend: %w", err)
 	}

@@ -19,9 +19,9 @@ import (
 func TestCommandArgumentsAreChecked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var done atomic.Int64
-		g := start(t, &brokertest.Fake{}, func(_ *rig, o *report.Options) {
-			o.OnCommand = func(context.Context, report.Command) (any, error) { done.Add(1); return nil, nil }
-			o.Resend = func(context.Context, int64) (int, error) { done.Add(1); return 0, nil }
+		g := start(t, &brokertest.Fake{}, func(g *rig, o *report.Options) {
+			g.do = func(context.Context, report.Command) (any, error) { done.Add(1); return nil, nil }
+			g.out.onResend = func(context.Context, int64) (int, error) { done.Add(1); return 0, nil }
 		})
 		pass(time.Second)
 		for i, tc := range []struct{ cmd, args, want string }{
@@ -61,8 +61,8 @@ func TestCommandArgumentsAreChecked(t *testing.T) {
 func TestCommandOutlivesItsConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		end := make(chan struct{})
-		g := start(t, &brokertest.Fake{}, func(_ *rig, o *report.Options) {
-			o.OnCommand = func(_ context.Context, c report.Command) (any, error) {
+		g := start(t, &brokertest.Fake{}, func(g *rig, o *report.Options) {
+			g.do = func(_ context.Context, c report.Command) (any, error) {
 				c.Progress(map[string]any{"step": 1, "steps": 3, "what": "store"})
 				<-end
 				c.Progress(map[string]any{"step": 2, "steps": 3, "what": "disk"})
@@ -96,7 +96,7 @@ func TestLastAnswerIsHeardFirst(t *testing.T) {
 			return deaf.Load() && p.Kind == brokertest.Publish && strings.HasSuffix(p.Topic, "/rsp/restart")
 		}
 		g := start(t, fake, func(g *rig, o *report.Options) {
-			o.OnCommand = func(context.Context, report.Command) (any, error) {
+			g.do = func(context.Context, report.Command) (any, error) {
 				return report.Last{Data: map[string]any{"pid": 1, "uptime_s": 2}, Then: func() {
 					done.Add(1)
 					if slices.Contains(g.rsp("restart"), "r1 ok") {
@@ -130,8 +130,8 @@ func TestLastAnswerIsHeardFirst(t *testing.T) {
 func TestRestartFromBeforeTheStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		before := fmt.Appendf(nil, `{"id":"early","ts":%q,"ttl_s":3600}`, time.Now().Add(-time.Minute).UTC().Format(time.RFC3339))
-		g := start(t, &brokertest.Fake{}, func(_ *rig, o *report.Options) {
-			o.OnCommand = func(context.Context, report.Command) (any, error) {
+		g := start(t, &brokertest.Fake{}, func(g *rig, o *report.Options) {
+			g.do = func(context.Context, report.Command) (any, error) {
 				t.Error("it was done")
 				return nil, nil
 			}
@@ -148,8 +148,8 @@ func TestRestartFromBeforeTheStart(t *testing.T) {
 // An answer that is not as its schema says is a fault of ours, and said as one.
 func TestAnswersSatisfyTheirSchemas(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := start(t, &brokertest.Fake{}, func(_ *rig, o *report.Options) {
-			o.OnCommand = func(context.Context, report.Command) (any, error) { return map[string]any{"verdict": "fine"}, nil }
+		g := start(t, &brokertest.Fake{}, func(g *rig, o *report.Options) {
+			g.do = func(context.Context, report.Command) (any, error) { return map[string]any{"verdict": "fine"}, nil }
 		})
 		pass(time.Second)
 		g.push(names.Cmd("selftest"), command("s1", 60, ""), false)
@@ -161,8 +161,8 @@ func TestAnswersSatisfyTheirSchemas(t *testing.T) {
 // Remembered answers are bounded by bytes; whose is dropped is not done again.
 func TestRememberedAnswersAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := start(t, &brokertest.Fake{}, func(_ *rig, o *report.Options) {
-			o.OnCommand = func(context.Context, report.Command) (any, error) {
+		g := start(t, &brokertest.Fake{}, func(g *rig, o *report.Options) {
+			g.do = func(context.Context, report.Command) (any, error) {
 				return map[string]any{"long": strings.Repeat("x", 30_000)}, nil
 			}
 		})
@@ -190,14 +190,14 @@ func TestEcho(t *testing.T) {
 		if after := len(g.on(names.Health())); after != before+1 {
 			t.Errorf("health was said %d times", after-before)
 		}
-		if h, ok := g.Host(); !ok || h.Known || !g.LastAck().IsZero() {
-			t.Errorf("host %+v, last acknowledgement %v", h, g.LastAck())
+		if s := g.Status(); s.Host == nil || s.Host.Known || !s.LastAck.IsZero() {
+			t.Errorf("host %+v, last acknowledgement %v", s.Host, s.LastAck)
 		}
 		g.out.addCase()
 		g.push(names.HostState("desk"), []byte(`{"online":true,"timestamp":1000}`), true)
 		g.push(names.Ack(), ack(1), false)
-		if h, _ := g.Host(); !h.Online || h.At.Unix() != 1000 || g.LastAck().IsZero() {
-			t.Errorf("host %+v, last acknowledgement %v", h, g.LastAck())
+		if s := g.Status(); !s.Host.Online || s.Host.At.Unix() != 1000 || s.LastAck.IsZero() {
+			t.Errorf("host %+v, last acknowledgement %v", s.Host, s.LastAck)
 		}
 		g.fake.CloseAll()
 		synctest.Wait()

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"yuanlu/agent/refund"
@@ -65,7 +66,7 @@ func (s *session) receive(topic string, payload []byte, retained bool) {
 func (s *session) hear(good bool) {
 	if good && !s.heard {
 		s.heard = true
-		s.r.o.OnHeard()
+		s.r.o.Config.BackOfficeReached()
 	}
 }
 
@@ -130,11 +131,11 @@ func (r *Reporter) refuse(topic, code string, err error) bool {
 		if err != nil {
 			attrs = append(attrs, "err", err)
 		}
-		r.o.Log.Warn("dn.refused", append(attrs, "before", missed)...)
+		r.log.Warn("dn.refused", append(attrs, "before", missed)...)
 		kind, _ := r.o.Names.ParseDown(topic)
 		names := map[topics.Down]string{topics.DownCmd: "cmd", topics.DownAck: "ack", topics.DownConfig: "config", topics.DownHost: "host",
 			topics.DownSummary: "summary"}
-		r.o.Event("dn.refused", "dn", map[string]any{"what": names[kind], "code": code, "refused": r.refused.Load()})
+		r.o.Terminal.Event("dn.refused", "dn", slog.String("what", names[kind]), slog.String("code", code), slog.Int64("refused", r.refused.Load()))
 	}
 	return ok
 }
@@ -152,7 +153,7 @@ func (s *session) hostState(payload []byte) {
 		return
 	}
 	if state.Online {
-		s.r.o.OnHeard()
+		s.r.o.Config.BackOfficeReached()
 	}
 	s.r.Wake()
 }
@@ -169,15 +170,15 @@ func (s *session) ack(topic string, body []byte) {
 	ctx, done := context.WithTimeout(context.Background(), downTime)
 	defer done()
 	for _, n := range a.Nack {
-		err := s.r.o.Outbox.Nacked(ctx, a.Stream, n.Seq, n.Code, n.Message)
+		err := s.r.o.Terminal.Outbox().Nacked(ctx, a.Stream, n.Seq, n.Code, n.Message)
 		switch code := refusedFor(err); {
 		case code != "":
 			s.r.refuse(topic, code, fmt.Errorf("nack of %d in stream %q: %w", n.Seq, a.Stream, err))
 		case err != nil:
-			s.r.o.Log.Warn("outbox.nack_lost", "seq", n.Seq, "err", err) // it is sent again, and refused again
+			s.r.log.Warn("outbox.nack_lost", "seq", n.Seq, "err", err) // it is sent again, and refused again
 			return
 		default:
-			s.r.o.Log.Warn("outbox.nacked", "seq", n.Seq, "code", n.Code)
+			s.r.log.Warn("outbox.nacked", "seq", n.Seq, "code", n.Code)
 		}
 	}
 	if a.AckedSeq != nil && *a.AckedSeq > 0 {
@@ -189,7 +190,7 @@ func (s *session) ack(topic string, body []byte) {
 // acked takes a cumulative acknowledgement. One above the newest sequence was given to a
 // later life of this store: it is not obeyed, but shows that the store was put back.
 func (s *session) acked(ctx context.Context, topic, stream string, seq int64) {
-	_, err := s.r.o.Outbox.Acked(ctx, stream, seq)
+	_, err := s.r.o.Terminal.Outbox().Acked(ctx, stream, seq)
 	if code := refusedFor(err); code != "" {
 		s.r.refuse(topic, code, fmt.Errorf("acked_seq %d in stream %q: %w", seq, stream, err))
 		if errors.Is(err, refund.ErrBeyond) {
@@ -198,12 +199,12 @@ func (s *session) acked(ctx context.Context, topic, stream string, seq int64) {
 		return
 	}
 	if err != nil {
-		s.r.o.Log.Warn("outbox.ack_lost", "seq", seq, "err", err) // acknowledged again when sent again
+		s.r.log.Warn("outbox.ack_lost", "seq", seq, "err", err) // acknowledged again when sent again
 		return
 	}
 	s.r.noteAck()
 	if s.r.problems.clear("unacknowledged") {
-		s.r.o.Log.Info("delivery.acknowledged")
+		s.r.log.Info("delivery.acknowledged")
 	}
 }
 
@@ -237,9 +238,9 @@ func (s *session) summary(topic string, payload []byte) {
 // rolledBack hands on what may show that the store was put back. What is retained is
 // said again in the new stream.
 func (s *session) rolledBack(ctx context.Context, trace refund.Trace) {
-	renewed, err := s.r.o.Outbox.RolledBack(ctx, trace)
+	renewed, err := s.r.o.Terminal.Outbox().RolledBack(ctx, trace)
 	if err != nil {
-		s.r.o.Log.Info("outbox.rollback_waits", "by", trace.By, "err", err)
+		s.r.log.Info("outbox.rollback_waits", "by", trace.By, "err", err)
 		s.r.trace.Store(&trace)
 	}
 	if renewed {
@@ -271,11 +272,11 @@ func (s *session) desired(topic string, body []byte, signedBy string) {
 		s.r.refuse(topic, "schema", err)
 		return
 	}
-	if s.r.o.OnConfig == nil {
+	if s.r.o.Config == Configuration(none{}) {
 		s.r.refuse(topic, "unsupported", nil)
 		return
 	}
 	s.hear(true)
-	s.r.o.OnConfig(d, signedBy)
+	s.r.o.Config.Take(d, signedBy)
 	s.r.wakeSay.set()
 }

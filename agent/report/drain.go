@@ -3,6 +3,7 @@ package report
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"strconv"
 	"time"
@@ -81,8 +82,8 @@ func (d *drain) turn(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	now := d.s.r.o.Now()
-	batch, next, err := d.s.r.o.Outbox.Due(ctx, now, drainBatch+len(d.flight))
+	now := d.s.r.o.Clock.Now()
+	batch, next, err := d.s.r.o.Terminal.Outbox().Due(ctx, now, drainBatch+len(d.flight))
 	if err != nil {
 		return err
 	}
@@ -134,17 +135,17 @@ func (d *drain) hold() (bool, <-chan struct{}) {
 func (d *drain) welcome(ctx context.Context) (wait time.Duration, err error) {
 	births, wait, owed := d.s.r.host.owed(time.Now())
 	switch {
-	case !owed || d.s.r.o.Resend == nil:
+	case !owed:
 		return drainBeat, nil
 	case wait > 0:
 		return max(wait, 10*time.Millisecond), nil
 	}
-	n, err := d.s.r.o.Resend(ctx, 1)
+	n, err := d.s.r.o.Terminal.Outbox().Resend(ctx, 1)
 	if err != nil {
 		return 0, err
 	}
 	d.s.r.host.serve(births, time.Now())
-	d.s.r.o.Log.Info("delivery.host_back", "host", d.s.r.o.HostID, "cases", n)
+	d.s.r.log.Info("delivery.host_back", "host", d.s.r.o.HostID, "cases", n)
 	return drainBeat, nil
 }
 
@@ -172,9 +173,9 @@ func (d *drain) outbox(ctx context.Context, err error) {
 		return
 	}
 	if d.broken = err != nil; d.broken {
-		d.s.r.o.Log.Warn("outbox.unavailable", "err", err)
+		d.s.r.log.Warn("outbox.unavailable", "err", err)
 	} else {
-		d.s.r.o.Log.Info("outbox.available")
+		d.s.r.log.Info("outbox.available")
 	}
 }
 
@@ -218,7 +219,7 @@ func (d *drain) last(ctx context.Context) {
 		err = d.pop(ctx)
 	}
 	if err := d.tell(ctx); err != nil {
-		d.s.r.o.Log.Warn("outbox.sent_unsaved", "err", err) // costs duplicates
+		d.s.r.log.Warn("outbox.sent_unsaved", "err", err) // costs duplicates
 	}
 }
 
@@ -228,7 +229,7 @@ func (d *drain) ackByBroker(ctx context.Context) error {
 	if d.s.r.o.AckMode != AckBroker || d.acked.Sequence == 0 {
 		return nil
 	}
-	_, err := d.s.r.o.Outbox.Acked(ctx, d.acked.Stream, d.acked.Sequence)
+	_, err := d.s.r.o.Terminal.Outbox().Acked(ctx, d.acked.Stream, d.acked.Sequence)
 	d.acked.Sequence = 0
 	if errors.Is(err, refund.ErrOtherStream) { // a new one was begun meanwhile, in which it is sent again
 		return nil
@@ -244,7 +245,7 @@ func (d *drain) push(ctx context.Context, n *refund.Notice) error {
 		}
 	}
 	channel, topic := d.channel(n)
-	n.Attempt = d.s.r.o.Outbox.Attempt(n.Stream, n.Entry)
+	n.Attempt = d.s.r.o.Terminal.Outbox().Attempt(n.Stream, n.Entry)
 	d.buf = topics.AppendEvent(d.buf[:0], &topics.Fields{ID: n.ID, Source: d.s.r.o.Names.Source(), Type: n.Type, Subject: n.Subject,
 		Stream: n.Stream, Time: n.Time, Sequence: n.Sequence, Attempt: n.Attempt, Historical: n.Historical, ClockSynced: n.ClockSynced, Data: n.Data})
 	if err := d.s.r.fit(channel.Schema, d.buf); err != nil {
@@ -288,8 +289,8 @@ func (d *drain) quarantine(ctx context.Context, n *refund.Notice, why error) err
 	if errors.Is(why, ErrTooLarge) {
 		code = "too_large"
 	}
-	d.s.r.o.Log.Error("outbox.quarantined", "entry", n.Entry, "type", n.Type, "code", code, "err", why)
-	err := d.s.r.o.Outbox.Nacked(ctx, n.Stream, n.Entry, code, why.Error())
+	d.s.r.log.Error("outbox.quarantined", "entry", n.Entry, "type", n.Type, "code", code, "err", why)
+	err := d.s.r.o.Terminal.Outbox().Nacked(ctx, n.Stream, n.Entry, code, why.Error())
 	if refusedFor(err) != "" { // acknowledged meanwhile, or it has another number in a new stream
 		return nil
 	}
@@ -328,8 +329,8 @@ func (d *drain) pop(ctx context.Context) error {
 func (d *drain) unacked(attempt int) {
 	text := "a case was sent " + strconv.Itoa(attempt) + " times and taken by the broker, but nobody acknowledged it: check the back office and the broker's access list"
 	if d.s.r.problems.set("unacknowledged", text, 0) {
-		d.s.r.o.Log.Warn("delivery.unacknowledged", "attempt", attempt)
-		d.s.r.o.Event("delivery.unacknowledged", "outbox", map[string]any{"attempt": attempt})
+		d.s.r.log.Warn("delivery.unacknowledged", "attempt", attempt)
+		d.s.r.o.Terminal.Event("delivery.unacknowledged", "outbox", slog.Int("attempt", attempt))
 	}
 }
 
@@ -338,7 +339,7 @@ func (d *drain) flush(ctx context.Context) error {
 	if len(d.done) == 0 {
 		return nil
 	}
-	err := d.s.r.o.Outbox.Sent(ctx, d.first.Stream, d.done, d.s.r.o.Now().Add(retryAfter(d.first.Taken+1, d.s.r.o.AckTimeout)))
+	err := d.s.r.o.Terminal.Outbox().Sent(ctx, d.first.Stream, d.done, d.s.r.o.Clock.Now().Add(retryAfter(d.first.Taken+1, d.s.r.o.AckTimeout)))
 	d.done = d.done[:0]
 	d.s.r.wakeSay.set()
 	return err

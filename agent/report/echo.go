@@ -20,10 +20,8 @@ func (r *Reporter) Echo(ctx context.Context) (time.Duration, error) {
 	if s == nil {
 		return 0, ErrNotConnected
 	}
-	h := r.health(s.id)
-	if stat, err := r.o.Outbox.OutboxStat(ctx); err == nil {
-		h.Outbox = r.healthOutbox(stat)
-	}
+	now := r.o.Terminal.Glance(ctx)
+	h := r.health(ctx, &now, s.id)
 	channel, _ := topics.ChannelOf("health")
 	payload, err := r.payload(channel.Schema, &h)
 	if err != nil {
@@ -45,35 +43,7 @@ func (r *Reporter) Echo(ctx context.Context) (time.Duration, error) {
 	}
 }
 
-// HostStatus is the presence of the back office that the cases wait for.
-type HostStatus struct {
-	Known  bool // it has said something since the start
-	Online bool
-	At     time.Time // by its own clock, when it said so
-}
-
-// Host tells what is known about the back office of Options.HostID; ok is false where
-// none is configured.
-func (r *Reporter) Host() (h HostStatus, ok bool) {
-	r.host.mu.Lock()
-	defer r.host.mu.Unlock()
-	h = HostStatus{Known: r.host.known, Online: r.host.online}
-	if h.Known {
-		h.At = time.UnixMilli(r.host.timestamp)
-	}
-	return h, r.o.HostID != ""
-}
-
-// LastAck is when the back office last acknowledged a case, zero if it has not since
-// the start.
-func (r *Reporter) LastAck() time.Time {
-	if at := r.acked.Load(); at != nil {
-		return *at
-	}
-	return time.Time{}
-}
-
 func (r *Reporter) noteAck() {
-	now := r.o.Now()
+	now := r.o.Clock.Now()
 	r.acked.Store(&now)
 }

@@ -21,14 +21,14 @@ func TestTakesExactlyNamedMembers(t *testing.T) {
 		done := 0
 		g := start(t, &brokertest.Fake{}, func(g *rig, o *report.Options) {
 			o.HostID = "desk"
-			o.Commands = []string{"selftest"}
-			o.OnCommand = func(context.Context, report.Command) (any, error) {
+			g.names = []string{"selftest"}
+			g.do = func(context.Context, report.Command) (any, error) {
 				g.mu.Lock()
 				defer g.mu.Unlock()
 				done++
 				return map[string]any{"verdict": "ok", "lines": []any{}}, nil
 			}
-			o.OnConfig = func(d topics.DesiredConfig, _ string) {
+			g.take = func(d topics.DesiredConfig, _ string) {
 				g.mu.Lock()
 				defer g.mu.Unlock()
 				taken = append(taken, d)

@@ -21,8 +21,8 @@ func TestABackOfficeOfTheFuture(t *testing.T) {
 		var done, taken atomic.Int64
 		g := start(t, &brokertest.Fake{}, func(g *rig, o *report.Options) {
 			o.HostID = "desk"
-			o.OnCommand = func(context.Context, report.Command) (any, error) { done.Add(1); return nil, nil }
-			o.OnConfig = func(topics.DesiredConfig, string) { taken.Add(1) }
+			g.do = func(context.Context, report.Command) (any, error) { done.Add(1); return nil, nil }
+			g.take = func(topics.DesiredConfig, string) { taken.Add(1) }
 			for range 3 {
 				g.out.addCase()
 			}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"yuanlu/agent/ingest"
 	"yuanlu/agent/ledger"
 	"yuanlu/agent/refund"
 	"yuanlu/agent/refund/rules"
@@ -151,16 +152,13 @@ func (d *desk) heard() int {
 // runReporter runs a reporter on db and a broker until the test ends.
 func runReporter(t testing.TB, db *ledger.DB, m mqtt.Options, change ...func(*report.Options)) *report.Reporter {
 	t.Helper()
-	o := report.Options{Outbox: db, Names: names,
+	o := report.Options{Terminal: still{db, []ingest.LinkHealth{{Name: "pos", State: "online"}}}, Names: names, Info: topics.Info{Version: "1"},
 		Dial: func(ctx context.Context, topic string, will []byte) (report.Broker, error) {
 			o := m
 			o.WillTopic, o.WillPayload = topic, will
 			return mqtt.Dial(ctx, o)
 		},
-		Info:   func() topics.Info { return topics.Info{Version: "1"} },
-		Health: func() topics.Health { return topics.Health{} },
-		Links:  func() []topics.LinkState { return []topics.LinkState{{Name: "pos", State: "online"}} },
-		Rand:   func() float64 { return 0.05 },
+		Rand: func() float64 { return 0.05 },
 	}
 	for _, f := range change {
 		f(&o)

@@ -8,12 +8,14 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"yuanlu/agent/health"
+	"yuanlu/agent/logbook"
 	"yuanlu/agent/refund"
 	"yuanlu/protocol/topics"
 )
 
-// Outbox is what waits to be told; the ledger is one. Its methods are safe for
-// concurrent use.
+// Outbox is what waits to be published; *ledger.DB is one. Its methods are safe for
+// concurrent use. While the store cannot be used they return its error.
 type Outbox interface {
 	// Due gives up to limit entries to be sent now, cases in sequence order, then
 	// events. It gives them again until Sent, Acked or Nacked says more. next is
@@ -25,7 +27,10 @@ type Outbox interface {
 	// Sent notes that the broker has acknowledged these entries (Notice.Entry) of a
 	// stream. A case is due again at retry unless it is Acked; an event is done.
 	Sent(ctx context.Context, stream string, entries []int64, retry time.Time) error
-	// OutboxStat tells what waits.
+	// Resend makes waiting cases from this sequence on due at once, and returns their
+	// number.
+	Resend(ctx context.Context, from int64) (int, error)
+	// OutboxStat returns what waits.
 	OutboxStat(ctx context.Context) (refund.OutboxStat, error)
 	Listener
 }
@@ -75,7 +80,56 @@ const (
 	AckBroker     AckMode = "broker"
 )
 
-// ErrUnknownCommand is what OnCommand returns for a command it does not have.
+// Terminal is the agent whose state is published. Its methods are safe for concurrent use
+// and return soon.
+type Terminal interface {
+	// Outbox returns the outbox of the store. Before the store is open for the first
+	// time it is one in which nothing waits and nothing can be noted.
+	Outbox() Outbox
+	// Glance returns the state; what the store knows may be half a second old.
+	Glance(ctx context.Context) health.Snapshot
+	// Event queues an up/event. The values of attrs are integers, truths and texts.
+	Event(typ, subject string, attrs ...slog.Attr)
+}
+
+// Clock is the system's clock, and whether it is trusted; safe for concurrent use.
+type Clock interface {
+	Now() time.Time
+	Synced() bool
+}
+
+// Configuration is what the back office may set from afar. Its methods are safe for
+// concurrent use and return at once.
+type Configuration interface {
+	// Report returns what up/config publishes; ok is false while that is not decided.
+	Report() (c topics.Config, ok bool)
+	// Version is that of the back office's configuration that is in force, 0: none is.
+	Version() int64
+	// Take takes a desired configuration and the id of the key it was signed with, ""
+	// without Options.Keys. What became of it is in Report.
+	Take(d topics.DesiredConfig, signedBy string)
+	// BrokerReached is called once on each connection on which the broker has granted
+	// what comes down to this terminal and acknowledged the state. A broker may grant it
+	// and let nothing through: BackOfficeReached shows more.
+	BrokerReached()
+	// BackOfficeReached is called when something has come from the back office: on each
+	// connection for the first message to this terminal (signed, if there are Keys), and
+	// whenever the host HostID publishes that it is online.
+	BackOfficeReached()
+}
+
+// Commands are what the back office may order beyond what a reporter does itself; safe
+// for concurrent use.
+type Commands interface {
+	// Names lists them; others do not reach Do.
+	Names() []string
+	// Do does one, in a goroutine of its own; ctx ends with the reporter. The result
+	// marshals to an object, or is a Last. Errors: *CommandError, ErrUnknownCommand, any
+	// other is published as "failed".
+	Do(ctx context.Context, c Command) (any, error)
+}
+
+// ErrUnknownCommand is what Commands.Do returns for a command it does not have.
 var ErrUnknownCommand = errors.New("report: unknown command")
 
 // Command is one command that has passed all checks.
@@ -88,7 +142,7 @@ type Command struct {
 	Progress func(data any)
 }
 
-// Last is what OnCommand returns where the process ends with the command. Then is
+// Last is what Commands.Do returns where the process ends with the command. Then is
 // called once the broker has acknowledged the answer; if it does not in time, Unheard is
 // called (nil: nobody cares) and the answer says that nothing was done.
 type Last struct {
@@ -109,71 +163,46 @@ type CommandError struct {
 // Error returns the message.
 func (e *CommandError) Error() string { return e.Message }
 
-// Options are what a Reporter works with. Outbox, Dial, Names, Info, Health and
-// Links are needed; functions must be safe for concurrent use and return soon.
+// Options are what a Reporter works with. Terminal, Dial and Names are needed.
 type Options struct {
-	Outbox Outbox
+	Terminal Terminal
 	// Dial makes one connection with this will (QoS 1, retained), within a time
 	// of its own. It is called again and again.
 	Dial  func(ctx context.Context, willTopic string, will []byte) (Broker, error)
 	Names topics.Names
-
-	Info   func() topics.Info           // without TS and Session
-	Health func() topics.Health         // without TS, Session, MQTT and Outbox
-	Links  func() []topics.LinkState    // all links
-	Config func() (topics.Config, bool) // the configuration in force; nil: not said
-	Ready  func() bool                  // nil: always; until then the state is starting
+	// Info is what up/info publishes that does not change while the agent runs: all but
+	// TS, Session, Stream, Clock, Config, Schemas and Commands.
+	Info topics.Info
 
 	AckMode AckMode // "": AckBackoffice
 	// AckTimeout is how long the first attempt waits for its acknowledgement before
 	// it is sent again (topics.md rule 5); default 30 s.
 	AckTimeout time.Duration
-	HostID     string       // whose presence the cases wait for (topics.md rule 7); "": nobody's
+	HostID     string       // whose presence the cases wait for (topics.md rule 7); "": they wait for none
 	Keys       []topics.Key // of the back office; none: unsigned payloads are taken
 
-	// ClockSynced says whether Now is trusted; nil: it is.
-	ClockSynced func() bool
-	// Event queues an up/event; nil: only logged.
-	Event func(typ, subject string, data map[string]any)
-	// OnCommand does a command that is not built in. It runs in a goroutine of
-	// its own, ctx ends with the reporter; the result marshals to an object, or is a
-	// Last. nil: there are none.
-	OnCommand func(ctx context.Context, c Command) (any, error)
-	// Commands names those that OnCommand knows; others do not reach it.
-	Commands []string
+	Commands Commands // nil: none
 	// Memory keeps which commands were taken, so that none with an effect is done
-	// again in a later life; nil: they are known in this life, and one from before it
-	// is refused.
+	// again by a later process; nil: they are known in this one, and a command from before
+	// it is refused.
 	Memory Memory
-	// OnConfig takes a desired configuration and the id of the key it was signed with,
-	// "" without Keys. It returns at once; what became of it is Config's to say. nil:
-	// refused and counted.
-	OnConfig func(d topics.DesiredConfig, signedBy string)
-	// OnReached is called once on each connection on which the broker has granted what
-	// comes down to this terminal and acknowledged the state; nil: nobody. A broker may
-	// grant it and let nothing through: OnHeard tells more.
-	OnReached func()
-	// OnHeard is called when something has come from the back office: on each connection
-	// for the first message to this terminal (signed, if there are Keys), and whenever
-	// the host HostID says that it is online; nil: nobody.
-	OnHeard func()
-	// Resend makes waiting cases from this sequence on due at once (command
-	// case-resend, and when the host HostID comes back) and returns their number. nil: there
-	// is no such command, and who comes back waits for topics.md rule 5.
-	Resend func(ctx context.Context, from int64) (int, error)
+	Config Configuration // nil: dn/config is refused, and up/config not published
 
-	HealthEvery time.Duration    // default 60 s, said ± 10 %
-	Now         func() time.Time // nil: time.Now
-	Rand        func() float64   // in [0, 1); nil: math/rand/v2
-	Log         *slog.Logger     // nil: silent
+	HealthEvery time.Duration  // of up/health; default 60 s, ± 10 %
+	Clock       Clock          // nil: time.Now, trusted
+	ClockFrom   string         // who vouches for Clock, as up/health names it; "": "kernel"
+	Rand        func() float64 // in [0, 1); nil: math/rand/v2
+	Log         *slog.Logger   // nil: silent
+	// Book is the log whose lines of level warn and above go on up/log; nil: none do.
+	Book *logbook.Book
 }
 
 // ErrOptions is the class of errors of New.
 var ErrOptions = errors.New("report: options")
 
 func (o Options) withDefaults() (Options, error) {
-	if o.Outbox == nil || o.Dial == nil || o.Info == nil || o.Health == nil || o.Links == nil || o.Names.Terminal == "" {
-		return o, errors.Join(ErrOptions, errors.New("report: Outbox, Dial, Names, Info, Health and Links are needed"))
+	if o.Terminal == nil || o.Dial == nil || o.Names.Terminal == "" {
+		return o, errors.Join(ErrOptions, errors.New("report: Terminal, Dial and Names are needed"))
 	}
 	if o.AckMode == "" {
 		o.AckMode = AckBackoffice
@@ -187,26 +216,17 @@ func (o Options) withDefaults() (Options, error) {
 	if o.HealthEvery <= 0 {
 		o.HealthEvery = time.Minute
 	}
-	if o.Ready == nil {
-		o.Ready = func() bool { return true }
+	if o.Commands == nil {
+		o.Commands = none{}
 	}
 	if o.Config == nil {
-		o.Config = func() (topics.Config, bool) { return topics.Config{}, false }
+		o.Config = none{}
 	}
-	if o.ClockSynced == nil {
-		o.ClockSynced = func() bool { return true }
+	if o.Clock == nil {
+		o.Clock = plainClock{}
 	}
-	if o.OnHeard == nil {
-		o.OnHeard = func() {}
-	}
-	if o.OnReached == nil {
-		o.OnReached = func() {}
-	}
-	if o.Event == nil {
-		o.Event = func(string, string, map[string]any) {}
-	}
-	if o.Now == nil {
-		o.Now = time.Now
+	if o.ClockFrom == "" {
+		o.ClockFrom = "kernel"
 	}
 	if o.Rand == nil {
 		o.Rand = rand.Float64
@@ -216,3 +236,20 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	return o, nil
 }
+
+// none is no configuration from afar and no command.
+type none struct{}
+
+func (none) Report() (c topics.Config, ok bool)       { return c, false }
+func (none) Version() int64                           { return 0 }
+func (none) Take(topics.DesiredConfig, string)        {}
+func (none) BrokerReached()                           {}
+func (none) BackOfficeReached()                       {}
+func (none) Names() []string                          { return nil }
+func (none) Do(context.Context, Command) (any, error) { return nil, ErrUnknownCommand }
+
+// plainClock is the system's clock, trusted.
+type plainClock struct{}
+
+func (plainClock) Now() time.Time { return time.Now() }
+func (plainClock) Synced() bool   { return true }

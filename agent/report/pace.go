@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"yuanlu/agent/health"
 	"yuanlu/protocol/topics"
 )
 
@@ -163,10 +164,10 @@ func (p *problems) clear(code string) bool {
 }
 
 // list returns the problems by code.
-func (p *problems) list() []topics.Problem {
+func (p *problems) list() []health.BrokerProblem {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	list := []topics.Problem{}
+	list := []health.BrokerProblem{}
 	now := p.now()
 	for code, one := range p.all {
 		if one.lasts > 0 && now.After(one.until) {
@@ -177,9 +178,9 @@ func (p *problems) list() []topics.Problem {
 			one.until = now.Add(one.lasts)
 			p.all[code] = one
 		}
-		list = append(list, topics.Problem{Code: code, Since: topics.At(one.since), Text: one.text})
+		list = append(list, health.BrokerProblem{Code: code, Since: one.since, Text: one.text})
 	}
-	slices.SortFunc(list, func(a, b topics.Problem) int {
+	slices.SortFunc(list, func(a, b health.BrokerProblem) int {
 		if a.Code < b.Code {
 			return -1
 		}
@@ -191,8 +192,7 @@ func (p *problems) list() []topics.Problem {
 // host is the presence of the back office that the cases wait for (topics.md rule 7).
 // Safe for concurrent use.
 type host struct {
-	now    func() time.Time
-	synced func() bool // whether now is trusted
+	clock Clock
 
 	mu        sync.Mutex
 	known     bool          // guarded by mu
@@ -212,8 +212,17 @@ const resendEvery = 30 * time.Second
 // hostAhead is how far a back office's clock may be ahead of ours.
 const hostAhead = 5 * time.Minute
 
-func newHost(now func() time.Time, synced func() bool) *host {
-	return &host{now: now, synced: synced, changed: make(chan struct{})}
+func newHost(clock Clock) *host { return &host{clock: clock, changed: make(chan struct{})} }
+
+// status returns the presence for health.
+func (h *host) status() *health.Host {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s := &health.Host{Known: h.known, Online: h.online}
+	if h.known {
+		s.At = time.UnixMilli(h.timestamp)
+	}
+	return s
 }
 
 // errStale is a state of the back office that does not count.
@@ -231,7 +240,7 @@ var errStale = errors.New("report: a state that does not count")
 // online is taken, and so is whatever follows it, for nothing may hold the cases until a
 // wrong clock is reached. While the clock is not trusted the state that came last counts.
 func (h *host) say(s topics.HostState) (code string, err error) {
-	synced, limit, at := h.synced(), h.now().Add(hostAhead).UnixMilli(), s.Millis()
+	synced, limit, at := h.clock.Synced(), h.clock.Now().Add(hostAhead).UnixMilli(), s.Millis()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if synced && !s.Online && at > limit {

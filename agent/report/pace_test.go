@@ -45,14 +45,14 @@ func TestRule07_AWrongClockHoldsNothingForLong(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var at said
-			h := newHost(func() time.Time { return start.Add(at.now) }, func() bool { return at.synced })
+			h := newHost(setClock{func() time.Time { return start.Add(at.now) }, func() bool { return at.synced }})
 			for _, at = range tc.said {
 				_, _ = h.say(topics.HostState{Online: at.online, Timestamp: start.Add(at.at).UnixMilli()})
 			}
 			if known, online, _ := h.look(); known != tc.known || online != tc.online {
 				t.Errorf("known %v, online %v; want %v, %v", known, online, tc.known, tc.online)
 			}
-			h = newHost(func() time.Time { return start.Add(at.now) }, func() bool { return at.synced })
+			h = newHost(setClock{func() time.Time { return start.Add(at.now) }, func() bool { return at.synced }})
 			for _, at = range tc.said { // the same in seconds
 				_, _ = h.say(topics.HostState{Online: at.online, Timestamp: start.Add(at.at).Unix()})
 			}
@@ -84,7 +84,7 @@ func TestRule07_WhatCountsAsAReturn(t *testing.T) {
 		"an older online":           {[]said{{false, 10}, {true, 5}}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := newHost(func() time.Time { return start.Add(time.Hour) }, func() bool { return true })
+			h := newHost(setClock{func() time.Time { return start.Add(time.Hour) }, func() bool { return true }})
 			for _, s := range tc.said {
 				_, _ = h.say(topics.HostState{Online: s.online, Timestamp: start.Add(time.Duration(s.at) * time.Second).UnixMilli()})
 			}
@@ -94,3 +94,12 @@ func TestRule07_WhatCountsAsAReturn(t *testing.T) {
 		})
 	}
 }
+
+// setClock is a clock that a test sets.
+type setClock struct {
+	now    func() time.Time
+	synced func() bool
+}
+
+func (c setClock) Now() time.Time { return c.now() }
+func (c setClock) Synced() bool   { return c.synced() }

@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"slices"
 	"time"
 
+	"yuanlu/agent/health"
 	"yuanlu/agent/refund"
 	"yuanlu/protocol/topics"
 )
@@ -122,7 +122,8 @@ func (p *presence) tick(ctx context.Context) error {
 func (p *presence) look(ctx context.Context) error {
 	now := time.Now()
 	p.poked, p.nextLook = false, now.Add(lookEvery)
-	if state, _ := p.current(p.s.r.health(p.s.id)); state != p.state {
+	s := p.s.r.o.Terminal.Glance(ctx)
+	if state, _ := p.current(&s); state != p.state {
 		if err := p.sayState(ctx); err != nil {
 			return err
 		}
@@ -130,7 +131,7 @@ func (p *presence) look(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := p.sayLinks(ctx); err != nil {
+	if err := p.sayLinksOf(ctx, &s); err != nil {
 		return err
 	}
 	if err := p.sayConfig(ctx); err != nil {
@@ -150,28 +151,30 @@ func (p *presence) send(ctx context.Context, name, topic string, v any) error {
 	channel, _ := topics.ChannelOf(name)
 	payload, err := p.s.r.payload(channel.Schema, v)
 	if err != nil {
-		p.s.r.o.Log.Error("report.unfit", "what", name, "err", err)
+		p.s.r.log.Error("report.unfit", "what", name, "err", err)
 		return nil
 	}
 	return p.s.say(ctx, channel, topic, payload)
 }
 
 // current derives the state from health and readiness.
-func (p *presence) current(h topics.Health) (state, reason string) {
+func (p *presence) current(s *health.Snapshot) (state, reason string) {
+	verdict, problems := verdictOf(s, p.s.r.Status().Problems)
 	switch {
-	case !p.s.r.o.Ready():
+	case !s.Ready:
 		return topics.StateStarting, "start"
-	case h.Verdict == topics.HealthOK:
+	case verdict == topics.HealthOK:
 		return topics.StateOnline, ""
-	case len(h.Problems) > 0:
-		return topics.StateDegraded, h.Problems[0].Code
+	case len(problems) > 0:
+		return topics.StateDegraded, problems[0].Code
 	}
-	return topics.StateDegraded, h.Verdict
+	return topics.StateDegraded, verdict
 }
 
 // sayState says the state; first on every connection.
 func (p *presence) sayState(ctx context.Context) error {
-	state, reason := p.current(p.s.r.health(p.s.id))
+	s := p.s.r.o.Terminal.Glance(ctx)
+	state, reason := p.current(&s)
 	if reason == "" {
 		reason = p.goodReason(state)
 	}
@@ -182,7 +185,7 @@ func (p *presence) sayState(ctx context.Context) error {
 	p.s.r.firstSaid.Store(true)
 	if p.s.granted && !p.reached {
 		p.reached = true
-		p.s.r.o.OnReached()
+		p.s.r.o.Config.BrokerReached()
 	}
 	return nil
 }
@@ -201,7 +204,7 @@ func (p *presence) goodReason(state string) string {
 }
 
 func (p *presence) say(ctx context.Context, state, reason string) error {
-	now := topics.At(p.s.r.o.Now())
+	now := topics.At(p.s.r.o.Clock.Now())
 	if state != p.state {
 		p.state, p.since = state, now
 	}
@@ -221,77 +224,31 @@ func (p *presence) farewell(ctx context.Context) error {
 }
 
 func (p *presence) sayInfo(ctx context.Context) error {
-	info := p.s.r.o.Info()
-	info.V, info.TS, info.Session, info.Signed = 1, topics.At(p.s.r.o.Now()), p.s.id, len(p.s.r.o.Keys) > 0
-	info.Schemas, info.Commands = topics.SchemaIDs(), p.s.r.commands.names()
-	if info.Program == "" {
-		info.Program = "yuanlu"
-	}
-	if info.Links == nil {
-		info.Links = []topics.InfoLink{}
-	}
+	info := p.s.r.info(ctx, p.s.id)
 	return p.send(ctx, "info", p.s.r.o.Names.Info(), &info)
 }
 
 func (p *presence) sayHealth(ctx context.Context) error {
-	h := p.s.r.health(p.s.id)
-	if stat, err := p.s.r.o.Outbox.OutboxStat(ctx); err == nil {
-		h.Outbox = p.s.r.healthOutbox(stat)
-	}
+	s := p.s.r.o.Terminal.Glance(ctx)
+	h := p.s.r.health(ctx, &s, p.s.id)
 	return p.send(ctx, "health", p.s.r.o.Names.Health(), &h)
-}
-
-// health is what the agent says of itself, and of reporting.
-func (r *Reporter) health(session string) topics.Health {
-	h := r.o.Health()
-	status := r.Status()
-	h.V, h.TS, h.Session = 1, topics.At(r.o.Now()), session
-	h.IntervalS = max(int(r.o.HealthEvery/time.Second), 1)
-	h.MQTT = topics.HealthMQTT{Connected: status.Connected, Since: topics.At(status.Since), Reconnects: status.Reconnects,
-		Address: status.Address, LastError: status.LastError, Refused: status.Refused}
-	// Health knows of problems of reporting, too, and where they stand among others:
-	// the worst first. What is newer than its look, or unknown to it, degrades.
-	var ours []topics.Problem
-	for _, one := range status.Problems {
-		if !slices.ContainsFunc(h.Problems, func(p topics.Problem) bool { return p.Code == one.Code }) {
-			ours = append(ours, one)
-		}
-	}
-	if h.Verdict == "" || h.Verdict == topics.HealthOK {
-		h.Verdict = topics.HealthOK
-		if len(ours) > 0 {
-			h.Verdict = topics.HealthDegraded
-			h.Problems = append(ours, h.Problems...)
-			ours = nil
-		}
-	}
-	h.Problems = append(append([]topics.Problem{}, h.Problems...), ours...)
-	if h.Links == nil {
-		h.Links = map[string]topics.HealthLink{}
-	}
-	return h
-}
-
-func (r *Reporter) healthOutbox(s refund.OutboxStat) topics.HealthOutbox {
-	o := topics.HealthOutbox{Waiting: s.Waiting, Bytes: s.Bytes, LimitBytes: s.LimitBytes, LastSeq: s.LastSeq, SentSeq: s.SentSeq,
-		AckedSeq: s.StoredAcked, Unsequenced: s.Unsequenced, Quarantined: s.Quarantined, Dropped: s.Dropped, QuarantinedSeqs: s.Refused}
-	if !s.OldestUnacked.IsZero() {
-		o.OldestS = max(int64(r.o.Now().Sub(s.OldestUnacked)/time.Second), 0)
-	}
-	return o
 }
 
 // sayLinks says the links whose state or reason is not the one last said; of those that
 // are gone, that they are offline.
 func (p *presence) sayLinks(ctx context.Context) error {
+	s := p.s.r.o.Terminal.Glance(ctx)
+	return p.sayLinksOf(ctx, &s)
+}
+
+func (p *presence) sayLinksOf(ctx context.Context, s *health.Snapshot) error {
 	there := map[string]bool{}
-	for _, link := range p.s.r.o.Links() {
+	for _, link := range linkStates(s, p.s.id) {
 		there[link.Name] = true
 		said := link.State + "\x00" + link.Reason
 		if p.links[link.Name] == said || topics.CheckPart(link.Name) != nil {
 			continue
 		}
-		link.V, link.Session = 1, p.s.id
 		if err := p.send(ctx, "link", p.s.r.o.Names.LinkState(link.Name), &link); err != nil {
 			return err
 		}
@@ -305,7 +262,7 @@ func (p *presence) sayLinks(ctx context.Context) error {
 // why: every payload is JSON, also the last.
 func (p *presence) linksGone(ctx context.Context, there map[string]bool, why string) error {
 	for _, link := range p.s.r.goneLinks(there) {
-		link.State, link.Since, link.Reason, link.Session = topics.StateOffline, topics.At(p.s.r.o.Now()), why, p.s.id
+		link.State, link.Since, link.Reason, link.Session = topics.StateOffline, topics.At(p.s.r.o.Clock.Now()), why, p.s.id
 		if err := p.send(ctx, "link", p.s.r.o.Names.LinkState(link.Name), &link); err != nil {
 			return err
 		}
@@ -325,7 +282,7 @@ func (p *presence) saySummary(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
-	stat, err := p.s.r.o.Outbox.OutboxStat(ctx)
+	stat, err := p.s.r.o.Terminal.Outbox().OutboxStat(ctx)
 	if err != nil {
 		return ctx.Err()
 	}
@@ -345,7 +302,7 @@ func (p *presence) saySummary(ctx context.Context) error {
 	if err != nil || bytes.Equal(plain, p.summary) {
 		return err
 	}
-	sum.TS = topics.At(p.s.r.o.Now())
+	sum.TS = topics.At(p.s.r.o.Clock.Now())
 	if err := p.send(ctx, "caseSummary", p.s.r.o.Names.CaseSummary(), &sum); err != nil {
 		return err
 	}
@@ -356,7 +313,7 @@ func (p *presence) saySummary(ctx context.Context) error {
 
 // sayConfig says the configuration in force if it is not the one last said.
 func (p *presence) sayConfig(ctx context.Context) error {
-	c, ok := p.s.r.o.Config()
+	c, ok := p.s.r.o.Config.Report()
 	if !ok {
 		return nil
 	}
@@ -365,7 +322,7 @@ func (p *presence) sayConfig(ctx context.Context) error {
 	if err != nil || bytes.Equal(plain, p.config) {
 		return err
 	}
-	c.TS = topics.At(p.s.r.o.Now())
+	c.TS = topics.At(p.s.r.o.Clock.Now())
 	if err := p.send(ctx, "config", p.s.r.o.Names.Config(), &c); err != nil {
 		return err
 	}

@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"yuanlu/agent/ingest"
 	"yuanlu/agent/report"
 	"yuanlu/protocol/mqtt/brokertest"
 	"yuanlu/protocol/topics"
@@ -65,7 +67,7 @@ func TestStateFollowsHealthAndReadiness(t *testing.T) {
 		ready := false
 		f := &brokertest.Fake{}
 		g := start(t, f, func(g *rig, o *report.Options) {
-			o.Ready = func() bool { g.mu.Lock(); defer g.mu.Unlock(); return ready }
+			g.ready = func() bool { g.mu.Lock(); defer g.mu.Unlock(); return ready }
 		})
 		set := func(change func()) {
 			g.mu.Lock()
@@ -141,7 +143,7 @@ func TestLinksAreSaidWhenTheyChangeAndWhenTheyAreGone(t *testing.T) {
 			t.Errorf("said %d times without a change", n)
 		}
 		g.mu.Lock()
-		g.links = []topics.LinkState{{Name: "usb", State: "absent", Reason: "no device"}}
+		g.links = []ingest.LinkHealth{{Name: "usb", State: "absent", Reason: "no device"}}
 		g.mu.Unlock()
 		g.Wake()
 		pass(5 * time.Second)
@@ -160,9 +162,9 @@ func TestLinksAreSaidWhenTheyChangeAndWhenTheyAreGone(t *testing.T) {
 func TestUnfitPresenceStaysHere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &brokertest.Fake{}
-		g := start(t, f, func(_ *rig, o *report.Options) {
-			o.Info = func() topics.Info { return topics.Info{Platform: string(make([]byte, topics.MaxMessage))} }
-			o.Links = func() []topics.LinkState { return []topics.LinkState{{Name: "pos", State: "odd"}} }
+		g := start(t, f, func(g *rig, o *report.Options) {
+			o.Info = topics.Info{Platform: string(make([]byte, topics.MaxMessage))}
+			g.links = []ingest.LinkHealth{{Name: "pos", State: "online", Reason: strings.Repeat("x", topics.MaxMessage)}}
 		})
 		pass(5 * time.Second)
 		if len(g.on(names.Info())) != 0 || len(g.on(names.LinkState("pos"))) != 0 || len(g.on(names.Health())) != 1 {

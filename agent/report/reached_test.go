@@ -54,10 +54,10 @@ func TestReachedOnlyWhereThingsComeDown(t *testing.T) {
 				return true
 			}
 			var reached, heard atomic.Int64
-			g := start(t, fake, func(_ *rig, o *report.Options) {
+			g := start(t, fake, func(g *rig, o *report.Options) {
 				o.HostID, o.Keys = "desk", tc.keys
-				o.OnConfig = func(topics.DesiredConfig, string) {}
-				o.OnReached, o.OnHeard = func() { reached.Add(1) }, func() { heard.Add(1) }
+				g.take = func(topics.DesiredConfig, string) {}
+				g.reached, g.heard = func() { reached.Add(1) }, func() { heard.Add(1) }
 			})
 			pass(time.Second)
 			if tc.topic != "" {

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -202,15 +203,9 @@ func TestRefusedMessagesChangeNothing(t *testing.T) {
 	var done atomic.Int64
 	r := runReporter(t, db, mqtt.Options{URL: b.URL(), ClientID: terminal}, func(ro *report.Options) {
 		ro.Keys = []topics.Key{{ID: "k1", Public: o.mine.Public().(ed25519.PublicKey)}}
-		ro.Commands = []string{"act"}
-		ro.OnCommand = func(context.Context, report.Command) (any, error) { done.Add(1); return nil, nil }
-		ro.OnConfig = func(topics.DesiredConfig, string) { done.Add(1) }
-		ro.Event = func(typ, subject string, data map[string]any) {
-			raw, _ := json.Marshal(data)
-			if err := db.AddEvent(context.Background(), refund.Notice{Type: typ, Subject: subject, Time: time.Now(), Data: raw}); err != nil {
-				t.Error(err)
-			}
-		}
+		g := &rig{names: []string{"act"}, take: func(topics.DesiredConfig, string) { done.Add(1) },
+			do: func(context.Context, report.Command) (any, error) { done.Add(1); return nil, nil }}
+		ro.Commands, ro.Config, ro.Terminal = g, g, storing{still{out: db}, db, t}
 	})
 	quiet(t, db, r)
 	eventually(t, 20*time.Second, "the retained ones refused", func() bool { return r.Status().Refused == 2 })
@@ -252,6 +247,24 @@ func TestRefusedMessagesChangeNothing(t *testing.T) {
 	eventually(t, 20*time.Second, "the right acknowledgement", func() bool { return stat(t, db).AckedSeq == 4 })
 	if done.Load() != 1 {
 		t.Errorf("the right command was done %d times", done.Load())
+	}
+}
+
+// storing is a terminal that stores its events.
+type storing struct {
+	still
+	db *ledger.DB
+	t  *testing.T
+}
+
+func (s storing) Event(typ, subject string, attrs ...slog.Attr) {
+	data := map[string]any{}
+	for _, a := range attrs {
+		data[a.Key] = a.Value.Any()
+	}
+	raw, _ := json.Marshal(data)
+	if err := s.db.AddEvent(context.Background(), refund.Notice{Type: typ, Subject: subject, Time: time.Now(), Data: raw}); err != nil {
+		s.t.Error(err)
 	}
 }
 

@@ -7,33 +7,23 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
+	"yuanlu/agent/health"
 	"yuanlu/agent/refund"
 	"yuanlu/protocol/topics"
 )
-
-// Status is how it goes.
-type Status struct {
-	Connected  bool
-	Since      time.Time // of Connected
-	Address    string    // of the broker that is connected, "" where it is not known
-	LastError  string    // why the last connection failed or ended, with its address
-	Reconnects int64     // connections after the first
-	Session    string    // of the current or last connection
-	Refused    int64     // dn payloads refused since the start
-	Problems   []topics.Problem
-	Progress   uint64 // rises at least every 30 s while all is well, for the watchdog
-}
 
 // Reporter reports. New makes it, Run is called once; the rest is safe for
 // concurrent use.
 type Reporter struct {
 	o           Options
+	log         *slog.Logger
 	check       *topics.Validator
 	began       time.Time                    // by time.Now: the wall clock may be set meanwhile
 	firstSaid   atomic.Bool                  // a state has been said since the start
@@ -52,7 +42,7 @@ type Reporter struct {
 	refusals    *bucket // of answers and events about refused payloads
 
 	mu      sync.Mutex // guards all below
-	status  Status
+	status  health.Broker
 	current *session                    // nil: not connected
 	links   map[string]topics.LinkState // whose state is retained at the broker, as last said
 }
@@ -77,11 +67,12 @@ func New(o Options) (*Reporter, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Reporter{o: o, check: check, began: time.Now(), problems: newProblems(o.Now), host: newHost(o.Now, o.ClockSynced),
+	now := o.Clock.Now
+	r := &Reporter{o: o, log: o.Log, check: check, began: time.Now(), problems: newProblems(now), host: newHost(o.Clock),
 		wakeDrain: make(signal, 1), wakeSay: make(signal, 1), logs: make(chan topics.LogLine, 32),
-		logCap: newBucket(o.Now, 20, 6*time.Second), refusals: newBucket(o.Now, 20, 3*time.Second)}
+		logCap: newBucket(now, 20, 6*time.Second), refusals: newBucket(now, 20, 3*time.Second)}
 	r.commands, r.links = newCommands(r), map[string]topics.LinkState{}
-	r.status.Since = o.Now()
+	r.status.Since = now()
 	return r, nil
 }
 
@@ -92,18 +83,25 @@ func (r *Reporter) Wake() {
 	r.wakeSay.set()
 }
 
-// Status tells how it goes.
-func (r *Reporter) Status() Status {
+// Status returns the connection to the broker as it went so far.
+func (r *Reporter) Status() health.Broker {
 	r.mu.Lock()
 	s := r.status
 	r.mu.Unlock()
 	s.Progress, s.Refused, s.Problems = r.progress.Load(), r.refused.Load(), r.problems.list()
+	if at := r.acked.Load(); at != nil {
+		s.LastAck = *at
+	}
+	if r.o.HostID != "" {
+		s.Host = r.host.status()
+	}
 	return s
 }
 
 // Run connects, reports and reconnects until ctx ends; then it waits shortly for
 // what is in flight, says offline and disconnects, within 4 s. It returns nil.
 func (r *Reporter) Run(ctx context.Context) error {
+	defer r.followLog()()
 	defer r.commands.wait()
 	runCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -174,7 +172,7 @@ func (r *Reporter) failed(ctx context.Context, err error) {
 	r.status.LastError = err.Error()
 	r.mu.Unlock()
 	if news {
-		r.o.Log.Warn("mqtt.unreachable", "err", err)
+		r.log.Warn("mqtt.unreachable", "err", err)
 	}
 }
 
@@ -186,20 +184,20 @@ func (r *Reporter) serve(ctx context.Context, conn Broker, id string) {
 		r.status.Reconnects++
 	}
 	address := addressOf(conn)
-	r.status.Connected, r.status.Since, r.status.Session, r.status.Address, r.current = true, r.o.Now(), id, address, s
+	r.status.Connected, r.status.Since, r.status.Session, r.status.Address, r.current = true, r.o.Clock.Now(), id, address, s
 	r.mu.Unlock()
-	r.o.Log.Info("mqtt.connected", "to", address)
+	r.log.Info("mqtt.connected", "to", address)
 	s.run(ctx)
 	r.mu.Lock()
 	r.current = nil
-	r.status.Connected, r.status.Since, r.status.Address = false, r.o.Now(), ""
+	r.status.Connected, r.status.Since, r.status.Address = false, r.o.Clock.Now(), ""
 	err := conn.Err()
 	if err != nil && ctx.Err() == nil {
 		r.status.LastError = strings.TrimPrefix(address+": "+err.Error(), ": ")
 	}
 	r.mu.Unlock()
 	if ctx.Err() == nil {
-		r.o.Log.Warn("mqtt.lost", "at", address, "err", err)
+		r.log.Warn("mqtt.lost", "at", address, "err", err)
 	}
 }
 
@@ -245,8 +243,8 @@ func (r *Reporter) goneLinks(there map[string]bool) []topics.LinkState {
 
 func (r *Reporter) duplicateClient() {
 	r.problems.set("duplicate_client_id", "twice within two minutes the broker at one address ended a good connection and took the next one: another client may use this terminal's id", 10*time.Minute)
-	r.o.Log.Warn("duplicate_client_id")
-	r.o.Event("duplicate_client_id", "mqtt", map[string]any{"client_id": r.o.Names.Terminal})
+	r.log.Warn("duplicate_client_id")
+	r.o.Terminal.Event("duplicate_client_id", "mqtt", slog.String("client_id", r.o.Names.Terminal))
 }
 
 // lostByPeer reports whether the broker closed a good connection: what it does

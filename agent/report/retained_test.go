@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"yuanlu/agent/ingest"
 	"yuanlu/agent/report"
 	"yuanlu/protocol/mqtt"
 	"yuanlu/protocol/mqtt/brokertest"
@@ -68,7 +69,7 @@ func TestPresenceThroughMosquitto(t *testing.T) {
 	var wire net.Conn
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	o := report.Options{Outbox: db, Names: names, HealthEvery: time.Second,
+	o := report.Options{Terminal: still{db, []ingest.LinkHealth{{Name: "pos", State: "online"}}}, Names: names, Info: topics.Info{Version: "1"}, HealthEvery: time.Second,
 		Dial: func(ctx context.Context, topic string, will []byte) (report.Broker, error) {
 			return mqtt.Dial(ctx, mqtt.Options{URL: b.URL(), ClientID: terminal, WillTopic: topic, WillPayload: will,
 				DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -79,10 +80,7 @@ func TestPresenceThroughMosquitto(t *testing.T) {
 					return c, err
 				}})
 		},
-		Info:   func() topics.Info { return topics.Info{Version: "1"} },
-		Health: func() topics.Health { return topics.Health{} },
-		Links:  func() []topics.LinkState { return []topics.LinkState{{Name: "pos", State: "online"}} },
-		Rand:   func() float64 { return 0.5 },
+		Rand: func() float64 { return 0.5 },
 	}
 	r, err := report.New(o)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net"
 	"slices"
 	"strings"
@@ -13,6 +14,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"yuanlu/agent/health"
+	"yuanlu/agent/ingest"
 	"yuanlu/agent/refund"
 	"yuanlu/agent/report"
 	"yuanlu/protocol/mqtt"
@@ -43,6 +46,7 @@ type memory struct {
 	quarantined []string
 	aside       []int64        // sequences of quarantined
 	traces      []refund.Trace // that were met
+	onResend    func(ctx context.Context, from int64) (int, error)
 	broken      error
 }
 
@@ -105,6 +109,13 @@ func (m *memory) Due(_ context.Context, now time.Time, limit int) ([]refund.Noti
 		}
 	}
 	return due, next, m.broken
+}
+
+func (m *memory) Resend(ctx context.Context, from int64) (int, error) {
+	if m.onResend != nil {
+		return m.onResend(ctx, from)
+	}
+	return m.resend(from), nil
 }
 
 func (m *memory) resend(from int64) (cases int) {
@@ -242,51 +253,105 @@ func (m *memory) waiting() (cases, sent int) {
 	return cases, sent
 }
 
-// rig is a reporter on a broker with an outbox.
+// rig is a reporter on a broker with an outbox; it is the terminal whose state is
+// published, its clock, its commands and its configuration, too.
 type rig struct {
 	*report.Reporter
 	out  *memory
 	fake *brokertest.Fake
 	stop func()
 
-	mu      sync.Mutex
-	events  []string
-	verdict string
-	links   []topics.LinkState
+	// These are not changed after the start; nil: the default.
+	ready     func() bool
+	now       func() time.Time
+	synced    func() bool
+	names     []string // of the commands that do does
+	do        func(context.Context, report.Command) (any, error)
+	published func() (topics.Config, bool)
+	take      func(topics.DesiredConfig, string)
+	reached   func()
+	heard     func()
+
+	mu       sync.Mutex
+	events   []string
+	verdict  string
+	problems []health.Problem
+	links    []ingest.LinkHealth
 }
+
+func call(f func()) {
+	if f != nil {
+		f()
+	}
+}
+
+func (g *rig) Now() time.Time {
+	if g.now == nil {
+		return time.Now()
+	}
+	return g.now()
+}
+
+func (g *rig) Synced() bool { return g.synced == nil || g.synced() }
+
+func (g *rig) Names() []string { return g.names }
+
+func (g *rig) Do(ctx context.Context, c report.Command) (any, error) { return g.do(ctx, c) }
+
+func (g *rig) Report() (c topics.Config, ok bool) {
+	if g.published == nil {
+		return c, false
+	}
+	return g.published()
+}
+
+func (g *rig) Version() int64                               { return 0 }
+func (g *rig) Take(d topics.DesiredConfig, signedBy string) { g.take(d, signedBy) }
+func (g *rig) BrokerReached()                               { call(g.reached) }
+func (g *rig) BackOfficeReached()                           { call(g.heard) }
+
+func (g *rig) Outbox() report.Outbox { return g.out }
+
+func (g *rig) Glance(context.Context) health.Snapshot {
+	s := health.Snapshot{Ready: g.ready == nil || g.ready()}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	s.Verdict, s.Problems, s.Links = g.verdict, slices.Clone(g.problems), slices.Clone(g.links)
+	if g.verdict != health.OK && g.problems == nil {
+		s.Problems = []health.Problem{{Code: "link_absent"}}
+	}
+	return s
+}
+
+func (g *rig) Event(typ, subject string, attrs ...slog.Attr) {
+	data := map[string]any{}
+	for _, a := range attrs {
+		data[a.Key] = a.Value.Any()
+	}
+	g.mu.Lock()
+	g.events = append(g.events, typ)
+	g.mu.Unlock()
+	g.out.addEvent(typ, subject, data)
+}
+
+// still is a terminal whose state does not change.
+type still struct {
+	out   report.Outbox
+	links []ingest.LinkHealth
+}
+
+func (s still) Outbox() report.Outbox { return s.out }
+
+func (s still) Glance(context.Context) health.Snapshot {
+	return health.Snapshot{Ready: true, Links: s.links}
+}
+
+func (s still) Event(string, string, ...slog.Attr) {}
 
 func (g *rig) sawEvent(typ string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return slices.Contains(g.events, typ)
-}
-
-// options of a reporter that connects through dial.
-func (g *rig) options(dial func(context.Context, string, []byte) (report.Broker, error)) report.Options {
-	return report.Options{
-		Outbox: g.out, Dial: dial, Names: names,
-		Info: func() topics.Info { return topics.Info{Version: "1"} },
-		Health: func() topics.Health {
-			g.mu.Lock()
-			defer g.mu.Unlock()
-			h := topics.Health{Verdict: g.verdict}
-			if g.verdict != topics.HealthOK {
-				h.Problems = []topics.Problem{{Code: "link_absent"}}
-			}
-			return h
-		},
-		Links: func() []topics.LinkState {
-			g.mu.Lock()
-			defer g.mu.Unlock()
-			return slices.Clone(g.links)
-		},
-		Event: func(typ, subject string, data map[string]any) {
-			g.mu.Lock()
-			g.events = append(g.events, typ)
-			g.mu.Unlock()
-			g.out.addEvent(typ, subject, data)
-		},
-	}
 }
 
 // start runs a reporter against a fake broker through memory; best inside a
@@ -301,16 +366,22 @@ func start(t *testing.T, fake *brokertest.Fake, change ...func(g *rig, o *report
 
 func startWith(t *testing.T, fake *brokertest.Fake, dial func(context.Context, string, []byte) (report.Broker, error), change ...func(g *rig, o *report.Options)) *rig {
 	t.Helper()
-	g := &rig{fake: fake, out: &memory{now: time.Now}, verdict: topics.HealthOK, links: []topics.LinkState{{Name: "pos", State: "online", Port: "/dev/ttyS1"}}}
-	o := g.options(dial)
+	g := &rig{fake: fake, out: &memory{now: time.Now}, verdict: topics.HealthOK, links: []ingest.LinkHealth{{Name: "pos", State: "online", Port: "/dev/ttyS1"}}}
+	o := report.Options{Terminal: g, Dial: dial, Names: names, Info: topics.Info{Version: "1"}, Clock: g}
 	for _, f := range change {
 		f(g, &o)
 	}
-	if o.OnCommand != nil && o.Commands == nil {
-		o.Commands = []string{"act", "slow"}
-		for _, c := range topics.Commands() {
-			o.Commands = append(o.Commands, c.Name)
+	if g.do != nil {
+		o.Commands = g
+		if g.names == nil {
+			g.names = []string{"act", "slow"}
+			for _, c := range topics.Commands() {
+				g.names = append(g.names, c.Name)
+			}
 		}
+	}
+	if g.published != nil || g.take != nil {
+		o.Config = g
 	}
 	r, err := report.New(o)
 	if err != nil {

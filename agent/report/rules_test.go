@@ -333,7 +333,7 @@ func TestRule07_AHostThatComesBackGetsAllAtOnce(t *testing.T) {
 		rounds := 0
 		g := start(t, f, func(g *rig, o *report.Options) {
 			o.HostID = "desk"
-			o.Resend = func(_ context.Context, from int64) (int, error) { rounds++; return g.out.resend(from), nil }
+			g.out.onResend = func(_ context.Context, from int64) (int, error) { rounds++; return g.out.resend(from), nil }
 			for range 3 {
 				g.out.addCase()
 			}
@@ -386,7 +386,7 @@ func TestRule07_AStoreThatFailsIsAskedAgain(t *testing.T) {
 		var asked atomic.Int64
 		g := start(t, f, func(g *rig, o *report.Options) {
 			o.HostID = "desk"
-			o.Resend = func(_ context.Context, from int64) (int, error) {
+			g.out.onResend = func(_ context.Context, from int64) (int, error) {
 				if asked.Add(1) < 3 {
 					return 0, errors.New("no store")
 				}

@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"yuanlu/agent/health"
 	"yuanlu/agent/report"
 	"yuanlu/protocol/mqtt/brokertest"
 	"yuanlu/protocol/topics"
@@ -149,7 +150,7 @@ func TestTheDesiredConfigurationOnABrokerOfExactFilters(t *testing.T) {
 		}
 		var got []int64
 		g := start(t, f, func(g *rig, o *report.Options) {
-			o.OnConfig = func(d topics.DesiredConfig, _ string) { g.mu.Lock(); defer g.mu.Unlock(); got = append(got, d.Version) }
+			g.take = func(d topics.DesiredConfig, _ string) { g.mu.Lock(); defer g.mu.Unlock(); got = append(got, d.Version) }
 		})
 		pass(5 * time.Second)
 		f.Push(names.DesiredConfig(), config(6), false)
@@ -167,20 +168,20 @@ func TestTheDesiredConfigurationOnABrokerOfExactFilters(t *testing.T) {
 
 // TestStateNamesWhatDegrades: not what is only worth saying.
 func TestStateNamesWhatDegrades(t *testing.T) {
-	note, bad := topics.Problem{Code: "commands_unsigned"}, topics.Problem{Code: "disk_low"}
-	host := topics.Problem{Code: "host_offline"}
+	note, bad, host := health.Problem{Code: "commands_unsigned"}, health.Problem{Code: "disk_low"}, health.Problem{Code: "host_offline"}
 	for _, tc := range []struct {
-		health topics.Health
-		want   string
+		verdict  string
+		problems []health.Problem
+		want     string
 	}{
-		{topics.Health{Verdict: topics.HealthOK, Problems: []topics.Problem{note}}, "degraded host_offline"},
-		{topics.Health{Verdict: topics.HealthDegraded, Problems: []topics.Problem{host, note}}, "degraded host_offline"},
-		{topics.Health{Verdict: topics.HealthFailing, Problems: []topics.Problem{bad, host, note}}, "degraded disk_low"},
-		{topics.Health{Verdict: topics.HealthDegraded, Problems: []topics.Problem{bad, note}}, "degraded disk_low"},
+		{health.OK, []health.Problem{note}, "degraded host_offline"},
+		{health.Degraded, []health.Problem{host, note}, "degraded host_offline"},
+		{health.Failing, []health.Problem{bad, host, note}, "degraded disk_low"},
+		{health.Degraded, []health.Problem{bad, note}, "degraded disk_low"},
 	} {
 		inBubble(t, func(t *testing.T) {
-			g := start(t, &brokertest.Fake{}, func(_ *rig, o *report.Options) {
-				o.HostID, o.Health = "desk", func() topics.Health { return tc.health }
+			g := start(t, &brokertest.Fake{}, func(g *rig, o *report.Options) {
+				o.HostID, g.verdict, g.problems = "desk", tc.verdict, tc.problems
 			})
 			pass(time.Second)
 			g.push(names.HostState("desk"), fmt.Appendf(nil, `{"online":false,"timestamp":%d}`, time.Now().UnixMilli()), true)
@@ -188,7 +189,7 @@ func TestStateNamesWhatDegrades(t *testing.T) {
 			states, healths := g.on(names.State()), g.on(names.Health())
 			last := states[len(states)-1]
 			if got := fmt.Sprint(last["state"], " ", last["reason"]); got != tc.want {
-				t.Errorf("%+v: said %q, want %q", tc.health.Problems, got, tc.want)
+				t.Errorf("%+v: said %q, want %q", tc.problems, got, tc.want)
 			}
 			codes := map[any]int{}
 			for _, p := range healths[len(healths)-1]["problems"].([]any) {

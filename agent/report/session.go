@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -92,7 +92,7 @@ func (s *session) run(ctx context.Context) {
 		bye, done := context.WithTimeout(context.WithoutCancel(ctx), stopSay)
 		defer done()
 		if err := p.farewell(bye); err != nil {
-			s.r.o.Log.Warn("mqtt.offline_unsaid", "err", err)
+			s.r.log.Warn("mqtt.offline_unsaid", "err", err)
 		}
 	}
 }
@@ -101,7 +101,7 @@ func (s *session) close(ctx context.Context) {
 	bye, done := context.WithTimeout(context.WithoutCancel(ctx), stopClose)
 	defer done()
 	if err := s.conn.Close(bye); err != nil {
-		s.r.o.Log.Debug("mqtt.close", "err", err)
+		s.r.log.Debug("mqtt.close", "err", err)
 	}
 }
 
@@ -137,7 +137,7 @@ func (s *session) subscribe(ctx context.Context) bool {
 		case err != nil && (ctx.Err() != nil || s.conn.Err() != nil):
 			return false
 		case err != nil && i == 1: // what is not retained comes by the other
-			s.r.o.Log.Info("mqtt.exact_refused", "filter", filter, "err", err)
+			s.r.log.Info("mqtt.exact_refused", "filter", filter, "err", err)
 		case err != nil:
 			refused = filter
 			s.refused(filter, err)
@@ -151,8 +151,8 @@ func (s *session) subscribe(ctx context.Context) bool {
 
 func (s *session) refused(filter string, err error) {
 	if s.r.problems.set("subscription_refused", "the broker refused "+filter+": acknowledgements and commands do not arrive; check its access list", 0) {
-		s.r.o.Log.Warn("mqtt.subscription_refused", "filter", filter, "err", err)
-		s.r.o.Event("subscription.refused", "mqtt", map[string]any{"filter": filter})
+		s.r.log.Warn("mqtt.subscription_refused", "filter", filter, "err", err)
+		s.r.o.Terminal.Event("subscription.refused", "mqtt", slog.String("filter", filter))
 	}
 }
 
@@ -170,7 +170,7 @@ func (s *session) readSummary(ctx context.Context) bool {
 	ended := s.conn.Err() != nil
 	if ctx.Err() == nil {
 		s.r.summaryDone.Store(true)
-		s.r.o.Log.Info("mqtt.summary_unreadable", "err", err)
+		s.r.log.Info("mqtt.summary_unreadable", "err", err)
 	}
 	return !ended
 }
@@ -231,41 +231,6 @@ func (s *session) lastAnswers(ctx context.Context) {
 		default:
 			return
 		}
-	}
-}
-
-// SendLog says a log line of level warn or error on up/log, rate-capped: 20 at
-// once, then 10 a minute. It never blocks. A line about publishing itself is left
-// out: it would make the next one.
-func (r *Reporter) SendLog(line topics.LogLine) {
-	if aboutPublishing(line.Code) {
-		return
-	}
-	missed, ok := r.logCap.take()
-	if !ok {
-		return
-	}
-	line.Suppressed = missed
-	select {
-	case r.logs <- line:
-	default: // not connected for long: the log itself has it
-	}
-}
-
-// aboutPublishing reports whether an event code is about what this room does.
-func aboutPublishing(code string) bool {
-	area, _, _ := strings.Cut(code, ".")
-	switch area {
-	case "mqtt", "report", "outbox", "delivery":
-		return true
-	}
-	return false
-}
-
-func (s *session) sendLog(ctx context.Context, line topics.LogLine) {
-	channel, _ := topics.ChannelOf("log")
-	if payload, err := s.r.payload(channel.Schema, &line); err == nil {
-		_ = s.say(ctx, channel, s.r.o.Names.Log(line.Level), payload) // QoS 0: best effort
 	}
 }
 

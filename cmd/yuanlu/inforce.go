@@ -44,27 +44,29 @@ func (a runningAgent) BrokerFault() (refused, failed string) {
 	return "", s.MQTT.LastError
 }
 
-// configReport returns what up/config publishes.
-func configReport(m *desired.Machine) func() (topics.Config, bool) {
-	return func() (topics.Config, bool) {
-		r, ok := m.Report()
-		c := topics.Config{V: 1, Version: r.Version, Origin: r.Origin, Newest: r.Newest, Digest: r.Digest, Status: topics.ConfigApplied}
-		if r.Refused != nil {
-			c.Status, c.Desired = topics.ConfigRejected, r.Refused.Number
-			for _, one := range r.Refused.Problems {
-				c.Errors = append(c.Errors, topics.ConfigError(one))
-			}
+// remoteConfig is the configuration in force as the reporter sees it.
+type remoteConfig struct{ *desired.Machine }
+
+// Report implements report.Configuration.
+func (m remoteConfig) Report() (topics.Config, bool) {
+	r, ok := m.Machine.Report()
+	c := topics.Config{V: 1, Version: r.Version, Origin: r.Origin, Newest: r.Newest, Digest: r.Digest, Status: topics.ConfigApplied}
+	if r.Refused != nil {
+		c.Status, c.Desired = topics.ConfigRejected, r.Refused.Number
+		for _, one := range r.Refused.Problems {
+			c.Errors = append(c.Errors, topics.ConfigError(one))
 		}
-		return c, ok
 	}
+	return c, ok
 }
 
-// takeConfig takes what came on dn/config.
-func takeConfig(m *desired.Machine) func(topics.DesiredConfig, string) {
-	return func(d topics.DesiredConfig, signedBy string) {
-		m.Take(desired.Request{Message: desired.Message{Version: d.Version, Expected: d.Expected, Text: d.Config},
-			Within: max(0, time.Duration(d.TrialS)*time.Second), SignedBy: signedBy})
-	}
+// Version implements report.Configuration.
+func (m remoteConfig) Version() int64 { return m.InForce().Version }
+
+// Take implements report.Configuration.
+func (m remoteConfig) Take(d topics.DesiredConfig, signedBy string) {
+	m.Machine.Take(desired.Request{Message: desired.Message{Version: d.Version, Expected: d.Expected, Text: d.Config},
+		Within: max(0, time.Duration(d.TrialS)*time.Second), SignedBy: signedBy})
 }
 
 // revertVerb answers config revert on the control socket.
