@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"yuanlu/agent/ledger/sqlite"
@@ -15,6 +16,24 @@ type OutboxRow struct {
 	Next   time.Time // when it is due; zero: at once
 	// Code and Message are the back office's reason for refusing it.
 	Code, Message string
+}
+
+// MarshalJSON writes the row as `outbox list --json` prints it: without the content.
+func (r OutboxRow) MarshalJSON() ([]byte, error) {
+	n := &r.Notice
+	return json.Marshal(struct {
+		Entry    int64     `json:"entry"`
+		State    string    `json:"state"`
+		Sequence int64     `json:"sequence,omitempty"`
+		Type     string    `json:"type"`
+		Subject  string    `json:"subject"`
+		Time     time.Time `json:"time"`
+		Attempt  int       `json:"attempt"`
+		Next     time.Time `json:"next,omitzero"`
+		Bytes    int       `json:"bytes"`
+		Code     string    `json:"code,omitempty"`
+		Message  string    `json:"message,omitempty"`
+	}{n.Entry, r.State, n.Sequence, n.Type, n.Subject, n.Time, n.Attempt, r.Next, len(n.Data), r.Code, r.Message})
 }
 
 // OutboxStat tells what waits. The process that has the store open for writing tells

@@ -6,47 +6,18 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"sort"
-	"strings"
-	"time"
 
+	"yuanlu/agent"
 	"yuanlu/agent/bundle"
 	"yuanlu/agent/config"
 	"yuanlu/agent/control"
-	"yuanlu/agent/desired"
 	"yuanlu/agent/health"
 	"yuanlu/agent/logbook"
-)
-
-const (
-	// bundleLines is how many lines of the daemon's memory go into a bundle.
-	bundleLines = 500
-	// keptBundles is how many bundles made by command stay on the terminal.
-	keptBundles = 4
 )
 
 func bundleVerb() *verb {
 	return &verb{name: "support-bundle", usage: "[--out FILE] [--captures] [--config F]",
 		en: "one archive for the support desk, sanitised", zh: "生成一个脱敏的技术支持归档", run: (*program).supportBundle}
-}
-
-// bundleSource is where a bundle learns how the daemon is: from itself, or by asking.
-type bundleSource struct {
-	status func(context.Context) (any, error)
-	doctor func(context.Context) []health.Checkup
-	log    func(context.Context) ([]logbook.Line, error) // that the daemon remembers
-}
-
-// bundleOrder is one bundle to make.
-type bundleOrder struct {
-	f        desired.InForce
-	broken   error // why there is no configuration: then the bundle has what goes without
-	captures bool
-	file     string
-	source   bundleSource
-	low      func() bool // as bundle.Options.Low
-	progress func(step, steps int, what string)
 }
 
 func (p *program) supportBundle(ctx context.Context, args []string) error {
@@ -58,22 +29,22 @@ func (p *program) supportBundle(ctx context.Context, args []string) error {
 	if _, err := p.parse(v, f, args, 0, 0); err != nil {
 		return err
 	}
-	order := bundleOrder{captures: *captures, file: *out}
+	order := bundle.Order{Captures: *captures, File: *out, Program: "yuanlu " + buildInfo().Version, Now: p.now()}
 	var err error
 	// A mistake in the configuration is what a bundle is often made for.
-	if order.f, _, order.broken = p.configInForce(*path); order.f.Config == nil {
-		order.f.Config = &config.Config{Terminal: config.Terminal{ID: "unknown"}}
+	if order.InForce, _, order.Broken = p.configInForce(*path); order.InForce.Config == nil {
+		order.InForce.Config = &config.Config{Terminal: config.Terminal{ID: "unknown"}}
 	}
-	if order.file == "" {
-		order.file = bundleFile(".", order.f.Config, p.now())
+	if order.File == "" {
+		order.File = bundle.File(".", order.InForce.Terminal.ID, p.now())
 	}
-	order.source = p.askingSource(order.f.Config, *path)
+	order.Source = p.askingSource(order.InForce.Config, *path)
 	if !p.json && isTerminal(p.stderr) {
-		order.progress = func(step, steps int, what string) { fmt.Fprintf(p.stderr, "%d/%d %s\n", step, steps, what) }
+		order.Progress = func(step, steps int, what string) { fmt.Fprintf(p.stderr, "%d/%d %s\n", step, steps, what) }
 	}
-	r, err := p.makeBundle(ctx, order)
+	r, err := bundle.Make(ctx, order)
 	if errors.Is(err, os.ErrExist) {
-		fmt.Fprintf(p.stderr, p.lang.t("yuanlu support-bundle: %s is there already\n", "yuanlu support-bundle：%s 已存在\n"), order.file)
+		fmt.Fprintf(p.stderr, p.lang.t("yuanlu support-bundle: %s is there already\n", "yuanlu support-bundle：%s 已存在\n"), order.File)
 		return errSaid(exitUsage)
 	}
 	if err != nil {
@@ -89,84 +60,59 @@ func (p *program) supportBundle(ctx context.Context, args []string) error {
 	return err
 }
 
-// askingSource asks the daemon; where it is not running, store and files tell.
-func (p *program) askingSource(c *config.Config, path string) bundleSource {
-	return bundleSource{
-		status: func(ctx context.Context) (any, error) {
-			s, running, err := p.snapshot(ctx, c)
-			return struct {
-				Running bool `json:"running"`
-				health.Snapshot
-			}{running, s}, err
-		},
-		doctor: func(ctx context.Context) []health.Checkup { return p.examine(ctx, path) },
-		log: func(ctx context.Context) (lines []logbook.Line, err error) {
-			err = control.Call(ctx, c.Control.Socket, "tail", logbook.Query{Lines: bundleLines, Level: -8}, func(raw json.RawMessage) error {
-				var l logbook.Line
-				if err := json.Unmarshal(raw, &l); err != nil {
-					return err
-				}
-				lines = append(lines, l)
-				return nil
-			})
-			if errors.Is(err, control.ErrNotRunning) {
-				err = nil
+// askingSource asks the daemon; where it is not running, store and files are read.
+func (p *program) askingSource(c *config.Config, path string) bundle.Source {
+	s := bundleSource(c)
+	s.Status = func(ctx context.Context) (any, error) {
+		s, running, err := p.snapshot(ctx, c)
+		return struct {
+			Running bool `json:"running"`
+			health.Snapshot
+		}{running, s}, err
+	}
+	s.Doctor = func(ctx context.Context) []health.Checkup { return p.examine(ctx, path) }
+	s.Log = func(ctx context.Context) (lines []logbook.Line, err error) {
+		err = control.Call(ctx, c.Control.Socket, "tail", logbook.Query{Lines: bundle.MostLines, Level: -8}, func(raw json.RawMessage) error {
+			var l logbook.Line
+			if err := json.Unmarshal(raw, &l); err != nil {
+				return err
 			}
-			return lines, err
+			lines = append(lines, l)
+			return nil
+		})
+		if errors.Is(err, control.ErrNotRunning) {
+			err = nil
+		}
+		return lines, err
+	}
+	return s
+}
+
+// ownSource is the daemon itself.
+func ownSource(a *agent.Agent, c *config.Config, book *logbook.Book) bundle.Source {
+	s := bundleSource(c)
+	s.Status = func(ctx context.Context) (any, error) { return a.Snapshot(ctx), nil }
+	s.Doctor = func(ctx context.Context) []health.Checkup { return a.Examine(ctx, false, nil) }
+	s.Log = func(context.Context) ([]logbook.Line, error) { return book.Last(bundle.MostLines, nil), nil }
+	return s
+}
+
+// bundleSource is what both know: this program, and the ports.
+func bundleSource(c *config.Config) bundle.Source {
+	return bundle.Source{
+		Version: func(context.Context) (any, error) {
+			b := buildInfo()
+			b.Schemas = schemaIDs()
+			return b, nil
+		},
+		Links: func(context.Context) (any, error) {
+			links := linkNames(c)
+			serial, err := serialDevices(links)
+			usb, usbErr := usbDevices(links)
+			if serial == nil && usb == nil {
+				return nil, errors.Join(err, usbErr)
+			}
+			return append(serial, usb...), nil
 		},
 	}
-}
-
-// makeBundle writes the archive: the verb and the command support-bundle both do.
-func (p *program) makeBundle(ctx context.Context, o bundleOrder) (bundle.Result, error) {
-	b := buildInfo()
-	return bundle.Write(ctx, bundle.Options{
-		File: o.file, Folder: "yuanlu-support-" + o.f.Terminal.ID, Program: "yuanlu " + b.Version, Now: p.now(),
-		Parts: p.bundleParts(o), Low: o.low, Progress: o.progress,
-	})
-}
-
-// bundleFile names a bundle by terminal and time, with a number where another one of
-// the same second has the name.
-func bundleFile(dir string, c *config.Config, now time.Time) string {
-	name := filepath.Join(dir, "yuanlu-support-"+c.Terminal.ID+"-"+now.UTC().Format("20060102T150405"))
-	file := name + ".tar.gz"
-	for n := 2; n < 1000; n++ {
-		if _, err := os.Lstat(file); err != nil {
-			break
-		}
-		file = fmt.Sprintf("%s-%d.tar.gz", name, n)
-	}
-	return file
-}
-
-// bundleDir is where bundles made by command go.
-func bundleDir(store string) string { return filepath.Join(store, "bundles") }
-
-// pruneBundles makes room for one more, and removes what a power cut left half made.
-func pruneBundles(dir string) error {
-	all, err := os.ReadDir(dir)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	var whole []string
-	for _, one := range all {
-		switch name := one.Name(); {
-		case !strings.HasPrefix(name, "yuanlu-support-"):
-		case strings.HasSuffix(name, ".part"):
-			err = errors.Join(err, os.Remove(filepath.Join(dir, name)))
-		case strings.HasSuffix(name, ".tar.gz"):
-			whole = append(whole, name)
-		}
-	}
-	stamp := func(name string) string { return name[max(0, len(name)-len("20060102T150405.tar.gz")):] }
-	sort.Slice(whole, func(i, j int) bool { return stamp(whole[i]) < stamp(whole[j]) })
-	for len(whole) >= keptBundles {
-		err = errors.Join(err, os.Remove(filepath.Join(dir, whole[0])))
-		whole = whole[1:]
-	}
-	return err
 }

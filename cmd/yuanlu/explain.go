@@ -9,6 +9,7 @@ import (
 	"io"
 	"text/tabwriter"
 
+	"yuanlu/agent/dryrun"
 	"yuanlu/agent/ingest"
 	"yuanlu/agent/refund"
 	"yuanlu/protocol/explain"
@@ -29,7 +30,7 @@ type explained struct {
 // and what came of it; identities masked, records as --records prints them. refuse is
 // called for every message that was refused.
 func (p *program) replayExplain(ctx context.Context, in io.Reader, wire ingest.Wire, clock ingest.Clock, refuse func(error)) (ingest.Replayed, error) {
-	keys, err := newPassingKeys()
+	keys, err := dryrun.NewKeys()
 	if err != nil {
 		return ingest.Replayed{}, err
 	}

@@ -60,16 +60,11 @@ type device struct {
 
 // linksList shows what sysfs knows. No port is opened.
 func (p *program) linksList(path string) error {
-	links := map[string]string{} // by port as configured, and by its node
+	var links map[string]string
 	c, _, err := p.configInForce(path)
 	switch {
 	case err == nil:
-		for _, l := range c.Links {
-			links[l.Port] = l.Name
-			if node, err := filepath.EvalSymlinks(l.Port); err == nil {
-				links[node] = l.Name
-			}
-		}
+		links = linkNames(c.Config)
 	default: // a technician may look before there is a configuration
 		fmt.Fprintf(p.stderr, "yuanlu links: %s\n", p.lang.t("without a configuration nobody knows which device is a link of ours", "没有有效配置，无法标出已配置的链路"))
 	}
@@ -103,6 +98,18 @@ func (p *program) linksList(path string) error {
 	}
 	table(p.stdout, rows, nil)
 	return nil
+}
+
+// linkNames returns the names of the links, by port as configured and by its node.
+func linkNames(c *config.Config) map[string]string {
+	links := map[string]string{}
+	for _, l := range c.Links {
+		links[l.Port] = l.Name
+		if node, err := filepath.EvalSymlinks(l.Port); err == nil {
+			links[node] = l.Name
+		}
+	}
+	return links
 }
 
 func (p *program) useText(d *device) string {

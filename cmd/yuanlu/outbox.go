@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"time"
 
 	"yuanlu/agent/config"
 	"yuanlu/agent/control"
@@ -57,21 +56,6 @@ func (p *program) outboxStat(ctx context.Context, path string) error {
 	return err
 }
 
-// outboxEntry is one entry as --json prints it.
-type outboxEntry struct {
-	Entry    int64     `json:"entry"`
-	State    string    `json:"state"`
-	Sequence int64     `json:"sequence,omitempty"`
-	Type     string    `json:"type"`
-	Subject  string    `json:"subject"`
-	Time     time.Time `json:"time"`
-	Attempt  int       `json:"attempt"`
-	Next     time.Time `json:"next,omitzero"`
-	Bytes    int       `json:"bytes"`
-	Code     string    `json:"code,omitempty"`
-	Message  string    `json:"message,omitempty"`
-}
-
 func (p *program) outboxList(ctx context.Context, c *config.Config, db *ledger.DB, most int) error {
 	all, err := db.OutboxList(ctx, most)
 	if err != nil {
@@ -82,7 +66,7 @@ func (p *program) outboxList(ctx context.Context, c *config.Config, db *ledger.D
 	for _, one := range all {
 		n := one.Notice
 		if p.json {
-			if err := p.printJSON(outboxEntry{n.Entry, one.State, n.Sequence, n.Type, n.Subject, n.Time, n.Attempt, one.Next, len(n.Data), one.Code, one.Message}); err != nil {
+			if err := p.printJSON(one); err != nil {
 				return err
 			}
 			continue

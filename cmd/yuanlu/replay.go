@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"yuanlu/agent/config"
+	"yuanlu/agent/dryrun"
 	"yuanlu/agent/ingest"
 	"yuanlu/agent/refund"
 )
@@ -20,7 +21,7 @@ func replayVerb() *verb {
 		zh: "输入原始抓包，输出记录或判定（JSON Lines）", run: (*program).replay}
 }
 
-// replayOptions are what the flags say.
+// replayOptions are the flags.
 type replayOptions struct {
 	wire, profile, now string
 	records, final     bool
@@ -69,9 +70,9 @@ func (p *program) replay(ctx context.Context, args []string) error {
 	default:
 		got, err = p.replayVerdicts(ctx, in, wire, clock, o.final, refuse)
 	}
-	p.sayLeftOut(got.LeftOut)
+	p.showLeftOut(got.LeftOut)
 	if err == nil && got.Frames == 0 {
-		p.sayNoFrame(o.wire)
+		p.showNoFrame(o.wire)
 	}
 	if err == nil && refused > 0 {
 		err = errSaid(exitData)
@@ -107,16 +108,16 @@ func (p *program) replayWire(v *verb, o *replayOptions) (ingest.Wire, ingest.Clo
 	return wire, clock, err
 }
 
-// sayLeftOut says on standard error what came to nothing, in the same words in every
+// showLeftOut prints on standard error what came to nothing, in the same words in every
 // language.
-func (p *program) sayLeftOut(left []ingest.LeftOutCount) {
+func (p *program) showLeftOut(left []ingest.LeftOutCount) {
 	for _, l := range left {
 		fmt.Fprintf(p.stderr, "left out: %d %s\n", l.N, l.What)
 	}
 }
 
-// sayNoFrame says that nothing in a capture was a frame, and what to try.
-func (p *program) sayNoFrame(wire string) {
+// showNoFrame prints that nothing in a capture was a frame, and what to try.
+func (p *program) showNoFrame(wire string) {
 	var others []string
 	for _, name := range ingest.Wires() {
 		if name != wire {
@@ -130,7 +131,7 @@ func (p *program) sayNoFrame(wire string) {
 }
 
 func (p *program) replayRecords(ctx context.Context, in io.Reader, wire ingest.Wire, clock ingest.Clock, refuse func(error)) (ingest.Replayed, error) {
-	keys, err := newPassingKeys()
+	keys, err := dryrun.NewKeys()
 	if err != nil {
 		return ingest.Replayed{}, err
 	}
@@ -146,18 +147,18 @@ func (p *program) replayRecords(ctx context.Context, in io.Reader, wire ingest.W
 }
 
 func (p *program) replayVerdicts(ctx context.Context, in io.Reader, wire ingest.Wire, clock ingest.Clock, final bool, refuse func(error)) (got ingest.Replayed, err error) {
-	t, err := newTrial(ctx, p, final)
+	run, err := p.startDryRun(ctx, final)
 	if err != nil {
 		return got, err
 	}
-	defer func() { err = errors.Join(err, t.close()) }()
+	defer func() { err = errors.Join(err, run.Close()) }()
 	seq := int64(0)
 	got, err = ingest.Replay(ctx, in, wire, clock, func(d ingest.Decoded) error {
 		seq++
-		return t.add(ctx, seq, t.seal(d.Record))
+		return run.Add(ctx, seq, run.Seal(d.Record))
 	}, refuse)
 	if err != nil {
 		return got, err
 	}
-	return got, t.finish(ctx)
+	return got, run.Finish(ctx)
 }

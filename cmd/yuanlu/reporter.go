@@ -39,7 +39,7 @@ func (p *program) reporterOf(c *config.Config, m *desired.Machine, book *logbook
 		r, err := report.New(report.Options{
 			Terminal: a, Dial: dialer(c, a.Clock()), Names: names, Info: infoOf(c, a.Began()),
 			AckMode: report.AckMode(c.Delivery.Ack), AckTimeout: c.Delivery.AckTimeout, HostID: c.Backoffice.Host, Keys: keys,
-			Commands: p.commandsOf(m, book, a), Memory: command.Taken{Agent: a}, Config: remoteConfig{m},
+			Commands: p.commandsOf(c, m, book, a), Memory: command.Taken{Agent: a}, Config: remoteConfig{m},
 			HealthEvery: c.Health.Interval, Clock: a.Clock(), ClockFrom: source, Log: book.Logger(), Book: book,
 		})
 		if err != nil {

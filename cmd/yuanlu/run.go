@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"yuanlu/agent"
+	"yuanlu/agent/command"
 	"yuanlu/agent/config"
 	"yuanlu/agent/desired"
 	"yuanlu/agent/health"
@@ -201,6 +202,18 @@ func (p *program) newAgent(c *config.Config, m *desired.Machine, book *logbook.B
 		Now: p.now, Hotplug: hotplug(events), CertEnds: certEnds(c), OnReady: m.StoreReady, Verbs: revertVerb(m),
 		AskClock: askClock(c), ReadConfig: m.OnDisk, InForce: m.InForce,
 	})
+}
+
+// commandsOf returns what the back office may order of the daemon, beyond what the
+// reporter answers itself.
+func (p *program) commandsOf(c *config.Config, m *desired.Machine, book *logbook.Book, a *agent.Agent) command.Funcs {
+	all := a.Commands().Funcs()
+	all["support-bundle"] = a.Commands().Bundle(ownSource(a, c, book), "yuanlu "+buildInfo().Version)
+	all["restart"] = p.restart.Command(a.Began(), m.OnDisk, func() {
+		book.Logger().Warn("agent.restart", "by", "command")
+		p.notifier(book.Logger())("RELOADING=1")
+	})
+	return all
 }
 
 // notifier tells the service manager; without one it does nothing. A message that is

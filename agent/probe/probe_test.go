@@ -1,4 +1,4 @@
-package main
+package probe
 
 import (
 	"errors"
@@ -15,12 +15,12 @@ import (
 // The usual speeds come first with eight bits and no parity; where bytes came but no
 // frame, parity is tried before the next speed; at the end it begins again.
 func TestPlanOfProbing(t *testing.T) {
-	p := newPlan("/dev/ttyS1")
+	p := newPlan(true)
 	var got []string
-	var last *heard
+	var last *Traffic
 	for range 13 {
-		now := heard{tuning: p.take(last)}
-		got = append(got, now.framing())
+		now := Traffic{Setting: p.take(last)}
+		got = append(got, now.Setting.Framing())
 		switch now.Baud {
 		case 9600:
 			now.Bytes = 100 // no frame
@@ -33,13 +33,13 @@ func TestPlanOfProbing(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
-	if got := newPlan("usb:1209:5053").take(nil); got != (tuning{}) || got.framing() != "" {
+	if got := newPlan(false).take(nil); got != (Setting{}) || got.Framing() != "" {
 		t.Errorf("USB has a line: %+v", got)
 	}
 }
 
-// saidOn returns every frame of some days on a wire.
-func saidOn(t *testing.T, model, wireName string) [][]byte {
+// framesOn returns every frame of some days on a wire.
+func framesOn(t *testing.T, model, wireName string) [][]byte {
 	t.Helper()
 	term, err := terminal.New(terminal.Options{Model: model, Wire: wireName, Seed: 91, Wrong: 0.3})
 	if err != nil {
@@ -87,8 +87,8 @@ func withParity(frame []byte, odd int) []byte {
 // by its parity and answered with advice, and is never a setting that fits.
 func TestNoWireFitsInSevenBits(t *testing.T) {
 	for wireName, model := range map[string]string{"mispos": "e-sign", "cup8583": "traditional", "smart": "smart"} {
-		frames := saidOn(t, model, wireName)
-		eight, err := newEars()
+		frames := framesOn(t, model, wireName)
+		eight, err := newListener()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -100,17 +100,17 @@ func TestNoWireFitsInSevenBits(t *testing.T) {
 			if seven {
 				t.Fatalf("%s: a frame of %d bytes has no eighth bit", wireName, len(f))
 			}
-			if eight.hear(f, time.Now()); eight.sevenBits() != "" {
+			if eight.take(f, time.Now()); eight.sevenBits() != "" {
 				t.Fatalf("%s: taken for %s parity", wireName, eight.sevenBits())
 			}
 		}
 		for odd, want := range []string{"even", "odd"} {
-			e, err := newEars()
+			e, err := newListener()
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, f := range frames {
-				if wire := e.hear(withParity(f, odd), time.Now()); wire != "" {
+				if wire := e.take(withParity(f, odd), time.Now()); wire != "" {
 					t.Fatalf("%s in seven bits was understood as %s", wireName, wire)
 				}
 			}
@@ -121,42 +121,42 @@ func TestNoWireFitsInSevenBits(t *testing.T) {
 	}
 }
 
-// A mouth is a port that says the same over and over, or nothing.
-type mouth struct {
-	says []byte
-	end  time.Time
+// A talker is a port that sends the same over and over, or nothing.
+type talker struct {
+	sends []byte
+	end   time.Time
 }
 
-func (m *mouth) Read(p []byte) (int, error) {
-	if len(m.says) == 0 {
-		<-time.After(time.Until(m.end))
+func (k *talker) Read(p []byte) (int, error) {
+	if len(k.sends) == 0 {
+		<-time.After(time.Until(k.end))
 		return 0, os.ErrDeadlineExceeded
 	}
 	<-time.After(10 * time.Millisecond)
-	return copy(p, m.says), nil
+	return copy(p, k.sends), nil
 }
-func (m *mouth) Write([]byte) (int, error)         { return 0, errors.New("a probe says nothing") }
-func (m *mouth) SetReadDeadline(t time.Time) error { m.end = t; return nil }
-func (m *mouth) Close() error                      { return nil }
+func (k *talker) Write([]byte) (int, error)         { return 0, errors.New("a probe sends nothing") }
+func (k *talker) SetReadDeadline(t time.Time) error { k.end = t; return nil }
+func (k *talker) Close() error                      { return nil }
 
 // However a port behaves, a turn has an end.
 func TestAProbesTurnEnds(t *testing.T) {
 	for name, c := range map[string]struct {
-		says   []byte
+		sends  []byte
 		longer time.Duration
 	}{
-		"silence":         {nil, probeTurn},
-		"endless garbage": {[]byte("ABC"), probeTurn},
-		"endless frames":  {[]byte{2, 0, 1, 'x', 3, 0 ^ 1 ^ 'x' ^ 3}, probeStay},
+		"silence":         {nil, turnTime},
+		"endless garbage": {[]byte("ABC"), turnTime},
+		"endless frames":  {[]byte{2, 0, 1, 'x', 3, 0 ^ 1 ^ 'x' ^ 3}, stayTime},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				e, err := newEars()
+				e, err := newListener()
 				if err != nil {
 					t.Fatal(err)
 				}
-				begin, now := time.Now(), heard{}
-				if err := listen(t.Context(), &mouth{says: c.says}, e, &fit{}, &now); err != nil {
+				begin, now := time.Now(), Traffic{}
+				if err := listen(t.Context(), &talker{sends: c.sends}, e, &Result{}, &now); err != nil {
 					t.Fatal(err)
 				}
 				if took := time.Since(begin); took < c.longer || took > c.longer+time.Second {

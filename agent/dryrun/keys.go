@@ -1,4 +1,4 @@
-package main
+package dryrun
 
 import (
 	"crypto/hmac"
@@ -8,20 +8,21 @@ import (
 	"fmt"
 )
 
-// passingKeys makes tokens under a key that nobody else has and that ends with
-// the process: enough to see which identities of one capture are equal.
-type passingKeys struct{ key []byte }
+// Keys makes tokens under a random key that ends with the process: enough to see which
+// identities of one capture are equal.
+type Keys struct{ key []byte }
 
-func newPassingKeys() (*passingKeys, error) {
+// NewKeys returns keys that were never used before. Errors: there is no random source.
+func NewKeys() (*Keys, error) {
 	key := make([]byte, sha256.Size)
 	if _, err := rand.Read(key); err != nil {
 		return nil, fmt.Errorf("no random key: %w", err)
 	}
-	return &passingKeys{key}, nil
+	return &Keys{key}, nil
 }
 
 // Tokens implements refund.Tokenizer.
-func (k *passingKeys) Tokens(label, clear string) []string {
+func (k *Keys) Tokens(label, clear string) []string {
 	h := hmac.New(sha256.New, k.key)
 	_, _ = h.Write([]byte(label))
 	_, _ = h.Write([]byte{0})
