@@ -241,7 +241,7 @@ func TestEveryRefusalIsInTheSchema(t *testing.T) {
 		}
 	}
 	code(t, func(r *room, f sourceFile, fset *token.FileSet) {
-		if r.dir != "cmd/yuanlu" && r.dir != "agent" && r.dir != "agent/report" {
+		if r.dir != "cmd/yuanlu" && r.dir != "agent" && r.dir != "agent/command" && r.dir != "agent/report" {
 			return
 		}
 		ast.Inspect(f.ast, func(n ast.Node) bool {
@@ -270,7 +270,7 @@ func TestEveryRefusalIsInTheSchema(t *testing.T) {
 					}
 				}
 			case *ast.ReturnStmt: // status, code and text of an answer
-				if len(n.Results) == 3 && strings.HasSuffix(f.path, "command.go") {
+				if len(n.Results) == 3 && f.path == "agent/report/command.go" {
 					hold(n.Results[1], append(answers, ""), fset.Position(n.Pos()))
 				}
 			}
