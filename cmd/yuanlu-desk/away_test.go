@@ -49,8 +49,8 @@ func lock(t *testing.T, place string) (free func()) {
 	return func() { _ = tx.Rollback() }
 }
 
-// While the store cannot be written the desk waits, acknowledges nothing, says so
-// to the terminals, and stops within five seconds when it is told to. When the store
+// While the store cannot be written the desk waits, acknowledges nothing, publishes that
+// it is offline, and stops within five seconds when it is asked to. When the store
 // can be written again it goes on with what came meanwhile.
 func TestE2EStoreThatCannotBeWritten(t *testing.T) {
 	places(t, func(t *testing.T, place string) {
@@ -78,7 +78,7 @@ func TestE2EStoreThatCannotBeWritten(t *testing.T) {
 	})
 }
 
-// PostgreSQL ends and comes back: the desk waits, says what to do, and nothing is
+// PostgreSQL ends and comes back: the desk waits, prints what to do, and nothing is
 // acknowledged that no store holds.
 func TestE2EDatabaseAway(t *testing.T) {
 	place := cluster.Database(t)
@@ -106,7 +106,7 @@ func TestE2EDatabaseAway(t *testing.T) {
 	for n := range int64(5) {
 		c.Publish("yuanlu/v1/t-1/up/case", false, desktest.Case{Seq: n + 1}.JSON())
 	}
-	desktest.Eventually(t, 20*time.Second, "offline said", func() bool { return strings.Contains(last(), `"online":false`) })
+	desktest.Eventually(t, 20*time.Second, "offline published", func() bool { return strings.Contains(last(), `"online":false`) })
 	if n, _ := c.Acked("S1"); n != 0 || !strings.Contains(d.log.String(), "store.away") || !strings.Contains(d.log.String(), "start the database") {
 		t.Errorf("%d acknowledged; %s", n, tail(d.log.String(), 3))
 	}
@@ -115,7 +115,7 @@ func TestE2EDatabaseAway(t *testing.T) {
 	}
 	back = true
 	desktest.Eventually(t, 30*time.Second, "acknowledged", func() bool { n, _ := c.Acked("S1"); return n == 5 })
-	desktest.Eventually(t, 20*time.Second, "online said", func() bool { return strings.Contains(last(), `"online":true`) })
+	desktest.Eventually(t, 20*time.Second, "online published", func() bool { return strings.Contains(last(), `"online":true`) })
 	d.ready()
 }
 
@@ -133,7 +133,7 @@ func TestE2EStopsBeforeAFrozenBroker(t *testing.T) {
 	}
 }
 
-// Each thing that keeps a desk from its broker is said with what to do about it.
+// Each thing that keeps a desk from its broker is printed with what to do about it.
 func TestE2EBrokerAwayIsSaidWithItsRemedy(t *testing.T) {
 	ca := brokertest.NewAuthority(t)
 	from, until := time.Now().Add(-time.Hour), time.Now().Add(time.Hour)

@@ -30,7 +30,7 @@ func (p *program) storeFlags(f *flag.FlagSet, change bool) *atStore {
 	return s
 }
 
-// user is who runs us, as far as the environment says.
+// user is who runs us, as far as the environment shows.
 func (p *program) user() string {
 	for _, name := range []string{"SUDO_USER", "USER", "LOGNAME"} {
 		if v := p.env(name); v != "" {
@@ -67,7 +67,7 @@ func (s *atStore) named() error {
 	return nil
 }
 
-// act takes the word behind a verb off the arguments.
+// act takes the action behind a verb off the arguments.
 func act(args []string, among ...string) (string, []string, error) {
 	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
 		return among[0], args, nil

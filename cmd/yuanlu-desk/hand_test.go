@@ -39,7 +39,7 @@ func (p *process) post(path, body string) (int, string) {
 }
 
 // A person closes a gap and empties the quarantine, beside the running desk and
-// through it, and the terminal hears of it at once.
+// through it, and the terminal gets it at once.
 func TestE2EByHand(t *testing.T) {
 	places(t, func(t *testing.T, place string) {
 		b := brokertest.Start(t, brokertest.Options{Unchecked: true})
@@ -102,7 +102,7 @@ func TestE2EByHand(t *testing.T) {
 				t.Errorf("%s: %+v, want %d %q", tc.args, r, tc.code, tc.want)
 			}
 		}
-		desktest.Eventually(t, 10*time.Second, "the terminal told", func() bool { n, _ := c.Acked("S1"); return n == 4 })
+		desktest.Eventually(t, 10*time.Second, "the terminal acknowledged", func() bool { n, _ := c.Acked("S1"); return n == 4 })
 		for body, want := range map[string]int{
 			`{"terminal":"t-1","stream":"S1","to":5,"who":"li","why":"lost"}`:           409, // too early
 			`{"terminal":"t-1","stream":"S1","to":5,"who":"li","force":true}`:           409, // no reason
@@ -116,7 +116,7 @@ func TestE2EByHand(t *testing.T) {
 		if code, text := d.post("/v1/gaps/close", `{"terminal":"t-1","stream":"S1","to":5,"who":"li","why":"lost","force":true}`); code != 200 || !strings.Contains(text, `"first":5`) {
 			t.Errorf("%d %s", code, text)
 		}
-		desktest.Eventually(t, 10*time.Second, "the terminal told", func() bool { n, _ := c.Acked("S1"); return n == 6 })
+		desktest.Eventually(t, 10*time.Second, "the terminal acknowledged", func() bool { n, _ := c.Acked("S1"); return n == 6 })
 		if code, text := d.post("/v1/quarantine/"+n+"/release", `{"who":"li","why":"x"}`); code != 404 {
 			t.Errorf("%d %s", code, text)
 		}
@@ -136,7 +136,7 @@ func TestE2EByHand(t *testing.T) {
 	})
 }
 
-// A desk without a token changes nothing, whoever asks on the loopback.
+// A desk without a token changes nothing, also for a request on the loopback.
 func TestE2EChangesNeedAToken(t *testing.T) {
 	b := brokertest.Start(t, brokertest.Options{})
 	d := newDesk(t, "--broker", b.URL(), "--store", filepath.Join(t.TempDir(), "desk.db"))

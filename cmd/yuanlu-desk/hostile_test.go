@@ -45,8 +45,8 @@ func flood(c *brokertest.Client, rng *rand.Rand, n int64) {
 func sometimes(n int64) string { return []string{"high", "critical"}[n%2] }
 
 // A desk among garbage of every kind, duplicates, gaps, other streams and versions
-// of the future keeps what is good, sets the rest apart, tells the terminal where it
-// can, says so, and stays small.
+// of the future keeps what is good, sets the rest apart, refuses it to the terminal where it
+// can, logs it, and stays small.
 func TestE2EHostilePublisher(t *testing.T) {
 	places(t, func(t *testing.T, place string) {
 		b := brokertest.Start(t, brokertest.Options{Unchecked: true})

@@ -7,7 +7,7 @@ import (
 	"yuanlu/cmd/yuanlu-desk/sign"
 )
 
-// keygen makes a signing key and says what the terminals must know of it.
+// keygen makes a signing key and prints what the terminals must know of it.
 func (p *program) keygen(_ context.Context, v *verb, args []string) error {
 	f := p.flags(v)
 	out := f.String("out", "", p.t("`file` to make, readable by its owner alone", "输出`文件`"))

@@ -84,9 +84,9 @@ func killDesk(t *testing.T, place string) {
 		case <-ctx.Done():
 		}
 		d.kill()
-		told, _ := s.client.Acked("S1")
-		if have := settled(t, place); have < told {
-			t.Fatalf("%d was acknowledged, %d is stored", told, have)
+		acked, _ := s.client.Acked("S1")
+		if have := settled(t, place); have < acked {
+			t.Fatalf("%d was acknowledged, %d is stored", acked, have)
 		}
 	}
 	d.startDesk()

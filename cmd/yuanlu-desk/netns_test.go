@@ -8,7 +8,7 @@ import (
 )
 
 // network is a network namespace with one cable to this machine; pulled out, it
-// drops packets without a word.
+// drops packets without an answer.
 type network struct {
 	t          testing.TB
 	name       string // of the namespace

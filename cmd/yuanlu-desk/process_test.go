@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// binaries builds the programs once and gives their folder; YUANLU_BIN names one
+// binaries builds the programs once and returns their folder; YUANLU_BIN names one
 // in a folder that holds them already.
 var binaries = sync.OnceValues(func() (string, error) {
 	if dir := os.Getenv("YUANLU_BIN"); dir != "" {
@@ -55,7 +55,7 @@ func binary(t testing.TB, name string) string {
 	return filepath.Join(dir, name)
 }
 
-// captured keeps what a process says. Safe for concurrent use.
+// captured keeps what a process prints. Safe for concurrent use.
 type captured struct {
 	mu  sync.Mutex
 	buf bytes.Buffer

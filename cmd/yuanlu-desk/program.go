@@ -87,7 +87,7 @@ func (p *program) t(en, zh string) string {
 	return en
 }
 
-// run does what the arguments say and returns the exit code.
+// run does what the arguments order and returns the exit code.
 func (p *program) run(ctx context.Context) int {
 	p.lang = "en"
 	for _, name := range []string{"LC_ALL", "LC_MESSAGES", "LANG"} {
@@ -143,7 +143,7 @@ func (p *program) api(_ context.Context, v *verb, args []string) error {
 	return err
 }
 
-// exit says the error and returns its code.
+// exit prints the error and returns its code.
 func (p *program) exit(v *verb, err error) int {
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp), readerGone(err):

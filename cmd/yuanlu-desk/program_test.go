@@ -162,7 +162,7 @@ func TestE2EServeAndWatch(t *testing.T) {
 		h := c.Received()
 		return len(h) > 0 && strings.Contains(string(h[len(h)-1].Payload), `"online":true`)
 	}
-	desktest.Eventually(t, 10*time.Second, "online said", online)
+	desktest.Eventually(t, 10*time.Second, "online published", online)
 	for n := range int64(3) {
 		if err := c.Publish("yuanlu/v1/t-1/up/case", false, desktest.Case{Seq: n + 1}.JSON()); err != nil {
 			t.Fatal(err)
@@ -193,12 +193,12 @@ func TestE2EServeAndWatch(t *testing.T) {
 	if code := d.stop(); code != exitOK || time.Since(begun) > 5*time.Second {
 		t.Errorf("exit %d after %v", code, time.Since(begun))
 	}
-	desktest.Eventually(t, 10*time.Second, "offline said", func() bool {
+	desktest.Eventually(t, 10*time.Second, "offline published", func() bool {
 		h := c.Received()
 		return strings.Contains(string(h[len(h)-1].Payload), `"online":false`)
 	})
 	d.startDesk()
-	desktest.Eventually(t, 10*time.Second, "online said", online)
+	desktest.Eventually(t, 10*time.Second, "online published", online)
 	if err := c.Publish("yuanlu/v1/t-1/up/case", false, desktest.Case{Seq: 2, Attempt: 2}.JSON()); err != nil {
 		t.Fatal(err)
 	}

@@ -34,7 +34,7 @@ type trouble struct {
 
 // The simulator's truth, through a smart terminal's wire, the agent, mosquitto and
 // the desk, while each of them is killed, the network of agent and of desk goes
-// half-open, and acknowledgements are lost, repeated, and said again when newer ones
+// half-open, and acknowledgements are lost, repeated, and sent again when newer ones
 // have been: at the end the desk has exactly the cases of the truth, every event
 // once and in order.
 func TestE2EReconciler(t *testing.T) {
@@ -72,7 +72,7 @@ type run struct {
 	kills    int // of the broker
 
 	mu   sync.Mutex
-	said []scenario.Entry
+	sent []scenario.Entry
 }
 
 func reconcile(t *testing.T, do trouble, place string) {
@@ -118,7 +118,7 @@ func reconcile(t *testing.T, do trouble, place string) {
 	if code := r.desk.stop(); code != exitOK {
 		t.Errorf("the desk ended with %d", code)
 	}
-	t.Logf("%d refunds and voids in the truth, %d of them wrong, %d cases, %d events in order, %d received again; broker killed %d, agent %d, desk %d times; half-open: agent %d, desk %d times; acknowledgements thrown away %d, repeated %d, said again after a newer one %d; quiet after %v, %v in all",
+	t.Logf("%d refunds and voids in the truth, %d of them wrong, %d cases, %d events in order, %d received again; broker killed %d, agent %d, desk %d times; half-open: agent %d, desk %d times; acknowledgements thrown away %d, repeated %d, sent again after a newer one %d; quiet after %v, %v in all",
 		len(ledger), wrong, status.Totals.Cases, events, status.Totals.Repeats, r.kills, do.agent, do.desk, do.agentCut, do.deskCut, lost, again.same, again.older, quiet, time.Since(began).Round(time.Second))
 }
 
@@ -185,8 +185,8 @@ host = "desk"
 }
 
 // play lets a smart terminal's customers come until ctx ends, or only until a
-// virtual moment. What it said is confirmed only after the agent has stored it, and
-// said again until then, in a next life too.
+// virtual moment. What it sent is confirmed only after the agent has stored it, and
+// sent again until then, in a next run too.
 func (r *run) play(ctx context.Context, seed uint64, until time.Time) <-chan error {
 	r.t.Helper()
 	term := r.terminal(seed)
@@ -204,7 +204,7 @@ func (r *run) play(ctx context.Context, seed uint64, until time.Time) <-chan err
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			if o.Confirmed {
-				r.said = append(r.said, *e)
+				r.sent = append(r.sent, *e)
 			}
 		}})
 	if err != nil {
@@ -230,8 +230,8 @@ func (r *run) terminal(seed uint64) *terminal.Terminal {
 	return term
 }
 
-// confirmAll lets the terminal say once more what was under way when it ended, and
-// gives every clear identifier that it knows.
+// confirmAll lets the terminal send once more what was under way when it ended, and
+// returns every clear identifier that it knows.
 func (r *run) confirmAll(seed uint64) []string {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(r.t.Context(), time.Minute)
@@ -256,11 +256,11 @@ func (r *run) confirmAll(seed uint64) []string {
 	return term.Secrets()
 }
 
-// truths returns what was said, with its final truth.
+// truths returns what was sent, with its final truth.
 func (r *run) truths() []scenario.Entry {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	list := append([]scenario.Entry(nil), r.said...)
+	list := append([]scenario.Entry(nil), r.sent...)
 	scenario.Final(list)
 	return list
 }
@@ -322,7 +322,7 @@ func (r *run) restartBroker(away int) {
 	r.broker.Run()
 }
 
-// loseAcks lets the broker take acknowledgements from the desk, say that it has
+// loseAcks lets the broker take acknowledgements from the desk, answer that it has
 // them, and throw them away, until events come again because of it.
 func (r *run) loseAcks() {
 	repeats := func() int64 {
@@ -355,21 +355,21 @@ func (r *run) settled() (n int64) {
 // pause waits a random moment, at most so many milliseconds.
 func (r *run) pause(most int) { <-time.After(time.Duration(r.rng.IntN(most)+1) * time.Millisecond) }
 
-// repeated says every acknowledgement that was heard twice more, and an older one
+// repeated sends every acknowledgement that was received twice more, and an older one
 // after it: a broker may.
 type repeated struct{ same, older int }
 
 func (a *repeated) run(ctx context.Context, c *brokertest.Client) {
 	rng := rand.New(rand.NewPCG(9, 9))
-	done, said := 0, map[string]bool{}
+	done, seen := 0, map[string]bool{}
 	var list []brokertest.Received
 	for ctx.Err() == nil {
-		heard := c.Received()
-		for _, h := range heard[done:] {
-			if h.Topic != "yuanlu/v1/t-1/dn/ack" || said[string(h.Payload)] {
+		received := c.Received()
+		for _, h := range received[done:] {
+			if h.Topic != "yuanlu/v1/t-1/dn/ack" || seen[string(h.Payload)] {
 				continue
 			}
-			said[string(h.Payload)] = true
+			seen[string(h.Payload)] = true
 			for range 2 {
 				a.same++
 				c.Send(h.Topic, h.Payload)
@@ -380,7 +380,7 @@ func (a *repeated) run(ctx context.Context, c *brokertest.Client) {
 			}
 			list = append(list, h)
 		}
-		done = len(heard)
+		done = len(received)
 		select {
 		case <-ctx.Done():
 		case <-time.After(100 * time.Millisecond):

@@ -12,7 +12,7 @@ import (
 )
 
 // searchSecrets looks for every clear identifier in what the agent and the desk
-// keep and said, and in everything that was on the broker. The truth is the
+// keep and print, and in everything that was on the broker. The truth is the
 // firmware's own.
 func searchSecrets(t *testing.T, secrets []string, dir string, witness *brokertest.Client, place string, logs ...string) {
 	t.Helper()
@@ -65,7 +65,7 @@ type haystack map[[prefix]byte][][]byte
 
 func (h *haystack) add(secret []byte) {
 	if len(secret) < prefix {
-		return // too short to be told from chance
+		return // too short: it may stand there by chance
 	}
 	if *h == nil {
 		*h = haystack{}

@@ -96,7 +96,7 @@ func (p *program) serve(ctx context.Context, v *verb, args []string) error {
 			d.log.Warn("store.close", "err", err)
 		}
 	}()
-	if err := p.sayReady(s, d); err != nil {
+	if err := p.printReady(s, d); err != nil {
 		return err
 	}
 	return d.run(ctx)
@@ -245,8 +245,8 @@ func (p *program) assemble(ctx context.Context, d *desk, s *serving, key sign.Ke
 	return nil
 }
 
-// sayReady says on standard output where the API is.
-func (p *program) sayReady(s *serving, d *desk) error {
+// printReady prints on standard output where the API is.
+func (p *program) printReady(s *serving, d *desk) error {
 	where := ""
 	if d.listener != nil {
 		where = "http://" + d.listener.Addr().String()

@@ -52,9 +52,9 @@ func TestKillOneOfTwoDesks(t *testing.T) {
 		}
 		took[i%2] += st.Consumer.Stored
 		d.kill()
-		told, _ := s.client.Acked("S1")
-		if have := settled(t, place); have < told {
-			t.Fatalf("%d was acknowledged, %d is stored", told, have)
+		acked, _ := s.client.Acked("S1")
+		if have := settled(t, place); have < acked {
+			t.Fatalf("%d was acknowledged, %d is stored", acked, have)
 		}
 		d.startDesk()
 		d.ready()

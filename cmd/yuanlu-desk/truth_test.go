@@ -147,7 +147,7 @@ func (r *run) compareStores(ids map[string]bool) {
 
 // checkEvents reads each stream at the desk in the order of its sequence: 1, 2, 3 …
 // without one missing or twice, each case opened once and before anything else is
-// said of it, and as many as the agent told.
+// published about it, and as many as the agent sent.
 func (r *run) checkEvents() (count int64) {
 	r.t.Helper()
 	var gaps struct{ Streams []store.StreamRow }

@@ -21,7 +21,7 @@ import (
 // Times of watch.
 const (
 	watchAgain   = time.Second      // between two attempts to connect again
-	watchSilence = 45 * time.Second // the desk says something every 15 s
+	watchSilence = 45 * time.Second // the desk sends something every 15 s
 )
 
 // watching is one run of watch.
@@ -70,7 +70,7 @@ func (p *program) watch(ctx context.Context, v *verb, args []string) error {
 	return w.run(ctx)
 }
 
-// colour: only on a terminal, and where nobody has asked for none.
+// colour: only on a terminal, and where the user has not asked for none.
 func (p *program) colour() bool {
 	f, ok := p.stdout.(*os.File)
 	if !ok || p.env("NO_COLOR") != "" || p.env("TERM") == "dumb" {

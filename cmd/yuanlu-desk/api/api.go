@@ -19,7 +19,7 @@ import (
 // questionTime is how long one question may take.
 const questionTime = 15 * time.Second
 
-// Options say what the interface shows. Token may be empty on the loopback only.
+// Options are what the interface shows. Token may be empty on the loopback only.
 type Options struct {
 	Store *store.Store
 	// Release takes a message out of quarantine; store.ErrHand where it cannot.
@@ -131,7 +131,7 @@ func (a *API) question(w http.ResponseWriter, r *http.Request, answer func(conte
 	var bad *errQuery
 	switch {
 	case err == nil:
-		a.say(w, http.StatusOK, got)
+		a.respond(w, http.StatusOK, got)
 	case errors.As(err, &bad):
 		a.fail(w, http.StatusBadRequest, "query", bad.Error())
 	case errors.Is(err, errAmbiguous):
@@ -145,10 +145,10 @@ func (a *API) question(w http.ResponseWriter, r *http.Request, answer func(conte
 }
 
 func (a *API) fail(w http.ResponseWriter, status int, code, message string) {
-	a.say(w, status, map[string]any{"error": map[string]string{"code": code, "message": message}})
+	a.respond(w, status, map[string]any{"error": map[string]string{"code": code, "message": message}})
 }
 
-func (a *API) say(w http.ResponseWriter, status int, v any) {
+func (a *API) respond(w http.ResponseWriter, status int, v any) {
 	b, err := json.Marshal(v)
 	if err != nil {
 		a.o.Log.Error("api.unfit", "err", err)
@@ -156,5 +156,5 @@ func (a *API) say(w http.ResponseWriter, status int, v any) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write(append(b, '\n')) // who went away does not hear it
+	_, _ = w.Write(append(b, '\n')) // a client that went away does not get it
 }

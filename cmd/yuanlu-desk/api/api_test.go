@@ -50,7 +50,7 @@ func newRig(t *testing.T, token string) *rig {
 	return r
 }
 
-func (r *rig) say(topic string, payload []byte) {
+func (r *rig) publish(topic string, payload []byte) {
 	r.t.Helper()
 	m, ok := r.decode.Decode("yuanlu/v1/"+topic, payload, false, time.Now())
 	if !ok {
@@ -89,9 +89,9 @@ func TestCasesByPageAndFilter(t *testing.T) {
 	r := newRig(t, "")
 	for n := range int64(23) {
 		severity := []string{"medium", "high", "critical"}[n%3]
-		r.say("t-1/up/case", desktest.Case{Seq: n + 1, Severity: severity}.JSON())
+		r.publish("t-1/up/case", desktest.Case{Seq: n + 1, Severity: severity}.JSON())
 	}
-	r.say("t-2/up/case", desktest.Case{Terminal: "t-2", Seq: 1, Merchant: "M2"}.JSON())
+	r.publish("t-2/up/case", desktest.Case{Terminal: "t-2", Seq: 1, Merchant: "M2"}.JSON())
 	seen, pages := map[string]bool{}, 0
 	for path := "/v1/cases?limit=5"; path != ""; pages++ {
 		var p casesPage
@@ -130,8 +130,8 @@ func TestCasesByPageAndFilter(t *testing.T) {
 func TestEventsBySequence(t *testing.T) {
 	r := newRig(t, "")
 	for _, n := range []int64{3, 1, 5, 4, 2} {
-		r.say("t-1/up/case", desktest.Case{Seq: n}.JSON())
-		r.say("t-1/up/case", desktest.Case{Seq: n, Stream: "S2"}.JSON())
+		r.publish("t-1/up/case", desktest.Case{Seq: n}.JSON())
+		r.publish("t-1/up/case", desktest.Case{Seq: n, Stream: "S2"}.JSON())
 	}
 	var got []int64
 	for path := "/v1/events?order=sequence&terminal=t-1&stream=S1&limit=2"; path != ""; {
@@ -208,10 +208,10 @@ func TestWhoMayAsk(t *testing.T) {
 
 func TestTerminalsGapsQuarantineStatus(t *testing.T) {
 	r := newRig(t, "")
-	r.say("t-1/up/state", []byte(`{"v":1,"state":"online","session":"s"}`))
-	r.say("t-2/up/state", []byte(`{"v":1,"state":"lost","session":"s"}`))
-	r.say("t-1/up/case", desktest.Case{Seq: 4}.JSON())
-	r.say("t-1/up/case", []byte(`nonsense`))
+	r.publish("t-1/up/state", []byte(`{"v":1,"state":"online","session":"s"}`))
+	r.publish("t-2/up/state", []byte(`{"v":1,"state":"lost","session":"s"}`))
+	r.publish("t-1/up/case", desktest.Case{Seq: 4}.JSON())
+	r.publish("t-1/up/case", []byte(`nonsense`))
 	var terminals struct {
 		Terminals []store.TerminalRow
 		Next      *string
@@ -300,19 +300,19 @@ func TestStream(t *testing.T) {
 	r := newRig(t, "")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	r.say("t-1/up/case", desktest.Case{Seq: 1}.JSON())
+	r.publish("t-1/up/case", desktest.Case{Seq: 1}.JSON())
 	now := r.sse(ctx, "/v1/stream", "")
 	all := r.sse(ctx, "/v1/stream?after=0", "")
 	cases := r.sse(ctx, "/v1/stream?after=0&kinds=case", "")
-	r.say("t-1/up/case", desktest.Case{Seq: 3}.JSON()) // 2, and 3: the gap
-	r.say("t-1/up/state", []byte(`{"v":1,"state":"online","session":"s"}`))
+	r.publish("t-1/up/case", desktest.Case{Seq: 3}.JSON()) // 2, and 3: the gap
+	r.publish("t-1/up/state", []byte(`{"v":1,"state":"online","session":"s"}`))
 	want(t, all, "1 case", "2 case", "3 gap", "4 terminal")
 	want(t, now, "2 case", "3 gap", "4 terminal")
 	want(t, cases, "1 case", "2 case")
 	want(t, r.sse(ctx, "/v1/stream", "2"), "3 gap", "4 terminal")
 	// A terminal that changes again is sent again, as it is then.
-	r.say("t-1/up/state", []byte(`{"v":1,"state":"degraded","session":"s"}`))
-	r.say("t-1/up/event", desktest.Event("t-1", "e1", "link.lost", map[string]int{}))
+	r.publish("t-1/up/state", []byte(`{"v":1,"state":"degraded","session":"s"}`))
+	r.publish("t-1/up/event", desktest.Event("t-1", "e1", "link.lost", map[string]int{}))
 	want(t, all, "5 terminal", "6 event")
 	r.api.Stop()
 	for range all { // ends

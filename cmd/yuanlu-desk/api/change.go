@@ -11,7 +11,7 @@ import (
 	"yuanlu/cmd/yuanlu-desk/store"
 )
 
-// mostBody bounds what a change may say.
+// mostBody bounds the body of a change.
 const mostBody = 4 << 10
 
 // change is the body of a request that changes something.
@@ -58,7 +58,7 @@ func (a *API) change(w http.ResponseWriter, r *http.Request, do func(*http.Reque
 	switch {
 	case err == nil:
 		a.o.Log.Info("api.changed", "path", r.URL.Path, "who", c.Who, "why", c.Why)
-		a.say(w, http.StatusOK, done)
+		a.respond(w, http.StatusOK, done)
 	case errors.Is(err, store.ErrHand):
 		a.fail(w, http.StatusConflict, "not_done", err.Error())
 	case errors.Is(err, store.ErrNotFound):

@@ -14,7 +14,7 @@ func OpenAPI() []byte { return bytes.Clone(openAPI) }
 
 func (a *API) document(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(openAPI) // a client that went away does not hear it
+	_, _ = w.Write(openAPI) // a client that went away does not get it
 }
 
 // healthPath is answered without a token: a probe has none, and learns nothing but
@@ -26,5 +26,5 @@ func (a *API) health(w http.ResponseWriter, _ *http.Request) {
 	if !ready {
 		status = http.StatusServiceUnavailable
 	}
-	a.say(w, status, map[string]bool{"ready": ready})
+	a.respond(w, status, map[string]bool{"ready": ready})
 }

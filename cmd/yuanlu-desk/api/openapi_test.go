@@ -70,13 +70,13 @@ func described(t *testing.T) *rig {
 	r.api, r.server = a, httptest.NewServer(a)
 	t.Cleanup(r.server.Close)
 	for n := int64(1); n <= 3; n++ {
-		r.say("t-1/up/case", desktest.Case{Seq: n}.JSON())
+		r.publish("t-1/up/case", desktest.Case{Seq: n}.JSON())
 	}
-	r.say("t-1/up/case", desktest.Case{Seq: 6}.JSON())
-	r.say("t-1/up/case", []byte(`{"no":"event"}`))
-	r.say("t-1/up/event", desktest.Event("t-1", "e1", "link.lost", map[string]any{"link": "pos", "reason": "gone"}))
-	r.say("t-1/up/state", []byte(`{"v":1,"state":"online","session":"s","since":"2026-08-23T01:00:00Z","reason":"start","ts":"2026-08-23T01:00:00Z"}`))
-	r.say("t-1/up/link/pos/state", []byte(`{"v":1,"name":"pos","state":"online","reason":"","port":"x","frames_good":1,"frames_bad":0}`))
+	r.publish("t-1/up/case", desktest.Case{Seq: 6}.JSON())
+	r.publish("t-1/up/case", []byte(`{"no":"event"}`))
+	r.publish("t-1/up/event", desktest.Event("t-1", "e1", "link.lost", map[string]any{"link": "pos", "reason": "gone"}))
+	r.publish("t-1/up/state", []byte(`{"v":1,"state":"online","session":"s","since":"2026-08-23T01:00:00Z","reason":"start","ts":"2026-08-23T01:00:00Z"}`))
+	r.publish("t-1/up/link/pos/state", []byte(`{"v":1,"name":"pos","state":"online","reason":"","port":"x","frames_good":1,"frames_bad":0}`))
 	return r
 }
 
@@ -106,7 +106,7 @@ func (r *rig) ask(method, path, body string) (*http.Response, []byte) {
 }
 
 // TestOpenAPIDescribesEveryRoute: the document has every route and no other, and real
-// answers of each fit what it says, member by member; so do the answers to what is wrong.
+// answers of each fit its schemas, member by member; so do the answers to what is wrong.
 func TestOpenAPIDescribesEveryRoute(t *testing.T) {
 	r := described(t)
 	doc, schemas := document(t)
@@ -164,9 +164,9 @@ func TestOpenAPIDescribesEveryRoute(t *testing.T) {
 		if kind != "application/json" {
 			continue
 		}
-		said, err := jsonschema.UnmarshalJSON(bytes.NewReader(body))
+		answer, err := jsonschema.UnmarshalJSON(bytes.NewReader(body))
 		if err == nil {
-			err = schema.Validate(said)
+			err = schema.Validate(answer)
 		}
 		if err != nil {
 			t.Errorf("%s: %v\n%s", q.path, err, body)
@@ -179,7 +179,7 @@ func TestOpenAPIDescribesEveryRoute(t *testing.T) {
 	}
 }
 
-// TestQueryMembersAreDescribed: what a route takes in its query is what the document says,
+// TestQueryMembersAreDescribed: what a route takes in its query is what the document lists,
 // because a member that the route does not know is refused with the list of the known.
 func TestQueryMembersAreDescribed(t *testing.T) {
 	r := described(t)
@@ -206,7 +206,7 @@ func TestQueryMembersAreDescribed(t *testing.T) {
 		slices.Sort(names)
 		slices.Sort(known)
 		if !ok || !slices.Equal(names, known) {
-			t.Errorf("%s takes %v, the document says %v (%s)", path, known, names, e.Error.Message)
+			t.Errorf("%s takes %v, the document lists %v (%s)", path, known, names, e.Error.Message)
 		}
 	}
 }

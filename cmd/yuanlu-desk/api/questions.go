@@ -16,7 +16,7 @@ import (
 var errAmbiguous = errors.New("several terminals have a case with this id; name one with ?terminal=")
 
 // query reads the members of a question; the first that is wrong is the error, and
-// so is one that nobody asked for.
+// so is one that was not asked for.
 type query struct {
 	r      *http.Request
 	values url.Values

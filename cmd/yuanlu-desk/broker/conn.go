@@ -80,8 +80,8 @@ func Dial(ctx context.Context, o Options) (*Conn, error) {
 	return c, nil
 }
 
-// cause returns the cause of a failed Dial in the desk's words: what to do about it is
-// the consumer's to say, which knows the names of the desk's flags.
+// cause returns the cause of a failed Dial as the desk reports it: the remedy is
+// the consumer's, which knows the names of the desk's flags.
 func cause(err error) error {
 	failed, ok := errors.AsType[*mqtt.DialError](err)
 	switch {

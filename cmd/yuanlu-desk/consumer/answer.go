@@ -13,7 +13,7 @@ import (
 
 // store returns a batch to the store until it is stored, or ctx ends. A message that
 // the store cannot hold, whatever it is, goes into quarantine; the others go on.
-// While the store is away for long, we say that we are offline, so that terminals
+// While the store is away for long, we publish that we are offline, so that terminals
 // keep their cases.
 func (c *Consumer) store(ctx context.Context, conn Broker, list []store.Message) (store.Answer, error) {
 	if len(list) == 0 {
@@ -26,7 +26,7 @@ func (c *Consumer) store(ctx context.Context, conn Broker, list []store.Message)
 			if away {
 				c.o.Log.Info("store.back")
 				c.note(func(s *Status) { s.StoreError = "" })
-				err = c.say(ctx, conn, true, 0)
+				err = c.publishPresence(ctx, conn, true, 0)
 			}
 			return answer, err
 		}
@@ -40,7 +40,7 @@ func (c *Consumer) store(ctx context.Context, conn Broker, list []store.Message)
 			away = true
 			c.o.Log.Error("store.away", "err", err, "remedy", "nothing is acknowledged and the terminals keep their cases: start the database, or free room on its disk; the desk goes on by itself")
 			c.note(func(s *Status) { s.StoreError = err.Error() })
-			if err := c.say(ctx, conn, false, 0); err != nil {
+			if err := c.publishPresence(ctx, conn, false, 0); err != nil {
 				c.note(func(s *Status) { s.StoreError = "" })
 				return store.Answer{}, err
 			}
@@ -80,9 +80,9 @@ func (c *Consumer) apart(ctx context.Context, conn Broker, list []store.Message)
 	switch {
 	case m.Event != nil:
 		r = &store.Refusal{Terminal: m.Event.Terminal, Topic: "up/case", Stream: m.Event.Stream, Seq: m.Event.Seq, Payload: m.Event.Payload, Received: m.Event.Received}
-	case m.Saying != nil:
-		r = &store.Refusal{Terminal: m.Saying.Terminal, Topic: "up/" + m.Saying.What, Payload: m.Saying.Payload, Received: m.Saying.Received}
-	default: // even the quarantine cannot hold it: it is dropped, and said
+	case m.Status != nil:
+		r = &store.Refusal{Terminal: m.Status.Terminal, Topic: "up/" + m.Status.What, Payload: m.Status.Payload, Received: m.Status.Received}
+	default: // even the quarantine cannot hold it: it is dropped, and logged
 		c.o.Log.Error("message.dropped", "terminal", m.Refusal.Terminal, "code", m.Refusal.Code)
 		return store.Answer{Refused: 1}, nil
 	}

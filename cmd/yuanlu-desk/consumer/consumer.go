@@ -27,7 +27,7 @@ const (
 	storeTime   = 30 * time.Second // of one attempt
 	storeAway   = 3 * time.Second  // without a store for so long, we are not there
 	lastBatch   = 3 * time.Second  // for the batch in hand when we stop
-	lastWord    = time.Second      // for saying offline
+	byeTime     = time.Second      // for publishing offline
 )
 
 // Broker is one connection; broker.Conn is one.
@@ -53,23 +53,23 @@ type Applier interface {
 // Hand is where acknowledgements wait that follow from what a person did; store.Store
 // is one.
 type Hand interface {
-	Untold(ctx context.Context) (acks []store.Ack, upTo int64, err error)
-	Told(ctx context.Context, upTo int64) error
+	UnsentAcks(ctx context.Context) (acks []store.Ack, upTo int64, err error)
+	AcksSent(ctx context.Context, upTo int64) error
 }
 
-// Options say what a consumer works with. All but Hand, StoreID and Key are needed;
+// Options are what a consumer works with. All but Hand, StoreID and Key are needed;
 // Group may be empty.
 type Options struct {
 	Root  string // of the topics
-	Host  string // whose presence we say
+	Host  string // whose presence we publish
 	Group string // of the shared subscription; "": we are alone
 	Dial  func(ctx context.Context, willTopic string, will []byte) (Broker, error)
 	Store Applier
-	Hand  Hand // nil: nobody does anything by hand
+	Hand  Hand // nil: nothing is done by hand
 	// StoreID names the store. Desks of one group must share one: each acknowledges
 	// what the store has, and half of every stream goes to the other.
 	StoreID string
-	// Observe takes and stores everything, but acknowledges nothing and says no
+	// Observe takes and stores everything, but acknowledges nothing and publishes no
 	// presence: another back office does.
 	Observe bool
 	KeyID   string
@@ -78,21 +78,21 @@ type Options struct {
 	Log     *slog.Logger
 }
 
-// Consumer takes what terminals say. Run runs it once; Status may be asked at any
+// Consumer takes what terminals publish. Run runs it once; Status may be asked at any
 // time.
 type Consumer struct {
 	o      Options
 	decode *Decoder
-	host   string // topic of our presence
-	refuse saying // refusals
-	gaps   saying // gaps, likewise
-	back   saying // stores that were put back, likewise
-	full   saying // terminals without room, likewise
-	flood  saying // terminals that send faster than they are stored, likewise
+	host   string  // topic of our presence
+	refuse thinned // refusals
+	gaps   thinned // gaps, likewise
+	back   thinned // stores that were put back, likewise
+	full   thinned // terminals without room, likewise
+	flood  thinned // terminals that send faster than they are stored, likewise
 
 	mu        sync.Mutex
 	status    Status // guarded by mu
-	timestamp int64  // guarded by mu: of the presence last said
+	timestamp int64  // guarded by mu: of the presence published last
 }
 
 // Status is how the consumer is.
@@ -144,7 +144,7 @@ func (c *Consumer) note(do func(*Status)) {
 	do(&c.status)
 }
 
-// Run connects, works and connects again until ctx ends; it returns after saying
+// Run connects, works and connects again until ctx ends; it returns after thinned
 // that we are offline. It never fails: what is wrong is in Status and in the log.
 func (c *Consumer) Run(ctx context.Context) {
 	wait := time.Duration(0)
@@ -211,7 +211,7 @@ func (c *Consumer) session(ctx context.Context) error {
 			return fmt.Errorf("subscribe %s: %w", f.filter, err)
 		}
 	}
-	if err := c.say(ctx, conn, true, 0); err != nil {
+	if err := c.publishPresence(ctx, conn, true, 0); err != nil {
 		return err
 	}
 	c.o.Log.Info("broker.connected")
@@ -228,16 +228,16 @@ func (c *Consumer) session(ctx context.Context) error {
 	stop()
 	wg.Wait()
 	if ctx.Err() != nil { // a DISCONNECT discards the will
-		bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWord)
+		bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), byeTime)
 		defer cancel()
-		if err := c.say(bye, conn, false, 0); err != nil {
+		if err := c.publishPresence(bye, conn, false, 0); err != nil {
 			c.o.Log.Warn("broker.offline_unsaid", "err", err)
 		}
 	}
 	return err
 }
 
-func (c *Consumer) say(ctx context.Context, conn Broker, online bool, atLeast int64) error {
+func (c *Consumer) publishPresence(ctx context.Context, conn Broker, online bool, atLeast int64) error {
 	if c.o.Observe {
 		return nil
 	}
@@ -254,7 +254,7 @@ type filter struct {
 }
 
 // filters are what we subscribe to. What is retained goes to every desk, with
-// QoS 0: it is said again every minute, and none of it may wait at the broker and
+// QoS 0: it is published again every minute, and none of it may wait at the broker and
 // come late as if it were new. Events go to one desk of a group, with QoS 1.
 func (c *Consumer) filters() []filter {
 	up := c.o.Root + "/v1/+/up/"
@@ -283,7 +283,7 @@ func (c *Consumer) work(ctx context.Context, conn Broker) error {
 		now := c.o.Now()
 		for _, m := range batch {
 			if m.Topic == c.host {
-				err = errors.Join(err, c.hostSaid(ctx, conn, m.Payload))
+				err = errors.Join(err, c.hostState(ctx, conn, m.Payload))
 				continue
 			}
 			if one, ok := c.decode.Decode(m.Topic, m.Payload, m.Retained, now); ok {
@@ -308,10 +308,10 @@ func (c *Consumer) work(ctx context.Context, conn Broker) error {
 	}
 }
 
-// hostSaid looks at our own presence: another desk's will, or an old one of ours,
-// may say that we are offline, or anything. The truth comes after it, whatever its
+// hostState looks at our own presence: another desk's will, or an old one of ours,
+// may publish that we are offline, or anything. The truth comes after it, whatever its
 // timestamp is: who has taken that one takes only what is newer.
-func (c *Consumer) hostSaid(ctx context.Context, conn Broker, payload []byte) error {
+func (c *Consumer) hostState(ctx context.Context, conn Broker, payload []byte) error {
 	var state hostState
 	err := c.decode.check.Decode("host-state.v1", payload, &state)
 	if err == nil && state.Online {
@@ -327,13 +327,13 @@ func (c *Consumer) hostSaid(ctx context.Context, conn Broker, payload []byte) er
 		return nil
 	}
 	after := int64(0)
-	if err == nil { // else nobody takes it; but it lies where our presence is retained
+	if err == nil { // else there is no owner to take it; but it lies where our presence is retained
 		after = state.Timestamp + 1
 	}
-	return c.say(ctx, conn, true, after)
+	return c.publishPresence(ctx, conn, true, after)
 }
 
-// count notes and says what became of a batch.
+// count notes and logs what became of a batch.
 func (c *Consumer) count(messages int, list []store.Message, a *store.Answer) {
 	c.note(func(s *Status) {
 		s.Messages += int64(messages)
@@ -367,7 +367,7 @@ func (c *Consumer) count(messages int, list []store.Message, a *store.Answer) {
 	c.countPutBack(a)
 }
 
-// countPutBack says what shows that a terminal's store was put back from an old copy.
+// countPutBack logs what shows that a terminal's store was put back from an old copy.
 func (c *Consumer) countPutBack(a *store.Answer) {
 	for _, r := range a.Reused {
 		if c.back.worth() {
@@ -383,7 +383,7 @@ func (c *Consumer) countPutBack(a *store.Answer) {
 	}
 }
 
-// countShed notes and says whose messages found no room.
+// countShed notes and logs whose messages found no room.
 func (c *Consumer) countShed(shed map[string]int64) {
 	for terminal, n := range shed {
 		c.note(func(s *Status) { s.Shed += n })
@@ -408,11 +408,11 @@ func Lane(root string) func(topic string) string {
 	}
 }
 
-// saying decides which of many equal lines are said: the first ten, then the 100th,
+// thinned decides which of many equal lines are logged: the first ten, then the 100th,
 // 1000th … It belongs to one goroutine.
-type saying struct{ n, next int64 }
+type thinned struct{ n, next int64 }
 
-func (s *saying) worth() bool {
+func (s *thinned) worth() bool {
 	s.n++
 	if s.n <= 10 {
 		return true

@@ -247,7 +247,7 @@ func TestSaysItsOwnPresence(t *testing.T) {
 	}
 	d := start(t, broker.Options{Options: mqtt.Options{URL: b.URL()}}, newStore(t), nil)
 	desktest.Eventually(t, 10*time.Second, "online", online(true))
-	// Another desk with our name goes: its last word is not the truth.
+	// Another desk with our name goes: its will is not the truth.
 	c.Publish("yuanlu/v1/_host/desk/state", true, fmt.Appendf(nil, `{"online":false,"timestamp":%d}`, time.Now().Add(time.Minute).UnixMilli()))
 	desktest.Eventually(t, 10*time.Second, "online again", func() bool { return newest().Online && newest().Timestamp > time.Now().UnixMilli() })
 	d.stop()
@@ -312,7 +312,7 @@ func TestBrokerRestarts(t *testing.T) {
 	}
 }
 
-// failing is a store that fails while told so.
+// failing is a store that fails while it is set to.
 type failing struct {
 	*store.Store
 	err atomic.Pointer[error]
@@ -325,7 +325,7 @@ func (f *failing) Apply(ctx context.Context, m []store.Message) (store.Answer, e
 	return f.Store.Apply(ctx, m)
 }
 
-// Without a store nothing is acknowledged, to nobody, and the terminals are told to
+// Without a store nothing is acknowledged to any terminal, and the terminals are made to
 // keep their cases.
 func TestStoreAway(t *testing.T) {
 	b := brokertest.Start(t, brokertest.Options{})
@@ -335,20 +335,20 @@ func TestStoreAway(t *testing.T) {
 	f.err.Store(&down)
 	d := start(t, broker.Options{Options: mqtt.Options{URL: b.URL()}}, s, func(o *consumer.Options) { o.Store = f })
 	c := brokertest.NewClient(t, b.URL(), "t-1", nil, "yuanlu/v1/t-1/dn/#", "yuanlu/v1/_host/desk/state")
-	said := func(online bool) func() bool {
+	published := func(online bool) func() bool {
 		return func() bool {
 			h := c.Received()
 			return len(h) > 0 && strings.Contains(string(h[len(h)-1].Payload), fmt.Sprintf(`"online":%v`, online))
 		}
 	}
 	c.Publish(up+"case", false, desktest.Case{Seq: 1}.JSON())
-	desktest.Eventually(t, 20*time.Second, "offline said", said(false))
+	desktest.Eventually(t, 20*time.Second, "offline published", published(false))
 	if seq, _ := c.Acked("S1"); seq != 0 || d.c.Status().StoreError == "" {
 		t.Errorf("acknowledged %d, %+v", seq, d.c.Status())
 	}
 	f.err.Store(nil)
 	desktest.Eventually(t, 20*time.Second, "acknowledged", ackedIs(c, "S1", 1))
-	desktest.Eventually(t, 20*time.Second, "online said", func() bool {
+	desktest.Eventually(t, 20*time.Second, "online published", func() bool {
 		for _, h := range c.Received()[1:] {
 			if strings.Contains(string(h.Payload), `"online":true`) {
 				return true

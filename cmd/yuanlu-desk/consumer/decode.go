@@ -20,7 +20,7 @@ import (
 const mostSequence = 1 << 62
 
 // mostInterval bounds the seconds between two health messages that a terminal may
-// name: after three of them without a word it is unknown.
+// name: after three of them without a message it is unknown.
 const mostInterval = 3600
 
 // firstEntry is where the agent's numbers of other events begin; below it an entry
@@ -63,7 +63,7 @@ func (d *Decoder) Decode(topic string, payload []byte, retained bool, received t
 		}
 		return in.event(rest == "case"), true
 	}
-	return in.saying(rest)
+	return in.status(rest)
 }
 
 // incoming is one message being read.
@@ -171,8 +171,8 @@ func (in *incoming) place(isCase bool, sequence, stream string) {
 	}
 }
 
-// broken says why a payload cannot be read. Where at least its place can, the
-// terminal is told, and sends the rest on.
+// broken returns why a payload cannot be read. Where at least its sequence can, the
+// terminal gets a refusal, and sends the rest on.
 func (in *incoming) broken(isCase bool, schema string) (code, message string) {
 	var e struct {
 		Sequence string `json:"sequence"`
@@ -243,32 +243,32 @@ func aside(data json.RawMessage) int64 {
 	return q.Sequence
 }
 
-// saying reads what a terminal says of itself.
-func (in *incoming) saying(rest string) (m store.Message, ok bool) {
-	s := &store.Saying{Terminal: in.terminal, Retained: in.retained, Received: in.received, Payload: in.payload}
+// status reads what a terminal publishes about itself.
+func (in *incoming) status(rest string) (m store.Message, ok bool) {
+	s := &store.Status{Terminal: in.terminal, Retained: in.retained, Received: in.received, Payload: in.payload}
 	var schema string
 	var to any
 	switch rest {
 	case "state":
-		s.What, schema, to = store.SaidState, "state.v1", &s.State
+		s.What, schema, to = store.StatusState, "state.v1", &s.State
 	case "health":
-		s.What, schema, to = store.SaidHealth, "health.v1", &s.Health
+		s.What, schema, to = store.StatusHealth, "health.v1", &s.Health
 	case "info":
-		s.What, schema = store.SaidInfo, "info.v1"
+		s.What, schema = store.StatusInfo, "info.v1"
 	case "config":
-		s.What, schema = store.SaidConfig, "config.v1"
+		s.What, schema = store.StatusConfig, "config.v1"
 	case "case-summary":
-		s.What, schema, to = store.SaidSummary, "case-summary.v1", &s.Summary
+		s.What, schema, to = store.StatusSummary, "case-summary.v1", &s.Summary
 	default:
 		name, found := strings.CutPrefix(rest, "link/")
 		name, isState := strings.CutSuffix(name, "/state")
 		if !found || !isState || topics.CheckPart(name) != nil {
 			return m, false
 		}
-		s.What, s.Link, schema, to = store.SaidLink, name, "link-state.v1", &s.LinkNow
+		s.What, s.Link, schema, to = store.StatusLink, name, "link-state.v1", &s.LinkNow
 	}
 	if len(in.payload) == 0 {
-		return store.Message{Saying: s}, true
+		return store.Message{Status: s}, true
 	}
 	if len(in.payload) > 2*topics.MaxMessage {
 		return in.refuse("too_large", strconv.Itoa(len(in.payload))+" bytes"), true
@@ -282,7 +282,7 @@ func (in *incoming) saying(rest string) (m store.Message, ok bool) {
 	if st := s.Summary.Stream; plain(st, 128) != st || s.Summary.AckedSeq > mostSequence {
 		return in.refuse("schema", "stream or acked_seq out of range"), true
 	}
-	return store.Message{Saying: s}, true
+	return store.Message{Status: s}, true
 }
 
 var errUnfit = errors.New("the members that this desk knows are of other types")

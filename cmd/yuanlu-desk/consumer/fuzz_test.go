@@ -39,7 +39,7 @@ func seeds(f *testing.F) *consumer.Decoder {
 }
 
 // FuzzDecode: any bytes on any topic become a message for the store, or nothing;
-// what is to be stored is JSON in UTF-8, what is refused says why.
+// what is to be stored is JSON in UTF-8, what is refused has a reason.
 func FuzzDecode(f *testing.F) {
 	d := seeds(f)
 	f.Fuzz(func(t *testing.T, topic string, payload []byte, retained bool) {
@@ -61,14 +61,14 @@ func FuzzDecode(f *testing.F) {
 			if m.Refusal.Code == "" || m.Refusal.Message == "" || strings.Contains(m.Refusal.Message, "\x00") {
 				t.Errorf("%+v", m.Refusal)
 			}
-		case m.Saying == nil:
+		case m.Status == nil:
 			t.Error("nothing to store")
 		}
 	})
 }
 
 // FuzzStore: whatever was decoded can be stored, and what the store answers can be
-// told to the terminal. (Look for more with -fuzzminimizetime 1x: the database's
+// refused to the terminal. (Look for more with -fuzzminimizetime 1x: the database's
 // own coverage is never the same twice.)
 func FuzzStore(f *testing.F) {
 	d := seeds(f)

@@ -26,7 +26,7 @@ func (c *Consumer) sameStore(state *hostState) error {
 	return fmt.Errorf("%w: of every stream each would have a part, and none the whole", errOtherStore)
 }
 
-// alone looks, before we say or take anything, whether a desk of our group is there
+// alone looks, before we publish or take anything, whether a desk of our group is there
 // with another store. It subscribes to our presence.
 func (c *Consumer) alone(ctx context.Context, conn Broker) error {
 	if c.o.Group == "" {
@@ -71,21 +71,21 @@ func (c *Consumer) hand(ctx context.Context, conn Broker) {
 			return
 		case <-tick.C:
 		}
-		if err := c.tellHand(ctx, conn); err != nil && ctx.Err() == nil {
+		if err := c.sendHandAcks(ctx, conn); err != nil && ctx.Err() == nil {
 			c.o.Log.Debug("hand.untold", "err", err) // the next look, or the next connection
 		}
 	}
 }
 
-func (c *Consumer) tellHand(ctx context.Context, conn Broker) error {
+func (c *Consumer) sendHandAcks(ctx context.Context, conn Broker) error {
 	work, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
-	acks, upTo, err := c.o.Hand.Untold(work)
+	acks, upTo, err := c.o.Hand.UnsentAcks(work)
 	if err != nil || upTo == 0 {
 		return err
 	}
 	if err := c.answer(conn, acks); err != nil {
 		return err
 	}
-	return c.o.Hand.Told(work, upTo)
+	return c.o.Hand.AcksSent(work, upTo)
 }

@@ -12,8 +12,8 @@ import (
 	"yuanlu/protocol/topics"
 )
 
-// Whatever is said in our name that we are offline, however far its timestamp lies
-// ahead: our own word comes after it, newer where that is possible, and always one
+// Whatever is published in our name as offline, however far its timestamp lies
+// ahead: our own message comes after it, newer where that is possible, and always one
 // that terminals take.
 func TestAnswersWhateverIsSaidInItsName(t *testing.T) {
 	b := brokertest.Start(t, brokertest.Options{Unchecked: true})

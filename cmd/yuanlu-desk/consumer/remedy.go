@@ -13,7 +13,7 @@ import (
 	"yuanlu/protocol/mqtt"
 )
 
-// remedy says what a person can do about a connection that is not there. The desk
+// remedy returns what a person can do about a connection that is not there. The desk
 // tries again by itself, whatever it is.
 func remedy(err error) string {
 	var authority x509.UnknownAuthorityError

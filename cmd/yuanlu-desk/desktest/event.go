@@ -8,7 +8,7 @@ import (
 	"yuanlu/protocol/topics"
 )
 
-// Case says what a case event is like; the zero value of a member is something
+// Case is what a case event is like; the zero value of a member is something
 // usual.
 type Case struct {
 	Terminal string // "t-1"

@@ -48,11 +48,11 @@ func NewCluster() *Cluster {
 	return c
 }
 
-// errNone says that no PostgreSQL is installed.
+// errNone: no PostgreSQL is installed.
 var errNone = errors.New("PostgreSQL is not installed (Debian: postgresql)")
 
 // Database makes an empty database and returns its URL. Without PostgreSQL the test
-// is skipped, and says why; with YUANLU_SOAK=1 it fails. Not for parallel tests.
+// is skipped with the reason; with YUANLU_SOAK=1 it fails. Not for parallel tests.
 func (c *Cluster) Database(t testing.TB) string {
 	t.Helper()
 	url, name := c.database(t)

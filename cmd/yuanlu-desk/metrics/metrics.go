@@ -18,7 +18,7 @@ import (
 // storeTime is how long the store may take for one scrape.
 const storeTime = 5 * time.Second
 
-// Options say where the numbers come from. All are needed.
+// Options are where the numbers come from. All are needed.
 type Options struct {
 	Status  func() consumer.Status
 	Totals  func(context.Context) (store.Totals, error)
@@ -36,7 +36,7 @@ func Handler(o Options) http.Handler {
 
 type collector struct{ o Options }
 
-// Describe says nothing beforehand: Collect always sends the same metrics, but for those
+// Describe sends nothing beforehand: Collect always sends the same metrics, but for those
 // of a store that does not answer.
 func (c *collector) Describe(chan<- *prometheus.Desc) {}
 

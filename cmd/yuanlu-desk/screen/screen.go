@@ -16,7 +16,7 @@ import (
 	"yuanlu/protocol/topics"
 )
 
-// Screen says how to print.
+// Screen is how to print.
 type Screen struct {
 	Chinese bool
 	Colour  bool
@@ -83,8 +83,8 @@ func (s *Screen) colour(code, text string) string {
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
 }
 
-// word translates the words of a case.
-func (s *Screen) word(w string) string {
+// translate returns a value of a case in the language of the screen.
+func (s *Screen) translate(w string) string {
 	if !s.Chinese {
 		return w
 	}
@@ -98,7 +98,7 @@ func (s *Screen) word(w string) string {
 	return w
 }
 
-// Case prints a case event of a terminal. One that cannot be read is said to be so.
+// Case prints a case event of a terminal. One that cannot be read is printed as such.
 func (s *Screen) Case(w io.Writer, terminal string, payload []byte) error {
 	var e event
 	if topics.Exact(payload, &e) != nil {
@@ -109,13 +109,13 @@ func (s *Screen) Case(w io.Writer, terminal string, payload []byte) error {
 	what := strings.TrimPrefix(e.Type, "yuanlu.case.")
 	what, _, _ = strings.Cut(what, ".")
 	colours := map[string]string{"critical": "1;31", "high": "31", "medium": "33"}
-	severity := s.colour(colours[d.Severity], pad(s.word(clean(d.Severity)), 8))
+	severity := s.colour(colours[d.Severity], pad(s.translate(clean(d.Severity)), 8))
 	if what == "cleared" {
-		severity = s.colour("32", pad(s.word("cleared"), 8))
+		severity = s.colour("32", pad(s.translate("cleared"), 8))
 	}
 	_, err := fmt.Fprintln(w, strings.TrimRight(fmt.Sprintf("%s  %s  %s  %s  %s %s  %s  %s  %s", e.Time.In(s.Zone).Format("2006-01-02 15:04:05"), pad(clean(terminal), 12),
-		pad(s.word(clean(what)), 7), severity, s.word(clean(r.Kind)), s.amount(r), clean(r.Channel),
-		s.word(clean(d.Verdict.Recipient)), clean(d.Verdict.Reason)), " "))
+		pad(s.translate(clean(what)), 7), severity, s.translate(clean(r.Kind)), s.amount(r), clean(r.Channel),
+		s.translate(clean(d.Verdict.Recipient)), clean(d.Verdict.Reason)), " "))
 	if err != nil {
 		return err
 	}

@@ -168,7 +168,7 @@ func ParseTopic(topic, root, terminal string) (Topic, error) {
 }
 
 // Envelope wraps a payload for a topic. A command that lacks id, ts or ttl_s gets
-// them. The payload must satisfy its schema: ErrPayload says where it does not.
+// them. The payload must satisfy its schema: ErrPayload names where it does not.
 func Envelope(k Key, t Topic, payload []byte, now time.Time) ([]byte, error) {
 	payload = bytes.TrimSpace(payload)
 	id := rand.Text()

@@ -16,18 +16,18 @@ import (
 // key names a stream.
 type key struct{ terminal, stream string }
 
-// applying is one transaction that changes what the terminals are told.
+// applying is one transaction that changes what is acknowledged to the terminals.
 type applying struct {
 	*tx
 	limits  Limits
 	answer  Answer
 	streams map[key]*stream
 	order   []key // of streams, as touched
-	held    map[string]*held
-	holders []string // of held, as touched
+	usage   map[string]*usage
+	touched []string // of usage, as touched
 }
 
-// Apply stores messages in one transaction and says what may be told to the
+// Apply stores messages in one transaction and returns what may be acknowledged to the
 // terminals once it has returned. A message that is there already changes
 // nothing: after an error the same messages may be given again, whatever became
 // of the commit.
@@ -43,7 +43,7 @@ func (s *Store) Apply(ctx context.Context, messages []Message) (Answer, error) {
 }
 
 func (s *Store) change(ctx context.Context, do func(*applying) error) (Answer, error) {
-	a := &applying{limits: s.limits, streams: map[key]*stream{}, held: map[string]*held{}}
+	a := &applying{limits: s.limits, streams: map[key]*stream{}, usage: map[string]*usage{}}
 	err := s.write(ctx, func(t *tx) error {
 		a.tx = t
 		// One desk at a time: numbers grow in the order of commits.
@@ -66,7 +66,7 @@ func (s *Store) change(ctx context.Context, do func(*applying) error) (Answer, e
 	if err != nil {
 		return Answer{}, err
 	}
-	s.tell()
+	s.announce()
 	return a.answer, nil
 }
 
@@ -76,15 +76,15 @@ func (a *applying) one(m *Message) error {
 		return a.event(m.Event)
 	case m.Refusal != nil:
 		return a.refusal(m.Refusal)
-	case m.Saying != nil:
-		return a.saying(m.Saying)
+	case m.Status != nil:
+		return a.takeStatus(m.Status)
 	}
 	return nil
 }
 
 // finish saves the streams and makes the acknowledgements.
 func (a *applying) finish() error {
-	if err := a.saveHeld(); err != nil {
+	if err := a.saveUsage(); err != nil {
 		return err
 	}
 	for _, k := range a.order {
@@ -92,7 +92,7 @@ func (a *applying) finish() error {
 		if err := st.save(a); err != nil {
 			return err
 		}
-		if st.tell && (st.settled > 0 || len(st.refused) > 0) {
+		if st.ackDue && (st.settled > 0 || len(st.refused) > 0) {
 			a.answer.Acks = append(a.answer.Acks, Ack{k.terminal, k.stream, st.settled, st.refused})
 		}
 	}
@@ -134,7 +134,7 @@ func (a *applying) event(e *Event) error {
 	if err != nil {
 		return err
 	}
-	st.tell = true
+	st.ackDue = true
 	st.events++
 	fresh, err := st.settle(a, e.Seq)
 	if err != nil || fresh {
@@ -144,7 +144,7 @@ func (a *applying) event(e *Event) error {
 }
 
 // repeat is an event that is there already. One whose frozen parts differ is kept
-// beside, and said.
+// beside, and logged.
 func (a *applying) repeat(e *Event) error {
 	a.answer.Repeats++
 	var digest string
@@ -174,7 +174,7 @@ func (a *applying) repeat(e *Event) error {
 	if err != nil {
 		return err
 	}
-	st.tell = true
+	st.ackDue = true
 	st.repeats++
 	if full, err := st.tooFarApart(a, e.Seq); err != nil || full {
 		return err
@@ -239,7 +239,7 @@ func (a *applying) project(e *Event) error {
 	return err
 }
 
-// newer reports whether an event says more of its case than the newest that is here.
+// newer reports whether an event is newer for its case than the newest that is here.
 // Verdicts about one record are counted (rev); a sequence may come late: that of an
 // event which was refused and put back by hand.
 func (a *applying) newer(e *Event) (bool, error) {
@@ -293,7 +293,7 @@ func (a *applying) aside(e *Event) error {
 	if err != nil || !fresh {
 		return err
 	}
-	st.tell = true
+	st.ackDue = true
 	return st.hole(a, e.Aside, e.Aside, HoleAside, e.Received)
 }
 
@@ -314,7 +314,7 @@ func (a *applying) refusal(r *Refusal) error {
 	if err != nil {
 		return err
 	}
-	st.tell = true
+	st.ackDue = true
 	var good int
 	if _, err := a.row(`SELECT count(*) FROM event WHERE terminal = ? AND stream = ? AND seq = ?`, []any{r.Terminal, r.Stream, r.Seq}, &good); err != nil || good > 0 {
 		return err

@@ -120,7 +120,7 @@ func connect(place string) (*sql.DB, dialect, error) {
 	if err != nil {
 		return nil, dialect{}, fmt.Errorf("%w: %w", ErrPlace, err)
 	}
-	// What is in it is about customers: nobody else reads it.
+	// What is in it is about customers: no one else may read it.
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, dialect{}, fmt.Errorf("%w: %w", ErrUnavailable, err)

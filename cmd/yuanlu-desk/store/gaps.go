@@ -145,14 +145,14 @@ func (t *tx) putAside(s *StreamRow) error {
 	if err != nil || !found || payload == "" {
 		return err
 	}
-	var said topics.CaseSummary
-	if err := json.Unmarshal([]byte(payload), &said); err != nil {
+	var summary topics.CaseSummary
+	if err := json.Unmarshal([]byte(payload), &summary); err != nil {
 		return fmt.Errorf("store: the summary of %s: %w", s.Terminal, err)
 	}
-	if said.Stream != s.Stream {
+	if summary.Stream != s.Stream {
 		return nil
 	}
-	for _, seq := range slices.Sorted(slices.Values(said.QuarantinedSeqs)) {
+	for _, seq := range slices.Sorted(slices.Values(summary.QuarantinedSeqs)) {
 		if slices.ContainsFunc(s.Gaps, func(g Range) bool { return g.First <= seq && seq <= g.Last }) {
 			s.PutAside = append(s.PutAside, seq)
 		}

@@ -11,7 +11,7 @@ import (
 // without insisting: a terminal sends again after 15 minutes at the latest.
 const Patience = 30 * time.Minute
 
-// Hand says who does something by hand, and why. Both are needed, at most 128 and
+// Hand is who does something by hand, and why. Both are needed, at most 128 and
 // 512 bytes.
 type Hand struct {
 	Who string
@@ -47,16 +47,19 @@ type Action struct {
 	First    int64     `json:"first,omitzero"`
 	Last     int64     `json:"last,omitzero"`
 	Why      string    `json:"why"`
-	Told     bool      `json:"told"` // the terminal was sent an acknowledgement since
+	Sent     bool      `json:"told"` // the terminal was sent an acknowledgement since
 }
 
+// note stores an action. One that concerns a stream leads to an acknowledgement, which
+// UnsentAcks returns until it was sent (column told); one without a stream leads to none.
 func (a *applying) note(h Hand, what, terminal, stream string, first, last int64) error {
 	a.n++
-	_, err := a.exec(`INSERT INTO action VALUES(?,?,?,?,?,?,?,?,?,?)`, a.n, millis(h.At), h.Who, what, terminal, stream, first, last, h.Why, flag(stream == ""))
+	sent := stream == ""
+	_, err := a.exec(`INSERT INTO action VALUES(?,?,?,?,?,?,?,?,?,?)`, a.n, millis(h.At), h.Who, what, terminal, stream, first, last, h.Why, flag(sent))
 	return err
 }
 
-// CloseGap settles everything of a stream up to last, because a person says that
+// CloseGap settles everything of a stream up to last, because a person states that
 // what is missing will not come: from then on acknowledgements cover it, and the
 // terminal forgets it if it has it after all. What was missing stays listed as a
 // hole. It returns the first and last sequence that were missing. ErrNotFound, or
@@ -89,7 +92,7 @@ func (s *Store) CloseGap(ctx context.Context, terminal, name string, last int64,
 		if err := st.jump(a, last, h.At, HoleByHand+h.Why); err != nil {
 			return err
 		}
-		st.tell, closed = true, Range{First: settled + 1, Last: last, Why: h.Why}
+		st.ackDue, closed = true, Range{First: settled + 1, Last: last, Why: h.Why}
 		return a.note(h, ActionClose, terminal, name, settled+1, last)
 	})
 	return closed, err
@@ -179,11 +182,11 @@ func (s *Store) Actions(ctx context.Context, terminal string, before int64, limi
 		return t.rows(q, append(w.args, limitOf(limit)), func(r *sql.Rows) error {
 			var one Action
 			var at int64
-			var told int
-			if err := r.Scan(&one.N, &at, &one.Who, &one.What, &one.Terminal, &one.Stream, &one.First, &one.Last, &one.Why, &told); err != nil {
+			var sent int
+			if err := r.Scan(&one.N, &at, &one.Who, &one.What, &one.Terminal, &one.Stream, &one.First, &one.Last, &one.Why, &sent); err != nil {
 				return err
 			}
-			one.At, one.Told = timeOf(at), told != 0
+			one.At, one.Sent = timeOf(at), sent != 0
 			list = append(list, one)
 			return nil
 		})
@@ -191,9 +194,9 @@ func (s *Store) Actions(ctx context.Context, terminal string, before int64, limi
 	return list, err
 }
 
-// Untold returns the acknowledgements that follow from what was done by hand and that
+// UnsentAcks returns the acknowledgements that follow from what was done by hand and that
 // no desk has sent yet, and the newest action they follow from.
-func (s *Store) Untold(ctx context.Context) (acks []Ack, upTo int64, err error) {
+func (s *Store) UnsentAcks(ctx context.Context) (acks []Ack, upTo int64, err error) {
 	err = s.read(ctx, func(t *tx) error {
 		if _, err := t.row(`SELECT coalesce(max(n), 0) FROM action WHERE told = 0`, nil, &upTo); err != nil || upTo == 0 {
 			return err
@@ -209,8 +212,8 @@ func (s *Store) Untold(ctx context.Context) (acks []Ack, upTo int64, err error) 
 	return acks, upTo, err
 }
 
-// Told notes that the acknowledgements of Untold were sent.
-func (s *Store) Told(ctx context.Context, upTo int64) error {
+// AcksSent notes that the acknowledgements of UnsentAcks were sent.
+func (s *Store) AcksSent(ctx context.Context, upTo int64) error {
 	return s.write(ctx, func(t *tx) error {
 		_, err := t.exec(`UPDATE action SET told = 1 WHERE told = 0 AND n <= ?`, upTo)
 		return err

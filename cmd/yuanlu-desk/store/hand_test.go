@@ -19,20 +19,20 @@ func by(at time.Time) store.Hand {
 	return store.Hand{Who: "wang", Why: "terminal was scrapped", At: at}
 }
 
-func (r *rig) untold() string {
+func (r *rig) unsent() string {
 	r.t.Helper()
-	acks, upTo, err := r.s.Untold(r.t.Context())
+	acks, upTo, err := r.s.UnsentAcks(r.t.Context())
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	if err := r.s.Told(r.t.Context(), upTo); err != nil {
+	if err := r.s.AcksSent(r.t.Context(), upTo); err != nil {
 		r.t.Fatal(err)
 	}
 	return acked(store.Answer{Acks: acks})
 }
 
 // An event that will never come holds up every acknowledgement of its stream until
-// a person says so; then they go on, and what was missing stays listed.
+// a person decides so; then they go on, and what was missing stays listed.
 func TestCloseGapByHand(t *testing.T) {
 	both(t, func(r *rig) {
 		ctx := t.Context()
@@ -61,13 +61,13 @@ func TestCloseGapByHand(t *testing.T) {
 			}
 		}
 		r.want("nothing has changed", r.gaps(), []string{"S1 3-4", "S1 6-7"})
-		r.want("nothing to tell", r.untold(), "-")
+		r.want("nothing to acknowledge", r.unsent(), "-")
 		closed, err := r.s.CloseGap(ctx, "t-1", "S1", 4, false, by(late))
 		if err != nil || closed.First != 3 || closed.Last != 4 {
 			t.Fatalf("%+v %v", closed, err)
 		}
-		r.want("to tell", r.untold(), "t-1/S1 5")
-		r.want("told once", r.untold(), "-")
+		r.want("to acknowledge", r.unsent(), "t-1/S1 5")
+		r.want("acknowledged once", r.unsent(), "-")
 		r.want("the rest is waited for", r.gaps(), []string{"S1 6-7", "S1 (3-4)"})
 		// It comes after all: it is taken, and the hole is smaller.
 		r.want("late", acked(r.take(c(desktest.Case{Seq: 3}))), "t-1/S1 5")
@@ -75,10 +75,10 @@ func TestCloseGapByHand(t *testing.T) {
 		if _, err := r.s.CloseGap(ctx, "t-1", "S1", 7, true, by(r.now)); err != nil { // insisting
 			t.Error(err)
 		}
-		r.want("after insisting", r.untold(), "t-1/S1 8")
+		r.want("after insisting", r.unsent(), "t-1/S1 8")
 		r.want("both are listed", r.gaps(), []string{"S1 (4-4)", "S1 (6-7)"})
 		list, err := r.s.Actions(ctx, "t-1", 0, 0)
-		if err != nil || len(list) != 2 || list[1].Who != "wang" || list[1].First != 3 || list[1].Last != 4 || !list[1].Told || list[0].What != store.ActionClose {
+		if err != nil || len(list) != 2 || list[1].Who != "wang" || list[1].First != 3 || list[1].Last != 4 || !list[1].Sent || list[0].What != store.ActionClose {
 			t.Errorf("%+v %v", list, err)
 		}
 		if n := r.totals(); n.Incomplete != 0 || n.Events != 5 {
@@ -137,7 +137,7 @@ func TestReleaseAndDiscardByHand(t *testing.T) {
 		if err := release(n); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("twice: %v", err)
 		}
-		r.want("the terminal is told", r.untold(), "t-1/S1 1")
+		r.want("the terminal gets it", r.unsent(), "t-1/S1 1")
 		if err := release(r.put("up/case", desktest.Case{Seq: 1}.JSON(), "altered")); !errors.Is(err, store.ErrHand) || !strings.Contains(err.Error(), "stored already") {
 			t.Errorf("altered: %v", err)
 		}
@@ -172,7 +172,7 @@ func TestLimits(t *testing.T) {
 		}
 		a := r.take(c(desktest.Case{Seq: 4}))
 		r.want("no room: not acknowledged", acked(a), "-")
-		r.want("and said", a.Full, []string{"t-1"})
+		r.want("and reported", a.Full, []string{"t-1"})
 		r.want("a repeat is welcome", acked(r.take(c(desktest.Case{Seq: 2, Attempt: 2}))), "t-1/S1 3")
 		r.want("another terminal has room", acked(r.take(c(desktest.Case{Seq: 1, Terminal: "t-2"}))), "t-2/S1 1")
 		r.s.SetLimits(store.Limits{CaseBytes: 1 << 20, Others: 5, Streams: 2, Links: 2, Refused: 3, AllRefused: 5, Payload: 100, Apart: 2})

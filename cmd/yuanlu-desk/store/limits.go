@@ -7,8 +7,8 @@ import "slices"
 type Limits struct {
 	CaseBytes  int64 // of case events; beyond it they are neither stored nor acknowledged, so the terminal keeps them
 	Others     int   // other events; the oldest make room
-	Streams    int   // lives of a terminal's store; events of further ones are as beyond CaseBytes
-	Links      int   // links; what is said of further ones is refused
+	Streams    int   // streams of a terminal; events of further ones are as beyond CaseBytes
+	Links      int   // links; what is published of further ones is refused
 	Refused    int   // messages in quarantine; the oldest make room
 	AllRefused int   // of all terminals
 	Payload    int   // bytes of a refused message that are kept
@@ -24,22 +24,22 @@ func DefaultLimits() Limits {
 // SetLimits changes the limits; before the store is used.
 func (s *Store) SetLimits(l Limits) { s.limits = l }
 
-// held is how much room a terminal's case events take up.
-type held struct {
+// usage is how much room a terminal's case events take up.
+type usage struct {
 	events, bytes int64
 	others        bool // other events came: the oldest may have to go
 }
 
-func (a *applying) holds(terminal string) (*held, error) {
-	if h, ok := a.held[terminal]; ok {
+func (a *applying) usageOf(terminal string) (*usage, error) {
+	if h, ok := a.usage[terminal]; ok {
 		return h, nil
 	}
-	h := &held{}
+	h := &usage{}
 	if _, err := a.row(`SELECT events, bytes FROM held WHERE terminal = ?`, []any{terminal}, &h.events, &h.bytes); err != nil {
 		return nil, err
 	}
-	a.held[terminal] = h
-	a.holders = append(a.holders, terminal)
+	a.usage[terminal] = h
+	a.touched = append(a.touched, terminal)
 	return h, nil
 }
 
@@ -47,13 +47,13 @@ func (a *applying) holds(terminal string) (*held, error) {
 // always welcome.
 func (a *applying) room(e *Event) (bool, error) {
 	if !e.Case {
-		h, err := a.holds(e.Terminal)
+		h, err := a.usageOf(e.Terminal)
 		if err == nil {
 			h.others = true
 		}
 		return true, err
 	}
-	h, err := a.holds(e.Terminal)
+	h, err := a.usageOf(e.Terminal)
 	if err != nil {
 		return false, err
 	}
@@ -85,7 +85,7 @@ func (a *applying) noRoom(terminal string) {
 
 // took counts a stored event; room has loaded what is counted.
 func (a *applying) took(e *Event) {
-	if h := a.held[e.Terminal]; e.Case {
+	if h := a.usage[e.Terminal]; e.Case {
 		h.events++
 		h.bytes += int64(len(e.Payload))
 	}
@@ -104,9 +104,9 @@ func (a *applying) roomForStream(terminal, stream string) (bool, error) {
 	return known > 0 || all < a.limits.Streams, nil
 }
 
-// roomForLink reports whether one more link may be begun; if not, what was said of
+// roomForLink reports whether one more link may be begun; if not, what was published of
 // it is refused.
-func (a *applying) roomForLink(s *Saying) (bool, error) {
+func (a *applying) roomForLink(s *Status) (bool, error) {
 	var all int
 	if _, err := a.row(`SELECT count(*) FROM link WHERE terminal = ?`, []any{s.Terminal}, &all); err != nil {
 		return false, err
@@ -130,11 +130,11 @@ func (st *stream) tooFarApart(a *applying, seq int64) (bool, error) {
 	return n >= a.limits.Apart, err
 }
 
-// saveHeld writes back what terminals take up, and lets the oldest of their other
+// saveUsage writes back what terminals take up, and lets the oldest of their other
 // events go.
-func (a *applying) saveHeld() error {
-	for _, terminal := range a.holders {
-		h := a.held[terminal]
+func (a *applying) saveUsage() error {
+	for _, terminal := range a.touched {
+		h := a.usage[terminal]
 		if _, err := a.exec(`INSERT INTO held VALUES(?,?,?) ON CONFLICT(terminal) DO UPDATE SET events = excluded.events, bytes = excluded.bytes`,
 			terminal, h.events, h.bytes); err != nil {
 			return err

@@ -10,7 +10,7 @@ import (
 type Message struct {
 	Event   *Event
 	Refusal *Refusal
-	Saying  *Saying
+	Status  *Status
 }
 
 // Event is one message of up/case or up/event that fits its schema.
@@ -31,7 +31,7 @@ type Event struct {
 	Payload  []byte // as it came, JSON in UTF-8
 	Facts    Facts
 
-	// Aside is a sequence of Stream that the terminal says it has put into its own
+	// Aside is a sequence of Stream that the terminal reports to have put into its own
 	// quarantine, so that it will not come; 0: none.
 	Aside int64
 }
@@ -44,7 +44,7 @@ const (
 
 // Facts are what cases are found by.
 type Facts struct {
-	State     string // CaseOpen, CaseCleared, or "" where the event does not say
+	State     string // CaseOpen, CaseCleared, or "" where the event does not show it
 	Severity  int    // SeverityRank
 	Decision  string
 	Recipient string
@@ -74,40 +74,40 @@ func SeverityName(rank int) string {
 type Refusal struct {
 	Terminal string
 	Topic    string
-	Stream   string // with Seq: what the terminal is told that it was refused
-	Seq      int64  // 0: the terminal cannot be told
+	Stream   string // with Seq: what is refused to the terminal
+	Seq      int64  // 0: it cannot be refused to the terminal
 	Code     string // schema, source, garbage, too_large, altered, store …
 	Message  string // where and why; never a value of the payload
 	Payload  []byte
 	Received time.Time
 }
 
-// What a terminal says of itself, retained on its topic.
+// What a terminal publishes about itself, retained on its topic.
 const (
-	SaidState   = "state"
-	SaidHealth  = "health"
-	SaidInfo    = "info"
-	SaidConfig  = "config"
-	SaidLink    = "link"
-	SaidSummary = "summary"
+	StatusState   = "state"
+	StatusHealth  = "health"
+	StatusInfo    = "info"
+	StatusConfig  = "config"
+	StatusLink    = "link"
+	StatusSummary = "summary"
 )
 
-// Saying is what a terminal says of itself. An empty Payload takes it back.
-type Saying struct {
+// Status is what a terminal publishes about itself. An empty Payload takes it back.
+type Status struct {
 	Terminal string
-	What     string // SaidState …
-	Link     string // SaidLink: whose
-	Retained bool   // left over from earlier: its age is only what it says itself
+	What     string // StatusState …
+	Link     string // StatusLink: whose
+	Retained bool   // left over from earlier: its age is only what it states itself
 	Received time.Time
 	Payload  []byte
 
-	State   topics.State       // SaidState
-	Health  topics.Health      // SaidHealth
-	LinkNow topics.LinkState   // SaidLink
-	Summary topics.CaseSummary // SaidSummary
+	State   topics.State       // StatusState
+	Health  topics.Health      // StatusHealth
+	LinkNow topics.LinkState   // StatusLink
+	Summary topics.CaseSummary // StatusSummary
 }
 
-// Answer is what Apply has committed and the terminals are to be told.
+// Answer is what Apply has committed and what is to be acknowledged to the terminals.
 type Answer struct {
 	Acks     []Ack
 	N        int64    // newest number of the store
@@ -121,7 +121,7 @@ type Answer struct {
 	Full     []string // terminals whose events were neither stored nor acknowledged: they have no room left (Limits)
 }
 
-// Ack is what one stream is told: everything up to Seq is settled (stored, or
+// Ack is the acknowledgement of one stream: everything up to Seq is settled (stored, or
 // refused by us or put aside by the terminal), and what was refused.
 type Ack struct {
 	Terminal string

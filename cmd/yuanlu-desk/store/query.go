@@ -29,7 +29,7 @@ type EventRow struct {
 type EventFilter struct {
 	After  int64 // n greater than this, ascending; BySequence: sequence
 	Stream string
-	// BySequence gives them in the order of their sequence; only for one stream of
+	// BySequence returns them in the order of their sequence; only for one stream of
 	// one terminal, whose case events these are.
 	BySequence bool
 	Terminal   string
@@ -109,7 +109,7 @@ func (t *tx) events(rest string, args []any) (list []EventRow, err error) {
 	return list, err
 }
 
-// CaseRow is one case as its newest event says it.
+// CaseRow is one case as its newest event has it.
 type CaseRow struct {
 	N         int64           `json:"n"` // of its newest event here: cases are paged by it
 	Terminal  string          `json:"terminal"`

@@ -8,7 +8,7 @@ import (
 
 // Retain removes what is older than keep: other events, cases whose newest event
 // came before then with all their events, refused messages, what was done by hand,
-// and terminals and complete streams that nobody has heard of since. It removes at
+// and terminals and complete streams without a message since. It removes at
 // most step of each kind in one transaction; removed 0: nothing is left to remove.
 func (s *Store) Retain(ctx context.Context, now time.Time, keep time.Duration, step int) (removed int64, err error) {
 	cut := millis(now.Add(-keep))

@@ -55,7 +55,7 @@ func (s *Store) Changed() <-chan struct{} {
 	return s.changed
 }
 
-func (s *Store) tell() {
+func (s *Store) announce() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	close(s.changed)

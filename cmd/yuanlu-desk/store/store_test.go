@@ -98,7 +98,7 @@ func (r *rig) take(list ...said) store.Answer {
 	return a
 }
 
-// acked is what one stream was told, "-" if nothing.
+// acked lists the acknowledgements, "-" if none.
 func acked(a store.Answer) string {
 	var out []string
 	for _, one := range a.Acks {
@@ -189,7 +189,7 @@ func TestStreamsAndTerminalsAreApart(t *testing.T) {
 	both(t, func(r *rig) {
 		a := r.take(c(desktest.Case{Seq: 1}), c(desktest.Case{Seq: 1, Stream: "S2"}), c(desktest.Case{Seq: 1, Terminal: "t-2"}), c(desktest.Case{Seq: 2, Terminal: "t-2"}))
 		r.want("acks", acked(a), "t-1/S1 1, t-1/S2 1, t-2/S1 2")
-		// A case read again after an accident is the same case, told in another stream.
+		// A case read again after an accident is the same case, published in another stream.
 		one, err := r.s.Case(t.Context(), desktest.CaseID(1), "t-1")
 		if err != nil || len(one) != 1 || one[0].Stream != "S2" || len(one[0].History) != 2 {
 			t.Errorf("%+v %v", one, err)

@@ -14,8 +14,8 @@ const (
 	HoleMany      = "more holes than this desk lists; some of these are here"
 )
 
-// stream is one life of a terminal's store as far as it is here. Everything up to
-// settled is settled; beyond it table ahead says what is there already.
+// stream is one stream of a terminal as far as it is here. Everything up to
+// settled is settled; beyond it table ahead lists what is there already.
 type stream struct {
 	key
 	settled, highest        int64
@@ -23,7 +23,7 @@ type stream struct {
 	firstSeen, lastSeen     int64
 	gapSince, gapN          int64
 	wasSettled              int64 // as loaded
-	wasGap, touched, tell   bool
+	wasGap, touched, ackDue bool
 	refused                 []topics.Nack
 }
 
@@ -118,7 +118,7 @@ func (st *stream) late(a *applying, e *Event) error {
 }
 
 // reuse notes an event whose sequence another one has: the terminal's store was put back
-// from an old copy. It is stored, as it must be; that it came so is kept beside, and said.
+// from an old copy. It is stored, as it must be; that it came so is kept beside, and logged.
 func (st *stream) reuse(a *applying, e *Event) error {
 	st.reused++
 	a.answer.Reused = append(a.answer.Reused, Ack{Terminal: st.terminal, Stream: st.stream, Seq: e.Seq})
@@ -127,7 +127,7 @@ func (st *stream) reuse(a *applying, e *Event) error {
 		e.Stream+"\x00"+e.ID)
 }
 
-// jump settles everything up to seq: the terminal has forgotten it, or a person says
+// jump settles everything up to seq: the terminal has forgotten it, or a person states
 // that it will not come. What is not here stays visible as a hole.
 func (st *stream) jump(a *applying, seq int64, at time.Time, why string) error {
 	from := st.settled + 1

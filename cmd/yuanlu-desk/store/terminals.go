@@ -11,16 +11,16 @@ import (
 	"yuanlu/protocol/topics"
 )
 
-// Unknown is the presence of a terminal that has not been heard for too long.
+// Unknown is the presence of a terminal without a message for too long.
 const Unknown = "unknown"
 
-// TerminalRow is what a terminal last said of itself, and what that is worth now.
+// TerminalRow is what a terminal last published about itself, and what that is worth now.
 type TerminalRow struct {
 	N          int64           `json:"n"`
 	Terminal   string          `json:"terminal"`
 	Presence   string          `json:"presence"` // State; unknown after three health intervals without one (topics.md, A consumer)
 	Health     string          `json:"health"`   // verdict, or unknown
-	State      string          `json:"state"`    // as it was said last
+	State      string          `json:"state"`    // as it was published last
 	Session    string          `json:"session,omitzero"`
 	Reason     string          `json:"reason,omitzero"`
 	Since      *time.Time      `json:"since,omitzero"`
@@ -28,7 +28,7 @@ type TerminalRow struct {
 	HealthSeen *time.Time      `json:"health_seen,omitzero"`
 	IntervalS  int64           `json:"interval_s"` // seconds between two health messages
 	Links      []LinkRow       `json:"links"`
-	Said       json.RawMessage `json:"health_said,omitzero"`
+	HealthDoc  json.RawMessage `json:"health_said,omitzero"`
 	Info       json.RawMessage `json:"info,omitzero"`
 	Config     json.RawMessage `json:"config,omitzero"`
 	Summary    json.RawMessage `json:"case_summary,omitzero"`
@@ -126,7 +126,7 @@ func (s *Store) Terminals(ctx context.Context, f TerminalFilter, now time.Time) 
 	return list, err
 }
 
-// Terminal returns one terminal; ErrNotFound if nobody has heard of it.
+// Terminal returns one terminal; ErrNotFound if it never published anything.
 func (s *Store) Terminal(ctx context.Context, name string, now time.Time) (TerminalRow, error) {
 	list, err := s.Terminals(ctx, TerminalFilter{Terminal: name, Limit: 1}, now)
 	if err == nil && len(list) == 0 {
@@ -147,7 +147,7 @@ func scanTerminal(r *sql.Rows) (TerminalRow, error) {
 		return one, err
 	}
 	one.Since, one.StateSeen, one.HealthSeen = timePointer(since), timePointer(stateSeen), timePointer(healthSeen)
-	one.Said, one.Info, one.Config, one.Summary = raw(health), raw(info), raw(config), raw(summary)
+	one.HealthDoc, one.Info, one.Config, one.Summary = raw(health), raw(info), raw(config), raw(summary)
 	one.Links = []LinkRow{}
 	return one, nil
 }

@@ -16,24 +16,24 @@ type terminalRow struct {
 	interval, healthSeen   int64
 }
 
-// saying takes up what a terminal says of itself.
-func (a *applying) saying(s *Saying) error {
+// takeStatus stores what a terminal publishes about itself.
+func (a *applying) takeStatus(s *Status) error {
 	if _, err := a.exec(`INSERT INTO terminal VALUES(?,?,'','','',0,0,'',0,0,'','','','') ON CONFLICT(terminal) DO NOTHING`, s.Terminal, a.n); err != nil {
 		return err
 	}
 	switch s.What {
-	case SaidState:
-		return a.saidState(s)
-	case SaidHealth:
-		return a.saidHealth(s)
-	case SaidLink:
-		return a.saidLink(s)
-	case SaidSummary:
-		return a.saidSummary(s)
-	case SaidInfo:
+	case StatusState:
+		return a.takeState(s)
+	case StatusHealth:
+		return a.takeHealth(s)
+	case StatusLink:
+		return a.takeLink(s)
+	case StatusSummary:
+		return a.takeSummary(s)
+	case StatusInfo:
 		_, err := a.exec(`UPDATE terminal SET info = ? WHERE terminal = ?`, string(s.Payload), s.Terminal)
 		return err
-	case SaidConfig:
+	case StatusConfig:
 		_, err := a.exec(`UPDATE terminal SET config = ? WHERE terminal = ?`, string(s.Payload), s.Terminal)
 		return err
 	}
@@ -46,18 +46,18 @@ func (a *applying) terminal(name string) (r terminalRow, err error) {
 	return r, err
 }
 
-// seen is when something was said: now if it came live; what it says itself if it
-// was left over, but never later than now; zero if nobody knows.
-func seen(s *Saying, ts time.Time) int64 {
+// seen returns when something was published: now if it came live; what it states itself if it
+// was left over, but never later than now; zero if that is not known.
+func seen(s *Status, ts time.Time) int64 {
 	if !s.Retained {
 		return millis(s.Received)
 	}
 	return min(millis(ts), millis(s.Received))
 }
 
-// saidState takes up presence. A lost of another session is an old connection's
+// takeState stores presence. A lost of another session is an old connection's
 // will and is ignored.
-func (a *applying) saidState(s *Saying) error {
+func (a *applying) takeState(s *Status) error {
 	r, err := a.terminal(s.Terminal)
 	if err != nil {
 		return err
@@ -85,7 +85,7 @@ func (a *applying) saidState(s *Saying) error {
 	return err
 }
 
-func (a *applying) saidHealth(s *Saying) error {
+func (a *applying) takeHealth(s *Status) error {
 	r, err := a.terminal(s.Terminal)
 	if err != nil {
 		return err
@@ -103,7 +103,7 @@ func (a *applying) saidHealth(s *Saying) error {
 	return err
 }
 
-func (a *applying) saidLink(s *Saying) error {
+func (a *applying) takeLink(s *Status) error {
 	var state string
 	found, err := a.row(`SELECT state FROM link WHERE terminal = ? AND name = ?`, []any{s.Terminal, s.Link}, &state)
 	if err != nil {
@@ -130,10 +130,10 @@ func (a *applying) saidLink(s *Saying) error {
 	return err
 }
 
-// saidSummary takes up what the terminal says of its outbox. What it says has been
-// acknowledged it has forgotten: if it is not here, it never will be. If it says
-// less than what is settled here, an acknowledgement was lost and is said again.
-func (a *applying) saidSummary(s *Saying) error {
+// takeSummary stores what the terminal publishes about its outbox. What is acknowledged
+// there it has forgotten: if it is not here, it never will be. If that is less than
+// what is settled here, an acknowledgement was lost and is sent again.
+func (a *applying) takeSummary(s *Status) error {
 	if _, err := a.exec(`UPDATE terminal SET summary = ? WHERE terminal = ?`, string(s.Payload), s.Terminal); err != nil {
 		return err
 	}
@@ -142,7 +142,7 @@ func (a *applying) saidSummary(s *Saying) error {
 	}
 	if s.Summary.AckedSeq <= 0 { // nothing is known here of a stream that has sent nothing
 		if st, ok := a.streams[key{s.Terminal, s.Summary.Stream}]; ok {
-			st.tell = true
+			st.ackDue = true
 			return nil
 		}
 		var settled int64
@@ -162,7 +162,7 @@ func (a *applying) saidSummary(s *Saying) error {
 	case acked > st.settled:
 		return st.jump(a, acked, s.Received, HoleElsewhere)
 	case acked < st.settled:
-		st.tell = true
+		st.ackDue = true
 		if s.Summary.LastSeq < st.settled {
 			a.answer.PutBack = append(a.answer.PutBack, Ack{Terminal: st.terminal, Stream: st.stream, Seq: st.settled})
 		}
