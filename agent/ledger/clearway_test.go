@@ -2,8 +2,10 @@ package ledger
 
 import (
 	"context"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -34,51 +36,66 @@ func obstacles() map[string]func(path string) error {
 }
 
 // TestRule09_Obstacles: whatever stands where a file or folder of the store should be is
-// moved aside and reported; the agent starts, and works as after that file's loss.
-func TestRule09_Obstacles(t *testing.T) {
-	closed, crashed := storeFiles(t, true), storeFiles(t, false)
-	places := append(storePlaces(), place{lockFile, aFile})
-	for _, p := range places {
-		for kind, put := range obstacles() {
-			if kind == "folder" && p.want == aFolder || kind == "file" && p.want == aFile {
-				continue
-			}
-			for state, files := range map[string]map[string][]byte{"closed": closed, "crashed": crashed} {
+// moved aside and reported; the agent starts, and works as after that file's loss. One in
+// eight of the rows, with every place and every kind; TestSoakObstacles has all.
+func TestRule09_Obstacles(t *testing.T) { eachObstacle(t, 8) }
+
+// TestSoakObstacles: every kind of obstacle at every place, after a stop and after a crash.
+func TestSoakObstacles(t *testing.T) { eachObstacle(t, 1) }
+
+// eachObstacle tries one in every rows of places, kinds and states of the store.
+func eachObstacle(t *testing.T, every int) {
+	stores := map[string]map[string][]byte{"closed": storeFiles(t, true), "crashed": storeFiles(t, false)}
+	kinds := obstacles()
+	row := 0
+	for _, p := range append(storePlaces(), place{lockFile, aFile}) {
+		row++ // so that the kinds differ from place to place
+		for _, kind := range slices.Sorted(maps.Keys(kinds)) {
+			for _, state := range []string{"closed", "crashed"} {
+				if row++; row%every != 0 || kind == "folder" && p.want == aFolder || kind == "file" && p.want == aFile {
+					continue
+				}
 				t.Run(strings.Join([]string{p.name, kind, state}, " "), func(t *testing.T) {
-					dir := laidOut(t, files)
+					dir := laidOut(t, stores[state])
 					path := filepath.Join(dir, p.name)
 					must(t, os.RemoveAll(path))
-					if err := put(path); err != nil {
+					if err := kinds[kind](path); err != nil {
 						t.Skip(err)
 					}
-					d := usable(t, dir)
-					found := false
-					for _, n := range d.Damage() {
-						if n.What == p.name && n.Moved != "" {
-							found = true
-							if _, err := os.Lstat(n.Moved); err != nil {
-								t.Errorf("it is not where it was moved: %v", err)
-							}
-						}
-					}
-					if !found {
-						t.Errorf("not reported: %+v", d.Damage())
-					}
-					said := 0
-					for _, n := range due(t, d) {
-						if n.Type == "store.damaged" {
-							said++
-						}
-					}
-					if said != len(d.Damage()) {
-						t.Errorf("%d events for %+v", said, d.Damage())
-					}
-					if again := reopened(t, d, testOptions(dir)); len(again.Damage()) != 0 {
-						t.Errorf("at the next start: %+v", again.Damage())
-					}
+					movedAside(t, dir, p.name)
 				})
 			}
 		}
+	}
+}
+
+// movedAside opens the store whose file or folder name is an obstacle, and again.
+func movedAside(t *testing.T, dir, name string) {
+	t.Helper()
+	d := usable(t, dir)
+	found := false
+	for _, n := range d.Damage() {
+		if n.What == name && n.Moved != "" {
+			found = true
+			if _, err := os.Lstat(n.Moved); err != nil {
+				t.Errorf("it is not where it was moved: %v", err)
+			}
+		}
+	}
+	if !found {
+		t.Errorf("not reported: %+v", d.Damage())
+	}
+	reported := 0
+	for _, n := range due(t, d) {
+		if n.Type == "store.damaged" {
+			reported++
+		}
+	}
+	if reported != len(d.Damage()) {
+		t.Errorf("%d events for %+v", reported, d.Damage())
+	}
+	if again := reopened(t, d, testOptions(dir)); len(again.Damage()) != 0 {
+		t.Errorf("at the next start: %+v", again.Damage())
 	}
 }
 
