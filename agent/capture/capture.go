@@ -38,7 +38,7 @@ const (
 // Dir returns the folder of the captures of a store.
 func Dir(storeDir string) string { return filepath.Join(storeDir, "captures") }
 
-// Cleaner makes of bytes what may be kept. *ingest.Sanitiser is one.
+// Cleaner makes of bytes what may be kept. *sanitise.Sanitiser is one.
 type Cleaner interface {
 	// Clean appends to dst what may be kept by now.
 	Clean(dst, p []byte) []byte

@@ -53,16 +53,12 @@ func (s *Set) startCapture(q CaptureArgs) (i capture.Info, err error) {
 	if link == nil {
 		return i, s.noLink(q.Link)
 	}
-	cleaner, err := link.Sanitiser()
-	if err != nil {
-		return i, err
-	}
 	s.captures.mu.Lock()
 	defer s.captures.mu.Unlock()
 	if r := s.captures.all[q.Link]; r != nil && r.Info().Running {
 		return i, &control.Error{Code: "busy", Message: "a capture of this link is under way: " + r.Info().File}
 	}
-	r, err := capture.Start(capture.Options{Dir: capture.Dir(s.o.Config.Store.Dir), Link: q.Link, Wire: link.Health().Wire, Cleaner: cleaner,
+	r, err := capture.Start(capture.Options{Dir: capture.Dir(s.o.Config.Store.Dir), Link: q.Link, Wire: link.Health().Wire, Cleaner: link.Sanitiser(),
 		MaxBytes: q.MaxBytes, For: q.For, Now: s.o.Now, Log: s.log, Low: func() bool { return machine.DiskLow(s.o.Config.Store.Dir) }})
 	switch {
 	case errors.Is(err, capture.ErrLimit):

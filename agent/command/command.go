@@ -19,6 +19,7 @@ import (
 	"yuanlu/agent/ledger"
 	"yuanlu/agent/logbook"
 	"yuanlu/agent/report"
+	"yuanlu/agent/sanitise"
 )
 
 // Func does one command. args is a JSON object; progress may be called while it goes on.
@@ -76,7 +77,7 @@ type Link interface {
 	Health() ingest.LinkHealth
 	Reopen()
 	SetTap(t ingest.Tap)
-	Sanitiser() (*ingest.Sanitiser, error)
+	Sanitiser() *sanitise.Sanitiser
 }
 
 // Options are what a Set works with; all are needed.

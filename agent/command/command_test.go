@@ -17,6 +17,7 @@ import (
 	"yuanlu/agent/ledger"
 	"yuanlu/agent/logbook"
 	"yuanlu/agent/report"
+	"yuanlu/agent/sanitise"
 )
 
 // rig is an agent with the link pos in use, the link off that is not, and no store.
@@ -56,15 +57,9 @@ func (r *rig) Link(name string) Link {
 func (r *rig) Health() ingest.LinkHealth {
 	return ingest.LinkHealth{Name: "pos", Wire: "mispos", State: ingest.StateOnline}
 }
-func (r *rig) Reopen()             { r.reopens++ }
-func (r *rig) SetTap(t ingest.Tap) { r.tap = t }
-func (r *rig) Sanitiser() (*ingest.Sanitiser, error) {
-	p, err := ingest.DefaultProfile("mispos")
-	if err != nil {
-		return nil, err
-	}
-	return ingest.NewSanitiser(p)
-}
+func (r *rig) Reopen()                        { r.reopens++ }
+func (r *rig) SetTap(t ingest.Tap)            { r.tap = t }
+func (r *rig) Sanitiser() *sanitise.Sanitiser { return sanitise.Smart() }
 
 // do runs a command and reads its answer.
 func (r *rig) do(t *testing.T, name, args string, to any) (any, error) {

@@ -19,14 +19,14 @@ var mayImport = map[string][]string{
 	"agent/houserules": {},
 	"agent/config":     {},
 	"agent/desired":    {"agent/config"},
-	"agent/command":    {"agent/bundle", "agent/capture", "agent/config", "agent/control", "agent/desired", "agent/ingest", "agent/ledger", "agent/logbook", "agent/machine", "agent/report"},
+	"agent/command":    {"agent/bundle", "agent/capture", "agent/config", "agent/control", "agent/desired", "agent/ingest", "agent/ledger", "agent/logbook", "agent/machine", "agent/report", "agent/sanitise"},
 	"agent/capture":    {},
 	"agent/bundle":     {"agent/capture", "agent/config", "agent/desired", "agent/health", "agent/ledger", "agent/logbook", "agent/machine", "agent/newfile", "protocol/printable"},
 	"agent/dryrun":     {"agent/ingest", "agent/ledger", "agent/refund"},
 	"agent/probe":      {"agent/ingest", "protocol/frame"},
 	"agent/newfile":    {},
 	"agent/logbook":    {"protocol/printable"},
-	"agent/ingest":     {"agent/refund", "protocol/..."},
+	"agent/ingest":     {"agent/refund", "agent/sanitise", "protocol/..."},
 	"agent/refund":     {"protocol/printable", "protocol/strictjson"},
 	// A memory of events for tests and small tools, random journals for tests, and
 	// the rules, one file each.
@@ -57,6 +57,8 @@ var mayImport = map[string][]string{
 	"protocol/currency":        {},
 	"protocol/printable":       {},
 	"protocol/topics":          {"protocol/strictjson"},
+	// What may be kept of the bytes of a link.
+	"agent/sanitise": {"protocol/cup8583", "protocol/frame", "protocol/mispos", "protocol/strictjson"},
 	// The one reader of JSON.
 	"protocol/strictjson": {},
 	// What every message in a test must satisfy.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"yuanlu/agent/refund"
+	"yuanlu/agent/sanitise"
 	"yuanlu/protocol/cup8583"
 )
 
@@ -42,17 +43,13 @@ type cupRow struct {
 // cupRange is a range of beginnings of card numbers, of equal length.
 type cupRange struct{ low, high string }
 
-func cup8583Kind() kind {
-	return kind{
-		defaults: cup8583Defaults,
-		blank: func() any {
-			return &cupProfile{kinds: map[string]string{}, entries: map[string]string{}, fields: map[string]string{}}
-		},
-		read:   func(body any, s *section) { body.(*cupProfile).read(s) },
-		finish: func(body any) error { return body.(*cupProfile).finish() },
-		wire:   func(body any, m Memory) Wire { return newCup(body.(*cupProfile), m) },
-	}
+func newCupProfile() profileBody {
+	return &cupProfile{kinds: map[string]string{}, entries: map[string]string{}, fields: map[string]string{}}
 }
+
+func (p *cupProfile) wire(m Memory) Wire { return newCup(p, m) }
+
+func (p *cupProfile) sanitiser() *sanitise.Sanitiser { return sanitise.CUP8583(p.layout) }
 
 func (p *cupProfile) read(s *section) {
 	s.texts("approved", &p.approved, isAnswerCode)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"yuanlu/agent/refund"
+	"yuanlu/agent/sanitise"
 	"yuanlu/protocol/currency"
 	"yuanlu/protocol/mispos"
 )
@@ -50,21 +51,17 @@ func misposChannels() []refund.Channel {
 		refund.ChannelCard, refund.ChannelUnknown}
 }
 
-func misposKind() kind {
-	return kind{
-		defaults: misposDefaults,
-		blank: func() any {
-			p := &misposProfile{kinds: map[string]string{}, copies: map[string]string{}, channels: map[string]*[]string{}, entries: map[string]string{}, tags: map[string]string{}}
-			for _, c := range misposChannels() {
-				p.channels[string(c)] = new([]string)
-			}
-			return p
-		},
-		read:   func(body any, s *section) { body.(*misposProfile).read(s) },
-		finish: func(body any) error { return body.(*misposProfile).finish() },
-		wire:   func(body any, _ Memory) Wire { return newMispos(body.(*misposProfile)) },
+func newMisposProfile() profileBody {
+	p := &misposProfile{kinds: map[string]string{}, copies: map[string]string{}, channels: map[string]*[]string{}, entries: map[string]string{}, tags: map[string]string{}}
+	for _, c := range misposChannels() {
+		p.channels[string(c)] = new([]string)
 	}
+	return p
 }
+
+func (p *misposProfile) wire(Memory) Wire { return newMispos(p) }
+
+func (p *misposProfile) sanitiser() *sanitise.Sanitiser { return sanitise.Mispos(p.layout) }
 
 func (p *misposProfile) read(s *section) {
 	s.text("currency", &p.currency, isCurrency)

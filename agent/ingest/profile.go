@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sort"
 	"strings"
+
+	"yuanlu/agent/sanitise"
 )
 
 // Profile is what differs between acquirers on one wire: result codes, kinds, tags,
@@ -12,11 +14,27 @@ import (
 // shared.
 type Profile struct {
 	wire string
-	body any
+	body profileBody
+}
+
+// profileBody is what the profile of one wire holds.
+type profileBody interface {
+	// read takes what a file states and keeps the rest as it is.
+	read(s *section)
+	// finish makes what the wire needs of it, and returns what no single value shows.
+	finish() error
+	// wire returns a wire that reads from m what it remembers.
+	wire(m Memory) Wire
+	// sanitiser returns what cleans the bytes of such a link.
+	sanitiser() *sanitise.Sanitiser
 }
 
 // Wire returns the name of the wire the profile is for.
 func (p Profile) Wire() string { return p.wire }
+
+// Sanitiser returns what makes of the bytes of a link with this profile, which is of a
+// wire, what may be kept for support.
+func (p Profile) Sanitiser() *sanitise.Sanitiser { return p.body.sanitiser() }
 
 // DefaultProfile returns the profile embedded for a wire. Error: ErrWire.
 func DefaultProfile(wire string) (Profile, error) { return LoadProfile(wire, nil) }
@@ -30,13 +48,13 @@ func LoadProfile(wire string, file []byte) (Profile, error) {
 	if err != nil {
 		return Profile{}, err
 	}
-	body := k.blank()
+	body := k.empty()
 	for _, text := range [][]byte{[]byte(k.defaults), file} {
-		if err := readProfile(text, func(s *section) { k.read(body, s) }); err != nil {
+		if err := readProfile(text, body.read); err != nil {
 			return Profile{}, err
 		}
 	}
-	if err := k.finish(body); err != nil {
+	if err := body.finish(); err != nil {
 		return Profile{}, ProfileErrors{{Line: 1, Column: 1, Message: err.Error()}}
 	}
 	return Profile{wire, body}, nil

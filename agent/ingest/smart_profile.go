@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"yuanlu/agent/refund"
+	"yuanlu/agent/sanitise"
 )
 
 //go:embed smart.toml
@@ -35,17 +36,7 @@ type smartLakala struct {
 	kind, channel, outcome map[string]string
 }
 
-func smartKind() kind {
-	return kind{
-		defaults: smartDefaults,
-		blank:    func() any { return newSmartProfile() },
-		read:     func(body any, s *section) { body.(*smartProfile).read(s) },
-		finish:   func(any) error { return nil },
-		wire:     func(body any, m Memory) Wire { return newSmart(body.(*smartProfile), m) },
-	}
-}
-
-func newSmartProfile() *smartProfile {
+func newSmartProfile() profileBody {
 	p := new(smartProfile)
 	for _, m := range []*map[string]string{
 		&p.wechat.outcome, &p.wechat.errors, &p.wechat.entry, &p.wechat.funding,
@@ -57,6 +48,12 @@ func newSmartProfile() *smartProfile {
 	}
 	return p
 }
+
+func (*smartProfile) finish() error { return nil }
+
+func (p *smartProfile) wire(m Memory) Wire { return newSmart(p, m) }
+
+func (*smartProfile) sanitiser() *sanitise.Sanitiser { return sanitise.Smart() }
 
 func (p *smartProfile) read(s *section) {
 	s.table("wechat", func(t *section) {

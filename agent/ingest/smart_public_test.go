@@ -135,10 +135,7 @@ func TestSanitisedSmartShapes(t *testing.T) {
 	}
 	looked := 0
 	for _, v := range all {
-		s, err := ingest.NewSanitiser(p)
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := p.Sanitiser()
 		clean := v
 		clean.bytes = s.Rest(s.Clean(nil, v.bytes))
 		for _, secret := range secretsOf(v) {
@@ -187,10 +184,7 @@ func TestSanitisedGuardMessages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := ingest.NewSanitiser(p)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := p.Sanitiser()
 	const pin, card, openid = "739154", "6200000000000005", "oTESTpresented00000000000001"
 	line, err := frame.AppendSmart(nil, frame.Frame{ID: 1, Data: []byte(
 		`{"v":1,"id":"1","src":"guard.release","body":{"ask":"a-17","by":"s-1","pin":"` + pin + `","presented":{"scheme":"wechat_openid","id":"` + openid + `"},"party":{"id":"` + card + `"}}}`)})

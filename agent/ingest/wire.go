@@ -77,38 +77,55 @@ var (
 	ErrRefused = errors.New("ingest: message refused")
 )
 
-// kind is what this package knows about one wire.
+// kind is one wire that this package knows.
 type kind struct {
-	defaults string                     // the profile embedded for it
-	blank    func() any                 // a new, empty profile body
-	read     func(body any, s *section) // fills it from a file, keeping what the file does not say
-	finish   func(body any) error       // makes what the wire needs of it, and what no single value tells
-	wire     func(body any, m Memory) Wire
+	name     string
+	framing  string // of its frames; two wires of one framing find the same frames
+	defaults string // the profile embedded for it
+	empty    func() profileBody
 }
 
-// kindOf is the table of wires.
+// kinds returns the table of wires.
+func kinds() []kind {
+	return []kind{
+		{"mispos", "stx", misposDefaults, newMisposProfile},
+		{"cup8583", "stx", cup8583Defaults, newCupProfile},
+		{"smart", "smart", smartDefaults, newSmartProfile},
+	}
+}
+
+// kindOf returns the line of a wire in the table.
 func kindOf(name string) (kind, error) {
-	switch name {
-	case "mispos":
-		return misposKind(), nil
-	case "cup8583":
-		return cup8583Kind(), nil
-	case "smart":
-		return smartKind(), nil
+	for _, k := range kinds() {
+		if k.name == name {
+			return k, nil
+		}
 	}
 	return kind{}, fmt.Errorf("%w %q, want one of %s", ErrWire, name, strings.Join(Wires(), ", "))
 }
 
 // Wires returns the names of the wires there are.
-func Wires() []string { return []string{"mispos", "cup8583", "smart"} }
+func Wires() []string {
+	var names []string
+	for _, k := range kinds() {
+		names = append(names, k.name)
+	}
+	return names
+}
+
+// Framing returns the name of the framing of a wire, "" if there is no such wire. Two
+// wires of one framing find the same frames in the same bytes.
+func Framing(wire string) string {
+	k, _ := kindOf(wire)
+	return k.framing
+}
 
 // NewWire makes the wire of that name with a profile made for it. m returns what
 // the wire remembered earlier; nil: nothing, and what it remembers stays in this
 // process. If m has the method Remember([]refund.MemoryChange), it is called with
 // the changes of every Step. Errors: ErrWire, ErrProfile (of another wire).
 func NewWire(name string, p Profile, m Memory, options ...WireOption) (Wire, error) {
-	k, err := kindOf(name)
-	if err != nil {
+	if _, err := kindOf(name); err != nil {
 		return nil, err
 	}
 	if p.wire != name {
@@ -117,7 +134,7 @@ func NewWire(name string, p Profile, m Memory, options ...WireOption) (Wire, err
 	if m == nil {
 		m = scratch{}
 	}
-	w := k.wire(p.body, m)
+	w := p.body.wire(m)
 	for _, option := range options {
 		option(w)
 	}

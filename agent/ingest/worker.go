@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"yuanlu/agent/refund"
+	"yuanlu/agent/sanitise"
 	"yuanlu/protocol/frame"
 )
 
@@ -318,7 +319,7 @@ func (w *Worker) tapRest() {
 }
 
 // Sanitiser returns what cleans the raw bytes of this link.
-func (w *Worker) Sanitiser() (*Sanitiser, error) { return NewSanitiser(w.opt.Profile) }
+func (w *Worker) Sanitiser() *sanitise.Sanitiser { return w.opt.Profile.Sanitiser() }
 
 // Reopen makes the worker close its port, within half a second, and open it again.
 func (w *Worker) Reopen() {

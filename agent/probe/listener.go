@@ -13,6 +13,7 @@ import (
 type listener struct {
 	wires    map[string]ingest.Wire
 	scanners map[string]*frame.Scanner
+	counts   map[string]bool // wires that are the first of their framing: their frames count
 	framed   map[string]bool // wires that had a frame
 	good     uint64          // frames, of either framing
 	counted  uint64          // of good, by frames
@@ -20,8 +21,12 @@ type listener struct {
 }
 
 func newListener() (*listener, error) {
-	l := &listener{wires: map[string]ingest.Wire{}, scanners: map[string]*frame.Scanner{}, framed: map[string]bool{}}
+	l := &listener{wires: map[string]ingest.Wire{}, scanners: map[string]*frame.Scanner{}, counts: map[string]bool{}, framed: map[string]bool{}}
+	framings := map[string]bool{}
 	for _, name := range ingest.Wires() {
+		framing := ingest.Framing(name)
+		l.counts[name] = !framings[framing]
+		framings[framing] = true
 		profile, err := ingest.DefaultProfile(name)
 		if err != nil {
 			return nil, err
@@ -46,7 +51,7 @@ func (l *listener) take(b []byte, now time.Time) (wire string) {
 		s.Push(b)
 		for f, ok := s.Next(); ok; f, ok = s.Next() {
 			l.framed[name] = true
-			if name != "cup8583" { // its framing is that of mispos
+			if l.counts[name] {
 				l.good++
 			}
 			// A handshake is a message of smart; its framing has two marks and a check byte.

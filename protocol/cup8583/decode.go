@@ -57,10 +57,8 @@ func (d *decoder) run() error {
 // envelope reads all that stands before the fields.
 func (d *decoder) envelope() error {
 	m, o := d.message, &d.layout.opt
-	if o.TCPLength && len(d.data) >= 2 && int(binary.BigEndian.Uint16(d.data)) == len(d.data)-2 {
-		m.tcpLength = true
-		d.at = 2
-	}
+	d.at = o.tcpLength(d.data)
+	m.tcpLength = d.at > 0
 	need := o.TPDU + o.Head + mtiSize + bitmapSize
 	if rest := len(d.data) - d.at; rest < need {
 		return d.fail(whole, d.at, plural(rest, "byte"), "TPDU, HEAD, type and bitmap, "+plural(need, "byte"))
@@ -77,6 +75,14 @@ func (d *decoder) envelope() error {
 	d.at += mtiSize
 	d.sawEnvelope(d.at - mtiSize - o.Head - o.TPDU)
 	return nil
+}
+
+// tcpLength returns the number of bytes that state the length of data for TCP.
+func (o *Options) tcpLength(data []byte) int {
+	if o.TCPLength && len(data) >= 2 && int(binary.BigEndian.Uint16(data)) == len(data)-2 {
+		return 2
+	}
+	return 0
 }
 
 // fields reads the bitmap and every field it claims.
@@ -101,22 +107,11 @@ func (d *decoder) fields() error {
 
 // field reads the field that begins at d.at.
 func (d *decoder) field(n int) error {
-	f := &d.layout.fields[n]
-	if f.Form == FormUnknown {
-		return d.fail(fieldName(n), d.at, "a field of unknown format", "one that the layout has")
-	}
-	size, err := d.size(f)
+	from, end, size, err := d.bounds(n)
 	if err != nil {
 		return err
 	}
-	from, rest := d.at+f.head, len(d.data)-d.at-f.head
-	end := from + f.bytes(size)
-	if end > len(d.data) {
-		if f.Prefix == Fixed {
-			return d.fail(f.name, d.at, plural(rest, "byte"), plural(f.bytes(size), "byte"))
-		}
-		return d.fail(f.name, d.at, "a length past the end", "at most the "+plural(rest, "byte")+" that follow")
-	}
+	f := &d.layout.fields[n]
 	raw := d.data[from:end:end]
 	if at, got, want := f.check(raw, size); want != "" {
 		return d.fail(f.name, from+at, got, want)
@@ -135,6 +130,34 @@ func (d *decoder) field(n int) error {
 	}
 	d.sawField(n, head, size, raw)
 	return nil
+}
+
+// bounds returns where the value of the field that begins at d.at lies, and its digits,
+// nibbles or bytes. end is 0 where the value has none in the data; with an error it is
+// not where the length is only greater than the format has it.
+func (d *decoder) bounds(n int) (from, end, size int, err error) {
+	f := &d.layout.fields[n]
+	if f.Form == FormUnknown {
+		return 0, 0, 0, d.fail(fieldName(n), d.at, "a field of unknown format", "one that the layout has")
+	}
+	if size, err = d.size(f); err != nil {
+		return 0, 0, 0, err
+	}
+	if size > f.Size {
+		err = d.fail(f.name, d.at, "a greater length", "at most "+strconv.Itoa(f.Size))
+	}
+	from, rest := d.at+f.head, len(d.data)-d.at-f.head
+	need := f.bytes(size)
+	switch {
+	case need <= rest:
+		return from, from + need, size, err
+	case err != nil:
+	case f.Prefix == Fixed:
+		err = d.fail(f.name, d.at, plural(rest, "byte"), plural(need, "byte"))
+	default:
+		err = d.fail(f.name, d.at, "a length past the end", "at most the "+plural(rest, "byte")+" that follow")
+	}
+	return 0, 0, 0, err
 }
 
 // size reads the length of a field.
@@ -161,9 +184,6 @@ func (d *decoder) size(f *fieldCodec) (int, error) {
 			c = c>>4*10 + c&15
 		}
 		n = n*base + int(c)
-	}
-	if n > f.Size {
-		return 0, d.fail(f.name, d.at, "a greater length", "at most "+strconv.Itoa(f.Size))
 	}
 	return n, nil
 }

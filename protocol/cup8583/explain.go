@@ -32,7 +32,7 @@ func isType(mti string) bool {
 	return len(mti) == 4 && mti[0] == '0' && mti[1] >= '1' && mti[1] <= '8' && mti[2] <= '4' && mti[3] <= '1'
 }
 
-// saw notes a part of the message, if anybody asked.
+// saw notes a part of the message, if its parts are asked for.
 func (d *decoder) saw(name string, at, length int, kind, value, became string) {
 	if d.seen != nil {
 		*d.seen = append(*d.seen, explain.Field{Name: name, At: at, Length: length, Kind: kind, Value: value, Became: became})
@@ -119,27 +119,22 @@ func (d *decoder) sawPart(name string, n, from, to int, became string) {
 // sawVendor notes the sub-fields of F59, whose value begins at at; none, if it cannot be
 // read as such.
 func (d *decoder) sawVendor(at int) {
-	rest := d.message.values[59]
 	if d.message.Sub59("A4") == "" && d.message.Sub59("A3") == "" {
 		return
 	}
-	for len(rest) >= 5 {
-		n, err := strconv.Atoi(rest[2:5])
-		if err != nil || n < 0 || n > len(rest)-5 {
-			return
-		}
-		value, became, tag := "", "not read", rest[:2]
+	WalkSubFields(d.message.values[59], func(tag, v string) {
+		value, became := "", "not read"
 		switch tag {
 		case "A3":
 			became = "channel: unionpay_qr"
 		case "A4":
-			value, became = explain.Text(strings.TrimRight(rest[5:5+n], " ")), "channel_txn; of voids and refunds original.channel_txn"
+			value, became = explain.Text(strings.TrimRight(v, " ")), "channel_txn; of voids and refunds original.channel_txn"
 		default:
 			tag = "another sub-field"
 		}
-		d.saw("F59 "+tag, at, n, explain.Kind([]byte(rest[5:5+n])), value, became)
-		at, rest = at+5+n, rest[5+n:]
-	}
+		d.saw("F59 "+tag, at, len(v), explain.Kind([]byte(v)), value, became)
+		at += 5 + len(v)
+	})
 }
 
 // sawTag notes a tag of F55.

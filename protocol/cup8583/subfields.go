@@ -89,26 +89,14 @@ func (m *Message) SettlementCode() byte {
 // digits, value) without trailing spaces; "" if it is absent or empty, or if F59 is
 // something else that a vendor put there.
 func (m *Message) Sub59(tag string) string {
-	rest := m.values[59]
 	found, has := "", false
-	for len(rest) > 0 {
-		if len(rest) < 5 || !isAlnum(rest[0]) || !isAlnum(rest[1]) {
-			return ""
+	rest := WalkSubFields(m.values[59], func(t, value string) {
+		if t == tag && !has {
+			found, has = value, true
 		}
-		n := 0
-		for _, c := range []byte(rest[2:5]) {
-			if c < '0' || c > '9' {
-				return ""
-			}
-			n = 10*n + int(c-'0')
-		}
-		if n > len(rest)-5 {
-			return ""
-		}
-		if rest[:2] == tag && !has {
-			found, has = rest[5:5+n], true
-		}
-		rest = rest[5+n:]
+	})
+	if rest != "" {
+		return ""
 	}
 	return strings.TrimRight(found, " ")
 }

@@ -138,6 +138,14 @@ func NewLayout(fields []Field) (*Layout, error) {
 	return l, nil
 }
 
+// Role returns what a tag means, RoleInvalid if the layout does not have it.
+func (l *Layout) Role(t Tag) Role {
+	if i := l.byTag[t&0xFF]; i > 0 && t>>8 == 0x9F {
+		return l.fields[i-1].Role
+	}
+	return RoleInvalid
+}
+
 // tag returns the tag of a role, 0 if the layout has none.
 func (l *Layout) tag(r Role) Tag {
 	for _, f := range l.fields {

@@ -91,10 +91,10 @@ func (l *Layout) Decode(m *Message, data []byte) error {
 // field reads the field at offset at and returns its size.
 func (l *Layout) field(m *Message, at int) (int, error) {
 	rest := m.data[at:]
-	if len(rest) < headSize {
+	tag, size, ok := head(rest)
+	if !ok {
 		return 0, &DecodeError{Field: whole, Offset: at, Got: plural(len(rest), "byte") + " left over", Want: "tag and length or the end"}
 	}
-	tag, size := Tag(rest[0])<<8|Tag(rest[1]), int(rest[2])<<8|int(rest[3])
 	if tag>>8 != 0x9F {
 		return 0, &DecodeError{Field: whole, Offset: at, Got: "another tag", Want: "9Fxx"}
 	}
@@ -118,6 +118,27 @@ func (l *Layout) field(m *Message, at int) (int, error) {
 	}
 	m.fields = append(m.fields, placed{tag, here})
 	return headSize + size, nil
+}
+
+// head reads tag and length at the beginning of b; ok is false if b is too short.
+func head(b []byte) (tag Tag, size int, ok bool) {
+	if len(b) < headSize {
+		return 0, 0, false
+	}
+	return Tag(b[0])<<8 | Tag(b[1]), int(b[2])<<8 | int(b[3]), true
+}
+
+// Walk calls each with the fields of DATA in their order, whatever their tags and values
+// are, and returns what is behind the last one that ends inside data. value lies in data.
+func Walk(data []byte, each func(tag Tag, value []byte)) (rest []byte) {
+	for {
+		tag, size, ok := head(data)
+		if !ok || size > len(data)-headSize {
+			return data
+		}
+		each(tag, data[headSize:headSize+size])
+		data = data[headSize+size:]
+	}
 }
 
 // check returns what is wrong with a value; want is "" if nothing.

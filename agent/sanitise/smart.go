@@ -1,4 +1,4 @@
-package ingest
+package sanitise
 
 import (
 	"bytes"
@@ -37,7 +37,7 @@ const (
 
 // withoutN takes the _n from the name of a member of an older WeChat query.
 func withoutN(name string) string {
-	if i := strings.LastIndexByte(name, '_'); i > 0 && i+1 < len(name) && isDigits(name[i+1:]) {
+	if i := strings.LastIndexByte(name, '_'); i > 0 && digitsOnly([]byte(name[i+1:])) {
 		return name[:i]
 	}
 	return name
@@ -108,7 +108,7 @@ func (p *pseudonyms) member(name string, depth int, text []byte) {
 	case isMember(keptMembers, name) || name == "id" && depth == envelope:
 		p.guard(text)
 	case isMember(plainMembers, name):
-	case isMember(wordMembers, name), isMember(accountMembers, name) && !isPrintable(string(text)):
+	case isMember(wordMembers, name), isMember(accountMembers, name) && !printable(text):
 		p.words(text)
 	case isMember(packedMembers, name) && p.inside(text):
 	case bytes.IndexByte(text, '\\') >= 0:
@@ -116,6 +116,16 @@ func (p *pseudonyms) member(name string, depth int, text []byte) {
 	default:
 		p.text(text)
 	}
+}
+
+// printable reports whether a text is printable ASCII.
+func printable(text []byte) bool {
+	for _, c := range text {
+		if c < 0x20 || c > 0x7E {
+			return false
+		}
+	}
+	return true
 }
 
 // words leaves of a text its words and at most four digits in a row: "招商银行信用卡0403".
