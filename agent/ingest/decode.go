@@ -140,7 +140,7 @@ func (w *Worker) due() {
 	}
 }
 
-// step seals what a wire made and queues it, and writes what is to be written at once.
+// step acts on what a frame, or time passing, has brought.
 func (w *Worker) step(s Step, now Clock, raw []byte, offset int64) {
 	for _, what := range s.LeftOut {
 		w.count(func(h *LinkHealth) { h.Ignored++ })
@@ -157,6 +157,14 @@ func (w *Worker) step(s Step, now Clock, raw []byte, offset int64) {
 	if len(s.Immediate) > 0 {
 		w.write(w.generation, s.Immediate)
 	}
+	w.arrive(s, now, raw)
+	if s.Ask != nil {
+		w.ask(s.Ask)
+	}
+}
+
+// arrive seals what a wire made and queues it with the confirm that waits for it.
+func (w *Worker) arrive(s Step, now Clock, raw []byte) {
 	if len(s.Records) == 0 && len(s.Memory) == 0 {
 		w.queueReply(s.Reply)
 		return

@@ -21,6 +21,8 @@ var errNoAnswer = fmt.Errorf("no answer for %s", applyLimit)
 // goroutine of Run.
 type queue struct {
 	waiting  []waiting
+	queued   uint64      // arrivals ever
+	settled  uint64      // of these, durable
 	inFlight int         // of waiting, handed to the store
 	sentAt   time.Time   // when, or when it was last noted that there is no answer
 	failures int         // of the store in a row
@@ -43,6 +45,7 @@ type waiting struct {
 
 // enqueue adds an arrival.
 func (w *Worker) enqueue(a refund.Arrival, reply []byte) {
+	w.queued++
 	w.waiting = append(w.waiting, waiting{a, bytes.Clone(reply), w.generation})
 	w.countWaiting()
 }
@@ -73,10 +76,11 @@ func (w *Worker) countWaiting() {
 // dispatch hands the store what waits, unless it has yet to answer: all that came while it
 // was busy shares one commit.
 func (w *Worker) dispatch() {
-	if w.inFlight > 0 || len(w.waiting) == 0 || time.Now().Before(w.retryAt) {
+	n := min(w.room(), MaxBatch)
+	if w.inFlight > 0 || n == 0 || time.Now().Before(w.retryAt) {
 		return
 	}
-	w.inFlight = min(len(w.waiting), MaxBatch)
+	w.inFlight = n
 	batch := make([]refund.Arrival, w.inFlight)
 	for i := range batch {
 		batch[i] = w.waiting[i].arrival
@@ -107,6 +111,7 @@ func (w *Worker) settle(s stored) {
 	}
 	w.failures, w.retryAt = 0, time.Time{}
 	w.setStore("")
+	w.settled += uint64(n)
 	for i := range w.waiting[:n] {
 		done := &w.waiting[i]
 		w.memory.stored(done.arrival.Memory)

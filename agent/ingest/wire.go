@@ -33,6 +33,9 @@ type Step struct {
 	Memory  []refund.MemoryChange
 	// Reply is to be written once Records and Memory are durable, Immediate at once.
 	Reply, Immediate []byte
+	// Ask is a question that the frame asks, nil: none. What else the step brings comes
+	// before it.
+	Ask *Ask
 	// LeftOut says why messages made no record although nothing is wrong with them, one
 	// entry a message: the frame's own, or that of a request that ends with it.
 	LeftOut []LeftOut

@@ -66,6 +66,7 @@ type Options struct {
 	Profile Profile
 	Open    Opener
 	Applier Applier
+	Judge   Judge // answers asks; nil: none is judged
 	// Recaller gives what the wire remembered in earlier runs; nil: nothing.
 	Recaller  Recaller
 	Tokenizer refund.Tokenizer
@@ -152,9 +153,10 @@ type Worker struct {
 	// storeReason is why nothing can be stored, "" while it can.
 	storeReason string
 
-	decoder // only of the goroutine of Run
-	ears    // only of the goroutine of Run
-	queue   // only of the goroutine of Run
+	decoder      // only of the goroutine of Run
+	ears         // only of the goroutine of Run
+	queue        // only of the goroutine of Run
+	asks    asks // likewise
 }
 
 // ErrOptions: a required option is missing.
@@ -174,7 +176,7 @@ func NewWorker(o Options) (*Worker, error) {
 	}
 	w.wire = wire
 	w.scanner, w.askDue = wire.Scanner(), true
-	w.stored = make(chan stored, 1)
+	w.stored, w.asks.judged = make(chan stored, 1), make(chan judged, 1)
 	w.health = Untried(o.Link, o.Wire, "", o.Clock().Now)
 	return w, nil
 }
@@ -239,15 +241,19 @@ func (w *Worker) Run(ctx context.Context) error {
 			w.receive()
 		case s := <-w.stored:
 			w.settle(s)
+		case j := <-w.asks.judged:
+			w.settleAsk(j)
 		case <-timer.C:
 			w.retryStuck()
 		}
 		w.due()
 		w.noAnswer()
+		w.askNext(ctx)
 		w.dispatch()
 		w.beat()
 	}
 	<-linkDone
+	w.endAsks()
 	return w.flush()
 }
 
@@ -269,6 +275,9 @@ func (w *Worker) untilNext() time.Duration {
 	}
 	if !w.retryAt.IsZero() && (w.inFlight == 0 || w.stuck != nil) {
 		d = min(d, time.Until(w.retryAt))
+	}
+	for i := range w.asks.open {
+		d = min(d, time.Until(w.asks.open[i].until))
 	}
 	return max(d, time.Millisecond)
 }

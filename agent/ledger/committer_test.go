@@ -102,24 +102,20 @@ func TestFirstIsCommittedAtOnceOthersShare(t *testing.T) {
 // waiting finds them stored, and answered, in that order.
 func TestSubmissionsKeepTheirOrder(t *testing.T) {
 	withSlow(t, func(t *testing.T, s *slowStore) {
-		var answered []int64
+		answers := make(chan int64, 20)
 		for i := range 20 {
 			s.d.Submit(s.from("pos", 3), func(a []refund.Applied, err error) {
 				if err != nil || len(a) != 3 {
 					t.Errorf("batch %d: %d answers, %v", i, len(a), err)
 					return
 				}
-				answered = append(answered, a[0].Seq)
+				answers <- a[0].Seq
 			})
 		}
-		<-time.After(time.Minute)
-		for i, seq := range answered {
-			if seq != int64(3*i+1) {
-				t.Fatalf("answered in the order %v", answered)
+		for i := range 20 {
+			if seq := <-answers; seq != int64(3*i+1) {
+				t.Fatalf("answer %d is of record %d", i, seq)
 			}
-		}
-		if len(answered) != 20 {
-			t.Errorf("%d answers", len(answered))
 		}
 	})
 }

@@ -19,7 +19,8 @@ type history struct {
 	payers *payers
 	recent *recent
 	buf    []byte
-	body   []byte // room for one stored record
+	body   []byte       // room for one stored record
+	stop   func() error // why it is to answer no more, nil: it always answers
 }
 
 // lookups is how many keys one statement looks up; more take another statement.
@@ -99,6 +100,11 @@ func (h *history) events(seqs []int64, yield func(*refund.Event, error) bool) {
 
 // event is loadEvent, of what is kept decoded or of the store.
 func (h *history) event(seq int64) (*refund.Event, error) {
+	if h.stop != nil {
+		if err := h.stop(); err != nil {
+			return nil, err
+		}
+	}
 	if e := h.recent.get(seq); e != nil {
 		return e, nil
 	}
