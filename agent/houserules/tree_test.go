@@ -9,6 +9,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -27,57 +28,72 @@ type sourceFile struct {
 
 const module = "yuanlu"
 
-// rooms parses every Go file of the tree.
+// rooms returns every package folder of the tree. The tree is read once for all tests,
+// which only look at it.
 func rooms(t *testing.T) (map[string]*room, *token.FileSet) {
 	t.Helper()
+	read := readTree()
+	if read.err != nil {
+		t.Fatal(read.err)
+	}
+	if len(read.rooms) < 10 {
+		t.Fatalf("only %d packages found: the tree was not read", len(read.rooms))
+	}
+	return read.rooms, read.fset
+}
+
+type tree struct {
+	rooms map[string]*room
+	fset  *token.FileSet
+	err   error
+}
+
+var readTree = sync.OnceValue(func() tree {
+	read := tree{rooms: map[string]*room{}, fset: token.NewFileSet()}
 	root, err := filepath.Abs("../..")
+	if err == nil {
+		_, err = os.Stat(filepath.Join(root, "go.mod")) // else the project's root is not two folders up
+	}
+	if err == nil {
+		err = filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error { return read.add(root, p, d, err) })
+	}
+	read.err = err
+	return read
+})
+
+// add takes one file or folder of the walk.
+func (r *tree) add(root, p string, d fs.DirEntry, err error) error {
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
-	if _, err := os.Stat(filepath.Join(root, "go.mod")); err != nil {
-		t.Fatalf("the project's root is not two folders up: %v", err)
-	}
-	fset := token.NewFileSet()
-	found := map[string]*room{}
-	err = filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
+	if d.IsDir() {
+		if n := d.Name(); p != root && (strings.HasPrefix(n, ".") || n == "testdata" || n == "bin") {
+			return filepath.SkipDir
 		}
-		if d.IsDir() {
-			if n := d.Name(); p != root && (strings.HasPrefix(n, ".") || n == "testdata" || n == "bin") {
-				return filepath.SkipDir
-			}
-			return nil
-		}
-		if !strings.HasSuffix(p, ".go") {
-			return nil
-		}
-		rel, _ := filepath.Rel(root, p)
-		rel = filepath.ToSlash(rel)
-		f, err := parser.ParseFile(fset, p, nil, parser.ParseComments)
-		if err != nil {
-			return err
-		}
-		dir := path.Dir(rel)
-		r := found[dir]
-		if r == nil {
-			r = &room{dir: dir}
-			found[dir] = r
-		}
-		test := strings.HasSuffix(rel, "_test.go")
-		if !test {
-			r.name = f.Name.Name
-		}
-		r.files = append(r.files, sourceFile{rel, test, f})
 		return nil
-	})
+	}
+	if !strings.HasSuffix(p, ".go") {
+		return nil
+	}
+	rel, err := filepath.Rel(root, p)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
-	if len(found) < 10 {
-		t.Fatalf("only %d packages found: the tree was not read", len(found))
+	rel = filepath.ToSlash(rel)
+	f, err := parser.ParseFile(r.fset, p, nil, parser.ParseComments)
+	if err != nil {
+		return err
 	}
-	return found, fset
+	dir := path.Dir(rel)
+	if r.rooms[dir] == nil {
+		r.rooms[dir] = &room{dir: dir}
+	}
+	test := strings.HasSuffix(rel, "_test.go")
+	if !test {
+		r.rooms[dir].name = f.Name.Name
+	}
+	r.rooms[dir].files = append(r.rooms[dir].files, sourceFile{rel, test, f})
+	return nil
 }
 
 // code calls fn for every non-test file.
