@@ -9,6 +9,7 @@ import (
 
 	"yuanlu/agent/refund"
 	"yuanlu/agent/refund/rules"
+	"yuanlu/cmd/yuanlu/screen"
 	"yuanlu/protocol/topics"
 )
 
@@ -20,14 +21,14 @@ func apiVerb() *verb {
 func (p *program) api(_ context.Context, args []string) error {
 	v := apiVerb()
 	f := p.flags(v)
-	root := f.String("root", "yuanlu", p.lang.t("first levels of the `topics`", "`主题`根"))
-	bundle := f.String("bundle", "", p.lang.t("a `SCHEMA` with all it refers to in its own $defs", "自包含的 `SCHEMA`（引用均在 $defs 内）"))
+	root := f.String("root", "yuanlu", p.lang.T("first levels of the `topics`", "`主题`根"))
+	bundle := f.String("bundle", "", p.lang.T("a `SCHEMA` with all it refers to in its own $defs", "自包含的 `SCHEMA`（引用均在 $defs 内）"))
 	rest, err := p.parse(v, f, args, 0, 1)
 	switch {
 	case err != nil:
 		return err
 	case *bundle != "" && len(rest) > 0:
-		return p.wrongUsage(v, p.lang.t("unexpected %q", "多余的参数 %q"), rest[0])
+		return p.wrongUsage(v, p.lang.T("unexpected %q", "多余的参数 %q"), rest[0])
 	case *bundle != "":
 		b, err := topics.Bundle(strings.TrimPrefix(*bundle, topics.SchemaURN("")))
 		if errors.Is(err, topics.ErrNoSchema) {
@@ -67,7 +68,7 @@ func (p *program) apiSchema(name string) error {
 }
 
 func (p *program) noSchema(name string) error {
-	fmt.Fprintf(p.stderr, p.lang.t("yuanlu api: no schema %q; yuanlu version lists them\n", "yuanlu api：没有模式 %q；yuanlu version 列出全部\n"), name)
+	fmt.Fprintf(p.stderr, p.lang.T("yuanlu api: no schema %q; yuanlu version lists them\n", "yuanlu api：没有模式 %q；yuanlu version 列出全部\n"), name)
 	return errSaid(exitNotFound)
 }
 
@@ -113,7 +114,7 @@ func (p *program) apiRules() error {
 		fmt.Fprintf(p.stdout, "%s  %s  %s\n", r.Code, number, strings.Join(r.Severities, ", "))
 		for _, t := range r.Texts {
 			text := t.EN
-			if p.lang == chinese {
+			if p.lang == screen.Chinese {
 				text = t.ZH
 			}
 			fmt.Fprintf(p.stdout, "    %s\n", text)

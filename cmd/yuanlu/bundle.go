@@ -13,6 +13,7 @@ import (
 	"yuanlu/agent/control"
 	"yuanlu/agent/health"
 	"yuanlu/agent/logbook"
+	"yuanlu/cmd/yuanlu/screen"
 )
 
 func bundleVerb() *verb {
@@ -24,8 +25,8 @@ func (p *program) supportBundle(ctx context.Context, args []string) error {
 	v := bundleVerb()
 	f := p.flags(v)
 	path := p.configFlag(f)
-	out := f.String("out", "", p.lang.t("`file` to write; empty: yuanlu-support-TERMINAL-TIME.tar.gz here", "输出`文件`；留空则写入当前目录"))
-	captures := f.Bool("captures", false, p.lang.t("the sanitised captures too", "包含脱敏的抓包"))
+	out := f.String("out", "", p.lang.T("`file` to write; empty: yuanlu-support-TERMINAL-TIME.tar.gz here", "输出`文件`；留空则写入当前目录"))
+	captures := f.Bool("captures", false, p.lang.T("the sanitised captures too", "包含脱敏的抓包"))
 	if _, err := p.parse(v, f, args, 0, 0); err != nil {
 		return err
 	}
@@ -39,12 +40,12 @@ func (p *program) supportBundle(ctx context.Context, args []string) error {
 		order.File = bundle.File(".", order.InForce.Terminal.ID, p.now())
 	}
 	order.Source = p.askingSource(order.InForce.Config, *path)
-	if !p.json && isTerminal(p.stderr) {
+	if !p.json && screen.IsTerminal(p.stderr) {
 		order.Progress = func(step, steps int, what string) { fmt.Fprintf(p.stderr, "%d/%d %s\n", step, steps, what) }
 	}
 	r, err := bundle.Make(ctx, order)
 	if errors.Is(err, os.ErrExist) {
-		fmt.Fprintf(p.stderr, p.lang.t("yuanlu support-bundle: %s is there already\n", "yuanlu support-bundle：%s 已存在\n"), order.File)
+		fmt.Fprintf(p.stderr, p.lang.T("yuanlu support-bundle: %s is there already\n", "yuanlu support-bundle：%s 已存在\n"), order.File)
 		return errSaid(exitUsage)
 	}
 	if err != nil {
@@ -54,7 +55,7 @@ func (p *program) supportBundle(ctx context.Context, args []string) error {
 		return p.printJSON(r)
 	}
 	for _, name := range r.Failed {
-		fmt.Fprintf(p.stderr, p.lang.t("yuanlu support-bundle: %s could not be made; the manifest says why\n", "yuanlu support-bundle：%s 未能生成；原因见清单\n"), name)
+		fmt.Fprintf(p.stderr, p.lang.T("yuanlu support-bundle: %s could not be made; the manifest says why\n", "yuanlu support-bundle：%s 未能生成；原因见清单\n"), name)
 	}
 	_, err = fmt.Fprintf(p.stdout, "%s  %s  sha256 %s\n", r.File, health.SizeText(r.Bytes), r.SHA256)
 	return err

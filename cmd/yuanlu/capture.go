@@ -11,7 +11,6 @@ import (
 	"yuanlu/agent/command"
 	"yuanlu/agent/config"
 	"yuanlu/agent/control"
-	"yuanlu/agent/health"
 )
 
 func captureVerb() *verb {
@@ -23,8 +22,8 @@ func (p *program) capture(ctx context.Context, args []string) error {
 	v := captureVerb()
 	f := p.flags(v)
 	path := p.configFlag(f)
-	mib := f.Int64("max-mib", capture.DefaultBytes>>20, p.lang.t("greatest size of the file in MiB, up to 256", "文件大小上限（MiB），最大 256"))
-	long := f.Duration("for", capture.DefaultFor, p.lang.t("greatest `duration`, up to 24h", "最长`时间`，最大 24h"))
+	mib := f.Int64("max-mib", capture.DefaultBytes>>20, p.lang.T("greatest size of the file in MiB, up to 256", "文件大小上限（MiB），最大 256"))
+	long := f.Duration("for", capture.DefaultFor, p.lang.T("greatest `duration`, up to 24h", "最长`时间`，最大 24h"))
 	rest, err := p.parse(v, f, args, 1, 2)
 	if err != nil {
 		return err
@@ -40,17 +39,17 @@ func (p *program) capture(ctx context.Context, args []string) error {
 	switch rest[0] {
 	case "start":
 		if link == "" {
-			return p.wrongUsage(v, "%s", p.lang.t("which LINK?", "缺少链路名"))
+			return p.wrongUsage(v, "%s", p.lang.T("which LINK?", "缺少链路名"))
 		}
 		if *mib < 1 || *mib > capture.MaxBytes>>20 || *long < time.Second || *long > capture.MaxFor {
-			return p.wrongUsage(v, "%s", p.lang.t("--max-mib wants 1 to 256, --for 1s to 24h", "--max-mib 需要 1 至 256，--for 需要 1s 至 24h"))
+			return p.wrongUsage(v, "%s", p.lang.T("--max-mib wants 1 to 256, --for 1s to 24h", "--max-mib 需要 1 至 256，--for 需要 1s 至 24h"))
 		}
 		return p.captureAsk(ctx, c, "capture.start", command.CaptureArgs{Link: link, MaxBytes: *mib << 20, For: *long})
 	case "stop":
 		return p.captureAsk(ctx, c, "capture.stop", command.CaptureArgs{Link: link})
 	case "info":
 		if link != "" {
-			return p.wrongUsage(v, p.lang.t("unexpected %q", "多余的参数 %q"), link)
+			return p.wrongUsage(v, p.lang.T("unexpected %q", "多余的参数 %q"), link)
 		}
 		return p.captureInfo(ctx, c)
 	}
@@ -67,7 +66,7 @@ func (p *program) captureAsk(ctx context.Context, c *config.Config, verb string,
 	var refused *control.Error
 	switch {
 	case errors.Is(err, control.ErrNotRunning):
-		fmt.Fprintf(p.stderr, "yuanlu capture: %v; %s\n", err, p.lang.t("it is the one that reads the port: systemctl start yuanlu", "端口由守护进程读取：systemctl start yuanlu"))
+		fmt.Fprintf(p.stderr, "yuanlu capture: %v; %s\n", err, p.lang.T("it is the one that reads the port: systemctl start yuanlu", "端口由守护进程读取：systemctl start yuanlu"))
 		return errSaid(exitNotFound)
 	case errors.As(err, &refused) && !errors.Is(err, control.ErrBusy):
 		fmt.Fprintf(p.stderr, "yuanlu capture: %s\n", refused.Message)
@@ -113,18 +112,6 @@ func (p *program) showCapture(c *config.Config) func(json.RawMessage) error {
 		if p.json {
 			return p.printJSON(i)
 		}
-		t, zone := p.lang.t, c.Time.Location()
-		state := fmt.Sprintf(t("running until %s", "进行中，至 %s"), clockText(i.Until, zone))
-		switch {
-		case !i.Running && i.Ended.IsZero():
-			state = t("cut off", "已中断")
-		case !i.Running:
-			state = fmt.Sprintf(t("ended %s: %s", "已于 %s 结束：%s"), clockText(i.Ended, zone), i.Reason)
-		}
-		if i.LeftOut > 0 {
-			state += fmt.Sprintf(t(", %s left out because the disk was slow", "，因磁盘过慢缺失 %s"), health.SizeText(i.LeftOut))
-		}
-		_, err := fmt.Fprintf(p.stdout, "%s  %s  %s  %s / %s  %s\n", i.Link, i.Wire, i.File, health.SizeText(i.Bytes), health.SizeText(i.MaxBytes), state)
-		return err
+		return p.people(c.Time.Location()).Capture(&i)
 	}
 }

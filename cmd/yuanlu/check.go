@@ -4,16 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"runtime/debug"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"yuanlu/agent/dryrun"
 	"yuanlu/agent/refund"
-	"yuanlu/protocol/printable"
+	"yuanlu/cmd/yuanlu/screen"
 )
 
 // A dry run is measured by its time: the heap, a few megabytes, may grow by dryRunGCPercent
@@ -33,7 +29,7 @@ func checkVerb() *verb {
 func (p *program) check(ctx context.Context, args []string) (err error) {
 	v := checkVerb()
 	f := p.flags(v)
-	final := f.Bool("final", false, p.lang.t("only the last verdict of each refund and void, in seq order", "每笔退款和撤销只输出最后一次判定，按序号排列"))
+	final := f.Bool("final", false, p.lang.T("only the last verdict of each refund and void, in seq order", "每笔退款和撤销只输出最后一次判定，按序号排列"))
 	rest, err := p.parse(v, f, args, 0, 1)
 	if err != nil {
 		return err
@@ -78,7 +74,7 @@ func (p *program) startDryRun(ctx context.Context, final bool) (*dryrun.Run, err
 // recordsProgress returns what shows on a terminal, at most once a second, how many records
 // of a long input were read.
 func (p *program) recordsProgress() func(n int64) {
-	if !isTerminal(p.stderr) {
+	if !screen.IsTerminal(p.stderr) {
 		return func(int64) {}
 	}
 	began := p.now()
@@ -92,19 +88,6 @@ func (p *program) recordsProgress() func(n int64) {
 			return
 		}
 		next = now.Add(time.Second)
-		fmt.Fprintf(p.stderr, "\r%s %d (%.0f/s) ", p.lang.t("records", "记录"), n, float64(n)/now.Sub(began).Seconds())
+		fmt.Fprintf(p.stderr, "\r%s %d (%.0f/s) ", p.lang.T("records", "记录"), n, float64(n)/now.Sub(began).Seconds())
 	}
-}
-
-// isTerminal reports whether w is a terminal.
-func isTerminal(w io.Writer) bool {
-	if people, ok := w.(*printable.Writer); ok {
-		w = people.Unwrap()
-	}
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-	return err == nil
 }

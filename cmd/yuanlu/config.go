@@ -27,7 +27,7 @@ func (p *program) configFlag(f *flag.FlagSet) *string {
 	if path == "" {
 		path = defaultConfig
 	}
-	return f.String("config", path, p.lang.t("configuration `file`", "配置`文件`"))
+	return f.String("config", path, p.lang.T("configuration `file`", "配置`文件`"))
 }
 
 // readConfig reads the configuration and the files that it names as part of it.
@@ -66,7 +66,7 @@ func (p *program) config(ctx context.Context, args []string) error {
 		return p.configShow(file)
 	case "revert":
 		if len(rest) == 2 {
-			return p.wrongUsage(v, p.lang.t("unexpected %q", "多余的参数 %q"), rest[1])
+			return p.wrongUsage(v, p.lang.T("unexpected %q", "多余的参数 %q"), rest[1])
 		}
 		return p.configRevert(ctx, file)
 	case "schema":
@@ -122,7 +122,7 @@ func (p *program) configCheck(file string) error {
 	for _, one := range warnings {
 		fmt.Fprintf(p.stderr, "yuanlu config: %s\n", one)
 	}
-	_, err = fmt.Fprintf(p.stdout, p.lang.t("%s: all right, digest %s\n", "%s：正确，摘要 %s\n"), file, c.Digest())
+	_, err = fmt.Fprintf(p.stdout, p.lang.T("%s: all right, digest %s\n", "%s：正确，摘要 %s\n"), file, c.Digest())
 	return err
 }
 
@@ -135,9 +135,9 @@ func (p *program) configShow(file string) error {
 		return p.printJSON(map[string]any{"file": file, "origin": c.Origin(), "version": c.Version, "trial": c.Probation, "note": note,
 			"digest": c.Digest, "settings": c.Effective()})
 	}
-	head := fmt.Sprintf(p.lang.t("# in force: %s, digest %s\n", "# 生效配置：%s，摘要 %s\n"), p.lang.text(c.Describe()), c.Digest)
+	head := fmt.Sprintf(p.lang.T("# in force: %s, digest %s\n", "# 生效配置：%s，摘要 %s\n"), p.lang.Text(c.Describe()), c.Digest)
 	if c.Version > 0 {
-		head += fmt.Sprintf(p.lang.t("# it stands before %s; yuanlu config revert, or a change of that file, brings the file back\n",
+		head += fmt.Sprintf(p.lang.T("# it stands before %s; yuanlu config revert, or a change of that file, brings the file back\n",
 			"# 优先于 %s；执行 yuanlu config revert 或修改该文件即可恢复本机配置\n"), file)
 	}
 	if note != "" {
@@ -166,12 +166,12 @@ func (p *program) configRevert(ctx context.Context, file string) error {
 	if p.json {
 		return p.printJSON(done)
 	}
-	text := fmt.Sprintf(p.lang.t("%s is in force; version %d of the back office does not count any more\n", "%s 已生效；后台下发的版本 %d 不再有效\n"), file, done.Version)
+	text := fmt.Sprintf(p.lang.T("%s is in force; version %d of the back office does not count any more\n", "%s 已生效；后台下发的版本 %d 不再有效\n"), file, done.Version)
 	if done.Version == 0 {
-		text = fmt.Sprintf(p.lang.t("%s was in force already\n", "%s 本已生效\n"), file)
+		text = fmt.Sprintf(p.lang.T("%s was in force already\n", "%s 本已生效\n"), file)
 	}
 	if done.CountedAgain {
-		text += fmt.Sprintf(p.lang.t("versions are counted anew: the next one may be any up to %d\n", "版本号重新计数：下一版本号最大为 %d\n"), desired.MostJump)
+		text += fmt.Sprintf(p.lang.T("versions are counted anew: the next one may be any up to %d\n", "版本号重新计数：下一版本号最大为 %d\n"), desired.MostJump)
 	}
 	_, err = fmt.Fprint(p.stdout, text)
 	return err
@@ -212,16 +212,16 @@ func (p *program) configSchema() error {
 		def := s.Default
 		switch {
 		case s.Required:
-			def = p.lang.t("(required)", "（必填）")
+			def = p.lang.T("(required)", "（必填）")
 		case def == "":
 			def = `""`
 		}
-		doc := p.lang.t(s.Doc.EN, s.Doc.ZH)
+		doc := p.lang.T(s.Doc.EN, s.Doc.ZH)
 		if s.Range != "" {
 			doc += " [" + s.Range + "]"
 		}
 		if s.Local != "" {
-			doc += p.lang.t(" (only in this file)", "（仅限本机文件）")
+			doc += p.lang.T(" (only in this file)", "（仅限本机文件）")
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", strings.ReplaceAll(s.Name, "[]", "[n]"), s.Type, def, doc)
 	}

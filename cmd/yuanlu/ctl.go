@@ -23,7 +23,7 @@ func (p *program) ctl(ctx context.Context, args []string) error {
 	v := ctlVerb()
 	f := p.flags(v)
 	path := p.configFlag(f)
-	long := f.Duration("for", 10*time.Minute, p.lang.t("how `long` the level lasts, up to 4h", "持续`时间`，最大 4h"))
+	long := f.Duration("for", 10*time.Minute, p.lang.T("how `long` the level lasts, up to 4h", "持续`时间`，最大 4h"))
 	rest, err := p.parse(v, f, args, 2, 2)
 	if err != nil {
 		return err
@@ -32,7 +32,7 @@ func (p *program) ctl(ctx context.Context, args []string) error {
 	switch rest[0] {
 	case "log-level":
 		if _, known := logbook.ParseLevel(rest[1]); !known || *long < time.Second || *long > 4*time.Hour {
-			return p.wrongUsage(v, "%s", p.lang.t("LEVEL is debug, info, warn or error; --for wants 1s to 4h", "LEVEL 为 debug、info、warn 或 error；--for 需要 1s 至 4h"))
+			return p.wrongUsage(v, "%s", p.lang.T("LEVEL is debug, info, warn or error; --for wants 1s to 4h", "LEVEL 为 debug、info、warn 或 error；--for 需要 1s 至 4h"))
 		}
 		ask = map[string]any{"level": rest[1], "for_s": int64(*long / time.Second)}
 	case "link-reopen":
@@ -82,13 +82,13 @@ func (p *program) showAnswer(raw json.RawMessage, zone *time.Location) error {
 		return err
 	}
 	text := ""
-	switch t := p.lang.t; {
+	switch t := p.lang.T; {
 	case done.Link != "":
 		text = fmt.Sprintf(t("link %s, which was %s, is being opened again", "链路 %s（原状态 %s）正在重新打开"), done.Link, done.State)
 	case done.Until.IsZero():
 		text = fmt.Sprintf(t("level %s, as configured", "级别 %s，与配置相同"), done.Level)
 	default:
-		text = fmt.Sprintf(t("level %s until %s, then %s again", "级别 %s，至 %s，之后恢复为 %s"), done.Level, clockText(done.Until, zone), done.Configured)
+		text = fmt.Sprintf(t("level %s until %s, then %s again", "级别 %s，至 %s，之后恢复为 %s"), done.Level, p.people(zone).Clock(done.Until), done.Configured)
 	}
 	_, err := fmt.Fprintln(p.stdout, text)
 	return err

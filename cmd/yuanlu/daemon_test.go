@@ -164,7 +164,9 @@ func checkCases(t *testing.T, config string) {
 	t.Helper()
 	code, out, _ := yl(t, "", "cases", "list", "--config", config, "--json")
 	first, _, _ := strings.Cut(out, "\n")
-	var one caseObject
+	var one struct {
+		CaseID string `json:"case_id"`
+	}
 	if err := json.Unmarshal([]byte(first), &one); code != 0 || err != nil || len(one.CaseID) != 26 {
 		t.Fatalf("cases list: exit %d, %v\n%s", code, err, out)
 	}

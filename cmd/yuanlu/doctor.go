@@ -19,6 +19,7 @@ import (
 	"yuanlu/agent/ledger"
 	"yuanlu/agent/machine"
 	"yuanlu/agent/report"
+	"yuanlu/cmd/yuanlu/screen"
 	"yuanlu/drivers/serialport"
 	"yuanlu/drivers/usbport"
 	"yuanlu/protocol/mqtt"
@@ -34,7 +35,7 @@ func (p *program) doctor(ctx context.Context, args []string) error {
 	v := doctorVerb()
 	f := p.flags(v)
 	path := p.configFlag(f)
-	echo := f.Bool("echo", false, p.lang.t("only the echo to the broker and the back office; exit status 69 where the broker cannot be reached",
+	echo := f.Bool("echo", false, p.lang.T("only the echo to the broker and the back office; exit status 69 where the broker cannot be reached",
 		"仅检查服务器与后台的回应；服务器不可达时退出码 69"))
 	if _, err := p.parse(v, f, args, 0, 0); err != nil {
 		return err
@@ -60,18 +61,13 @@ func (p *program) doctor(ctx context.Context, args []string) error {
 }
 
 func (p *program) showCheckups(all []health.Checkup) error {
-	ink := p.ink(p.stdout)
+	if !p.json {
+		p.people(time.UTC).Checkups(all)
+		return nil
+	}
 	for _, one := range all {
-		if p.json {
-			if err := p.printJSON(one); err != nil {
-				return err
-			}
-			continue
-		}
-		mark := map[string]string{health.Fine: ink.green("√"), health.Warning: ink.yellow("‼"), health.Error: ink.red("×")}[one.Level]
-		fmt.Fprintf(p.stdout, "%s %s %s\n", mark, padTo(one.Name, 12), one.Text)
-		if one.Remedy != "" && one.Level != health.Fine {
-			fmt.Fprintf(p.stdout, "    → %s\n", one.Remedy)
+		if err := p.printJSON(one); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -91,7 +87,7 @@ func doctorExit(worst string) error {
 // examine looks at everything. With the daemon running it is asked: it knows links
 // and broker from use. Without it, both are tried here.
 func (p *program) examine(ctx context.Context, path string) []health.Checkup {
-	t := p.lang.t
+	t := p.lang.T
 	name := t("config", "配置")
 	f, note, err := p.configInForce(path)
 	if err != nil {
@@ -101,7 +97,7 @@ func (p *program) examine(ctx context.Context, path string) []health.Checkup {
 		}
 		return all
 	}
-	all := []health.Checkup{{Name: name, Level: health.Fine, Text: p.lang.text(f.Describe()) + ", " + f.Digest}}
+	all := []health.Checkup{{Name: name, Level: health.Fine, Text: p.lang.Text(f.Describe()) + ", " + f.Digest}}
 	if note != "" {
 		all = append(all, health.Checkup{Name: name, Level: health.Warning, Text: note, Remedy: t("tell the back office; yuanlu config show tells what is in force", "请通知后台；yuanlu config show 查看生效配置")})
 	}
@@ -118,7 +114,7 @@ func (p *program) examine(ctx context.Context, path string) []health.Checkup {
 // examineHere goes through some of the checks in this process. unasked is why a daemon
 // that runs cannot be asked, nil where none runs.
 func (p *program) examineHere(ctx context.Context, c *config.Config, unasked error, steps ...string) []health.Checkup {
-	e := health.Examination{Config: c, Chinese: p.lang == chinese,
+	e := health.Examination{Config: c, Chinese: p.lang == screen.Chinese,
 		Measure: func(ctx context.Context, step string, _ *health.Snapshot, m *health.Measured) {
 			switch step {
 			case "config":
@@ -144,7 +140,7 @@ func (p *program) examineHere(ctx context.Context, c *config.Config, unasked err
 // there is none.
 func (p *program) askDaemon(ctx context.Context, c *config.Config, verb string) (lines []health.Checkup, running bool, err error) {
 	lang := "en"
-	if p.lang == chinese {
+	if p.lang == screen.Chinese {
 		lang = "zh"
 	}
 	err = control.Call(ctx, c.Control.Socket, verb, map[string]string{"lang": lang}, func(raw json.RawMessage) error {

@@ -24,7 +24,7 @@ func (p *program) configFiles(path string) desired.Files {
 // configInForce returns the configuration that counts, and a note for people.
 func (p *program) configInForce(path string) (f desired.InForce, note string, err error) {
 	f, text, err := p.configFiles(path).InForce()
-	return f, p.lang.text(text), err
+	return f, p.lang.Text(text), err
 }
 
 // runningAgent is an agent as desired.Machine sees it.

@@ -21,7 +21,7 @@ func (p *program) links(ctx context.Context, args []string) error {
 	v := linksVerb()
 	f := p.flags(v)
 	path := p.configFlag(f)
-	long := f.Duration("for", time.Minute, p.lang.t("how `long` to listen, up to 1h", "监听`时长`，最大 1h"))
+	long := f.Duration("for", time.Minute, p.lang.T("how `long` to listen, up to 1h", "监听`时长`，最大 1h"))
 	rest, err := p.parse(v, f, args, 1, 2)
 	if err != nil {
 		return err
@@ -31,11 +31,11 @@ func (p *program) links(ctx context.Context, args []string) error {
 		return p.linksList(*path)
 	case rest[0] == "probe" && len(rest) == 2:
 		if *long < time.Second || *long > time.Hour {
-			return p.wrongUsage(v, "%s", p.lang.t("--for wants 1s to 1h", "--for 需要 1s 至 1h"))
+			return p.wrongUsage(v, "%s", p.lang.T("--for wants 1s to 1h", "--for 需要 1s 至 1h"))
 		}
 		return p.linksProbe(ctx, rest[1], *long)
 	case rest[0] == "probe":
-		return p.wrongUsage(v, "%s", p.lang.t("which PORT?", "缺少端口"))
+		return p.wrongUsage(v, "%s", p.lang.T("which PORT?", "缺少端口"))
 	}
 	hint := ""
 	if near := config.Nearest(rest[0], []string{"list", "probe"}); near != "" {
@@ -66,7 +66,7 @@ func (p *program) linksList(path string) error {
 	case err == nil:
 		links = linkNames(c.Config)
 	default: // a technician may look before there is a configuration
-		fmt.Fprintf(p.stderr, "yuanlu links: %s\n", p.lang.t("without a configuration nobody knows which device is a link of ours", "没有有效配置，无法标出已配置的链路"))
+		fmt.Fprintf(p.stderr, "yuanlu links: %s\n", p.lang.T("without a configuration nobody knows which device is a link of ours", "没有有效配置，无法标出已配置的链路"))
 	}
 	serial, err := serialDevices(links)
 	if err != nil {
@@ -86,17 +86,17 @@ func (p *program) linksList(path string) error {
 		return nil
 	}
 	if len(all) == 0 {
-		fmt.Fprintln(p.stdout, p.lang.t("no serial port and no USB device is there", "没有串口或 USB 设备"))
+		fmt.Fprintln(p.stdout, p.lang.T("no serial port and no USB device is there", "没有串口或 USB 设备"))
 	}
 	var rows [][]string
 	for _, d := range all {
 		what := d.What
 		if d.Terminal {
-			what += p.lang.t(" (smart terminal)", "（智能终端）")
+			what += p.lang.T(" (smart terminal)", "（智能终端）")
 		}
 		rows = append(rows, []string{d.Port, d.Node, what, p.useText(&d)})
 	}
-	table(p.stdout, rows, nil)
+	p.people(time.UTC).Table(rows)
 	return nil
 }
 
@@ -115,16 +115,16 @@ func linkNames(c *config.Config) map[string]string {
 func (p *program) useText(d *device) string {
 	text := ""
 	if d.Link != "" {
-		text = p.lang.t("link ", "链路 ") + d.Link
+		text = p.lang.T("link ", "链路 ") + d.Link
 	}
 	for _, h := range d.Holders {
-		text += p.lang.t(", open in ", "，占用：") + h
+		text += p.lang.T(", open in ", "，占用：") + h
 	}
 	if d.Problem != "" {
 		text += ", " + d.Problem
 	}
 	if text == "" {
-		return p.lang.t("free", "空闲")
+		return p.lang.T("free", "空闲")
 	}
 	for _, sep := range []string{", ", "，"} {
 		if len(text) > len(sep) && text[:len(sep)] == sep {

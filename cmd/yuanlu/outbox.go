@@ -20,7 +20,7 @@ func (p *program) outbox(ctx context.Context, args []string) error {
 	v := outboxVerb()
 	f := p.flags(v)
 	path := p.configFlag(f)
-	most := f.Int("n", 100, p.lang.t("at most `N`", "最多 `N` 条"))
+	most := f.Int("n", 100, p.lang.T("at most `N`", "最多 `N` 条"))
 	rest, err := p.parse(v, f, args, 1, 2)
 	if err != nil {
 		return err
@@ -33,11 +33,11 @@ func (p *program) outbox(ctx context.Context, args []string) error {
 	case rest[0] == "requeue" && len(rest) == 2:
 		entry, err := strconv.ParseInt(rest[1], 10, 64)
 		if err != nil {
-			return p.wrongUsage(v, "%s", p.lang.t("ENTRY is a number from outbox list", "ENTRY 是 outbox list 中的编号"))
+			return p.wrongUsage(v, "%s", p.lang.T("ENTRY is a number from outbox list", "ENTRY 是 outbox list 中的编号"))
 		}
 		return p.outboxRequeue(ctx, *path, entry)
 	}
-	return p.wrongUsage(v, "%s", p.lang.t("want stat, list, or requeue and an entry", "需要 stat、list，或 requeue 加编号"))
+	return p.wrongUsage(v, "%s", p.lang.T("want stat, list, or requeue and an entry", "需要 stat、list，或 requeue 加编号"))
 }
 
 func (p *program) outboxStat(ctx context.Context, path string) error {
@@ -52,7 +52,7 @@ func (p *program) outboxStat(ctx context.Context, path string) error {
 	if p.json {
 		return p.printJSON(s.Outbox)
 	}
-	_, err = fmt.Fprintln(p.stdout, p.outboxText(&s.Outbox, c.Time.Location()))
+	_, err = fmt.Fprintln(p.stdout, p.people(c.Time.Location()).Outbox(&s.Outbox))
 	return err
 }
 
@@ -61,7 +61,7 @@ func (p *program) outboxList(ctx context.Context, c *config.Config, db *ledger.D
 	if err != nil {
 		return err
 	}
-	t, zone := p.lang.t, c.Time.Location()
+	t, zone := p.lang.T, c.Time.Location()
 	rows := [][]string{{t("entry", "编号"), t("state", "状态"), t("sequence", "序号"), t("type", "类型"), t("about", "关于"), t("since", "时间"), t("attempt", "次数"), t("reason", "原因")}}
 	for _, one := range all {
 		n := one.Notice
@@ -81,7 +81,7 @@ func (p *program) outboxList(ctx context.Context, c *config.Config, db *ledger.D
 		_, err := fmt.Fprintln(p.stdout, t("the outbox is empty", "待发队列为空"))
 		return err
 	}
-	table(p.stdout, rows, nil)
+	p.people(c.Time.Location()).Table(rows)
 	return nil
 }
 
@@ -98,7 +98,7 @@ func (p *program) outboxRequeue(ctx context.Context, path string, entry int64) e
 	}
 	var refused *control.Error
 	if errors.Is(err, ledger.ErrNotFound) || errors.As(err, &refused) && refused.Code == "not_found" {
-		fmt.Fprintf(p.stderr, p.lang.t("yuanlu outbox: no entry %d in quarantine\n", "yuanlu outbox：隔离区没有编号 %d\n"), entry)
+		fmt.Fprintf(p.stderr, p.lang.T("yuanlu outbox: no entry %d in quarantine\n", "yuanlu outbox：隔离区没有编号 %d\n"), entry)
 		return errSaid(exitNotFound)
 	}
 	return err

@@ -15,6 +15,7 @@ import (
 	"yuanlu/agent/command"
 	"yuanlu/agent/config"
 	"yuanlu/agent/control"
+	"yuanlu/cmd/yuanlu/screen"
 	"yuanlu/protocol/printable"
 )
 
@@ -51,7 +52,7 @@ type program struct {
 
 	restart command.Restart
 
-	lang language
+	lang screen.Language
 	json bool
 }
 
@@ -65,7 +66,7 @@ func (e errSaid) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
 // run does what the arguments say and returns the exit code.
 func (p *program) run(ctx context.Context) int {
-	p.lang = languageOf(p.env)
+	p.lang = screen.LanguageOf(p.env)
 	p.args = p.verbFirst(p.args)
 	if len(p.args) == 0 {
 		p.help(p.stderr)
@@ -167,7 +168,7 @@ func (p *program) exit(v *verb, err error) int {
 	case readerGone(err):
 		return exitOK // the reader of our output has enough
 	case errors.Is(err, control.ErrBusy):
-		fmt.Fprintf(p.stderr, "yuanlu %s: %s\n", v.name, p.lang.t("the daemon is busy with other clients; try again in a moment", "守护进程正忙于其他客户端，请稍后再试"))
+		fmt.Fprintf(p.stderr, "yuanlu %s: %s\n", v.name, p.lang.T("the daemon is busy with other clients; try again in a moment", "守护进程正忙于其他客户端，请稍后再试"))
 	case errors.As(err, &problems):
 		for _, one := range problems {
 			fmt.Fprintln(p.stderr, one)
@@ -204,8 +205,8 @@ type exitClass struct {
 func (p *program) flags(v *verb) *flag.FlagSet {
 	f := flag.NewFlagSet(v.name, flag.ContinueOnError)
 	f.SetOutput(io.Discard)
-	f.BoolVar(&p.json, "json", false, p.lang.t("output for machines", "输出 JSON"))
-	f.Var(&p.lang, "lang", p.lang.t("en or zh", "en 或 zh"))
+	f.BoolVar(&p.json, "json", false, p.lang.T("output for machines", "输出 JSON"))
+	f.Var(&p.lang, "lang", p.lang.T("en or zh", "en 或 zh"))
 	return f
 }
 
@@ -230,9 +231,9 @@ func (p *program) parse(v *verb, f *flag.FlagSet, args []string, least, most int
 	}
 	switch {
 	case len(rest) < least:
-		return nil, p.wrongUsage(v, "%s", p.lang.t("something is missing", "缺少参数"))
+		return nil, p.wrongUsage(v, "%s", p.lang.T("something is missing", "缺少参数"))
 	case len(rest) > most:
-		return nil, p.wrongUsage(v, p.lang.t("unexpected %q", "多余的参数 %q"), rest[most])
+		return nil, p.wrongUsage(v, p.lang.T("unexpected %q", "多余的参数 %q"), rest[most])
 	}
 	return rest, nil
 }
@@ -255,8 +256,14 @@ func flagHint(err error, f *flag.FlagSet) string {
 
 func (p *program) wrongUsage(v *verb, format string, args ...any) error {
 	fmt.Fprintf(p.stderr, "yuanlu %s: %s\n", v.name, fmt.Sprintf(format, args...))
-	fmt.Fprintf(p.stderr, "%s yuanlu %s %s\n", p.lang.t("usage:", "用法："), v.name, v.usage)
+	fmt.Fprintf(p.stderr, "%s yuanlu %s %s\n", p.lang.T("usage:", "用法："), v.name, v.usage)
 	return errUsage
+}
+
+// people returns standard output for people, with times in a zone.
+func (p *program) people(zone *time.Location) *screen.Screen {
+	return &screen.Screen{W: p.stdout, Lang: p.lang, Zone: zone,
+		Colour: screen.IsTerminal(p.stdout) && p.env("NO_COLOR") == "" && p.env("TERM") != "dumb"}
 }
 
 // openInput opens FILE, or standard input for "" and "-".

@@ -370,18 +370,6 @@ func TestUnitFile(t *testing.T) {
 	}
 }
 
-func TestMoneyAndWidths(t *testing.T) {
-	if got := money(-105, "CNY"); got != "-1.05 CNY" {
-		t.Error(got)
-	}
-	if columns("退货ab") != 6 || padTo("退货", 6) != "退货  " {
-		t.Error("Chinese characters take two columns")
-	}
-	if got := spanText(26*time.Hour + time.Minute); got != "1d2h" {
-		t.Error(got)
-	}
-}
-
 func TestInterruptedCheck(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var out, errs syncBuffer

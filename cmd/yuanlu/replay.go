@@ -33,18 +33,18 @@ func (p *program) replay(ctx context.Context, args []string) error {
 	v := replayVerb()
 	var o replayOptions
 	f := p.flags(v)
-	f.StringVar(&o.wire, "wire", "", p.lang.t("the `wire` of the capture", "`协议`"))
-	f.StringVar(&o.profile, "profile", "", p.lang.t("profile `file` of the acquirer", "收单机构差异`文件`"))
-	f.StringVar(&o.now, "now", "", p.lang.t("`time` of reception, RFC 3339", "接收`时间`，RFC 3339"))
-	f.BoolVar(&o.records, "records", false, p.lang.t("print the records, not verdicts", "输出记录而非判定"))
-	f.BoolVar(&o.final, "final", false, p.lang.t("only the last verdict of each refund and void", "每笔退款和撤销只输出最后一次判定"))
-	f.BoolVar(&o.explain, "explain", false, p.lang.t("print each message as its decoder saw it, identities masked", "按解码器所见输出每个报文，身份信息已脱敏"))
+	f.StringVar(&o.wire, "wire", "", p.lang.T("the `wire` of the capture", "`协议`"))
+	f.StringVar(&o.profile, "profile", "", p.lang.T("profile `file` of the acquirer", "收单机构差异`文件`"))
+	f.StringVar(&o.now, "now", "", p.lang.T("`time` of reception, RFC 3339", "接收`时间`，RFC 3339"))
+	f.BoolVar(&o.records, "records", false, p.lang.T("print the records, not verdicts", "输出记录而非判定"))
+	f.BoolVar(&o.final, "final", false, p.lang.T("only the last verdict of each refund and void", "每笔退款和撤销只输出最后一次判定"))
+	f.BoolVar(&o.explain, "explain", false, p.lang.T("print each message as its decoder saw it, identities masked", "按解码器所见输出每个报文，身份信息已脱敏"))
 	rest, err := p.parse(v, f, args, 1, 1)
 	if err != nil {
 		return err
 	}
 	if o.explain && (o.records || o.final) {
-		return p.wrongUsage(v, "%s", p.lang.t("--explain goes with neither --records nor --final", "--explain 不能与 --records 或 --final 同用"))
+		return p.wrongUsage(v, "%s", p.lang.T("--explain goes with neither --records nor --final", "--explain 不能与 --records 或 --final 同用"))
 	}
 	o.file = rest[0]
 	wire, clock, err := p.replayWire(v, &o)
@@ -84,12 +84,12 @@ func (p *program) replay(ctx context.Context, args []string) error {
 func (p *program) replayWire(v *verb, o *replayOptions) (ingest.Wire, ingest.Clock, error) {
 	clock := ingest.Clock{Now: p.now(), Synced: true, Zone: ingest.DefaultZone()}
 	if o.wire == "" {
-		return nil, clock, p.wrongUsage(v, "%s", p.lang.t("--wire is missing", "缺少 --wire"))
+		return nil, clock, p.wrongUsage(v, "%s", p.lang.T("--wire is missing", "缺少 --wire"))
 	}
 	if o.now != "" {
 		t, err := time.Parse(time.RFC3339, o.now)
 		if err != nil {
-			return nil, clock, p.wrongUsage(v, "%s", p.lang.t("--now wants a time such as 2026-08-23T12:00:00+08:00", "--now 需要形如 2026-08-23T12:00:00+08:00 的时间"))
+			return nil, clock, p.wrongUsage(v, "%s", p.lang.T("--now wants a time such as 2026-08-23T12:00:00+08:00", "--now 需要形如 2026-08-23T12:00:00+08:00 的时间"))
 		}
 		clock.Now, clock.HasNow = t, true
 	}
@@ -124,10 +124,10 @@ func (p *program) showNoFrame(wire string) {
 			others = append(others, "--wire "+name)
 		}
 	}
-	fmt.Fprintf(p.stderr, p.lang.t(
+	fmt.Fprintf(p.stderr, p.lang.T(
 		"yuanlu replay: no frame of wire %s in this capture: try %s; `yuanlu links probe PORT` listens to the port and says which wire and speed fit\n",
 		"yuanlu replay: 此抓包中没有 %s 协议的帧：请试 %s；`yuanlu links probe PORT` 会监听端口并给出合适的协议和波特率\n"),
-		wire, strings.Join(others, p.lang.t(" or ", " 或 ")))
+		wire, strings.Join(others, p.lang.T(" or ", " 或 ")))
 }
 
 func (p *program) replayRecords(ctx context.Context, in io.Reader, wire ingest.Wire, clock ingest.Clock, refuse func(error)) (ingest.Replayed, error) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"yuanlu/cmd/yuanlu/screen"
 	"yuanlu/protocol/wiretest"
 )
 
@@ -106,7 +107,7 @@ func TestReplayExplain(t *testing.T) {
 	code, out, _ = yl(t, "", "replay", "--wire", "mispos", "--explain", "--json", file)
 	var offsets []int64
 	for line := range strings.Lines(out) {
-		var e explained
+		var e screen.Explained
 		if err := json.Unmarshal([]byte(line), &e); err != nil {
 			t.Fatalf("%v: %s", err, line)
 		}

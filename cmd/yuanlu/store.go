@@ -18,6 +18,7 @@ import (
 	"yuanlu/agent/config"
 	"yuanlu/agent/ledger"
 	"yuanlu/agent/newfile"
+	"yuanlu/cmd/yuanlu/screen"
 )
 
 const (
@@ -39,13 +40,13 @@ func (p *program) store(ctx context.Context, args []string) error {
 	v := storeVerb()
 	f := p.flags(v)
 	path := p.configFlag(f)
-	secret := f.String("passphrase-file", "", p.lang.t("`file` whose first line is the passphrase; else "+passphraseEnv+", else it is asked for", "首行为口令的`文件`；否则用环境变量 "+passphraseEnv+"，再否则询问"))
+	secret := f.String("passphrase-file", "", p.lang.T("`file` whose first line is the passphrase; else "+passphraseEnv+", else it is asked for", "首行为口令的`文件`；否则用环境变量 "+passphraseEnv+"，再否则询问"))
 	rest, err := p.parse(v, f, args, 2, 2)
 	if err != nil {
 		return err
 	}
 	if rest[0] != "export" && rest[0] != "import" {
-		return p.wrongUsage(v, "%s", p.lang.t("want export or import, and a file", "需要 export 或 import 加文件名"))
+		return p.wrongUsage(v, "%s", p.lang.T("want export or import, and a file", "需要 export 或 import 加文件名"))
 	}
 	c, err := p.readConfig(*path)
 	if err != nil {
@@ -74,7 +75,7 @@ func (p *program) storeExport(ctx context.Context, c *config.Config, name, pass 
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	if _, err := os.Lstat(name); err == nil {
-		fmt.Fprintf(p.stderr, p.lang.t("yuanlu store: %s is there already\n", "yuanlu store：%s 已存在\n"), name)
+		fmt.Fprintf(p.stderr, p.lang.T("yuanlu store: %s is there already\n", "yuanlu store：%s 已存在\n"), name)
 		return errSaid(exitUsage)
 	}
 	out, err := newfile.Create(name)
@@ -88,7 +89,7 @@ func (p *program) storeExport(ctx context.Context, c *config.Config, name, pass 
 	if err != nil {
 		return errors.Join(err, out.Discard())
 	}
-	return p.storeSaid("exported", p.lang.t("%d rows written to %s\n", "已写出 %d 行到 %s\n"), rows, name)
+	return p.storeSaid("exported", p.lang.T("%d rows written to %s\n", "已写出 %d 行到 %s\n"), rows, name)
 }
 
 func (p *program) writeExport(ctx context.Context, db *ledger.DB, out io.Writer, to age.Recipient) (rows int64, err error) {
@@ -125,15 +126,15 @@ func (p *program) storeImport(ctx context.Context, c *config.Config, name, pass 
 	var wrong *age.NoIdentityMatchError
 	switch {
 	case errors.As(err, &wrong):
-		fmt.Fprintln(p.stderr, p.lang.t("yuanlu store: wrong passphrase, or not an export of a store", "yuanlu store：口令错误，或不是导出文件"))
+		fmt.Fprintln(p.stderr, p.lang.T("yuanlu store: wrong passphrase, or not an export of a store", "yuanlu store：口令错误，或不是导出文件"))
 		return errSaid(exitData)
 	case errors.Is(err, ledger.ErrNotEmpty):
-		fmt.Fprintf(p.stderr, p.lang.t("yuanlu store: the store in %s holds records; nothing was changed\n", "yuanlu store：%s 中已有记录，未作任何改动\n"), c.Store.Dir)
+		fmt.Fprintf(p.stderr, p.lang.T("yuanlu store: the store in %s holds records; nothing was changed\n", "yuanlu store：%s 中已有记录，未作任何改动\n"), c.Store.Dir)
 		return errSaid(exitStore)
 	case err != nil:
 		return err
 	}
-	return p.storeSaid("imported", p.lang.t("%d rows taken into %s\n", "已导入 %d 行到 %s\n"), rows, c.Store.Dir)
+	return p.storeSaid("imported", p.lang.T("%d rows taken into %s\n", "已导入 %d 行到 %s\n"), rows, c.Store.Dir)
 }
 
 // readExport hands the plain export to use. What is no export, was changed or was cut
@@ -180,14 +181,14 @@ func (p *program) storeSaid(what, text string, rows int64, name string) error {
 
 // rowsProgress says on a terminal, at most once a second, how far it is.
 func (p *program) rowsProgress() (tell func(done, all int64), end func()) {
-	if !isTerminal(p.stderr) {
+	if !screen.IsTerminal(p.stderr) {
 		return func(int64, int64) {}, func() {}
 	}
 	next := time.Time{}
 	return func(done, all int64) {
 		if now := p.now(); now.After(next) || done == all {
 			next = now.Add(time.Second)
-			fmt.Fprintf(p.stderr, "\r%s %d/%d ", p.lang.t("rows", "行"), done, all)
+			fmt.Fprintf(p.stderr, "\r%s %d/%d ", p.lang.T("rows", "行"), done, all)
 		}
 	}, func() { fmt.Fprintln(p.stderr) }
 }
@@ -216,24 +217,24 @@ func (p *program) passphrase(v *verb, file string, make bool) (string, error) {
 		}
 	}
 	if pass == "" || make && len(pass) < leastPassphrase {
-		return "", p.wrongUsage(v, p.lang.t("the passphrase needs at least %d characters", "口令至少需要 %d 个字符"), leastPassphrase)
+		return "", p.wrongUsage(v, p.lang.T("the passphrase needs at least %d characters", "口令至少需要 %d 个字符"), leastPassphrase)
 	}
 	return pass, nil
 }
 
 func (p *program) askPassphrase(v *verb, twice bool) (string, error) {
 	in, ok := p.stdin.(*os.File)
-	if !ok || !isTerminal(in) {
-		return "", p.wrongUsage(v, "%s", p.lang.t("no passphrase: give --passphrase-file, "+passphraseEnv+", or a terminal to ask on", "没有口令：请用 --passphrase-file、"+passphraseEnv+" 或在终端上输入"))
+	if !ok || !screen.IsTerminal(in) {
+		return "", p.wrongUsage(v, "%s", p.lang.T("no passphrase: give --passphrase-file, "+passphraseEnv+", or a terminal to ask on", "没有口令：请用 --passphrase-file、"+passphraseEnv+" 或在终端上输入"))
 	}
 	lines := bufio.NewReader(in)
-	first, err := p.askHidden(in, lines, p.lang.t("passphrase: ", "口令："))
+	first, err := p.askHidden(in, lines, p.lang.T("passphrase: ", "口令："))
 	if err != nil || !twice {
 		return first, err
 	}
-	second, err := p.askHidden(in, lines, p.lang.t("once more: ", "再输入一次："))
+	second, err := p.askHidden(in, lines, p.lang.T("once more: ", "再输入一次："))
 	if err == nil && first != second {
-		return "", p.wrongUsage(v, "%s", p.lang.t("the two differ", "两次输入不一致"))
+		return "", p.wrongUsage(v, "%s", p.lang.T("the two differ", "两次输入不一致"))
 	}
 	return first, err
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"yuanlu/agent/config"
@@ -23,17 +22,17 @@ func (p *program) tail(ctx context.Context, args []string) error {
 	f := p.flags(v)
 	path := p.configFlag(f)
 	var q logbook.Query
-	f.BoolVar(&q.Follow, "f", false, p.lang.t("go on as lines are said", "持续输出"))
-	f.IntVar(&q.Lines, "n", 50, p.lang.t("`lines` of the past", "历史`行数`"))
-	level := f.String("p", "debug", p.lang.t("least `level`: debug, info, warn, error", "最低`级别`：debug, info, warn, error"))
-	f.StringVar(&q.Link, "link", "", p.lang.t("only this `link`", "仅此`链路`"))
-	f.BoolVar(&q.Cases, "cases", false, p.lang.t("only cases", "仅案件"))
+	f.BoolVar(&q.Follow, "f", false, p.lang.T("go on as lines are said", "持续输出"))
+	f.IntVar(&q.Lines, "n", 50, p.lang.T("`lines` of the past", "历史`行数`"))
+	level := f.String("p", "debug", p.lang.T("least `level`: debug, info, warn, error", "最低`级别`：debug, info, warn, error"))
+	f.StringVar(&q.Link, "link", "", p.lang.T("only this `link`", "仅此`链路`"))
+	f.BoolVar(&q.Cases, "cases", false, p.lang.T("only cases", "仅案件"))
 	if _, err := p.parse(v, f, args, 0, 0); err != nil {
 		return err
 	}
 	var known bool
 	if q.Level, known = logbook.ParseLevel(*level); !known || q.Lines < 0 {
-		return p.wrongUsage(v, "%s", p.lang.t("-p wants debug, info, warn or error; -n a number", "-p 需要 debug、info、warn 或 error；-n 需要数字"))
+		return p.wrongUsage(v, "%s", p.lang.T("-p wants debug, info, warn or error; -n a number", "-p 需要 debug、info、warn 或 error；-n 需要数字"))
 	}
 	c, err := p.readConfig(*path)
 	if err != nil {
@@ -49,13 +48,12 @@ func (p *program) tail(ctx context.Context, args []string) error {
 // tailFrom takes the lines from the daemon, else from the files. While following
 // it waits for a daemon that is not running, and goes on with the next one.
 func (p *program) tailFrom(ctx context.Context, c *config.Config, q logbook.Query) error {
-	ink := p.ink(p.stdout)
 	show := func(raw json.RawMessage) error {
 		var l logbook.Line
 		if err := json.Unmarshal(raw, &l); err != nil {
 			return err
 		}
-		return p.showLine(l, c.Time.Location(), ink)
+		return p.showLine(l, c)
 	}
 	fromFile := false
 	for {
@@ -66,7 +64,7 @@ func (p *program) tailFrom(ctx context.Context, c *config.Config, q logbook.Quer
 		}
 		if stopped && !fromFile {
 			fromFile = true
-			if err := p.tailFile(c, q, ink); err != nil {
+			if err := p.tailFile(c, q); err != nil {
 				return err
 			}
 		}
@@ -83,9 +81,9 @@ func (p *program) tailFrom(ctx context.Context, c *config.Config, q logbook.Quer
 }
 
 // tailFile shows the last lines of the log files.
-func (p *program) tailFile(c *config.Config, q logbook.Query, ink ink) error {
+func (p *program) tailFile(c *config.Config, q logbook.Query) error {
 	if len(q.Files(c.Log.Path(), c.Log.Keep)) == 0 {
-		fmt.Fprintln(p.stderr, p.lang.t("yuanlu tail: the daemon is not running and there is no log file", "yuanlu tail：守护进程未运行，且没有日志文件"))
+		fmt.Fprintln(p.stderr, p.lang.T("yuanlu tail: the daemon is not running and there is no log file", "yuanlu tail：守护进程未运行，且没有日志文件"))
 		return errSaid(exitNotFound)
 	}
 	last, err := q.FromFiles(c.Log.Path(), c.Log.Keep)
@@ -93,27 +91,16 @@ func (p *program) tailFile(c *config.Config, q logbook.Query, ink ink) error {
 		return err
 	}
 	for _, l := range last {
-		if err := p.showLine(l, c.Time.Location(), ink); err != nil {
+		if err := p.showLine(l, c); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (p *program) showLine(l logbook.Line, zone *time.Location, ink ink) error {
+func (p *program) showLine(l logbook.Line, c *config.Config) error {
 	if p.json {
 		return p.printJSON(l)
 	}
-	l.Time = l.Time.In(zone)
-	text := l.String()
-	switch {
-	case l.Level >= slog.LevelError:
-		text = ink.red(text)
-	case logbook.IsCase(l):
-		text = ink.bold(text)
-	case l.Level >= slog.LevelWarn:
-		text = ink.yellow(text)
-	}
-	_, err := fmt.Fprintln(p.stdout, text)
-	return err
+	return p.people(c.Time.Location()).Line(l)
 }

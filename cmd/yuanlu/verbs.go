@@ -45,18 +45,18 @@ func (p *program) unknownVerb(name string) {
 	}
 	hint := ""
 	if near := config.Nearest(name, names); near != "" {
-		hint = fmt.Sprintf(p.lang.t("; did you mean %q?", "；是否想用 %q？"), near)
+		hint = fmt.Sprintf(p.lang.T("; did you mean %q?", "；是否想用 %q？"), near)
 	}
-	fmt.Fprintf(p.stderr, p.lang.t("yuanlu: unknown verb %q%s\nyuanlu help lists all\n", "yuanlu：没有命令 %q%s\nyuanlu help 列出全部命令\n"), name, hint)
+	fmt.Fprintf(p.stderr, p.lang.T("yuanlu: unknown verb %q%s\nyuanlu help lists all\n", "yuanlu：没有命令 %q%s\nyuanlu help 列出全部命令\n"), name, hint)
 }
 
 func (p *program) help(w io.Writer) {
-	fmt.Fprint(w, p.lang.t("yuanlu (原路): sees to it that a refund goes back the way the payment came\n\nusage: yuanlu VERB …\n\n",
+	fmt.Fprint(w, p.lang.T("yuanlu (原路): sees to it that a refund goes back the way the payment came\n\nusage: yuanlu VERB …\n\n",
 		"yuanlu（原路）：确保退款原路退回\n\n用法：yuanlu 命令 …\n\n"))
 	for _, v := range verbs() {
-		fmt.Fprintf(w, "  %-14s %s\n", v.name, p.lang.t(v.en, v.zh))
+		fmt.Fprintf(w, "  %-14s %s\n", v.name, p.lang.T(v.en, v.zh))
 	}
-	fmt.Fprint(w, p.lang.t("\nAll verbs know --json and --lang en|zh. yuanlu help VERB tells more.\n",
+	fmt.Fprint(w, p.lang.T("\nAll verbs know --json and --lang en|zh. yuanlu help VERB tells more.\n",
 		"\n所有命令都有 --json 和 --lang en|zh。yuanlu help 命令 显示详情。\n"))
 }
 
@@ -75,7 +75,7 @@ func (p *program) helpVerb(args []string) int {
 
 // verbHelp prints what a verb does and its flags.
 func (p *program) verbHelp(w io.Writer, v *verb, f *flag.FlagSet) {
-	fmt.Fprintf(w, "%s\n\n%s yuanlu %s %s\n", p.lang.t(v.en, v.zh), p.lang.t("usage:", "用法："), v.name, v.usage)
+	fmt.Fprintf(w, "%s\n\n%s yuanlu %s %s\n", p.lang.T(v.en, v.zh), p.lang.T("usage:", "用法："), v.name, v.usage)
 	var all []*flag.Flag
 	f.VisitAll(func(one *flag.Flag) { all = append(all, one) })
 	sort.Slice(all, func(i, j int) bool { return all[i].Name < all[j].Name })
@@ -90,7 +90,7 @@ func (p *program) verbHelp(w io.Writer, v *verb, f *flag.FlagSet) {
 		}
 		fmt.Fprintf(w, "  %-20s %s", text, usage)
 		if one.DefValue != "" && one.DefValue != "false" && one.DefValue != "0" {
-			fmt.Fprintf(w, p.lang.t(" (default %s)", "（默认 %s）"), one.DefValue)
+			fmt.Fprintf(w, p.lang.T(" (default %s)", "（默认 %s）"), one.DefValue)
 		}
 		fmt.Fprintln(w)
 	}

@@ -72,8 +72,8 @@ func versionVerb() *verb {
 func (p *program) version(_ context.Context, args []string) error {
 	v := versionVerb()
 	f := p.flags(v)
-	licences := f.Bool("licences", false, p.lang.t("the software of others in this program, with its licences", "所含第三方软件及其许可证"))
-	sbom := f.Bool("sbom", false, p.lang.t("its bill of materials (CycloneDX 1.6, JSON)", "软件物料清单（CycloneDX 1.6，JSON）"))
+	licences := f.Bool("licences", false, p.lang.T("the software of others in this program, with its licences", "所含第三方软件及其许可证"))
+	sbom := f.Bool("sbom", false, p.lang.T("its bill of materials (CycloneDX 1.6, JSON)", "软件物料清单（CycloneDX 1.6，JSON）"))
 	if _, err := p.parse(v, f, args, 0, 0); err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ func (p *program) version(_ context.Context, args []string) error {
 	}
 	fmt.Fprintf(p.stdout, "%s %s/%s\n", b.Go, b.OS, b.Arch)
 	if !b.USB {
-		fmt.Fprintln(p.stdout, p.lang.t("built without USB", "未包含 USB 支持"))
+		fmt.Fprintln(p.stdout, p.lang.T("built without USB", "未包含 USB 支持"))
 	}
 	for _, w := range b.Wires {
 		fmt.Fprintf(p.stdout, "wire   %s\n", w)

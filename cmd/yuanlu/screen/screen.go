@@ -1,46 +1,69 @@
-package main
+// Package screen prints for people what the daemon and the store know: in English or
+// Chinese, in aligned columns, coloured where the output is a terminal. It decides nothing.
+//
+// Source: cli.md.
+package screen
 
 import (
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"golang.org/x/text/width"
 
 	"yuanlu/protocol/printable"
 )
 
-// ink colours text where the output is a terminal.
-type ink bool
-
-func (p *program) ink(w io.Writer) ink {
-	return ink(isTerminal(w) && p.env("NO_COLOR") == "" && p.env("TERM") != "dumb")
+// Screen is an output for people.
+type Screen struct {
+	W      io.Writer
+	Lang   Language
+	Zone   *time.Location // of times
+	Colour bool
 }
 
-func (i ink) code(code, text string) string {
-	if !i || text == "" {
+// t returns the text in the screen's language.
+func (s *Screen) t(en, zh string) string { return s.Lang.T(en, zh) }
+
+func (s *Screen) code(code, text string) string {
+	if !s.Colour || text == "" {
 		return text
 	}
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
 }
 
-func (i ink) bold(text string) string   { return i.code("1", text) }
-func (i ink) red(text string) string    { return i.code("31", text) }
-func (i ink) green(text string) string  { return i.code("32", text) }
-func (i ink) yellow(text string) string { return i.code("33", text) }
+func (s *Screen) bold(text string) string   { return s.code("1", text) }
+func (s *Screen) red(text string) string    { return s.code("31", text) }
+func (s *Screen) green(text string) string  { return s.code("32", text) }
+func (s *Screen) yellow(text string) string { return s.code("33", text) }
 
 // level colours text by how bad a word is.
-func (i ink) level(word, text string) string {
+func (s *Screen) level(word, text string) string {
 	switch word {
 	case "ok", "online", "same", "equivalent", "pass":
-		return i.green(text)
+		return s.green(text)
 	case "failing", "critical", "high", "ERROR", "different", "alarm", "denied", "absent":
-		return i.red(text)
+		return s.red(text)
 	case "degraded", "medium", "WARN", "doubtful", "unverifiable", "review":
-		return i.yellow(text)
+		return s.yellow(text)
 	}
 	return text
+}
+
+// IsTerminal reports whether w is a terminal.
+func IsTerminal(w io.Writer) bool {
+	if people, ok := w.(*printable.Writer); ok {
+		w = people.Unwrap()
+	}
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
 }
 
 // columns returns how many columns of a terminal the text takes: Chinese characters
@@ -63,9 +86,11 @@ func padTo(text string, n int) string {
 	return text + strings.Repeat(" ", max(1, n-columns(text)))
 }
 
-// table prints rows with aligned columns, and writes what is not seen as escapes; paint colours a cell after it has been
-// measured, nil: it does not.
-func table(w io.Writer, rows [][]string, paint func(row, col int, cell string) string) {
+// Table prints rows with aligned columns; characters that are not seen become escapes.
+func (s *Screen) Table(rows [][]string) { s.table(rows, nil) }
+
+// table is Table where paint, unless it is nil, colours each cell after it was measured.
+func (s *Screen) table(rows [][]string, paint func(row, col int, cell string) string) {
 	var widths []int
 	for _, row := range rows {
 		for i, cell := range row {
@@ -89,21 +114,21 @@ func table(w io.Writer, rows [][]string, paint func(row, col int, cell string) s
 				b.WriteString(strings.Repeat(" ", padding))
 			}
 		}
-		fmt.Fprintln(w, strings.TrimRight(b.String(), " "))
+		fmt.Fprintln(s.W, strings.TrimRight(b.String(), " "))
 	}
 }
 
-// clockText returns a moment as short as it may be.
-func clockText(t time.Time, zone *time.Location) string {
-	t = t.In(zone)
+// Clock returns a moment as short as it may be.
+func (s *Screen) Clock(t time.Time) string {
+	t = t.In(s.Zone)
 	if time.Since(t).Abs() < 12*time.Hour {
 		return t.Format("15:04:05")
 	}
 	return t.Format("2006-01-02 15:04")
 }
 
-// spanText returns a duration in its two greatest units.
-func spanText(d time.Duration) string {
+// Span returns a duration in its two greatest units.
+func Span(d time.Duration) string {
 	d = d.Round(time.Second)
 	days, hours := d/(24*time.Hour), d%(24*time.Hour)/time.Hour
 	minutes, seconds := d%time.Hour/time.Minute, d%time.Minute/time.Second
@@ -119,7 +144,7 @@ func spanText(d time.Duration) string {
 }
 
 // money writes minor units as people do. Currencies without minor units are rare
-// enough on these terminals to be shown as the wire gives them.
+// enough on these terminals to be shown in the wire's own units.
 func money(amount int64, currency string) string {
 	sign := ""
 	if amount < 0 {

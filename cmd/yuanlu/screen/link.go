@@ -1,0 +1,152 @@
+package screen
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"text/tabwriter"
+
+	"yuanlu/agent/capture"
+	"yuanlu/agent/health"
+	"yuanlu/agent/ingest"
+	"yuanlu/agent/logbook"
+	"yuanlu/agent/probe"
+	"yuanlu/protocol/explain"
+)
+
+// Line prints a line of the log.
+func (s *Screen) Line(l logbook.Line) error {
+	l.Time = l.Time.In(s.Zone)
+	text := l.String()
+	switch {
+	case l.Level >= slog.LevelError:
+		text = s.red(text)
+	case logbook.IsCase(l):
+		text = s.bold(text)
+	case l.Level >= slog.LevelWarn:
+		text = s.yellow(text)
+	}
+	_, err := fmt.Fprintln(s.W, text)
+	return err
+}
+
+// Checkups prints what doctor has found.
+func (s *Screen) Checkups(all []health.Checkup) {
+	for _, one := range all {
+		mark := map[string]string{health.Fine: s.green("√"), health.Warning: s.yellow("‼"), health.Error: s.red("×")}[one.Level]
+		fmt.Fprintf(s.W, "%s %s %s\n", mark, padTo(one.Name, 12), one.Text)
+		if one.Remedy != "" && one.Level != health.Fine {
+			fmt.Fprintf(s.W, "    → %s\n", one.Remedy)
+		}
+	}
+}
+
+// Capture prints a capture.
+func (s *Screen) Capture(i *capture.Info) error {
+	t := s.t
+	state := fmt.Sprintf(t("running until %s", "进行中，至 %s"), s.Clock(i.Until))
+	switch {
+	case !i.Running && i.Ended.IsZero():
+		state = t("cut off", "已中断")
+	case !i.Running:
+		state = fmt.Sprintf(t("ended %s: %s", "已于 %s 结束：%s"), s.Clock(i.Ended), i.Reason)
+	}
+	if i.LeftOut > 0 {
+		state += fmt.Sprintf(t(", %s left out because the disk was slow", "，因磁盘过慢缺失 %s"), health.SizeText(i.LeftOut))
+	}
+	_, err := fmt.Fprintf(s.W, "%s  %s  %s  %s / %s  %s\n", i.Link, i.Wire, i.File, health.SizeText(i.Bytes), health.SizeText(i.MaxBytes), state)
+	return err
+}
+
+// Probe prints what links probe has found as the lines of the configuration that it needs;
+// where nothing fits, why, and what to do.
+func (s *Screen) Probe(r *probe.Result) (err error) {
+	switch {
+	case r.Wire == "":
+		return s.noFit(r)
+	case r.Parity == "none":
+		_, err = fmt.Fprintf(s.W, "%s: wire = %q, baud = %d (%s)\n", r.Port, r.Wire, r.Baud, r.Framing)
+	case r.Baud > 0:
+		_, err = fmt.Fprintf(s.W, "%s: wire = %q, baud = %d, data_bits = %d, parity = %q (%s)\n", r.Port, r.Wire, r.Baud, r.DataBits, r.Parity, r.Framing)
+	default:
+		_, err = fmt.Fprintf(s.W, "%s: wire = %q\n", r.Port, r.Wire)
+	}
+	return err
+}
+
+// noFit prints why nothing fits, and what to do.
+func (s *Screen) noFit(r *probe.Result) error {
+	t := s.t
+	for _, c := range r.Came {
+		if c.Baud > 0 {
+			fmt.Fprintf(s.W, t("%d baud %s: ", "%d 波特 %s："), c.Baud, c.Framing)
+		}
+		fmt.Fprintf(s.W, t("%d bytes, %d good frames\n", "%d 字节，%d 个完整帧\n"), c.Bytes, c.Frames)
+	}
+	text := ""
+	switch {
+	case r.Bytes() == 0:
+		text = t("nothing was heard: check the cable, and that the terminal sends to its cashier port", "没有收到数据：检查连接线，以及终端是否启用收银口输出")
+	case len(r.Sees) > 0:
+		text = t("frames were right, but no message was understood: another dialect, which needs a profile", "帧正确但报文无法解析：方言不同，需要差异文件")
+	case r.SevenBit != "":
+		parity := map[string]string{"even": t("even", "偶"), "odd": t("odd", "奇")}[r.SevenBit]
+		text = fmt.Sprintf(t("the terminal sends seven data bits with %s parity, which no wire fits in: set its cashier port to eight data bits",
+			"终端以 7 数据位、%s校验发送，任何协议都需要 8 数据位：请将终端收银口改为 8 数据位"), parity)
+	default:
+		text = t("bytes came, but no frame at any of these settings: another speed, or no terminal", "收到数据，但各种设置下都没有完整帧：速率不符，或不是终端")
+	}
+	_, err := fmt.Fprintln(s.W, text)
+	return err
+}
+
+// Explained is one message of a capture as its decoder saw it, as `replay --explain --json`
+// prints it.
+type Explained struct {
+	Offset  int64             `json:"offset"` // -1: the end of the file
+	Bytes   int               `json:"bytes"`
+	Fields  []explain.Field   `json:"fields"`
+	Records []json.RawMessage `json:"records"`
+	LeftOut []ingest.LeftOut  `json:"left_out"`
+	Ignored string            `json:"ignored,omitempty"`
+	Refused string            `json:"refused,omitempty"`
+}
+
+// Explained prints one message of a capture.
+func (s *Screen) Explained(e *Explained) error {
+	t, out := s.t, s.W
+	if e.Offset < 0 {
+		fmt.Fprintf(out, "%s\n", t("end of the file", "文件结束"))
+	} else {
+		fmt.Fprintf(out, t("frame at byte %d, %d bytes\n", "帧位于字节 %d，长 %d 字节\n"), e.Offset, e.Bytes)
+	}
+	table := tabwriter.NewWriter(out, 0, 1, 2, ' ', 0)
+	if len(e.Fields) > 0 {
+		fmt.Fprintf(table, "  %s\t%s\t%s\t%s\t%s\n", t("at", "位置"), t("length", "长度"), t("field", "域"), t("value", "值"), t("became", "去向"))
+	}
+	for _, f := range e.Fields {
+		value := f.Value
+		if value == "" && f.Kind != "" {
+			value = "(" + f.Kind + ")"
+		}
+		fmt.Fprintf(table, "  %d\t%d\t%s\t%s\t%s\n", f.At, f.Length, f.Name, value, f.Became)
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	for _, r := range e.Records {
+		fmt.Fprintf(out, "  %s %s\n", t("makes", "生成记录"), r)
+	}
+	for _, l := range e.LeftOut {
+		fmt.Fprintf(out, "  left out: %s\n", l)
+	}
+	if e.Ignored != "" {
+		fmt.Fprintf(out, "  %s %s\n", t("not used:", "未使用："), e.Ignored)
+	}
+	if e.Refused != "" {
+		fmt.Fprintf(out, "  %s %s\n", t("refused:", "拒绝："), e.Refused)
+	}
+	_, err := io.WriteString(out, "\n")
+	return err
+}

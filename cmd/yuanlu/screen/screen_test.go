@@ -1,0 +1,64 @@
+package screen
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"yuanlu/protocol/printable"
+)
+
+func TestTableEscapes(t *testing.T) {
+	var out bytes.Buffer
+	s := Screen{W: &out}
+	s.Table([][]string{{"operator", "x"}, {"张\u00ad三\u200b \x1b[31m", "y"}})
+	if text := out.String(); printable.Text(strings.ReplaceAll(text, "\n", "")) != strings.ReplaceAll(text, "\n", "") || !strings.Contains(text, `张\u00ad三\u200b \x1b[31m  y`) {
+		t.Errorf("table %q", text)
+	}
+}
+
+func TestMoneyAndWidths(t *testing.T) {
+	if got := money(-105, "CNY"); got != "-1.05 CNY" {
+		t.Error(got)
+	}
+	if columns("退货ab") != 6 || padTo("退货", 6) != "退货  " {
+		t.Error("Chinese characters take two columns")
+	}
+	if got := Span(26*time.Hour + time.Minute); got != "1d2h" {
+		t.Error(got)
+	}
+}
+
+func TestColours(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		screen Screen
+		want   string
+	}{
+		{"a terminal", Screen{Colour: true}, "\x1b[31mfailing\x1b[0m"}, {"a file", Screen{}, "failing"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if got := tc.screen.level("failing", "failing"); got != tc.want {
+				t.Errorf("got %q", got)
+			}
+		})
+	}
+}
+
+func TestLanguageOfTheEnvironment(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		env  map[string]string
+		want Language
+	}{
+		{"nothing", nil, English}, {"LANG", map[string]string{"LANG": "zh_CN.UTF-8"}, Chinese},
+		{"LC_ALL goes first", map[string]string{"LANG": "zh_CN.UTF-8", "LC_ALL": "C"}, English},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if got := LanguageOf(func(name string) string { return tc.env[name] }); got != tc.want {
+				t.Errorf("got %s", got)
+			}
+		})
+	}
+}
