@@ -14,14 +14,13 @@ import (
 )
 
 // passOn are the places that queue an event whose type another place has chosen: those
-// that call them are looked at instead. Two read back what the store holds.
+// that call them are looked at instead. One reads back what the store holds.
 var passOn = map[string]string{
-	"agent/agent.go workerOptions":      "agent/ingest calls it as OnEvent",
-	"agent/applied.go Event":            "as Agent.Event",
-	"agent/ledger/outbox.go scanNotice": "what the store holds",
-	"agent/ledger/room.go queueCase":    "the type of a case event",
-	"agent/ledger/shapes.go notice":     "what the store holds",
-	"agent/desired/machine.go report":   "Event.Name of a State",
+	"agent/agent.go workerOptions":         "agent/ingest calls it as OnEvent",
+	"agent/applied.go Event":               "as Agent.Event",
+	"agent/ledger/room.go queueCase":       "the type of a case event",
+	"agent/ledger/rows/entry.go ScanEntry": "what the store holds",
+	"agent/desired/machine.go report":      "Event.Name of a State",
 }
 
 // TestEveryEventHasASchema: every type that the code can queue for up/event has a schema

@@ -36,6 +36,9 @@ var mayImport = map[string][]string{
 	"agent/refund/rules":         {"agent/refund"},
 	"agent/ledger":               {"agent/ledger/...", "agent/refund"},
 	"agent/ledger/sqlite":        {},
+	"agent/ledger/rows":          {"agent/ledger/sqlite", "agent/refund"},
+	"agent/ledger/salvage":       {"agent/ledger/sqlite", "agent/ledger/rows", "agent/refund"},
+	"agent/ledger/carry":         {"agent/ledger/sqlite"},
 	"agent/report":               {"agent/refund", "agent/health", "agent/logbook", "protocol/topics"},
 	"agent/control":              {"agent/refund"},
 	"agent/health":               {"agent/config", "agent/refund", "agent/ingest", "agent/ledger"}, // the last two for what they report of themselves

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"yuanlu/agent/ledger/rows"
 	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
@@ -161,21 +162,21 @@ func historical(s *refund.Sighting) bool {
 
 // insertRecord writes the sighting's own row, and for a first sighting its keys.
 func (t *tx) insertRecord(link int64, s *refund.Sighting, ch *refund.Changes) error {
-	row := recordRow{
-		seq: ch.Seq, copyOf: ch.CopyOf, link: link, received: millis(s.Received),
-		mac: packMAC(s.FrameMAC), note: ch.Note,
+	row := rows.Record{
+		Seq: ch.Seq, CopyOf: ch.CopyOf, Link: link, Received: rows.Millis(s.Received),
+		MAC: rows.PackMAC(s.FrameMAC), Note: ch.Note,
 	}
 	if s.ClockSynced {
-		row.flags |= flagSynced
+		row.Flags |= rows.Synced
 	}
 	if s.AtFromClock {
-		row.flags |= flagAtClock
+		row.Flags |= rows.AtClock
 	}
 	if s.YearFromClock {
-		row.flags |= flagYear
+		row.Flags |= rows.YearClock
 	}
 	if s.Redated {
-		row.flags |= flagRedated
+		row.Flags |= rows.Redated
 	}
 	body := &s.Record
 	for i := range ch.Events {
@@ -184,12 +185,12 @@ func (t *tx) insertRecord(link int64, s *refund.Sighting, ch *refund.Changes) er
 			continue
 		}
 		body = &e.Event.Record
-		row.undoneBy, row.observed = e.Event.UndoneBy, packTotals(e.Event.Observed)
+		row.UndoneBy, row.Observed = e.Event.UndoneBy, rows.PackTotals(e.Event.Observed)
 		if body.Kind.Judged() {
-			if row.caseID = t.caseID; row.caseID == "" {
-				row.caseID = caseID(t.d.keys.kase, &s.Record)
+			if row.CaseID = t.caseID; row.CaseID == "" {
+				row.CaseID = caseID(t.d.keys.kase, &s.Record)
 			}
-			row.keys = packKeys(e.Keys)
+			row.Keys = rows.PackKeys(e.Keys)
 		}
 		if err := t.insertKeys(ch.Seq, e.Keys); err != nil {
 			return err
@@ -198,14 +199,14 @@ func (t *tx) insertRecord(link int64, s *refund.Sighting, ch *refund.Changes) er
 			t.n.payers.add(ch.Seq, e.Payer)
 		}
 	}
-	row.body = refund.EncodeStored(t.h.body[:0], body)
-	t.h.body = row.body
-	return row.insert(t.c)
+	row.Body = refund.EncodeStored(t.h.body[:0], body)
+	t.h.body = row.Body
+	return row.Insert(t.c.Conn)
 }
 
 func (t *tx) insertKeys(seq int64, keys []refund.Key) error {
 	for _, k := range keys {
-		t.h.buf = keyBytes(t.h.buf[:0], k)
+		t.h.buf = rows.AppendKey(t.h.buf[:0], k)
 		if err := t.c.Do(`INSERT OR IGNORE INTO key(value, seq) VALUES(?1, ?2)`, t.h.buf, seq); err != nil {
 			return err
 		}
@@ -234,10 +235,10 @@ func (t *tx) updateEvent(e *refund.Stored) error {
 	t.h.body = body
 	var keys []byte
 	if judged {
-		keys = packKeys(e.Keys)
+		keys = rows.PackKeys(e.Keys)
 	}
 	return t.c.Do(`UPDATE record SET undone_by = ?2, keys = ?3, observed = ?4, crc = ?5, body = ?6 WHERE seq = ?1`,
-		seq, sqlite.PositiveInt(e.Event.UndoneBy), keys, sqlite.StatedText(packTotals(e.Event.Observed)), rowSum(seq, body), sqlite.JSON(body))
+		seq, sqlite.PositiveInt(e.Event.UndoneBy), keys, sqlite.StatedText(rows.PackTotals(e.Event.Observed)), rows.Sum(seq, body), sqlite.JSON(body))
 }
 
 // removeKeys removes the keys that a refund's row names.
@@ -247,7 +248,7 @@ func (t *tx) removeKeys(seq int64) error {
 	if err != nil {
 		return err
 	}
-	return eachPackedKey(packed, func(value []byte) error {
+	return rows.EachKey(packed, func(value []byte) error {
 		return t.c.Do(`DELETE FROM key WHERE value = ?1 AND seq = ?2`, value, seq)
 	})
 }

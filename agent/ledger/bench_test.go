@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"yuanlu/agent/ledger/rows"
 	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
@@ -93,12 +94,12 @@ func BenchmarkFloor(b *testing.B) {
 	})
 	b.Run("sqlite-commit-1-row", func(b *testing.B) {
 		c := plainStore(b)
-		row := recordRow{link: 1, received: start.UnixMilli(), mac: make([]byte, 17), body: make([]byte, 400)}
+		row := rows.Record{Link: 1, Received: start.UnixMilli(), MAC: make([]byte, 17), Body: make([]byte, 400)}
 		b.ResetTimer()
 		for i := range b.N {
-			row.seq = int64(i + 1)
+			row.Seq = int64(i + 1)
 			must(b, c.Begin())
-			must(b, row.insert(c))
+			must(b, row.Insert(c.Conn))
 			must(b, c.Commit())
 		}
 	})
@@ -132,9 +133,9 @@ func plainRows(b testing.TB, c *conn, arrivals []refund.Arrival, seq int64) {
 	for i := range arrivals {
 		s := &arrivals[i].Sightings[0]
 		r := &s.Record
-		row := recordRow{seq: seq + int64(i), link: 1, received: millis(s.Received), flags: flagSynced, mac: packMAC(s.FrameMAC), body: refund.EncodeStored(nil, r)}
-		must(b, row.insert(c))
-		must(b, t.insertKeys(row.seq, []refund.Key{
+		row := rows.Record{Seq: seq + int64(i), Link: 1, Received: rows.Millis(s.Received), Flags: rows.Synced, MAC: rows.PackMAC(s.FrameMAC), Body: refund.EncodeStored(nil, r)}
+		must(b, row.Insert(c.Conn))
+		must(b, t.insertKeys(row.Seq, []refund.Key{
 			{Kind: refund.KeyRRN, Value: r.RRN + "\x1f"},
 			{Kind: refund.KeyStan, Value: r.TerminalID + "\x1f" + r.Stan + "\x1f" + r.Batch + "\x1f"},
 		}))

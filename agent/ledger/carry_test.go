@@ -14,8 +14,8 @@ import (
 	"yuanlu/agent/refund"
 )
 
-// carry exports the store in from and imports it into to.
-func carry(from, to string) error {
+// carryStore exports the store in from and imports it into to.
+func carryStore(from, to string) error {
 	b, err := exported(from)
 	if err != nil {
 		return err
@@ -57,7 +57,7 @@ func TestACarriedStoreGoesOn(t *testing.T) {
 	ctx := context.Background()
 	from, d := someStore(t) // and is open meanwhile
 	to := filepath.Join(t.TempDir(), "s")
-	must(t, carry(from, to))
+	must(t, carryStore(from, to))
 	moved := openTest(t, testOptions(to))
 	if len(moved.Damage()) > 0 {
 		t.Fatalf("damage %+v", moved.Damage())
@@ -140,15 +140,15 @@ func TestAStoreWithRecordsIsNotReplaced(t *testing.T) {
 	to := t.TempDir()
 	d := openTest(t, testOptions(to))
 	var locked *LockedError
-	if err := carry(from, to); !errors.As(err, &locked) {
+	if err := carryStore(from, to); !errors.As(err, &locked) {
 		t.Fatalf("open: %v", err)
 	}
 	must(t, d.Close())
-	must(t, carry(from, to)) // a store without records is replaced
+	must(t, carryStore(from, to)) // a store without records is replaced
 	d = openTest(t, testOptions(to))
 	wrongRefund(t, d, 700)
 	must(t, d.Close())
-	if err := carry(from, to); !errors.Is(err, ErrNotEmpty) {
+	if err := carryStore(from, to); !errors.Is(err, ErrNotEmpty) {
 		t.Fatalf("with records: %v", err)
 	}
 	d = openTest(t, testOptions(to))
@@ -219,7 +219,7 @@ func TestTwinEqualPayersStayEqual(t *testing.T) {
 		case 1:
 			must(t, d.Close())
 			to := filepath.Join(t.TempDir(), "s")
-			must(t, carry(o.Dir, to))
+			must(t, carryStore(o.Dir, to))
 			o.Dir = to
 			d, err = Open(ctx, o)
 			must(t, err)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 
+	"yuanlu/agent/ledger/rows"
 	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
@@ -97,16 +98,16 @@ func sideOf(link string, r *refund.Record) *sideData {
 
 // caseData gathers what an event of this case says, and completes the change with
 // both records.
-func (t *tx) caseData(step *refund.CaseChange, row *recordRow) ([]byte, error) {
+func (t *tx) caseData(step *refund.CaseChange, row *rows.Record) ([]byte, error) {
 	v := &step.Judged.Verdict
-	r, err := row.decode()
+	r, err := row.Decode()
 	if err != nil {
 		return nil, err
 	}
 	step.Refund = r
 	data := caseData{
 		CaseID: step.CaseID, Severity: step.Severity.String(), Decision: v.Decision, Verdict: *v,
-		Explain: step.Judged.Explain, Refund: sideOf(t.linkName(row.link), &r),
+		Explain: step.Judged.Explain, Refund: sideOf(t.linkName(row.Link), &r),
 	}
 	if data.Evidence, err = appendEvidence(nil, t.c, row); err != nil {
 		return nil, err
@@ -117,12 +118,12 @@ func (t *tx) caseData(step *refund.CaseChange, row *recordRow) ([]byte, error) {
 			return nil, err
 		}
 		if o != nil {
-			rec, err := o.decode()
+			rec, err := o.Decode()
 			if err != nil {
 				return nil, err
 			}
 			step.Original = &rec
-			data.Original = sideOf(t.linkName(o.link), &rec)
+			data.Original = sideOf(t.linkName(o.Link), &rec)
 			if data.Evidence, err = appendEvidence(data.Evidence, t.c, o); err != nil {
 				return nil, err
 			}
@@ -143,12 +144,12 @@ func marshal(v any) ([]byte, error) {
 }
 
 // appendEvidence adds the first sighting of an event and its newest copies.
-func appendEvidence(list []evidenceData, c *conn, row *recordRow) ([]evidenceData, error) {
-	list = append(list, evidenceData{row.seq, unpackMAC(row.mac), stamp(row.received)})
+func appendEvidence(list []evidenceData, c *conn, row *rows.Record) ([]evidenceData, error) {
+	list = append(list, evidenceData{row.Seq, rows.UnpackMAC(row.MAC), stamp(row.Received)})
 	err := c.Each(`SELECT seq, frame_mac, received FROM record WHERE copy_of = ?1 ORDER BY seq DESC LIMIT ?2`, func(r *sqlite.Row) error {
-		list = append(list, evidenceData{r.Int(0), unpackMAC(r.View(1)), stamp(r.Int(2))})
+		list = append(list, evidenceData{r.Int(0), rows.UnpackMAC(r.View(1)), stamp(r.Int(2))})
 		return nil
-	}, row.seq, mostEvidence-1)
+	}, row.Seq, mostEvidence-1)
 	return list, err
 }
 
@@ -157,7 +158,7 @@ func stamp(ms int64) string {
 	if ms == 0 {
 		return ""
 	}
-	return timeOf(ms).Format(timeFormat)
+	return rows.Time(ms).Format(timeFormat)
 }
 
 const timeFormat = "2006-01-02T15:04:05.000Z07:00"

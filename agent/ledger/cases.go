@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"yuanlu/agent/ledger/rows"
 	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
@@ -81,16 +82,16 @@ func (t *tx) caseStep(j *refund.Judged, why *circumstances) (*refund.CaseChange,
 	if err != nil {
 		return nil, err
 	}
-	if row == nil || row.caseID == "" {
+	if row == nil || row.CaseID == "" {
 		return nil, nil
 	}
-	old, err := loadCase(t.c, row.caseID)
+	old, err := loadCase(t.c, row.CaseID)
 	if err != nil {
 		return nil, err
 	}
 	worst, told := worstOf(v), toldOf(v)
-	step := refund.CaseChange{CaseID: row.caseID, Severity: worst, Judged: *j}
-	now := caseRow{id: row.caseID, seq: v.Seq, open: true, severity: worst, events: 1, told: told, change: millis(why.time)}
+	step := refund.CaseChange{CaseID: row.CaseID, Severity: worst, Judged: *j}
+	now := caseRow{id: row.CaseID, seq: v.Seq, open: true, severity: worst, events: 1, told: told, change: rows.Millis(why.time)}
 	if v.Original != nil {
 		now.original = v.Original.Seq
 	}
@@ -167,10 +168,10 @@ func saveCase(c *conn, r *caseRow) error {
 }
 
 // loadRow returns a record's row, nil if there is none.
-func loadRow(c *conn, seq int64) (*recordRow, error) {
-	var row *recordRow
-	_, err := c.First(`SELECT `+recordColumns+` FROM record WHERE seq = ?1`, func(r *sqlite.Row) error {
-		is, err := scanRecord(r)
+func loadRow(c *conn, seq int64) (*rows.Record, error) {
+	var row *rows.Record
+	_, err := c.First(`SELECT `+rows.RecordColumns+` FROM record WHERE seq = ?1`, func(r *sqlite.Row) error {
+		is, err := rows.ScanRecord(r)
 		if err == nil {
 			row = &is
 		}

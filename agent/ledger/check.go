@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"yuanlu/agent/ledger/rows"
 	"yuanlu/agent/ledger/sqlite"
 )
 
@@ -118,13 +119,17 @@ func checkRows(c *conn) error {
 	if err != nil || version == 0 {
 		return err
 	}
-	for _, q := range []struct{ table, sql string }{
-		{"record", `SELECT seq, crc, body, '' FROM record`},
-		{"verdict", `SELECT seq, crc, verdict, explain FROM verdict`},
+	for _, guarded := range []struct {
+		table, columns string
+		intact         func(rows.Columns) bool
+	}{
+		{"record", rows.RecordColumns, rows.RecordIntact},
+		{"verdict", rows.VerdictColumns, rows.VerdictIntact},
+		{"outbox", rows.EntryColumns, rows.EntryIntact},
 	} {
-		err := c.Each(q.sql, func(s *sqlite.Row) error {
-			if rowSum(s.Int(0), s.View(2), s.View(3)) != s.Int(1) {
-				return &rowError{q.table, s.Int(0), "checksum does not match"}
+		err := c.Each(`SELECT `+guarded.columns+` FROM `+guarded.table, func(r *sqlite.Row) error {
+			if !guarded.intact(r) {
+				return rows.Damaged(guarded.table, r.Int(0), "checksum does not match")
 			}
 			return nil
 		})
@@ -132,12 +137,7 @@ func checkRows(c *conn) error {
 			return err
 		}
 	}
-	return c.Each(`SELECT entry, crc, data FROM outbox`, func(s *sqlite.Row) error {
-		if int64(sqlite.Checksum(0, s.View(2))) != s.Int(1) {
-			return &rowError{"outbox", s.Int(0), "checksum does not match"}
-		}
-		return nil
-	})
+	return nil
 }
 
 // asDamage turns a fault inside SQLite, which only a damaged file can cause, into

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"yuanlu/agent/ledger/carry"
 	"yuanlu/agent/ledger/sqlite"
 )
 
@@ -29,6 +30,10 @@ var (
 	ErrClosed = errors.New("ledger: the store is closed")
 	// ErrNewer: the store was written by a newer version of the agent.
 	ErrNewer = errors.New("ledger: the store is of a newer version")
+	// ErrNotEmpty: the store to import into holds records.
+	ErrNotEmpty = errors.New("ledger: the store holds records")
+	// ErrCarried: what is imported is no export, is cut off, or is damaged.
+	ErrCarried = carry.ErrCarried
 )
 
 // LockedError says who has the store.
@@ -53,20 +58,4 @@ func unavailable(err error) error {
 		return err
 	}
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)
-}
-
-// rowError is a row whose bytes are not those that were written.
-type rowError struct {
-	table string
-	seq   int64
-	why   string
-}
-
-func (e *rowError) Error() string {
-	return fmt.Sprintf("ledger: %s %d: %s", e.table, e.seq, e.why)
-}
-
-// Is makes a damaged row part of the class of damaged stores.
-func (e *rowError) Is(target error) bool {
-	return target == sqlite.ErrDamaged || target == ErrUnavailable
 }

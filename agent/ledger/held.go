@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"yuanlu/agent/ledger/rows"
 	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
@@ -44,7 +45,7 @@ func (t *tx) hold(seq int64) error {
 		return t.c.Do(`INSERT OR IGNORE INTO held(seq, due, again) VALUES(?1, 0, 0)`, seq)
 	}
 	due := max(0, t.d.o.Grace)
-	wall := millis(t.d.o.Now().Add(due))
+	wall := rows.Millis(t.d.o.Now().Add(due))
 	if err := t.c.Do(`INSERT OR IGNORE INTO held(seq, due, again) VALUES(?1, ?2, 0)`, seq, wall); err != nil {
 		return err
 	}
@@ -69,7 +70,7 @@ func (t *tx) unhold(seq int64) error {
 func (d *DB) loadHeld(c *conn) error {
 	held := make(map[int64]*heldVerdict)
 	var again []int64
-	now := millis(d.o.Now())
+	now := rows.Millis(d.o.Now())
 	err := c.Each(`SELECT seq, due, again FROM held ORDER BY seq`, func(r *sqlite.Row) error {
 		seq := r.Int(0)
 		if h := d.held[seq]; h != nil {
@@ -217,10 +218,10 @@ func (t *tx) released(seq int64, ch *refund.Changes) (refund.Applied, error) {
 	if err != nil || row == nil {
 		return a, err
 	}
-	if a.Record, err = row.decode(); err != nil {
+	if a.Record, err = row.Decode(); err != nil {
 		return a, err
 	}
-	a.Link = t.linkName(row.link)
+	a.Link = t.linkName(row.Link)
 	why := circumstances{
 		time: t.d.o.Now(), synced: t.n.synced, seq: seq, record: &a.Record,
 		historical: a.Record.Copy != "" || t.d.rebuilding,

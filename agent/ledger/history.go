@@ -1,11 +1,11 @@
 package ledger
 
 import (
-	"errors"
 	"iter"
 	"slices"
 	"strings"
 
+	"yuanlu/agent/ledger/rows"
 	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
@@ -54,7 +54,7 @@ func (c *conn) rangesOf(keys []refund.Key) []any {
 	}
 	for i, k := range keys {
 		from, to := &c.find.values[2*i].Bytes, &c.find.values[2*i+1].Bytes
-		*from = keyBytes((*from)[:0], k)
+		*from = rows.AppendKey((*from)[:0], k)
 		*to = append((*to)[:0], *from...)
 		(*to)[len(*to)-1]++ // a kind, or the 0x1f that ends each part: never 0xff
 	}
@@ -176,16 +176,16 @@ func (h *history) Bounds() (refund.Bounds, error) {
 func loadEvent(c *conn, seq int64) (e *refund.Event, err error) {
 	_, err = c.First(`SELECT undone_by, observed, crc, body FROM record WHERE seq = ?1 AND copy_of IS NULL`, func(row *sqlite.Row) error {
 		body := row.View(3)
-		if rowSum(seq, body) != row.Int(2) {
-			return &rowError{"record", seq, "checksum does not match"}
+		if rows.Sum(seq, body) != row.Int(2) {
+			return rows.Damaged("record", seq, "checksum does not match")
 		}
 		r, err := refund.DecodeStored(body)
 		if err != nil {
-			return &rowError{"record", seq, "body is not a stored record"}
+			return rows.Damaged("record", seq, "body is not a stored record")
 		}
 		e = &refund.Event{Seq: seq, Record: r, UndoneBy: row.Int(0)}
 		if !row.IsNull(1) {
-			e.Observed = unpackTotals(row.Text(1))
+			e.Observed = rows.UnpackTotals(row.Text(1))
 		}
 		return nil
 	}, seq)
@@ -194,28 +194,11 @@ func loadEvent(c *conn, seq int64) (e *refund.Event, err error) {
 
 // loadVerdict returns the verdict on this refund, held or said.
 func loadVerdict(c *conn, seq int64) (j refund.Judged, found bool, err error) {
-	found, err = c.First(`SELECT rev, crc, verdict, explain FROM verdict WHERE seq = ?1`, func(r *sqlite.Row) (err error) {
-		j, err = scanVerdict(c, seq, r.Int(0), r.Int(1), r.View(2), r.View(3))
+	found, err = c.First(`SELECT `+rows.VerdictColumns+` FROM verdict WHERE seq = ?1`, func(r *sqlite.Row) (err error) {
+		j, err = rows.ScanVerdict(r, c.ruleNames)
 		return err
 	}, seq)
 	return j, found && err == nil, err
-}
-
-func scanVerdict(c *conn, seq, rev, crc int64, verdict, explain []byte) (j refund.Judged, err error) {
-	if rowSum(seq, verdict, explain) != crc {
-		return j, &rowError{"verdict", seq, "checksum does not match"}
-	}
-	if j.Verdict, err = refund.DecodeVerdict(verdict); err == nil {
-		j.Explain, err = refund.DecodeExplain(explain, c.ruleNames)
-	}
-	if errors.Is(err, refund.ErrStored) {
-		err = &rowError{"verdict", seq, "text is not a verdict"}
-	}
-	if err == nil && int64(j.Verdict.Rev) != rev {
-		err = &rowError{"verdict", seq, "its revision is not that of its text"}
-	}
-	j.Held = rev == 0
-	return j, err
 }
 
 // storeVerdict writes j in place of what is stored about its refund.
@@ -229,5 +212,5 @@ func (t *tx) storeVerdict(j *refund.Judged) error {
 	both = refund.EncodeExplain(both, &j.Explain)
 	t.h.body = both
 	return t.c.Do(`INSERT OR REPLACE INTO verdict(seq, rev, crc, verdict, explain) VALUES(?1, ?2, ?3, ?4, ?5)`,
-		v.Seq, int64(v.Rev), rowSum(v.Seq, both), sqlite.JSON(both[:n]), sqlite.JSON(both[n:]))
+		v.Seq, int64(v.Rev), rows.Sum(v.Seq, both), sqlite.JSON(both[:n]), sqlite.JSON(both[n:]))
 }

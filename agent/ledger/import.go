@@ -1,30 +1,26 @@
 package ledger
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 
+	"yuanlu/agent/ledger/carry"
+	"yuanlu/agent/ledger/rows"
 	"yuanlu/agent/ledger/sqlite"
 )
 
 // importFolder is where Import builds a store, below the store's own folder.
 const importFolder = "import"
 
-// importStep is how many rows share a transaction of Import.
-const importStep = 4096
-
 // Import builds the store in o.Dir from what Export wrote. There must be no store,
 // or one without records; what keys it had are replaced. Of o only Dir, Mount, Now
 // and Log are used. It begins a new stream: cases that were not yet acknowledged are
-// told in it, from sequence 1 on; those that were are not told again. progress is
-// told how many of how many rows are read; it may be nil.
+// published in it, from sequence 1 on; those that were are not published again. progress is
+// called with how many of how many rows are read; it may be nil.
 //
 // All is built and checked beside the store before anything of it is touched: after
 // an error nothing is left. Killed on the way, it leaves the store that was there,
@@ -67,7 +63,10 @@ func Import(ctx context.Context, o Options, r io.Reader, progress func(done, all
 	if err := os.MkdirAll(filepath.Join(dir, "keys"), 0o700); err != nil {
 		return classOf(err)
 	}
-	i := importer{dir: dir, o: &o, r: bufio.NewReaderSize(r, 64<<10), progress: progress}
+	i := importer{dir: dir, o: &o}
+	if i.r, err = carry.NewReader(r, progress); err != nil {
+		return err
+	}
 	if err := i.build(ctx); err != nil {
 		return err
 	}
@@ -102,28 +101,22 @@ func provedEmpty(dir string) error {
 }
 
 type importer struct {
-	dir       string
-	o         *Options
-	r         *bufio.Reader
-	progress  func(done, all int64)
-	c         *conn
-	keys      [2][]byte
-	stream    string
-	done, all int64
+	dir    string
+	o      *Options
+	r      *carry.Reader
+	c      *conn
+	keys   [2][]byte
+	stream string
 }
 
 // build makes the store in i.dir, whole, checked and on the disk.
 func (i *importer) build(ctx context.Context) (err error) {
-	h, err := readHeader(i.r)
-	if err != nil {
-		return err
-	}
 	steps, err := migrations()
 	if err != nil {
 		return err
 	}
-	if h.Schema > int64(len(steps)) {
-		return fmt.Errorf("%w: %d, this one knows %d", ErrNewer, h.Schema, len(steps))
+	if i.r.Schema > int64(len(steps)) {
+		return fmt.Errorf("%w: %d, this one knows %d", ErrNewer, i.r.Schema, len(steps))
 	}
 	if i.c, err = openConn(filepath.Join(i.dir, storeFile), sqlite.ReadWrite); err != nil {
 		return err
@@ -135,13 +128,13 @@ func (i *importer) build(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if err := migrate(i.c, steps[:h.Schema]); err != nil {
+	if err := migrate(i.c, steps[:i.r.Schema]); err != nil {
 		return err
 	}
-	if err := i.tables(ctx, &h); err != nil {
+	if err := i.r.Tables(ctx, i.c.Conn); err != nil {
 		return err
 	}
-	if err := i.rest(); err != nil {
+	if i.keys, err = i.r.Keys(wholeRing); err != nil {
 		return err
 	}
 	if err := migrate(i.c, steps); err != nil {
@@ -156,99 +149,6 @@ func (i *importer) build(ctx context.Context) (err error) {
 	return nil
 }
 
-// tables reads the rows of all tables.
-func (i *importer) tables(ctx context.Context, h *carryHeader) error {
-	names, _ := carriedTables()
-	for _, t := range h.Tables {
-		i.all += t.Rows
-	}
-	for n := range h.Tables {
-		t := &h.Tables[n]
-		if t.Name != names[n] || len(h.Tables) != len(names) {
-			return fmt.Errorf("%w: other tables than this version has", ErrCarried)
-		}
-		var have []string
-		err := i.c.Each("SELECT name FROM pragma_table_info('"+t.Name+"') ORDER BY cid", func(s *sqlite.Row) error {
-			have = append(have, s.Text(0))
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		if !slices.Equal(have, t.Columns) {
-			return fmt.Errorf("%w: other columns than table %s has", ErrCarried, t.Name)
-		}
-		if err := i.table(ctx, t); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// table reads the rows of one table, some of them in each transaction.
-func (i *importer) table(ctx context.Context, t *carryTable) error {
-	sql := "INSERT INTO " + t.Name + "(" + strings.Join(t.Columns, ", ") + ") VALUES(?" + strings.Repeat(", ?", len(t.Columns)-1) + ")"
-	values, args := make([]sqlite.Value, len(t.Columns)), make([]any, len(t.Columns))
-	for k := range values {
-		args[k] = &values[k]
-	}
-	for left := t.Rows; left > 0; {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if err := i.c.Begin(); err != nil {
-			return err
-		}
-		for range min(left, importStep) {
-			for k := range values {
-				if err := readValue(i.r, &values[k]); err != nil {
-					return err
-				}
-			}
-			if err := i.c.Do(sql, args...); err != nil {
-				return fmt.Errorf("%w: %w", ErrCarried, err)
-			}
-		}
-		if err := i.c.Commit(); err != nil {
-			return err
-		}
-		i.done += min(left, importStep)
-		left -= min(left, importStep)
-		if i.progress != nil {
-			i.progress(i.done, i.all)
-		}
-	}
-	return nil
-}
-
-// rest reads the keys and makes sure that nothing is missing at the end.
-func (i *importer) rest() error {
-	for n := range i.keys {
-		kind, err := i.r.ReadByte()
-		if err != nil {
-			return carried(err)
-		}
-		b, err := readBytes(i.r, nil)
-		if err != nil {
-			return err
-		}
-		if ring, bad := parseRing(string(b)); kind != carryBlob || bad > 0 || len(ring) == 0 {
-			return fmt.Errorf("%w: a key is not readable", ErrCarried)
-		}
-		i.keys[n] = b
-	}
-	if err := expect(i.r, carryEnd); err != nil {
-		return err
-	}
-	switch _, err := i.r.ReadByte(); {
-	case errors.Is(err, io.EOF):
-		return nil
-	case err != nil:
-		return carried(err)
-	}
-	return fmt.Errorf("%w: more follows its end", ErrCarried)
-}
-
 // newStream begins a new life: what waits is numbered from 1 and named again, because
 // the ids of events are made from the stream (topics.md, Case event). Events that are
 // no cases tell of the other terminal and are left out.
@@ -258,10 +158,11 @@ func (i *importer) newStream() error {
 	if err := i.c.Begin(); err != nil {
 		return err
 	}
-	for _, sql := range []string{`DELETE FROM outbox WHERE entry >= 1099511627776`, `DELETE FROM meta WHERE name LIKE 'outbox.%'`} {
-		if err := i.c.Do(sql); err != nil {
-			return err
-		}
+	if err := i.c.Do(`DELETE FROM outbox WHERE entry >= ?1`, rows.FirstEvent); err != nil {
+		return err
+	}
+	if err := i.c.Do(`DELETE FROM meta WHERE name LIKE 'outbox.%'`); err != nil {
+		return err
 	}
 	before, err := metaText(i.c, "stream")
 	if err != nil {

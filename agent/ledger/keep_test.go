@@ -312,11 +312,3 @@ func TestMigrations(t *testing.T) {
 		must(t, c.Close())
 	}
 }
-
-func TestPackedMACs(t *testing.T) {
-	for _, mac := range []string{"", "k1:" + strings.Repeat("ab", 16), "k70000:" + strings.Repeat("00", 16), "k01:" + strings.Repeat("ab", 16), "x", "k1:zz"} {
-		if got := unpackMAC(packMAC(mac)); got != mac {
-			t.Errorf("%q became %q", mac, got)
-		}
-	}
-}

@@ -99,6 +99,12 @@ func parseRing(text string) (ring []*tokenKey, bad int) {
 	return ring, bad
 }
 
+// wholeRing reports whether a key file has keys and no other lines.
+func wholeRing(text string) bool {
+	ring, bad := parseRing(text)
+	return bad == 0 && len(ring) > 0
+}
+
 func parseKeyLine(line string) *tokenKey {
 	at := strings.LastIndexByte(line, ' ')
 	if at < 0 {

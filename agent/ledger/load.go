@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"yuanlu/agent/ledger/rows"
 	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
@@ -115,13 +116,13 @@ func loadFigures(c *conn) (figures, error) {
 }
 
 func loadBounds(c *conn) (refund.Bounds, error) {
-	b := refund.Bounds{AllTerminals: true}
 	text, err := metaText(c, "bounds")
 	if err != nil || text == "" {
-		return b, err
+		return refund.Bounds{AllTerminals: true}, err
 	}
-	if json.Unmarshal([]byte(text), &b) != nil {
-		return b, &rowError{"meta", 0, "bounds are not readable"}
+	b, ok := rows.ParseBounds(text)
+	if !ok {
+		return b, rows.Damaged("meta", 0, "bounds are not readable")
 	}
 	return b, proveBounds(c, &b)
 }
@@ -136,7 +137,7 @@ func proveBounds(c *conn, b *refund.Bounds) error {
 	if err != nil || row == nil {
 		return err
 	}
-	r, err := row.decode()
+	r, err := row.Decode()
 	if err != nil {
 		return err
 	}
@@ -162,16 +163,16 @@ const newestRows = 64
 func loadNewest(c *conn) (time.Time, bool, error) {
 	var newest time.Time
 	first, synced := true, false
-	err := c.Each(`SELECT `+recordColumns+` FROM record ORDER BY seq DESC LIMIT ?1`, func(s *sqlite.Row) error {
-		row, err := scanRecord(s)
+	err := c.Each(`SELECT `+rows.RecordColumns+` FROM record ORDER BY seq DESC LIMIT ?1`, func(s *sqlite.Row) error {
+		row, err := rows.ScanRecord(s)
 		if err != nil {
 			return err
 		}
 		if first {
-			synced, first = row.flags&flagSynced != 0, false
+			synced, first = row.Flags&rows.Synced != 0, false
 		}
-		r, err := row.decode()
-		newest = newerAt(newest, &r, row.flags&flagSynced != 0, row.fromClock(), timeOf(row.received))
+		r, err := row.Decode()
+		newest = newerAt(newest, &r, row.Flags&rows.Synced != 0, row.FromClock(), rows.Time(row.Received))
 		return err
 	}, newestRows)
 	return newest, synced, err
@@ -232,7 +233,7 @@ func metaInt(c *conn, name string) (int64, error) {
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
-		return 0, &rowError{"meta", 0, name + " is no number"}
+		return 0, rows.Damaged("meta", 0, name+" is no number")
 	}
 	return n, nil
 }
@@ -254,7 +255,7 @@ func loadQueue(c *conn, o *outboxFigures) (*queue, error) {
 		return nil, err
 	}
 	q := &queue{sent: o.sent, saved: o.sent, acked: o.acked}
-	n, _, err := c.Int(`SELECT count(*) FROM outbox WHERE entry < ?1`, firstEvent)
+	n, _, err := c.Int(`SELECT count(*) FROM outbox WHERE entry < ?1`, rows.FirstEvent)
 	if err != nil {
 		return nil, err
 	}
@@ -263,7 +264,7 @@ func loadQueue(c *conn, o *outboxFigures) (*queue, error) {
 		e := queued{entry: r.Int(0), next: atOnce}
 		o.waiting++
 		o.bytes += r.Int(1)
-		if e.entry < firstEvent && e.entry <= o.sent {
+		if e.entry < rows.FirstEvent && e.entry <= o.sent {
 			e.taken, e.tries = 1, 1 // its PUBACK came in an earlier run
 		}
 		list := q.list(e.entry)
@@ -296,17 +297,17 @@ func loadOutboxFigures(c *conn, o *outboxFigures) error {
 // was sent or acknowledged, was given out.
 func (o *outboxFigures) prove(c *conn) error {
 	for _, table := range []string{"outbox", "quarantine"} {
-		last, _, err := c.Int(`SELECT max(entry) FROM `+table+` WHERE entry < ?1`, firstEvent)
+		last, _, err := c.Int(`SELECT max(entry) FROM `+table+` WHERE entry < ?1`, rows.FirstEvent)
 		if err != nil {
 			return err
 		}
-		event, ok, err := c.Int(`SELECT max(entry) FROM `+table+` WHERE entry >= ?1`, firstEvent)
+		event, ok, err := c.Int(`SELECT max(entry) FROM `+table+` WHERE entry >= ?1`, rows.FirstEvent)
 		if err != nil {
 			return err
 		}
 		o.last = max(o.last, last)
 		if ok {
-			o.events = max(o.events, event-firstEvent)
+			o.events = max(o.events, event-rows.FirstEvent)
 		}
 	}
 	o.sent = max(o.sent, o.acked)

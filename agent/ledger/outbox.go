@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"yuanlu/agent/ledger/rows"
 	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
@@ -44,19 +45,12 @@ func (d *DB) Due(ctx context.Context, now time.Time, limit int) ([]refund.Notice
 	return notices, next, nil
 }
 
-const noticeColumns = `entry, case_id, id, type, subject, time, flags, size, crc, data`
-
-// Flags of an outbox row.
-const (
-	flagHistorical = 2
-)
-
 // loadNotices appends the entries of one run without gaps: one statement and one look
 // at the file's lock for all of them.
 func loadNotices(c *conn, list []refund.Notice, picked []queued, stream string) ([]refund.Notice, error) {
 	first, last := picked[0].entry, picked[len(picked)-1].entry
-	err := c.Each(`SELECT `+noticeColumns+` FROM outbox WHERE entry BETWEEN ?1 AND ?2 ORDER BY entry`, func(r *sqlite.Row) error {
-		n, err := scanNotice(r, stream)
+	err := c.Each(`SELECT `+rows.EntryColumns+` FROM outbox WHERE entry BETWEEN ?1 AND ?2 ORDER BY entry`, func(r *sqlite.Row) error {
+		n, err := rows.ScanEntry(r, stream)
 		if err != nil {
 			return err
 		}
@@ -65,21 +59,6 @@ func loadNotices(c *conn, list []refund.Notice, picked []queued, stream string) 
 		return nil
 	}, first, last)
 	return list, err
-}
-
-func scanNotice(s *sqlite.Row, stream string) (refund.Notice, error) {
-	n := refund.Notice{
-		Entry: s.Int(0), ID: s.Text(2), Stream: stream, Type: s.Text(3), Subject: s.Text(4), Time: timeOf(s.Int(5)),
-		ClockSynced: s.Int(6)&flagSynced != 0, Historical: s.Int(6)&flagHistorical != 0,
-		Class: refund.NoticeEvent, Data: s.Bytes(9),
-	}
-	if n.Entry < firstEvent {
-		n.Class, n.Sequence = refund.NoticeCase, n.Entry
-	}
-	if int64(sqlite.Checksum(0, n.Data)) != s.Int(8) {
-		return n, &rowError{"outbox", n.Entry, "checksum does not match"}
-	}
-	return n, nil
 }
 
 // Attempt notes that an entry of a stream is put on a connection, and returns which time

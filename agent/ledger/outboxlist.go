@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"yuanlu/agent/ledger/rows"
 	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
@@ -51,9 +52,9 @@ func (d *DB) OutboxStat(ctx context.Context) (refund.OutboxStat, error) {
 		if err := refusedCases(c, &st); err != nil {
 			return err
 		}
-		at, ok, err := c.Int(`SELECT time FROM outbox WHERE entry BETWEEN ?1 AND ?2 ORDER BY entry LIMIT 1`, oldest, firstEvent-1)
+		at, ok, err := c.Int(`SELECT time FROM outbox WHERE entry BETWEEN ?1 AND ?2 ORDER BY entry LIMIT 1`, oldest, rows.FirstEvent-1)
 		if ok {
-			st.OldestUnacked = timeOf(at)
+			st.OldestUnacked = rows.Time(at)
 		}
 		return err
 	})
@@ -63,13 +64,13 @@ func (d *DB) OutboxStat(ctx context.Context) (refund.OutboxStat, error) {
 // refusedCases lists the sequences of the cases in quarantine.
 func refusedCases(c *conn, st *refund.OutboxStat) (err error) {
 	if st.Quarantined > 0 {
-		st.Refused, err = c.Ints(`SELECT entry FROM quarantine WHERE entry < ?1 ORDER BY entry LIMIT ?2`, firstEvent, refund.MostRefused)
+		st.Refused, err = c.Ints(`SELECT entry FROM quarantine WHERE entry < ?1 ORDER BY entry LIMIT ?2`, rows.FirstEvent, refund.MostRefused)
 	}
 	return err
 }
 
 // told returns what is known without asking the store, and the oldest case that
-// waits, firstEvent if none does; 1 where all is to be counted.
+// waits, rows.FirstEvent if none does; 1 where all is to be counted.
 func (d *DB) told(st *refund.OutboxStat, counted bool) (oldest int64) {
 	q := &d.queue
 	q.mu.Lock()
@@ -84,7 +85,7 @@ func (d *DB) told(st *refund.OutboxStat, counted bool) (oldest int64) {
 	st.Waiting, st.Bytes = o.waiting-int64(len(q.done))-q.gone, o.bytes+q.tallies.asideBytes
 	st.Open = q.tallies.byKind()
 	if len(q.cases) == 0 {
-		return firstEvent
+		return rows.FirstEvent
 	}
 	return q.cases[0].entry
 }
@@ -115,7 +116,7 @@ func loadQueueFigures(c *conn, o *outboxFigures) (waiting outboxFigures, err err
 // OutboxList gives up to limit entries: those that wait in the order they are sent,
 // then unsequenced ones, then quarantined ones.
 func (d *DB) OutboxList(ctx context.Context, limit int) ([]OutboxRow, error) {
-	var rows []OutboxRow
+	var list []OutboxRow
 	stream := d.Stream()
 	err := d.read(ctx, func(c *conn) error {
 		for _, table := range []string{"outbox", "untold", "quarantine"} {
@@ -123,20 +124,20 @@ func (d *DB) OutboxList(ctx context.Context, limit int) ([]OutboxRow, error) {
 			if table == "quarantine" {
 				reason = `code, message`
 			}
-			err := c.Each(`SELECT `+noticeColumns+`, `+reason+` FROM `+table+` ORDER BY entry LIMIT ?1`, func(r *sqlite.Row) error {
-				n, err := scanNotice(r, stream)
+			err := c.Each(`SELECT `+rows.EntryColumns+`, `+reason+` FROM `+table+` ORDER BY entry LIMIT ?1`, func(r *sqlite.Row) error {
+				n, err := rows.ScanEntry(r, stream)
 				if err == nil {
-					rows = append(rows, d.listed(table, n, r.Text(10), r.Text(11)))
+					list = append(list, d.listed(table, n, r.Text(10), r.Text(11)))
 				}
 				return err
-			}, limit-len(rows))
+			}, limit-len(list))
 			if err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	return rows, err
+	return list, err
 }
 
 func (d *DB) listed(table string, n refund.Notice, code, message string) OutboxRow {
@@ -150,13 +151,13 @@ func (d *DB) listed(table string, n refund.Notice, code, message string) OutboxR
 		row.State = "waiting"
 		d.queue.mu.Lock()
 		defer d.queue.mu.Unlock()
-		list := *d.queue.list(n.Entry)
-		if i, ok := find(list, n.Entry); ok {
-			row.Notice.Attempt, row.Notice.Taken = int(list[i].tries), int(list[i].taken)
-			if list[i].next > atOnce {
-				row.Next = d.queue.when(list[i].next)
+		entries := *d.queue.list(n.Entry)
+		if i, ok := find(entries, n.Entry); ok {
+			row.Notice.Attempt, row.Notice.Taken = int(entries[i].tries), int(entries[i].taken)
+			if entries[i].next > atOnce {
+				row.Next = d.queue.when(entries[i].next)
 			}
-			if list[i].taken > 0 {
+			if entries[i].taken > 0 {
 				row.State = "sent"
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sort"
 
+	"yuanlu/agent/ledger/rows"
 	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
@@ -102,19 +103,19 @@ func collectPayers(c *conn) (payers, error) {
 	if err != nil {
 		return p, err
 	}
-	err = c.Each(`SELECT `+recordColumns+` FROM record WHERE seq > ?1 ORDER BY seq`, func(s *sqlite.Row) error {
-		row, err := scanRecord(s)
+	err = c.Each(`SELECT `+rows.RecordColumns+` FROM record WHERE seq > ?1 ORDER BY seq`, func(s *sqlite.Row) error {
+		row, err := rows.ScanRecord(s)
 		if err != nil {
 			return err
 		}
-		r, err := row.decode()
+		r, err := row.Decode()
 		if err != nil {
 			return err
 		}
 		if (r.Kind == refund.KindSale || r.Kind == refund.KindCompletion) && r.Party != nil {
-			seq := row.seq
-			if row.copyOf > 0 {
-				seq = row.copyOf
+			seq := row.Seq
+			if row.CopyOf > 0 {
+				seq = row.CopyOf
 			}
 			p.add(seq, partyTokens(r.Party))
 		}

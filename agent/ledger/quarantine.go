@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"yuanlu/agent/ledger/rows"
 	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
@@ -36,7 +37,7 @@ const mostQuarantined = 1000
 func (t *tx) quarantine(entry int64, code, message string) error {
 	var size int64
 	var id, kind string
-	found, err := t.c.First(`INSERT OR REPLACE INTO quarantine SELECT `+noticeColumns+`, ?2, ?3 FROM outbox WHERE entry = ?1 RETURNING size, id, type`,
+	found, err := t.c.First(`INSERT OR REPLACE INTO quarantine SELECT `+rows.EntryColumns+`, ?2, ?3 FROM outbox WHERE entry = ?1 RETURNING size, id, type`,
 		func(r *sqlite.Row) error { size, id, kind = r.Int(0), r.Text(1), r.Text(2); return nil },
 		entry, clip(code, 64), clip(message, 512))
 	if err != nil || !found {
@@ -59,7 +60,7 @@ func (t *tx) quarantine(entry int64, code, message string) error {
 // setAside counts an entry that came into quarantine (by 1) or left it (by -1).
 func (n *tallies) setAside(entry, size, by int64) {
 	n.quarantined += by
-	if entry < firstEvent {
+	if entry < rows.FirstEvent {
 		n.aside += by
 		n.asideBytes += by * size
 	}
@@ -72,7 +73,7 @@ func (t *tx) trimQuarantine() error {
 		return nil
 	}
 	err := t.c.Do(`DELETE FROM quarantine WHERE entry IN (SELECT entry FROM quarantine WHERE entry >= ?1 ORDER BY entry DESC LIMIT -1 OFFSET ?2)`,
-		firstEvent, mostQuarantined)
+		rows.FirstEvent, mostQuarantined)
 	n.quarantined -= t.c.Changes()
 	return err
 }
@@ -100,7 +101,7 @@ func (d *DB) Requeue(ctx context.Context, entry int64) error {
 			return fmt.Errorf("%w: entry %d is not in quarantine", ErrNotFound, entry)
 		}
 		to := entry
-		if entry < firstEvent {
+		if entry < rows.FirstEvent {
 			t.n.outbox.last++
 			to = t.n.outbox.last
 		} else if room, err := t.makeRoom(size); err != nil {

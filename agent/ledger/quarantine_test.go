@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"yuanlu/agent/ledger/rows"
 	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
@@ -135,7 +136,7 @@ func TestRequeue(t *testing.T) {
 			must(t, d.Close())
 			c, err := openConn(d.file(), sqlite.ReadWrite)
 			must(t, err)
-			must(t, c.Do(`INSERT INTO outbox SELECT `+noticeColumns+` FROM quarantine WHERE entry = 2`))
+			must(t, c.Do(`INSERT INTO outbox SELECT `+rows.EntryColumns+` FROM quarantine WHERE entry = 2`))
 			must(t, c.Do(`DELETE FROM quarantine WHERE entry = 2`))
 			must(t, c.Close())
 			d = openTest(t, o)
@@ -209,7 +210,7 @@ func TestRule06_QuarantineEvictsEventsOnly(t *testing.T) {
 	}
 	must(t, d.write(ctx, func(t *tx) error {
 		for i := range mostQuarantined + 5 {
-			entry := firstEvent + 1_000_000 + int64(i)
+			entry := rows.FirstEvent + 1_000_000 + int64(i)
 			n := refund.Notice{ID: randomID(), Type: "link.lost", Subject: "link/pos", Time: start, Data: []byte(`{}`)}
 			if err := t.put(entry, "", &n); err != nil {
 				return err
@@ -224,9 +225,9 @@ func TestRule06_QuarantineEvictsEventsOnly(t *testing.T) {
 		t.Errorf("%d in quarantine", st.Quarantined)
 	}
 	compareFigures(t, d, 0)
-	first, _, err := d.w.Int(`SELECT min(entry) FROM quarantine WHERE entry >= ?1`, firstEvent)
-	if err != nil || first != firstEvent+1_000_005 {
-		t.Errorf("the oldest event is %d (%v)", first-firstEvent, err)
+	first, _, err := d.w.Int(`SELECT min(entry) FROM quarantine WHERE entry >= ?1`, rows.FirstEvent)
+	if err != nil || first != rows.FirstEvent+1_000_005 {
+		t.Errorf("the oldest event is %d (%v)", first-rows.FirstEvent, err)
 	}
 	for seq := int64(1); seq <= 3; seq++ {
 		if err := d.Requeue(ctx, seq); err != nil {
@@ -296,7 +297,7 @@ func TestRule06_WhatWasNotReadIsNotRefused(t *testing.T) {
 		}
 	}
 	for entry, want := range map[int64]error{0: refund.ErrAcknowledged, -1: refund.ErrAcknowledged, 3: refund.ErrUnsent, 4: refund.ErrBeyond, 1 << 39: refund.ErrBeyond,
-		firstEvent + 1: refund.ErrUnsent, 1 << 53: refund.ErrBeyond} {
+		rows.FirstEvent + 1: refund.ErrUnsent, 1 << 53: refund.ErrBeyond} {
 		refuse(d.Stream(), entry, want)
 	}
 	refuse("another", 1, refund.ErrOtherStream)
@@ -366,7 +367,7 @@ func TestRule08_NothingDeliveredIsCountedAsLost(t *testing.T) {
 					came = true
 				}
 				if n.Type != "outbox.evicted" && n.Class == refund.NoticeEvent && oldest == 0 {
-					oldest = n.Entry - firstEvent
+					oldest = n.Entry - rows.FirstEvent
 				}
 			}
 			if st.Dropped != tc.dropped || st.Unsequenced != tc.untold || oldest != tc.first || !came {

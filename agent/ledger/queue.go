@@ -7,16 +7,9 @@ import (
 	"sync"
 	"time"
 
+	"yuanlu/agent/ledger/rows"
 	"yuanlu/agent/refund"
 )
-
-// firstEvent is the entry of the first event that is no case: below it an entry is
-// a case's sequence, so the order of entries is the order of sending (topics.md
-// rule 2).
-const firstEvent = int64(1) << 40
-
-// noticeOverhead is what an entry counts against the byte bound besides its data.
-const noticeOverhead = 256
 
 // outboxFigures is the outbox as committed.
 type outboxFigures struct {
@@ -24,7 +17,7 @@ type outboxFigures struct {
 	sent    int64 // newest sequence with a PUBACK, as last saved
 	acked   int64
 	dropped int64 // events given up
-	events  int64 // newest entry of an event, without firstEvent
+	events  int64 // newest entry of an event, without rows.FirstEvent
 	waiting int64 // entries
 	bytes   int64 // of those entries
 	untold  int64 // case events without a sequence
@@ -66,7 +59,7 @@ func loadTallies(c *conn) (n tallies, err error) {
 	if n.quarantined, _, err = c.Int(`SELECT count(*) FROM quarantine`); err != nil {
 		return n, err
 	}
-	if n.aside, n.asideBytes, err = c.countSized(`quarantine WHERE entry < ?1`, firstEvent); err != nil {
+	if n.aside, n.asideBytes, err = c.countSized(`quarantine WHERE entry < ?1`, rows.FirstEvent); err != nil {
 		return n, err
 	}
 	open, err := openCases(c)
@@ -205,7 +198,7 @@ func find(list []queued, entry int64) (int, bool) {
 }
 
 func (q *queue) list(entry int64) *[]queued {
-	if entry >= firstEvent {
+	if entry >= rows.FirstEvent {
 		return &q.events
 	}
 	return &q.cases
@@ -222,7 +215,7 @@ func (q *queue) committed(entries []queued, now *figures) {
 		if i, ok := find(*list, e.entry); !ok {
 			*list = slices.Insert(*list, i, e)
 		}
-		if e.entry < firstEvent {
+		if e.entry < rows.FirstEvent {
 			q.skip = min(q.skip, e.entry)
 		}
 	}
@@ -341,7 +334,7 @@ func (d *DB) puback(stream string, entries []int64, retry time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, entry := range entries {
-		if entry < firstEvent && stream != d.stream {
+		if entry < rows.FirstEvent && stream != d.stream {
 			continue // it has another number now
 		}
 		list := q.list(entry)
@@ -352,7 +345,7 @@ func (d *DB) puback(stream string, entries []int64, retry time.Time) {
 			}
 			continue
 		}
-		if entry >= firstEvent {
+		if entry >= rows.FirstEvent {
 			q.done = append(q.done, entry)
 			*list = slices.Delete(*list, i, i+1)
 			continue
@@ -413,8 +406,8 @@ func (d *DB) refusable(stream string, entry int64) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	newest, offered := q.figures.last, max(q.sent, q.offered)
-	if entry >= firstEvent {
-		newest, offered = firstEvent+q.figures.events, q.shown
+	if entry >= rows.FirstEvent {
+		newest, offered = rows.FirstEvent+q.figures.events, q.shown
 	}
 	switch {
 	case stream != d.stream:

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"time"
 
+	"yuanlu/agent/ledger/rows"
 	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
@@ -52,30 +53,30 @@ func (d *DB) Cases(ctx context.Context, f CaseFilter) ([]CaseRow, error) {
 	if f.Limit <= 0 {
 		f.Limit = 100
 	}
-	var rows []CaseRow
+	var list []CaseRow
 	err := d.read(ctx, func(c *conn) error {
 		ids, err := caseIDs(c, &f)
 		if err != nil {
 			return err
 		}
-		rows = make([]CaseRow, 0, len(ids))
+		list = make([]CaseRow, 0, len(ids))
 		for _, id := range ids {
 			detail, err := loadDetail(c, id, false)
 			if err != nil {
 				return err
 			}
 			if detail != nil {
-				rows = append(rows, detail.CaseRow)
+				list = append(list, detail.CaseRow)
 			}
 		}
 		return nil
 	})
-	return rows, err
+	return list, err
 }
 
 func caseIDs(c *conn, f *CaseFilter) ([]string, error) {
 	return c.Texts(`SELECT case_id FROM cases WHERE open >= ?1 AND severity >= ?2 AND changed >= ?3
- ORDER BY changed DESC, seq DESC LIMIT ?4`, f.OpenOnly, int64(f.Severity), millis(f.Since), f.Limit)
+ ORDER BY changed DESC, seq DESC LIMIT ?4`, f.OpenOnly, int64(f.Severity), rows.Millis(f.Since), f.Limit)
 }
 
 // Case returns one case by its id, or by the beginning of it if no other case begins
@@ -114,12 +115,12 @@ func loadDetail(c *conn, id string, whole bool) (*CaseDetail, error) {
 		return nil, err
 	}
 	d := &CaseDetail{CaseRow: CaseRow{
-		CaseID: id, Seq: k.seq, Open: k.open, Severity: k.severity, Opened: timeOf(k.opened), Changed: timeOf(k.change),
+		CaseID: id, Seq: k.seq, Open: k.open, Severity: k.severity, Opened: rows.Time(k.opened), Changed: rows.Time(k.change),
 	}}
-	if d.Refund, err = row.decode(); err != nil {
+	if d.Refund, err = row.Decode(); err != nil {
 		return nil, err
 	}
-	if d.Link, err = linkOf(c, row.link); err != nil {
+	if d.Link, err = linkOf(c, row.Link); err != nil {
 		return nil, err
 	}
 	if d.Judged, _, err = loadVerdict(c, k.seq); err != nil {
@@ -136,24 +137,24 @@ func loadDetail(c *conn, id string, whole bool) (*CaseDetail, error) {
 	if err != nil || o == nil {
 		return d, err
 	}
-	rec, err := o.decode()
+	rec, err := o.Decode()
 	if err != nil {
 		return nil, err
 	}
 	d.Original = &rec
-	if d.OriginalLink, err = linkOf(c, o.link); err != nil {
+	if d.OriginalLink, err = linkOf(c, o.Link); err != nil {
 		return nil, err
 	}
 	d.Sightings, err = appendSightings(d.Sightings, c, o)
 	return d, err
 }
 
-func appendSightings(list []SightingRow, c *conn, row *recordRow) ([]SightingRow, error) {
-	list = append(list, SightingRow{row.seq, unpackMAC(row.mac), timeOf(row.received)})
+func appendSightings(list []SightingRow, c *conn, row *rows.Record) ([]SightingRow, error) {
+	list = append(list, SightingRow{row.Seq, rows.UnpackMAC(row.MAC), rows.Time(row.Received)})
 	err := c.Each(`SELECT seq, frame_mac, received FROM record WHERE copy_of = ?1 ORDER BY seq`, func(r *sqlite.Row) error {
-		list = append(list, SightingRow{r.Int(0), unpackMAC(r.View(1)), timeOf(r.Int(2))})
+		list = append(list, SightingRow{r.Int(0), rows.UnpackMAC(r.View(1)), rows.Time(r.Int(2))})
 		return nil
-	}, row.seq)
+	}, row.Seq)
 	return list, err
 }
 
@@ -187,11 +188,11 @@ func (d *DB) Counts(ctx context.Context, now time.Time) (Counts, error) {
 			return err
 		}
 		n.Records = newest - removed
-		first, err := firstSince(c, newest, millis(start))
+		first, err := firstSince(c, newest, rows.Millis(start))
 		if err != nil {
 			return err
 		}
-		end, err := firstSince(c, newest, millis(start.AddDate(0, 0, 1)))
+		end, err := firstSince(c, newest, rows.Millis(start.AddDate(0, 0, 1)))
 		if err != nil {
 			return err
 		}
@@ -284,17 +285,17 @@ const readStep = 500
 
 // Records returns the records from this seq on, in order.
 func (d *DB) Records(ctx context.Context, from int64) iter.Seq2[StoredRecord, error] {
-	return inSteps(ctx, d, from, `SELECT `+recordColumns+`, (SELECT name FROM link WHERE id = link) FROM record WHERE seq >= ?1 ORDER BY seq LIMIT ?2`,
+	return inSteps(ctx, d, from, `SELECT `+rows.RecordColumns+`, (SELECT name FROM link WHERE id = link) FROM record WHERE seq >= ?1 ORDER BY seq LIMIT ?2`,
 		func(_ *conn, s *sqlite.Row) (StoredRecord, error) {
-			row, err := scanRecord(s)
+			row, err := rows.ScanRecord(s)
 			if err != nil {
 				return StoredRecord{}, err
 			}
-			r, err := row.decode()
+			r, err := row.Decode()
 			return StoredRecord{
-				Seq: row.seq, CopyOf: row.copyOf, UndoneBy: row.undoneBy, Link: s.Text(13), Received: timeOf(row.received),
-				ClockSynced: row.flags&flagSynced != 0, AtFromClock: row.flags&flagAtClock != 0,
-				FrameMAC: unpackMAC(row.mac), CaseID: row.caseID, Note: row.note, Record: r,
+				Seq: row.Seq, CopyOf: row.CopyOf, UndoneBy: row.UndoneBy, Link: s.Text(13), Received: rows.Time(row.Received),
+				ClockSynced: row.Flags&rows.Synced != 0, AtFromClock: row.Flags&rows.AtClock != 0,
+				FrameMAC: rows.UnpackMAC(row.MAC), CaseID: row.CaseID, Note: row.Note, Record: r,
 			}, err
 		}, func(r *StoredRecord) int64 { return r.Seq })
 }
@@ -302,9 +303,9 @@ func (d *DB) Records(ctx context.Context, from int64) iter.Seq2[StoredRecord, er
 // Verdicts returns what is stored about every refund from this seq on, in order; held
 // ones have Held set.
 func (d *DB) Verdicts(ctx context.Context, from int64) iter.Seq2[refund.Judged, error] {
-	return inSteps(ctx, d, from, `SELECT seq, rev, crc, verdict, explain FROM verdict WHERE seq >= ?1 ORDER BY seq LIMIT ?2`,
+	return inSteps(ctx, d, from, `SELECT `+rows.VerdictColumns+` FROM verdict WHERE seq >= ?1 ORDER BY seq LIMIT ?2`,
 		func(c *conn, s *sqlite.Row) (refund.Judged, error) {
-			return scanVerdict(c, s.Int(0), s.Int(1), s.Int(2), s.View(3), s.View(4))
+			return rows.ScanVerdict(s, c.ruleNames)
 		}, func(j *refund.Judged) int64 { return j.Verdict.Seq })
 }
 
@@ -313,17 +314,17 @@ func (d *DB) Verdicts(ctx context.Context, from int64) iter.Seq2[refund.Judged, 
 func inSteps[T any](ctx context.Context, d *DB, from int64, sql string, scan func(*conn, *sqlite.Row) (T, error), seq func(*T) int64) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for {
-			var rows []T
+			var list []T
 			err := d.read(ctx, func(c *conn) error {
 				return c.Each(sql, func(r *sqlite.Row) error {
 					row, err := scan(c, r)
 					if err == nil {
-						rows = append(rows, row)
+						list = append(list, row)
 					}
 					return err
 				}, from, readStep)
 			})
-			for _, r := range rows {
+			for _, r := range list {
 				from = seq(&r) + 1
 				if !yield(r, nil) {
 					return
@@ -333,7 +334,7 @@ func inSteps[T any](ctx context.Context, d *DB, from int64, sql string, scan fun
 				var zero T
 				yield(zero, err)
 			}
-			if err != nil || len(rows) < readStep {
+			if err != nil || len(list) < readStep {
 				return
 			}
 		}

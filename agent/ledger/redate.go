@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"yuanlu/agent/ledger/rows"
 	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
@@ -77,7 +78,7 @@ func loadUndated(c *conn) (undated, error) {
 		return u, err
 	}
 	if json.Unmarshal([]byte(text), &u) != nil {
-		return u, &rowError{"meta", 0, undatedName + " is not readable"}
+		return u, rows.Damaged("meta", 0, undatedName+" is not readable")
 	}
 	return u, nil
 }
@@ -97,7 +98,7 @@ func (t *tx) noteUndated(seq int64, s *refund.Sighting) error {
 		return nil
 	}
 	spans := t.n.undated.Spans
-	now := span{seq, s.Boot.ID, millis(s.Boot.At), millis(s.Boot.System)}
+	now := span{seq, s.Boot.ID, rows.Millis(s.Boot.At), rows.Millis(s.Boot.System)}
 	switch n := len(spans); {
 	case n == 0 && s.Boot.ID == "":
 		return nil
@@ -178,17 +179,17 @@ func (d *DB) Redate(ctx context.Context, boot refund.Boot) (Redated, error) {
 // redate is a step of the first round.
 func (t *tx) redate(boot refund.Boot) error {
 	u := &t.n.undated
-	rows, err := t.rowsFrom(max(u.Next, u.Spans[0].From), redateStep)
+	list, err := t.rowsFrom(max(u.Next, u.Spans[0].From), redateStep)
 	if err != nil {
 		return err
 	}
-	for i := range rows {
-		row := &rows[i]
-		u.Next = row.seq + 1
-		if !row.undated() {
+	for i := range list {
+		row := &list[i]
+		u.Next = row.Seq + 1
+		if !row.Undated() {
 			continue
 		}
-		s, ok := u.of(row.seq, boot.ID)
+		s, ok := u.of(row.Seq, boot.ID)
 		if !ok {
 			u.Unknown++
 			continue
@@ -201,47 +202,47 @@ func (t *tx) redate(boot refund.Boot) error {
 			continue
 		}
 		u.Count++
-		u.Step = millis(boot.At) - s.At
+		u.Step = rows.Millis(boot.At) - s.At
 		if u.To == 0 {
-			u.From = row.seq
+			u.From = row.Seq
 		}
-		u.From, u.To = min(u.From, row.seq), max(u.To, row.seq)
+		u.From, u.To = min(u.From, row.Seq), max(u.To, row.Seq)
 	}
-	if len(rows) < redateStep {
+	if len(list) < redateStep {
 		u.Spans, u.Next = nil, 0
 	}
 	return nil
 }
 
 // rowsFrom returns the next rows from this seq on.
-func (t *tx) rowsFrom(seq, limit int64) ([]recordRow, error) {
-	return t.c.records(`SELECT `+recordColumns+` FROM record WHERE seq >= ?1 ORDER BY seq LIMIT ?2`, seq, limit)
+func (t *tx) rowsFrom(seq, limit int64) ([]rows.Record, error) {
+	return rows.Records(t.c.Conn, `SELECT `+rows.RecordColumns+` FROM record WHERE seq >= ?1 ORDER BY seq LIMIT ?2`, seq, limit)
 }
 
 // redateRow sets the `at` of one row; changed is false where that was right. What was
 // noted about its case without data gets its data first: that tells of the date as it was.
-func (t *tx) redateRow(row *recordRow, s *span, boot time.Time) (changed bool, err error) {
-	r, err := row.decode()
+func (t *tx) redateRow(row *rows.Record, s *span, boot time.Time) (changed bool, err error) {
+	r, err := row.Decode()
 	if err != nil {
 		return false, err
 	}
 	at, ok := r.Time()
 	if !ok {
-		return false, &rowError{"record", row.seq, "its time, made from the clock, is not a time"}
+		return false, rows.Damaged("record", row.Seq, "its time, made from the clock, is not a time")
 	}
 	zone := t.d.o.Now().Location()
-	if row.flags&flagAtClock != 0 {
+	if row.Flags&rows.AtClock != 0 {
 		at = at.Add(boot.Sub(time.UnixMilli(s.At))).In(zone)
 	} else {
-		at = inYear(at, time.UnixMilli(row.received).Add(boot.Sub(time.UnixMilli(s.System))).In(zone))
+		at = inYear(at, time.UnixMilli(row.Received).Add(boot.Sub(time.UnixMilli(s.System))).In(zone))
 	}
 	text := at.Format(time.RFC3339Nano)
 	if text == r.At {
 		return false, nil
 	}
 	r.At = text
-	if row.caseID != "" && t.n.outbox.untold > 0 {
-		if err := t.freezeCase(row.seq); err != nil {
+	if row.CaseID != "" && t.n.outbox.untold > 0 {
+		if err := t.freezeCase(row.Seq); err != nil {
 			return false, err
 		}
 	}
@@ -249,7 +250,7 @@ func (t *tx) redateRow(row *recordRow, s *span, boot time.Time) (changed bool, e
 		return false, err
 	}
 	t.n.newest = newerAt(t.n.newest, &r, false, false, time.Time{})
-	if row.seq != t.n.bounds.FirstSeq {
+	if row.Seq != t.n.bounds.FirstSeq {
 		return true, nil
 	}
 	t.n.bounds.FirstAt = r.At
@@ -266,11 +267,11 @@ func inYear(at, received time.Time) time.Time {
 	return time.Date(year, at.Month(), at.Day(), at.Hour(), at.Minute(), at.Second(), at.Nanosecond(), received.Location())
 }
 
-func (t *tx) updateRedated(row *recordRow, r *refund.Record) error {
-	t.d.recent.forget(row.seq)
+func (t *tx) updateRedated(row *rows.Record, r *refund.Record) error {
+	t.d.recent.forget(row.Seq)
 	body := refund.EncodeStored(t.h.body[:0], r)
 	t.h.body = body
-	return t.c.Do(`UPDATE record SET flags = ?2, crc = ?3, body = ?4 WHERE seq = ?1`, row.seq, row.flags|flagRedated, rowSum(row.seq, body), sqlite.JSON(body))
+	return t.c.Do(`UPDATE record SET flags = ?2, crc = ?3, body = ?4 WHERE seq = ?1`, row.Seq, row.Flags|rows.Redated, rows.Sum(row.Seq, body), sqlite.JSON(body))
 }
 
 // judgeRedated is a step of the second round.
@@ -312,5 +313,5 @@ func (t *tx) judgeRedated() ([]refund.Applied, error) {
 
 // redatedSeqs returns the numbers of the next records between two that were dated again.
 func (t *tx) redatedSeqs(from, to int64) ([]int64, error) {
-	return t.c.Ints(`SELECT seq FROM record WHERE seq BETWEEN ?1 AND ?2 AND flags & ?3 <> 0 ORDER BY seq LIMIT ?4`, from, to, flagRedated, rejudgeStep)
+	return t.c.Ints(`SELECT seq FROM record WHERE seq BETWEEN ?1 AND ?2 AND flags & ?3 <> 0 ORDER BY seq LIMIT ?4`, from, to, rows.Redated, rejudgeStep)
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"yuanlu/agent/ledger/rows"
 	"yuanlu/agent/refund"
 	"yuanlu/agent/refund/memhistory"
 	"yuanlu/agent/refund/randomjournal"
@@ -488,14 +489,14 @@ func TestSalvageKeepsDates(t *testing.T) {
 		if row == nil {
 			continue
 		}
-		r, err := row.decode()
+		r, err := row.Decode()
 		must(t, err)
 		since := time.Duration(seq) * time.Second
 		if seq >= n {
 			since += time.Hour - n*time.Second
 		}
-		if kept++; r.At != booted.Add(since).Format(time.RFC3339) || row.flags != flagAtClock|flagRedated {
-			t.Errorf("record %d: at %s, flags %d", row.seq, r.At, row.flags)
+		if kept++; r.At != booted.Add(since).Format(time.RFC3339) || row.Flags != rows.AtClock|rows.Redated {
+			t.Errorf("record %d: at %s, flags %d", row.Seq, r.At, row.Flags)
 		}
 	}
 	if all, _ := redateAll(t, again); kept < n || kept == 2*n || all.Count != 0 {

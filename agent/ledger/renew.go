@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"yuanlu/agent/ledger/rows"
 	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
@@ -93,7 +94,7 @@ func (t *tx) renew(trace *refund.Trace) (*Renewal, error) {
 	if err != nil {
 		return nil, err
 	}
-	if since := now.Sub(timeOf(last)).Abs(); last != 0 && since < renewPause {
+	if since := now.Sub(rows.Time(last)).Abs(); last != 0 && since < renewPause {
 		d.o.Log.LogAttrs(context.Background(), slog.LevelWarn, "store.rollback_ignored", slog.String("by", trace.By), slog.String("stream", d.stream),
 			slog.String("why", "the last new stream was begun less than ten minutes ago"))
 		return nil, nil
@@ -115,7 +116,7 @@ func (t *tx) renew(trace *refund.Trace) (*Renewal, error) {
 	if err := setMeta(t.c, "stream", r.To); err != nil {
 		return nil, err
 	}
-	for name, value := range map[string]int64{"renewed": millis(now), "outbox.last": r.Resent, "outbox.sent": 0, "outbox.acked": 0} {
+	for name, value := range map[string]int64{"renewed": rows.Millis(now), "outbox.last": r.Resent, "outbox.sent": 0, "outbox.acked": 0} {
 		if err := setMetaInt(t.c, name, value); err != nil {
 			return nil, err
 		}
@@ -212,7 +213,7 @@ func renumberTable(c *conn, table string, id func(of string) string) (n int64, e
 	err = c.Each("SELECT entry, case_id FROM "+table+" WHERE entry < ?1 ORDER BY entry", func(r *sqlite.Row) error {
 		all = append(all, entry{r.Int(0), r.Text(1)})
 		return nil
-	}, firstEvent)
+	}, rows.FirstEvent)
 	if err != nil {
 		return 0, err
 	}
@@ -231,11 +232,11 @@ func renumberTable(c *conn, table string, id func(of string) string) (n int64, e
 
 // requeueAll puts the refused cases back behind all that wait.
 func requeueAll(c *conn) error {
-	refused, err := c.Ints(`SELECT entry FROM quarantine WHERE entry < ?1 ORDER BY entry`, firstEvent)
+	refused, err := c.Ints(`SELECT entry FROM quarantine WHERE entry < ?1 ORDER BY entry`, rows.FirstEvent)
 	if err != nil || len(refused) == 0 {
 		return err
 	}
-	last, _, err := c.Int(`SELECT max(entry) FROM (SELECT entry FROM outbox WHERE entry < ?1 UNION ALL SELECT entry FROM quarantine WHERE entry < ?1)`, firstEvent)
+	last, _, err := c.Int(`SELECT max(entry) FROM (SELECT entry FROM outbox WHERE entry < ?1 UNION ALL SELECT entry FROM quarantine WHERE entry < ?1)`, rows.FirstEvent)
 	if err != nil {
 		return err
 	}
@@ -253,7 +254,7 @@ func putBack(c *conn, entry, to int64) error {
 	if err := c.Do(`UPDATE quarantine SET entry = ?2 WHERE entry = ?1`, entry, to); err != nil {
 		return err
 	}
-	if err := c.Do(`INSERT INTO outbox SELECT `+noticeColumns+` FROM quarantine WHERE entry = ?1`, to); err != nil {
+	if err := c.Do(`INSERT INTO outbox SELECT `+rows.EntryColumns+` FROM quarantine WHERE entry = ?1`, to); err != nil {
 		return err
 	}
 	return c.Do(`DELETE FROM quarantine WHERE entry = ?1`, to)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"yuanlu/agent/ledger/rows"
 	"yuanlu/agent/refund"
 )
 
@@ -167,7 +168,7 @@ func TestRule05_AttemptCountsEachTime(t *testing.T) {
 	makeCases(t, d, 1, 2)
 	must(t, event(d, "link.lost"))
 	for want := 1; want <= 3; want++ {
-		for _, entry := range []int64{1, firstEvent + 1} {
+		for _, entry := range []int64{1, rows.FirstEvent + 1} {
 			if got := d.Attempt(d.Stream(), entry); got != want {
 				t.Errorf("entry %d: attempt %d, want %d", entry, got, want)
 			}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"yuanlu/agent/ledger/rows"
 	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
@@ -44,7 +45,7 @@ func (t *tx) retain(now time.Time, step int) (int, error) {
 	if err := t.dropOld(limit); err != nil {
 		return 0, err
 	}
-	if err := t.c.Do(`DELETE FROM memory WHERE expires <= ?1`, millis(limit)); err != nil {
+	if err := t.c.Do(`DELETE FROM memory WHERE expires <= ?1`, rows.Millis(limit)); err != nil {
 		return 0, err
 	}
 	if t.n.newest.IsZero() {
@@ -71,22 +72,22 @@ func (t *tx) believed(now time.Time) time.Time {
 // removeBefore removes up to step records older than limit. The newest record of
 // all always stays: numbers go on from it.
 func (t *tx) removeBefore(limit time.Time, step int) (int, error) {
-	rows, err := t.c.records(`SELECT `+recordColumns+` FROM record WHERE seq > ?1 AND seq < ?2 ORDER BY seq LIMIT ?3`, t.n.looked, t.n.seq, step)
+	list, err := rows.Records(t.c.Conn, `SELECT `+rows.RecordColumns+` FROM record WHERE seq > ?1 AND seq < ?2 ORDER BY seq LIMIT ?3`, t.n.looked, t.n.seq, step)
 	if err != nil {
 		return 0, err
 	}
 	removed := 0
-	for i := range rows {
-		r, err := rows[i].decode()
+	for i := range list {
+		r, err := list[i].Decode()
 		if err != nil {
 			return 0, err
 		}
-		if !ageOf(&rows[i], &r).Before(limit) {
+		if !ageOf(&list[i], &r).Before(limit) {
 			t.n.looked = 0 // from the beginning next time: a case may be closed then
 			return removed, t.saveRemoved(removed)
 		}
-		t.n.looked = rows[i].seq
-		gone, err := t.removeRecord(&rows[i], &r)
+		t.n.looked = list[i].Seq
+		gone, err := t.removeRecord(&list[i], &r)
 		if err != nil {
 			return 0, err
 		}
@@ -94,7 +95,7 @@ func (t *tx) removeBefore(limit time.Time, step int) (int, error) {
 			removed++
 		}
 	}
-	if len(rows) < step {
+	if len(list) < step {
 		t.n.looked = 0
 	}
 	return removed, t.saveRemoved(removed)
@@ -102,13 +103,13 @@ func (t *tx) removeBefore(limit time.Time, step int) (int, error) {
 
 // ageOf is the time a record counts from: its reception by a trusted clock, else its
 // own time, else its reception.
-func ageOf(row *recordRow, r *refund.Record) time.Time {
-	if row.flags&flagSynced == 0 {
+func ageOf(row *rows.Record, r *refund.Record) time.Time {
+	if row.Flags&rows.Synced == 0 {
 		if at, ok := r.Time(); ok {
 			return at
 		}
 	}
-	return timeOf(row.received)
+	return rows.Time(row.Received)
 }
 
 func (t *tx) saveRemoved(n int) error {
@@ -127,10 +128,10 @@ func (t *tx) saveRemoved(n int) error {
 }
 
 // removeRecord removes a record unless something still needs it.
-func (t *tx) removeRecord(row *recordRow, r *refund.Record) (bool, error) {
-	event := row.seq
-	if row.copyOf > 0 {
-		event = row.copyOf
+func (t *tx) removeRecord(row *rows.Record, r *refund.Record) (bool, error) {
+	event := row.Seq
+	if row.CopyOf > 0 {
+		event = row.CopyOf
 	}
 	needed, _, err := t.c.Int(`SELECT EXISTS(SELECT 1 FROM cases WHERE open = 1 AND seq = ?1)
  OR EXISTS(SELECT 1 FROM cases WHERE open = 1 AND original = ?1) OR EXISTS(SELECT 1 FROM held WHERE seq = ?1)`, event)
@@ -141,8 +142,8 @@ func (t *tx) removeRecord(row *recordRow, r *refund.Record) (bool, error) {
 	if err != nil || needed != 0 {
 		return false, err
 	}
-	t.d.recent.forget(row.seq)
-	if err := t.removeKeys(row.seq); err != nil {
+	t.d.recent.forget(row.Seq)
+	if err := t.removeKeys(row.Seq); err != nil {
 		return false, err
 	}
 	for _, sql := range []string{
@@ -150,22 +151,14 @@ func (t *tx) removeRecord(row *recordRow, r *refund.Record) (bool, error) {
 		`DELETE FROM verdict WHERE seq = ?1`,
 		`DELETE FROM cases WHERE seq = ?1`,
 	} {
-		if err := t.c.Do(sql, row.seq); err != nil {
+		if err := t.c.Do(sql, row.Seq); err != nil {
 			return false, err
 		}
 	}
-	if on := t.d.dateOf(row, r); on > t.n.bounds.RemovedDay {
+	if on := row.Date(r, t.d.o.Now().Location()); on > t.n.bounds.RemovedDay {
 		t.n.bounds.RemovedDay = on
 	}
 	return true, nil
-}
-
-// dateOf is a record's local date as written, or the day that it was received on.
-func (d *DB) dateOf(row *recordRow, r *refund.Record) string {
-	if at, ok := r.Time(); ok {
-		return at.Format(time.DateOnly)
-	}
-	return timeOf(row.received).In(d.o.Now().Location()).Format(time.DateOnly)
 }
 
 // sweepStep is how many entries of the table key one call looks at.

@@ -3,6 +3,7 @@ package ledger
 import (
 	"time"
 
+	"yuanlu/agent/ledger/rows"
 	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
@@ -11,23 +12,8 @@ import (
 // finds none is noted as untold (untold.go) and gets its sequence when an
 // acknowledgement has made room.
 
-// insertNotice writes a row of outbox or untold.
-func insertNotice(c *conn, table string, entry int64, caseID string, n *refund.Notice) error {
-	flags := int64(0)
-	if n.ClockSynced {
-		flags |= flagSynced
-	}
-	if n.Historical {
-		flags |= flagHistorical
-	}
-	return c.Do(`INSERT INTO `+table+`(`+noticeColumns+`) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)`,
-		sqlite.PositiveInt(entry), sqlite.StatedText(caseID), n.ID, n.Type, n.Subject, millis(n.Time), flags, sizeOf(n), int64(sqlite.Checksum(0, n.Data)), sqlite.JSON(n.Data))
-}
-
-func sizeOf(n *refund.Notice) int64 { return int64(len(n.Data)) + noticeOverhead }
-
 // queueCase freezes the event of one step of a case and queues it.
-func (t *tx) queueCase(step *refund.CaseChange, now *caseRow, row *recordRow, why *circumstances) error {
+func (t *tx) queueCase(step *refund.CaseChange, now *caseRow, row *rows.Record, why *circumstances) error {
 	data, err := t.caseData(step, row)
 	if err != nil {
 		return err
@@ -38,7 +24,7 @@ func (t *tx) queueCase(step *refund.CaseChange, now *caseRow, row *recordRow, wh
 	}
 	room := t.n.outbox.untold == 0
 	if room {
-		if room, err = t.makeRoom(sizeOf(&n)); err != nil {
+		if room, err = t.makeRoom(rows.EntrySize(&n)); err != nil {
 			return err
 		}
 	}
@@ -57,9 +43,9 @@ func (t *tx) putCase(caseID string, n *refund.Notice) error {
 
 func (t *tx) put(entry int64, caseID string, n *refund.Notice) error {
 	t.n.outbox.waiting++
-	t.n.outbox.bytes += sizeOf(n)
+	t.n.outbox.bytes += rows.EntrySize(n)
 	t.queued = append(t.queued, queued{entry: entry, next: atOnce})
-	return insertNotice(t.c, "outbox", entry, caseID, n)
+	return rows.InsertEntry(t.c.Conn, "outbox", entry, caseID, n)
 }
 
 // hasRoom reports whether n entries of this size in all still fit. Cases in quarantine
@@ -70,7 +56,7 @@ func (t *tx) hasRoom(n, size int64) bool {
 }
 
 // evictedSize is more than the notice of eviction counts against the byte bound.
-const evictedSize = noticeOverhead + 64
+const evictedSize = rows.EntryOverhead + 64
 
 // makeRoom removes what is delivered, and then, if it must, drops events, oldest first,
 // until both an entry of this size and the notice of eviction fit. false: even without
@@ -128,20 +114,20 @@ func (t *tx) evict(size int64) (dropped int64, err error) {
 
 // notices returns how many notices of eviction wait, at most one, and their size.
 func (t *tx) notices() (n, bytes int64, err error) {
-	return t.c.countSized(`outbox WHERE entry >= ?1 AND type = 'outbox.evicted'`, firstEvent)
+	return t.c.countSized(`outbox WHERE entry >= ?1 AND type = 'outbox.evicted'`, rows.FirstEvent)
 }
 
 // oldestEvent returns the event that goes first.
 func (t *tx) oldestEvent() (entry, bytes int64, ok bool, err error) {
 	ok, err = t.c.First(`SELECT entry, size FROM outbox WHERE entry >= ?1 AND type <> 'outbox.evicted' ORDER BY entry LIMIT 1`,
-		func(r *sqlite.Row) error { entry, bytes = r.Int(0), r.Int(1); return nil }, firstEvent)
+		func(r *sqlite.Row) error { entry, bytes = r.Int(0), r.Int(1); return nil }, rows.FirstEvent)
 	return entry, bytes, ok, err
 }
 
 // dropOld drops events older than the outbox keeps them. They lie in the order
 // they came in; one that a clock ahead has dated does not guard those behind it.
 func (t *tx) dropOld(now time.Time) error {
-	oldest, newest := millis(now.Add(-t.d.o.OutboxMaxAge)), millis(now)
+	oldest, newest := rows.Millis(now.Add(-t.d.o.OutboxMaxAge)), rows.Millis(now)
 	var old []int64
 	bytes, young := int64(0), false
 	err := t.c.Each(`SELECT entry, size, time FROM outbox WHERE entry >= ?1 ORDER BY entry LIMIT 256`, func(r *sqlite.Row) error {
@@ -150,7 +136,7 @@ func (t *tx) dropOld(now time.Time) error {
 			old, bytes = append(old, r.Int(0)), bytes+r.Int(1)
 		}
 		return nil
-	}, firstEvent)
+	}, rows.FirstEvent)
 	if err != nil {
 		return err
 	}
@@ -200,7 +186,7 @@ func (t *tx) takeBackNotice() error {
 	err := t.c.Each(`DELETE FROM outbox WHERE entry >= ?1 AND type = 'outbox.evicted' RETURNING entry, size`, func(r *sqlite.Row) error {
 		gone, bytes = append(gone, r.Int(0)), bytes+r.Int(1)
 		return nil
-	}, firstEvent)
+	}, rows.FirstEvent)
 	if err != nil {
 		return err
 	}
@@ -212,7 +198,7 @@ func (t *tx) takeBackNotice() error {
 
 // queueEvent queues an event, or drops it if even without older ones there is no room.
 func (t *tx) queueEvent(n refund.Notice) error {
-	room, err := t.makeRoom(sizeOf(&n))
+	room, err := t.makeRoom(rows.EntrySize(&n))
 	if err != nil {
 		return err
 	}
@@ -225,7 +211,7 @@ func (t *tx) queueEvent(n refund.Notice) error {
 func (t *tx) putEvent(n *refund.Notice) error {
 	t.n.outbox.events++
 	n.ID = randomID()
-	return t.put(firstEvent+t.n.outbox.events, "", n)
+	return t.put(rows.FirstEvent+t.n.outbox.events, "", n)
 }
 
 // queueGap tells that a settlement does not add up (verdicts.md § 6).

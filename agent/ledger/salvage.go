@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"yuanlu/agent/ledger/salvage"
 	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
@@ -147,13 +148,14 @@ func (d *DB) rebuild(ctx context.Context, q string, left leftOpen, note *DamageN
 	for _, end := range []string{"", "-wal", "-shm"} {
 		_ = os.Remove(path + end)
 	}
-	old := openWreck(q, left)
-	defer old.close()
+	old := salvage.Find(filepath.Join(q, storeFile), left.open, left.mark, d.o.Now().Location())
+	defer old.Close()
+	note.Kept, note.Lost = old.Kept, old.Lost
 	c, err := openConn(path, sqlite.ReadWrite)
 	if err != nil {
 		return err
 	}
-	err = d.fillRebuilt(ctx, c, old, note)
+	err = d.fillRebuilt(ctx, c, old)
 	if err == nil {
 		// Everything into the file itself, synced, before it gets its name.
 		err = c.Script("PRAGMA synchronous = FULL; PRAGMA wal_checkpoint(TRUNCATE)")
@@ -175,7 +177,7 @@ func (d *DB) rebuild(ctx context.Context, q string, left leftOpen, note *DamageN
 	return err
 }
 
-func (d *DB) fillRebuilt(ctx context.Context, c *conn, old *wreck, note *DamageNote) error {
+func (d *DB) fillRebuilt(ctx context.Context, c *conn, old *salvage.Found) error {
 	steps, err := migrations()
 	if err != nil {
 		return err
@@ -195,7 +197,7 @@ func (d *DB) fillRebuilt(ctx context.Context, c *conn, old *wreck, note *DamageN
 	}
 	d.w, d.rebuilding = c, true
 	defer func() { d.rebuilding = false }()
-	return newSalvager(d, old).run(ctx, note)
+	return (&salvager{d, old}).run(ctx)
 }
 
 // makeQuarantine makes a new folder below quarantine/.

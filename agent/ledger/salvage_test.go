@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"yuanlu/agent/ledger/rows"
 	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
@@ -131,15 +132,15 @@ func TestSalvageUncommittedFrames(t *testing.T) {
 	must(t, err)
 	// The frame with record 4 once more, in which it is another sale, committing nothing.
 	for at := sqlite.WALHeader; at+sqlite.FrameLen <= len(wal); at += sqlite.FrameLen {
-		if p := wal[at : at+sqlite.FrameLen]; bytes.Contains(p, row.body) {
+		if p := wal[at : at+sqlite.FrameLen]; bytes.Contains(p, row.Body) {
 			frame := bytes.Clone(p)
-			other := row.body // its checksum must take as many bytes in the row
-			for n := 9000; n == 9000 || rowSum(4, other)>>31 != rowSum(4, row.body)>>31; n++ {
-				other = bytes.Replace(row.body, []byte("000004"), fmt.Appendf(nil, "%06d", n), 1)
+			other := row.Body // its checksum must take as many bytes in the row
+			for n := 9000; n == 9000 || rows.Sum(4, other)>>31 != rows.Sum(4, row.Body)>>31; n++ {
+				other = bytes.Replace(row.Body, []byte("000004"), fmt.Appendf(nil, "%06d", n), 1)
 			}
-			i := bytes.Index(frame, row.body)
+			i := bytes.Index(frame, row.Body)
 			copy(frame[i:], other)
-			frame = bytes.Replace(frame, sumBytes(4, row.body), sumBytes(4, other), 1)
+			frame = bytes.Replace(frame, sumBytes(4, row.Body), sumBytes(4, other), 1)
 			clear(frame[4:8])
 			putFrameSum(head.Order, wal, frame)
 			wal = append(wal, frame...)
@@ -151,14 +152,14 @@ func TestSalvageUncommittedFrames(t *testing.T) {
 	d = usable(t, laidOut(t, files))
 	got, err := loadRow(d.w, 4)
 	must(t, err)
-	if got == nil || !bytes.Equal(got.body, row.body) || len(d.Damage()) != 1 {
-		t.Errorf("record 4 is %s; %+v", got.body, d.Damage())
+	if got == nil || !bytes.Equal(got.Body, row.Body) || len(d.Damage()) != 1 {
+		t.Errorf("record 4 is %s; %+v", got.Body, d.Damage())
 	}
 }
 
 // sumBytes is a record's checksum as it stands in its row, in front of the body.
 func sumBytes(seq int64, body []byte) []byte {
-	return binary.BigEndian.AppendUint32(nil, uint32(rowSum(seq, body)))
+	return binary.BigEndian.AppendUint32(nil, uint32(rows.Sum(seq, body)))
 }
 
 // putFrameSum writes the checksum of a frame that follows the last one of wal.

@@ -1,251 +1,94 @@
 package ledger
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 
+	"yuanlu/agent/ledger/rows"
+	"yuanlu/agent/ledger/salvage"
 	"yuanlu/agent/refund"
 )
 
-// salvager reads what is left of a damaged store and judges its records again into the
-// new one (doc.go, Salvage).
+// salvager judges what was found of a damaged store again into the new one (doc.go, Salvage).
 type salvager struct {
-	d *DB
-	w *wreck
-	r *rowReader
-
-	records  []rowPlace           // every version of every record, then the chosen ones
-	verdicts map[int64]rowPlace   // the newest that was said, by refund
-	notices  map[int64]rowPlace   // what waited, by entry
-	links    map[int64]newestText // by number
-	meta     map[string]newestText
-	memory   map[memoryKey]newestMemory
-	numbers  int64   // the greatest of a verdict
-	inKeys   []int64 // the greatest in keys, which have no checksum; ascending
-
-	bounds refund.Bounds
-	kept   int64
-	lost   int64
-	last   int64     // the greatest number that was given out, as far as is known
-	gap    time.Time // `at` of the record behind the newest gap
-	newest keptRecord
-}
-
-type newestText struct {
-	text string
-	rank int32
-}
-
-type memoryKey struct {
-	link int64
-	key  string
-}
-
-type newestMemory struct {
-	value   []byte
-	expires int64
-	rank    int32
-}
-
-// keptRecord is what the search for gaps must know of a record.
-type keptRecord struct {
-	seq    int64
-	at     time.Time
-	synced bool
+	d     *DB
+	found *salvage.Found
 }
 
 // salvageBatch is how many records one transaction of a salvage takes.
 const salvageBatch = 500
 
-// farthest is how far beyond the newest record that was read another row is believed
-// that names a newer one and has no checksum of its own.
-const farthest = 20_000
-
-// mostInKeys is how many numbers of keys are remembered: a few spoilt ones among them
-// must not hide the others.
-const mostInKeys = 16
-
-func newSalvager(d *DB, w *wreck) *salvager {
-	return &salvager{d: d, w: w, r: w.reader(), verdicts: map[int64]rowPlace{}, notices: map[int64]rowPlace{},
-		links: map[int64]newestText{}, meta: map[string]newestText{}, memory: map[memoryKey]newestMemory{}}
-}
-
-func (s *salvager) run(ctx context.Context, note *DamageNote) error {
-	s.r.eachRow(s.take)
-	if err := s.copyMeta(); err != nil {
+func (s *salvager) run(ctx context.Context) error {
+	if err := s.d.transact(s.copyMeta); err != nil {
 		return err
 	}
-	s.choose()
-	if err := s.countLost(); err != nil {
-		return err
-	}
-	if err := s.judgeAgain(ctx); err != nil {
-		return err
-	}
-	if err := s.sayAgain(); err != nil {
-		return err
-	}
-	if err := s.restoreVerdicts(); err != nil {
-		return err
-	}
-	if err := s.copySmall(); err != nil {
-		return err
-	}
-	note.Kept, note.Lost = s.kept, s.lost
-	return nil
-}
-
-// take sorts a row that was read.
-func (s *salvager) take(row *foundRow) {
-	c, p := row.cols, row.place
-	switch row.shape.table {
-	case "record":
-		s.records = append(s.records, p)
-	case "verdict":
-		s.numbers = max(s.numbers, row.id)
-		if old, ok := s.verdicts[row.id]; c[1].n > 0 && (!ok || old.rank <= p.rank) {
-			s.verdicts[row.id] = p
-		}
-	case "outbox":
-		if old, ok := s.notices[row.id]; p.live && (!ok || old.rank <= p.rank) {
-			s.notices[row.id] = p
-		}
-	case "link":
-		keepNewest(s.links, row.id, string(c[1].b), p.rank)
-	case "meta":
-		keepNewest(s.meta, string(c[0].b), string(c[1].b), p.rank)
-	case "memory":
-		key := memoryKey{c[0].n, string(c[1].b)}
-		if old, ok := s.memory[key]; p.live && (!ok || old.rank <= p.rank) {
-			s.memory[key] = newestMemory{append([]byte{}, c[2].b...), c[3].n, p.rank}
-		}
-	case "key":
-		if at, known := slices.BinarySearch(s.inKeys, c[1].n); p.live && !known && (at > 0 || len(s.inKeys) < mostInKeys) {
-			s.inKeys = slices.Insert(s.inKeys, at, c[1].n)
-			s.inKeys = s.inKeys[max(0, len(s.inKeys)-mostInKeys):]
-		}
-	}
-}
-
-func keepNewest[K comparable](to map[K]newestText, key K, text string, rank int32) {
-	if old, ok := to[key]; !ok || old.rank <= rank {
-		to[key] = newestText{text, rank}
-	}
-}
-
-// copyMeta takes over what stands by itself: what is known about the journal (records
-// that said it may be gone), which records each key has sealed, the names of rules.
-func (s *salvager) copyMeta() error {
-	return s.d.transact(func(t *tx) error {
-		if b, ok := parseBounds(s.meta["bounds"].text); ok {
-			s.bounds, t.n.bounds = b, b
-			if err := saveBounds(t.c, &b); err != nil {
-				return err
-			}
-		}
-		for _, name := range slices.Sorted(maps.Keys(s.meta)) {
-			if strings.HasPrefix(name, "key.") || strings.HasPrefix(name, "rules.") || name == "created" {
-				if err := setMeta(t.c, name, s.meta[name].text); err != nil {
-					return err
-				}
-			}
-		}
-		before := strings.Fields(s.meta["stream"].text + " " + s.meta["streams.before"].text)
-		return setMeta(t.c, "streams.before", strings.Join(before[:min(len(before), mostBefore)], " "))
-	})
-}
-
-// metaInt is a number of meta, 0 if it is not there.
-func (s *salvager) metaInt(name string) int64 {
-	var n int64
-	if json.Unmarshal([]byte(s.meta[name].text), &n) != nil {
-		return 0
-	}
-	return n
-}
-
-// choose takes of each record the newest version that is whole and looks for gaps. One
-// that lies only in pages that are no longer in use has been removed by retention, if
-// it is of a day that retention has come to.
-func (s *salvager) choose() {
-	slices.SortFunc(s.records, func(a, b rowPlace) int {
-		return cmp.Or(cmp.Compare(a.seq, b.seq), cmp.Compare(b.rank, a.rank))
-	})
-	chosen := s.records[:0]
-	for next := 0; next < len(s.records); {
-		from := next
-		for next < len(s.records) && s.records[next].seq == s.records[from].seq {
-			next++
-		}
-		versions := s.records[from:next]
-		live := slices.ContainsFunc(versions, func(p rowPlace) bool { return p.live })
-		for _, p := range versions {
-			row, r := s.record(p)
-			if row == nil {
-				continue
-			}
-			if live || s.d.dateOf(row, &r) > s.bounds.RemovedDay {
-				s.see(row, &r)
-				chosen = append(chosen, p)
-			}
-			break
-		}
-	}
-	s.records = chosen
-}
-
-// record reads a record, nil if it is none.
-func (s *salvager) record(p rowPlace) (*recordRow, refund.Record) {
-	if found := s.r.row(p); found != nil {
-		return found.recordRow()
-	}
-	return nil, refund.Record{}
-}
-
-// see counts a record that is kept and looks for a gap before it.
-func (s *salvager) see(row *recordRow, r *refund.Record) {
-	at, ok := r.Time()
-	if !ok {
-		at = timeOf(row.received)
-	}
-	if s.kept > 0 && row.seq != s.newest.seq+1 {
-		s.gap = at
-	}
-	s.kept++
-	s.newest = keptRecord{row.seq, at, row.flags&flagSynced != 0}
-}
-
-// judgeAgain judges the records again, in their order, under their numbers and case ids.
-func (s *salvager) judgeAgain(ctx context.Context) error {
-	for places := range slices.Chunk(s.records, salvageBatch) {
+	for places := range slices.Chunk(s.found.Records, salvageBatch) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		err := s.d.transact(func(t *tx) error {
-			for _, p := range places {
-				row, r := s.record(p)
-				if row == nil {
-					continue // the disk has changed its mind
-				}
-				if !p.whole { // the id has no checksum
-					row.caseID = mendedID(row.caseID, caseID(t.d.keys.kase, &r))
-				}
-				if err := s.again(t, row, &r); err != nil {
-					return err
-				}
-			}
-			return t.n.payers.flush(t.c, t.n.seq)
-		})
-		if err != nil {
+		if err := s.d.transact(func(t *tx) error { return s.judgeAgain(t, places) }); err != nil {
 			return err
 		}
 	}
-	return nil
+	if err := s.releaseAgain(); err != nil {
+		return err
+	}
+	for seqs := range slices.Chunk(slices.Sorted(maps.Keys(s.found.Verdicts)), salvageBatch) {
+		if err := s.d.transact(func(t *tx) error { return s.restoreVerdicts(t, seqs) }); err != nil {
+			return err
+		}
+	}
+	return s.d.transact(s.copySmall)
+}
+
+// copyMeta takes over what stands by itself: what is known about the journal (its first
+// records may be gone), which records each key has sealed, the names of rules. Where records
+// are lost the journal begins behind them: of a refund whose sale may be among them it
+// cannot be judged that it has none.
+func (s *salvager) copyMeta(t *tx) error {
+	f := s.found
+	if f.HasBounds {
+		t.n.bounds = f.Bounds
+	}
+	if end := f.LostUntil(s.d.o.Now()); !end.IsZero() {
+		t.n.bounds.RemovedDay = max(t.n.bounds.RemovedDay, end.Format(time.DateOnly))
+	}
+	if err := saveBounds(t.c, &t.n.bounds); err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.Meta)) {
+		if strings.HasPrefix(name, "key.") || strings.HasPrefix(name, "rules.") || name == "created" {
+			if err := setMeta(t.c, name, f.Meta[name]); err != nil {
+				return err
+			}
+		}
+	}
+	before := strings.Fields(f.Meta["stream"] + " " + f.Meta["streams.before"])
+	if err := setMeta(t.c, "streams.before", strings.Join(before[:min(len(before), mostBefore)], " ")); err != nil {
+		return err
+	}
+	t.n.removed = f.Last - f.Kept
+	return setMetaInt(t.c, "seq_floor", f.Last)
+}
+
+// judgeAgain judges records again, in their order, under their numbers and case ids.
+func (s *salvager) judgeAgain(t *tx, places []salvage.Place) error {
+	for _, p := range places {
+		row, r, ok := s.found.Record(p)
+		if !ok {
+			continue // the disk does not return what it did before
+		}
+		if !p.Whole { // the id has no checksum
+			row.CaseID = mendedID(row.CaseID, caseID(t.d.keys.kase, &r))
+		}
+		if err := s.again(t, &row, &r); err != nil {
+			return err
+		}
+	}
+	return t.n.payers.flush(t.c, t.n.seq)
 }
 
 // mendedID is a case id as read from a damaged page, or the one that the record as it is
@@ -270,8 +113,8 @@ func mendedID(stored, computed string) string {
 	return stored
 }
 
-func (s *salvager) again(t *tx, row *recordRow, r *refund.Record) error {
-	name := s.links[row.link].text
+func (s *salvager) again(t *tx, row *rows.Record, r *refund.Record) error {
+	name := s.found.Links[row.Link]
 	if name == "" {
 		name = "unknown"
 	}
@@ -279,51 +122,130 @@ func (s *salvager) again(t *tx, row *recordRow, r *refund.Record) error {
 	if err != nil {
 		return err
 	}
-	t.n.seq, t.caseID = row.seq, row.caseID
-	ch, err := t.d.judge.Apply(t.h, row.seq, *r)
+	t.n.seq, t.caseID = row.Seq, row.CaseID
+	ch, err := t.d.judge.Apply(t.h, row.Seq, *r)
 	if err != nil {
 		return err
 	}
 	s.instead(t.c, ch.Verdicts)
 	return t.store(link, &refund.Sighting{
-		Record: *r, Received: timeOf(row.received), ClockSynced: row.flags&flagSynced != 0,
-		AtFromClock: row.flags&flagAtClock != 0, YearFromClock: row.flags&flagYear != 0, Redated: row.flags&flagRedated != 0, FrameMAC: unpackMAC(row.mac),
+		Record: *r, Received: rows.Time(row.Received), ClockSynced: row.Flags&rows.Synced != 0,
+		AtFromClock: row.Flags&rows.AtClock != 0, YearFromClock: row.Flags&rows.YearClock != 0, Redated: row.Flags&rows.Redated != 0, FrameMAC: rows.UnpackMAC(row.MAC),
 	}, &ch, new(refund.Applied))
 }
 
-// countLost counts the records that were numbered and are gone though retention has not
-// removed them, and has the journal begin behind them: of a refund whose sale may be
-// among them it cannot be said that it has none.
-func (s *salvager) countLost() error {
-	last := max(s.newest.seq, s.numbers, s.metaInt("seq_floor"))
-	for _, n := range s.inKeys {
-		if n <= s.newest.seq+farthest {
-			last = max(last, n)
-		}
+// releaseAgain releases the verdicts that the old store had released already.
+func (s *salvager) releaseAgain() error {
+	held, err := s.d.w.Ints(`SELECT seq FROM held ORDER BY seq`)
+	if err != nil {
+		return err
 	}
-	s.last, s.lost = last, max(0, last-s.kept-s.metaInt("removed"))
-	return s.d.transact(func(t *tx) error {
-		t.n.removed = last - s.kept
-		if end := s.lostUntil(); !end.IsZero() && end.Format(time.DateOnly) > t.n.bounds.RemovedDay {
-			t.n.bounds.RemovedDay = end.Format(time.DateOnly)
-			if err := saveBounds(t.c, &t.n.bounds); err != nil {
-				return err
-			}
-		}
-		return setMetaInt(t.c, "seq_floor", last)
-	})
+	_, err = s.d.releaseThese(slices.DeleteFunc(held, func(seq int64) bool {
+		_, released := s.found.Verdicts[seq]
+		return !released
+	}))
+	return err
 }
 
-// lostUntil is the latest that a lost record can be of, zero if none is lost.
-func (s *salvager) lostUntil() time.Time {
-	switch now := s.d.o.Now(); {
-	case s.last > s.newest.seq || s.w.cut:
-		if s.newest.at.IsZero() || s.newest.synced && now.After(s.newest.at) {
-			return now
+// restoreVerdicts lets an old verdict on a refund stand where it rests on a record that is
+// lost: it knew more than the new one can.
+func (s *salvager) restoreVerdicts(t *tx, seqs []int64) error {
+	for _, seq := range seqs {
+		if err := s.restore(t, seq); err != nil {
+			return err
 		}
-		return s.newest.at
-	case s.lost == 0:
-		return time.Time{}
 	}
-	return s.gap
+	return nil
+}
+
+func (s *salvager) restore(t *tx, seq int64) error {
+	now, ok, err := loadVerdict(t.c, seq)
+	if err != nil || !ok {
+		return err
+	}
+	old, ok := s.standing(t.c, &now.Verdict)
+	if !ok || toldOf(&old.Verdict) == toldOf(&now.Verdict) {
+		return nil
+	}
+	row, err := loadRow(t.c, seq)
+	if err != nil || row == nil {
+		return err
+	}
+	r, err := row.Decode()
+	if err != nil {
+		return err
+	}
+	why := circumstances{time: rows.Time(row.Received), synced: row.Flags&rows.Synced != 0, seq: seq, record: &r, historical: true}
+	old.Verdict.Rev = max(old.Verdict.Rev, now.Verdict.Rev+1)
+	return t.say([]refund.Judged{old}, &why, new(refund.Applied))
+}
+
+// instead puts the old verdict in place of a new one where it was the first and stands:
+// then there never was a case that another verdict has opened.
+func (s *salvager) instead(c *conn, verdicts []refund.Judged) {
+	for i := range verdicts {
+		if old, ok := s.standing(c, &verdicts[i].Verdict); ok && old.Verdict.Rev == 1 {
+			verdicts[i] = old
+		}
+	}
+}
+
+// standing returns the old verdict on a refund if it knew more than this new one, because
+// it rests on a record that is lost: the original, which the new one misses, or what
+// cancelled the refund.
+func (s *salvager) standing(c *conn, now *refund.Verdict) (old refund.Judged, ok bool) {
+	if now.Cancelled {
+		return old, false
+	}
+	old, ok = s.found.Verdict(now.Seq, c.ruleNames)
+	if !ok || old.Verdict.Cancelled {
+		return old, ok
+	}
+	missed := now.Reason == refund.ReasonHistoryGap || now.Reason == refund.ReasonNoOriginal
+	return old, missed && old.Verdict.Original != nil && !s.found.HasRecord(old.Verdict.Original.Seq)
+}
+
+// copySmall copies what wires remember and what waited for the back office: events, and
+// cases whose refund is lost, which nothing else can publish again.
+func (s *salvager) copySmall(t *tx) error {
+	t.n.seq = max(t.n.seq, s.found.Last)
+	for key, m := range s.found.Memory {
+		name := s.found.Links[key.Link]
+		if name == "" {
+			continue
+		}
+		link, err := t.link(name)
+		if err != nil {
+			return err
+		}
+		if err := t.remember(link, &refund.MemoryChange{Key: key.Key, Value: m.Value, Expires: rows.Time(m.Expires)}); err != nil {
+			return err
+		}
+	}
+	for _, entry := range slices.Sorted(maps.Keys(s.found.Entries)) {
+		n, caseID, ok := s.found.Entry(entry)
+		if !ok {
+			continue
+		}
+		if err := s.queueAgain(t, n, caseID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// queueAgain queues an entry of the old outbox, unless it is of a case that is published
+// again anyway.
+func (s *salvager) queueAgain(t *tx, n refund.Notice, caseID string) error {
+	if n.Class == refund.NoticeEvent {
+		return t.queueEvent(n)
+	}
+	known, err := loadCase(t.c, caseID)
+	if err != nil || known != nil || caseID == "" {
+		return err
+	}
+	n.Historical = true
+	// Its refund is lost, so that nothing could make this event again: it is queued even
+	// beyond the outbox's bound.
+	return t.putCase(caseID, &n)
 }

@@ -218,7 +218,7 @@ func (s *stream) carry() error {
 	}
 	s.moves++
 	to := filepath.Join(s.root, fmt.Sprintf("s%d", s.moves))
-	if err := carry(s.o.Dir, to); err != nil {
+	if err := carryStore(s.o.Dir, to); err != nil {
 		return err
 	}
 	s.o.Dir = to
@@ -236,7 +236,7 @@ func (s *stream) cases() error {
 		if err != nil {
 			return err
 		}
-		k, err := loadCase(s.d.w, row.caseID)
+		k, err := loadCase(s.d.w, row.CaseID)
 		switch {
 		case err != nil:
 			return err

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"yuanlu/agent/ledger/rows"
 	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
@@ -24,7 +25,7 @@ func (t *tx) keepUntold(caseID string, n refund.Notice) error {
 	}
 	t.n.outbox.untold += 1 - t.c.Changes()
 	n.Data = nil
-	return insertNotice(t.c, "untold", 0, caseID, &n)
+	return rows.InsertEntry(t.c.Conn, "untold", 0, caseID, &n)
 }
 
 // freeze completes the noted events of the cases that these verdicts are about. It is
@@ -51,7 +52,7 @@ func (t *tx) freezeCase(seq int64) error {
 		if err := t.complete(u); err != nil {
 			return err
 		}
-		err := t.c.Do(`UPDATE untold SET size = ?2, crc = ?3, data = ?4 WHERE entry = ?1`, u.n.Entry, sizeOf(&u.n), int64(sqlite.Checksum(0, u.n.Data)), sqlite.JSON(u.n.Data))
+		err := t.c.Do(`UPDATE untold SET size = ?2, crc = ?3, data = ?4 WHERE entry = ?1`, u.n.Entry, rows.EntrySize(&u.n), int64(sqlite.Checksum(0, u.n.Data)), sqlite.JSON(u.n.Data))
 		if err != nil {
 			return err
 		}
@@ -68,8 +69,8 @@ type untoldCase struct {
 // untold returns the noted events that a condition chooses.
 func (t *tx) untold(where string, arg int64) ([]untoldCase, error) {
 	var list []untoldCase
-	err := t.c.Each(`SELECT `+noticeColumns+` FROM untold WHERE `+where, func(r *sqlite.Row) error {
-		n, err := scanNotice(r, "")
+	err := t.c.Each(`SELECT `+rows.EntryColumns+` FROM untold WHERE `+where, func(r *sqlite.Row) error {
+		n, err := rows.ScanEntry(r, "")
 		list = append(list, untoldCase{n, r.Text(1)})
 		return err
 	}, arg)
@@ -86,7 +87,7 @@ func (t *tx) complete(u *untoldCase) error {
 		return err
 	}
 	if k == nil {
-		return &rowError{"untold", u.n.Entry, "its case is missing"}
+		return rows.Damaged("untold", u.n.Entry, "its case is missing")
 	}
 	row, err := loadRow(t.c, k.seq)
 	if err != nil {
@@ -97,7 +98,7 @@ func (t *tx) complete(u *untoldCase) error {
 		return err
 	}
 	if row == nil || !found {
-		return &rowError{"untold", u.n.Entry, "the record or the verdict of its case is missing"}
+		return rows.Damaged("untold", u.n.Entry, "the record or the verdict of its case is missing")
 	}
 	u.n.Data, err = t.caseData(&refund.CaseChange{CaseID: u.caseID, Severity: worstOf(&j.Verdict), Judged: j}, row)
 	return err
@@ -118,7 +119,7 @@ func (t *tx) tellUntold() error {
 		if err := t.complete(u); err != nil {
 			return err
 		}
-		room, err := t.makeRoom(sizeOf(&u.n))
+		room, err := t.makeRoom(rows.EntrySize(&u.n))
 		if err != nil || !room {
 			return err
 		}

@@ -77,10 +77,10 @@ func makeWALStore(t *testing.T) *walStore {
 		must(t, err)
 		row, err := loadRow(d.w, r.Seq)
 		must(t, err)
-		w.bodies[r.Seq] = row.body
-		if row.caseID != "" {
-			if known, err := loadCase(d.w, row.caseID); err == nil && known != nil {
-				w.cases[row.caseID] = r.Seq
+		w.bodies[r.Seq] = row.Body
+		if row.CaseID != "" {
+			if known, err := loadCase(d.w, row.CaseID); err == nil && known != nil {
+				w.cases[row.CaseID] = r.Seq
 			}
 		}
 	}

@@ -1,4 +1,4 @@
-package ledger
+package salvage
 
 import (
 	"encoding/binary"

@@ -1,10 +1,8 @@
-package ledger
+package salvage
 
 import (
-	"encoding/json"
-
+	"yuanlu/agent/ledger/rows"
 	"yuanlu/agent/ledger/sqlite"
-	"yuanlu/agent/refund"
 )
 
 // shape is what tells the rows of one table from those of the others, by their columns
@@ -15,24 +13,22 @@ type shape struct {
 	// A letter per column: i integer, t text, b blob; capital: or NULL; n always NULL
 	// (the number of the row).
 	kinds string
-	// sum compares the row with its checksum. nil: it has none and is as good as its page.
-	sum func(id int64, c []column) bool
+	// intact compares the row with its checksum. nil: it has none and is as good as its page.
+	intact func(rows.Columns) bool
 }
 
 // Shapes of the rows that a salvage reads. Everything else is made again from these.
 var shapes = [...]shape{
-	{"record", true, "nIIiiiBTBTTit", func(id int64, c []column) bool { return rowSum(id, c[12].b) == c[11].n }},
-	{"verdict", true, "niitt", func(id int64, c []column) bool { return rowSum(id, c[3].b, c[4].b) == c[2].n }},
+	{"record", true, "nIIiiiBTBTTit", rows.RecordIntact},
+	{"verdict", true, "niitt", rows.VerdictIntact},
 	// outbox and untold; quarantine has two columns more.
-	{"outbox", true, "nTtttiiiit", noticeSum},
-	{"outbox", true, "nTtttiiiitTT", noticeSum},
+	{"outbox", true, "nTtttiiiit", rows.EntryIntact},
+	{"outbox", true, "nTtttiiiitTT", rows.EntryIntact},
 	{"link", true, "nt", nil},
 	{"meta", false, "tt", nil},
 	{"memory", false, "itbI", nil},
 	{"key", false, "bi", nil},
 }
-
-func noticeSum(_ int64, c []column) bool { return int64(sqlite.Checksum(0, c[9].b)) == c[8].n }
 
 // shapeOf returns the shape that a cell of a page of this kind has, nil: none of these.
 func shapeOf(kind byte, kinds []int64) *shape {
@@ -70,23 +66,36 @@ func (s *shape) fits(kinds []int64) bool {
 	return true
 }
 
-// foundRow is a row that was read out of a page.
+// foundRow is a row that was read out of a page. It implements rows.Columns.
 type foundRow struct {
 	shape *shape
-	id    int64
+	id    int64 // number of the row, 0 in a table without
 	cols  []column
-	place rowPlace
+	place Place
 }
 
-// rowPlace is where a row lies, for reading it again.
-type rowPlace struct {
+// Int implements rows.Columns.
+func (f *foundRow) Int(i int) int64 {
+	if i == 0 && f.shape.rowid {
+		return f.id
+	}
+	return f.cols[i].n
+}
+
+// View implements rows.Columns.
+func (f *foundRow) View(i int) []byte { return f.cols[i].b }
+
+func (f *foundRow) text(i int) string { return string(f.cols[i].b) }
+
+// Place is where a row lies, for reading it again.
+type Place struct {
 	seq   int64 // number of the row
 	image int32 // of wreck.images
 	rank  int32
 	at    uint16
 	kind  byte
 	live  bool // in a page that is in use, where its tree points to it
-	whole bool
+	Whole bool // in a page that is whole
 }
 
 // rowReader reads rows of a wreck. It reuses its room: a row is good until the next.
@@ -113,7 +122,7 @@ func (r *rowReader) eachRow(do func(row *foundRow)) {
 			continue // the schema alone
 		}
 		r.load(i)
-		p := rowPlace{image: int32(i), rank: img.rank, kind: r.page[0], live: img.live, whole: img.whole}
+		p := Place{image: int32(i), rank: img.rank, kind: r.page[0], live: img.live, Whole: img.whole}
 		places, ok := cellPlaces(r.page[:r.w.usable])
 		for _, at := range places {
 			p.at = uint16(at)
@@ -124,7 +133,7 @@ func (r *rowReader) eachRow(do func(row *foundRow)) {
 		if ok && img.whole {
 			continue
 		}
-		p.kind, p.live, p.whole = leafTable, false, false
+		p.kind, p.live, p.Whole = leafTable, false, false
 		for at := range r.w.usable {
 			p.at = uint16(at)
 			if row := r.row(p); row != nil {
@@ -142,20 +151,20 @@ func (r *rowReader) load(image int) {
 }
 
 // row reads the row at a place, nil if there is none that is whole.
-func (r *rowReader) row(p rowPlace) *foundRow {
+func (r *rowReader) row(p Place) *foundRow {
 	r.load(int(p.image))
 	c, ok := cellAt(r.page[:r.w.usable], p.kind, int(p.at), r.kinds)
 	if !ok {
 		return nil
 	}
 	s := shapeOf(p.kind, c.kinds)
-	if s == nil || s.sum == nil && !p.whole {
+	if s == nil || s.intact == nil && !p.Whole {
 		return nil
 	}
 	for _, try := range []struct {
 		rank  int32
 		whole bool
-	}{{p.rank, s.sum == nil}, {p.rank, true}, {r.newest(), true}} {
+	}{{p.rank, s.intact == nil}, {p.rank, true}, {r.newest(), true}} {
 		b, ok := r.w.payload(&c, try.rank, try.whole, r.room)
 		if c.overflow != 0 {
 			r.room = b
@@ -164,9 +173,10 @@ func (r *rowReader) row(p rowPlace) *foundRow {
 			continue
 		}
 		r.cols = c.columns(b, r.cols)
-		if s.sum == nil || s.sum(c.id, r.cols) {
-			p.seq = c.id
-			return &foundRow{shape: s, id: c.id, cols: r.cols, place: p}
+		p.seq = c.id
+		row := &foundRow{shape: s, id: c.id, cols: r.cols, place: p}
+		if s.intact == nil || s.intact(row) {
+			return row
 		}
 		if c.overflow == 0 {
 			break
@@ -181,39 +191,4 @@ func (r *rowReader) newest() int32 {
 		return r.w.commits[n-1]
 	}
 	return rankDatabase
-}
-
-// recordRow returns a row of record, nil if its body is none.
-func (f *foundRow) recordRow() (*recordRow, refund.Record) {
-	c := f.cols
-	row := &recordRow{
-		seq: f.id, copyOf: c[1].n, undoneBy: c[2].n, link: c[3].n, received: c[4].n, flags: c[5].n,
-		mac: bytesOf(c[6]), caseID: string(c[7].b), keys: bytesOf(c[8]), note: string(c[9].b), observed: string(c[10].b), body: bytesOf(c[12]),
-	}
-	r, err := row.decode()
-	if err != nil || row.seq < 1 {
-		return nil, r
-	}
-	return row, r
-}
-
-func bytesOf(c column) []byte { return append([]byte(nil), c.b...) }
-
-// notice returns a row of outbox, untold or quarantine and the case it is of.
-func (f *foundRow) notice() (n refund.Notice, caseID string) {
-	c := f.cols
-	n = refund.Notice{
-		Entry: f.id, ID: string(c[2].b), Type: string(c[3].b), Subject: string(c[4].b), Time: timeOf(c[5].n),
-		ClockSynced: c[6].n&flagSynced != 0, Historical: c[6].n&flagHistorical != 0, Class: refund.NoticeEvent, Data: bytesOf(c[9]),
-	}
-	if n.Entry < firstEvent {
-		n.Class = refund.NoticeCase
-	}
-	return n, string(c[1].b)
-}
-
-// bounds returns what a meta row says of the journal, false if it does not.
-func parseBounds(text string) (refund.Bounds, bool) {
-	b := refund.Bounds{AllTerminals: true}
-	return b, json.Unmarshal([]byte(text), &b) == nil
 }

@@ -1,4 +1,4 @@
-package ledger
+package salvage
 
 import (
 	"cmp"
@@ -6,7 +6,6 @@ import (
 	"io"
 	"math"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"yuanlu/agent/ledger/sqlite"
@@ -43,15 +42,16 @@ const (
 	rankOld      = math.MinInt32
 )
 
-// openWreck takes stock of what lies in the folder q, where a WAL should reach to left.
-// What cannot be opened or read counts as not there.
-func openWreck(q string, left leftOpen) *wreck {
+// openWreck takes stock of the database file at path and its WAL. left is how far the WAL
+// was known to go; wasOpen: the store was not closed, so that there was a WAL. What cannot be
+// opened or read counts as not there.
+func openWreck(path string, wasOpen bool, left sqlite.Mark) *wreck {
 	w := &wreck{maps: map[uint32][]byte{}}
-	w.db.open(filepath.Join(q, storeFile))
-	w.wal.open(filepath.Join(q, storeFile+"-wal"))
+	w.db.open(path)
+	w.wal.open(path + "-wal")
 	w.pages = uint32(min((w.db.size+sqlite.PageSize-1)/sqlite.PageSize, math.MaxInt32))
 	w.takePages()
-	w.takeFrames(left)
+	w.takeFrames(wasOpen, left)
 	slices.SortFunc(w.images, func(a, b pageImage) int {
 		return cmp.Or(cmp.Compare(a.page, b.page), cmp.Compare(a.rank, b.rank))
 	})
@@ -86,11 +86,11 @@ func (w *wreck) takePages() {
 }
 
 // takeFrames adds the WAL's pages.
-func (w *wreck) takeFrames(left leftOpen) {
+func (w *wreck) takeFrames(wasOpen bool, left sqlite.Mark) {
 	var frames []sqlite.Frame
 	head, _ := sqlite.ReadWAL(&w.wal, w.wal.size, func(fr *sqlite.Frame, _ []byte) error { frames = append(frames, *fr); return nil })
 	last := sqlite.Frame{Whole: true}
-	reached := left.mark == sqlite.Mark{} || head.Whole && sqlite.RoundsAfter(head.Salts, left.mark.Salts) > 0
+	reached := left == sqlite.Mark{} || head.Whole && sqlite.RoundsAfter(head.Salts, left.Salts) > 0
 	for i := range frames {
 		fr := &frames[i]
 		if !fr.Mine || fr.Commit == 0 {
@@ -101,9 +101,9 @@ func (w *wreck) takeFrames(left leftOpen) {
 		if fr.Whole {
 			w.pages = fr.Commit
 		}
-		reached = reached || fr.Salts == left.mark.Salts && uint32(fr.N) >= left.mark.Frames
+		reached = reached || fr.Salts == left.Salts && uint32(fr.N) >= left.Frames
 	}
-	w.cut = !reached || !last.Whole || left.open && w.wal.f == nil
+	w.cut = !reached || !last.Whole || wasOpen && w.wal.f == nil
 	for i := range frames {
 		fr := &frames[i]
 		img := pageImage{at: sqlite.WALHeader + int64(i)*sqlite.FrameLen + sqlite.FrameHeader, page: fr.Page, inWAL: true, whole: fr.Whole, rank: int32(fr.N)}

@@ -1,4 +1,4 @@
-package ledger
+package carry
 
 import (
 	"bufio"
@@ -12,57 +12,45 @@ import (
 	"yuanlu/agent/ledger/sqlite"
 )
 
-// A store that is carried to another terminal is one stream of bytes:
-//
-//	yuanlu-store 1\n
-//	a line of JSON: schema version, when, tables with columns and number of rows
-//	the rows of each table: per value one byte of kind and the value
-//	two key files: length and bytes
-//	end\n
-//
-// It holds the keys, so whoever writes it to a file encrypts it, in a way that shows
-// a byte changed and an end cut off. Not carried: what a wire remembers (it belongs
-// to the firmware it was heard from), events that are no cases, and cases that the
-// back office has refused.
+// ErrCarried: what is read is no export, is cut off, or is damaged.
+var ErrCarried = errors.New("ledger: not a whole export of a store")
+
 const (
-	carryMagic = "yuanlu-store 1\n"
-	carryEnd   = "end\n"
+	magic = "yuanlu-store 1\n"
+	end   = "end\n"
 )
 
-// Classes of errors of Export and Import, for errors.Is.
-var (
-	// ErrNotEmpty: the store to import into holds records.
-	ErrNotEmpty = errors.New("ledger: the store holds records")
-	// ErrCarried: what is imported is no export, is cut off, or is damaged.
-	ErrCarried = errors.New("ledger: not a whole export of a store")
-)
-
-// carriedTables are the tables of an export, in their order. orders are the columns
-// that make their rows come in the order of their keys.
-func carriedTables() (names, orders []string) {
+// tables are the tables of an export, in their order; by are the columns that make their
+// rows come in the order of their keys.
+func tables() (names, by []string) {
 	return []string{"meta", "link", "record", "key", "payer", "verdict", "held", "cases", "outbox", "untold", "daily"},
 		[]string{"name", "id", "seq", "value, seq", "last", "seq", "seq", "case_id", "entry", "entry", "day"}
 }
 
-// carryHeader is the line of JSON.
-type carryHeader struct {
-	Schema int64        `json:"schema"`
-	Made   string       `json:"made"`
-	Tables []carryTable `json:"tables"`
+// header is the line of JSON.
+type header struct {
+	Schema int64   `json:"schema"`
+	Made   string  `json:"made"`
+	Tables []table `json:"tables"`
 }
 
-type carryTable struct {
+type table struct {
 	Name    string   `json:"name"`
 	Columns []string `json:"columns"`
 	Rows    int64    `json:"rows"`
 }
 
+// columns returns the names of a table's columns, in their order.
+func columns(c *sqlite.Conn, table string) ([]string, error) {
+	return c.Texts("SELECT name FROM pragma_table_info('" + table + "') ORDER BY cid")
+}
+
 // Kinds of a value.
 const (
-	carryNull = iota
-	carryInt
-	carryText
-	carryBlob
+	null = iota
+	integer
+	text
+	blob
 )
 
 // most bytes of one value, of the header and of a key file: more is damage.
@@ -75,17 +63,17 @@ const (
 func writeValue(w *bufio.Writer, v sqlite.Value) error {
 	switch v.Kind {
 	case sqlite.Null:
-		return w.WriteByte(carryNull)
+		return w.WriteByte(null)
 	case sqlite.Integer:
-		b := binary.AppendVarint(append(w.AvailableBuffer(), carryInt), v.N)
+		b := binary.AppendVarint(append(w.AvailableBuffer(), integer), v.N)
 		_, err := w.Write(b)
 		return err
 	case sqlite.Text:
-		return writeBytes(w, carryText, v.Bytes)
+		return writeBytes(w, text, v.Bytes)
 	case sqlite.Blob:
-		return writeBytes(w, carryBlob, v.Bytes)
+		return writeBytes(w, blob, v.Bytes)
 	}
-	return &rowError{"export", 0, "a value of a kind that no table has"}
+	return fmt.Errorf("%w: a value of a kind that no table has", sqlite.ErrDamaged)
 }
 
 func writeBytes(w *bufio.Writer, kind byte, v []byte) error {
@@ -104,15 +92,15 @@ func readValue(r *bufio.Reader, v *sqlite.Value) (err error) {
 		return carried(err)
 	}
 	switch kind {
-	case carryNull:
+	case null:
 		v.Kind = sqlite.Null
-	case carryInt:
+	case integer:
 		v.Kind = sqlite.Integer
 		if v.N, err = binary.ReadVarint(r); err != nil {
 			return carried(err)
 		}
-	case carryText, carryBlob:
-		if v.Kind = sqlite.Text; kind == carryBlob {
+	case text, blob:
+		if v.Kind = sqlite.Text; kind == blob {
 			v.Kind = sqlite.Blob
 		}
 		v.Bytes, err = readBytes(r, v.Bytes)
@@ -142,9 +130,9 @@ func readBytes(r *bufio.Reader, room []byte) ([]byte, error) {
 }
 
 // readHeader reads what stands before the rows.
-func readHeader(r *bufio.Reader) (carryHeader, error) {
-	var h carryHeader
-	if err := expect(r, carryMagic); err != nil {
+func readHeader(r *bufio.Reader) (header, error) {
+	var h header
+	if err := expect(r, magic); err != nil {
 		return h, err
 	}
 	var line []byte
@@ -163,18 +151,18 @@ func readHeader(r *bufio.Reader) (carryHeader, error) {
 	return h, nil
 }
 
-func expect(r *bufio.Reader, text string) error {
-	b := make([]byte, len(text))
+func expect(r *bufio.Reader, want string) error {
+	b := make([]byte, len(want))
 	if _, err := io.ReadFull(r, b); err != nil {
 		return carried(err)
 	}
-	if string(b) != text {
-		return fmt.Errorf("%w: %q is missing", ErrCarried, text)
+	if string(b) != want {
+		return fmt.Errorf("%w: %q is missing", ErrCarried, want)
 	}
 	return nil
 }
 
-// carried says what an error of the reader means: an end too soon is a file that was
+// carried is the class of an error of the reader: an end too soon is a file that was
 // cut off; anything else is the reader's own error, such as a byte changed.
 func carried(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
