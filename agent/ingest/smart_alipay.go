@@ -95,7 +95,7 @@ func (w *smartWire) alipayRefund(m *smart.Message, now Clock) error {
 		r.Copy = refund.CopyDump
 	}
 	backTo(r, cmp.Or(v.OutRequestNo, v.OutTradeNo), v.TradeNo, v.OutTradeNo)
-	if r.Outcome == refund.Approved && v.SaysNothing() {
+	if r.Outcome == refund.Approved && v.StatesNothing() {
 		if !w.isUnknownRefund(r) {
 			w.records = w.records[:0]
 			w.leaveOut(LeftOutNoSuchRefund)

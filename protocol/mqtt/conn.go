@@ -50,7 +50,7 @@ func newConn(conn net.Conn, o *Options) *Conn {
 }
 
 // lost ends the connection for err; only the first reason counts. The library
-// closes a connection that nobody else has ended for one reason: a ping was not
+// closes a connection that has not ended otherwise for one reason: a ping was not
 // answered.
 func (c *Conn) lost(err error) {
 	if errors.Is(err, net.ErrClosed) {
@@ -75,7 +75,7 @@ func (c *Conn) end(err error) {
 // Done is closed when the connection has ended, for whatever reason.
 func (c *Conn) Done() <-chan struct{} { return c.done }
 
-// Err says why the connection has ended: ErrLost with its cause, or ErrClosed.
+// Err returns why the connection has ended: ErrLost with its cause, or ErrClosed.
 // It is nil while the connection is good.
 func (c *Conn) Err() error {
 	c.mu.Lock()
@@ -112,7 +112,7 @@ func (c *Conn) Send(ctx context.Context, topic string, qos byte, retain bool, pa
 const handOverTime = time.Second
 
 // handOver returns the library a packet. It waits while an earlier one is being
-// written, which the guard bounds. If the connection ends just then, nobody
+// written, which the guard bounds. If the connection ends just then, no one
 // takes the packet any more and the library holds on to it for handOverTime;
 // that is why the time is short and the packet is offered again.
 func (c *Conn) handOver(offer func() paho.Token) paho.Token {
@@ -159,7 +159,7 @@ func (c *Conn) Publish(ctx context.Context, topic string, qos byte, retain bool,
 	}
 }
 
-// await waits for a token. It is believed only while the connection is good.
+// await waits for a token. It counts only while the connection is good.
 func (c *Conn) await(token paho.Token, what string) error {
 	timer := time.NewTimer(c.ackTimeout)
 	defer timer.Stop()
@@ -290,7 +290,7 @@ func (c *Conn) Close(ctx context.Context) error {
 	}
 }
 
-// abandon ends the connection without a word.
+// abandon ends the connection without DISCONNECT.
 func (c *Conn) abandon() {
 	c.mu.Lock()
 	c.closing = true

@@ -43,7 +43,7 @@ func mustClose(t *testing.T, c *mqtt.Conn) {
 	}
 }
 
-// dropOnPublish closes the connection at every PUBLISH and never says PUBACK.
+// dropOnPublish closes the connection at every PUBLISH and never sends PUBACK.
 func dropOnPublish(c *brokertest.FakeConn, p *brokertest.Packet) bool {
 	if p.Kind == brokertest.Publish {
 		c.Close()
@@ -90,7 +90,7 @@ func TestTrap_PahoReconnectingReportsSuccessWithoutPuback(t *testing.T) {
 		t.Fatal("the token never completed")
 	}
 	if err := token.Error(); err != nil || f.Pubacks() != 0 {
-		t.Errorf("token says %v with %d PUBACKs; the trap was: nil with 0", err, f.Pubacks())
+		t.Errorf("token returned %v with %d PUBACKs; the trap was: nil with 0", err, f.Pubacks())
 	}
 }
 
@@ -377,7 +377,7 @@ func TestRule03_KilledAtAnyMoment(t *testing.T) {
 		mustClose(t, c)
 	}
 	if n := f.Pubacks(); ok > n || ok == 0 {
-		t.Errorf("%d tokens said done, %d PUBACKs were written", ok, n)
+		t.Errorf("%d tokens were done, %d PUBACKs were written", ok, n)
 	}
 }
 
@@ -404,7 +404,7 @@ func TestDialRefusesOptions(t *testing.T) {
 			t.Errorf("%s: %v, want code %s", tc.o.URL, err, tc.code)
 		}
 		if err != nil && strings.Contains(err.Error(), "secret") {
-			t.Errorf("the error tells the password: %v", err)
+			t.Errorf("the error holds the password: %v", err)
 		}
 	}
 }

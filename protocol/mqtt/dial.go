@@ -192,7 +192,7 @@ func firstCertificate(file string) (*x509.Certificate, error) {
 	return cert, nil
 }
 
-// handshake says CONNECT on conn and returns the Conn when CONNACK accepts it.
+// handshake sends CONNECT on conn and returns the Conn when CONNACK accepts it.
 // It takes over conn: on an error it is closed.
 func handshake(ctx context.Context, conn net.Conn, o *Options) (*Conn, error) {
 	c := newConn(conn, o)
@@ -219,7 +219,7 @@ func handshake(ctx context.Context, conn net.Conn, o *Options) (*Conn, error) {
 	return c, nil
 }
 
-// clientOptions are the library's settings that make it tell the truth.
+// clientOptions are the settings of the library with which its results are true.
 func clientOptions(o *Options, c *Conn) *paho.ClientOptions {
 	p := paho.NewClientOptions()
 	p.Servers = []*url.URL{{Scheme: "tcp", Host: "guarded"}} // never dialled: see below

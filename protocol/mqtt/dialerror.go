@@ -18,7 +18,7 @@ import (
 	"github.com/eclipse/paho.mqtt.golang/packets"
 )
 
-// DialError says in one line why there is no connection and what to do.
+// DialError is in one line why there is no connection and what to do.
 type DialError struct {
 	Stage  string // options, files, network, tls or mqtt
 	Code   string // stable: unknown_authority, wrong_host, cert_expired, refused, dns …
@@ -43,7 +43,7 @@ type clock struct {
 	synced bool
 }
 
-// doubt says that the clock is a likely culprit, "" if it is not.
+// doubt returns that the clock is a likely cause, "" if it is not.
 func (c clock) doubt() string {
 	if c.synced {
 		return ""
@@ -141,7 +141,7 @@ func explainInvalid(ie x509.CertificateInvalidError, e endpoint, c clock) *DialE
 	}
 }
 
-// explainAlert explains what the broker said against us, mostly against the
+// explainAlert explains the broker's alert against us, mostly against the
 // client certificate.
 func explainAlert(alert string, e endpoint, o *Options, c clock) *DialError {
 	if strings.Contains(alert, "protocol version") {
@@ -168,7 +168,7 @@ func explainClient(e endpoint, o *Options, c clock, how string) *DialError {
 		Remedy: remedy}
 }
 
-// clientFault says what is known here to be wrong with our certificate, "" nothing.
+// clientFault returns what is known here to be wrong with our certificate, "" nothing.
 func clientFault(o *Options, c clock) (fault, remedy string) {
 	cert, err := firstCertificate(o.CertFile)
 	switch {
@@ -184,7 +184,7 @@ func clientFault(o *Options, c clock) (fault, remedy string) {
 	return "", ""
 }
 
-// explainPair says what is wrong with the files of our certificate and its key.
+// explainPair explains what is wrong with the files of our certificate and its key.
 func explainPair(o *Options, err error) *DialError {
 	de := &DialError{Stage: "files", Code: "cert_file", What: fmt.Sprintf("%s and %s are not a certificate and its key", o.CertFile, o.KeyFile),
 		Remedy: "both must be PEM and belong together", Err: fmt.Errorf("client certificate %s: %w", o.CertFile, err)}
@@ -229,9 +229,9 @@ func explainNetwork(err error, e endpoint, o *Options) *DialError {
 	return nil
 }
 
-// explainClosed explains a broker that closes without a word. With TLS 1.3 it refuses
+// explainClosed explains a broker that closes without an alert. With TLS 1.3 it refuses
 // the client certificate after our handshake is done, and its reset may overtake the
-// alert that says why: what is known here decides.
+// alert with the reason: what is known here decides.
 func explainClosed(e endpoint, o *Options) *DialError {
 	c := clock{o.Now(), o.ClockSynced()}
 	if o.asked.certificate {

@@ -8,10 +8,10 @@
 //   - The network connection is dialled here (own CA, no proxy from the
 //     environment, certificates read again each time) and guarded: every packet
 //     of the broker is checked whole before the library sees a byte of it.
-//     A SUBACK with too many codes, which panics v1.5.1, a PUBACK nobody waits
+//     A SUBACK with too many codes, which panics v1.5.1, a PUBACK that is not waited
 //     for, a packet over 256 KiB or a write without progress never get through.
-//   - Every wait has a time limit, and an answer is believed only while its
+//   - Every wait has a time limit, and an answer counts only while its
 //     connection is the current one.
 //
-// Do not reuse a Conn, and never give the library a chance to reconnect.
+// Do not reuse a Conn, and never let the library reconnect.
 package mqtt

@@ -40,7 +40,7 @@ type guard struct {
 	written *sync.Cond      // of mu: a write has ended, or the guard has failed
 	pubs    map[uint16]bool // PUBLISH waiting for its PUBACK; false while it is being written
 	subs    map[uint16]bool // SUBSCRIBE waiting for its SUBACK; likewise
-	stray   int64           // PUBACKs nobody waited for, which were dropped
+	stray   int64           // PUBACKs that were not waited for and dropped
 	err     error           // why the guard ended; nil while it works
 }
 
@@ -160,7 +160,7 @@ func (g *guard) check(first byte, body []byte) (keep bool, err error) {
 }
 
 // answered takes id out of waiting if it is there. A packet that is still being
-// written may be answered already; the answer is held back until the library
+// written may be answered already; the answer is kept back until the library
 // knows that the write has ended.
 func (g *guard) answered(waiting map[uint16]bool, id uint16) bool {
 	g.mu.Lock()

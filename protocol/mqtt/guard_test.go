@@ -22,7 +22,7 @@ func (c *cannedConn) Write(p []byte) (int, error)      { return len(p), nil }
 func (c *cannedConn) Close() error                     { return nil }
 func (c *cannedConn) SetWriteDeadline(time.Time) error { return nil }
 
-// FuzzGuard: whatever the network says, what comes through are whole packets
+// FuzzGuard: whatever the network sends, what comes through are whole packets
 // that the library can read, of kinds and sizes it expects, each answer once and
 // only for what was asked; and nothing that was not received.
 func FuzzGuard(f *testing.F) {

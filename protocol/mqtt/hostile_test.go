@@ -17,7 +17,7 @@ import (
 // TestRule03_HostileBytes: everything here would kill, hang or bloat the
 // process through the bare library, or is simply not MQTT.
 func TestRule03_HostileBytes(t *testing.T) {
-	big := append([]byte{0x30, 0x80, 0x80, 0x10}, make([]byte, 100)...) // says 256 KiB
+	big := append([]byte{0x30, 0x80, 0x80, 0x10}, make([]byte, 100)...) // states 256 KiB
 	for name, raw := range map[string][]byte{
 		"SUBACK with two codes":          {0x90, 4, 0, 1, 0, 0},
 		"SUBACK with no code":            {0x90, 2, 0, 1},
@@ -135,7 +135,7 @@ func TestRule03_EarlyPuback(t *testing.T) {
 	}
 }
 
-// FuzzBroker lets a broker say anything, whole or byte by byte, before or after
+// FuzzBroker lets a broker send anything, whole or byte by byte, before or after
 // a proper CONNACK, while a client subscribes, publishes and closes. There must
 // be no panic, no hang, and no success that was not acknowledged.
 func FuzzBroker(f *testing.F) {

@@ -44,11 +44,11 @@ type Options struct {
 
 	// Now is the clock that certificates are checked with; nil: time.Now.
 	Now func() time.Time
-	// ClockSynced says whether that clock is trusted; nil: it is. It only
+	// ClockSynced reports whether that clock is trusted; nil: it is. It only
 	// changes what an error about a certificate advises.
 	ClockSynced func() bool
 	// DialContext opens the network connection; nil: a net.Dialer. There is no
-	// proxy, whatever the environment says.
+	// proxy, whatever the environment has.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
 
 	asked   *asked        // of one Dial

@@ -107,7 +107,7 @@ func checkConnack(body []byte) error {
 	return nil
 }
 
-// outgoing says what the guard must remember of a packet that we send: type and
+// outgoing returns what the guard must remember of a packet that we send: type and
 // packet id (0 if it has none that will be answered).
 func outgoing(p []byte) (typ byte, id uint16, err error) {
 	if len(p) < 2 {

@@ -15,7 +15,7 @@ const maxRound = 64
 
 // Route is the way to a broker that has several addresses: several URLs, each of whose
 // names may have several. Every attempt takes the next one, so that one which accepts
-// and says nothing is not tried for ever; after the last one the names are looked up
+// and sends nothing is not tried for ever; after the last one the names are looked up
 // again. It is safe for concurrent use.
 type Route struct {
 	urls []string

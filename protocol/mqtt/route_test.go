@@ -36,7 +36,7 @@ func listenOn(t *testing.T, ip string, port int, serve func(net.Conn)) (int, fun
 	return addr.Port, func() int { return len(taken) }
 }
 
-// silent takes the connection, and says nothing for as long as the test runs.
+// silent takes the connection, and sends nothing for as long as the test runs.
 func silent(t *testing.T) func(net.Conn) {
 	end := make(chan struct{})
 	t.Cleanup(func() { close(end) })
@@ -93,7 +93,7 @@ func (n *names) lookup(_ context.Context, host string) ([]netip.Addr, error) {
 }
 
 // TestSilentAddressIsNotTriedForEver: a name with two addresses of which the first
-// accepts and says nothing. Once every attempt went to the first.
+// accepts and sends nothing. Once every attempt went to the first.
 func TestSilentAddressIsNotTriedForEver(t *testing.T) {
 	good := (&brokertest.Fake{}).Listen(t)
 	port, atFirst := listenOn(t, "127.0.0.1", 0, silent(t))

@@ -11,9 +11,9 @@ import (
 	"yuanlu/protocol/mqtt"
 )
 
-// drip is a broker's end of a connection in memory on which it says one byte a
+// drip is a broker's end of a connection in memory on which it sends one byte a
 // second and reads everything.
-func drip(says []byte) func(context.Context, string, string) (net.Conn, error) {
+func drip(sent []byte) func(context.Context, string, string) (net.Conn, error) {
 	return func(context.Context, string, string) (net.Conn, error) {
 		ours, theirs := net.Pipe()
 		gone := make(chan struct{})
@@ -28,7 +28,7 @@ func drip(says []byte) func(context.Context, string, string) (net.Conn, error) {
 			}
 		}()
 		go func() { // likewise
-			for _, b := range says {
+			for _, b := range sent {
 				select {
 				case <-time.After(time.Second):
 				case <-gone:
@@ -44,14 +44,14 @@ func drip(says []byte) func(context.Context, string, string) (net.Conn, error) {
 }
 
 // TestRule03_OneByteASecond: a broker that is slow but right is waited for; one that
-// never ends a packet is given up when the keep-alive says so, whatever it drips.
+// never ends a packet is given up after the keep-alive, whatever it drips.
 func TestRule03_OneByteASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		connack, suback := []byte{0x20, 2, 0, 0}, []byte{0x90, 3, 0, 1, 1}
 		endless := append([]byte{0x30, 0x80, 0x80, 0x08, 0, 4, 'd', 'n', '/', 'x'}, make([]byte, 1000)...) // announces 128 KiB
-		says := append(append(append([]byte{}, connack...), suback...), endless...)
+		sent := append(append(append([]byte{}, connack...), suback...), endless...)
 		began := time.Now()
-		c, err := mqtt.Dial(t.Context(), mqtt.Options{URL: "tcp://localhost", ClientID: "t1", DialContext: drip(says)})
+		c, err := mqtt.Dial(t.Context(), mqtt.Options{URL: "tcp://localhost", ClientID: "t1", DialContext: drip(sent)})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -30,7 +30,7 @@ func TestTLS(t *testing.T) {
 	for _, tc := range []struct {
 		name, code string
 		o          mqtt.Options
-		says       []string
+		want       []string
 	}{
 		{"good", "", mqtt.Options{URL: good.URL(), CAFile: ours.CAFile}, nil},
 		{"name given", "", mqtt.Options{URL: elsewhere.URL(), CAFile: ours.CAFile, ServerName: "other.example"}, nil},
@@ -58,9 +58,9 @@ func TestTLS(t *testing.T) {
 			if !hasCode(err, tc.code) {
 				t.Fatalf("%v, want code %s", err, tc.code)
 			}
-			for _, s := range tc.says {
+			for _, s := range tc.want {
 				if !strings.Contains(err.Error(), s) {
-					t.Errorf("%q does not say %q", err, s)
+					t.Errorf("%q does not contain %q", err, s)
 				}
 			}
 		})
@@ -104,7 +104,7 @@ func TestClientCertificateIsReadAgain(t *testing.T) {
 	dir := t.TempDir()
 	o := mqtt.Options{URL: b.URL(), ClientID: "t1", CAFile: ours.CAFile}
 	// The broker's reset may overtake its alert: then the code is "closed", and what is
-	// known to be wrong here is said all the same.
+	// known to be wrong here is reported all the same.
 	if _, err := mqtt.Dial(t.Context(), o); !hasCode(err, "client_cert_required") && !hasCode(err, "closed") || !strings.Contains(err.Error(), "no client certificate is configured") {
 		t.Errorf("without a certificate: %v", err)
 	}
@@ -145,17 +145,17 @@ func TestClientCertificateIsReadAgain(t *testing.T) {
 	}
 }
 
-// TestWillSaysLost: the broker says it when the connection ends without a
+// TestWillIsPublished: the broker publishes it when the connection ends without a
 // DISCONNECT, and does not when it ends with one.
-func TestWillSaysLost(t *testing.T) {
+func TestWillIsPublished(t *testing.T) {
 	b := brokertest.Start(t, brokertest.Options{Unchecked: true})
 	watch := mustDial(t, mqtt.Options{URL: b.URL(), ClientID: "watch"})
-	heard := make(chan string, 4)
-	if err := watch.Subscribe(t.Context(), "will/#", func(topic string, p []byte, _ bool) { heard <- topic + " " + string(p) }); err != nil {
+	got := make(chan string, 4)
+	if err := watch.Subscribe(t.Context(), "will/#", func(topic string, p []byte, _ bool) { got <- topic + " " + string(p) }); err != nil {
 		t.Fatal(err)
 	}
 	o := mqtt.Options{URL: b.URL(), ClientID: "t1", WillTopic: "will/t1", WillPayload: []byte("s1")}
-	mustClose(t, mustDial(t, o)) // clean: nothing is heard
+	mustClose(t, mustDial(t, o)) // clean: nothing is published
 	o.WillPayload = []byte("s2")
 	var raw net.Conn
 	o.DialContext = func(ctx context.Context, network, address string) (c net.Conn, err error) {
@@ -166,9 +166,9 @@ func TestWillSaysLost(t *testing.T) {
 	raw.Close()
 	<-c.Done()
 	select {
-	case got := <-heard:
-		if got != "will/t1 s2" {
-			t.Errorf("heard %q first, want the will of the second connection", got)
+	case first := <-got:
+		if first != "will/t1 s2" {
+			t.Errorf("got %q first, want the will of the second connection", first)
 		}
 	case <-time.After(5 * time.Second):
 		t.Error("no will")

@@ -18,7 +18,7 @@ import (
 
 // TestTLSClientChain: everything that can be wrong with the terminal's own certificate,
 // against a mosquitto that demands one. Each is one line that names the cause and the
-// remedy, also where the broker closes without a word or its reset overtakes its alert.
+// remedy, also where the broker closes without an alert or its reset overtakes its alert.
 func TestTLSClientChain(t *testing.T) {
 	now := time.Now()
 	date := func(t time.Time) string { return t.UTC().Format("2006-01-02") }
@@ -47,7 +47,7 @@ func TestTLSClientChain(t *testing.T) {
 		for _, tc := range []struct {
 			name, code string
 			o          mqtt.Options
-			says       []string
+			want       []string
 		}{
 			{"good", "", with(good), nil},
 			{"none", "client_cert_required", with(brokertest.Certificate{}), []string{"no client certificate is configured", "set cert_file and key_file"}},
@@ -69,17 +69,17 @@ func TestTLSClientChain(t *testing.T) {
 					mustClose(t, c)
 					return
 				}
-				// Mosquitto does not tell whom it trusts, and in TLS 1.3 its reset may overtake
-				// the alert: then the line says what is known, and the same remedy.
+				// Mosquitto does not send whom it trusts, and in TLS 1.3 its reset may overtake
+				// the alert: then the line has what is known, and the same remedy.
 				if overtaken := tc.name == "of another authority" && hasCode(err, "closed"); !hasCode(err, tc.code) && !overtaken {
 					t.Fatalf("%v, want code %s", err, tc.code)
 				}
 				if strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), "; ") {
 					t.Errorf("%q is not one line with a remedy", err)
 				}
-				for _, s := range tc.says {
+				for _, s := range tc.want {
 					if !strings.Contains(err.Error(), s) {
-						t.Errorf("%q does not say %q", err, s)
+						t.Errorf("%q does not contain %q", err, s)
 					}
 				}
 			})
@@ -122,7 +122,7 @@ func TestTLSRotationAtTheNextConnection(t *testing.T) {
 	}
 }
 
-// TestTLSNamesTheAuthorityThatIsWanted: a broker that tells whom it trusts makes it
+// TestTLSNamesTheAuthorityThatIsWanted: a broker that sends whom it trusts makes it
 // certain what is wrong.
 func TestTLSNamesTheAuthorityThatIsWanted(t *testing.T) {
 	ours, other := brokertest.NewAuthority(t), brokertest.NewAuthority(t)

@@ -35,7 +35,7 @@ type AlipayTrade struct {
 	FundChannel                string // of the first entry of fund_bill_list
 	GmtPayment, SendPayDate    string // yyyy-MM-dd HH:mm:ss, +08:00
 	TransCurrency              string
-	// What a notification tells of a refund.
+	// What a notification states about a refund.
 	GmtRefund string // yyyy-MM-dd HH:mm:ss.SSS, +08:00
 	OutBizNo  string // number of the refund
 	RefundFee Number // of all refunds of the trade so far
@@ -132,9 +132,9 @@ func (v *AlipayRefund) details(r *reader) bool {
 // *DecodeError.
 func (m *Message) AlipayRefund() (AlipayRefund, error) { return wrapped(m, (*AlipayRefund).fields) }
 
-// SaysNothing reports whether an answer tells nothing of the refund but its numbers: a
+// StatesNothing reports whether an answer states nothing of the refund but its numbers: a
 // query of a refund that was never made is answered so.
-func (v *AlipayRefund) SaysNothing() bool {
+func (v *AlipayRefund) StatesNothing() bool {
 	return v.RefundStatus == "" && v.FundChange == "" && v.GmtRefundPay == "" &&
 		!v.Amount.Given && !v.HasDetails && !v.Fee.Given
 }

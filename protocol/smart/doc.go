@@ -5,7 +5,7 @@
 //	 "training":false,"copy":"","ask":"","body":{…}}
 //
 // Decode reads the envelope and checks that all of DATA is JSON; the methods of the
-// Message then read its body, which is the channel's own object, by what src says.
+// Message then read its body, which is the channel's own object, as src names it.
 //
 // It is stricter than encoding/json: a known member stated twice, bytes that are no
 // UTF-8, lone surrogates, anything behind the object, and where a number is read

@@ -8,7 +8,7 @@ import (
 // ErrMalformed is the class of every error of this package.
 var ErrMalformed = errors.New("smart: malformed message")
 
-// DecodeError says where DATA went wrong. It holds no value of the message, only
+// DecodeError is where DATA went wrong. It holds no value of the message, only
 // names of members and kinds of values, so it is safe to log.
 type DecodeError struct {
 	Field  string // path of a known member ("body.amount.total"); "DATA" the message itself

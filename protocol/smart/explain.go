@@ -11,7 +11,7 @@ import (
 
 // Explain returns the members of DATA in their order, as Decode and the reader of its
 // body see them: masked, with what becomes of each. Where the message is refused the last
-// one says why, and the *DecodeError is returned too.
+// one holds why, and the *DecodeError is returned too.
 func Explain(data []byte) ([]explain.Field, error) {
 	t := &trace{}
 	m, err := decode(data, t)
@@ -30,7 +30,7 @@ func Explain(data []byte) ([]explain.Field, error) {
 	return t.fields, err
 }
 
-// readAny reads the body by what src says; one of another source is not looked at.
+// readAny reads the body that src names; one of another source is not looked at.
 func (m *Message) readAny() (err error) {
 	switch m.Src {
 	case SrcWeChatTransaction:

@@ -29,7 +29,7 @@ func (n Number) Plus(m Number) Number {
 	return n
 }
 
-// numberOf returns the number that digits say; b holds nothing else.
+// numberOf returns the number that digits are; b holds nothing else.
 func numberOf(b []byte, negative bool) Number {
 	n := Number{Given: true}
 	for _, c := range b {

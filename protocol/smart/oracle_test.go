@@ -133,7 +133,7 @@ func (g read) older(v *smart.WeChatOlderRefund, n string) {
 		"body.cash_refund_fee"+n, older(v.CashRefundFee), "body.refund_fee_type"+n, v.RefundFeeType, "body.fee_type"+n, v.TotalFeeType)
 }
 
-// What tells the oracle how an amount is written; size is the length of a list.
+// How an amount is written, for the oracle; size is the length of a list.
 type (
 	yuan  smart.Number
 	fen   smart.Number
@@ -268,7 +268,7 @@ var (
 	isYuan    = regexp.MustCompile(`^-?[0-9]+(\.[0-9]{1,2})?$`)
 )
 
-// differs says how a value that was read differs from the one encoding/json found.
+// differs returns how a value that was read differs from the one encoding/json found.
 func differs(got, want any) string {
 	if want == "" || want == nil {
 		want = nil

@@ -71,7 +71,7 @@ func TestYuanAsNumbers(t *testing.T) {
 }
 
 // A query of a refund that was never made is answered with its numbers alone.
-func TestSaysNothing(t *testing.T) {
+func TestStatesNothing(t *testing.T) {
 	for in, want := range map[string]bool{
 		`{"code":"10000","msg":"Success","trade_no":"T","out_trade_no":"O","out_request_no":"R"}`: true,
 		`{}`: true, `{"refund_amount":"","refund_status":null,"refund_detail_item_list":[]}`: true,
@@ -80,8 +80,8 @@ func TestSaysNothing(t *testing.T) {
 		`{"refund_amount":"0.00"}`: false, `{"refund_detail_item_list":[{}]}`: false, `{"refund_fee":0}`: false,
 	} {
 		m := decoded(t, smart.SrcAlipayRefund, in)
-		if v, err := m.AlipayRefund(); err != nil || v.SaysNothing() != want {
-			t.Errorf("%s: got %t, %v", in, v.SaysNothing(), err)
+		if v, err := m.AlipayRefund(); err != nil || v.StatesNothing() != want {
+			t.Errorf("%s: got %t, %v", in, v.StatesNothing(), err)
 		}
 	}
 }

@@ -383,9 +383,9 @@ func TestNothingOfAMessageIsPrinted(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		said := log.String() + string(j) + fmt.Sprintf("%v %+v %#v %s %q %x %d", m, m, m, m, m, m, &m)
-		if strings.Contains(said, "oTEST") || strings.Contains(said, "6205500000000000004") || strings.Contains(said, "6f5445") || strings.Contains(said, "body") {
-			t.Errorf("%s: %s", name, said)
+		printed := log.String() + string(j) + fmt.Sprintf("%v %+v %#v %s %q %x %d", m, m, m, m, m, m, &m)
+		if strings.Contains(printed, "oTEST") || strings.Contains(printed, "6205500000000000004") || strings.Contains(printed, "6f5445") || strings.Contains(printed, "body") {
+			t.Errorf("%s: %s", name, printed)
 		}
 	}
 	v, err := smart.Decode(golden(t)["wechat-transaction"])
@@ -398,7 +398,7 @@ func TestNothingOfAMessageIsPrinted(t *testing.T) {
 	}
 }
 
-// Every byte of a good message changed: it is refused, or read as what those bytes say.
+// Every byte of a good message changed: it is refused, or read as what those bytes are.
 func TestEveryByteChanged(t *testing.T) {
 	for name, data := range golden(t) {
 		for i := range data {

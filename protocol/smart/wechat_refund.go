@@ -26,7 +26,7 @@ type WeChatRefund struct {
 }
 
 // WeChatOlderRefund is what refunds of the older interface have besides; of a query
-// what the members of one refund say, whose names end in _N.
+// what the members of one refund hold, whose names end in _N.
 type WeChatOlderRefund struct {
 	N                           int
 	OutRefundNo, RefundID       string // only of a query

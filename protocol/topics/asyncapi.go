@@ -110,7 +110,7 @@ func message(c Channel) object {
 }
 
 // addExamples puts every example under its message. A message has the example of its own
-// name and those of the name with a further word ("case": "caseRevised").
+// name and those of the name with a further part ("case": "caseRevised").
 func addExamples(messages object) error {
 	names, err := Examples()
 	if err != nil {
@@ -160,15 +160,15 @@ func addEvents(channels, operations, messages object) {
 	for _, typ := range EventTypes() {
 		name := "event." + typ
 		messages[name] = object{"name": name, "title": "Event " + typ, "contentType": "application/cloudevents+json",
-			"payload": with("Event "+words(typ), "event.v1", "data", "event-data."+typ+".v1")}
+			"payload": with("Event "+spaced(typ), "event.v1", "data", "event-data."+typ+".v1")}
 		all[name] = object{"$ref": "#/components/messages/" + name}
 		sent = append(sent, object{"$ref": "#/channels/event/messages/" + name})
 	}
 	op["messages"] = sent
 }
 
-// words makes words of a name.
-func words(name string) string {
+// spaced puts spaces between the parts of a name.
+func spaced(name string) string {
 	return strings.NewReplacer(".", " ", "_", " ", "-", " ").Replace(name)
 }
 
@@ -195,8 +195,8 @@ func channel(root string, c Channel) object {
 func addCommands(channels, operations, messages object) {
 	for _, c := range Commands() {
 		cmd, rsp := "cmd"+camel(c.Name), "rsp"+camel(c.Name)
-		messages[cmd] = object{"name": cmd, "title": c.Summary, "contentType": "application/json", "payload": with("Command "+words(c.Name), "cmd.v1", "args", c.ArgsSchema())}
-		messages[rsp] = object{"name": rsp, "title": "Answer ok to " + c.Name, "contentType": "application/json", "payload": with("Answer "+words(c.Name), "rsp.v1", "data", c.DataSchema())}
+		messages[cmd] = object{"name": cmd, "title": c.Summary, "contentType": "application/json", "payload": with("Command "+spaced(c.Name), "cmd.v1", "args", c.ArgsSchema())}
+		messages[rsp] = object{"name": rsp, "title": "Answer ok to " + c.Name, "contentType": "application/json", "payload": with("Answer "+spaced(c.Name), "rsp.v1", "data", c.DataSchema())}
 		for channel, message := range map[string]string{"cmd": cmd, "rsp": rsp} {
 			if ch, ok := channels[channel].(object); ok {
 				if all, ok := ch["messages"].(object); ok {

@@ -6,7 +6,7 @@ import "strings"
 type CommandSpec struct {
 	Name    string // last level of dn/cmd/{cmd}
 	Summary string
-	Long    bool // may take longer and says progress (ProgressSchema) meanwhile
+	Long    bool // may take longer and sends progress (ProgressSchema) meanwhile
 }
 
 // ProgressSchema names the schema of the data of an answer of status progress.
@@ -20,7 +20,7 @@ func (c CommandSpec) ArgsSchema() string { return "cmd-args." + c.Name + ".v1" }
 func (c CommandSpec) DataSchema() string { return "rsp-data." + c.Name + ".v1" }
 
 // Commands lists the commands by name. What the agent accepts and answers and what
-// the AsyncAPI document says of it both come from here and from the schemas.
+// the AsyncAPI document states of it both come from here and from the schemas.
 func Commands() []CommandSpec {
 	return []CommandSpec{
 		{Name: "capture-start", Summary: "Keep the sanitised traffic of a link in a file on the terminal"},
@@ -49,7 +49,7 @@ func CommandOf(name string) (c CommandSpec, ok bool) {
 	return CommandSpec{}, false
 }
 
-// camel makes one word of a command's name: "log-level" is "LogLevel".
+// camel joins the parts of a command's name: "log-level" is "LogLevel".
 func camel(name string) string {
 	var b strings.Builder
 	for part := range strings.SplitSeq(name, "-") {

@@ -72,16 +72,16 @@ func TestEveryPropertyIsDescribed(t *testing.T) {
 				}
 				return
 			}
-			word := strings.Map(func(r rune) rune {
+			letters := strings.Map(func(r rune) rune {
 				if unicode.IsLetter(r) || unicode.IsDigit(r) {
 					return unicode.ToLower(r)
 				}
 				return -1
 			}, title)
-			if other, twice := titles[word]; twice {
+			if other, twice := titles[letters]; twice {
 				t.Errorf("%s and %s have one name", place, other)
 			}
-			titles[word] = place
+			titles[letters] = place
 		})
 	}
 	if properties < 300 {
@@ -144,7 +144,7 @@ func TestBundlesStandAlone(t *testing.T) {
 	}
 }
 
-// TestSignedVector: the program makes and takes exactly what the vector says.
+// TestSignedVector: the program makes and takes exactly what the vector holds.
 func TestSignedVector(t *testing.T) {
 	var v struct {
 		Seed    []byte `json:"seed"`

@@ -47,7 +47,7 @@ func appendSequence(dst []byte, seq int64) []byte {
 func SchemaURN(name string) string { return "urn:yuanlu:schema:" + name }
 
 // DataSchema is the id of the schema of `data` in events of type typ: on up/event the
-// one of its type, or event-data.v1, which says nothing, where the type has none.
+// one of its type, or event-data.v1, which demands nothing, where the type has none.
 func DataSchema(typ string) string {
 	if name, ok := strings.CutPrefix(typ, "yuanlu.case."); ok {
 		return SchemaURN("case." + name)

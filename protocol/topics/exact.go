@@ -11,7 +11,7 @@ import (
 	"yuanlu/protocol/strictjson"
 )
 
-// errExact is all that Exact says: no value of a payload is in an error.
+// errExact is all that Exact returns: no value of a payload is in an error.
 var errExact = errors.New("topics: not JSON in UTF-8, or a value of another type or range")
 
 // Decode checks a payload against the schema with this name and then reads it into
@@ -30,7 +30,7 @@ func (v *Validator) Decode(schema string, payload []byte, to any) error {
 // Exact reads JSON as json.Unmarshal does, but for one thing: a member is taken only
 // where its name is exactly the known one. json.Unmarshal takes "TTL_S" for "ttl_s"
 // as well, which no schema has looked at; to Exact it is a member that it does not
-// know, and ignored. What goes into a json.RawMessage stays as it is: whoever reads
+// know, and ignored. What goes into a json.RawMessage stays as it is: the code that reads
 // it must use Exact again. The error never holds a value.
 func Exact(payload []byte, to any) error {
 	t := reflect.TypeOf(to)

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// fromTheFuture adds members that nobody knows at every level of a payload. Where
+// fromTheFuture adds unknown members at every level of a payload. Where
 // the members of an object are names (of links, severities, attributes) it adds
 // none, since each is a thing of its own.
 func fromTheFuture(x any, name string) any {

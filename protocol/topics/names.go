@@ -26,7 +26,7 @@ type Names struct {
 }
 
 // NewNames checks root and terminal and makes the names from them. root may
-// have levels ("shops/cn/yuanlu"). The error wraps ErrName and says what is wrong.
+// have levels ("shops/cn/yuanlu"). The error wraps ErrName and names what is wrong.
 func NewNames(root, terminal string) (Names, error) {
 	if err := checkRoot(root); err != nil {
 		return Names{}, err
@@ -140,7 +140,7 @@ const (
 	DownSummary // the terminal's own case summary, as it is retained
 )
 
-// ParseDown says what a received topic means and, for DownCmd and DownHost, for
+// ParseDown returns what a received topic means and, for DownCmd and DownHost, for
 // which command or host. A topic of another terminal, or one whose variable
 // part is not as CheckPart wants it, is DownUnknown.
 func (n Names) ParseDown(topic string) (Down, string) {

@@ -38,7 +38,7 @@ const (
 	StateStarting = "starting"
 	StateOnline   = "online"
 	StateDegraded = "degraded"
-	StateOffline  = "offline" // said before a clean disconnect
+	StateOffline  = "offline" // published before a clean disconnect
 	StateLost     = "lost"    // the will
 )
 
@@ -48,9 +48,9 @@ type State struct {
 	V       int    `json:"v"` // 1
 	State   string `json:"state"`
 	Session string `json:"session"`         // of one connection
-	Since   Time   `json:"since,omitzero"`  // absent in the will, whose moment nobody knows
+	Since   Time   `json:"since,omitzero"`  // absent in the will, whose moment is not known
 	Reason  string `json:"reason,omitzero"` // start, reconnect, stop, or a problem code
-	TS      Time   `json:"ts,omitzero"`     // when this was said; absent in the will
+	TS      Time   `json:"ts,omitzero"`     // when this was published; absent in the will
 }
 
 // Info is the payload of up/info: who this is and what it can. It never holds a
@@ -105,7 +105,7 @@ const (
 )
 
 // Health is the payload of up/health. One older than three intervals means
-// unknown, whatever it says.
+// unknown, whatever it holds.
 type Health struct {
 	V           int                   `json:"v"` // 1
 	TS          Time                  `json:"ts"`
@@ -226,12 +226,12 @@ const (
 type Rsp struct {
 	ID     string          `json:"id"`
 	Status string          `json:"status"`
-	Data   json.RawMessage `json:"data"` // an object, {} if there is nothing to say
+	Data   json.RawMessage `json:"data"` // an object, {} if there is nothing to state
 	Error  *RspError       `json:"error,omitempty"`
 	TS     Time            `json:"ts"`
 }
 
-// RspError says why a command was not done.
+// RspError is why a command was not done.
 type RspError struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`
@@ -309,7 +309,7 @@ type DesiredConfig struct {
 const MaxTimestamp = 253_402_300_799_999
 
 // HostState is the payload of {root}/v1/_host/{host}/state. Which of several counts is
-// said in its schema, host-state.v1.
+// described in its schema, host-state.v1.
 type HostState struct {
 	Online    bool  `json:"online"`
 	Timestamp int64 `json:"timestamp"` // milliseconds since 1970, up to MaxTimestamp; below LeastTimestamp seconds

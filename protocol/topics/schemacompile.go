@@ -230,7 +230,7 @@ func (c *compiler) compileParts(r *rule, s *rawSchema, doc, path string) error {
 	return nil
 }
 
-// kindNames says which types there may be.
+// kindNames lists which types there may be.
 func kindNames(k kind) string {
 	var names []string
 	for i, name := range []string{"null", "a boolean", "an integer", "a number", "a string", "a list", "an object"} {

@@ -62,7 +62,7 @@ func EventTypes() []string {
 }
 
 // Example returns one payload by the name of its message in the AsyncAPI document, as a
-// terminal or a back office says it: "case", "caseRevised", "cmdPing", "event.link.lost",
+// terminal or a back office publishes it: "case", "caseRevised", "cmdPing", "event.link.lost",
 // "signed". The error means that there is no such example; a test rules out that a
 // message lacks one.
 func Example(name string) ([]byte, error) {

@@ -134,12 +134,12 @@ func TestEventOfPlainKind(t *testing.T) {
 		t.Error(err)
 	}
 	if bytes.Contains(b, []byte(`"sequence"`)) {
-		t.Error("an event without a sequence says one")
+		t.Error("an event without a sequence has one")
 	}
 }
 
 // TestPayloadsSatisfyTheirSchemas also shows that a payload from the future,
-// with members nobody knows, passes and is read.
+// with unknown members, passes and is read.
 func TestPayloadsSatisfyTheirSchemas(t *testing.T) {
 	v := testValidator(t)
 	now := At(time.Date(2026, 8, 23, 1, 0, 0, 0, time.UTC))
@@ -331,7 +331,7 @@ func TestCommandTable(t *testing.T) {
 			t.Errorf("CommandOf(%s) = %v, %v", c.Name, got, ok)
 		}
 		if err := v.Check(c.ArgsSchema(), []byte(`{"a_member_of_2031":1}`)); err == nil || !strings.Contains(err.Error(), "an unknown member") {
-			t.Errorf("%s: an argument that nobody knows: %v", c.Name, err)
+			t.Errorf("%s: an unknown argument: %v", c.Name, err)
 		}
 	}
 	want := "capture-start capture-stop case-resend config-get link-reopen log-level log-tail outbox-stat ping rebirth restart selftest support-bundle"

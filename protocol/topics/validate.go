@@ -16,7 +16,7 @@ import (
 // ErrSchema is the class of all errors about a payload that breaks its schema.
 var ErrSchema = errors.New("topics: payload breaks its schema")
 
-// SchemaError says where a payload breaks its schema. It never holds a value
+// SchemaError is where a payload breaks its schema. It never holds a value
 // of the payload.
 type SchemaError struct {
 	Schema string // name, "case-event.v1"

@@ -226,6 +226,6 @@ func (f *Fake) Push(topic string, payload []byte, retained bool) {
 		if !match {
 			continue
 		}
-		_ = c.Raw(encodePublish(topic, payload, 1, retained)) // one that is gone hears nothing
+		_ = c.Raw(encodePublish(topic, payload, 1, retained)) // one that is gone gets nothing
 	}
 }

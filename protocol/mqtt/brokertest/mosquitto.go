@@ -2,7 +2,7 @@
 // loopback port (Start), a scripted one for everything a real one will not do
 // (Fake), and certificates made on the spot (Authority). Both brokers check every
 // message they carry against the contract (protocol/topics/topicstest) and fail the
-// test, unless it says that it sends what breaks it. Test support only.
+// test, unless it declares that it sends what breaks it. Test support only.
 package brokertest
 
 import (
@@ -19,7 +19,7 @@ import (
 	"time"
 )
 
-// Options say how mosquitto is to run. The zero value: anonymous, plaintext.
+// Options are how mosquitto is to run. The zero value: anonymous, plaintext.
 type Options struct {
 	Config []string // further lines of mosquitto.conf
 	ACL    string   // content of the access list; "": none
@@ -54,7 +54,7 @@ type Broker struct {
 	output *output
 }
 
-// output collects what mosquitto says.
+// output collects what mosquitto prints.
 type output struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -98,7 +98,7 @@ func Start(t testing.TB, o Options) *Broker {
 	return b
 }
 
-// FreePort returns a loopback port that nobody listens on.
+// FreePort returns a loopback port without a listener.
 func FreePort(t testing.TB) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -259,7 +259,7 @@ func (b *Broker) URL() string {
 	return fmt.Sprintf("tcp://127.0.0.1:%d", b.Port)
 }
 
-// Log is what mosquitto has said so far.
+// Log is what mosquitto has printed so far.
 func (b *Broker) Log() string {
 	b.output.mu.Lock()
 	defer b.output.mu.Unlock()

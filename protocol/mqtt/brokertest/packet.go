@@ -37,7 +37,7 @@ type Packet struct {
 	Connect ConnectPacket
 }
 
-// ConnectPacket is what a CONNECT says.
+// ConnectPacket is the content of a CONNECT.
 type ConnectPacket struct {
 	Protocol     string
 	Level        byte
@@ -55,7 +55,7 @@ type ConnectPacket struct {
 
 var errShort = errors.New("brokertest: packet too short")
 
-// fields reads the fields of a packet; after the first failure it gives zeros.
+// fields reads the fields of a packet; after the first failure it returns zeros.
 type fields struct {
 	b   []byte
 	err error

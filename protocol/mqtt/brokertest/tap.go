@@ -12,19 +12,19 @@ import (
 	"yuanlu/protocol/topics/topicstest"
 )
 
-// mostFaults is how many faults of one broker are told; more say nothing new.
+// mostFaults is how many faults of one broker are reported; more show nothing new.
 const mostFaults = 5
 
-// faults tells a test of messages that break the contract. Safe for concurrent use.
+// faults reports to a test the messages that break the contract. Safe for concurrent use.
 type faults struct {
 	t testing.TB
 
-	mu   sync.Mutex
-	told int // guarded by mu
-	seen int // guarded by mu: messages that were looked at
+	mu       sync.Mutex
+	reported int // guarded by mu
+	seen     int // guarded by mu: messages that were looked at
 }
 
-// look takes what topicstest says of one message.
+// look takes the result of topicstest for one message.
 func (f *faults) look(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -32,7 +32,7 @@ func (f *faults) look(err error) {
 	if err == nil {
 		return
 	}
-	if f.told++; f.told <= mostFaults {
+	if f.reported++; f.reported <= mostFaults {
 		f.t.Errorf("a message on the broker: %v", err)
 	}
 }
@@ -43,7 +43,7 @@ func (f *faults) count() int {
 	return f.seen
 }
 
-// tap is one connection to a broker that hears everything it carries and checks
+// tap is one connection to a broker that gets everything it carries and checks
 // it. It ends with the broker.
 type tap struct {
 	conn   net.Conn
@@ -53,7 +53,7 @@ type tap struct {
 }
 
 // openTap connects and returns when the broker has granted the subscription: it
-// hears everything from then on.
+// gets everything from then on.
 func openTap(address string, f *faults) (*tap, error) {
 	conn, err := net.DialTimeout("tcp", address, 5*time.Second)
 	if err != nil {
@@ -68,7 +68,7 @@ func openTap(address string, f *faults) (*tap, error) {
 	return p, nil
 }
 
-// greet says CONNECT (clean session, no keep-alive: a frozen broker is no fault)
+// greet sends CONNECT (clean session, no keep-alive: a frozen broker is no fault)
 // and SUBSCRIBE to # with QoS 0.
 func (p *tap) greet() error {
 	if err := p.conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {

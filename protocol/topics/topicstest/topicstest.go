@@ -82,7 +82,7 @@ func channelOf(topic string) (topics.Channel, error) {
 	return topics.Channel{}, fmt.Errorf("%w: %q is no topic of ours", ErrMessage, topic)
 }
 
-// checkEnvelope checks what a schema cannot say: that source and topic name one
+// checkEnvelope checks what a schema cannot express: that source and topic name one
 // terminal, that `data` satisfies the schema the event names, and that a link's
 // name is that of its topic.
 func checkEnvelope(topic string, c topics.Channel, payload []byte) error {
