@@ -45,7 +45,23 @@ type Reporter interface {
 	Echo(ctx context.Context) (time.Duration, error)
 }
 
-// Options are what an Agent is made of. Config, Judge, Book and Now are needed.
+// Configuration is what sets the configuration in force; *desired.Machine is one. It is
+// safe for concurrent use.
+type Configuration interface {
+	InForce() desired.InForce
+	// OnDisk reads what a start would read, and returns its digest.
+	OnDisk() (digest string, err error)
+	StoreReady() // called once detection and store run
+}
+
+// ownFile is the Configuration that never changes.
+type ownFile struct{ *config.Config }
+
+func (f ownFile) InForce() desired.InForce { return desired.InForce{Config: f.Config, File: f.Config} }
+func (f ownFile) OnDisk() (string, error)  { return f.Digest(), nil }
+func (f ownFile) StoreReady()              {}
+
+// Options are what an Agent is made of. Config, Judge, Book and Clock are needed.
 type Options struct {
 	Config   *config.Config
 	Build    health.Build
@@ -59,24 +75,15 @@ type Options struct {
 	Notify func(state string)
 	// Watchdog is how soon the service manager wants a sign of life; 0: it does not.
 	Watchdog time.Duration
-	Now      func() time.Time
-	// AskClock replaces the kernel's answer about the clock; nil: adjtimex(2).
-	AskClock func() (synced bool, offset time.Duration)
-	// InForce returns the configuration that counts now; nil: Config does.
-	InForce func() desired.InForce
-	// ReadConfig reads what a start would read, and gives its digest; nil: nobody can.
-	ReadConfig func() (digest string, err error)
-	// Hotplug returns when devices have come or gone, with a function that tells
-	// whether the port of a configured name may be one of them; nil: nobody tells, and
-	// the links look by themselves.
-	Hotplug func(ctx context.Context) (mayBe func(port string) bool, err error)
+	Clock    *Clock
+	// Configuration is what counts and may change while the agent runs; nil: Config alone.
+	Configuration Configuration
+	Hotplug       Hotplug // nil: there is none, and the links look by themselves
 	// CertEnds gives when the terminal's certificate ends, ok false without one;
 	// nil: there is none.
 	CertEnds func() (end time.Time, ok bool)
 	// Verbs are what the control socket answers besides the agent's own; nil: none.
 	Verbs map[string]control.Handler
-	// OnReady is called once detection and store run; nil: nobody.
-	OnReady func()
 }
 
 // StopWithin is how long the stop of an agent may take.
@@ -92,19 +99,20 @@ type Agent struct {
 	o        Options
 	log      *slog.Logger
 	clock    *Clock
-	began    time.Time      // with its monotonic reading
-	reporter Reporter       // nil: none
-	scrape   *scrape.Server // nil: none
-	store    atomic.Pointer[ledger.DB]
+	began    time.Time              // with its monotonic reading
+	reporter Reporter               // nil: none
+	scrape   *scrape.Server         // nil: none
 	digest   atomic.Pointer[string] // of the configuration in force
-	events   chan refund.Notice     // that wait to be queued
+	store    *store
+	outcomes *outcomes
+	events   *events
+	commands *command.Set
+	timers   timers
+	testing  chan struct{} // holds one token: the right to run a selftest
 
-	mu       sync.Mutex // guards all below
-	workers  []*ingest.Worker
-	storeErr error // why the store is not open, or does not take records
-	ready    bool
-	foreign  int64 // records of other merchants
-	records  int64 // since the start
+	mu      sync.Mutex // guards all below
+	workers []*ingest.Worker
+	ready   bool
 
 	lookMu  sync.Mutex // guards what follows: what the store last told
 	looked  time.Time
@@ -112,29 +120,25 @@ type Agent struct {
 	counts  ledger.Counts
 	lookErr error
 
-	onsets   health.Onsets
-	ahead    health.AheadBook
-	commands *command.Set
-	testing  chan struct{} // holds one token: the right to run a selftest
-
-	timers map[string]*atomic.Uint64 // signs of life of the timers; not changed after New
+	onsets health.Onsets
 }
 
 // New makes an agent. Nothing runs yet.
 func New(o Options) (*Agent, error) {
-	a := &Agent{o: o, log: o.Book.Logger(), clock: NewClock(o.Now, o.Build.Date, o.AskClock), began: time.Now(),
-		timers: map[string]*atomic.Uint64{}, events: make(chan refund.Notice, maxEvents), testing: make(chan struct{}, 1)}
-	a.SetDigest(o.Config.Digest())
-	if a.o.InForce == nil {
-		a.o.InForce = func() desired.InForce { return desired.InForce{Config: o.Config, File: o.Config} }
-	}
-	a.commands = command.New(command.Options{Agent: a, Config: o.Config, InForce: a.o.InForce, Book: o.Book, Now: a.clock.Now, Selftest: a.selftest})
+	a := &Agent{o: o, log: o.Book.Logger(), clock: o.Clock, began: time.Now(),
+		timers: newTimers("held", "retention", "redate", "clock"), testing: make(chan struct{}, 1)}
 	if a.o.Notify == nil {
 		a.o.Notify = func(string) {}
 	}
-	for _, name := range []string{"held", "retention", "redate", "clock"} {
-		a.timers[name] = new(atomic.Uint64)
+	a.events = newEvents(a.clock, a.log, a.Wake)
+	a.outcomes = &outcomes{merchant: o.Config.Terminal.MerchantID, clock: a.clock, log: a.log, wake: a.Wake}
+	a.store = &store{options: ledgerOptions(&o, a.clock), clock: a.clock, outcomes: a.outcomes, log: a.log, notify: a.o.Notify, wake: a.Wake,
+		began: a.began, timers: a.timers}
+	a.SetDigest(o.Config.Digest())
+	if a.o.Configuration == nil {
+		a.o.Configuration = ownFile{o.Config}
 	}
+	a.commands = command.New(command.Options{Agent: a, Config: o.Config, InForce: a.o.Configuration.InForce, Book: o.Book, Now: a.clock.Now, Selftest: a.selftest})
 	if o.NewReporter != nil {
 		r, err := o.NewReporter(a)
 		if err != nil {
@@ -143,14 +147,20 @@ func New(o Options) (*Agent, error) {
 		a.reporter = r
 	}
 	if listen := o.Config.Metrics.Listen; listen != "" {
-		a.scrape = scrape.New(scrape.Options{Listen: listen, Log: a.log, Changed: a.wake,
+		a.scrape = scrape.New(scrape.Options{Listen: listen, Log: a.log, Changed: a.Wake,
 			Families: func(ctx context.Context) []metrics.Family { s := a.Glance(ctx); return metrics.Of(&s) }})
 	}
 	return a, nil
 }
 
 // Store returns the store, nil while it cannot be opened.
-func (a *Agent) Store() *ledger.DB { return a.store.Load() }
+func (a *Agent) Store() *ledger.DB { return a.store.db.Load() }
+
+// Event queues an event for the back office (topics.md, up/event). It never waits and
+// never fails: what cannot be queued is logged.
+func (a *Agent) Event(name, subject string, attrs ...slog.Attr) {
+	a.events.Event(name, subject, attrs...)
+}
 
 // Commands returns what may be ordered of the agent.
 func (a *Agent) Commands() *command.Set { return a.commands }
@@ -182,10 +192,14 @@ func (a *Agent) verbs() map[string]control.Handler {
 func (a *Agent) Digest() string { return *a.digest.Load() }
 
 // SetDigest notes that settings which need no new agent have changed.
-func (a *Agent) SetDigest(digest string) { a.digest.Store(&digest); a.wake() }
+func (a *Agent) SetDigest(digest string) { a.digest.Store(&digest); a.Wake() }
 
-// Wake says that something which is reported has changed. It never blocks.
-func (a *Agent) Wake() { a.wake() }
+// Wake makes the reporter look at what has changed. It never blocks.
+func (a *Agent) Wake() {
+	if a.reporter != nil {
+		a.reporter.Wake()
+	}
+}
 
 // Clock returns the agent's clock.
 func (a *Agent) Clock() *Clock { return a.clock }
@@ -197,7 +211,7 @@ func (a *Agent) Began() time.Time { return a.began }
 // what went wrong while stopping, joined.
 func (a *Agent) Run(ctx context.Context) error {
 	a.o.Notify("STATUS=opening the store")
-	db, err := a.openStore(ctx)
+	db, err := a.store.open(ctx)
 	if errors.Is(err, ErrAnotherDaemon) {
 		return err
 	}
@@ -207,7 +221,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	c := newCrew()
 	a.startOutside(c)
 	if err != nil && ctx.Err() == nil {
-		db = a.openStoreLater(ctx, err)
+		db = a.store.openLater(ctx, err)
 	}
 	if db != nil {
 		a.startInside(c, db)
@@ -217,15 +231,6 @@ func (a *Agent) Run(ctx context.Context) error {
 	return a.stop(c, db)
 }
 
-// Layers of goroutines, in the order in which they stop.
-const (
-	layerLinks = iota
-	layerStore
-	layerReport
-	layerLocal
-	layers
-)
-
 // startOutside starts what tells others how things are, even without a store.
 func (a *Agent) startOutside(c *crew) {
 	server, err := control.Listen(a.o.Config.Control.Socket, a.verbs(), a.log)
@@ -234,10 +239,16 @@ func (a *Agent) startOutside(c *crew) {
 	} else {
 		c.start(layerLocal, "control", server.Run)
 	}
-	c.start(layerLocal, "watchdog", a.feedWatchdog)
-	c.start(layerLocal, "clock", a.watchClock)
-	if a.o.CertEnds != nil {
-		c.start(layerLocal, "certificate", a.watchCertificate)
+	c.start(layerLocal, "watchdog", func(ctx context.Context) error {
+		return feed(ctx, a.o.Watchdog, a.counters, func() {
+			s := a.Glance(ctx)
+			a.o.Notify("WATCHDOG=1\nSTATUS=" + s.Line())
+		}, a.log)
+	})
+	w := &watch{a.clock, a.events, a.log, a.Wake}
+	c.start(layerLocal, "clock", func(ctx context.Context) error { return w.clockState(ctx, a.store) })
+	if ends := a.o.CertEnds; ends != nil {
+		c.start(layerLocal, "certificate", func(ctx context.Context) error { return w.certificate(ctx, ends) })
 	}
 	if a.scrape != nil {
 		c.start(layerLocal, "metrics", a.scrape.Run)
@@ -268,25 +279,25 @@ func (a *Agent) startInside(c *crew, db *ledger.DB) {
 	a.workers = workers
 	a.mu.Unlock()
 	if a.o.Hotplug != nil {
-		c.start(layerLinks, "hotplug", func(ctx context.Context) error { return a.watchDevices(ctx, sockets) })
+		c.start(layerLinks, "hotplug", func(ctx context.Context) error { return watchDevices(ctx, a.o.Hotplug, sockets) })
 	}
-	c.start(layerStore, "held", func(ctx context.Context) error { return a.releaseHeld(ctx, db) })
-	c.start(layerStore, "redate", func(ctx context.Context) error { return a.redate(ctx, db) })
-	c.start(layerStore, "events", func(ctx context.Context) error { return a.queueEvents(ctx, db) })
-	c.start(layerStore, "retention", func(ctx context.Context) error { return a.retain(ctx, db) })
+	c.start(layerStore, "held", func(ctx context.Context) error { return a.store.releaseHeld(ctx, db) })
+	c.start(layerStore, "redate", func(ctx context.Context) error { return a.store.redate(ctx, db) })
+	c.start(layerStore, "events", func(ctx context.Context) error { return a.events.store(ctx, db) })
+	c.start(layerStore, "retention", func(ctx context.Context) error { return a.store.retain(ctx, db) })
 }
 
 func (a *Agent) workerOptions(l Link, db *ledger.DB) ingest.Options {
 	zone := a.o.Config.Time.Location()
 	return ingest.Options{
 		Link: l.Config.Name, Wire: l.Config.Wire, Profile: l.Profile, Open: l.Open, Classify: l.Classify,
-		Applier: applier{a, db}, Judge: db, Recaller: db, Tokenizer: db.Keys(), MAC: db.Keys().MAC, Log: a.log,
+		Applier: a.store, Judge: db, Recaller: db, Tokenizer: db.Keys(), MAC: db.Keys().MAC, Log: a.log,
 		FrameTimeout: l.Config.FrameTimeout,
 		Clock:        func() ingest.Clock { return a.clock.Reception(zone) },
 		OnEvent: func(event string, attrs ...slog.Attr) {
 			a.Event(event, "link/"+l.Config.Name, append(attrs, slog.String("link", l.Config.Name))...)
 		},
-		OnChange: a.wake,
+		OnChange: a.Wake,
 	}
 }
 
@@ -296,16 +307,31 @@ func (a *Agent) setReady() {
 	a.mu.Unlock()
 	a.log.Info("agent.ready", "version", a.o.Build.Version, "links", len(a.o.Links), "config", a.Digest())
 	a.o.Notify("READY=1")
-	a.wake()
-	if a.o.OnReady != nil {
-		a.o.OnReady()
-	}
+	a.Wake()
+	a.o.Configuration.StoreReady()
 }
 
-func (a *Agent) wake() {
-	if a.reporter != nil {
-		a.reporter.Wake()
+// counters returns the sign of life of every goroutine that must show one.
+func (a *Agent) counters() map[string]uint64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	all := map[string]uint64{}
+	for name, n := range a.timers {
+		if a.ready || name == "clock" {
+			all[name] = n.Load()
+		}
 	}
+	if db := a.Store(); db != nil {
+		all["commit"] = db.Progress()
+	}
+	for _, w := range a.workers {
+		h := w.Health()
+		all["link "+h.Name] = h.Progress
+	}
+	if a.reporter != nil {
+		all["report"] = a.reporter.Status().Progress
+	}
+	return all
 }
 
 // stop ends the layers one after the other, then closes the store.

@@ -50,7 +50,7 @@ func newRig(t *testing.T, more string, change func(*Options)) *rig {
 	near, far := net.Pipe()
 	r := &rig{notes: make(chan string, 1000), firmware: far, config: c, book: logbook.Open(logbook.Options{})}
 	o := Options{Config: c, Judge: refund.NewJudge(refund.DefaultSettings(), rules.All()), Severity: refund.Medium, Book: r.book,
-		Notify: func(s string) { r.notes <- s }, Now: time.Now, AskClock: func() (bool, time.Duration) { return true, 0 },
+		Notify: func(s string) { r.notes <- s }, Clock: NewClock(time.Now, time.Time{}, func() (bool, time.Duration) { return true, 0 }),
 		Links: []Link{{Config: c.Links[0], Profile: profile, Open: func(context.Context) (ingest.Port, string, error) { return near, "pipe", nil }}}}
 	if change != nil {
 		change(&o)
@@ -207,23 +207,22 @@ func TestStoreIsTakenWithinASecond(t *testing.T) {
 	})
 }
 
-// block puts the store below a file, so that it cannot be opened: what stands in place
-// of a folder above the store's own is not the agent's to move. It returns the file.
-func (r *rig) block(t *testing.T) string {
+// blocked is a rig whose store lies below a file, so that it cannot be opened: what stands
+// in place of a folder above the store's own is not the agent's to move. It returns the
+// file.
+func blocked(t *testing.T) (r *rig, file string) {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "partition")
-	r.config.Store.Dir = filepath.Join(file, "store")
+	file = filepath.Join(t.TempDir(), "partition")
 	if err := os.WriteFile(file, []byte("in the way"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return file
+	return newRig(t, "", func(o *Options) { o.Config.Store.Dir = filepath.Join(file, "store") }), file
 }
 
 // A store that cannot be opened keeps nobody from starting: it is said, and tried
 // again until it works.
 func TestStoreComesLater(t *testing.T) {
-	r := newRig(t, "", nil)
-	dir := r.block(t)
+	r, dir := blocked(t)
 	stop := r.run(t)
 	r.await(t, "STATUS=the store cannot be opened")
 	s := r.agent.Snapshot(t.Context())
@@ -243,8 +242,7 @@ func TestStoreComesLater(t *testing.T) {
 }
 
 func TestStopWhileTheStoreIsAway(t *testing.T) {
-	r := newRig(t, "", nil)
-	r.block(t)
+	r, _ := blocked(t)
 	stop := r.run(t)
 	r.await(t, "STATUS=the store cannot be opened")
 	if err := stop(); err != nil {

@@ -13,6 +13,8 @@ import (
 )
 
 const (
+	// clockEvery is how often the clock is looked at.
+	clockEvery = 2 * time.Second
 	// stepLimit is the jump of the clock against the monotonic one that counts as a step.
 	stepLimit = 2 * time.Second
 	// syncedFor is how long one answer of the kernel is believed.

@@ -56,6 +56,14 @@ func (r *rig) do(t *testing.T, name, args string, to any) (steps []string, err e
 	return steps, nil
 }
 
+// onDisk is a configuration of which another one is on the disk.
+type onDisk struct {
+	ownFile
+	read func() (string, error)
+}
+
+func (c onDisk) OnDisk() (string, error) { return c.read() }
+
 func isControl(err error, code, about string) bool {
 	var e *control.Error
 	return errors.As(err, &e) && e.Code == code && e.About == about
@@ -67,7 +75,7 @@ func TestSelftest(t *testing.T) {
 	digest, readErr := "", error(nil)
 	r := newRig(t, "", func(o *Options) {
 		o.NewReporter = func(*Agent) (Reporter, error) { return reporter, nil }
-		o.ReadConfig = func() (string, error) { return digest, readErr }
+		o.Configuration = onDisk{ownFile{o.Config}, func() (string, error) { return digest, readErr }}
 		o.CertEnds = func() (time.Time, bool) { return time.Now().Add(1000 * time.Hour), true }
 	})
 	digest = r.agent.Digest()
@@ -117,8 +125,7 @@ func TestSelftest(t *testing.T) {
 }
 
 func TestSelftestWithoutAStore(t *testing.T) {
-	r := newRig(t, "", nil)
-	r.block(t)
+	r, _ := blocked(t)
 	r.run(t)
 	r.await(t, "STATUS=the store cannot be opened")
 	lines := r.agent.Examine(t.Context(), false, nil)

@@ -13,6 +13,15 @@ import (
 // idleTick is how often an idle goroutine shows that it is alive.
 const idleTick = 2 * time.Second
 
+// Layers of goroutines, in the order in which they stop.
+const (
+	layerLinks = iota
+	layerStore
+	layerReport
+	layerLocal
+	layers
+)
+
 // crew is the goroutines of one run, in layers that are stopped one by one. Every
 // goroutine of the agent is started by it and waited for by it.
 type crew struct {
@@ -80,4 +89,16 @@ func (c *crew) state(layer int) (running []string, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.running[layer]), errors.Join(c.errs[layer]...)
+}
+
+// sleep waits for d; it returns false if ctx ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }

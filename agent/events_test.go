@@ -36,8 +36,7 @@ func TestClockSetIsAnEvent(t *testing.T) {
 	var synced atomic.Bool
 	synced.Store(true)
 	r := newRig(t, "", func(o *Options) {
-		o.Now = func() time.Time { return time.Now().Add(time.Duration(jump.Load())).Round(0) }
-		o.AskClock = func() (bool, time.Duration) { return synced.Load(), 0 }
+		o.Clock = NewClock(func() time.Time { return time.Now().Add(time.Duration(jump.Load())).Round(0) }, time.Time{}, func() (bool, time.Duration) { return synced.Load(), 0 })
 	})
 	last := began
 	r.agent.clock.passed = func(time.Time, time.Time) time.Duration { // called by the clock's goroutine alone

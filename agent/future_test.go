@@ -158,7 +158,9 @@ func TestStoreWithMovedClockHeals(t *testing.T) {
 
 // TestUnsyncedClockIsAnEvent: an agent that starts with such a clock says it, too.
 func TestUnsyncedClockIsAnEvent(t *testing.T) {
-	r := newRig(t, "", func(o *Options) { o.AskClock = func() (bool, time.Duration) { return false, 0 } })
+	r := newRig(t, "", func(o *Options) {
+		o.Clock = NewClock(time.Now, time.Time{}, func() (bool, time.Duration) { return false, 0 })
+	})
 	stop := r.run(t)
 	r.await(t, "READY=1")
 	for deadline := time.Now().Add(20 * time.Second); ; {

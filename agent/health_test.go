@@ -15,7 +15,7 @@ func TestFullDiskIsNoWholeStore(t *testing.T) {
 	r := newRig(t, "", nil)
 	stop := r.run(t)
 	r.await(t, "READY=1")
-	r.agent.storeResult(fmt.Errorf("%w: %w", ledger.ErrUnavailable, ledger.ErrDiskFull))
+	r.agent.store.result(fmt.Errorf("%w: %w", ledger.ErrUnavailable, ledger.ErrDiskFull))
 	s := r.agent.Snapshot(t.Context())
 	if p := s.Problems[0]; s.Verdict != health.Failing || p.Code != "store_unavailable" || p.Text.EN != "the disk is full: 0 messages wait in memory, nothing is stored" || !strings.Contains(p.Remedy.EN, "df -h") {
 		t.Errorf("%s: %+v", s.Verdict, s.Problems)
@@ -25,7 +25,7 @@ func TestFullDiskIsNoWholeStore(t *testing.T) {
 			t.Errorf("doctor: %+v", line)
 		}
 	}
-	r.agent.storeResult(nil)
+	r.agent.store.result(nil)
 	if s := r.agent.Snapshot(t.Context()); s.Verdict == health.Failing {
 		t.Errorf("with room again: %+v", s.Problems)
 	}

@@ -60,8 +60,7 @@ func TestRecordsGetTheirDateAgain(t *testing.T) {
 	var synced atomic.Bool
 	setTo := func(at time.Time) { shift.Store(int64(time.Until(at))) }
 	change := func(o *Options) {
-		o.Now = func() time.Time { return time.Now().Add(time.Duration(shift.Load())) }
-		o.AskClock = func() (bool, time.Duration) { return synced.Load(), 0 }
+		o.Clock = NewClock(func() time.Time { return time.Now().Add(time.Duration(shift.Load())) }, time.Time{}, func() (bool, time.Duration) { return synced.Load(), 0 })
 	}
 	setTo(time.Date(1970, 1, 1, 0, 0, 30, 0, time.UTC))
 	r := newRig(t, "", change)

@@ -82,9 +82,7 @@ func (a *Agent) measure(ctx context.Context, step string, s *health.Snapshot, m 
 	switch step {
 	case "config":
 		m.Exposed = machine.Exposed(a.o.Config)
-		if m.ReadConfig = a.o.ReadConfig != nil; m.ReadConfig {
-			m.OnDisk, m.OnDiskErr = a.o.ReadConfig()
-		}
+		m.OnDisk, m.OnDiskErr = a.o.Configuration.OnDisk()
 	case "store":
 		if db := a.Store(); db != nil {
 			m.Store = tryStore(ctx, db)

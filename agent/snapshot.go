@@ -25,14 +25,14 @@ func (a *Agent) snapshot(ctx context.Context, age time.Duration) health.Snapshot
 	c := a.o.Config
 	s := health.Snapshot{Terminal: c.Terminal.ID, Merchant: c.Terminal.MerchantID, PID: os.Getpid(), Build: a.o.Build,
 		Config: a.Digest(), At: a.clock.Now(), Uptime: time.Since(a.began).Round(time.Second),
-		Memory: machine.Memory(), DiskFree: machine.DiskFree(c.Store.Dir), Goroutines: runtime.NumGoroutine(), CertDays: a.certDays(), Ahead: a.ahead.All()}
+		Memory: machine.Memory(), DiskFree: machine.DiskFree(c.Store.Dir), Goroutines: runtime.NumGoroutine(), CertDays: a.certDays(), Ahead: a.outcomes.ahead.All(), Records: a.outcomes.records.Load(), Foreign: a.outcomes.foreign.Load()}
 	s.Clock.Synced, s.Clock.Offset = a.clock.State()
 	a.mu.Lock()
-	s.Ready, s.Records, s.Foreign = a.ready, a.records, a.foreign
-	if a.storeErr != nil {
-		s.StoreError, s.StoreFull = a.storeErr.Error(), errors.Is(a.storeErr, ledger.ErrDiskFull)
-	}
+	s.Ready = a.ready
 	a.mu.Unlock()
+	if err := a.store.failure(); err != nil {
+		s.StoreError, s.StoreFull = err.Error(), errors.Is(err, ledger.ErrDiskFull)
+	}
 	s.Links, s.Damage = a.links(), ledger.FoundDamage(c.Store.Dir)
 	if db := a.Store(); db != nil {
 		a.look(ctx, db, &s, age)

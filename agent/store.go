@@ -3,9 +3,14 @@ package agent
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"yuanlu/agent/ledger"
+	"yuanlu/agent/refund"
 )
 
 // Pauses between two attempts to open the store. A store that works again is taken
@@ -15,69 +20,102 @@ const (
 	storeRetryMax = 800 * time.Millisecond
 )
 
-// storeOptions says how the configuration wants the store opened.
-func (a *Agent) storeOptions() ledger.Options {
-	c := a.o.Config
+// store is the ledger of one run: it is opened as soon as that works, and kept in order.
+// The fields before db are not changed after the start.
+type store struct {
+	options  ledger.Options
+	clock    *Clock
+	outcomes *outcomes
+	log      *slog.Logger
+	notify   func(state string) // the service manager
+	wake     func()             // the reporter
+	began    time.Time
+	timers   timers
+
+	db atomic.Pointer[ledger.DB] // nil while it was not opened yet
+	mu sync.Mutex
+	// err is why the store is not open, or does not take records; guarded by mu.
+	err error
+}
+
+// ledgerOptions returns how a configuration wants the store opened.
+func ledgerOptions(o *Options, clock *Clock) ledger.Options {
+	c := o.Config
 	grace := c.Case.PendingGrace
 	if grace == 0 {
 		grace = -1 // none; 0 would be the ledger's default
 	}
+	zone := c.Time.Location() // "today" of the store is a day there
 	return ledger.Options{
 		Dir: c.Store.Dir, Mount: c.Store.Mount, Retention: c.Store.Retention, Terminal: c.Terminal.ID,
-		Judge: a.o.Judge, MinSeverity: a.o.Severity, Grace: grace, OutboxMaxBytes: c.Delivery.MaxBytes,
-		Now: a.localNow, Log: a.log,
+		Judge: o.Judge, MinSeverity: o.Severity, Grace: grace, OutboxMaxBytes: c.Delivery.MaxBytes,
+		Now: func() time.Time { return clock.Now().In(zone) }, Log: o.Book.Logger(),
 	}
 }
 
-// localNow returns the system's time in the zone of the configuration: what is "today"
-// for the store.
-func (a *Agent) localNow() time.Time { return a.clock.Now().In(a.o.Config.Time.Location()) }
-
-// sawNewest tells the clock the newest time in the store.
-func (a *Agent) sawNewest(ctx context.Context, db *ledger.DB) {
+// sawNewest gives the clock the newest time in the store.
+func (s *store) sawNewest(ctx context.Context, db *ledger.DB) {
 	if newest, err := db.Newest(ctx); err == nil {
-		a.clock.Saw(newest)
+		s.clock.Saw(newest)
 	}
 }
 
-// openStore tries once.
-func (a *Agent) openStore(ctx context.Context) (*ledger.DB, error) {
-	db, err := ledger.Open(ctx, a.storeOptions())
-	a.mu.Lock()
-	a.storeErr = err
-	a.mu.Unlock()
+// open tries once.
+func (s *store) open(ctx context.Context) (*ledger.DB, error) {
+	db, err := ledger.Open(ctx, s.options)
+	s.result(err)
 	if err != nil {
 		return nil, err
 	}
-	a.sawNewest(ctx, db)
-	a.storedAhead(ctx, db)
-	a.store.Store(db)
+	s.sawNewest(ctx, db)
+	s.outcomes.storedAhead(ctx, db)
+	s.db.Store(db)
 	return db, nil
 }
 
-// storeResult keeps why the last transaction failed, nil if it did not.
-func (a *Agent) storeResult(err error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.storeErr = err
+// result keeps why the last transaction failed, nil if it did not.
+func (s *store) result(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = err
 }
 
-// openStoreLater tries until it works or ctx ends (then it returns nil): the disk
+// failure returns what result has kept.
+func (s *store) failure() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+// Submit implements ingest.Applier: what becomes durable is logged and reported once the
+// link has its answer.
+func (s *store) Submit(arrivals []refund.Arrival, done func([]refund.Applied, error)) {
+	s.db.Load().Submit(arrivals, func(applied []refund.Applied, err error) {
+		if err == nil || errors.Is(err, ledger.ErrUnavailable) {
+			s.result(err)
+		}
+		if done(applied, err); err == nil {
+			s.outcomes.take(applied)
+		}
+	})
+}
+
+// openLater tries until it works or ctx ends (then it returns nil): the disk
 // may be full, read-only, or not mounted yet. Nothing is confirmed meanwhile.
-func (a *Agent) openStoreLater(ctx context.Context, err error) (db *ledger.DB) {
-	said := ""
-	say := func() {
-		a.log.Error("store.unavailable", "err", err)
-		if text := oneLine(err.Error()); text != said {
-			said = text
-			a.o.Notify("STATUS=the store cannot be opened: " + text)
-			a.wake()
+func (s *store) openLater(ctx context.Context, err error) (db *ledger.DB) {
+	notified := ""
+	failed := func() {
+		s.log.Error("store.unavailable", "err", err)
+		if text := strings.Join(strings.Fields(err.Error()), " "); text != notified {
+			notified = text
+			s.notify("STATUS=the store cannot be opened: " + text)
+			s.wake()
 		}
 	}
-	say()
+	failed()
 	untilDone(ctx, func() bool {
-		if db, err = a.openStore(ctx); err != nil && ctx.Err() == nil {
-			say()
+		if db, err = s.open(ctx); err != nil && ctx.Err() == nil {
+			failed()
 		}
 		return err == nil || ctx.Err() != nil
 	})
@@ -97,21 +135,21 @@ func untilDone(ctx context.Context, try func() bool) {
 	}
 }
 
-// releaseHeld says the verdicts whose pending_grace has passed.
-func (a *Agent) releaseHeld(ctx context.Context, db *ledger.DB) error {
-	longest := min(idleTick, max(a.o.Config.Case.PendingGrace/4, 100*time.Millisecond))
+// releaseHeld releases the verdicts whose pending_grace has passed.
+func (s *store) releaseHeld(ctx context.Context, db *ledger.DB) error {
+	longest := min(idleTick, max(s.options.Grace/4, 100*time.Millisecond))
 	for {
-		running := time.Since(a.began)
+		running := time.Since(s.began)
 		applied, next, err := db.ReleaseHeld(ctx, running)
 		wait := longest
 		switch {
 		case err != nil && ctx.Err() == nil && !errors.Is(err, ledger.ErrUnavailable):
-			a.log.Error("held.failed", "err", err)
+			s.log.Error("held.failed", "err", err)
 		case next > 0:
 			wait = min(longest, max(next-running, 10*time.Millisecond))
 		}
-		a.applied(applied)
-		a.timers["held"].Add(1)
+		s.outcomes.take(applied)
+		s.timers["held"].Add(1)
 		if !sleep(ctx, wait) {
 			return nil
 		}
@@ -123,20 +161,20 @@ const redatePause = 50 * time.Millisecond
 
 // redate has the records that were dated by a clock that was not trusted dated again once
 // it is.
-func (a *Agent) redate(ctx context.Context, db *ledger.DB) error {
+func (s *store) redate(ctx context.Context, db *ledger.DB) error {
 	for {
-		a.timers["redate"].Add(1)
+		s.timers["redate"].Add(1)
 		wait := clockEvery
-		if a.clock.Synced() {
-			done, err := db.Redate(ctx, a.clock.Boot())
-			a.applied(done.Applied)
+		if s.clock.Synced() {
+			done, err := db.Redate(ctx, s.clock.Boot())
+			s.outcomes.take(done.Applied)
 			switch {
 			case err != nil && ctx.Err() == nil && !errors.Is(err, ledger.ErrUnavailable):
-				a.log.Error("redate.failed", "err", err)
+				s.log.Error("redate.failed", "err", err)
 			case done.More:
 				wait = redatePause
 			case done.Count+done.Unknown > 0:
-				a.log.Warn("records.redated", "records", done.Count, "step", done.Step, "unknown", done.Unknown)
+				s.log.Warn("records.redated", "records", done.Count, "step", done.Step, "unknown", done.Unknown)
 			}
 		}
 		if !sleep(ctx, wait) {
@@ -152,16 +190,16 @@ const (
 )
 
 // retain removes what is older than store.retention, in small steps.
-func (a *Agent) retain(ctx context.Context, db *ledger.DB) error {
+func (s *store) retain(ctx context.Context, db *ledger.DB) error {
 	next := time.Now().Add(time.Minute) // not in the way of the start
 	for {
-		a.timers["retention"].Add(1)
+		s.timers["retention"].Add(1)
 		wait := idleTick
 		if !time.Now().Before(next) {
-			removed, err := db.Retain(ctx, a.retainBefore(ctx, db), retainStep)
+			removed, err := db.Retain(ctx, s.retainBefore(ctx, db), retainStep)
 			switch {
 			case err != nil && ctx.Err() == nil && !errors.Is(err, ledger.ErrUnavailable):
-				a.log.Error("retention.failed", "err", err)
+				s.log.Error("retention.failed", "err", err)
 				next = time.Now().Add(retainEvery)
 			case err == nil && removed > 0:
 				wait = retainPause
@@ -175,27 +213,15 @@ func (a *Agent) retain(ctx context.Context, db *ledger.DB) error {
 	}
 }
 
-// retainBefore returns the time that retention counts from. A clock that nobody
-// vouches for must not throw records away: then the newest record has a say too.
-func (a *Agent) retainBefore(ctx context.Context, db *ledger.DB) time.Time {
-	now := a.o.Now()
-	if a.clock.Synced() {
+// retainBefore returns the time that retention counts from. A clock that is not trusted
+// must not throw records away: then no later time than that of the newest record counts.
+func (s *store) retainBefore(ctx context.Context, db *ledger.DB) time.Time {
+	now := s.clock.Now()
+	if s.clock.Synced() {
 		return now
 	}
 	if newest, err := db.Newest(ctx); err != nil || newest.Before(now) {
 		return newest
 	}
 	return now
-}
-
-// sleep waits; false if ctx ended first.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -1,16 +1,62 @@
 package agent
 
 import (
+	"bytes"
+	"context"
+	"log/slog"
+	"runtime/pprof"
 	"slices"
+	"strings"
+	"sync/atomic"
 	"time"
 )
 
-// watchdog says whether every goroutine makes progress. Each shows a counter that
+// timers count the turns of goroutines that only wait for time to pass, by name: their
+// sign of life.
+type timers map[string]*atomic.Uint64
+
+func newTimers(names ...string) timers {
+	t := timers{}
+	for _, name := range names {
+		t[name] = new(atomic.Uint64)
+	}
+	return t
+}
+
+// defaultWatchdog is the limit where no service manager sets one: stalls are logged, and
+// the process goes on.
+const defaultWatchdog = time.Minute
+
+// watchdog finds out whether every goroutine makes progress. Each shows a counter that
 // it moves at least every idleTick, busy or not; one whose counter stands still
 // for limit is stalled. It is used by one goroutine.
 type watchdog struct {
 	limit time.Duration
 	seen  map[string]sign
+}
+
+// feed keeps the service manager, which wants a sign of life every limit, content while
+// all counters move, with a line about the state. A goroutine that makes no progress is
+// named in the log, with what it was doing.
+func feed(ctx context.Context, limit time.Duration, counters func() map[string]uint64, alive func(), log *slog.Logger) error {
+	if limit <= 0 {
+		limit = defaultWatchdog
+	}
+	dog, logged := newWatchdog(limit*3/4), ""
+	for {
+		switch stalled := strings.Join(dog.stalled(time.Now(), counters()), ", "); {
+		case stalled == "":
+			alive()
+			logged = ""
+		case stalled != logged:
+			log.Error("watchdog.stalled", "who", stalled)
+			logStacks(log)
+			logged = stalled
+		}
+		if !sleep(ctx, limit/4) {
+			return nil
+		}
+	}
 }
 
 // sign is the last sign of life of one goroutine.
@@ -24,7 +70,7 @@ func newWatchdog(limit time.Duration) *watchdog {
 }
 
 // stalled returns the names of those that stand still, sorted. now needs its
-// monotonic reading: setting the clock stalls nobody.
+// monotonic reading: setting the clock stalls none.
 func (w *watchdog) stalled(now time.Time, counters map[string]uint64) []string {
 	var names []string
 	for name, count := range counters {
@@ -43,4 +89,30 @@ func (w *watchdog) stalled(now time.Time, counters map[string]uint64) []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// logStacks writes where the goroutines stand; function names and lines only, so
+// no value of a record can be in it.
+func logStacks(log *slog.Logger) {
+	var b bytes.Buffer
+	if err := pprof.Lookup("goroutine").WriteTo(&b, 1); err != nil {
+		return
+	}
+	for i, block := range strings.Split(b.String(), "\n\n") {
+		if i >= 40 {
+			break
+		}
+		log.Error("watchdog.stack", "n", i, "at", framesOf(block))
+	}
+}
+
+// framesOf takes the function names out of one goroutine's stack, innermost first.
+func framesOf(block string) string {
+	var names []string
+	for line := range strings.Lines(block) {
+		if fields := strings.Fields(line); len(fields) >= 3 && fields[0] == "#" {
+			names = append(names, strings.Join(fields[2:], " "))
+		}
+	}
+	return strings.Join(names[:min(len(names), 8)], " < ")
 }

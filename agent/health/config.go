@@ -44,8 +44,6 @@ func lookAtConfig(e *Examination) {
 	}
 	name := both("config in force", "生效配置")
 	switch {
-	case !e.m.ReadConfig:
-		e.fine(name, same(s.Config))
 	case e.m.OnDiskErr != nil:
 		e.add(Error, name, textf("%s is in force, but the file has mistakes: %v", "生效 %s，但配置文件有误：%v", s.Config, e.m.OnDiskErr),
 			both("correct the file; yuanlu config check names each", "修改配置文件；yuanlu config check 逐项指出"))

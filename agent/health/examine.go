@@ -69,18 +69,15 @@ type Examination struct {
 // Measured is what the caller has looked at, for one step after the other. What it did
 // not look at stays zero.
 type Measured struct {
-	Unasked error     // step daemon: why a daemon that runs cannot be asked; nil: it does not run
-	Exposed []Exposed // config
-	// ReadConfig is set where OnDisk is the digest of what a start would read, and
-	// OnDiskErr what is wrong with it.
-	ReadConfig bool
-	OnDisk     string
-	OnDiskErr  error
-	Store      *OpenStore // store: of the daemon; nil: it is not open
-	Folder     *Folder    // store: where no daemon has opened it
-	Devices    []Device   // links, where no daemon has opened them
-	Synced     bool       // clock, where there is no snapshot
-	Contact    *Contact   // broker, of a connection made for the examination; nil: no broker is configured
+	Unasked   error      // step daemon: why a daemon that runs cannot be asked; nil: it does not run
+	Exposed   []Exposed  // config
+	OnDisk    string     // config: the digest of what a start would read
+	OnDiskErr error      // what is wrong with it
+	Store     *OpenStore // store: of the daemon; nil: it is not open
+	Folder    *Folder    // store: where no daemon has opened it
+	Devices   []Device   // links, where no daemon has opened them
+	Synced    bool       // clock, where there is no snapshot
+	Contact   *Contact   // broker, of a connection made for the examination; nil: no broker is configured
 	// EchoTook is how long the broker took to acknowledge a message of the daemon (step
 	// broker), EchoErr why it did not.
 	EchoTook time.Duration

@@ -113,10 +113,10 @@ func TestGolden(t *testing.T) {
 			}
 			fmt.Fprintf(&out, "== %s, configuration %d\n", name, k+1)
 			s := all[name]
-			measured := Measured{EchoTook: 3 * time.Millisecond}
+			measured := Measured{OnDisk: s.Config, EchoTook: 3 * time.Millisecond}
 			if k == 1 {
 				s.Ahead = []Ahead{{"pos", "m-1", "", 3 * time.Hour, now.Add(-time.Hour)}, {"usb", "", "T9", 20 * time.Minute, now}}
-				measured = Measured{ReadConfig: true, OnDisk: "sha256:other", EchoErr: errors.New("no PUBACK")}
+				measured = Measured{OnDisk: "sha256:other", EchoErr: errors.New("no PUBACK")}
 			}
 			s.Problems = Problems(&s, c)
 			new(Onsets).Date(s.At, s.Problems)

@@ -1,6 +1,7 @@
 package health
 
 import (
+	"fmt"
 	"time"
 
 	"yuanlu/agent/ingest"
@@ -40,6 +41,24 @@ type Snapshot struct {
 
 	Ahead        []Ahead `json:"-"` // terminals whose newest record is dated ahead
 	MetricsError string  `json:"-"` // why metrics are not offered, "" if they are or need not be
+}
+
+// Line returns one line about everything, for `systemctl status`.
+func (s *Snapshot) Line() string {
+	online := 0
+	for _, l := range s.Links {
+		if l.State == ingest.StateOnline {
+			online++
+		}
+	}
+	broker := "no broker configured"
+	switch {
+	case s.MQTT != nil && s.MQTT.Connected:
+		broker = "broker connected"
+	case s.MQTT != nil:
+		broker = "broker offline"
+	}
+	return fmt.Sprintf("%s, %d/%d links, %s, outbox %d", s.Verdict, online, len(s.Links), broker, s.Outbox.Waiting)
 }
 
 // Build names the program.

@@ -17,7 +17,8 @@ import (
 // that call them are looked at instead. One reads back what the store holds.
 var passOn = map[string]string{
 	"agent/agent.go workerOptions":         "agent/ingest calls it as OnEvent",
-	"agent/applied.go Event":               "as Agent.Event",
+	"agent/agent.go Event":                 "as Agent.Event",
+	"agent/events.go Event":                "as Agent.Event",
 	"agent/ledger/room.go queueCase":       "the type of a case event",
 	"agent/ledger/rows/entry.go ScanEntry": "what the store holds",
 	"agent/desired/machine.go report":      "Event.Name of a State",

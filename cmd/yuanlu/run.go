@@ -199,8 +199,8 @@ func (p *program) newAgent(c *config.Config, m *desired.Machine, book *logbook.B
 		Config: c, Build: health.Build{Version: b.Version, Commit: b.Commit, Date: b.Date},
 		Judge: newJudge(settingsOf(c)), Severity: severityOf(c.Case.MinSeverity),
 		Links: links, Book: book, NewReporter: p.reporterOf(c, m, book), Notify: p.notifier(book.Logger()), Watchdog: watchdog,
-		Now: p.now, Hotplug: hotplug(events), CertEnds: certEnds(c), OnReady: m.StoreReady, Verbs: revertVerb(m),
-		AskClock: askClock(c), ReadConfig: m.OnDisk, InForce: m.InForce,
+		Clock: agent.NewClock(p.now, b.Date, askClock(c)), Configuration: m,
+		Hotplug: hotplug(events), CertEnds: certEnds(c), Verbs: revertVerb(m),
 	})
 }
 
