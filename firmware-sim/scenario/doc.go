@@ -13,7 +13,6 @@
 //
 // What was done is a ledger of [Entry] values, again JSON Lines. Each refund and void in it carries its [Truth]: was
 // it wrong, was it right, or does the wire show too little to decide, and which recipient the contract
-// (verdicts.md) must name. A [Book] works the truth out from what the firmware knows (whose account paid,
-// whose account gets the money) and from what its messages show. It is written from the contract alone and shares
-// no code with the agent's judge.
+// (verdicts.md) must name. [Label] works the truth out from what the firmware knows (whose account paid, whose
+// account gets the money) and from the verdict of firmware-sim/judge on what its messages show.
 package scenario

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"yuanlu/firmware-sim/judge"
 	"yuanlu/firmware-sim/wire"
 )
 
@@ -68,28 +69,30 @@ func TestFinal(t *testing.T) {
 }
 
 func TestLabel(t *testing.T) {
-	alarm := func(recipient string, codes ...string) *Verdict {
-		return &Verdict{Recipient: recipient, Decision: "alarm", Case: true, Codes: codes}
+	with := func(recipient, decision string, s judge.Severity, code string) *judge.Verdict {
+		return &judge.Verdict{Recipient: recipient, Decision: decision, Findings: []judge.Finding{{Code: code, Severity: s}}}
 	}
-	pass := &Verdict{Recipient: "same", Decision: "pass"}
+	alarm := func(recipient, code string) *judge.Verdict { return with(recipient, "alarm", judge.High, code) }
+	review := func(recipient, code string) *judge.Verdict { return with(recipient, "review", judge.Medium, code) }
+	pass := &judge.Verdict{Recipient: "same", Decision: "pass"}
 	same := Facts{Payer: "a/card", Recipient: "a/card", Moved: true}
 	other := Facts{Payer: "a/card", Recipient: "b/card", Moved: true}
 	for _, c := range []struct {
 		name string
 		f    Facts
-		v    *Verdict
+		v    *judge.Verdict
 		want string
 	}{
 		{"same card", same, pass, Right},
 		{"other card, seen", other, alarm("different", "recipient_mismatch"), Wrong},
 		{"other card with the same mask", other, pass, CannotTell},
-		{"other card, hidden", other, &Verdict{Recipient: "unverifiable", Decision: "review", Case: true, Codes: []string{"recipient_unverifiable"}}, CannotTell},
-		{"same card, hidden", same, &Verdict{Recipient: "unverifiable", Decision: "review", Case: true, Codes: []string{"recipient_unverifiable"}}, CannotTell},
+		{"other card, hidden", other, review("unverifiable", "recipient_unverifiable"), CannotTell},
+		{"same card, hidden", same, review("unverifiable", "recipient_unverifiable"), CannotTell},
 		{"too much", same, alarm("same", "over_refund"), Wrong},
-		{"too much if a guess is right", same, &Verdict{Recipient: "same", Decision: "review", Case: true, Codes: []string{"over_refund"}}, CannotTell},
+		{"too much if a guess is right", same, review("same", "over_refund"), CannotTell},
 		{"never sold", Facts{Payer: "nobody", Recipient: "b/card", Moved: true, Invented: true}, alarm("unverifiable", "no_original"), Wrong},
 		{"sold at another terminal", same, alarm("unverifiable", "no_original"), CannotTell},
-		{"declined", Facts{Payer: "a/card", Recipient: "b/card"}, &Verdict{Recipient: "none", Reason: "cancelled", Decision: "pass"}, Right},
+		{"declined", Facts{Payer: "a/card", Recipient: "b/card"}, &judge.Verdict{Recipient: "none", Reason: "cancelled", Decision: "pass"}, Right},
 		{"another way, same person", Facts{Payer: "a/wechat", Recipient: "a/card", Moved: true, OtherWay: true}, alarm("different", "channel_changed"), Wrong},
 	} {
 		if got := Label(c.f, c.v); got.Label != c.want || got.Why == "" {

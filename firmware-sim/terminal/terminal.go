@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"yuanlu/firmware-sim/judge"
 	"yuanlu/firmware-sim/scenario"
 	"yuanlu/firmware-sim/wire"
 )
@@ -41,14 +42,14 @@ type Terminal struct {
 	orders int
 	train  bool
 	seq    int64
-	book   *scenario.Book
+	book   *judge.Book
 	people map[string]*Customer
 	named  map[string]*deal
 	recent []*deal // what customers may come back for
 	open   []scenario.Entry
 	totals wire.Totals
 	used   map[string]bool
-	facts  map[int]fact    // of refunds whose truth may change, by the ID of their verdict
+	facts  map[int]fact    // of refunds whose truth may change, by the seq of their verdict
 	queue  []scenario.Step // steps the crowd has in mind
 	opened time.Time       // this morning
 }
@@ -104,7 +105,7 @@ func New(o Options) (*Terminal, error) {
 		o.Wrong = 0.1
 	}
 	return &Terminal{o: o, rng: rand.New(rand.NewPCG(o.Seed, 1)), now: o.Start, opened: o.Start, stan: o.FirstStan - 1,
-		batch: 1, book: scenario.NewBook(), people: map[string]*Customer{}, named: map[string]*deal{},
+		batch: 1, book: judge.NewBook(), people: map[string]*Customer{}, named: map[string]*deal{},
 		used: map[string]bool{}, facts: map[int]fact{}}, nil
 }
 
@@ -214,12 +215,12 @@ func (t *Terminal) enter(s scenario.Step, r wire.Record, payer, recipient string
 		facts.Payer, facts.Recipient = payer, recipient
 		facts.Moved = r.Outcome != "declined" && r.Outcome != "closed"
 		e.Truth = scenario.Label(*facts, v)
-		t.facts[v.ID] = fact{e.Seq, *facts}
+		t.facts[v.Seq] = fact{e.Seq, *facts}
 	}
-	for _, n := range t.book.News() {
-		if f, ok := t.facts[n.ID]; ok {
-			f.facts.Moved = n.Verdict.Reason != "cancelled"
-			e.Revises = append(e.Revises, scenario.Revision{Seq: f.seq, Truth: scenario.Label(f.facts, n.Verdict)})
+	for _, v := range t.book.Revised() {
+		if f, ok := t.facts[v.Seq]; ok {
+			f.facts.Moved = !v.Cancelled
+			e.Revises = append(e.Revises, scenario.Revision{Seq: f.seq, Truth: scenario.Label(f.facts, v)})
 		}
 	}
 	if r.Copy == "" && r.Kind != "settlement" && !r.Training {
