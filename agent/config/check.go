@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"yuanlu/agent/tomlfile"
 )
 
 func merchant(text string) string {
@@ -144,7 +146,7 @@ func (l *loader) checkTogether() {
 
 func (l *loader) checkLinks() {
 	if _, single := l.tables["link"]; len(l.c.Links) == 0 && !single {
-		l.problem(place{}, "link", "there is no [[link]]: the agent would hear nothing")
+		l.problem(tomlfile.Place{}, "link", "there is no [[link]]: the agent would hear nothing")
 	}
 	names, ports := map[string]int{}, map[string]int{}
 	for i, link := range l.c.Links {

@@ -2,6 +2,8 @@ package config
 
 import (
 	"time"
+
+	"yuanlu/agent/tomlfile"
 )
 
 // Config is the whole configuration, with defaults filled in. Read makes it; it
@@ -23,8 +25,8 @@ type Config struct {
 	Control    Control
 	Time       Time
 
-	given map[string]place // where each name was set
-	sum   string           // SHA-256 of the text, in hexadecimal
+	given map[string]tomlfile.Place // where each name was set
+	sum   string                    // SHA-256 of the text, in hexadecimal
 }
 
 // Terminal says who this terminal is.

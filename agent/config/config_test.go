@@ -218,16 +218,6 @@ func TestReadFile(t *testing.T) {
 	}
 }
 
-func TestNearest(t *testing.T) {
-	for _, tt := range []struct{ name, want string }{
-		{"pasword_file", "password_file"}, {"prot", "port"}, {"xyzzy", ""}, {"", ""},
-	} {
-		if got := Nearest(tt.name, []string{"password_file", "port", "baud"}); got != tt.want {
-			t.Errorf("Nearest(%q) = %q, want %q", tt.name, got, tt.want)
-		}
-	}
-}
-
 func FuzzParse(f *testing.F) {
 	f.Add(least)
 	f.Add("[[link]]\n[link]\nlink = [{}]\n[[link.x]]\na.b.c = {d = [1, [2]]}\n")

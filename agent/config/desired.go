@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"yuanlu/agent/tomlfile"
 )
 
 // Desired checks the text of a configuration that came from afar, a whole file.
@@ -56,7 +58,7 @@ func (l *loader) inherit() {
 			take(to, from)
 		}
 		if _, given := l.base.given[s.Name]; given {
-			l.given[s.Name] = place{}
+			l.given[s.Name] = tomlfile.Place{}
 		}
 	}
 }
@@ -74,10 +76,10 @@ func (l *loader) checkLocal(s *Setting, e entry) {
 		return
 	}
 	_, given := l.base.given[s.Name]
-	if s.literal(l.c, 0) == s.literal(l.base, 0) || e.value.text == "" && len(e.value.list) == 0 && !given {
+	if s.literal(l.c, 0) == s.literal(l.base, 0) || e.value.Text == "" && len(e.value.List) == 0 && !given {
 		return
 	}
-	l.problem(e.value.at, s.Name, "%s is changed only in the terminal's own file (%s): leave it out", s.Name, s.Local)
+	l.problem(e.value.At, s.Name, "%s is changed only in the terminal's own file (%s): leave it out", s.Name, s.Local)
 }
 
 // checkDesired looks at what may not come from afar although parts of it may.
@@ -135,7 +137,7 @@ func (c *Config) KeyProblems(inForce []Key, signedBy string) Errors {
 	var errs Errors
 	say := func(name, message string) {
 		at := c.given[name]
-		errs = append(errs, Problem{c.File, at.line, at.col, name, message})
+		errs = append(errs, Problem{c.File, at.Line, at.Column, name, message})
 	}
 	if len(inForce) == 0 {
 		for i := range c.Backoffice.Keys {

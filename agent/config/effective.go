@@ -37,7 +37,7 @@ func (c *Config) Effective() []Entry {
 				name = element(s.table, i, s.key)
 			}
 			at, given := c.given[name]
-			all = append(all, Entry{Name: name, Value: s.literal(c, i), Default: !given, Line: at.line})
+			all = append(all, Entry{Name: name, Value: s.literal(c, i), Default: !given, Line: at.Line})
 		}
 	}
 	return all

@@ -7,7 +7,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/pelletier/go-toml/v2/unstable"
+	"yuanlu/agent/spelling"
+	"yuanlu/agent/tomlfile"
 )
 
 // MaxFile is the greatest size of a configuration file, in bytes; a real one has
@@ -44,7 +45,7 @@ func parse(path string, text []byte, base *Config, o Options) (*Config, error) {
 		return nil, Errors{{File: path, Line: badUTF8Line(text), Col: 1, Message: "the file is not UTF-8 text"}}
 	}
 	doc, errs := readDocument(path, text)
-	l := &loader{file: path, settings: settings(o), errs: errs, given: map[string]place{},
+	l := &loader{file: path, settings: settings(o), errs: errs, given: map[string]tomlfile.Place{},
 		base: base, c: &Config{File: path, sum: sum(text)}, tables: doc.tables, elements: doc.elements}
 	l.load(doc)
 	if len(l.errs) > 0 {
@@ -61,14 +62,14 @@ type loader struct {
 	settings []Setting
 	c        *Config
 	errs     Errors
-	base     *Config          // the terminal's own configuration, while one from afar is read
-	given    map[string]place // "mqtt.url", "link[1].port": where the value stands
-	tables   map[string]place
-	elements map[string][]place
+	base     *Config                   // the terminal's own configuration, while one from afar is read
+	given    map[string]tomlfile.Place // "mqtt.url", "link[1].port": where the value stands
+	tables   map[string]tomlfile.Place
+	elements map[string][]tomlfile.Place
 }
 
-func (l *loader) problem(at place, name, format string, args ...any) {
-	l.errs = append(l.errs, Problem{l.file, at.line, at.col, name, fmt.Sprintf(format, args...)})
+func (l *loader) problem(at tomlfile.Place, name, format string, args ...any) {
+	l.errs = append(l.errs, Problem{l.file, at.Line, at.Column, name, fmt.Sprintf(format, args...)})
 }
 
 // element names a setting of the i-th (from 0) element of a table.
@@ -80,7 +81,7 @@ func element(table string, i int, key string) string {
 func isList(table string) bool { return table == "link" || table == "backoffice.key" }
 
 // where returns the place of a setting, else that of its table, else none.
-func (l *loader) where(table string, i int, key string) place {
+func (l *loader) where(table string, i int, key string) tomlfile.Place {
 	name := table + "." + key
 	if isList(table) {
 		name = element(table, i, key)
@@ -130,12 +131,12 @@ func (l *loader) setDefaults(s *Setting) {
 
 // reset stores the default. TestDefaults proves that every default is valid.
 func (s *Setting) reset(c *Config, i int) string {
-	v := value{text: s.Default, kind: unstable.String}
+	v := tomlfile.Value{Text: s.Default, Kind: tomlfile.Text}
 	switch s.Type {
 	case "bool":
-		v.kind = unstable.Bool
+		v.Kind = tomlfile.Flag
 	case "integer":
-		v.kind = unstable.Integer
+		v.Kind = tomlfile.Integer
 	case "string", "string or integer", "string or list of strings":
 		if s.Default == "" {
 			return ""
@@ -174,9 +175,9 @@ func (l *loader) checkTables() {
 	}
 }
 
-func (l *loader) unknown(at place, name, what string, known []string) {
+func (l *loader) unknown(at tomlfile.Place, name, what string, known []string) {
 	hint := ""
-	if near := Nearest(name, known); near != "" && near != name {
+	if near := spelling.Nearest(name, known); near != "" && near != name {
 		hint = fmt.Sprintf("; did you mean %q?", near)
 	}
 	l.problem(at, name, "unknown %s %q%s", what, name, hint)
@@ -204,7 +205,7 @@ func (l *loader) entry(e entry) {
 		return
 	case s == nil:
 		hint := ""
-		if near := Nearest(e.key, inTable); near != "" {
+		if near := spelling.Nearest(e.key, inTable); near != "" {
 			hint = fmt.Sprintf("; did you mean %q?", near)
 		}
 		l.problem(e.at, e.table+"."+e.key, "unknown name %q in [%s]%s", e.key, e.table, hint)
@@ -217,7 +218,7 @@ func (l *loader) entry(e entry) {
 		name = element(s.table, e.index, s.key)
 	}
 	if wrong := s.store(l.c, e.index, e.value); wrong != "" {
-		at := e.value.at
+		at := e.value.At
 		if p, list := s.field(l.c, e.index).(*[]string); list {
 			_, at = s.storeList(p, e.value)
 		}
@@ -225,7 +226,7 @@ func (l *loader) entry(e entry) {
 	} else {
 		l.checkLocal(s, e)
 	}
-	l.given[name] = e.value.at
+	l.given[name] = e.value.At
 }
 
 func (l *loader) names() []string {

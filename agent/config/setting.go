@@ -7,7 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/pelletier/go-toml/v2/unstable"
+	"yuanlu/agent/spelling"
+	"yuanlu/agent/tomlfile"
 )
 
 // Text is a sentence in both languages.
@@ -46,7 +47,7 @@ type Setting struct {
 func (s *Setting) list() bool { return strings.Contains(s.Name, "[]") }
 
 // store puts v where the setting belongs, or says what is wrong with it.
-func (s *Setting) store(c *Config, i int, v value) string {
+func (s *Setting) store(c *Config, i int, v tomlfile.Value) string {
 	switch p := s.field(c, i).(type) {
 	case *string:
 		return s.storeString(p, v)
@@ -54,10 +55,10 @@ func (s *Setting) store(c *Config, i int, v value) string {
 		wrong, _ := s.storeList(p, v)
 		return wrong
 	case *bool:
-		if v.kind != unstable.Bool {
+		if v.Kind != tomlfile.Flag {
 			return "wants true or false, not " + kindName(v)
 		}
-		*p = v.text == "true"
+		*p = v.Text == "true"
 	case *int:
 		n, wrong := s.number(v)
 		if wrong != "" {
@@ -71,10 +72,10 @@ func (s *Setting) store(c *Config, i int, v value) string {
 		}
 		*p = n
 	case *time.Duration:
-		if v.kind != unstable.String {
+		if v.Kind != tomlfile.Text {
 			return `wants a duration such as "10m", not ` + kindName(v)
 		}
-		d, err := parseDuration(v.text)
+		d, err := parseDuration(v.Text)
 		if err != nil {
 			return `wants a duration such as "500ms", "10m", "36h" or "540d"`
 		}
@@ -86,11 +87,11 @@ func (s *Setting) store(c *Config, i int, v value) string {
 	return ""
 }
 
-func (s *Setting) storeString(p *string, v value) string {
-	text := v.text
+func (s *Setting) storeString(p *string, v tomlfile.Value) string {
+	text := v.Text
 	switch {
-	case v.kind == unstable.String:
-	case v.kind == unstable.Integer && s.Type == "string or integer":
+	case v.Kind == tomlfile.Text:
+	case v.Kind == tomlfile.Integer && s.Type == "string or integer":
 	default:
 		return "wants text in quotes, not " + kindName(v)
 	}
@@ -111,39 +112,39 @@ const mostInList = 16
 
 // storeList takes one text, of which an empty one is none, or a list of texts. What is
 // wrong comes with the place of the value that it is wrong with.
-func (s *Setting) storeList(p *[]string, v value) (wrong string, at place) {
-	values := v.list
+func (s *Setting) storeList(p *[]string, v tomlfile.Value) (wrong string, at tomlfile.Place) {
+	values := v.List
 	switch {
-	case v.kind == unstable.String && v.text == "":
+	case v.Kind == tomlfile.Text && v.Text == "":
 		*p = nil
-		return "", v.at
-	case v.kind == unstable.String:
-		values = []value{v}
-	case v.kind != unstable.Array:
-		return "wants text in quotes or a list of such, not " + kindName(v), v.at
+		return "", v.At
+	case v.Kind == tomlfile.Text:
+		values = []tomlfile.Value{v}
+	case v.Kind != tomlfile.List:
+		return "wants text in quotes or a list of such, not " + kindName(v), v.At
 	case len(values) == 0:
-		return `is an empty list: write "" for none`, v.at
+		return `is an empty list: write "" for none`, v.At
 	case len(values) > mostInList:
-		return fmt.Sprintf("has %d values, want at most %d", len(values), mostInList), v.at
+		return fmt.Sprintf("has %d values, want at most %d", len(values), mostInList), v.At
 	}
 	all := make([]string, len(values))
 	for i, one := range values {
 		if wrong := s.storeString(&all[i], one); wrong != "" {
-			return wrong, one.at
+			return wrong, one.At
 		}
 		if slices.Contains(all[:i], all[i]) {
-			return "stands twice in the list", one.at
+			return "stands twice in the list", one.At
 		}
 	}
 	*p = all
-	return "", v.at
+	return "", v.At
 }
 
-func (s *Setting) number(v value) (int64, string) {
-	if v.kind != unstable.Integer {
+func (s *Setting) number(v tomlfile.Value) (int64, string) {
+	if v.Kind != tomlfile.Integer {
 		return 0, "wants a whole number, not " + kindName(v)
 	}
-	n, err := strconv.ParseInt(strings.ReplaceAll(v.text, "_", ""), 0, 64)
+	n, err := strconv.ParseInt(strings.ReplaceAll(v.Text, "_", ""), 0, 64)
 	if err != nil || n < s.low || n > s.high {
 		return 0, "is out of range: " + s.Range
 	}
@@ -154,14 +155,14 @@ func (s *Setting) number(v value) (int64, string) {
 }
 
 // size takes bytes as a whole number or as text with a unit.
-func (s *Setting) size(v value) (int64, string) {
-	if v.kind == unstable.Integer {
+func (s *Setting) size(v tomlfile.Value) (int64, string) {
+	if v.Kind == tomlfile.Integer {
 		return s.number(v)
 	}
-	if v.kind != unstable.String {
+	if v.Kind != tomlfile.Text {
 		return 0, `wants a size such as "16MiB", not ` + kindName(v)
 	}
-	n, ok := parseSize(v.text)
+	n, ok := parseSize(v.Text)
 	if !ok {
 		return 0, `wants a size such as "512KiB", "16MiB" or a number of bytes`
 	}
@@ -171,19 +172,19 @@ func (s *Setting) size(v value) (int64, string) {
 	return n, ""
 }
 
-func kindName(v value) string {
-	switch v.kind {
-	case unstable.String:
+func kindName(v tomlfile.Value) string {
+	switch v.Kind {
+	case tomlfile.Text:
 		return "text"
-	case unstable.Bool:
+	case tomlfile.Flag:
 		return "true or false"
-	case unstable.Integer:
+	case tomlfile.Integer:
 		return "a whole number"
-	case unstable.Float:
+	case tomlfile.Float:
 		return "a number with a point"
-	case unstable.Array:
+	case tomlfile.List:
 		return "a list"
-	case unstable.InlineTable:
+	case tomlfile.Table:
 		return "a table"
 	default:
 		return "a date or time"
@@ -286,7 +287,7 @@ func oneOf(words ...string) func(string) string {
 			return ""
 		}
 		hint := ""
-		if near := Nearest(text, words); near != "" {
+		if near := spelling.Nearest(text, words); near != "" {
 			hint = fmt.Sprintf("; did you mean %q?", near)
 		}
 		return "wants one of " + strings.Join(words, ", ") + hint

@@ -18,7 +18,7 @@ var mayImport = map[string][]string{
 
 	"agent":            {"agent/..."},
 	"agent/houserules": {},
-	"agent/config":     {},
+	"agent/config":     {"agent/spelling", "agent/tomlfile"},
 	"agent/desired":    {"agent/config"},
 	"agent/command":    {"agent/bundle", "agent/capture", "agent/config", "agent/control", "agent/desired", "agent/ingest", "agent/ledger", "agent/logbook", "agent/machine", "agent/report", "agent/sanitise"},
 	"agent/capture":    {},
@@ -27,7 +27,7 @@ var mayImport = map[string][]string{
 	"agent/probe":      {"agent/ingest", "protocol/frame"},
 	"agent/newfile":    {},
 	"agent/logbook":    {"protocol/printable"},
-	"agent/ingest":     {"agent/refund", "agent/sanitise", "protocol/..."},
+	"agent/ingest":     {"agent/refund", "agent/sanitise", "agent/spelling", "agent/tomlfile", "protocol/..."},
 	"agent/refund":     {"protocol/printable", "protocol/strictjson"},
 	// A memory of events for tests and small tools, random journals for tests, and
 	// the rules, one file each.
@@ -61,6 +61,9 @@ var mayImport = map[string][]string{
 	"protocol/currency":        {},
 	"protocol/printable":       {},
 	"protocol/topics":          {"protocol/strictjson"},
+	// TOML with places, and the name that a misspelt one was meant to be.
+	"agent/tomlfile": {},
+	"agent/spelling": {},
 	// What may be kept of the bytes of a link.
 	"agent/sanitise": {"protocol/cup8583", "protocol/frame", "protocol/mispos", "protocol/strictjson"},
 	// The one reader of JSON.
@@ -73,14 +76,15 @@ var mayImport = map[string][]string{
 
 // onlyHere names the one room that may know a part.
 var onlyHere = map[string][]string{
-	"github.com/eclipse/paho.mqtt.golang": {"protocol/mqtt"},
-	"modernc.org/sqlite":                  {"agent/ledger/sqlite", "cmd/yuanlu-desk/store"},
-	"github.com/jackc/pgx/v5":             {"cmd/yuanlu-desk/store"},
-	"go.bug.st/serial":                    {"drivers/serialport"},
-	"github.com/google/gousb":             {"drivers/usbport"},
-	"github.com/prometheus/client_golang": {"cmd/yuanlu-desk/metrics"},
-	"github.com/moov-io/iso8583":          {"protocol/cup8583"},
-	"github.com/mochi-mqtt/server/v2":     {"firmware-sim", "cmd/firmware-sim"},
+	"github.com/eclipse/paho.mqtt.golang":      {"protocol/mqtt"},
+	"modernc.org/sqlite":                       {"agent/ledger/sqlite", "cmd/yuanlu-desk/store"},
+	"github.com/jackc/pgx/v5":                  {"cmd/yuanlu-desk/store"},
+	"go.bug.st/serial":                         {"drivers/serialport"},
+	"github.com/google/gousb":                  {"drivers/usbport"},
+	"github.com/prometheus/client_golang":      {"cmd/yuanlu-desk/metrics"},
+	"github.com/moov-io/iso8583":               {"protocol/cup8583"},
+	"github.com/pelletier/go-toml/v2/unstable": {"agent/tomlfile"},
+	"github.com/mochi-mqtt/server/v2":          {"firmware-sim", "cmd/firmware-sim"},
 }
 
 func TestImportTable(t *testing.T) {

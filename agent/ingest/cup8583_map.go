@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"slices"
 	"strings"
 
 	"yuanlu/agent/refund"
@@ -140,9 +141,9 @@ func (w *cupWire) outcome(kind refund.Kind, f *cupFacts) refund.Outcome {
 		approved = w.profile.reversalApproved
 	}
 	switch {
-	case f.answer == "" || contains(w.profile.unknown, f.answer):
+	case f.answer == "" || slices.Contains(w.profile.unknown, f.answer):
 		return refund.Unknown
-	case contains(approved, f.answer):
+	case slices.Contains(approved, f.answer):
 		return refund.Approved
 	}
 	return refund.Declined

@@ -10,6 +10,7 @@ import (
 
 	"yuanlu/agent/refund"
 	"yuanlu/agent/sanitise"
+	"yuanlu/agent/tomlfile"
 	"yuanlu/protocol/cup8583"
 )
 
@@ -75,8 +76,8 @@ func (p *cupProfile) readFields(t *section) {
 		switch {
 		case err != nil || number < 2 || number > 64 || strconv.Itoa(number) != name:
 			t.fail(n, name, "the key is not a number from 2 to 64")
-		case n.kind != nodeText:
-			t.fail(n, name, "got %s, want %s", n.kind, nodeText)
+		case n.kind != tomlfile.Text:
+			t.fail(n, name, "got %s, want %s", kindName(n.kind), kindName(tomlfile.Text))
 		case n.text == "":
 			delete(p.fields, name)
 		default:

@@ -3,6 +3,7 @@ package ingest
 import (
 	"encoding/binary"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"time"
 
@@ -54,7 +55,7 @@ func (r *cupRequest) use(digest []string) {
 // shareOne reports whether two lists of tokens, one per key, are of the same text.
 func shareOne(a, b []string) bool {
 	for _, x := range a {
-		if contains(b, x) {
+		if slices.Contains(b, x) {
 			return true
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"yuanlu/agent/refund"
 	"yuanlu/agent/sanitise"
+	"yuanlu/agent/tomlfile"
 	"yuanlu/protocol/currency"
 	"yuanlu/protocol/mispos"
 )
@@ -86,7 +87,7 @@ func (p *misposProfile) sameTag(t *section) {
 	for name, n := range t.nodes {
 		t.known = append(t.known, name)
 		for other, tag := range p.tags {
-			if other != name && n.kind == nodeText && tag == n.text {
+			if other != name && n.kind == tomlfile.Text && tag == n.text {
 				t.fail(n, name, "got %q, which %s has too", n.text, other)
 			}
 		}

@@ -3,10 +3,13 @@ package ingest
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
 	"yuanlu/agent/sanitise"
+	"yuanlu/agent/spelling"
+	"yuanlu/agent/tomlfile"
 )
 
 // Profile is what differs between acquirers on one wire: result codes, kinds, tags,
@@ -68,7 +71,7 @@ func DefaultProfileText(wire string) (string, error) {
 
 // ProfileError is one error of a profile file.
 type ProfileError struct {
-	Line, Column int // both from 1
+	Line, Column int // both from 1, the column in bytes
 	Key          string
 	Message      string // got and want
 }
@@ -132,18 +135,18 @@ func readProfile(text []byte, read func(*section)) error {
 }
 
 func (s *section) fail(n *node, key, format string, args ...any) {
-	*s.errs = append(*s.errs, ProfileError{n.line, n.column, s.name + key, fmt.Sprintf(format, args...)})
+	*s.errs = append(*s.errs, ProfileError{n.at.Line, n.at.Byte, s.name + key, fmt.Sprintf(format, args...)})
 }
 
 // take returns the node of a key and marks the key as known; nil if the file has none.
-func (s *section) take(key string, want nodeKind) *node {
+func (s *section) take(key string, want tomlfile.Kind) *node {
 	s.known = append(s.known, key)
 	n := s.nodes[key]
 	if n == nil {
 		return nil
 	}
 	if n.kind != want {
-		s.fail(n, key, "got %s, want %s", n.kind, want)
+		s.fail(n, key, "got %s, want %s", kindName(n.kind), kindName(want))
 		return nil
 	}
 	return n
@@ -151,7 +154,7 @@ func (s *section) take(key string, want nodeKind) *node {
 
 // text reads a string.
 func (s *section) text(key string, into *string, check func(string) string) {
-	n := s.take(key, nodeText)
+	n := s.take(key, tomlfile.Text)
 	if n == nil {
 		return
 	}
@@ -164,14 +167,14 @@ func (s *section) text(key string, into *string, check func(string) string) {
 
 // texts reads an array of strings, which replaces the one there was.
 func (s *section) texts(key string, into *[]string, check func(string) string) {
-	n := s.take(key, nodeArray)
+	n := s.take(key, tomlfile.List)
 	if n == nil {
 		return
 	}
 	out := make([]string, 0, len(n.items))
 	for _, item := range n.items {
-		if item.kind != nodeText {
-			s.fail(item, key, "got %s, want %s", item.kind, nodeText)
+		if item.kind != tomlfile.Text {
+			s.fail(item, key, "got %s, want %s", kindName(item.kind), kindName(tomlfile.Text))
 			continue
 		}
 		if want := check(item.text); want != "" {
@@ -185,14 +188,14 @@ func (s *section) texts(key string, into *[]string, check func(string) string) {
 
 // flag reads true or false.
 func (s *section) flag(key string, into *bool) {
-	if n := s.take(key, nodeFlag); n != nil {
+	if n := s.take(key, tomlfile.Flag); n != nil {
 		*into = n.text == "true"
 	}
 }
 
 // number reads a whole number from low to high.
 func (s *section) number(key string, into *int64, low, high int64) {
-	n := s.take(key, nodeNumber)
+	n := s.take(key, tomlfile.Integer)
 	if n == nil {
 		return
 	}
@@ -205,7 +208,7 @@ func (s *section) number(key string, into *int64, low, high int64) {
 
 // table reads a table by a function that is only called if the file has it.
 func (s *section) table(key string, read func(*section)) {
-	n := s.take(key, nodeTable)
+	n := s.take(key, tomlfile.Table)
 	if n == nil {
 		return
 	}
@@ -223,8 +226,8 @@ func (s *section) names(key string, into map[string]string, checkName, checkText
 			switch want := checkName(name); {
 			case want != "":
 				t.fail(n, name, "the key is not %s", want)
-			case n.kind != nodeText:
-				t.fail(n, name, "got %s, want %s", n.kind, nodeText)
+			case n.kind != tomlfile.Text:
+				t.fail(n, name, "got %s, want %s", kindName(n.kind), kindName(tomlfile.Text))
 			case n.text == "":
 				delete(into, name)
 			default:
@@ -241,60 +244,24 @@ func (s *section) names(key string, into map[string]string, checkName, checkText
 // unknown notes the keys that are no member of a profile.
 func (s *section) unknown() {
 	for key, n := range s.nodes {
-		if !contains(s.known, key) {
+		if !slices.Contains(s.known, key) {
 			s.fail(n, key, "unknown key%s", didYouMean(key, s.known))
 		}
 	}
 }
 
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
-}
-
 // didYouMean returns the known key nearest to a wrong one, if it is near.
 func didYouMean(key string, known []string) string {
-	best, at := 3, ""
-	for _, k := range known {
-		if d := distance(key, k); d < best && d < len(k) {
-			best, at = d, k
-		}
+	if near := spelling.Nearest(key, known); near != "" {
+		return fmt.Sprintf(", did you mean %q?", near)
 	}
-	if at == "" {
-		return ""
-	}
-	return fmt.Sprintf(", did you mean %q?", at)
-}
-
-// distance is the number of characters to insert, drop or change (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
+	return ""
 }
 
 // oneOf accepts the given texts.
 func oneOf(texts ...string) func(string) string {
 	return func(s string) string {
-		if contains(texts, s) {
+		if slices.Contains(texts, s) {
 			return ""
 		}
 		return "one of " + strings.Join(texts, ", ") + didYouMean(s, texts)

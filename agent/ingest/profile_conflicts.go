@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"yuanlu/agent/refund"
+	"yuanlu/agent/tomlfile"
 )
 
 // What is wrong with a profile although each value is good by itself: two members that
@@ -30,11 +31,11 @@ func (s *section) conflict(table, key, format string, args ...any) {
 // bothLists notes codes in the file's list key that stand in the list other too.
 func (s *section) bothLists(key, other string, codes []string) {
 	n := s.nodes[key]
-	if n == nil || n.kind != nodeArray {
+	if n == nil || n.kind != tomlfile.List {
 		return
 	}
 	for _, item := range n.items {
-		if item.kind == nodeText && contains(codes, item.text) {
+		if item.kind == tomlfile.Text && slices.Contains(codes, item.text) {
 			s.fail(item, key, "got %q, which is in %s too", item.text, other)
 		}
 	}
@@ -110,7 +111,7 @@ func (p *misposProfile) wordConflicts(s *section) {
 // itemOf returns the node of a text in an array, the array's own if it is not there.
 func itemOf(array *node, text string) *node {
 	for _, item := range array.items {
-		if item.kind == nodeText && item.text == text {
+		if item.kind == tomlfile.Text && item.text == text {
 			return item
 		}
 	}
@@ -139,16 +140,13 @@ func (p *cupProfile) conflicts(s *section) {
 		}
 		for _, other := range keys {
 			// Two lines of the file are named once, at the second.
-			if second := s.under("kind", other) == nil || before(s.under("kind", other), s.under("kind", key)); second && p.kinds[key] != p.kinds[other] && overlap(key, other) {
+			if second := s.under("kind", other) == nil || s.under("kind", other).at.Before(s.under("kind", key).at); second && p.kinds[key] != p.kinds[other] && overlap(key, other) {
 				s.conflict("kind", key, `is %s, but %q, which fits the same messages, is %s (F25 is asked only where F60.1 is missing); "" takes a line out`,
 					p.kinds[key], other, p.kinds[other])
 			}
 		}
 	}
 }
-
-// before reports whether a stands before b in the file.
-func before(a, b *node) bool { return a.line < b.line || a.line == b.line && a.column < b.column }
 
 // overlap reports whether two lines of the kind table fit one and the same message, so
 // that its kind is not known.

@@ -6,43 +6,35 @@ import (
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
-	"github.com/pelletier/go-toml/v2/unstable"
+
+	"yuanlu/agent/tomlfile"
 )
 
-// node is one value of a TOML file with its place, which go-toml's decoder into
-// values does not tell.
+// node is one value of a profile file, with the place of its key.
 type node struct {
-	kind         nodeKind
-	line, column int
-	text         string // of texts and flags
-	number       int64
-	items        []*node          // of an array
-	table        map[string]*node // of a table
+	kind   tomlfile.Kind
+	at     tomlfile.Place
+	text   string // of texts and flags
+	number int64
+	items  []*node          // of a list
+	table  map[string]*node // of a table
 }
 
-type nodeKind uint8
+// tooLarge is the kind of a whole number of more than 64 bits, which no profile uses.
+const tooLarge = tomlfile.Float
 
-const (
-	nodeOther nodeKind = iota // a kind no profile uses: float, date
-	nodeText
-	nodeFlag
-	nodeNumber
-	nodeArray
-	nodeTable
-)
-
-// String names the kind as a profile's author knows it.
-func (k nodeKind) String() string {
+// kindName names a kind as a profile's author knows it.
+func kindName(k tomlfile.Kind) string {
 	switch k {
-	case nodeText:
+	case tomlfile.Text:
 		return "a string"
-	case nodeFlag:
+	case tomlfile.Flag:
 		return "true or false"
-	case nodeNumber:
+	case tomlfile.Integer:
 		return "a whole number"
-	case nodeArray:
+	case tomlfile.List:
 		return "an array"
-	case nodeTable:
+	case tomlfile.Table:
 		return "a table"
 	}
 	return "another kind of value"
@@ -60,96 +52,63 @@ func parseTOML(text []byte) (map[string]*node, error) {
 		line, column := e.Position()
 		return nil, ProfileError{line, column, strings.Join(e.Key(), "."), strings.TrimPrefix(e.Error(), "toml: ")}
 	}
-	r := tomlReader{root: map[string]*node{}}
-	r.parser.Reset(text)
-	at := r.root
-	for r.parser.NextExpression() {
-		e := r.parser.Expression()
-		switch e.Kind {
-		case unstable.Table, unstable.ArrayTable:
+	all, wrong := tomlfile.Parse(text)
+	if wrong != nil {
+		return nil, ProfileError{wrong.At.Line, wrong.At.Byte, "", wrong.Message}
+	}
+	root := map[string]*node{}
+	at := root
+	for _, e := range all {
+		if e.Header || e.Array {
 			// An array of tables is no part of any profile: its keys go where those
 			// of a table would, and are unknown there.
-			at = r.descend(r.root, e.Key())
-		case unstable.KeyValue:
-			r.keyValue(at, e)
+			at = descend(root, e.Path)
+		} else {
+			put(at, e)
 		}
 	}
-	return r.root, r.parser.Error()
+	return root, nil
 }
 
-type tomlReader struct {
-	parser unstable.Parser
-	root   map[string]*node
-}
-
-// descend returns the table at a dotted key, made where it is missing.
-func (r *tomlReader) descend(at map[string]*node, key unstable.Iterator) map[string]*node {
-	for key.Next() {
-		at = r.child(at, key.Node())
+// descend returns the table at a path, made where it is missing.
+func descend(at map[string]*node, path []tomlfile.Key) map[string]*node {
+	for _, key := range path {
+		n := at[key.Name]
+		if n == nil {
+			n = &node{kind: tomlfile.Table, at: key.At}
+			at[key.Name] = n
+		}
+		if n.table == nil {
+			n.table = map[string]*node{}
+		}
+		at = n.table
 	}
 	return at
 }
 
-func (r *tomlReader) child(at map[string]*node, key *unstable.Node) map[string]*node {
-	n := at[string(key.Data)]
-	if n == nil {
-		n = r.place(key)
-		n.kind, n.table = nodeTable, map[string]*node{}
-		at[string(key.Data)] = n
-	}
-	if n.table == nil {
-		n.table = map[string]*node{}
-	}
-	return n.table
+// put puts a value into the table at.
+func put(at map[string]*node, e tomlfile.Expression) {
+	last := e.Path[len(e.Path)-1]
+	descend(at, e.Path[:len(e.Path)-1])[last.Name] = newNode(e.Value, last.At)
 }
 
-func (r *tomlReader) place(n *unstable.Node) *node {
-	p := r.parser.Shape(n.Raw).Start
-	return &node{line: p.Line, column: p.Column}
-}
-
-func (r *tomlReader) keyValue(at map[string]*node, e *unstable.Node) {
-	var last *unstable.Node
-	for key := e.Key(); key.Next(); {
-		if last != nil {
-			at = r.child(at, last)
-		}
-		last = key.Node()
-	}
-	n := r.place(last)
-	r.fill(n, e.Value())
-	at[string(last.Data)] = n
-}
-
-// fill reads a value into n, whose place is that of its key.
-func (r *tomlReader) fill(n *node, v *unstable.Node) {
+func newNode(v tomlfile.Value, at tomlfile.Place) *node {
+	n := &node{kind: v.Kind, at: at, text: v.Text}
 	switch v.Kind {
-	case unstable.String:
-		n.kind, n.text = nodeText, string(v.Data)
-	case unstable.Bool:
-		n.kind, n.text = nodeFlag, string(v.Data)
-	case unstable.Integer:
-		number, err := strconv.ParseInt(strings.ReplaceAll(string(v.Data), "_", ""), 0, 64)
-		if err == nil {
-			n.kind, n.number = nodeNumber, number
+	case tomlfile.Integer:
+		number, err := strconv.ParseInt(strings.ReplaceAll(v.Text, "_", ""), 0, 64)
+		if n.number = number; err != nil {
+			n.kind = tooLarge
 		}
-	case unstable.InlineTable:
-		n.kind, n.table = nodeTable, map[string]*node{}
-		for it := v.Children(); it.Next(); {
-			r.keyValue(n.table, it.Node())
+	case tomlfile.Table:
+		n.table = map[string]*node{}
+		for _, e := range v.Table {
+			put(n.table, e)
 		}
-	case unstable.Array:
-		n.kind = nodeArray
-		for it := v.Children(); it.Next(); {
-			if it.Node().Kind == unstable.Comment {
-				continue
-			}
-			item := &node{line: n.line, column: n.column}
-			if it.Node().Raw.Length > 0 {
-				item = r.place(it.Node())
-			}
-			r.fill(item, it.Node())
-			n.items = append(n.items, item)
+	case tomlfile.List:
+		for _, item := range v.List {
+			n.items = append(n.items, newNode(item, item.At))
 		}
 	}
+	return n
 }

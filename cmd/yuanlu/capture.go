@@ -11,6 +11,7 @@ import (
 	"yuanlu/agent/command"
 	"yuanlu/agent/config"
 	"yuanlu/agent/control"
+	"yuanlu/agent/spelling"
 )
 
 func captureVerb() *verb {
@@ -54,7 +55,7 @@ func (p *program) capture(ctx context.Context, args []string) error {
 		return p.captureInfo(ctx, c)
 	}
 	hint := ""
-	if near := config.Nearest(rest[0], []string{"start", "stop", "info"}); near != "" {
+	if near := spelling.Nearest(rest[0], []string{"start", "stop", "info"}); near != "" {
 		hint = fmt.Sprintf("; did you mean %q?", near)
 	}
 	return p.wrongUsage(v, "unknown %q%s", rest[0], hint)

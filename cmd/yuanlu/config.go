@@ -15,6 +15,7 @@ import (
 	"yuanlu/agent/control"
 	"yuanlu/agent/desired"
 	"yuanlu/agent/ingest"
+	"yuanlu/agent/spelling"
 )
 
 // defaultConfig is where the configuration is unless --config or YUANLU_CONFIG
@@ -76,7 +77,7 @@ func (p *program) config(ctx context.Context, args []string) error {
 		return p.configSchema()
 	}
 	hint := ""
-	if near := config.Nearest(rest[0], []string{"check", "show", "schema", "revert"}); near != "" {
+	if near := spelling.Nearest(rest[0], []string{"check", "show", "schema", "revert"}); near != "" {
 		hint = fmt.Sprintf("; did you mean %q?", near)
 	}
 	return p.wrongUsage(v, "unknown %q%s", rest[0], hint)
@@ -88,7 +89,7 @@ func (p *program) profileSchema(v *verb, wire string) error {
 	text, err := ingest.DefaultProfileText(wire)
 	if err != nil {
 		hint := ""
-		if near := config.Nearest(wire, wireNames()); near != "" {
+		if near := spelling.Nearest(wire, wireNames()); near != "" {
 			hint = fmt.Sprintf("; did you mean %q?", near)
 		}
 		return p.wrongUsage(v, "%v%s", err, hint)

@@ -10,6 +10,7 @@ import (
 	"yuanlu/agent/config"
 	"yuanlu/agent/control"
 	"yuanlu/agent/logbook"
+	"yuanlu/agent/spelling"
 )
 
 func ctlVerb() *verb {
@@ -39,7 +40,7 @@ func (p *program) ctl(ctx context.Context, args []string) error {
 		ask = map[string]any{"link": rest[1]}
 	default:
 		hint := ""
-		if near := config.Nearest(rest[0], []string{"log-level", "link-reopen"}); near != "" {
+		if near := spelling.Nearest(rest[0], []string{"log-level", "link-reopen"}); near != "" {
 			hint = fmt.Sprintf("; did you mean %q?", near)
 		}
 		return p.wrongUsage(v, "unknown %q%s", rest[0], hint)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"yuanlu/agent/config"
+	"yuanlu/agent/spelling"
 	"yuanlu/drivers/serialport"
 	"yuanlu/drivers/usbport"
 )
@@ -38,7 +39,7 @@ func (p *program) links(ctx context.Context, args []string) error {
 		return p.wrongUsage(v, "%s", p.lang.T("which PORT?", "缺少端口"))
 	}
 	hint := ""
-	if near := config.Nearest(rest[0], []string{"list", "probe"}); near != "" {
+	if near := spelling.Nearest(rest[0], []string{"list", "probe"}); near != "" {
 		hint = fmt.Sprintf("; did you mean %q?", near)
 	}
 	return p.wrongUsage(v, "unknown %q%s", rest[0], hint)

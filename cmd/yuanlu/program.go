@@ -15,6 +15,7 @@ import (
 	"yuanlu/agent/command"
 	"yuanlu/agent/config"
 	"yuanlu/agent/control"
+	"yuanlu/agent/spelling"
 	"yuanlu/cmd/yuanlu/screen"
 	"yuanlu/protocol/printable"
 )
@@ -248,7 +249,7 @@ func flagHint(err error, f *flag.FlagSet) string {
 	var names []string
 	f.VisitAll(func(one *flag.Flag) { names = append(names, one.Name) })
 	text = "unknown flag --" + name
-	if near := config.Nearest(name, names); near != "" {
+	if near := spelling.Nearest(name, names); near != "" {
 		text += "; did you mean --" + near + "?"
 	}
 	return text

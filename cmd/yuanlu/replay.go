@@ -9,10 +9,10 @@ import (
 	"strings"
 	"time"
 
-	"yuanlu/agent/config"
 	"yuanlu/agent/dryrun"
 	"yuanlu/agent/ingest"
 	"yuanlu/agent/refund"
+	"yuanlu/agent/spelling"
 )
 
 func replayVerb() *verb {
@@ -96,7 +96,7 @@ func (p *program) replayWire(v *verb, o *replayOptions) (ingest.Wire, ingest.Clo
 	profile, err := readProfile(o.wire, o.profile)
 	if errors.Is(err, ingest.ErrWire) {
 		hint := ""
-		if near := config.Nearest(o.wire, wireNames()); near != "" {
+		if near := spelling.Nearest(o.wire, wireNames()); near != "" {
 			hint = fmt.Sprintf("; did you mean %q?", near)
 		}
 		return nil, clock, p.wrongUsage(v, "%v%s", err, hint)

@@ -8,7 +8,7 @@ import (
 	"sort"
 	"strings"
 
-	"yuanlu/agent/config"
+	"yuanlu/agent/spelling"
 )
 
 // verb is one thing the program can do.
@@ -44,7 +44,7 @@ func (p *program) unknownVerb(name string) {
 		names = append(names, v.name)
 	}
 	hint := ""
-	if near := config.Nearest(name, names); near != "" {
+	if near := spelling.Nearest(name, names); near != "" {
 		hint = fmt.Sprintf(p.lang.T("; did you mean %q?", "；是否想用 %q？"), near)
 	}
 	fmt.Fprintf(p.stderr, p.lang.T("yuanlu: unknown verb %q%s\nyuanlu help lists all\n", "yuanlu：没有命令 %q%s\nyuanlu help 列出全部命令\n"), name, hint)
