@@ -261,7 +261,7 @@ func loadQueue(c *conn, o *outboxFigures) (*queue, error) {
 	}
 	q.cases = make([]queued, 0, n)
 	err = c.Each(`SELECT entry, size FROM outbox ORDER BY entry`, func(r *sqlite.Row) error {
-		e := queued{entry: r.Int(0), next: atOnce}
+		e := queued{entry: r.Int(0), next: always}
 		o.waiting++
 		o.bytes += r.Int(1)
 		if e.entry < rows.FirstEvent && e.entry <= o.sent {

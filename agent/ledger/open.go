@@ -71,7 +71,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 func newDB(o Options) *DB {
 	d := &DB{dir: o.Dir, o: o, judge: o.judge, writer: make(chan struct{}, 1)}
 	d.ran.now = o.Now
-	d.queue.base, d.queue.savedAt = o.Now(), -momentsOf(saveAfter)
+	d.queue.base = o.Now()
 	d.writer <- struct{}{}
 	return d
 }

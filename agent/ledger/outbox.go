@@ -138,7 +138,7 @@ func (t *tx) save() (more bool, err error) {
 	t.after(func() {
 		q.mu.Lock()
 		defer q.mu.Unlock()
-		q.savedAt = q.at(t.d.o.Now())
+		q.savedAt = t.d.o.Now()
 	})
 	return more, t.saveSent()
 }

@@ -351,11 +351,11 @@ func TestAClockSetBackStrandsNothing(t *testing.T) {
 // TestAStepOfTheWallClockMovesNoRetry: within one process times count by the monotonic
 // clock, where they have its reading.
 func TestAStepOfTheWallClockMovesNoRetry(t *testing.T) {
-	d := DB{queue: queue{base: time.Now(), cases: []queued{{entry: 1, next: atOnce}}, soonest: never}}
+	d := DB{queue: queue{base: time.Now(), cases: []queued{{entry: 1, next: always}}, soonest: never}}
 	q := &d.queue
 	retry := q.base.Add(time.Minute)
 	d.puback("", []int64{1}, retry)
-	if picked, next := q.due(q.base.Add(59*time.Second), 1); len(picked) != 0 || next.Sub(retry).Abs() >= momentUnit {
+	if picked, next := q.due(q.base.Add(59*time.Second), 1); len(picked) != 0 || next.Sub(retry).Abs() >= time.Second {
 		t.Errorf("due %v, next %v", picked, next)
 	}
 	if picked, _ := q.due(retry, 1); len(picked) != 1 {

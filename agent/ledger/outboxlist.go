@@ -154,8 +154,8 @@ func (d *DB) listed(table string, n refund.Notice, code, message string) OutboxR
 		entries := *d.queue.list(n.Entry)
 		if i, ok := find(entries, n.Entry); ok {
 			row.Notice.Attempt, row.Notice.Taken = int(entries[i].tries), int(entries[i].taken)
-			if entries[i].next > atOnce {
-				row.Next = d.queue.when(entries[i].next)
+			if entries[i].next > always {
+				row.Next = d.queue.base.Add(time.Duration(entries[i].next) * time.Second)
 			}
 			if entries[i].taken > 0 {
 				row.State = "sent"

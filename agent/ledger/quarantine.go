@@ -115,7 +115,7 @@ func (d *DB) Requeue(ctx context.Context, entry int64) error {
 		t.n.tallies.setAside(entry, size, -1)
 		t.n.outbox.waiting++
 		t.n.outbox.bytes += size
-		t.queued = append(t.queued, queued{entry: to, next: atOnce})
+		t.queued = append(t.queued, queued{entry: to, next: always})
 		return nil
 	})
 }

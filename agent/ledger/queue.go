@@ -71,36 +71,31 @@ func loadTallies(c *conn) (n tallies, err error) {
 	return n, err
 }
 
-// queued is one waiting entry, as the queue in memory knows it. There may be two
-// hundred thousand.
+// queued is one waiting entry, as the queue in memory has it. There may be two hundred
+// thousand, so it takes 16 bytes.
 type queued struct {
 	entry int64
-	next  moment // when it is due, or atOnce
+	next  second // when it is due
 	taken uint16 // PUBACKs so far
 	tries uint16 // times it was put on a connection
 }
 
-// moment is a time in tenths of a second since queue.base; six years either way.
-type moment int32
+// second is a time in seconds since queue.base, 68 years either way.
+type second int32
 
-const momentUnit = 100 * time.Millisecond
-
-// Moments that are none.
 const (
-	atOnce moment = math.MinInt32
-	never  moment = math.MaxInt32
+	always second = math.MinInt32 // due at any time
+	never  second = math.MaxInt32
 )
 
-func momentsOf(d time.Duration) moment { return moment(d / momentUnit) }
-
-// mostWait is the longest wait for an acknowledgement (topics.md rule 5). An entry
+// mostWait is the longest wait for an acknowledgement (topics.md, rule 5). An entry
 // whose time lies further ahead was stamped by a clock that has been set back since:
 // it is due.
 const mostWait = 15 * time.Minute
 
 // due reports whether the entry is to be sent now.
-func (e *queued) due(at moment) bool {
-	return e.next <= at || int64(e.next) > int64(at)+int64(momentsOf(mostWait))
+func (e *queued) due(at second) bool {
+	return e.next <= at || int64(e.next)-int64(at) > int64(mostWait/time.Second)
 }
 
 // What has been heard is saved together (save): so many cases or events, or all that
@@ -123,50 +118,34 @@ type queue struct {
 	base    time.Time
 	cases   []queued // in the order of entry
 	events  []queued
-	most    int     // cases that their memory was made for, about
-	sent    int64   // newest sequence with a PUBACK
-	saved   int64   // sent, as the store has it
-	offered int64   // newest sequence that Due has handed out
-	shown   int64   // newest entry of an event that Due has handed out
-	heard   int64   // newest acknowledgement of what was offered but not yet sent
-	acked   int64   // newest acknowledgement of what was sent
-	gone    int64   // cases that it covers, still in the store
-	done    []int64 // events with a PUBACK, still in the store
-	savedAt moment  // when acknowledgements were last saved
+	most    int       // cases that their memory was made for, about
+	sent    int64     // newest sequence with a PUBACK
+	saved   int64     // sent, as the store has it
+	offered int64     // newest sequence that Due has handed out
+	shown   int64     // newest entry of an event that Due has handed out
+	heard   int64     // newest acknowledgement of what was offered but not yet sent
+	acked   int64     // newest acknowledgement of what was sent
+	gone    int64     // cases that it covers, still in the store
+	done    []int64   // events with a PUBACK, still in the store
+	savedAt time.Time // when acknowledgements were last saved
 
 	skip    int64 // no case before this entry is due before soonest
-	soonest moment
-	looked  moment // when due last looked
+	soonest second
+	looked  time.Time // when due last looked
 
 	figures outboxFigures // as committed
 	tallies tallies       // likewise
 }
 
-// at is a time as the queue counts it. A time that it cannot count, because a clock was
-// years wrong, is where it begins to count again; then everything is due. It is called
-// with mu held.
-func (q *queue) at(t time.Time) moment {
-	if d := t.Sub(q.base) / momentUnit; d > time.Duration(atOnce) && d < time.Duration(never) {
-		return moment(d)
-	}
-	for i := range q.cases {
-		q.cases[i].next = min(q.cases[i].next, atOnce)
-	}
-	q.base, q.skip, q.soonest, q.looked, q.savedAt = t, 0, never, 0, -momentsOf(saveAfter)
-	return 0
+// at is a time as the queue counts it, rounded down.
+func (q *queue) at(t time.Time) second {
+	return second(min(max(t.Sub(q.base)/time.Second, math.MinInt32+1), math.MaxInt32-1))
 }
 
 // mayWait reports whether what was saved last is so fresh that the next may wait.
-func (q *queue) mayWait(at moment) bool {
-	return at >= q.savedAt && at-q.savedAt < momentsOf(saveAfter)
-}
-
-// when is the time that at counted; zero for never.
-func (q *queue) when(at moment) time.Time {
-	if at == never {
-		return time.Time{}
-	}
-	return q.base.Add(time.Duration(at) * momentUnit)
+func (q *queue) mayWait(now time.Time) bool {
+	since := now.Sub(q.savedAt)
+	return since >= 0 && since < saveAfter
 }
 
 // replace takes up a store that was opened. In the same stream and the same run
@@ -296,10 +275,10 @@ func (q *queue) due(now time.Time, limit int) (picked []queued, next time.Time) 
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	at := q.at(now)
-	if at >= q.soonest || at < q.looked { // waited long enough, or the clock was set back
+	if at >= q.soonest || now.Before(q.looked) { // waited long enough, or the clock was set back
 		q.skip, q.soonest = 0, never
 	}
-	q.looked = at
+	q.looked = now
 	first, _ := find(q.cases, q.skip)
 	for i := first; i < len(q.cases) && len(picked) < limit; i++ {
 		switch e := &q.cases[i]; {
@@ -317,14 +296,13 @@ func (q *queue) due(now time.Time, limit int) (picked []queued, next time.Time) 
 	if len(picked) > 0 {
 		return picked, now
 	}
-	wait := never
-	if len(q.cases) > 0 {
-		wait = q.soonest
+	if len(q.cases) > 0 && q.soonest < never {
+		next = q.base.Add(time.Duration(q.soonest) * time.Second)
 	}
-	if q.gone+int64(len(q.done)) > 0 {
-		wait = min(wait, q.savedAt+momentsOf(saveAfter))
+	if save := q.savedAt.Add(saveAfter); q.gone+int64(len(q.done)) > 0 && (next.IsZero() || save.Before(next)) {
+		next = save
 	}
-	return nil, q.when(wait)
+	return nil, next
 }
 
 // puback notes entries that the broker has taken; cases are due again at retry,
@@ -351,7 +329,7 @@ func (d *DB) puback(stream string, entries []int64, retry time.Time) {
 			continue
 		}
 		e := &(*list)[i]
-		e.next, e.taken = q.at(retry), more(e.taken)
+		e.next, e.taken = q.at(retry.Add(time.Second-1)), more(e.taken) // never before retry
 		if entry < q.skip {
 			q.soonest = min(q.soonest, e.next)
 		}
@@ -369,7 +347,7 @@ func (q *queue) resend(from int64) int {
 	defer q.mu.Unlock()
 	i, _ := find(q.cases, from)
 	for n := range q.cases[i:] {
-		q.cases[i+n].next = min(q.cases[i+n].next, atOnce)
+		q.cases[i+n].next = always
 	}
 	q.skip = 0
 	return len(q.cases) - i
@@ -381,7 +359,7 @@ func (q *queue) mustSave(now time.Time) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	n := q.gone + int64(len(q.done))
-	return n >= saveCount || n > 0 && !q.mayWait(q.at(now))
+	return n >= saveCount || n > 0 && !q.mayWait(now)
 }
 
 // unsaved reports whether the store knows less than the queue.

@@ -44,7 +44,7 @@ func (t *tx) putCase(caseID string, n *refund.Notice) error {
 func (t *tx) put(entry int64, caseID string, n *refund.Notice) error {
 	t.n.outbox.waiting++
 	t.n.outbox.bytes += rows.EntrySize(n)
-	t.queued = append(t.queued, queued{entry: entry, next: atOnce})
+	t.queued = append(t.queued, queued{entry: entry, next: always})
 	return rows.InsertEntry(t.c.Conn, "outbox", entry, caseID, n)
 }
 

@@ -186,9 +186,9 @@ func deliver(d *DB, waited bool, out *os.File) error {
 	}
 	fmt.Fprintf(out, "sent %d %s %s %s\n", n[0].Sequence, n[0].ID, n[0].Type, n[0].Subject)
 	d.queue.mu.Lock()
-	d.queue.savedAt = d.queue.at(d.o.Now())
+	d.queue.savedAt = d.o.Now()
 	if waited {
-		d.queue.savedAt -= momentsOf(saveAfter)
+		d.queue.savedAt = d.queue.savedAt.Add(-saveAfter)
 	}
 	d.queue.mu.Unlock()
 	err := again(func() error { _, err := d.Acked(ctx, d.Stream(), n[0].Sequence); return err })
