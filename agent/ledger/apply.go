@@ -9,8 +9,8 @@ import (
 	"yuanlu/agent/refund"
 )
 
-// Apply stores what arrived, judges it, and queues what the back office must be
-// told, all in one transaction: on nil it is durable. Later sightings see the
+// Apply stores what arrived, judges it, and queues what the back office must
+// receive, all in one transaction: on nil it is durable. Later sightings see the
 // earlier ones of the same call. The result has one entry per sighting, in order. Calls
 // that wait while a commit is on its way are committed together in the next one, in the
 // order in which they came; each gets its own answer. When ctx ends, a call that still
@@ -133,7 +133,7 @@ func (t *tx) store(link int64, s *refund.Sighting, ch *refund.Changes, done *ref
 		time: s.Received, synced: s.ClockSynced, seq: ch.Seq, record: &s.Record,
 		historical: historical(s) || t.d.rebuilding,
 	}
-	if err := t.say(ch.Verdicts, &why, done); err != nil {
+	if err := t.storeVerdicts(ch.Verdicts, &why, done); err != nil {
 		return err
 	}
 	if ch.Integrity != nil && !t.d.temporary {
@@ -149,7 +149,7 @@ func (t *tx) store(link int64, s *refund.Sighting, ch *refund.Changes, done *ref
 	return t.count(s, ch)
 }
 
-// historical reports whether a sighting tells of something that did not just
+// historical reports whether a sighting is of something that did not just
 // happen: the firmware calls it a repeat, or it lies more than a day before its
 // reception by a trusted clock.
 func historical(s *refund.Sighting) bool {
@@ -188,7 +188,7 @@ func (t *tx) insertRecord(link int64, s *refund.Sighting, ch *refund.Changes) er
 		row.UndoneBy, row.Observed = e.Event.UndoneBy, rows.PackTotals(e.Event.Observed)
 		if body.Kind.Judged() {
 			if row.CaseID = t.caseID; row.CaseID == "" {
-				row.CaseID = caseID(t.d.keys.kase, &s.Record)
+				row.CaseID = caseID(t.d.keys.caseKey, &s.Record)
 			}
 			row.Keys = rows.PackKeys(e.Keys)
 		}

@@ -22,7 +22,7 @@ type attempt struct {
 const mostLost = 16
 
 // noteLost remembers a batch whose commit failed. If the store is still open (the
-// disk was full), it tells at once whether the batch is there.
+// disk was full), it finds out at once whether the batch is there.
 func (d *DB) noteLost(a *attempt, arrivals []refund.Arrival) {
 	for i := range arrivals {
 		a.sums = append(a.sums, sumOf(&arrivals[i]))
@@ -113,7 +113,7 @@ func (d *DB) forgetRecognised(arrivals []refund.Arrival, known map[int][]refund.
 	d.lost = kept
 }
 
-// sumOf tells arrivals apart: everything of one that its retry repeats.
+// sumOf identifies arrivals: it is over everything of one that its retry repeats.
 func sumOf(a *refund.Arrival) [sha256.Size]byte {
 	h := sha256.New()
 	_, _ = h.Write(joined(a.Link))

@@ -22,7 +22,7 @@ type caseData struct {
 	Evidence []evidenceData  `json:"evidence"`
 }
 
-// sideData is a refund or its original as told to the back office.
+// sideData is a refund or its original as published.
 type sideData struct {
 	Link          string         `json:"link"`
 	Kind          refund.Kind    `json:"kind"`
@@ -46,7 +46,7 @@ type sideData struct {
 	Party         *partyData     `json:"party"`
 }
 
-// partyData is what may be told of a party: never more than the newest token and
+// partyData is what may be published of a party: never more than the newest token and
 // the masked form.
 type partyData struct {
 	Scheme refund.Scheme `json:"scheme"`
@@ -96,7 +96,7 @@ func sideOf(link string, r *refund.Record) *sideData {
 	return s
 }
 
-// caseData gathers what an event of this case says, and completes the change with
+// caseData gathers what an event of this case holds, and completes the change with
 // both records.
 func (t *tx) caseData(step *refund.CaseChange, row *rows.Record) ([]byte, error) {
 	v := &step.Judged.Verdict

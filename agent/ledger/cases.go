@@ -19,9 +19,9 @@ type circumstances struct {
 	record     *refund.Record
 }
 
-// say stores verdicts, notes which of them wait, and queues the case events of
-// those that are said, in the same transaction (topics.md rule 1).
-func (t *tx) say(verdicts []refund.Judged, why *circumstances, done *refund.Applied) error {
+// storeVerdicts stores verdicts, notes which of them are held, and queues the case events
+// of those that are released, in the same transaction (topics.md rule 1).
+func (t *tx) storeVerdicts(verdicts []refund.Judged, why *circumstances, done *refund.Applied) error {
 	for i := range verdicts {
 		j := &verdicts[i]
 		seq := j.Verdict.Seq
@@ -67,14 +67,14 @@ type caseRow struct {
 	severity       refund.Severity
 	events         int64
 	opened, change int64
-	told           string
+	published      string // column told: what its newest event published, as compared with the next verdict
 }
 
-// caseStep takes a said verdict into the life of its refund's case and queues what
-// the back office must hear, nil if it need not.
+// caseStep enters a released verdict into its refund's case and queues the event that the
+// back office must receive, nil if there is none.
 //
 // A case is opened the first time a finding reaches min_severity. After that every
-// change of recipient, evidence, decision, original or findings is told: as cleared
+// change of recipient, evidence, decision, original or findings is published: as cleared
 // if the decision falls to pass, else as revised. Source: topics.md, Types.
 func (t *tx) caseStep(j *refund.Judged, why *circumstances) (*refund.CaseChange, error) {
 	v := &j.Verdict
@@ -89,9 +89,9 @@ func (t *tx) caseStep(j *refund.Judged, why *circumstances) (*refund.CaseChange,
 	if err != nil {
 		return nil, err
 	}
-	worst, told := worstOf(v), toldOf(v)
+	worst, published := worstOf(v), publishedOf(v)
 	step := refund.CaseChange{CaseID: row.CaseID, Severity: worst, Judged: *j}
-	now := caseRow{id: row.CaseID, seq: v.Seq, open: true, severity: worst, events: 1, told: told, change: rows.Millis(why.time)}
+	now := caseRow{id: row.CaseID, seq: v.Seq, open: true, severity: worst, events: 1, published: published, change: rows.Millis(why.time)}
 	if v.Original != nil {
 		now.original = v.Original.Seq
 	}
@@ -103,12 +103,12 @@ func (t *tx) caseStep(j *refund.Judged, why *circumstances) (*refund.CaseChange,
 		if err := t.countDay(why.time, 0, 1); err != nil {
 			return nil, err
 		}
-	case old.told == told:
+	case old.published == published:
 		return nil, nil
 	default:
 		step.Type = refund.CaseRevised
 		now.events, now.opened = old.events+1, old.opened
-		wasPass := decisionTold(old.told) == refund.Pass
+		wasPass := decisionOf(old.published) == refund.Pass
 		switch {
 		case v.Decision == refund.Pass && !wasPass:
 			step.Type, now.open = refund.CaseCleared, false
@@ -132,9 +132,9 @@ func worstOf(v *refund.Verdict) refund.Severity {
 	return worst
 }
 
-// toldOf is what of a verdict makes a new event when it changes. The decision
+// publishedOf is what of a verdict makes a new event when it changes. The decision
 // stands first.
-func toldOf(v *refund.Verdict) string {
+func publishedOf(v *refund.Verdict) string {
 	var b strings.Builder
 	b.WriteString(string(v.Decision) + " " + string(v.Recipient) + " " + string(v.Evidence) + " ")
 	if v.Original != nil {
@@ -146,8 +146,8 @@ func toldOf(v *refund.Verdict) string {
 	return b.String()
 }
 
-func decisionTold(told string) refund.Decision {
-	d, _, _ := strings.Cut(told, " ")
+func decisionOf(published string) refund.Decision {
+	d, _, _ := strings.Cut(published, " ")
 	return refund.Decision(d)
 }
 
@@ -155,7 +155,7 @@ func loadCase(c *conn, id string) (*caseRow, error) {
 	var k *caseRow
 	_, err := c.First(`SELECT seq, original, open, severity, events, opened, changed, told FROM cases WHERE case_id = ?1`, func(r *sqlite.Row) error {
 		k = &caseRow{id: id, seq: r.Int(0), original: r.Int(1), open: r.Int(2) != 0, severity: refund.Severity(r.Int(3)),
-			events: r.Int(4), opened: r.Int(5), change: r.Int(6), told: r.Text(7)}
+			events: r.Int(4), opened: r.Int(5), change: r.Int(6), published: r.Text(7)}
 		return nil
 	}, id)
 	return k, err
@@ -164,7 +164,7 @@ func loadCase(c *conn, id string) (*caseRow, error) {
 func saveCase(c *conn, r *caseRow) error {
 	return c.Do(`INSERT OR REPLACE INTO cases(case_id, seq, original, open, severity, events, opened, changed, told)
  VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)`,
-		r.id, r.seq, sqlite.PositiveInt(r.original), r.open, int64(r.severity), r.events, r.opened, r.change, r.told)
+		r.id, r.seq, sqlite.PositiveInt(r.original), r.open, int64(r.severity), r.events, r.opened, r.change, r.published)
 }
 
 // loadRow returns a record's row, nil if there is none.

@@ -56,7 +56,7 @@ func check(c *conn, whole int64) (err error) {
 	return nil
 }
 
-// checkHeader tells a store from another program's database. A database without
+// checkHeader distinguishes a store from another program's database. A database without
 // tables is a store whose making was cut short.
 func checkHeader(c *conn) error {
 	id, _, err := c.Int("PRAGMA application_id")
@@ -79,7 +79,7 @@ func checkSchema(c *conn) error {
 	}
 	steps, err := migrations()
 	if err != nil || version > int64(len(steps)) {
-		return err // migrate says that it is newer
+		return err // migrate returns that it is newer
 	}
 	fresh, err := openConn(":memory:", sqlite.ReadWrite)
 	if err != nil {

@@ -66,7 +66,7 @@ func clearWay(dir string, places []place, now time.Time) (notes []DamageNote, er
 			to, err = moveAside(dir, now, path)
 		}
 		if p.name == quarantineDir || errors.Is(err, fs.ErrPermission) {
-			// A folder of somebody else may be renamed, but not moved into another.
+			// A folder of another user may be renamed, but not moved into another.
 			to = path + "-" + onceName(now)
 			err = os.Rename(path, to)
 		}
@@ -78,7 +78,7 @@ func clearWay(dir string, places []place, now time.Time) (notes []DamageNote, er
 	return notes, nil
 }
 
-// obstacle says why what is at path is not what it should be; "": it is, or nothing is
+// obstacle returns why what is at path is not what it should be; "": it is, or nothing is
 // there.
 func obstacle(path string, want want) (why string, err error) {
 	info, err := os.Lstat(path)

@@ -235,7 +235,7 @@ func TestRule09_SalvageKeepsTheSameCases(t *testing.T) {
 		t.Errorf("note %+v, want %d kept", notes[0], scriptEvents)
 	}
 	fresh := openTest(t, testOptions(t.TempDir()))
-	fresh.keys.kase = d.keys.kase
+	fresh.keys.caseKey = d.keys.caseKey
 	want := map[string]bool{}
 	for i, batch := range scriptBatches() {
 		apply(t, fresh, batch...)

@@ -14,7 +14,7 @@ import (
 	"yuanlu/agent/refund"
 )
 
-// judge is what the store asks of refund.Judge; tests give others.
+// judge is what the store asks of refund.Judge; tests have others.
 type judge interface {
 	Apply(h refund.History, seq int64, r refund.Record) (refund.Changes, error)
 	Release(h refund.History, seq int64) (refund.Changes, error)
@@ -24,7 +24,7 @@ type judge interface {
 // DB is the store of one terminal. It is safe for concurrent use. Every exported
 // method that writes is one transaction, durable when it returns nil.
 //
-// After an I/O error the store closes itself and every method gives
+// After an I/O error the store closes itself and every method returns
 // ErrUnavailable until a later call has reopened and checked it.
 type DB struct {
 	dir       string
@@ -35,27 +35,27 @@ type DB struct {
 	readOnly  bool
 	temporary bool
 
-	writer        chan struct{} // holds one token: the right to use what stands below
-	w             *conn         // nil while the store is not available
-	now           figures       // as committed
-	held          map[int64]*heldVerdict
-	links         map[string]int64
-	names         map[int64]string
-	fault         error         // why w is nil
-	failed        time.Time     // when it was last tried in vain
-	failedIn      time.Duration // how long that took
-	contradiction time.Time     // when a row was last in the way of another
-	lost          []*attempt    // batches whose commit failed and which may be on the disk
-	unknown       bool          // the last transaction failed in its commit
-	ran           running
-	recent        recent
-	stream        string
-	begun         string   // of streams, the one that this process has begun, "": none
-	before        []string // streams that ended before this one, the newest first
-	damage        []DamageNote
-	toldDamage    int  // of damage
-	rebuilding    bool // a salvage judges old records again
-	closed        bool
+	writer          chan struct{} // holds one token: the right to use what stands below
+	w               *conn         // nil while the store is not available
+	now             figures       // as committed
+	held            map[int64]*heldVerdict
+	links           map[string]int64
+	names           map[int64]string
+	fault           error         // why w is nil
+	failed          time.Time     // when it was last tried in vain
+	failedIn        time.Duration // how long that took
+	contradiction   time.Time     // when a row was last in the way of another
+	lost            []*attempt    // batches whose commit failed and which may be on the disk
+	unknown         bool          // the last transaction failed in its commit
+	ran             running
+	recent          recent
+	stream          string
+	begun           string   // of streams, the one that this process has begun, "": none
+	before          []string // streams that ended before this one, the newest first
+	damage          []DamageNote
+	damagePublished int  // how many of damage have an event
+	rebuilding      bool // a salvage judges old records again
+	closed          bool
 
 	committer committer    // arrivals that wait to be stored; has a lock of its own
 	queue     queue        // what waits in the outbox; has a lock of its own
@@ -99,7 +99,7 @@ type tx struct {
 // after has f run once the transaction is committed.
 func (t *tx) after(f func()) { t.atEnd = append(t.atEnd, f) }
 
-// acquire waits for the writer; release gives it back.
+// acquire waits for the writer; release lets the next one have it.
 func (d *DB) acquire(ctx context.Context) error {
 	select {
 	case <-d.writer:
@@ -184,8 +184,8 @@ func (d *DB) endWork() error {
 	return d.w.Commit()
 }
 
-// failedWith ends the transaction after an error and decides what the error says
-// about the store: nothing, no room, or that it must be reopened.
+// failedWith ends the transaction after an error and decides what the error means
+// for the store: nothing, no room, or that it must be reopened.
 func (d *DB) failedWith(err error) error {
 	d.recent.forgetAll()
 	if d.temporary {
@@ -215,7 +215,7 @@ func (d *DB) failedWith(err error) error {
 // one: it would copy the store each time and cure nothing.
 const contradictedAgain = time.Hour
 
-// contradicted returns what a row that is in the way of another says about the store: that
+// contradicted returns what a row that is in the way of another means for the store: that
 // it is damaged, and after a salvage for the same reason only that it must be reopened.
 func (d *DB) contradicted(err error) error {
 	now := d.o.Now()
@@ -265,7 +265,7 @@ func (d *DB) reopen(ctx context.Context) error {
 	if err := d.settleLost(); err != nil {
 		return d.failedWith(err)
 	}
-	return d.tellDamage(ctx)
+	return d.publishDamage(ctx)
 }
 
 func (d *DB) file() string { return filepath.Join(d.dir, storeFile) }
@@ -273,14 +273,14 @@ func (d *DB) file() string { return filepath.Join(d.dir, storeFile) }
 // Keys returns the store's secrets.
 func (d *DB) Keys() *Keys { return d.keys }
 
-// Stream names this store's life, in which sequences have no gap.
+// Stream is the name of the store's stream, in which sequences have no gap.
 func (d *DB) Stream() string {
 	d.queue.mu.Lock()
 	defer d.queue.mu.Unlock()
 	return d.stream
 }
 
-// Damage tells what opening or reopening the store has moved aside so far.
+// Damage returns what opening or reopening the store has moved aside so far.
 func (d *DB) Damage() []DamageNote {
 	d.queue.mu.Lock()
 	defer d.queue.mu.Unlock()
@@ -364,18 +364,18 @@ var errNoReader = fmt.Errorf("%w: not open", ErrUnavailable)
 // readers are the connections that only read: they see what is committed and
 // never wait for the writer.
 type readers struct {
-	path string
-	make func() (*conn, error)
-	mu   sync.Mutex
-	idle []*conn
-	life int // counts close, so that a connection taken before is not kept
+	path       string
+	make       func() (*conn, error)
+	mu         sync.Mutex
+	idle       []*conn
+	generation int // counts close, so that a connection taken before is not kept
 }
 
 // use hands a reading connection to do. path "" (the store is not open) is
 // ErrUnavailable.
 func (r *readers) use(do func(*conn) error) error {
 	r.mu.Lock()
-	life, open := r.life, r.make
+	generation, open := r.generation, r.make
 	var c *conn
 	if n := len(r.idle); n > 0 {
 		c, r.idle = r.idle[n-1], r.idle[:n-1]
@@ -393,7 +393,7 @@ func (r *readers) use(do func(*conn) error) error {
 	err = do(c)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if err == nil && r.life == life && len(r.idle) < 2 {
+	if err == nil && r.generation == generation && len(r.idle) < 2 {
 		r.idle = append(r.idle, c)
 		return nil
 	}
@@ -415,5 +415,5 @@ func (r *readers) close() {
 		_ = c.Close()
 	}
 	r.idle, r.make = nil, nil
-	r.life++
+	r.generation++
 }

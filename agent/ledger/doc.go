@@ -10,7 +10,7 @@
 //	lock          flock; the pid, "open" while the store is open, how far its WAL goes (lock.go)
 //	ballast       4 MiB of room to delete and open with on a full disk
 //	yuanlu.db.upgrade  the copy of an older store that is being built (upgrade.go)
-//	quarantine/   what was found damaged, a folder each; found.json in it says what was
+//	quarantine/   what was found damaged, a folder each; found.json in it holds what was
 //	              kept and lost, and counts until the folder is moved away (found.go)
 //
 // Nothing in this process opens the database but through SQLite while it is open.
@@ -29,7 +29,7 @@
 // of yuanlu.db ends with a sum over all its bytes and its number (pagesum.go), compared
 // whenever the page is read from the file: a flipped byte in a row, a key, an inner page
 // of a tree, the list of free pages or the header is damage, found at the latest when
-// somebody asks for what it touches. No answer rests on a page that does not match, so
+// it is read. No answer rests on a page that does not match, so
 // "nothing found" never comes from a flipped key. Pages in the WAL are guarded by its
 // frames' checksums (wal.go), which are compared when the store is opened: a page of the
 // WAL that flips on the disk while the process runs is not noticed when it is read, and
@@ -39,7 +39,7 @@
 //	table       own checksum   in a salvage
 //	------------------------------------------------------------------------------------
 //	record      yes            taken, judged again; without it: counted as lost
-//	verdict     yes            made again from the records, in a new life of their revisions
+//	verdict     yes            made again from the records, with revisions from 1 on
 //	outbox      yes            cases published again in the new stream; events taken
 //	quarantine  yes            cases published again in the new stream
 //	untold      yes            published again in the new stream
@@ -54,26 +54,26 @@
 //	                           records; the stream is a new one, and the outbox's figures
 //	                           begin again with it; names of rules: written with the verdicts
 //
-// Figures are never believed below what the rows prove (load.go): the newest sequence is
+// Figures are never less than what the rows prove (load.go): the newest sequence is
 // at least that of every entry, sent or acknowledged, the newest record at least that of
 // every record, verdict, case and held verdict; the journal begins where its first record
-// says. A row of ours in the way of another is a contradiction: damage, salvaged in the
+// has it. A row of ours in the way of another is a contradiction: damage, salvaged in the
 // same process, and not a refusal of the record.
 //
 // # Sequences and refusals
 //
-// The back office acknowledges cumulatively: acked_seq 7 says that everything up to 7 is
+// The back office acknowledges cumulatively: acked_seq 7 means that everything up to 7 is
 // settled there, stored or refused. So a refusal settles its sequence for good. A case
 // that is put back (Requeue) under that sequence would be covered by the next
 // acknowledgement of any later case, also when the copy that was sent again never got
 // beyond the broker: the only copy would be gone. It therefore gets a new sequence at the
 // end of the stream and keeps its id and its bytes, time included. The old sequence is a
-// gap that both sides know of: the refusal, or the event outbox.quarantined, has told it.
+// gap that both sides know of: the refusal, or the event outbox.quarantined, has named it.
 // The back office stores an id that it has only refused so far, and takes one that it
 // has stored for a repetition, as always. Attempts never change a sequence; putting back
 // by hand is no attempt. last_seq grows by it.
 //
-// A refusal of what was never handed out changes nothing: nobody can have read it.
+// A refusal of what was never handed out changes nothing: it cannot have been read.
 // Refused cases are never dropped, so they count against the outbox's bounds like cases
 // that wait. Of refused events the newest 1000 are kept.
 //
@@ -82,10 +82,10 @@
 //
 // # Failure
 //
-// A commit that gives an error is unknown, not undone. After any I/O error the store
+// A commit that returns an error is unknown, not undone. After any I/O error the store
 // closes itself without a checkpoint, has the kernel forget the files' pages (after
 // a failed fsync they are clean and wrong), and the next call opens it with its
-// checks; every method gives ErrUnavailable meanwhile. The caller calls Apply again
+// checks; every method returns ErrUnavailable meanwhile. The caller calls Apply again
 // with the same arrivals. This process is the only writer and numbers the records, so
 // whether a batch is on the disk is whether its numbers are; its arrivals are then
 // answered with what was decided, and not stored again (attempt.go). A full disk is
@@ -132,8 +132,8 @@
 //   - Events and what wires remember are taken from the newest whole version of a page
 //     that is in use. One that was removed in a lost frame comes back: it is sent twice.
 //
-// A salvage begins a new stream and tells every case again in it, as historical: which
-// sequences the lost part had given out cannot be known. A back office joins them by
+// A salvage begins a new stream and publishes every case again in it, as historical: which
+// sequences the lost part had used cannot be known. A back office joins them by
 // their case ids. The revisions of verdicts begin at 1 again.
 //
 // # What a crash leaves
@@ -150,8 +150,8 @@
 //	before the commit of anything      as before it; the firmware sends it again        TestKillAtEachStep/commit-N
 //	(records, release, saving,
 //	retention)
-//	after the commit, before anybody   it is there; the firmware sends it again and     TestKillAtEachStep/committed-N
-//	was told                           it is a copy; a case is sent with the same id
+//	after the commit, before it was    it is there; the firmware sends it again and     TestKillAtEachStep/committed-N
+//	answered                           it is a copy; a case is sent with the same id
 //	after a commit that gave an error  there or not; either way as in the two above     TestKillByIOErrors, TestALostCommitIsRecognised
 //	between PUBACK and its saving      sent again with the same id and sequence         TestKillAtEachStep/committed-N
 //	between dn/ack and its saving      as above; the back office acknowledges it again  TestAcknowledgementsAreSavedTogether,
@@ -161,10 +161,10 @@
 //	while a case is put back           in quarantine, or waiting under its new sequence    TestRequeueCutShort
 //	before a new token key is written  the old ring; the rotation has not happened      TestKillAtEachStep/rotate.write-1
 //	while records get their date again what is dated and flagged stays, the rest goes   TestKillWhileRedating
-//	                                   on; each verdict is said once
+//	                                   on; each verdict is released once
 //	a checkpoint cut short             the WAL is whole and is played again             TestKillAtRandomMoments
 //	after the damage was seen          seen again                                       TestKillInASalvage/salvage.begin
-//	after "pending" says moving        the files are moved, then as below               TestKillInASalvage/salvage.pending
+//	after "pending" holds moving       the files are moved, then as below               TestKillInASalvage/salvage.pending
 //	after they are moved               the new store is built                           TestKillInASalvage/salvage.moved
 //	while it is built                  what was built is thrown away and built again    TestKillInASalvage/{salvage.build,commit,committed}
 //	before it gets its name            built again                                      TestKillInASalvage/salvage.rename

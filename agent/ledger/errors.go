@@ -13,7 +13,7 @@ var (
 	// ErrLocked: another process has the store open for writing. The error is a
 	// *LockedError with its pid.
 	ErrLocked = errors.New("ledger: the store is in use")
-	// ErrUnavailable: the store cannot take or give anything now (disk full, an
+	// ErrUnavailable: the store cannot be written or read now (disk full, an
 	// I/O error, being reopened). Nothing was confirmed; the same call may be
 	// made again, and an Apply that did reach the disk is then recognised.
 	ErrUnavailable = sqlite.ErrUnavailable
@@ -36,9 +36,9 @@ var (
 	ErrCarried = carry.ErrCarried
 )
 
-// LockedError says who has the store.
+// LockedError names the process that has the store.
 type LockedError struct {
-	PID int // 0 if the lock file does not tell
+	PID int // 0 if the lock file does not have it
 }
 
 // Error names the process.

@@ -20,7 +20,7 @@ type Facts struct {
 	Oldest    int64            `json:"oldest_seq"`  // kept
 	Rows      map[string]int64 `json:"rows"`        // by table; those that there was time to count
 	Aside     []string         `json:"quarantined"` // names in quarantine/
-	// Check is what PRAGMA quick_check says: "ok", what is wrong, or that there was not
+	// Check is what PRAGMA quick_check returns: "ok", what is wrong, or that there was not
 	// time enough.
 	Check   string        `json:"quick_check"`
 	Checked time.Duration `json:"quick_check_ns"` // how long that took

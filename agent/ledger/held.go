@@ -12,21 +12,21 @@ import (
 )
 
 // A verdict that a sale still to come would change waits pending_grace before it
-// is said (verdicts.md § 2): minutes of running time, because nothing can come
+// is released (verdicts.md § 2): minutes of running time, because nothing can come
 // while the agent is off. In a run the due time is kept by the run's own clock.
 // Stored is the due time by the wall clock; after a restart what is left of it
 // counts, and the whole grace again if it has passed or makes no sense, but only
-// once: an agent that restarts all the time says it in the end.
+// once: an agent that restarts all the time releases it in the end.
 type heldVerdict struct {
 	due time.Duration // by the run's clock
 }
 
-// running is the run's own clock, as ReleaseHeld last told it and as it goes on
+// running is the run's own clock, as ReleaseHeld was last called with it and as it goes on
 // between its calls.
 type running struct {
 	now  func() time.Time
 	last time.Duration
-	at   time.Time // when last was told
+	at   time.Time // when last was set
 }
 
 func (r *running) elapsed() time.Duration {
@@ -36,7 +36,7 @@ func (r *running) elapsed() time.Duration {
 	return r.last + max(0, r.now().Sub(r.at))
 }
 
-// set takes the caller's word for the running time.
+// set sets the running time.
 func (r *running) set(d time.Duration) { r.last, r.at = d, r.now() }
 
 // hold notes that a verdict waits; one that already does keeps its due time.
@@ -101,7 +101,7 @@ func (d *DB) loadHeld(c *conn) error {
 	return nil
 }
 
-// ReleaseHeld says the held verdicts whose grace has passed, in seq order. running
+// ReleaseHeld releases the held verdicts whose grace has passed, in seq order. running
 // is the time this process has been running, by a clock that is never set. next is
 // the running time at which the next one is due, 0 if none is held.
 func (d *DB) ReleaseHeld(ctx context.Context, running time.Duration) (applied []refund.Applied, next time.Duration, err error) {
@@ -136,10 +136,10 @@ func (d *DB) ReleaseHeld(ctx context.Context, running time.Duration) (applied []
 	return applied, next, nil
 }
 
-// releaseStep is how many held verdicts ReleaseAll says in one transaction.
+// releaseStep is how many held verdicts ReleaseAll releases in one transaction.
 const releaseStep = 500
 
-// ReleaseAll says every held verdict, in seq order: the end of the input of `check`.
+// ReleaseAll releases every held verdict, in seq order: the end of the input of `check`.
 // It hands them to each in steps, so that all of them need not be in memory; an
 // error of each ends it.
 func (d *DB) ReleaseAll(ctx context.Context, each func([]refund.Applied) error) error {
@@ -158,7 +158,7 @@ func (d *DB) ReleaseAll(ctx context.Context, each func([]refund.Applied) error) 
 	}
 }
 
-// releaseAfter says the next held verdicts after this seq, and returns their seqs.
+// releaseAfter releases the next held verdicts after this seq, and returns their seqs.
 func (d *DB) releaseAfter(ctx context.Context, last int64) (applied []refund.Applied, due []int64, err error) {
 	if err := d.acquire(ctx); err != nil {
 		return nil, nil, err
@@ -177,7 +177,7 @@ func (d *DB) releaseAfter(ctx context.Context, last int64) (applied []refund.App
 	return applied, due, err
 }
 
-// releaseThese says these held verdicts in one transaction.
+// releaseThese releases these held verdicts in one transaction.
 func (d *DB) releaseThese(seqs []int64) ([]refund.Applied, error) {
 	var applied []refund.Applied
 	err := d.transact(func(t *tx) error {
@@ -205,14 +205,14 @@ func (d *DB) releaseThese(seqs []int64) ([]refund.Applied, error) {
 	return applied, nil
 }
 
-// released stores what a release has said.
+// released stores the verdicts that a release has changed.
 func (t *tx) released(seq int64, ch *refund.Changes) (refund.Applied, error) {
 	a := refund.Applied{Seq: seq}
 	if err := t.freeze(ch.Verdicts); err != nil {
 		return a, err
 	}
-	if t.d.temporary { // nobody asks whose they are
-		return a, t.say(ch.Verdicts, &circumstances{seq: seq}, &a)
+	if t.d.temporary { // no case is made of them
+		return a, t.storeVerdicts(ch.Verdicts, &circumstances{seq: seq}, &a)
 	}
 	row, err := loadRow(t.c, seq)
 	if err != nil || row == nil {
@@ -226,5 +226,5 @@ func (t *tx) released(seq int64, ch *refund.Changes) (refund.Applied, error) {
 		time: t.d.o.Now(), synced: t.n.synced, seq: seq, record: &a.Record,
 		historical: a.Record.Copy != "" || t.d.rebuilding,
 	}
-	return a, t.say(ch.Verdicts, &why, &a)
+	return a, t.storeVerdicts(ch.Verdicts, &why, &a)
 }

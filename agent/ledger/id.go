@@ -28,14 +28,14 @@ func base32of(b []byte) string {
 	return string(out[:])
 }
 
-// randomID returns 128 random bits: the name of a store's life, or of an event.
+// randomID returns 128 random bits: the name of a stream, or of an event.
 func randomID() string {
 	var b [16]byte
 	_, _ = rand.Read(b[:]) // never fails: crypto/rand ends the process instead
 	return base32of(b[:])
 }
 
-// joined writes the parts so that no two lists of parts give the same bytes:
+// joined writes the parts so that no two lists of parts become the same bytes:
 // each part as its length in decimal, a colon, and its bytes.
 func joined(parts ...string) []byte {
 	var b []byte

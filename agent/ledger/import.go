@@ -70,7 +70,7 @@ func Import(ctx context.Context, o Options, r io.Reader, progress func(done, all
 	if err := i.build(ctx); err != nil {
 		return err
 	}
-	lock.clean() // what it said was of the store that goes
+	lock.clean() // what it held was of the store that goes
 	return classOf(i.install(o.Dir))
 }
 
@@ -149,9 +149,9 @@ func (i *importer) build(ctx context.Context) (err error) {
 	return nil
 }
 
-// newStream begins a new life: what waits is numbered from 1 and named again, because
+// newStream begins a new stream: what waits is numbered from 1 and gets new ids, because
 // the ids of events are made from the stream (topics.md, Case event). Events that are
-// no cases tell of the other terminal and are left out.
+// no cases are about the other terminal and are left out.
 func (i *importer) newStream() error {
 	ring, _ := parseRing(string(i.keys[1]))
 	i.stream = randomID()

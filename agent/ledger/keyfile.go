@@ -25,7 +25,7 @@ const (
 )
 
 // loadKeys reads keys/ below dir and makes what is missing. What is damaged is
-// moved to quarantine, what of it is readable stays in use, and notes say so.
+// moved to quarantine, what of it is readable stays in use; notes name both.
 // used: a store is there already, so a missing key is a lost one.
 func loadKeys(dir string, used bool, now time.Time) (*Keys, []DamageNote, error) {
 	kd := filepath.Join(dir, "keys")
@@ -36,11 +36,11 @@ func loadKeys(dir string, used bool, now time.Time) (*Keys, []DamageNote, error)
 	if err != nil {
 		return nil, nil, err
 	}
-	kase, more, err := loadKeyFile(dir, caseFile, used, now)
+	caseRing, more, err := loadKeyFile(dir, caseFile, used, now)
 	if err != nil {
 		return nil, nil, err
 	}
-	k := &Keys{dir: dir, kase: kase[0].secret}
+	k := &Keys{dir: dir, caseKey: caseRing[0].secret}
 	k.ring.Store(&ring)
 	return k, append(notes, more...), nil
 }

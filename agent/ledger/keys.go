@@ -22,10 +22,10 @@ import (
 // that was the newest when the older one was stored. A key stays in use until
 // every record that was sealed before the next one existed has been removed.
 type Keys struct {
-	dir  string
-	ring atomic.Pointer[[]*tokenKey] // newest first, never empty
-	mu   sync.Mutex                  // guards changes of the ring
-	kase []byte
+	dir     string
+	ring    atomic.Pointer[[]*tokenKey] // newest first, never empty
+	mu      sync.Mutex                  // guards changes of the ring
+	caseKey []byte
 }
 
 // tokenKey is one key of the ring.
@@ -122,7 +122,7 @@ func (k *Keys) add(now time.Time) error {
 	return nil
 }
 
-// drop takes keys out of use for which unused says so, never the newest.
+// drop takes keys out of use that are unused, never the newest.
 func (k *Keys) drop(unused func(id int64) bool) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -168,7 +168,7 @@ func temporaryKeys(seed []byte) *Keys {
 		_, _ = m.Write([]byte(what))
 		return m.Sum(nil)
 	}
-	k := &Keys{kase: derive("case")}
+	k := &Keys{caseKey: derive("case")}
 	k.ring.Store(&[]*tokenKey{newTokenKey(1, derive("token"), time.Time{})})
 	return k
 }

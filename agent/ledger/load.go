@@ -155,7 +155,7 @@ func saveBounds(c *conn, b *refund.Bounds) error {
 	return setMeta(c, "bounds", string(text))
 }
 
-// newestRows is how many of the newest records say what the newest trusted time is.
+// newestRows is how many of the newest records the newest trusted time is looked for in.
 const newestRows = 64
 
 // loadNewest returns the newest trusted `at`, and whether the clock was trusted when
@@ -294,7 +294,7 @@ func loadOutboxFigures(c *conn, o *outboxFigures) error {
 }
 
 // prove raises the figures to what the rows prove: a sequence that an entry has, or that
-// was sent or acknowledged, was given out.
+// was sent or acknowledged, was used.
 func (o *outboxFigures) prove(c *conn) error {
 	for _, table := range []string{"outbox", "quarantine"} {
 		last, _, err := c.Int(`SELECT max(entry) FROM `+table+` WHERE entry < ?1`, rows.FirstEvent)

@@ -22,11 +22,11 @@ import (
 //	6d1f… 0000000812 9c4e… 5d1ac2f0                        the mark, or blanks: none
 //
 // "open" while the store is open: a process that ended without closing it has left a
-// WAL. The mark says how far that WAL goes: its salts, the number of frames up to the
+// WAL. The mark is how far that WAL goes: its salts, the number of frames up to the
 // newest commit, the checksum of the last of them, and the CRC-32C of that text. It is
 // written after each commit and not synced, which costs two calls of the kernel. So
 // after a kill it is exact; after a power cut it is as old as what the kernel had not
-// yet written of its own accord (30 s), and never says more than was durable.
+// yet written of its own accord (30 s), and never goes further than what was durable.
 //
 // It is used by the holder of the store's writer only.
 type storeLock struct {
@@ -36,7 +36,7 @@ type storeLock struct {
 	spoilt bool     // the file was none of ours
 }
 
-// leftOpen is what the file says of the store.
+// leftOpen is what the file holds about the store.
 type leftOpen struct {
 	open bool // it was not closed
 	mark sqlite.Mark
@@ -53,8 +53,8 @@ const (
 	closeState = "closed\n"
 )
 
-// lockStore takes the lock or says who has it. A thing that no lock can be, it moves
-// aside and names it in notes.
+// lockStore takes the lock; *LockedError names the process that has it. A thing that no
+// lock can be, it moves aside and names it in notes.
 func lockStore(dir string, now time.Time) (*storeLock, []DamageNote, error) {
 	path := filepath.Join(dir, lockFile)
 	if pid, held := lockedThroughLink(path); held {
@@ -186,8 +186,8 @@ func markText(m sqlite.Mark) string {
 // mark that is not written is only an older one.
 func (l *storeLock) writeAt(text string, at int64) { _, _ = l.f.WriteAt([]byte(text), at) }
 
-// say writes the state without a mark, durably.
-func (l *storeLock) say(open bool) {
+// setState writes the state without a mark, durably.
+func (l *storeLock) setState(open bool) {
 	if l == nil || l.f == nil {
 		return
 	}
@@ -200,9 +200,9 @@ func (l *storeLock) say(open bool) {
 
 // opened notes that the store is open and that nothing is known of its WAL yet; clean
 // that it is about to be closed and its WAL with it.
-func (l *storeLock) opened() { l.say(true) }
+func (l *storeLock) opened() { l.setState(true) }
 
-func (l *storeLock) clean() { l.say(false) }
+func (l *storeLock) clean() { l.setState(false) }
 
 // follow begins to read where commits end from the WAL's index (path: the "-shm" of an
 // open store). The file is closed after the store is (unfollow): until then SQLite's

@@ -19,8 +19,8 @@ const mostLooked = (64 << 20) / sqlite.PageSize
 // LookAt reads the database file in dir as it lies there, without SQLite, and compares
 // the sums of its first 16 384 pages: for a store that no process has open. It changes
 // nothing and makes nothing. pages is how many it has compared; 0 with nil: there is no
-// store yet, or one of before there were sums. Errors: ErrUnavailable; the text says what
-// is wrong, the daemon mends it when it starts. Page sums: pagesum.go.
+// store yet, or one of before there were sums. Errors: ErrUnavailable with what is
+// wrong; the daemon mends it when it starts. Page sums: pagesum.go.
 func LookAt(ctx context.Context, dir string) (pages int64, err error) {
 	path := filepath.Join(dir, storeFile)
 	begun := exists(filepath.Join(dir, markerFile))

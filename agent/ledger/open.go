@@ -35,7 +35,7 @@ const (
 const temporaryPage = "32768"
 
 // Open opens the store in o.Dir for writing, or makes it. A damaged store is
-// replaced by what could be read of it and Damage tells of it.
+// replaced by what could be read of it; Damage names it.
 //
 // Errors: *LockedError if another process has it; ErrNotMounted; ErrNewer; ErrUnavailable
 // if the disk is full or returns I/O errors (try again later); else the folder
@@ -105,7 +105,7 @@ func (d *DB) openAll(ctx context.Context) error {
 			return classOf(err)
 		}
 	}
-	return d.tellDamage(ctx)
+	return d.publishDamage(ctx)
 }
 
 // clearWay moves aside what stands in the way at these places and notes it.
@@ -115,7 +115,7 @@ func (d *DB) clearWay(places []place) error {
 	return classOf(err)
 }
 
-// noteDamage keeps notes for Damage and for the events that tell of them, and logs each:
+// noteDamage keeps notes for Damage and for the events about them, and logs each:
 // an opening that fails later must not hide it.
 func (d *DB) noteDamage(notes ...DamageNote) {
 	logDamage(d.o.Log, notes)
@@ -199,7 +199,7 @@ func (d *DB) openFile(whole bool) error {
 		err = beginWAL(c)
 	}
 	if err != nil {
-		c.KeepWAL() // evidence stays as it is, and what the lock says of the WAL is true
+		c.KeepWAL() // evidence stays as it is, and what the lock holds about the WAL is true
 		_ = c.Close()
 		return err
 	}

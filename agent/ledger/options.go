@@ -8,7 +8,7 @@ import (
 	"yuanlu/agent/refund"
 )
 
-// Options say how a store is opened. Dir and Judge are needed; a zero value of
+// Options are how a store is opened. Dir and Judge are needed; a zero value of
 // the others means its default.
 type Options struct {
 	Dir         string // holds yuanlu.db, keys/, quarantine/, lock; made if its parent is there

@@ -203,7 +203,7 @@ func (d *DB) Resend(_ context.Context, from int64) (int, error) {
 // make some.
 func (d *DB) AddEvent(ctx context.Context, n refund.Notice) error {
 	return d.write(ctx, func(t *tx) error {
-		if err := t.dropOld(t.believed(d.o.Now())); err != nil {
+		if err := t.dropOld(t.trustedNow(d.o.Now())); err != nil {
 			return err
 		}
 		return t.queueEvent(n)

@@ -42,7 +42,7 @@ func (r OutboxRow) MarshalJSON() ([]byte, error) {
 func (d *DB) OutboxStat(ctx context.Context) (refund.OutboxStat, error) {
 	st := refund.OutboxStat{LimitBytes: d.o.OutboxMaxBytes}
 	counted := d.readOnly || d.temporary
-	oldest := d.told(&st, counted)
+	oldest := d.knownStat(&st, counted)
 	err := d.read(ctx, func(c *conn) error {
 		if counted {
 			if err := countOutbox(c, &st); err != nil {
@@ -71,7 +71,7 @@ func refusedCases(c *conn, st *refund.OutboxStat) (err error) {
 
 // told returns what is known without asking the store, and the oldest case that
 // waits, rows.FirstEvent if none does; 1 where all is to be counted.
-func (d *DB) told(st *refund.OutboxStat, counted bool) (oldest int64) {
+func (d *DB) knownStat(st *refund.OutboxStat, counted bool) (oldest int64) {
 	q := &d.queue
 	q.mu.Lock()
 	defer q.mu.Unlock()

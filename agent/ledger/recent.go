@@ -7,7 +7,7 @@ import "yuanlu/agent/refund"
 const recentEvents = 64
 
 // recent keeps events as the store has them, decoded. It belongs to the writer. The
-// judge changes no event it is given, so the same one may be handed out again.
+// judge changes no event that it gets, so the same one may be handed out again.
 type recent struct {
 	events map[int64]*refund.Event
 	order  [recentEvents]int64 // ring of the seqs put, so that the oldest goes first

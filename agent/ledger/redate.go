@@ -17,11 +17,11 @@ import (
 // What is needed for it is when the system was started, by the clock of then and by the
 // clock of now: the time since that start is never set, so the difference between the two
 // is by how much the clock was wrong. Of then it is kept in spans, in meta under
-// undatedName: the clock is wrong by the same until somebody sets it, so that there are
+// undatedName: the clock is wrong by the same until it is set, so that there are
 // few of them however many records there are. It is known for as long as the system
 // runs, through restarts of the agent. After a new start of the system, and after a
 // salvage or on another terminal, it is not: those records keep their `at`, and their
-// flags say what it is worth.
+// flags hold what it is worth.
 //
 // It is done in two rounds of small transactions. The first dates the records, the second
 // judges again what depends on them; none is judged while another is still to be dated,
@@ -125,7 +125,7 @@ func (u *undated) of(seq int64, boot string) (s span, ok bool) {
 
 // Redated is what one call of Redate has done.
 type Redated struct {
-	Applied []refund.Applied // what is said because of it, by refund
+	Applied []refund.Applied // what is released because of it, by refund
 	More    bool             // there is more to do
 	// Of all calls together, once there is no more: how many records have got their date,
 	// how far the newest of them was set, and how many keep theirs because the system was
@@ -220,7 +220,7 @@ func (t *tx) rowsFrom(seq, limit int64) ([]rows.Record, error) {
 }
 
 // redateRow sets the `at` of one row; changed is false where that was right. What was
-// noted about its case without data gets its data first: that tells of the date as it was.
+// noted about its case without data gets its data first: with the date as it was.
 func (t *tx) redateRow(row *rows.Record, s *span, boot time.Time) (changed bool, err error) {
 	r, err := row.Decode()
 	if err != nil {

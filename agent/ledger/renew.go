@@ -106,7 +106,7 @@ func (t *tx) renew(trace *refund.Trace) (*Renewal, error) {
 	}
 	t.renewed = true
 	r := &Renewal{When: now, By: trace.By, From: d.stream, To: randomID(), LastSeq: t.n.outbox.last, SeenSeq: max(trace.LastSeq, trace.AckedSeq)}
-	if r.Resent, err = renumber(t.c, d.keys.kase, r.To); err != nil {
+	if r.Resent, err = renumber(t.c, d.keys.caseKey, r.To); err != nil {
 		return nil, err
 	}
 	before, err := noteBefore(t.c, r.From)
@@ -174,7 +174,7 @@ func streamsBefore(c *conn) ([]string, error) {
 // stream: sequences from 1 on, in their order, and those that were refused behind them.
 // A refused one would else keep a number that the new stream assigns to another case. It
 // returns how many have a sequence.
-func renumber(c *conn, kase []byte, stream string) (waiting int64, err error) {
+func renumber(c *conn, caseKey []byte, stream string) (waiting int64, err error) {
 	if err := c.Do(`UPDATE cases SET events = 0`); err != nil {
 		return 0, err
 	}
@@ -185,7 +185,7 @@ func renumber(c *conn, kase []byte, stream string) (waiting int64, err error) {
 	for _, table := range []string{"outbox", "untold"} {
 		n, err := renumberTable(c, table, func(of string) string {
 			events[of]++
-			return eventID(kase, of, stream, events[of])
+			return eventID(caseKey, of, stream, events[of])
 		})
 		if err != nil {
 			return 0, err
@@ -206,8 +206,8 @@ func renumber(c *conn, kase []byte, stream string) (waiting int64, err error) {
 // the sequences from 1 on: never a greater one than any that is still to come.
 func renumberTable(c *conn, table string, id func(of string) string) (n int64, err error) {
 	type entry struct {
-		n    int64
-		kase string
+		n      int64
+		caseID string
 	}
 	var all []entry
 	err = c.Each("SELECT entry, case_id FROM "+table+" WHERE entry < ?1 ORDER BY entry", func(r *sqlite.Row) error {
@@ -223,7 +223,7 @@ func renumberTable(c *conn, table string, id func(of string) string) (n int64, e
 		if table == "outbox" {
 			to = n
 		}
-		if err := c.Do("UPDATE "+table+" SET entry = ?2, id = ?3 WHERE entry = ?1", e.n, to, id(e.kase)); err != nil {
+		if err := c.Do("UPDATE "+table+" SET entry = ?2, id = ?3 WHERE entry = ?1", e.n, to, id(e.caseID)); err != nil {
 			return 0, err
 		}
 	}

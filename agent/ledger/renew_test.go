@@ -114,7 +114,7 @@ func checkRenewed(t *testing.T, d *DB, old string, want []int64) {
 				t.Errorf("store.rolled_back says %s", x.Data)
 			}
 		}
-		if x.Class == refund.NoticeCase && x.ID != eventID(d.keys.kase, strings.TrimPrefix(x.Subject, "case/"), d.Stream(), 1) {
+		if x.Class == refund.NoticeCase && x.ID != eventID(d.keys.caseKey, strings.TrimPrefix(x.Subject, "case/"), d.Stream(), 1) {
 			t.Errorf("%d has not the id that its stream makes", x.Sequence)
 		}
 	}

@@ -11,7 +11,7 @@ import (
 	"yuanlu/agent/refund"
 )
 
-// trustAhead is how far beyond the newest trusted record the clock is believed when
+// trustAhead is how far beyond the newest trusted record the clock is trusted when
 // it comes to removing: a clock that jumps years ahead must not empty the store.
 const trustAhead = 7 * day
 
@@ -41,7 +41,7 @@ func (d *DB) Retain(ctx context.Context, now time.Time, step int) (removed int, 
 }
 
 func (t *tx) retain(now time.Time, step int) (int, error) {
-	limit := t.believed(now)
+	limit := t.trustedNow(now)
 	if err := t.dropOld(limit); err != nil {
 		return 0, err
 	}
@@ -61,8 +61,8 @@ func (t *tx) retain(now time.Time, step int) (int, error) {
 	return removed, t.c.Do(`PRAGMA incremental_vacuum(256)`)
 }
 
-// believed is the time that counts when something is dropped for its age.
-func (t *tx) believed(now time.Time) time.Time {
+// trustedNow is the time that counts when something is dropped for its age.
+func (t *tx) trustedNow(now time.Time) time.Time {
 	if limit := t.n.newest.Add(trustAhead); !t.n.newest.IsZero() && limit.Before(now) {
 		return limit
 	}
@@ -166,7 +166,7 @@ const sweepStep = 20_000
 
 // sweepKeys looks at the next entries of the table key and removes those whose
 // record is gone: with a sale go only its row, because nothing but the entries
-// themselves says which they are. An entry that is left finds nothing until then.
+// themselves names it. An entry that is left finds nothing until then.
 // It looks on a reading connection, so records do not wait for it.
 func (d *DB) sweepKeys(ctx context.Context) error {
 	if err := d.acquire(ctx); err != nil {

@@ -19,7 +19,7 @@ func (t *tx) queueCase(step *refund.CaseChange, now *caseRow, row *rows.Record, 
 		return err
 	}
 	n := refund.Notice{
-		ID: eventID(t.d.keys.kase, now.id, t.d.stream, now.events), Type: step.Type, Subject: "case/" + now.id,
+		ID: eventID(t.d.keys.caseKey, now.id, t.d.stream, now.events), Type: step.Type, Subject: "case/" + now.id,
 		Time: why.time, ClockSynced: why.synced, Historical: why.historical, Data: data,
 	}
 	room := t.n.outbox.untold == 0
@@ -86,7 +86,7 @@ func (t *tx) makeRoom(size int64) (bool, error) {
 		return false, err
 	}
 	room := t.hasRoom(1-n, size-bytes) // the notice must not take the place of a case
-	return room, t.tellDropped(dropped, "no room")
+	return room, t.publishDropped(dropped, "no room")
 }
 
 // evict drops events until there is room and tells how many of them nobody has.
@@ -146,7 +146,7 @@ func (t *tx) dropOld(now time.Time) error {
 	if err := t.removeEntries(old, bytes); err != nil {
 		return err
 	}
-	return t.tellDropped(int64(len(old))-t.d.queue.delivered(old...), "too old")
+	return t.publishDropped(int64(len(old))-t.d.queue.delivered(old...), "too old")
 }
 
 // removeEntries takes entries with this size in all out of the outbox.
@@ -164,7 +164,7 @@ func (t *tx) removeEntries(entries []int64, bytes int64) error {
 
 // tellDropped counts dropped events and keeps one outbox.evicted event that says
 // how many there were since the store began. It is queued whether there is room or not.
-func (t *tx) tellDropped(n int64, why string) error {
+func (t *tx) publishDropped(n int64, why string) error {
 	if n == 0 {
 		return nil
 	}
@@ -203,7 +203,7 @@ func (t *tx) queueEvent(n refund.Notice) error {
 		return err
 	}
 	if !room {
-		return t.tellDropped(1, "no room")
+		return t.publishDropped(1, "no room")
 	}
 	return t.putEvent(&n)
 }

@@ -18,8 +18,8 @@ import (
 
 // What happens with a damaged store (topics.md rule 9):
 //
-//  1. a folder quarantine/<time>-<id>/ with a file "pending" that says "moving";
-//  2. yuanlu.db and its WAL are moved there; "pending" says "building";
+//  1. a folder quarantine/<time>-<id>/ with a file "pending" that holds "moving";
+//  2. yuanlu.db and its WAL are moved there; "pending" holds "building";
 //  3. yuanlu.db.new is built: every record that can be read is judged again in its
 //     order, under its number and case id; wire memory, events and cases whose refund is
 //     lost are copied; the stream is a new one, so every case is published again in it
@@ -36,7 +36,7 @@ const (
 	stageBuilding = "building"
 )
 
-// salvageNote is what the file "pending" of a salvage says, a line each: the stage, the
+// salvageNote is what the file "pending" of a salvage holds, a line each: the stage, the
 // reason, and how the process before had left the store (two lines as in the lock).
 type salvageNote struct {
 	stage, why string
@@ -224,10 +224,10 @@ func moveAside(dir string, now time.Time, path string) (string, error) {
 	return to, errors.Join(syncDir(q), syncDir(filepath.Dir(path)))
 }
 
-// tellDamage queues an event for each damage that has not been told yet.
-func (d *DB) tellDamage(ctx context.Context) error {
-	for ; d.toldDamage < len(d.damage); d.toldDamage++ {
-		n := d.damage[d.toldDamage]
+// publishDamage queues an event for each damage that has none yet.
+func (d *DB) publishDamage(ctx context.Context) error {
+	for ; d.damagePublished < len(d.damage); d.damagePublished++ {
+		n := d.damage[d.damagePublished]
 		if !n.OfRecords() { // a salvage has kept its own
 			if err := d.keepNote(n); err != nil {
 				return fmt.Errorf("ledger: keeping the note of the damage: %w", classOf(err))

@@ -82,7 +82,7 @@ func (s *salvager) judgeAgain(t *tx, places []salvage.Place) error {
 			continue // the disk does not return what it did before
 		}
 		if !p.Whole { // the id has no checksum
-			row.CaseID = mendedID(row.CaseID, caseID(t.d.keys.kase, &r))
+			row.CaseID = mendedID(row.CaseID, caseID(t.d.keys.caseKey, &r))
 		}
 		if err := s.again(t, &row, &r); err != nil {
 			return err
@@ -164,7 +164,7 @@ func (s *salvager) restore(t *tx, seq int64) error {
 		return err
 	}
 	old, ok := s.standing(t.c, &now.Verdict)
-	if !ok || toldOf(&old.Verdict) == toldOf(&now.Verdict) {
+	if !ok || publishedOf(&old.Verdict) == publishedOf(&now.Verdict) {
 		return nil
 	}
 	row, err := loadRow(t.c, seq)
@@ -177,7 +177,7 @@ func (s *salvager) restore(t *tx, seq int64) error {
 	}
 	why := circumstances{time: rows.Time(row.Received), synced: row.Flags&rows.Synced != 0, seq: seq, record: &r, historical: true}
 	old.Verdict.Rev = max(old.Verdict.Rev, now.Verdict.Rev+1)
-	return t.say([]refund.Judged{old}, &why, new(refund.Applied))
+	return t.storeVerdicts([]refund.Judged{old}, &why, new(refund.Applied))
 }
 
 // instead puts the old verdict in place of a new one where it was the first and stands:

@@ -242,9 +242,9 @@ func (s *stream) cases() error {
 			return err
 		case k == nil && worstOf(v) >= refund.Medium:
 			return fmt.Errorf("verdict %d has no case", v.Seq)
-		case k != nil && k.seq == v.Seq && k.told != toldOf(v):
-			return fmt.Errorf("verdict %d: told was %q, it is %q", v.Seq, k.told, toldOf(v))
-		case k != nil && k.seq == v.Seq && k.open && v.Decision == refund.Pass && k.events > 1 && !strings.HasPrefix(k.told, string(refund.Pass)):
+		case k != nil && k.seq == v.Seq && k.published != publishedOf(v):
+			return fmt.Errorf("verdict %d: told was %q, it is %q", v.Seq, k.published, publishedOf(v))
+		case k != nil && k.seq == v.Seq && k.open && v.Decision == refund.Pass && k.events > 1 && !strings.HasPrefix(k.published, string(refund.Pass)):
 			return fmt.Errorf("case of %d is open and passes", v.Seq)
 		}
 	}

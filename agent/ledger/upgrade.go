@@ -18,7 +18,7 @@ const upgradeFile = storeFile + ".upgrade"
 // they have: checked whole before it is copied and afterwards, on the disk before it
 // gets the store's name. Until then nothing of the old one is changed, so a kill at any
 // moment leaves one or the other; what was begun is thrown away and begun again. Where
-// there is no room for the copy, or somebody else is reading the store, the store stays
+// there is no room for the copy, or another process is reading the store, the store stays
 // as it is for this time and the next opening tries again.
 func (d *DB) upgrade(ctx context.Context) error {
 	to := filepath.Join(d.dir, upgradeFile)
@@ -56,7 +56,7 @@ func (d *DB) copyWithSums(to string) (err error) {
 	}
 	defer func() {
 		if err != nil {
-			c.KeepWAL() // evidence stays as it is, and what the lock says of the WAL is true
+			c.KeepWAL() // evidence stays as it is, and what the lock holds about the WAL is true
 		}
 		err = errors.Join(err, c.Close())
 	}()
@@ -104,7 +104,7 @@ func (c *conn) copyInto(path string) error {
 	return c.Do("VACUUM INTO ?1", path)
 }
 
-// finishCopy brings a copy to the version that says what it has, checks it and makes it
+// finishCopy brings a copy to the schema version of what it has, checks it and makes it
 // durable.
 func finishCopy(path string) error {
 	c, err := openConn(path, sqlite.ReadWrite)

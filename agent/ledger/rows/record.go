@@ -114,7 +114,7 @@ func PackMAC(mac string) []byte {
 	return append([]byte{0}, mac...)
 }
 
-// UnpackMAC returns what PackMAC was given.
+// UnpackMAC returns the text that PackMAC packed.
 func UnpackMAC(b []byte) string {
 	if len(b) == 0 {
 		return ""

@@ -8,7 +8,7 @@ import (
 
 // Rows as they lie in the pages of a SQLite database (sqlite.org/fileformat2.html,
 // §§ 1.6 and 2.1), read without the tree that leads to them. Nothing in a page is
-// believed: whatever the bytes are, reading them ends and stays within them.
+// trusted: whatever the bytes are, reading them ends and stays within them.
 //
 // A page of a tree:
 //

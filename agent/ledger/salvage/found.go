@@ -25,7 +25,7 @@ type Found struct {
 
 	Kept int64 // records
 	Lost int64 // records that were numbered and are gone though retention has not removed them
-	Last int64 // the greatest number that a record was given, as far as is known
+	Last int64 // the greatest number that a record had, as far as is known
 
 	w       *wreck
 	r       *rowReader

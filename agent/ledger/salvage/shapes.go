@@ -5,8 +5,8 @@ import (
 	"yuanlu/agent/ledger/sqlite"
 )
 
-// shape is what tells the rows of one table from those of the others, by their columns
-// alone. A page does not say of which table it is, and the tree that does may be lost.
+// shape is what distinguishes the rows of one table from those of the others, by their
+// columns alone. A page does not hold of which table it is, and the tree that does may be lost.
 type shape struct {
 	table string
 	rowid bool // a table whose rows have numbers, which are its first column
@@ -113,7 +113,7 @@ func (w *wreck) reader() *rowReader {
 }
 
 // eachRow hands out every whole row of a known shape, of every version of every page,
-// the oldest version first. Where a page does not say where its rows are, every byte of
+// the oldest version first. Where a page does not hold where its rows are, every byte of
 // it is tried as the beginning of one that has a checksum.
 func (r *rowReader) eachRow(do func(row *foundRow)) {
 	for i := range r.w.images {

@@ -207,7 +207,7 @@ func (w *wreck) payload(c *cell, rank int32, whole bool, room []byte) ([]byte, b
 }
 
 // forgiving reads a file as zeros where it ends or returns an error: what the disk does
-// not give back is lost like what is wrong.
+// not return is lost like what is wrong.
 type forgiving struct {
 	f    *os.File
 	size int64

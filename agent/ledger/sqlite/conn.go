@@ -44,7 +44,7 @@ const (
 func Open(path string, mode Mode) (*Conn, error) { return openAs(path, mode, true) }
 
 // OpenPlain opens a database file without its pages' sums: one that is thrown away, or
-// one to be read whatever they say.
+// one to be read whatever they are.
 func OpenPlain(path string, mode Mode) (*Conn, error) { return openAs(path, mode, false) }
 
 func openAs(path string, mode Mode, sums bool) (*Conn, error) {
@@ -194,7 +194,7 @@ func verbOf(sql string) string {
 // Begin starts a transaction that may write at once.
 func (c *Conn) Begin() error { return c.Do("BEGIN IMMEDIATE") }
 
-// Commit ends it; on nil everything is as durable as the settings say.
+// Commit ends it; on nil everything is as durable as the settings promise.
 func (c *Conn) Commit() error { return c.Do("COMMIT") }
 
 // KeepWAL has Close leave the WAL as it is: after an I/O error a checkpoint would

@@ -17,7 +17,7 @@ import (
 //	0        what SQLite keeps in the page                            4092 bytes
 //	4092     CRC-32C of the page's number (8 bytes, big-endian) and of those bytes
 //
-// SQLite leaves the last bytes of each page alone where the header's byte 20 says it
+// SQLite leaves the last bytes of each page alone as many as the header's byte 20 holds
 // (sqlite.org/fileformat2.html, § 1.3.4). The sum is made when a page is written to
 // the file and compared when it is read from there. A page in the WAL has no sum of
 // its own yet: its frame has one, compared at each opening (wal.go). A page whose sum
@@ -65,7 +65,7 @@ func SumMatches(page []byte, number int64) bool {
 }
 
 // HasSums reports whether the pages of a database file with this header have sums. One
-// flipped bit does not hide that they have: two places in the header say it.
+// flipped bit does not hide that they have: two places in the header show it.
 func HasSums(header []byte) bool {
 	return header[headerReserve] != 0 || binary.BigEndian.Uint32(header[headerVersion:]) >= SummedVersion
 }

@@ -17,7 +17,7 @@ import (
 //	         |page   |pages after a commit  |salts |checksum |the page, 4096 bytes |
 //
 // Numbers are big-endian. A frame's checksum goes on from that of the frame before, in
-// the order of bytes that the magic's last bit tells. Every time the WAL is begun again
+// the order of bytes that the magic's last bit holds. Every time the WAL is begun again
 // at its start, the salts change and their first half grows by one; frames of earlier
 // rounds stay behind those of this one.
 //
