@@ -92,7 +92,7 @@ func (r *Restart) Command(began time.Time, onDisk func() (string, error), announ
 			return nil, err
 		}
 		data := map[string]any{"pid": os.Getpid(), "uptime_s": int64(time.Since(began) / time.Second)}
-		return report.Last{Data: data, Unheard: r.CallOff, Then: func() {
+		return report.Last{Data: data, Undelivered: r.CallOff, Then: func() {
 			announce()
 			r.stopNow()
 		}}, nil

@@ -13,20 +13,20 @@ import (
 
 // Bounds of commands.
 const (
-	mostRunning  = 4
-	mostKnown    = 64               // finished commands with an effect whose answers are remembered
-	mostHarmless = 32               // the same of those without
-	mostKept     = 1 << 19          // bytes of remembered answers
-	longestTTL   = 24 * time.Hour   // as in cmd.v1
-	acceptAfter  = time.Second / 2  // a command that takes longer is accepted first
-	mostAhead    = 5 * time.Minute  // a command from further in the future: the clocks disagree
-	commandsTime = 2 * time.Second  // for running commands when the reporter stops
-	heardWithin  = 10 * time.Second // the broker must have the answer after which the process ends
+	mostRunning   = 4
+	mostKnown     = 64               // finished commands with an effect whose answers are remembered
+	mostHarmless  = 32               // the same of those without
+	mostKept      = 1 << 19          // bytes of remembered answers
+	longestTTL    = 24 * time.Hour   // as in cmd.v1
+	acceptAfter   = time.Second / 2  // a command that takes longer is accepted first
+	mostAhead     = 5 * time.Minute  // a command from further in the future: the clocks disagree
+	commandsTime  = 2 * time.Second  // for running commands when the reporter stops
+	deliverWithin = 10 * time.Second // the broker must have the answer after which the process ends
 )
 
 // commands checks, runs and answers commands, and remembers their answers.
-// Commands outlive the connection they came by: whoever asks again with the same
-// id gets the first answer.
+// Commands outlive the connection they came by: who asks again with the same
+// id receives the first answer.
 type commands struct {
 	r     *Reporter
 	taken *taken
@@ -35,12 +35,12 @@ type commands struct {
 	mu      sync.Mutex // guards all below
 	ctx     context.Context
 	running int
-	known   map[string]*course // by id
-	order   []*course          // of known, as they came
+	known   map[string]*invocation // by id
+	order   []*invocation          // of known, as they came
 }
 
 func newCommands(r *Reporter) *commands {
-	return &commands{r: r, taken: newTaken(r), ctx: context.Background(), known: map[string]*course{}}
+	return &commands{r: r, taken: newTaken(r), ctx: context.Background(), known: map[string]*invocation{}}
 }
 
 func (c *commands) begin(ctx context.Context) {
@@ -88,8 +88,8 @@ func (c *commands) receive(topic, name string, payload []byte, retained bool) {
 		c.reject(topic, name, idOf(body), "schema", "not a command as cmd.v1 wants it", err)
 		return
 	}
-	if k := c.recall(cmd.ID); k != nil {
-		k.sayAgain(name)
+	if v := c.find(cmd.ID); v != nil {
+		v.answerAgain(name)
 		return
 	}
 	if status, code, text := c.timely(&cmd); status != "" {
@@ -112,7 +112,8 @@ func idOf(payload []byte) string {
 	return p.ID
 }
 
-// timely says whether the command's time is over, or cannot be told.
+// timely returns how to answer a command whose time is over or cannot be known; status is
+// "" for any other.
 func (c *commands) timely(cmd *topics.Cmd) (status, code, text string) {
 	now := c.r.o.Clock.Now()
 	ttl := time.Duration(min(max(cmd.TTLS, 0), int64(longestTTL/time.Second))) * time.Second
@@ -134,13 +135,13 @@ func (c *commands) reject(topic, name, id, code, text string, err error) {
 	}
 }
 
-// reply returns an answer to the current connection, if there is one with room. It
-// never blocks: who does not hear the answer asks again.
+// reply hands an answer to the current connection, if there is one with room. It
+// never blocks: who does not receive the answer asks again.
 func (c *commands) reply(name string, rsp *topics.Rsp) { c.replyTo(name, rsp, nil, nil) }
 
-// replyTo is reply, and said gets what became of it unless the connection ends
-// before its turn, or claimed says that it is not to be sent any more.
-func (c *commands) replyTo(name string, rsp *topics.Rsp, said chan<- sent, claimed *atomic.Bool) {
+// replyTo is reply; published receives what became of it, unless the connection ends
+// before its turn or claimed was set: then it is not to be sent any more.
+func (c *commands) replyTo(name string, rsp *topics.Rsp, published chan<- sent, claimed *atomic.Bool) {
 	out := *rsp
 	if out.TS.IsZero() {
 		out.TS = topics.At(c.r.o.Clock.Now())
@@ -163,7 +164,7 @@ func (c *commands) replyTo(name string, rsp *topics.Rsp, said chan<- sent, claim
 	}
 	channel, _ := topics.ChannelOf("rsp")
 	select {
-	case s.answers <- answer{channel: channel, topic: c.r.o.Names.Rsp(name), payload: payload, said: said, claimed: claimed}:
+	case s.answers <- answer{channel: channel, topic: c.r.o.Names.Rsp(name), payload: payload, published: published, claimed: claimed}:
 	default:
 		c.r.log.Warn("command.answer_lost", "cmd", name)
 	}

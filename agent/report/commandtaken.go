@@ -17,7 +17,7 @@ const (
 	takeEvery  = time.Second / 5  // least time between two writes: a flood must not wear out the flash
 )
 
-// Memory keeps a text from one life to the next: which commands were taken. Its
+// Memory keeps a text from one process to the next: which commands were taken. Its
 // methods are called one at a time.
 type Memory interface {
 	// Recall returns what Remember kept last, nil if there is nothing. whole is false
@@ -39,7 +39,7 @@ func harmless(name string) bool {
 }
 
 // takenList is what Memory keeps. A command is new if its id is not in Known and its
-// ts lies after Upto: whoever falls out of Known leaves his ts there. Neither comes
+// ts lies after Upto: what falls out of Known leaves its ts there. Neither comes
 // from a clock of ours, which may be wrong and set later, but for the moment that
 // begins an empty list.
 type takenList struct {
@@ -75,11 +75,11 @@ func (l takenList) upto(ts time.Time) takenList {
 	return l
 }
 
-// taken knows which commands with an effect were taken, in this life and before. It
+// taken knows which commands with an effect were taken, by this process and before. It
 // is written before a command is done: one that was cut off is not done again.
 type taken struct {
 	r      *Reporter
-	turn   chan struct{} // of size 1: whoever has put something in owns all below
+	turn   chan struct{} // of size 1: the goroutine that has put something in owns all below
 	loaded bool
 	empty  bool // nothing was ever taken
 	list   takenList
@@ -126,7 +126,7 @@ func (t *taken) take(ctx context.Context, cmd *topics.Cmd) error {
 	return nil
 }
 
-// load asks Memory, once in a life.
+// load asks Memory, once.
 func (t *taken) load(ctx context.Context) error {
 	if t.loaded {
 		return nil
@@ -195,6 +195,6 @@ func notNoted(err error) error {
 		Message: clip(fmt.Sprintf("it cannot be noted that it was taken, so it is not done; send it again later: %v", err), 512)}
 }
 
-// started is when this life began, as the clock has it now: it may have been wrong
+// started returns when this process began, as the clock has it now: it may have been wrong
 // then, and been set since.
 func (r *Reporter) started() time.Time { return r.o.Clock.Now().Add(-time.Since(r.began)) }

@@ -280,7 +280,7 @@ func TestUnheardIsTheLastWord(t *testing.T) {
 		var then, unheard atomic.Int64
 		g := start(t, fake, func(g *rig, o *report.Options) {
 			g.do = func(context.Context, report.Command) (any, error) {
-				return report.Last{Data: map[string]any{"pid": 1, "uptime_s": 2}, Then: func() { then.Add(1) }, Unheard: func() { unheard.Add(1) }}, nil
+				return report.Last{Data: map[string]any{"pid": 1, "uptime_s": 2}, Then: func() { then.Add(1) }, Undelivered: func() { unheard.Add(1) }}, nil
 			}
 		})
 		pass(2 * time.Second)

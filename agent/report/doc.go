@@ -1,10 +1,10 @@
-// Package report tells the back office: it drains the outbox, says state, info,
-// health, links and the summary of cases, hears acknowledgements and commands,
+// Package report reports to the back office: it drains the outbox, publishes state, info,
+// health, links and the summary of cases, receives acknowledgements and commands,
 // and keeps the connection to the broker coming back.
 //
 // Its goroutines, all owned by Run:
 //
-//	Run ── connects, backs off (topics.md rule 10), counts kicks (rule 11)
+//	Run ── connects, backs off (topics.md rule 10), counts takeovers (rule 11)
 //	 └─ one session per connection, ends with it
 //	     ├─ drain     outbox → broker, in order, 14 in flight (rules 2, 4–7)
 //	     ├─ presence  state, info, health, links, summary; one in flight

@@ -17,7 +17,7 @@ import (
 const downTime = 10 * time.Second
 
 // receive takes one message from the broker: any bytes on any topic. What is
-// refused is counted and said, and changes nothing. It runs in the Broker's one
+// refused is counted and reported, and changes nothing. It runs in the Broker's one
 // goroutine.
 func (s *session) receive(topic string, payload []byte, retained bool) {
 	kind, name := s.r.o.Names.ParseDown(topic)
@@ -52,9 +52,9 @@ func (s *session) receive(topic string, payload []byte, retained bool) {
 		if len(payload) == 0 && retained {
 			return
 		}
-		if !s.heard {
+		if !s.received {
 			_, _, err := s.r.open(topic, payload)
-			s.hear(err == nil)
+			s.noteMessage(err == nil)
 		}
 		s.r.commands.receive(topic, name, payload, retained)
 	default:
@@ -62,10 +62,11 @@ func (s *session) receive(topic string, payload []byte, retained bool) {
 	}
 }
 
-// hear notes that a message of the back office came down to this terminal.
-func (s *session) hear(good bool) {
-	if good && !s.heard {
-		s.heard = true
+// noteMessage notes that a message of the back office came down to this terminal; good
+// is false where it is refused.
+func (s *session) noteMessage(good bool) {
+	if good && !s.received {
+		s.received = true
 		s.r.o.Config.BackOfficeReached()
 	}
 }
@@ -117,7 +118,8 @@ func (r *Reporter) openSigned(topic string, payload []byte) (body []byte, signed
 	return nil, "", "signature", err
 }
 
-// refuse counts and says that a received payload was refused. It reports whether
+// refuse counts a received payload that is refused, and reports it in the log and as an
+// event. It reports whether
 // there is room for an answer about it: a flood gets few.
 func (r *Reporter) refuse(topic, code string, err error) bool {
 	r.refused.Add(1)
@@ -148,7 +150,7 @@ func (s *session) hostState(payload []byte) {
 		}
 		return
 	}
-	if code, err := s.r.host.say(state); err != nil {
+	if code, err := s.r.host.update(state); err != nil {
 		s.r.refuse(s.r.o.Names.HostState(s.r.o.HostID), code, err)
 		return
 	}
@@ -166,7 +168,7 @@ func (s *session) ack(topic string, body []byte) {
 		s.r.refuse(topic, "schema", err)
 		return
 	}
-	s.hear(true)
+	s.noteMessage(true)
 	ctx, done := context.WithTimeout(context.Background(), downTime)
 	defer done()
 	for _, n := range a.Nack {
@@ -187,8 +189,9 @@ func (s *session) ack(topic string, body []byte) {
 	s.r.Wake()
 }
 
-// acked takes a cumulative acknowledgement. One above the newest sequence was given to a
-// later life of this store: it is not obeyed, but shows that the store was put back.
+// acked takes a cumulative acknowledgement. One above the newest sequence is of a case
+// that this copy of the store does not have: it is ignored, but shows that the store was
+// put back.
 func (s *session) acked(ctx context.Context, topic, stream string, seq int64) {
 	_, err := s.r.o.Terminal.Outbox().Acked(ctx, stream, seq)
 	if code := refusedFor(err); code != "" {
@@ -208,8 +211,8 @@ func (s *session) acked(ctx context.Context, topic, stream string, seq int64) {
 	}
 }
 
-// refusedFor is the code by which the back office reads why an acknowledgement or a
-// refusal does nothing, "" where err does not say so.
+// refusedFor returns the code of why an acknowledgement or a refusal does nothing, "" for
+// any other error.
 func refusedFor(err error) string {
 	for _, one := range []struct {
 		err  error
@@ -222,8 +225,8 @@ func refusedFor(err error) string {
 	return ""
 }
 
-// summary takes the case summary that an earlier life of this terminal has left at the
-// broker.
+// summary takes the case summary that this terminal has left at the broker before its
+// start.
 func (s *session) summary(topic string, payload []byte) {
 	var sum topics.CaseSummary
 	if err := s.r.check.Decode("case-summary.v1", payload, &sum); err != nil {
@@ -236,7 +239,7 @@ func (s *session) summary(topic string, payload []byte) {
 }
 
 // rolledBack hands on what may show that the store was put back. What is retained is
-// said again in the new stream.
+// published again in the new stream.
 func (s *session) rolledBack(ctx context.Context, trace refund.Trace) {
 	renewed, err := s.r.o.Terminal.Outbox().RolledBack(ctx, trace)
 	if err != nil {
@@ -244,7 +247,7 @@ func (s *session) rolledBack(ctx context.Context, trace refund.Trace) {
 		s.r.trace.Store(&trace)
 	}
 	if renewed {
-		s.sayAll.set()
+		s.republish.set()
 		s.r.Wake()
 	}
 }
@@ -261,11 +264,12 @@ func (s *session) repeated(payload []byte) bool {
 	return same
 }
 
-// Refused counts and says that a payload which was taken is refused after all; topic is
+// Refused counts and reports a payload that was taken and is refused after all; topic is
 // that of the terminal.
 func (r *Reporter) Refused(topic, code string, why error) { r.refuse(topic, code, why) }
 
-// desired hands a desired configuration on; what became of it is told by Config.
+// desired hands a desired configuration on; Configuration.Report returns what became of
+// it.
 func (s *session) desired(topic string, body []byte, signedBy string) {
 	var d topics.DesiredConfig
 	if err := s.r.check.Decode("desired-config.v1", body, &d); err != nil {
@@ -276,7 +280,7 @@ func (s *session) desired(topic string, body []byte, signedBy string) {
 		s.r.refuse(topic, "unsupported", nil)
 		return
 	}
-	s.hear(true)
+	s.noteMessage(true)
 	s.r.o.Config.Take(d, signedBy)
-	s.r.wakeSay.set()
+	s.r.wakePresence.set()
 }

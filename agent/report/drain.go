@@ -20,7 +20,7 @@ const (
 	hostGrace    = 2 * time.Second // for the retained presence to come after subscribing
 	drainBatch   = 64
 	eventBatch   = 32 // smaller, so that a new case does not wait behind many events
-	unackedTries = 3  // sent so often without dn/ack: said
+	unackedTries = 3  // sent so often without dn/ack: a problem
 )
 
 // drain sends the outbox over one connection. It is one goroutine.
@@ -32,7 +32,7 @@ type drain struct {
 	acked  refund.Notice
 	buf    []byte
 	spare  [][]byte // payloads that the library has let go of
-	broken bool     // the outbox fails; said once
+	broken bool     // the outbox fails; logged once
 }
 
 // inFlight is one entry without its PUBACK.
@@ -78,7 +78,7 @@ func (d *drain) turn(ctx context.Context) error {
 		d.sleep(ctx, drainBeat, changed)
 		return nil
 	}
-	again, err := d.welcome(ctx)
+	again, err := d.resendForHost(ctx)
 	if err != nil {
 		return err
 	}
@@ -110,7 +110,7 @@ func (d *drain) turn(ctx context.Context) error {
 
 // beat feeds the watchdog, unless presence has stopped moving.
 func (d *drain) beat() {
-	if time.Since(time.Unix(0, d.s.sayBeat.Load())) < time.Minute {
+	if time.Since(time.Unix(0, d.s.presenceBeat.Load())) < time.Minute {
 		d.s.r.progress.Add(1)
 	}
 }
@@ -120,7 +120,7 @@ func (d *drain) hold() (bool, <-chan struct{}) {
 	if d.s.r.o.HostID == "" {
 		return false, nil
 	}
-	known, online, changed := d.s.r.host.look()
+	known, online, changed := d.s.r.host.presence()
 	if known && !online {
 		d.s.r.problems.set("host_offline", "the back office "+d.s.r.o.HostID+" is offline: cases wait", 0)
 		return true, changed
@@ -129,11 +129,11 @@ func (d *drain) hold() (bool, <-chan struct{}) {
 	return !known && time.Since(d.s.began) < hostGrace, changed
 }
 
-// welcome makes all that is not acknowledged due at once where the back office that the
-// cases wait for has come back: it asks for what its earlier life did not store, and need
+// resendForHost makes all that is not acknowledged due at once where the back office that the
+// cases wait for has come back: it asks for what it had not stored when it ended, and need
 // not wait for topics.md rule 5. wait is until it is to be called again, at least 10 ms.
-func (d *drain) welcome(ctx context.Context) (wait time.Duration, err error) {
-	births, wait, owed := d.s.r.host.owed(time.Now())
+func (d *drain) resendForHost(ctx context.Context) (wait time.Duration, err error) {
+	births, wait, owed := d.s.r.host.resendDue(time.Now())
 	switch {
 	case !owed:
 		return drainBeat, nil
@@ -144,7 +144,7 @@ func (d *drain) welcome(ctx context.Context) (wait time.Duration, err error) {
 	if err != nil {
 		return 0, err
 	}
-	d.s.r.host.serve(births, time.Now())
+	d.s.r.host.resent(births, time.Now())
 	d.s.r.log.Info("delivery.host_back", "host", d.s.r.o.HostID, "cases", n)
 	return drainBeat, nil
 }
@@ -152,7 +152,7 @@ func (d *drain) welcome(ctx context.Context) (wait time.Duration, err error) {
 // sleep waits for a wake, at most max.
 func (d *drain) sleep(ctx context.Context, most time.Duration, changed <-chan struct{}) {
 	if changed != nil && most > hostGrace/4 {
-		if known, _, _ := d.s.r.host.look(); !known {
+		if known, _, _ := d.s.r.host.presence(); !known {
 			most = hostGrace / 4
 		}
 	}
@@ -167,7 +167,7 @@ func (d *drain) sleep(ctx context.Context, most time.Duration, changed <-chan st
 	}
 }
 
-// outbox says once that the outbox fails, and once that it works again.
+// outbox logs once that the outbox fails, and once that it works again.
 func (d *drain) outbox(ctx context.Context, err error) {
 	if ctx.Err() != nil || (err != nil) == d.broken {
 		return
@@ -179,8 +179,8 @@ func (d *drain) outbox(ctx context.Context, err error) {
 	}
 }
 
-// send sends a batch in its order with at most drainWindow in flight, and tells
-// the outbox what the broker has acknowledged so far. An error of the class
+// send sends a batch in its order with at most drainWindow in flight, and notes
+// in the outbox what the broker has acknowledged so far. An error of the class
 // errEnded is the connection's, any other the outbox's.
 func (d *drain) send(ctx context.Context, batch []refund.Notice) error {
 	for i := range batch {
@@ -188,7 +188,7 @@ func (d *drain) send(ctx context.Context, batch []refund.Notice) error {
 			return err
 		}
 	}
-	return d.tell(ctx)
+	return d.noteSent(ctx)
 }
 
 // settle waits for all that is in flight.
@@ -198,19 +198,19 @@ func (d *drain) settle(ctx context.Context) error {
 			return err
 		}
 	}
-	return d.tell(ctx)
+	return d.noteSent(ctx)
 }
 
-// tell tells the outbox what it does not know yet.
-func (d *drain) tell(ctx context.Context) error {
+// noteSent notes in the outbox what the broker has acknowledged.
+func (d *drain) noteSent(ctx context.Context) error {
 	if err := d.flush(ctx); err != nil {
 		return err
 	}
 	return d.ackByBroker(ctx)
 }
 
-// last returns what is in flight a last chance when the reporter stops, and tells
-// the outbox what has arrived.
+// last waits for what is in flight when the reporter stops, at most stopFlight, and notes
+// in the outbox what the broker has acknowledged.
 func (d *drain) last(ctx context.Context) {
 	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), stopFlight)
 	defer done()
@@ -218,7 +218,7 @@ func (d *drain) last(ctx context.Context) {
 	for len(d.flight) > 0 && !errors.Is(err, errEnded) && ctx.Err() == nil {
 		err = d.pop(ctx)
 	}
-	if err := d.tell(ctx); err != nil {
+	if err := d.noteSent(ctx); err != nil {
 		d.s.r.log.Warn("outbox.sent_unsaved", "err", err) // costs duplicates
 	}
 }
@@ -261,8 +261,8 @@ func (d *drain) push(ctx context.Context, n *refund.Notice) error {
 	return nil
 }
 
-// room is an empty payload to fill. Once the broker has acknowledged a message nobody
-// reads its bytes any more.
+// room is an empty payload to fill. The bytes of a message are not read any
+// more once the broker has acknowledged it.
 func (d *drain) room() []byte {
 	n := len(d.spare)
 	if n == 0 {
@@ -324,7 +324,7 @@ func (d *drain) pop(ctx context.Context) error {
 	return nil
 }
 
-// unacked says that the broker takes cases and nobody acknowledges them: a
+// unacked reports that the broker takes cases and none is acknowledged: a
 // missing consumer, or an access list that throws them away.
 func (d *drain) unacked(attempt int) {
 	text := "a case was sent " + strconv.Itoa(attempt) + " times and taken by the broker, but nobody acknowledged it: check the back office and the broker's access list"
@@ -334,13 +334,13 @@ func (d *drain) unacked(attempt int) {
 	}
 }
 
-// flush tells the outbox what the broker has acknowledged (topics.md rule 4).
+// flush notes in the outbox what the broker has acknowledged (topics.md rule 4).
 func (d *drain) flush(ctx context.Context) error {
 	if len(d.done) == 0 {
 		return nil
 	}
 	err := d.s.r.o.Terminal.Outbox().Sent(ctx, d.first.Stream, d.done, d.s.r.o.Clock.Now().Add(retryAfter(d.first.Taken+1, d.s.r.o.AckTimeout)))
 	d.done = d.done[:0]
-	d.s.r.wakeSay.set()
+	d.s.r.wakePresence.set()
 	return err
 }

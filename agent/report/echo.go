@@ -13,7 +13,7 @@ import (
 // ErrNotConnected: there is no connection to the broker.
 var ErrNotConnected = errors.New("report: not connected")
 
-// Echo says health again and returns the time until the broker has acknowledged it.
+// Echo publishes health again and returns the time until the broker has acknowledged it.
 // Errors: ErrNotConnected, ctx's, that of the connection.
 func (r *Reporter) Echo(ctx context.Context) (time.Duration, error) {
 	s := r.session()
@@ -27,14 +27,14 @@ func (r *Reporter) Echo(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	said := make(chan sent, 1)
+	published := make(chan sent, 1)
 	select {
-	case s.answers <- answer{channel: channel, topic: r.o.Names.Health(), payload: json.RawMessage(payload), said: said}:
+	case s.answers <- answer{channel: channel, topic: r.o.Names.Health(), payload: json.RawMessage(payload), published: published}:
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}
 	select {
-	case one := <-said:
+	case one := <-published:
 		return one.took, one.err
 	case <-s.conn.Done():
 		return 0, fmt.Errorf("%w: %w", ErrNotConnected, s.conn.Err())

@@ -41,7 +41,7 @@ func logLine(l logbook.Line) topics.LogLine {
 	return topics.LogLine{TS: topics.At(l.Time), Level: level, Code: l.Code, Attrs: attrs}
 }
 
-// SendLog says a log line of level warn or error on up/log, rate-capped: 20 at
+// SendLog publishes a log line of level warn or error on up/log, rate-capped: 20 at
 // once, then 10 a minute. It never blocks. A line about publishing itself is left
 // out: it would make the next one.
 func (r *Reporter) SendLog(line topics.LogLine) {
@@ -72,6 +72,6 @@ func aboutPublishing(code string) bool {
 func (s *session) sendLog(ctx context.Context, line topics.LogLine) {
 	channel, _ := topics.ChannelOf("log")
 	if payload, err := s.r.payload(channel.Schema, &line); err == nil {
-		_ = s.say(ctx, channel, s.r.o.Names.Log(line.Level), payload) // QoS 0: best effort
+		_ = s.publish(ctx, channel, s.r.o.Names.Log(line.Level), payload) // QoS 0: best effort
 	}
 }

@@ -17,8 +17,8 @@ import (
 // Outbox is what waits to be published; *ledger.DB is one. Its methods are safe for
 // concurrent use. While the store cannot be used they return its error.
 type Outbox interface {
-	// Due gives up to limit entries to be sent now, cases in sequence order, then
-	// events. It gives them again until Sent, Acked or Nacked says more. next is
+	// Due returns up to limit entries to be sent now, cases in sequence order, then
+	// events. It returns them again until Sent, Acked or Nacked is called. next is
 	// when something will be due, zero if nothing waits.
 	Due(ctx context.Context, now time.Time, limit int) (due []refund.Notice, next time.Time, err error)
 	// Attempt notes that an entry is put on a connection, and returns which time that
@@ -35,16 +35,16 @@ type Outbox interface {
 	Listener
 }
 
-// Listener takes what the back office says of the outbox.
+// Listener takes what the back office answers about entries of the outbox.
 type Listener interface {
 	// Acked notes a cumulative acknowledgement, never past what was sent, and
 	// returns the newest acknowledged sequence. It may come before Sent, of something
-	// that Due gave: then it counts from Sent on. refund.ErrOtherStream and
-	// refund.ErrBeyond say that nothing was done.
+	// that Due returned: then it counts from Sent on. Errors after which nothing was
+	// done: refund.ErrOtherStream, refund.ErrBeyond.
 	Acked(ctx context.Context, stream string, seq int64) (int64, error)
 	// Nacked takes an entry into quarantine and queues an event about it. One that
-	// was refused before changes nothing; refund.ErrOtherStream, ErrBeyond, ErrUnsent
-	// and ErrAcknowledged say that nothing was done.
+	// was refused before changes nothing. Errors after which nothing was done:
+	// refund.ErrOtherStream, ErrBeyond, ErrUnsent and ErrAcknowledged.
 	Nacked(ctx context.Context, stream string, entry int64, code, message string) error
 	// RolledBack begins a new stream, and queues an event, if a trace shows that the
 	// store was put back from an old copy; it reports whether it did. How often a
@@ -64,13 +64,13 @@ type Broker interface {
 	Subscribe(ctx context.Context, filter string, handler func(topic string, payload []byte, retained bool)) error
 	// Done is closed when the connection has ended.
 	Done() <-chan struct{}
-	// Err says why it has ended, nil before.
+	// Err returns why it has ended, nil before.
 	Err() error
 	// Close ends it so that the broker forgets the will.
 	Close(ctx context.Context) error
 }
 
-// AckMode says what makes a case delivered.
+// AckMode is what makes a case delivered.
 type AckMode string
 
 // AckBackoffice: dn/ack does. AckBroker: the broker's PUBACK does, for back
@@ -143,11 +143,11 @@ type Command struct {
 }
 
 // Last is what Commands.Do returns where the process ends with the command. Then is
-// called once the broker has acknowledged the answer; if it does not in time, Unheard is
-// called (nil: nobody cares) and the answer says that nothing was done.
+// called once the broker has acknowledged the answer; if it does not in time, Undelivered is
+// called (nil: no call) and the answer is an error: nothing was done.
 type Last struct {
-	Data          any
-	Then, Unheard func()
+	Data              any
+	Then, Undelivered func()
 }
 
 // CommandError is why a command was not done, as the back office shall read it.

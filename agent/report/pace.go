@@ -35,54 +35,55 @@ func (b *backoff) next() time.Duration {
 }
 
 // connected notes how long a connection was good. A short one resets nothing:
-// two clients with one id would kick each other without end.
+// two clients with one id would take over from each other without end.
 func (b *backoff) connected(good time.Duration) {
 	if good >= backoffGood {
 		b.limit = 0
 	}
 }
 
-// What counts as kicked out (topics.md rule 11). MQTT 3.1.1 does not say why a broker ends a
-// connection; a second client with our id shows in this: a connection that was good for
-// kickAfter is closed by its peer, the same address takes us back before any address has
-// failed us, and that happens to one address twice within kickWithin. A broker that is
-// going away fails us first; when the node of a cluster dies, we are taken by others.
+// What counts as a takeover of the client id (topics.md rule 11). MQTT 3.1.1 has no field for
+// why a broker ends a connection. A second client with the same id shows like this: a
+// connection that was good for takeoverAfter is closed by its peer, the same address accepts
+// the next one before an attempt at any address has failed, and that happens at one address
+// twice within takeoverWithin. Before a broker that is going away an attempt fails first;
+// when a node of a cluster dies, another address accepts the next connection.
 const (
-	kickAfter  = 100 * time.Millisecond // another client that connects at once again leaves no more
-	kickWithin = 2 * time.Minute
+	takeoverAfter  = 100 * time.Millisecond // another client that connects at once again leaves no more
+	takeoverWithin = 2 * time.Minute
 )
 
-// kicks counts them by address. Not safe for concurrent use.
-type kicks struct {
+// takeovers counts them by address. Not safe for concurrent use.
+type takeovers struct {
 	pending map[string]bool        // closed by the peer, and not taken back yet
 	at      map[string][]time.Time // taken back, by time.Now
 }
 
-func (k *kicks) lost(address string) {
-	if k.pending == nil {
-		k.pending, k.at = map[string]bool{}, map[string][]time.Time{}
+func (t *takeovers) closedByPeer(address string) {
+	if t.pending == nil {
+		t.pending, t.at = map[string]bool{}, map[string][]time.Time{}
 	}
-	k.pending[address] = true
+	t.pending[address] = true
 }
 
-// away notes an attempt that has failed.
-func (k *kicks) away() { clear(k.pending) }
+// failed notes an attempt that has failed.
+func (t *takeovers) failed() { clear(t.pending) }
 
-// back notes a new connection; true: its address has kicked us out twice.
-func (k *kicks) back(address string, now time.Time) bool {
-	for one, list := range k.at {
-		if k.at[one] = slices.DeleteFunc(list, func(t time.Time) bool { return now.Sub(t) > kickWithin }); len(k.at[one]) == 0 {
-			delete(k.at, one)
+// connected notes a new connection; true: at its address the id was taken over twice.
+func (t *takeovers) connected(address string, now time.Time) bool {
+	for one, list := range t.at {
+		if t.at[one] = slices.DeleteFunc(list, func(t time.Time) bool { return now.Sub(t) > takeoverWithin }); len(t.at[one]) == 0 {
+			delete(t.at, one)
 		}
 	}
-	if !k.pending[address] {
+	if !t.pending[address] {
 		return false
 	}
-	delete(k.pending, address)
-	if k.at[address] = append(k.at[address], now); len(k.at[address]) < 2 {
+	delete(t.pending, address)
+	if t.at[address] = append(t.at[address], now); len(t.at[address]) < 2 {
 		return false
 	}
-	delete(k.at, address)
+	delete(t.at, address)
 	return true
 }
 
@@ -228,7 +229,7 @@ func (h *host) status() *health.Host {
 // errStale is a state of the back office that does not count.
 var errStale = errors.New("report: a state that does not count")
 
-// say takes a new state, or returns by which code and why it does not count.
+// update takes a new state, or returns by which code and why it does not count.
 //
 // By a trusted clock the newer timestamp counts, and of two equal ones the one that came
 // last. Each online begins a session. An offline older than it is the will of that
@@ -239,7 +240,7 @@ var errStale = errors.New("report: a state that does not count")
 // A timestamp more than hostAhead ahead orders nothing: an offline with it is ignored, an
 // online is taken, and so is whatever follows it, for nothing may hold the cases until a
 // wrong clock is reached. While the clock is not trusted the state that came last counts.
-func (h *host) say(s topics.HostState) (code string, err error) {
+func (h *host) update(s topics.HostState) (code string, err error) {
 	synced, limit, at := h.clock.Synced(), h.clock.Now().Add(hostAhead).UnixMilli(), s.Millis()
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -277,16 +278,16 @@ func (h *host) say(s topics.HostState) (code string, err error) {
 
 func shownAt(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.RFC3339) }
 
-// look returns what is known and a channel that is closed when that changes.
-func (h *host) look() (known, online bool, changed <-chan struct{}) {
+// presence returns what is known and a channel that is closed when that changes.
+func (h *host) presence() (known, online bool, changed <-chan struct{}) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.known, h.online, h.changed
 }
 
-// owed reports whether the back office came back and not all was sent again since. births
-// is for serve; wait is until that may be done, at most resendEvery.
-func (h *host) owed(now time.Time) (births int, wait time.Duration, owed bool) {
+// resendDue reports whether the back office came back and not all was sent again since. births
+// is for resent; wait is until that may be done, at most resendEvery.
+func (h *host) resendDue(now time.Time) (births int, wait time.Duration, owed bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.births == h.served {
@@ -298,8 +299,8 @@ func (h *host) owed(now time.Time) (births int, wait time.Duration, owed bool) {
 	return h.births, wait, true
 }
 
-// serve notes that all is sent again for these births.
-func (h *host) serve(births int, now time.Time) {
+// resent notes that all is sent again for these births.
+func (h *host) resent(births int, now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.served, h.servedAt = births, now

@@ -47,16 +47,16 @@ func TestRule07_AWrongClockHoldsNothingForLong(t *testing.T) {
 			var at said
 			h := newHost(setClock{func() time.Time { return start.Add(at.now) }, func() bool { return at.synced }})
 			for _, at = range tc.said {
-				_, _ = h.say(topics.HostState{Online: at.online, Timestamp: start.Add(at.at).UnixMilli()})
+				_, _ = h.update(topics.HostState{Online: at.online, Timestamp: start.Add(at.at).UnixMilli()})
 			}
-			if known, online, _ := h.look(); known != tc.known || online != tc.online {
+			if known, online, _ := h.presence(); known != tc.known || online != tc.online {
 				t.Errorf("known %v, online %v; want %v, %v", known, online, tc.known, tc.online)
 			}
 			h = newHost(setClock{func() time.Time { return start.Add(at.now) }, func() bool { return at.synced }})
 			for _, at = range tc.said { // the same in seconds
-				_, _ = h.say(topics.HostState{Online: at.online, Timestamp: start.Add(at.at).Unix()})
+				_, _ = h.update(topics.HostState{Online: at.online, Timestamp: start.Add(at.at).Unix()})
 			}
-			if known, online, _ := h.look(); known != tc.known || online != tc.online {
+			if known, online, _ := h.presence(); known != tc.known || online != tc.online {
 				t.Errorf("in seconds: known %v, online %v; want %v, %v", known, online, tc.known, tc.online)
 			}
 		})
@@ -86,9 +86,9 @@ func TestRule07_WhatCountsAsAReturn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h := newHost(setClock{func() time.Time { return start.Add(time.Hour) }, func() bool { return true }})
 			for _, s := range tc.said {
-				_, _ = h.say(topics.HostState{Online: s.online, Timestamp: start.Add(time.Duration(s.at) * time.Second).UnixMilli()})
+				_, _ = h.update(topics.HostState{Online: s.online, Timestamp: start.Add(time.Duration(s.at) * time.Second).UnixMilli()})
 			}
-			if got, _, _ := h.owed(start); got != tc.want {
+			if got, _, _ := h.resendDue(start); got != tc.want {
 				t.Errorf("came back %d times, want %d", got, tc.want)
 			}
 		})

@@ -15,46 +15,46 @@ import (
 const (
 	lookEvery    = 2 * time.Second // least time between two looks for changes
 	summaryEvery = 2 * time.Second // least time between two summaries
-	sayBeat      = 5 * time.Second // longest sleep, for the watchdog
+	presenceBeat = 5 * time.Second // longest sleep, for the watchdog
 )
 
-// presence says what is retained: state, info, health, links, summary,
+// presence publishes what is retained: state, info, health, links, summary,
 // configuration. It is one goroutine; one message at a time.
 type presence struct {
 	s       *session
-	reached bool              // said and acknowledged, on a connection that lets things down
-	state   string            // as last said
+	reached bool              // the state was published and acknowledged, on a connection that lets things down
+	state   string            // as last published
 	reason  string            // likewise
 	since   topics.Time       // of state
-	links   map[string]string // name → state and reason as last said
-	summary []byte            // as last said, without its time
+	links   map[string]string // name → state and reason as last published
+	summary []byte            // as last published, without its time
 	config  []byte            // likewise
 
 	health      time.Time // when health is due, by timers
 	nextLook    time.Time // likewise
 	nextSummary time.Time // likewise
-	poked       bool
+	planned     bool
 }
 
 func newPresence(s *session) *presence {
 	return &presence{s: s, links: map[string]string{}}
 }
 
-// run says everything, and then what changes, until ctx or the connection ends.
+// run publishes everything, and then what changes, until ctx or the connection ends.
 func (p *presence) run(ctx context.Context) {
-	for err := p.everything(ctx); err == nil; err = p.turn(ctx) {
-		p.s.sayBeat.Store(time.Now().UnixNano())
+	for err := p.publishAll(ctx); err == nil; err = p.turn(ctx) {
+		p.s.presenceBeat.Store(time.Now().UnixNano())
 	}
 }
 
-// everything is said on connecting and on the command rebirth. The state has
-// been said already on connecting.
-func (p *presence) everything(ctx context.Context) error {
+// publishAll publishes everything but the state, which is published before: on connecting
+// and on the command rebirth.
+func (p *presence) publishAll(ctx context.Context) error {
 	p.health = time.Now().Add(p.s.r.healthJitter())
 	clear(p.links)
 	p.summary, p.config = nil, nil
-	for _, say := range []func(context.Context) error{p.sayInfo, p.sayConfig, p.sayLinks, p.sayHealth, p.saySummary} {
-		if err := say(ctx); err != nil {
+	for _, publish := range []func(context.Context) error{p.publishInfo, p.publishConfig, p.publishLinks, p.publishHealth, p.publishSummary} {
+		if err := publish(ctx); err != nil {
 			return err
 		}
 	}
@@ -68,17 +68,17 @@ func (r *Reporter) healthJitter() time.Duration {
 	return time.Duration(float64(r.o.HealthEvery) * (0.9 + 0.2*r.o.Rand()))
 }
 
-// turn waits for something to say and says it.
+// turn waits for something to publish and publishes it.
 func (p *presence) turn(ctx context.Context) error {
 	now := time.Now()
-	wait := min(sayBeat, p.health.Sub(now))
-	if p.poked {
+	wait := min(presenceBeat, p.health.Sub(now))
+	if p.planned {
 		wait = min(wait, p.nextLook.Sub(now))
 	}
 	timer := time.NewTimer(max(wait, 0))
 	defer timer.Stop()
-	wake := p.s.r.wakeSay
-	if p.poked {
+	wake := p.s.r.wakePresence
+	if p.planned {
 		wake = nil // a look is planned already
 	}
 	select {
@@ -86,13 +86,13 @@ func (p *presence) turn(ctx context.Context) error {
 		return ctx.Err()
 	case <-p.s.conn.Done():
 		return errEnded
-	case <-p.s.sayAll:
-		if err := p.sayState(ctx); err != nil {
+	case <-p.s.republish:
+		if err := p.publishState(ctx); err != nil {
 			return err
 		}
-		return p.everything(ctx)
+		return p.publishAll(ctx)
 	case <-wake:
-		p.poked = true
+		p.planned = true
 		return nil
 	case <-timer.C:
 	}
@@ -101,7 +101,7 @@ func (p *presence) turn(ctx context.Context) error {
 		p.health = now.Add(p.s.r.healthJitter())
 		return p.tick(ctx)
 	}
-	if p.poked && !now.Before(p.nextLook) {
+	if p.planned && !now.Before(p.nextLook) {
 		return p.look(ctx)
 	}
 	return nil
@@ -110,42 +110,42 @@ func (p *presence) turn(ctx context.Context) error {
 // tick is the regular round: state again, health, links, summary.
 func (p *presence) tick(ctx context.Context) error {
 	clear(p.links)
-	for _, say := range []func(context.Context) error{p.sayState, p.sayHealth, p.sayLinks, p.saySummary, p.sayConfig} {
-		if err := say(ctx); err != nil {
+	for _, publish := range []func(context.Context) error{p.publishState, p.publishHealth, p.publishLinks, p.publishSummary, p.publishConfig} {
+		if err := publish(ctx); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// look says what has changed since it was last said.
+// look publishes what has changed since it was last published.
 func (p *presence) look(ctx context.Context) error {
 	now := time.Now()
-	p.poked, p.nextLook = false, now.Add(lookEvery)
+	p.planned, p.nextLook = false, now.Add(lookEvery)
 	s := p.s.r.o.Terminal.Glance(ctx)
 	if state, _ := p.current(&s); state != p.state {
-		if err := p.sayState(ctx); err != nil {
+		if err := p.publishState(ctx); err != nil {
 			return err
 		}
-		if err := p.sayHealth(ctx); err != nil {
+		if err := p.publishHealth(ctx); err != nil {
 			return err
 		}
 	}
-	if err := p.sayLinksOf(ctx, &s); err != nil {
+	if err := p.publishLinksOf(ctx, &s); err != nil {
 		return err
 	}
-	if err := p.sayConfig(ctx); err != nil {
+	if err := p.publishConfig(ctx); err != nil {
 		return err
 	}
 	if now.Before(p.nextSummary) {
-		p.poked, p.nextLook = true, p.nextSummary
+		p.planned, p.nextLook = true, p.nextSummary
 		return nil
 	}
-	return p.saySummary(ctx)
+	return p.publishSummary(ctx)
 }
 
 // send checks and sends one payload of a channel. A payload that breaks its own
-// schema or is too large stays here and is said in the log; only the
+// schema or is too large stays here and is logged; only the
 // connection's end is an error.
 func (p *presence) send(ctx context.Context, name, topic string, v any) error {
 	channel, _ := topics.ChannelOf(name)
@@ -154,7 +154,7 @@ func (p *presence) send(ctx context.Context, name, topic string, v any) error {
 		p.s.r.log.Error("report.unfit", "what", name, "err", err)
 		return nil
 	}
-	return p.s.say(ctx, channel, topic, payload)
+	return p.s.publish(ctx, channel, topic, payload)
 }
 
 // current derives the state from health and readiness.
@@ -171,18 +171,18 @@ func (p *presence) current(s *health.Snapshot) (state, reason string) {
 	return topics.StateDegraded, verdict
 }
 
-// sayState says the state; first on every connection.
-func (p *presence) sayState(ctx context.Context) error {
+// publishState publishes the state; first on every connection.
+func (p *presence) publishState(ctx context.Context) error {
 	s := p.s.r.o.Terminal.Glance(ctx)
 	state, reason := p.current(&s)
 	if reason == "" {
 		reason = p.goodReason(state)
 	}
-	err := p.say(ctx, state, reason)
+	err := p.publish(ctx, state, reason)
 	if err != nil {
 		return err
 	}
-	p.s.r.firstSaid.Store(true)
+	p.s.r.firstPublished.Store(true)
 	if p.s.granted && !p.reached {
 		p.reached = true
 		p.s.r.o.Config.BrokerReached()
@@ -195,7 +195,7 @@ func (p *presence) goodReason(state string) string {
 	switch {
 	case state == p.state:
 		return p.reason
-	case !p.s.r.firstSaid.Load(), p.state == topics.StateStarting:
+	case !p.s.r.firstPublished.Load(), p.state == topics.StateStarting:
 		return "start"
 	case p.state == "":
 		return "reconnect"
@@ -203,7 +203,7 @@ func (p *presence) goodReason(state string) string {
 	return "recovered"
 }
 
-func (p *presence) say(ctx context.Context, state, reason string) error {
+func (p *presence) publish(ctx context.Context, state, reason string) error {
 	now := topics.At(p.s.r.o.Clock.Now())
 	if state != p.state {
 		p.state, p.since = state, now
@@ -213,35 +213,35 @@ func (p *presence) say(ctx context.Context, state, reason string) error {
 		&topics.State{V: 1, State: state, Session: p.s.id, Since: p.since, Reason: reason, TS: now})
 }
 
-// farewell says offline, and that of every link: what is retained of them would go on
-// saying that they are online. (If the agent is lost instead, it cannot; that is why a
+// publishOffline publishes offline, and that of every link: else what is retained of them
+// would stay online. (If the agent is lost instead, it cannot; that is why a
 // link's state bears the session.)
-func (p *presence) farewell(ctx context.Context) error {
-	if err := p.say(ctx, topics.StateOffline, "stop"); err != nil {
+func (p *presence) publishOffline(ctx context.Context) error {
+	if err := p.publish(ctx, topics.StateOffline, "stop"); err != nil {
 		return err
 	}
 	return p.linksGone(ctx, nil, "stop")
 }
 
-func (p *presence) sayInfo(ctx context.Context) error {
+func (p *presence) publishInfo(ctx context.Context) error {
 	info := p.s.r.info(ctx, p.s.id)
 	return p.send(ctx, "info", p.s.r.o.Names.Info(), &info)
 }
 
-func (p *presence) sayHealth(ctx context.Context) error {
+func (p *presence) publishHealth(ctx context.Context) error {
 	s := p.s.r.o.Terminal.Glance(ctx)
 	h := p.s.r.health(ctx, &s, p.s.id)
 	return p.send(ctx, "health", p.s.r.o.Names.Health(), &h)
 }
 
-// sayLinks says the links whose state or reason is not the one last said; of those that
-// are gone, that they are offline.
-func (p *presence) sayLinks(ctx context.Context) error {
+// publishLinks publishes the links whose state or reason is not the one last published,
+// and offline for those that are gone.
+func (p *presence) publishLinks(ctx context.Context) error {
 	s := p.s.r.o.Terminal.Glance(ctx)
-	return p.sayLinksOf(ctx, &s)
+	return p.publishLinksOf(ctx, &s)
 }
 
-func (p *presence) sayLinksOf(ctx context.Context, s *health.Snapshot) error {
+func (p *presence) publishLinksOf(ctx context.Context, s *health.Snapshot) error {
 	there := map[string]bool{}
 	for _, link := range linkStates(s, p.s.id) {
 		there[link.Name] = true
@@ -253,13 +253,13 @@ func (p *presence) sayLinksOf(ctx context.Context, s *health.Snapshot) error {
 			return err
 		}
 		p.links[link.Name] = said
-		p.s.r.saidLink(&link)
+		p.s.r.rememberLink(&link)
 	}
 	return p.linksGone(ctx, there, "removed")
 }
 
-// linksGone says of every link that was said and is not there that it is offline, and
-// why: every payload is JSON, also the last.
+// linksGone publishes offline, and why, for every link that was published and is not there
+// any more: every payload is JSON, also the last.
 func (p *presence) linksGone(ctx context.Context, there map[string]bool, why string) error {
 	for _, link := range p.s.r.goneLinks(there) {
 		link.State, link.Since, link.Reason, link.Session = topics.StateOffline, topics.At(p.s.r.o.Clock.Now()), why, p.s.id
@@ -271,10 +271,10 @@ func (p *presence) linksGone(ctx context.Context, there map[string]bool, why str
 	return nil
 }
 
-// saySummary says the summary if it is not the one last said. It tells of what the
-// store holds: no power cut takes back an acked_seq that was said. What is acknowledged
+// publishSummary publishes the summary if it is not the one last published. It is made of
+// what the store holds: no power cut takes back an acked_seq that was published. What is acknowledged
 // and not stored yet is looked at again.
-func (p *presence) saySummary(ctx context.Context) error {
+func (p *presence) publishSummary(ctx context.Context) error {
 	p.nextSummary = time.Now().Add(summaryEvery)
 	if trace := p.s.r.trace.Swap(nil); trace != nil { // before what shows it is written over
 		p.s.rolledBack(ctx, *trace)
@@ -286,8 +286,8 @@ func (p *presence) saySummary(ctx context.Context) error {
 	if err != nil {
 		return ctx.Err()
 	}
-	if stat.StoredAcked < stat.AckedSeq && !p.poked {
-		p.poked, p.nextLook = true, p.nextSummary
+	if stat.StoredAcked < stat.AckedSeq && !p.planned {
+		p.planned, p.nextLook = true, p.nextSummary
 	}
 	sum := topics.CaseSummary{V: 1, Stream: stat.Stream, LastSeq: stat.LastSeq, AckedSeq: stat.StoredAcked, Open: map[string]int{},
 		QuarantinedSeqs: stat.Refused, Before: stat.Before}
@@ -311,8 +311,8 @@ func (p *presence) saySummary(ctx context.Context) error {
 	return nil
 }
 
-// sayConfig says the configuration in force if it is not the one last said.
-func (p *presence) sayConfig(ctx context.Context) error {
+// publishConfig publishes the configuration in force if it is not the one last published.
+func (p *presence) publishConfig(ctx context.Context) error {
 	c, ok := p.s.r.o.Config.Report()
 	if !ok {
 		return nil

@@ -22,29 +22,29 @@ import (
 // Reporter reports. New makes it, Run is called once; the rest is safe for
 // concurrent use.
 type Reporter struct {
-	o           Options
-	log         *slog.Logger
-	check       *topics.Validator
-	began       time.Time                    // by time.Now: the wall clock may be set meanwhile
-	firstSaid   atomic.Bool                  // a state has been said since the start
-	summaryDone atomic.Bool                  // the own summary need not, or cannot, be read any more
-	trace       atomic.Pointer[refund.Trace] // that could not be followed yet: the store was not open
-	progress    atomic.Uint64
-	refused     atomic.Int64
-	acked       atomic.Pointer[time.Time] // the last acknowledgement
-	problems    *problems
-	host        *host
-	commands    *commands
-	wakeDrain   signal
-	wakeSay     signal
-	logs        chan topics.LogLine
-	logCap      *bucket
-	refusals    *bucket // of answers and events about refused payloads
+	o              Options
+	log            *slog.Logger
+	check          *topics.Validator
+	began          time.Time                    // by time.Now: the wall clock may be set meanwhile
+	firstPublished atomic.Bool                  // a state was published since the start
+	summaryDone    atomic.Bool                  // the own summary need not, or cannot, be read any more
+	trace          atomic.Pointer[refund.Trace] // that could not be followed yet: the store was not open
+	progress       atomic.Uint64
+	refused        atomic.Int64
+	acked          atomic.Pointer[time.Time] // the last acknowledgement
+	problems       *problems
+	host           *host
+	commands       *commands
+	wakeDrain      signal
+	wakePresence   signal
+	logs           chan topics.LogLine
+	logCap         *bucket
+	refusals       *bucket // of answers and events about refused payloads
 
 	mu      sync.Mutex // guards all below
 	status  health.Broker
 	current *session                    // nil: not connected
-	links   map[string]topics.LinkState // whose state is retained at the broker, as last said
+	links   map[string]topics.LinkState // whose state is retained at the broker, as last published
 }
 
 // signal wakes one goroutine; many signals are as good as one.
@@ -69,18 +69,18 @@ func New(o Options) (*Reporter, error) {
 	}
 	now := o.Clock.Now
 	r := &Reporter{o: o, log: o.Log, check: check, began: time.Now(), problems: newProblems(now), host: newHost(o.Clock),
-		wakeDrain: make(signal, 1), wakeSay: make(signal, 1), logs: make(chan topics.LogLine, 32),
+		wakeDrain: make(signal, 1), wakePresence: make(signal, 1), logs: make(chan topics.LogLine, 32),
 		logCap: newBucket(now, 20, 6*time.Second), refusals: newBucket(now, 20, 3*time.Second)}
 	r.commands, r.links = newCommands(r), map[string]topics.LinkState{}
 	r.status.Since = now()
 	return r, nil
 }
 
-// Wake says that the outbox or the state of something has changed. It never
+// Wake makes the reporter look at what has changed in the outbox or the state. It never
 // blocks.
 func (r *Reporter) Wake() {
 	r.wakeDrain.set()
-	r.wakeSay.set()
+	r.wakePresence.set()
 }
 
 // Status returns the connection to the broker as it went so far.
@@ -99,29 +99,29 @@ func (r *Reporter) Status() health.Broker {
 }
 
 // Run connects, reports and reconnects until ctx ends; then it waits shortly for
-// what is in flight, says offline and disconnects, within 4 s. It returns nil.
+// what is in flight, publishes offline and disconnects, within 4 s. It returns nil.
 func (r *Reporter) Run(ctx context.Context) error {
 	defer r.followLog()()
 	defer r.commands.wait()
 	runCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	r.commands.begin(runCtx)
-	wait, kicked := backoff{rand: r.o.Rand}, kicks{}
+	wait, taken := backoff{rand: r.o.Rand}, takeovers{}
 	for ctx.Err() == nil {
 		conn, session, err := r.connect(ctx)
 		if err != nil {
 			r.failed(ctx, err)
-			kicked.away()
+			taken.failed()
 		} else {
-			if kicked.back(addressOf(conn), time.Now()) {
+			if taken.connected(addressOf(conn), time.Now()) {
 				r.duplicateClient()
 			}
 			began := time.Now()
 			r.serve(ctx, conn, session)
 			good := time.Since(began)
 			wait.connected(good)
-			if good >= kickAfter && lostByPeer(conn.Err()) {
-				kicked.lost(addressOf(conn))
+			if good >= takeoverAfter && lostByPeer(conn.Err()) {
+				taken.closedByPeer(addressOf(conn))
 			}
 		}
 		if !r.pause(ctx, wait.next()) {
@@ -149,7 +149,7 @@ func (r *Reporter) pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// connect makes one connection whose will says lost for a session of its own:
+// connect makes one connection whose will is lost for a session of its own:
 // a will of an earlier connection, published late, must not count for this one.
 func (r *Reporter) connect(ctx context.Context) (Broker, string, error) {
 	session := rand.Text()
@@ -201,7 +201,7 @@ func (r *Reporter) serve(ctx context.Context, conn Broker, id string) {
 	}
 }
 
-// addressOf names the broker that a connection leads to, "" where it does not tell.
+// addressOf returns the broker that a connection leads to, "" where that is not known.
 func addressOf(conn Broker) string {
 	if c, tells := conn.(interface{ Address() string }); tells {
 		return c.Address()
@@ -216,7 +216,7 @@ func (r *Reporter) session() *session {
 	return r.current
 }
 
-func (r *Reporter) saidLink(l *topics.LinkState) {
+func (r *Reporter) rememberLink(l *topics.LinkState) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.links[l.Name] = *l
@@ -228,7 +228,7 @@ func (r *Reporter) forgetLink(name string) {
 	delete(r.links, name)
 }
 
-// goneLinks returns the links that were said and are not there any more.
+// goneLinks returns the links that were published and are not there any more.
 func (r *Reporter) goneLinks(there map[string]bool) []topics.LinkState {
 	r.mu.Lock()
 	defer r.mu.Unlock()

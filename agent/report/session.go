@@ -14,9 +14,9 @@ import (
 
 // How long the parts of a clean stop may take; together under 4 s.
 const (
-	stopFlight = 2 * time.Second // for what is in flight
-	stopSay    = time.Second     // for saying offline
-	stopClose  = time.Second     // for the DISCONNECT
+	stopFlight  = 2 * time.Second // for what is in flight
+	stopPublish = time.Second     // for publishing offline
+	stopClose   = time.Second     // for the DISCONNECT
 )
 
 // mostInFlight is topics.md rule 2: 14 entries of the outbox, one message of presence, one
@@ -28,29 +28,29 @@ const (
 
 // session is one connection.
 type session struct {
-	r       *Reporter
-	conn    Broker
-	id      string
-	began   time.Time // by time.Now: the wall clock may be set meanwhile
-	answers chan answer
-	sayAll  signal // say everything again (command rebirth)
-	sayBeat atomic.Int64
-	granted bool        // set before anything is said: the broker granted what comes down
-	exact   atomic.Bool // dn/config has a subscription of its own
+	r            *Reporter
+	conn         Broker
+	id           string
+	began        time.Time // by time.Now: the wall clock may be set meanwhile
+	answers      chan answer
+	republish    signal // publish everything again (command rebirth)
+	presenceBeat atomic.Int64
+	granted      bool        // set before anything is published: the broker granted what comes down
+	exact        atomic.Bool // dn/config has a subscription of its own
 
-	heard    bool      // of receive alone: something came down
+	received bool      // of receive alone: something came down
 	config   [32]byte  // likewise: SHA-256 of the last dn/config
 	configAt time.Time // likewise: when it came, by time.Now
 }
 
 // answer is one message that somebody waits for: on up/rsp, or an echo.
 type answer struct {
-	channel topics.Channel
-	topic   string
-	payload []byte
-	said    chan<- sent // of size 1, or nil: nobody asks what became of it
-	// claimed is set by who comes first: whoever sends it, or whoever has waited for
-	// that too long and takes it back. nil: nobody does.
+	channel   topics.Channel
+	topic     string
+	payload   []byte
+	published chan<- sent // of size 1, or nil: what became of it is not asked for
+	// claimed is set by the first of the goroutine that sends it and the one that has waited
+	// for that too long and takes it back. nil: it cannot be taken back.
 	claimed *atomic.Bool
 }
 
@@ -61,8 +61,8 @@ type sent struct {
 }
 
 func newSession(r *Reporter, conn Broker, id string) *session {
-	s := &session{r: r, conn: conn, id: id, began: time.Now(), answers: make(chan answer, 32), sayAll: make(signal, 1)}
-	s.sayBeat.Store(time.Now().UnixNano())
+	s := &session{r: r, conn: conn, id: id, began: time.Now(), answers: make(chan answer, 32), republish: make(signal, 1)}
+	s.presenceBeat.Store(time.Now().UnixNano())
 	return s
 }
 
@@ -75,7 +75,7 @@ func (s *session) run(ctx context.Context) {
 		return
 	}
 	p := newPresence(s)
-	if p.sayState(work) != nil {
+	if p.publishState(work) != nil {
 		return
 	}
 	var wg sync.WaitGroup
@@ -89,9 +89,9 @@ func (s *session) run(ctx context.Context) {
 	cancel()
 	wg.Wait()
 	if s.conn.Err() == nil { // a clean stop: a DISCONNECT discards the will
-		bye, done := context.WithTimeout(context.WithoutCancel(ctx), stopSay)
+		bye, done := context.WithTimeout(context.WithoutCancel(ctx), stopPublish)
 		defer done()
-		if err := p.farewell(bye); err != nil {
+		if err := p.publishOffline(bye); err != nil {
 			s.r.log.Warn("mqtt.offline_unsaid", "err", err)
 		}
 	}
@@ -157,7 +157,7 @@ func (s *session) refused(filter string, err error) {
 }
 
 // readSummary asks for the terminal's own case summary, until a broker has taken one of
-// this life: what is retained since is our own. A broker that ends the connection for it
+// this process: what is retained since is our own. A broker that ends the connection for it
 // is not asked again.
 func (s *session) readSummary(ctx context.Context) bool {
 	if s.r.summaryDone.Load() {
@@ -175,8 +175,8 @@ func (s *session) readSummary(ctx context.Context) bool {
 	return !ended
 }
 
-// say sends one message and waits for the broker.
-func (s *session) say(ctx context.Context, channel topics.Channel, topic string, payload []byte) error {
+// publish sends one message and waits until the broker has acknowledged it.
+func (s *session) publish(ctx context.Context, channel topics.Channel, topic string, payload []byte) error {
 	result, err := s.conn.Send(ctx, topic, channel.QoS, channel.Retain, payload)
 	if err != nil {
 		return err
@@ -195,7 +195,7 @@ func (s *session) answer(ctx context.Context) {
 	for {
 		select {
 		case a := <-s.answers:
-			if s.sayAnswer(ctx, a) != nil && ctx.Err() == nil {
+			if s.publishAnswer(ctx, a) != nil && ctx.Err() == nil {
 				return // the connection has ended
 			}
 		case line := <-s.r.logs:
@@ -207,14 +207,14 @@ func (s *session) answer(ctx context.Context) {
 	}
 }
 
-func (s *session) sayAnswer(ctx context.Context, a answer) error {
+func (s *session) publishAnswer(ctx context.Context, a answer) error {
 	if a.claimed != nil && !a.claimed.CompareAndSwap(false, true) {
 		return nil // taken back
 	}
 	begin := time.Now()
-	err := s.say(ctx, a.channel, a.topic, a.payload)
-	if a.said != nil {
-		a.said <- sent{time.Since(begin), err}
+	err := s.publish(ctx, a.channel, a.topic, a.payload)
+	if a.published != nil {
+		a.published <- sent{time.Since(begin), err}
 	}
 	return err
 }
@@ -225,7 +225,7 @@ func (s *session) lastAnswers(ctx context.Context) {
 	for {
 		select {
 		case a := <-s.answers:
-			if s.sayAnswer(ctx, a) != nil {
+			if s.publishAnswer(ctx, a) != nil {
 				return
 			}
 		default:

@@ -14,8 +14,8 @@ import (
 	"yuanlu/protocol/topics"
 )
 
-// course is one command from its beginning until its id is forgotten.
-type course struct {
+// invocation is one command from its beginning until its id is forgotten.
+type invocation struct {
 	c    *commands
 	name string
 	id   string
@@ -26,196 +26,196 @@ type course struct {
 	answer   *topics.Rsp // nil: still running
 }
 
-// recall returns the course of a command that was given before, nil if it was not.
-func (c *commands) recall(id string) *course {
+// find returns the invocation with this id, nil if there is none.
+func (c *commands) find(id string) *invocation {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.known[id]
 }
 
-// admit remembers a command that begins now; nil: too many at once. One that has
-// begun already is given with a nil ctx.
-func (c *commands) admit(name string, cmd *topics.Cmd) (context.Context, *course) {
+// register remembers a command that begins now; nil: too many at once. One that has
+// begun already is returned with a nil ctx.
+func (c *commands) register(name string, cmd *topics.Cmd) (context.Context, *invocation) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if k := c.known[cmd.ID]; k != nil {
-		return nil, k
+	if v := c.known[cmd.ID]; v != nil {
+		return nil, v
 	}
 	if c.running >= mostRunning {
 		return nil, nil
 	}
 	c.forget()
 	c.running++
-	k := &course{c: c, name: name, id: cmd.ID}
-	c.known[cmd.ID], c.order = k, append(c.order, k)
+	v := &invocation{c: c, name: name, id: cmd.ID}
+	c.known[cmd.ID], c.order = v, append(c.order, v)
 	c.wg.Add(1)
-	return c.ctx, k
+	return c.ctx, v
 }
 
 // forget drops the oldest finished commands beyond the bounds: whether one with an
 // effect was taken is known without its answer. It is called with mu held.
 func (c *commands) forget() {
 	var effects, rest, kept int
-	for i, k := range slices.Backward(c.order) {
-		answer := k.end()
+	for i, v := range slices.Backward(c.order) {
+		answer := v.final()
 		if answer == nil {
 			continue // running
 		}
 		kept += len(answer.Data)
 		number, most := &effects, mostKnown
-		if harmless(k.name) {
+		if harmless(v.name) {
 			number, most = &rest, mostHarmless
 		}
 		if *number++; *number >= most || kept > mostKept { // there is to be room for one more
-			delete(c.known, k.id)
+			delete(c.known, v.id)
 			c.order[i] = nil
 		}
 	}
-	c.order = slices.DeleteFunc(c.order, func(k *course) bool { return k == nil })
+	c.order = slices.DeleteFunc(c.order, func(v *invocation) bool { return v == nil })
 }
 
-// drop forgets one that was not begun: the same id may be sent again.
-func (c *commands) drop(k *course) {
+// remove forgets one that was not begun: the same id may be sent again.
+func (c *commands) remove(v *invocation) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.known, k.id)
-	c.order = slices.DeleteFunc(c.order, func(one *course) bool { return one == k })
+	delete(c.known, v.id)
+	c.order = slices.DeleteFunc(c.order, func(one *invocation) bool { return one == v })
 }
 
 // start runs a command in a goroutine that wait waits for.
 func (c *commands) start(name string, cmd *topics.Cmd) {
-	ctx, k := c.admit(name, cmd)
+	ctx, v := c.register(name, cmd)
 	switch {
-	case k == nil:
+	case v == nil:
 		c.reply(name, &topics.Rsp{ID: cmd.ID, Status: topics.RspRejected,
 			Error: &topics.RspError{Code: "busy", Message: "too many commands at once; send it again later"}})
 		return
 	case ctx == nil:
-		k.sayAgain(name)
+		v.answerAgain(name)
 		return
 	}
 	c.r.log.Info("command.begin", "cmd", name, "id", cmd.ID)
 	go func() {
 		defer c.wg.Done()
-		late := time.AfterFunc(acceptAfter, k.accept)
-		data, err := c.do(ctx, k, cmd)
+		late := time.AfterFunc(acceptAfter, v.accept)
+		data, err := c.do(ctx, v, cmd)
 		late.Stop()
-		k.finish(ctx, data, err)
+		v.finish(ctx, data, err)
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.running--
 	}()
 }
 
-// end returns the last answer, nil while it is not known.
-func (k *course) end() *topics.Rsp {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.answer
+// final returns the last answer, nil while it is not known.
+func (v *invocation) final() *topics.Rsp {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.answer
 }
 
-// sayAgain answers the same id again: with the answer, or with how far it is.
-func (k *course) sayAgain(name string) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.answer != nil {
-		k.c.reply(name, k.answer)
+// answerAgain answers the same id again: with the answer, or with how far it is.
+func (v *invocation) answerAgain(name string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.answer != nil {
+		v.c.reply(name, v.answer)
 		return
 	}
-	k.accepted = true
-	k.c.reply(name, &topics.Rsp{ID: k.id, Status: topics.RspAccepted})
-	if k.progress != nil {
-		k.c.reply(name, k.progress)
+	v.accepted = true
+	v.c.reply(name, &topics.Rsp{ID: v.id, Status: topics.RspAccepted})
+	if v.progress != nil {
+		v.c.reply(name, v.progress)
 	}
 }
 
-// accept says accepted, once, and not after the end.
-func (k *course) accept() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.acceptLocked()
+// accept answers accepted, once, and not after the end.
+func (v *invocation) accept() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.acceptLocked()
 }
 
-func (k *course) acceptLocked() {
-	if k.accepted || k.answer != nil {
+func (v *invocation) acceptLocked() {
+	if v.accepted || v.answer != nil {
 		return
 	}
-	k.accepted = true
-	k.c.reply(k.name, &topics.Rsp{ID: k.id, Status: topics.RspAccepted})
+	v.accepted = true
+	v.c.reply(v.name, &topics.Rsp{ID: v.id, Status: topics.RspAccepted})
 }
 
-// say says progress; the first time after accepted.
-func (k *course) say(data any) {
+// sendProgress answers progress; the first time after accepted.
+func (v *invocation) sendProgress(data any) {
 	raw, err := json.Marshal(data)
 	if err != nil || len(raw) == 0 || raw[0] != '{' {
 		return
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.answer != nil {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.answer != nil {
 		return
 	}
-	k.acceptLocked()
-	k.progress = &topics.Rsp{ID: k.id, Status: topics.RspProgress, Data: raw, TS: topics.At(k.c.r.o.Clock.Now())}
-	k.c.reply(k.name, k.progress)
+	v.acceptLocked()
+	v.progress = &topics.Rsp{ID: v.id, Status: topics.RspProgress, Data: raw, TS: topics.At(v.c.r.o.Clock.Now())}
+	v.c.reply(v.name, v.progress)
 }
 
 // finish answers and keeps the answer.
-func (k *course) finish(ctx context.Context, data any, err error) {
+func (v *invocation) finish(ctx context.Context, data any, err error) {
 	if ce, ok := errors.AsType[*CommandError](err); ok && ce.unbegun {
-		defer k.c.drop(k)
-		k.c.r.refuse(k.c.r.o.Names.Cmd(k.name), ce.Code, nil)
+		defer v.c.remove(v)
+		v.c.r.refuse(v.c.r.o.Names.Cmd(v.name), ce.Code, nil)
 	}
 	last, ends := data.(Last)
 	if ends {
 		data = last.Data
 	}
-	rsp := k.outcome(data, err)
+	rsp := v.outcome(data, err)
 	if ends && rsp.Status == topics.RspOK {
-		if ends = k.heard(ctx, rsp); !ends {
-			if last.Unheard != nil {
-				last.Unheard()
+		if ends = v.deliver(ctx, rsp); !ends {
+			if last.Undelivered != nil {
+				last.Undelivered()
 			}
-			rsp = k.outcome(nil, &CommandError{Code: "unheard", Message: "the broker did not take the answer in time, so nothing was done; send it anew"})
-			k.conclude(rsp, true)
+			rsp = v.outcome(nil, &CommandError{Code: "unheard", Message: "the broker did not take the answer in time, so nothing was done; send it anew"})
+			v.conclude(rsp, true)
 			return
 		}
-		k.conclude(rsp, false)
+		v.conclude(rsp, false)
 		last.Then()
 		return
 	}
-	k.conclude(rsp, true)
+	v.conclude(rsp, true)
 }
 
-func (k *course) conclude(rsp *topics.Rsp, say bool) {
-	k.c.r.log.Info("command.end", "cmd", k.name, "id", k.id, "status", rsp.Status)
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.answer, k.progress = rsp, nil
+func (v *invocation) conclude(rsp *topics.Rsp, say bool) {
+	v.c.r.log.Info("command.end", "cmd", v.name, "id", v.id, "status", rsp.Status)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.answer, v.progress = rsp, nil
 	if say {
-		k.c.reply(k.name, rsp)
+		v.c.reply(v.name, rsp)
 	}
 }
 
-// heard says an answer and waits until the broker has acknowledged it. After false
+// deliver sends an answer and waits until the broker has acknowledged it. After false
 // it is not sent any more.
-func (k *course) heard(ctx context.Context, rsp *topics.Rsp) bool {
-	k.mu.Lock()
-	k.accepted = true // too late to say it
-	k.mu.Unlock()
-	said, claimed := make(chan sent, 1), &atomic.Bool{}
-	k.c.replyTo(k.name, rsp, said, claimed)
-	timer := time.NewTimer(heardWithin)
+func (v *invocation) deliver(ctx context.Context, rsp *topics.Rsp) bool {
+	v.mu.Lock()
+	v.accepted = true // too late for that answer
+	v.mu.Unlock()
+	published, claimed := make(chan sent, 1), &atomic.Bool{}
+	v.c.replyTo(v.name, rsp, published, claimed)
+	timer := time.NewTimer(deliverWithin)
 	defer timer.Stop()
 	select {
-	case s := <-said:
+	case s := <-published:
 		return s.err == nil
 	case <-timer.C:
 	case <-ctx.Done():
 	}
 	if !claimed.CompareAndSwap(false, true) { // it is on its way, or there by now
 		select {
-		case s := <-said:
+		case s := <-published:
 			return s.err == nil
 		default:
 		}
@@ -223,18 +223,18 @@ func (k *course) heard(ctx context.Context, rsp *topics.Rsp) bool {
 	return false
 }
 
-// outcome makes the answer of what a command gave.
-func (k *course) outcome(data any, err error) *topics.Rsp {
-	rsp := &topics.Rsp{ID: k.id, Status: topics.RspOK, TS: topics.At(k.c.r.o.Clock.Now())}
+// outcome makes the answer of what a command returned.
+func (v *invocation) outcome(data any, err error) *topics.Rsp {
+	rsp := &topics.Rsp{ID: v.id, Status: topics.RspOK, TS: topics.At(v.c.r.o.Clock.Now())}
 	if err == nil {
 		rsp.Data, err = json.Marshal(data)
 	}
 	if err == nil && (data == nil || rsp.Data[0] != '{') {
 		rsp.Data = json.RawMessage(`{}`)
 	}
-	if spec, ok := topics.CommandOf(k.name); err == nil && ok {
-		if err = k.c.r.check.Check(spec.DataSchema(), rsp.Data); err != nil {
-			k.c.r.log.Error("command.unfit", "cmd", k.name, "err", err)
+	if spec, ok := topics.CommandOf(v.name); err == nil && ok {
+		if err = v.c.r.check.Check(spec.DataSchema(), rsp.Data); err != nil {
+			v.c.r.log.Error("command.unfit", "cmd", v.name, "err", err)
 			err = &CommandError{Code: "answer", Message: "the answer is not as this version describes it"}
 		}
 	}
@@ -252,7 +252,7 @@ func (k *course) outcome(data any, err error) *topics.Rsp {
 		}
 	}
 	if errors.Is(err, ErrUnknownCommand) {
-		rsp.Status, rsp.Error = topics.RspRejected, &topics.RspError{Code: "unknown_command", Message: "there is no command " + k.name + " in this version"}
+		rsp.Status, rsp.Error = topics.RspRejected, &topics.RspError{Code: "unknown_command", Message: "there is no command " + v.name + " in this version"}
 	}
 	return rsp
 }
@@ -268,8 +268,8 @@ func clip(s string, n int) string {
 	return s[:n]
 }
 
-// fitting checks the arguments against their schema, which is closed.
-func (c *commands) fitting(name string, args json.RawMessage) error {
+// checkArgs checks the arguments against their schema, which is closed.
+func (c *commands) checkArgs(name string, args json.RawMessage) error {
 	spec, ok := topics.CommandOf(name)
 	if !ok {
 		return nil // no command of ours, or one that only Options.Commands has
@@ -289,28 +289,28 @@ func (c *commands) fitting(name string, args json.RawMessage) error {
 }
 
 // do does a command: those of reporting itself here, all others in Options.Commands.
-func (c *commands) do(ctx context.Context, k *course, cmd *topics.Cmd) (any, error) {
+func (c *commands) do(ctx context.Context, v *invocation, cmd *topics.Cmd) (any, error) {
 	args := cmd.Args
 	if len(args) == 0 {
 		args = json.RawMessage(`{}`)
 	}
-	if err := c.fitting(k.name, args); err != nil {
+	if err := c.checkArgs(v.name, args); err != nil {
 		return nil, err
 	}
-	if !slices.Contains(c.names(), k.name) {
+	if !slices.Contains(c.names(), v.name) {
 		return nil, ErrUnknownCommand
 	}
-	if !harmless(k.name) {
+	if !harmless(v.name) {
 		if err := c.taken.take(ctx, cmd); err != nil {
 			return nil, err
 		}
 	}
-	switch k.name {
+	switch v.name {
 	case "ping":
 		return map[string]any{"now": topics.At(c.r.o.Clock.Now()), "session": c.r.Status().Session}, nil
 	case "rebirth":
 		if s := c.r.session(); s != nil {
-			s.sayAll.set()
+			s.republish.set()
 		}
 		return nil, nil
 	case "outbox-stat":
@@ -325,7 +325,7 @@ func (c *commands) do(ctx context.Context, k *course, cmd *topics.Cmd) (any, err
 	case "case-resend":
 		return c.resend(ctx, args)
 	}
-	return c.r.o.Commands.Do(ctx, Command{Name: k.name, ID: cmd.ID, Args: args, Progress: k.say})
+	return c.r.o.Commands.Do(ctx, Command{Name: v.name, ID: cmd.ID, Args: args, Progress: v.sendProgress})
 }
 
 func (c *commands) resend(ctx context.Context, raw json.RawMessage) (any, error) {
