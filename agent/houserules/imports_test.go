@@ -24,6 +24,7 @@ var mayImport = map[string][]string{
 	"agent/capture":    {},
 	"agent/bundle":     {"agent/capture", "agent/config", "agent/desired", "agent/health", "agent/ledger", "agent/logbook", "agent/machine", "agent/newfile", "protocol/printable"},
 	"agent/dryrun":     {"agent/ingest", "agent/ledger", "agent/refund"},
+	"agent/transfer":   {"agent/ledger", "agent/newfile"},
 	"agent/probe":      {"agent/ingest", "protocol/frame"},
 	"agent/newfile":    {},
 	"agent/logbook":    {"protocol/printable"},
