@@ -4,14 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 
 	"yuanlu/agent/capture"
 	"yuanlu/agent/command"
 	"yuanlu/agent/config"
 	"yuanlu/agent/control"
-	"yuanlu/agent/spelling"
 )
 
 func captureVerb() *verb {
@@ -45,39 +43,16 @@ func (p *program) capture(ctx context.Context, args []string) error {
 		if *mib < 1 || *mib > capture.MaxBytes>>20 || *long < time.Second || *long > capture.MaxFor {
 			return p.wrongUsage(v, "%s", p.lang.T("--max-mib wants 1 to 256, --for 1s to 24h", "--max-mib 需要 1 至 256，--for 需要 1s 至 24h"))
 		}
-		return p.captureAsk(ctx, c, "capture.start", command.CaptureArgs{Link: link, MaxBytes: *mib << 20, For: *long})
+		return p.order(ctx, c, v, exitStore, "capture.start", command.CaptureArgs{Link: link, MaxBytes: *mib << 20, For: *long}, p.showCapture(c))
 	case "stop":
-		return p.captureAsk(ctx, c, "capture.stop", command.CaptureArgs{Link: link})
+		return p.order(ctx, c, v, exitStore, "capture.stop", command.CaptureArgs{Link: link}, p.showCapture(c))
 	case "info":
 		if link != "" {
 			return p.wrongUsage(v, p.lang.T("unexpected %q", "多余的参数 %q"), link)
 		}
 		return p.captureInfo(ctx, c)
 	}
-	hint := ""
-	if near := spelling.Nearest(rest[0], []string{"start", "stop", "info"}); near != "" {
-		hint = fmt.Sprintf("; did you mean %q?", near)
-	}
-	return p.wrongUsage(v, "unknown %q%s", rest[0], hint)
-}
-
-// captureAsk has the daemon do something about captures and shows them.
-func (p *program) captureAsk(ctx context.Context, c *config.Config, verb string, args any) error {
-	err := control.Call(ctx, c.Control.Socket, verb, args, p.showCapture(c))
-	var refused *control.Error
-	switch {
-	case errors.Is(err, control.ErrNotRunning):
-		fmt.Fprintf(p.stderr, "yuanlu capture: %v; %s\n", err, p.lang.T("it is the one that reads the port: systemctl start yuanlu", "端口由守护进程读取：systemctl start yuanlu"))
-		return errSaid(exitNotFound)
-	case errors.As(err, &refused) && !errors.Is(err, control.ErrBusy):
-		fmt.Fprintf(p.stderr, "yuanlu capture: %s\n", refused.Message)
-		code, known := map[string]int{"not_found": exitNotFound, "bad_request": exitUsage, "unavailable": exitStore, "busy": exitDevice}[refused.Code]
-		if !known {
-			code = exitInternal
-		}
-		return errSaid(code)
-	}
-	return err
+	return p.wrongWord(v, rest[0], "start", "stop", "info")
 }
 
 // captureInfo lists the captures: as the daemon knows them, else as the folder has

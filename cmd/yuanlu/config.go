@@ -15,7 +15,6 @@ import (
 	"yuanlu/agent/control"
 	"yuanlu/agent/desired"
 	"yuanlu/agent/ingest"
-	"yuanlu/agent/spelling"
 )
 
 // defaultConfig is where the configuration is unless --config or YUANLU_CONFIG
@@ -76,11 +75,7 @@ func (p *program) config(ctx context.Context, args []string) error {
 		}
 		return p.configSchema()
 	}
-	hint := ""
-	if near := spelling.Nearest(rest[0], []string{"check", "show", "schema", "revert"}); near != "" {
-		hint = fmt.Sprintf("; did you mean %q?", near)
-	}
-	return p.wrongUsage(v, "unknown %q%s", rest[0], hint)
+	return p.wrongWord(v, rest[0], "check", "show", "schema", "revert")
 }
 
 // profileSchema prints every member of a wire's profile with its default, its meaning and
@@ -88,11 +83,7 @@ func (p *program) config(ctx context.Context, args []string) error {
 func (p *program) profileSchema(v *verb, wire string) error {
 	text, err := ingest.DefaultProfileText(wire)
 	if err != nil {
-		hint := ""
-		if near := spelling.Nearest(wire, wireNames()); near != "" {
-			hint = fmt.Sprintf("; did you mean %q?", near)
-		}
-		return p.wrongUsage(v, "%v%s", err, hint)
+		return p.wrongUsage(v, "%v%s", err, didYouMean(wire, wireNames()))
 	}
 	if p.json {
 		return p.printJSON(map[string]string{"wire": wire, "profile": text})

@@ -10,7 +10,6 @@ import (
 	"yuanlu/agent/config"
 	"yuanlu/agent/control"
 	"yuanlu/agent/logbook"
-	"yuanlu/agent/spelling"
 )
 
 func ctlVerb() *verb {
@@ -39,35 +38,13 @@ func (p *program) ctl(ctx context.Context, args []string) error {
 	case "link-reopen":
 		ask = map[string]any{"link": rest[1]}
 	default:
-		hint := ""
-		if near := spelling.Nearest(rest[0], []string{"log-level", "link-reopen"}); near != "" {
-			hint = fmt.Sprintf("; did you mean %q?", near)
-		}
-		return p.wrongUsage(v, "unknown %q%s", rest[0], hint)
+		return p.wrongWord(v, rest[0], "log-level", "link-reopen")
 	}
 	c, _, err := p.configInForce(*path)
 	if err != nil {
 		return err
 	}
-	return p.ctlAsk(ctx, c.Config, rest[0], ask)
-}
-
-func (p *program) ctlAsk(ctx context.Context, c *config.Config, verb string, ask any) error {
-	err := control.Call(ctx, c.Control.Socket, verb, ask, func(raw json.RawMessage) error { return p.showAnswer(raw, c.Time.Location()) })
-	var refused *control.Error
-	switch {
-	case errors.Is(err, control.ErrNotRunning):
-		fmt.Fprintf(p.stderr, "yuanlu ctl: %v\n", err)
-		return errSaid(exitNotFound)
-	case errors.As(err, &refused) && !errors.Is(err, control.ErrBusy):
-		fmt.Fprintf(p.stderr, "yuanlu ctl: %s\n", refused.Message)
-		code, known := map[string]int{"not_found": exitNotFound, "bad_request": exitUsage, "unavailable": exitDevice}[refused.Code]
-		if !known {
-			code = exitInternal
-		}
-		return errSaid(code)
-	}
-	return err
+	return p.order(ctx, c.Config, v, exitDevice, rest[0], ask, func(raw json.RawMessage) error { return p.showAnswer(raw, c.Time.Location()) })
 }
 
 // showAnswer prints what the daemon did.
@@ -92,5 +69,29 @@ func (p *program) showAnswer(raw json.RawMessage, zone *time.Location) error {
 		text = fmt.Sprintf(t("level %s until %s, then %s again", "级别 %s，至 %s，之后恢复为 %s"), done.Level, p.people(zone).Clock(done.Until), done.Configured)
 	}
 	_, err := fmt.Fprintln(p.stdout, text)
+	return err
+}
+
+// order has the daemon do something for a verb, and prints why it did not. unavailable is
+// the exit code of what cannot be done now.
+func (p *program) order(ctx context.Context, c *config.Config, v *verb, unavailable int, what string, args any, each func(json.RawMessage) error) error {
+	err := control.Call(ctx, c.Control.Socket, what, args, each)
+	var refused *control.Error
+	switch {
+	case errors.Is(err, control.ErrNotRunning):
+		hint := ""
+		if v.name == "capture" {
+			hint = "; " + p.lang.T("it is the one that reads the port: systemctl start yuanlu", "端口由守护进程读取：systemctl start yuanlu")
+		}
+		fmt.Fprintf(p.stderr, "yuanlu %s: %v%s\n", v.name, err, hint)
+		return errSaid(exitNotFound)
+	case errors.As(err, &refused) && !errors.Is(err, control.ErrBusy):
+		fmt.Fprintf(p.stderr, "yuanlu %s: %s\n", v.name, refused.Message)
+		code, known := map[string]int{"not_found": exitNotFound, "bad_request": exitUsage, "unavailable": unavailable, "busy": exitDevice}[refused.Code]
+		if !known {
+			code = exitInternal
+		}
+		return errSaid(code)
+	}
 	return err
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"yuanlu/agent/config"
-	"yuanlu/agent/spelling"
 	"yuanlu/drivers/serialport"
 	"yuanlu/drivers/usbport"
 )
@@ -38,11 +37,7 @@ func (p *program) links(ctx context.Context, args []string) error {
 	case rest[0] == "probe":
 		return p.wrongUsage(v, "%s", p.lang.T("which PORT?", "缺少端口"))
 	}
-	hint := ""
-	if near := spelling.Nearest(rest[0], []string{"list", "probe"}); near != "" {
-		hint = fmt.Sprintf("; did you mean %q?", near)
-	}
-	return p.wrongUsage(v, "unknown %q%s", rest[0], hint)
+	return p.wrongWord(v, rest[0], "list", "probe")
 }
 
 // device is one line of links list.

@@ -12,7 +12,6 @@ import (
 	"syscall"
 	"time"
 
-	"yuanlu/agent/command"
 	"yuanlu/agent/config"
 	"yuanlu/agent/control"
 	"yuanlu/agent/spelling"
@@ -50,8 +49,6 @@ type program struct {
 	// whole: the process is this program's alone, so that it may set what holds for
 	// all of it (memory, core dumps).
 	whole bool
-
-	restart command.Restart
 
 	lang screen.Language
 	json bool
@@ -259,6 +256,19 @@ func (p *program) wrongUsage(v *verb, format string, args ...any) error {
 	fmt.Fprintf(p.stderr, "yuanlu %s: %s\n", v.name, fmt.Sprintf(format, args...))
 	fmt.Fprintf(p.stderr, "%s yuanlu %s %s\n", p.lang.T("usage:", "用法："), v.name, v.usage)
 	return errUsage
+}
+
+// wrongWord prints that a verb does not know a word, and the known one that it resembles.
+func (p *program) wrongWord(v *verb, word string, known ...string) error {
+	return p.wrongUsage(v, "unknown %q%s", word, didYouMean(word, known))
+}
+
+// didYouMean returns "; did you mean …?" where a word resembles a known one.
+func didYouMean(word string, known []string) string {
+	if near := spelling.Nearest(word, known); near != "" {
+		return fmt.Sprintf("; did you mean %q?", near)
+	}
+	return ""
 }
 
 // people returns standard output for people, with times in a zone.

@@ -12,7 +12,6 @@ import (
 	"yuanlu/agent/dryrun"
 	"yuanlu/agent/ingest"
 	"yuanlu/agent/refund"
-	"yuanlu/agent/spelling"
 )
 
 func replayVerb() *verb {
@@ -95,11 +94,7 @@ func (p *program) replayWire(v *verb, o *replayOptions) (ingest.Wire, ingest.Clo
 	}
 	profile, err := readProfile(o.wire, o.profile)
 	if errors.Is(err, ingest.ErrWire) {
-		hint := ""
-		if near := spelling.Nearest(o.wire, wireNames()); near != "" {
-			hint = fmt.Sprintf("; did you mean %q?", near)
-		}
-		return nil, clock, p.wrongUsage(v, "%v%s", err, hint)
+		return nil, clock, p.wrongUsage(v, "%v%s", err, didYouMean(o.wire, wireNames()))
 	}
 	if err != nil {
 		return nil, clock, err

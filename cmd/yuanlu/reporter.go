@@ -10,7 +10,6 @@ import (
 	"yuanlu/agent"
 	"yuanlu/agent/command"
 	"yuanlu/agent/config"
-	"yuanlu/agent/desired"
 	"yuanlu/agent/logbook"
 	"yuanlu/agent/machine"
 	"yuanlu/agent/report"
@@ -19,7 +18,7 @@ import (
 )
 
 // reporterOf returns what makes the reporter, nil where no broker is configured.
-func (p *program) reporterOf(c *config.Config, m *desired.Machine, book *logbook.Book) func(*agent.Agent) (agent.Reporter, error) {
+func (s *service) reporterOf(c *config.Config, book *logbook.Book) func(*agent.Agent) (agent.Reporter, error) {
 	if len(c.MQTT.URLs) == 0 {
 		return nil
 	}
@@ -39,13 +38,13 @@ func (p *program) reporterOf(c *config.Config, m *desired.Machine, book *logbook
 		r, err := report.New(report.Options{
 			Terminal: a, Dial: dialer(c, a.Clock()), Names: names, Info: infoOf(c, a.Began()),
 			AckMode: report.AckMode(c.Delivery.Ack), AckTimeout: c.Delivery.AckTimeout, HostID: c.Backoffice.Host, Keys: keys,
-			Commands: p.commandsOf(c, m, book, a), Memory: command.Taken{Agent: a}, Config: remoteConfig{m},
+			Commands: s.commandsOf(c, book, a), Memory: command.Taken{Agent: a}, Config: remoteConfig{s.config},
 			HealthEvery: c.Health.Interval, Clock: a.Clock(), ClockFrom: source, Log: book.Logger(), Book: book,
 		})
 		if err != nil {
 			return nil, err
 		}
-		m.OnIgnored(func(code string, why error) { r.Refused(names.DesiredConfig(), code, why) })
+		s.config.OnIgnored(func(code string, why error) { r.Refused(names.DesiredConfig(), code, why) })
 		return r, nil
 	}
 }

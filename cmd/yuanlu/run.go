@@ -28,6 +28,13 @@ func runVerb() *verb {
 	return &verb{name: "run", usage: "[--config F]", en: "the daemon", zh: "守护进程", run: (*program).daemon, ownSignals: true}
 }
 
+// service is one run of the daemon: one agent after the other, until it is to stop.
+type service struct {
+	*program
+	config  *desired.Machine
+	restart command.Restart
+}
+
 func (p *program) daemon(ctx context.Context, args []string) (err error) {
 	v := runVerb()
 	f := p.flags(v)
@@ -40,6 +47,7 @@ func (p *program) daemon(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, m.Close()) }()
+	s := &service{program: p, config: m}
 	if p.whole {
 		if err := protect(); err != nil {
 			fmt.Fprintf(p.stderr, "yuanlu run: %v\n", err)
@@ -47,21 +55,14 @@ func (p *program) daemon(ctx context.Context, args []string) (err error) {
 		p.tuneMemory()
 	}
 	if p.env(restartedEnv) != "" {
-		p.restart.Restarted(time.Now())
+		s.restart.Restarted(time.Now())
 	}
-	for {
-		again, err := p.runAgent(ctx, m)
-		if p.restart.Asked() && !errors.Is(err, agent.ErrAnotherDaemon) {
-			again, err = p.startAgain(), nil
-		}
-		if !again || err != nil {
-			return p.sayLocked(err)
+	for again := true; again && err == nil; {
+		again, err = s.runAgent(ctx)
+		if s.restart.Asked() && !errors.Is(err, agent.ErrAnotherDaemon) {
+			again, err = s.startAgain(), nil
 		}
 	}
-}
-
-// sayLocked explains why a second daemon does not start.
-func (p *program) sayLocked(err error) error {
 	if errors.Is(err, agent.ErrAnotherDaemon) {
 		fmt.Fprintf(p.stderr, "yuanlu run: %v\n", err)
 		return errSaid(exitStore)
@@ -71,9 +72,9 @@ func (p *program) sayLocked(err error) error {
 
 // runAgent runs one agent: until it is to stop, or again where a changed configuration
 // needs another one.
-func (p *program) runAgent(ctx context.Context, m *desired.Machine) (again bool, err error) {
-	c := m.InForce().Config
-	book := p.openLog(c)
+func (s *service) runAgent(ctx context.Context) (again bool, err error) {
+	c := s.config.InForce().Config
+	book := s.openLog(c)
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
@@ -85,8 +86,8 @@ func (p *program) runAgent(ctx context.Context, m *desired.Machine) (again bool,
 	}
 	events := usbport.NewEvents()
 	defer func() { err = errors.Join(err, events.Close()) }()
-	a, err := p.newAgent(c, m, book, events)
-	if err != nil && m.Failed(time.Now(), err, book.Logger()) {
+	a, err := s.newAgent(c, book, events)
+	if err != nil && s.config.Failed(time.Now(), err, book.Logger()) {
 		return true, nil
 	}
 	if err != nil {
@@ -94,25 +95,25 @@ func (p *program) runAgent(ctx context.Context, m *desired.Machine) (again bool,
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	m.Begin(time.Now(), desired.Run{Agent: runningAgent{a}, Log: book.Logger(), SetLevel: func(name string) {
+	s.config.Begin(time.Now(), desired.Run{Agent: runningAgent{a}, Log: book.Logger(), SetLevel: func(name string) {
 		level, _ := logbook.ParseLevel(name)
 		book.SetLevel(level)
 	}})
-	defer m.End()
-	p.restart.Begin(cancel)
+	defer s.config.End()
+	s.restart.Begin(cancel)
 	ended := make(chan error, 1)
 	go func() { ended <- a.Run(ctx) }()
-	return p.steer(ctx, cancel, m, book, ended)
+	return s.steer(ctx, cancel, book, ended)
 }
 
 // steer hands signals and what is due to the configuration in force until the agent has
 // ended. It reports whether another one is needed.
-func (p *program) steer(ctx context.Context, cancel func(), m *desired.Machine, book *logbook.Book, ended <-chan error) (again bool, err error) {
+func (s *service) steer(ctx context.Context, cancel func(), book *logbook.Book, ended <-chan error) (again bool, err error) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		var due <-chan time.Time
-		if next := m.Next(); !next.IsZero() && ctx.Err() == nil {
+		if next := s.config.Next(); !next.IsZero() && ctx.Err() == nil {
 			timer.Reset(time.Until(next))
 			due = timer.C
 		}
@@ -120,21 +121,21 @@ func (p *program) steer(ctx context.Context, cancel func(), m *desired.Machine, 
 		select {
 		case err := <-ended:
 			return again, err
-		case s := <-p.signals:
-			if s != syscall.SIGHUP {
+		case sig := <-s.signals:
+			if sig != syscall.SIGHUP {
 				again = false
-				p.restart.CallOff()
+				s.restart.CallOff()
 				cancel()
 			} else if ctx.Err() == nil {
-				changed = m.Reload(time.Now())
+				changed = s.config.Reload(time.Now())
 			}
-		case <-m.Brought():
-			changed = ctx.Err() == nil && m.Turn(time.Now())
+		case <-s.config.Brought():
+			changed = ctx.Err() == nil && s.config.Turn(time.Now())
 		case now := <-due:
-			changed = ctx.Err() == nil && m.Tick(now)
+			changed = ctx.Err() == nil && s.config.Tick(now)
 		}
 		if changed {
-			p.notifier(book.Logger())("RELOADING=1")
+			s.notifier(book.Logger())("RELOADING=1")
 			again = true
 			cancel()
 		}
@@ -148,20 +149,20 @@ const restartedEnv = "YUANLU_RESTARTED"
 // where that fails with another agent in this one. Under systemd the process stays the
 // same service, without systemd nothing else is needed, and a program that was replaced on
 // the disk is the one that starts. It returns false where a signal came meanwhile.
-func (p *program) startAgain() bool {
+func (s *service) startAgain() bool {
 	select {
-	case s := <-p.signals:
-		if s != syscall.SIGHUP {
+	case sig := <-s.signals:
+		if sig != syscall.SIGHUP {
 			return false
 		}
 	default:
 	}
-	if p.whole {
+	if s.whole {
 		if err := execAgain(); err != nil {
-			fmt.Fprintf(p.stderr, "yuanlu run: %v; going on in the same process\n", err)
+			fmt.Fprintf(s.stderr, "yuanlu run: %v; going on in the same process\n", err)
 		}
 	}
-	p.restart.Restarted(time.Now())
+	s.restart.Restarted(time.Now())
 	return true
 }
 
@@ -176,16 +177,16 @@ func execAgain() error {
 	return syscall.Exec(self, os.Args, append(env, restartedEnv+"=1"))
 }
 
-func (p *program) openLog(c *config.Config) *logbook.Book {
+func (s *service) openLog(c *config.Config) *logbook.Book {
 	level, _ := logbook.ParseLevel(c.Log.Level)
-	stderr, _ := p.stderr.(*os.File)
+	stderr, _ := s.stderr.(*os.File)
 	return logbook.Open(logbook.Options{
-		Level: level, Stream: p.stderr, Journald: logbook.UnderJournald(p.env, stderr), JSON: c.Log.Format == "json",
-		File: c.Log.Path(), MaxBytes: c.Log.MaxBytes, Keep: c.Log.Keep, Zone: c.Time.Location(), Now: p.now,
+		Level: level, Stream: s.stderr, Journald: logbook.UnderJournald(s.env, stderr), JSON: c.Log.Format == "json",
+		File: c.Log.Path(), MaxBytes: c.Log.MaxBytes, Keep: c.Log.Keep, Zone: c.Time.Location(), Now: s.now,
 	})
 }
 
-func (p *program) newAgent(c *config.Config, m *desired.Machine, book *logbook.Book, events *usbport.Events) (*agent.Agent, error) {
+func (s *service) newAgent(c *config.Config, book *logbook.Book, events *usbport.Events) (*agent.Agent, error) {
 	links, err := linksOf(c)
 	if err != nil {
 		return nil, err
@@ -198,27 +199,27 @@ func (p *program) newAgent(c *config.Config, m *desired.Machine, book *logbook.B
 	return agent.New(agent.Options{
 		Config: c, Build: health.Build{Version: b.Version, Commit: b.Commit, Date: b.Date},
 		Judge: newJudge(settingsOf(c)), Severity: severityOf(c.Case.MinSeverity),
-		Links: links, Book: book, NewReporter: p.reporterOf(c, m, book), Notify: p.notifier(book.Logger()), Watchdog: watchdog,
-		Clock: agent.NewClock(p.now, b.Date, askClock(c)), Configuration: m,
-		Hotplug: hotplug(events), CertEnds: certEnds(c), Verbs: revertVerb(m),
+		Links: links, Book: book, NewReporter: s.reporterOf(c, book), Notify: s.notifier(book.Logger()), Watchdog: watchdog,
+		Clock: agent.NewClock(s.now, b.Date, askClock(c)), Configuration: s.config,
+		Hotplug: hotplug(events), CertEnds: certEnds(c), Verbs: revertVerb(s.config),
 	})
 }
 
 // commandsOf returns what the back office may order of the daemon, beyond what the
 // reporter answers itself.
-func (p *program) commandsOf(c *config.Config, m *desired.Machine, book *logbook.Book, a *agent.Agent) command.Funcs {
+func (s *service) commandsOf(c *config.Config, book *logbook.Book, a *agent.Agent) command.Funcs {
 	all := a.Commands().Funcs()
 	all["support-bundle"] = a.Commands().Bundle(ownSource(a, c, book), "yuanlu "+buildInfo().Version)
-	all["restart"] = p.restart.Command(a.Began(), m.OnDisk, func() {
+	all["restart"] = s.restart.Command(a.Began(), s.config.OnDisk, func() {
 		book.Logger().Warn("agent.restart", "by", "command")
-		p.notifier(book.Logger())("RELOADING=1")
+		s.notifier(book.Logger())("RELOADING=1")
 	})
 	return all
 }
 
 // notifier tells the service manager; without one it does nothing. A message that is
 // lost is no harm: the next one says the same.
-func (p *program) notifier(log *slog.Logger) func(state string) {
+func (s *service) notifier(log *slog.Logger) func(state string) {
 	return func(state string) {
 		if _, err := daemon.SdNotify(false, state); err != nil {
 			log.Debug("systemd.notify", "err", err)
