@@ -30,13 +30,13 @@ type Link struct {
 	Config  config.Link
 	Profile ingest.Profile
 	Open    ingest.Opener
-	// Classify tells the state ("absent", "denied") and a reason for people of an
+	// Classify returns the state ("absent", "denied") and a reason for people of an
 	// error of Open or of the port.
 	Classify func(error) (state, reason string)
 }
 
-// Reporter reports to the back office. It is made by whoever knows brokers and
-// topics. Run returns when ctx ends, having said offline.
+// Reporter reports to the back office; *report.Reporter is one. Run returns when ctx has
+// ended and offline is published.
 type Reporter interface {
 	Run(ctx context.Context) error
 	Wake() // the outbox or the state of something has changed; never blocks
@@ -71,15 +71,15 @@ type Options struct {
 	Book     *logbook.Book
 	// NewReporter makes the reporter; nil: nothing is reported.
 	NewReporter func(a *Agent) (Reporter, error)
-	// Notify tells the service manager ("READY=1"); nil: there is none.
+	// Notify sends a state to the service manager ("READY=1"); nil: there is none.
 	Notify func(state string)
-	// Watchdog is how soon the service manager wants a sign of life; 0: it does not.
+	// Watchdog is how soon the service manager wants WATCHDOG=1 again; 0: it does not.
 	Watchdog time.Duration
 	Clock    *Clock
 	// Configuration is what counts and may change while the agent runs; nil: Config alone.
 	Configuration Configuration
 	Hotplug       Hotplug // nil: there is none, and the links look by themselves
-	// CertEnds gives when the terminal's certificate ends, ok false without one;
+	// CertEnds returns when the terminal's certificate ends, ok false without one;
 	// nil: there is none.
 	CertEnds func() (end time.Time, ok bool)
 	// Verbs are what the control socket answers besides the agent's own; nil: none.
@@ -114,7 +114,7 @@ type Agent struct {
 	workers []*ingest.Worker
 	ready   bool
 
-	lookMu  sync.Mutex // guards what follows: what the store last told
+	lookMu  sync.Mutex // guards what follows: what the store last returned
 	looked  time.Time
 	outbox  health.Outbox
 	counts  ledger.Counts
@@ -231,7 +231,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	return a.stop(c, db)
 }
 
-// startOutside starts what tells others how things are, even without a store.
+// startOutside starts what reports the state, even without a store.
 func (a *Agent) startOutside(c *crew) {
 	server, err := control.Listen(a.o.Config.Control.Socket, a.verbs(), a.log)
 	if err != nil {
@@ -311,7 +311,7 @@ func (a *Agent) setReady() {
 	a.o.Configuration.StoreReady()
 }
 
-// counters returns the sign of life of every goroutine that must show one.
+// counters returns the counters of all goroutines that must make progress, by name.
 func (a *Agent) counters() map[string]uint64 {
 	a.mu.Lock()
 	defer a.mu.Unlock()

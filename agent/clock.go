@@ -17,7 +17,7 @@ const (
 	clockEvery = 2 * time.Second
 	// stepLimit is the jump of the clock against the monotonic one that counts as a step.
 	stepLimit = 2 * time.Second
-	// syncedFor is how long one answer of the kernel is believed.
+	// syncedFor is how long one answer of the kernel is used.
 	syncedFor = time.Second
 )
 

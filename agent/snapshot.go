@@ -17,15 +17,16 @@ import (
 // Snapshot looks at everything. It does not wait for anything outside.
 func (a *Agent) Snapshot(ctx context.Context) health.Snapshot { return a.snapshot(ctx, 0) }
 
-// Glance is a Snapshot in which what the store tells may be half a second old: for
-// those who look again and again.
+// Glance is a Snapshot in which the store's figures may be half a second old: for callers
+// that look again and again.
 func (a *Agent) Glance(ctx context.Context) health.Snapshot { return a.snapshot(ctx, glanceAge) }
 
 func (a *Agent) snapshot(ctx context.Context, age time.Duration) health.Snapshot {
 	c := a.o.Config
 	s := health.Snapshot{Terminal: c.Terminal.ID, Merchant: c.Terminal.MerchantID, PID: os.Getpid(), Build: a.o.Build,
 		Config: a.Digest(), At: a.clock.Now(), Uptime: time.Since(a.began).Round(time.Second),
-		Memory: machine.Memory(), DiskFree: machine.DiskFree(c.Store.Dir), Goroutines: runtime.NumGoroutine(), CertDays: a.certDays(), Ahead: a.outcomes.ahead.All(), Records: a.outcomes.records.Load(), Foreign: a.outcomes.foreign.Load()}
+		Memory: machine.Memory(), DiskFree: machine.DiskFree(c.Store.Dir), Goroutines: runtime.NumGoroutine(), CertDays: a.certDays(),
+		Ahead: a.outcomes.ahead.All(), Records: a.outcomes.records.Load(), Foreign: a.outcomes.foreign.Load()}
 	s.Clock.Synced, s.Clock.Offset = a.clock.State()
 	a.mu.Lock()
 	s.Ready = a.ready
@@ -52,9 +53,10 @@ func (a *Agent) snapshot(ctx context.Context, age time.Duration) health.Snapshot
 	return s
 }
 
-// look fills in what the store knows, or what it told not longer than age ago.
+// look fills in the store's figures, those of an earlier call if they are not older than
+// age.
 func (a *Agent) look(ctx context.Context, db *ledger.DB, s *health.Snapshot, age time.Duration) {
-	// What it tells is kept for others, too: the end of this caller must not be their error.
+	// The result is kept for other callers, too: the end of this one must not be their error.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
 	s.RolledBack, s.StoreBytes = db.Renewed(), db.Size()
@@ -70,11 +72,11 @@ func (a *Agent) look(ctx context.Context, db *ledger.DB, s *health.Snapshot, age
 	}
 }
 
-// glanceAge is how old what the store told may be in a Glance.
+// glanceAge is how old the store's figures may be in a Glance.
 const glanceAge = 500 * time.Millisecond
 
-// Look returns what a store tells, also one that is only open for reading. now tells
-// which day is today, by its location.
+// Look returns the figures of a store, also of one that is only open for reading. Today is
+// the day that now is in its location.
 func Look(ctx context.Context, db *ledger.DB, now time.Time) (health.Outbox, ledger.Counts, error) {
 	stat, err := db.OutboxStat(ctx)
 	if err != nil {

@@ -53,7 +53,7 @@ func ledgerOptions(o *Options, clock *Clock) ledger.Options {
 	}
 }
 
-// sawNewest gives the clock the newest time in the store.
+// sawNewest shows the clock the newest time in the store.
 func (s *store) sawNewest(ctx context.Context, db *ledger.DB) {
 	if newest, err := db.Newest(ctx); err == nil {
 		s.clock.Saw(newest)

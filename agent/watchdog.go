@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// timers count the turns of goroutines that only wait for time to pass, by name: their
-// sign of life.
+// timers count the turns of goroutines that only wait for time to pass, by name: they
+// show with it that they go on.
 type timers map[string]*atomic.Uint64
 
 func newTimers(names ...string) timers {
@@ -35,7 +35,7 @@ type watchdog struct {
 	seen  map[string]sign
 }
 
-// feed keeps the service manager, which wants a sign of life every limit, content while
+// feed keeps the service manager, which wants WATCHDOG=1 every limit, content while
 // all counters move, with a line about the state. A goroutine that makes no progress is
 // named in the log, with what it was doing.
 func feed(ctx context.Context, limit time.Duration, counters func() map[string]uint64, alive func(), log *slog.Logger) error {
@@ -59,7 +59,7 @@ func feed(ctx context.Context, limit time.Duration, counters func() map[string]u
 	}
 }
 
-// sign is the last sign of life of one goroutine.
+// sign is when the counter of one goroutine was last seen to move.
 type sign struct {
 	count uint64
 	at    time.Time

@@ -4,7 +4,7 @@
 // it and of the configuration. An Examination goes through the list of checks: in the
 // daemon for `dn/cmd/selftest` and the control socket, or in the verb doctor while no
 // daemon runs. Each check stands in one file, with its codes, its texts in both languages
-// and its remedies, whoever runs it:
+// and its remedies, in both:
 //
 //	daemon.go config.go store.go disk.go links.go clock.go broker.go backoffice.go certificate.go rest.go
 //

@@ -37,7 +37,7 @@ func Worst(lines []Checkup) string {
 }
 
 // check is one thing that is looked at: look adds a line for each of its problems, and
-// lines about what no problem tells of.
+// lines about what is no problem.
 type check struct {
 	step string // in the progress of a selftest, and for Measure
 	look func(*Examination)

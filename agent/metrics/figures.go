@@ -86,8 +86,8 @@ func (f *figureList) problems(all []health.Problem) {
 	}
 }
 
-// store adds what the store tells; nothing of it while it cannot be asked: 0 would say
-// that it is empty.
+// store adds the store's figures; none while it cannot be read: 0 would mean that it is
+// empty.
 func (f *figureList) store(s *health.Snapshot) {
 	up := s.StoreError == "" && s.Outbox.Stream != ""
 	f.add(Gauge, "store_up", "1: records can be stored.", flag(up))
