@@ -132,7 +132,7 @@ func (l Log) most() int64 { return l.MaxBytes * int64(l.Keep+1) }
 // afar, where inForce holds the keys that count now and signedBy is the id of the key
 // that c came signed with ("": unsigned). Keys change only by a signed message, and
 // the key that signed it stays: so the back office always holds one that works, and
-// nobody else can take its place.
+// no one else can take its place.
 func (c *Config) KeyProblems(inForce []Key, signedBy string) Errors {
 	var errs Errors
 	say := func(name, message string) {

@@ -278,7 +278,7 @@ func durationText(d time.Duration) string {
 	return text
 }
 
-// Checks of text values. Each gives what is wrong, in words that can follow the
+// Checks of text values. Each returns what is wrong, as a text that can follow the
 // name of the setting, or "".
 
 func oneOf(words ...string) func(string) string {

@@ -21,7 +21,7 @@ var (
 	ErrStore   = errors.New("desired: cannot be stored")
 )
 
-// Names below store.dir. The lock is held by whoever may write.
+// Names below store.dir. The lock is held by the process that may write.
 const (
 	folder    = "config"
 	stateFile = "desired.json"

@@ -83,7 +83,7 @@ func withParity(frame []byte, odd int) []byte {
 	return out
 }
 
-// No message of any wire can be said in seven bits, so a line of seven bits is told
+// No message of any wire can be sent in seven bits, so a line of seven bits is found
 // by its parity and answered with advice, and is never a setting that fits.
 func TestNoWireFitsInSevenBits(t *testing.T) {
 	for wireName, model := range map[string]string{"mispos": "e-sign", "cup8583": "traditional", "smart": "smart"} {

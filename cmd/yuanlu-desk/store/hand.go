@@ -51,7 +51,7 @@ type Action struct {
 }
 
 // note stores an action. One that concerns a stream leads to an acknowledgement, which
-// UnsentAcks returns until it was sent (column told); one without a stream leads to none.
+// UnsentAcks returns until it was sent; one without a stream leads to none.
 func (a *applying) note(h Hand, what, terminal, stream string, first, last int64) error {
 	a.n++
 	sent := stream == ""
