@@ -107,7 +107,7 @@ func logFile(text string) string {
 }
 
 // loopbackAddress takes a loopback address, not the name of one: what localhost means
-// is for a file of the machine to say.
+// is up to a file of the machine.
 func loopbackAddress(text string) string {
 	host, _, err := net.SplitHostPort(text)
 	if err == nil && !Loopback(host) {

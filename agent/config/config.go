@@ -29,7 +29,7 @@ type Config struct {
 	sum   string                    // SHA-256 of the text, in hexadecimal
 }
 
-// Terminal says who this terminal is.
+// Terminal is the name of this terminal, and its merchant.
 type Terminal struct {
 	ID         string
 	MerchantID string // "" not stated: records of every merchant are ours
@@ -114,7 +114,7 @@ func (w Window) Map() map[string]int {
 		"unionpay_qr": w.UnionPayQR, "jd": w.JD, "ecny": w.ECNY, "cash": w.Cash, "unknown": w.Unknown}
 }
 
-// Health is how often health is said.
+// Health is how often health is published.
 type Health struct {
 	Interval time.Duration
 }

@@ -11,11 +11,11 @@ import (
 )
 
 // Desired checks the text of a configuration that came from afar, a whole file.
-// base is the terminal's own configuration: settings that are the terminal's own to
-// say (Setting.Local) may be left out and are base's; said otherwise they are an
+// base is the terminal's own configuration: the terminal's own settings
+// (Setting.Local) may be left out and are base's; with another value they are an
 // error with its reason. Three things beyond them are refused: taking the broker away,
 // a profile that no link of base uses, since its path would have the terminal read any
-// file, and filling the disk (MostLog, MostOutbox). Whether the keys may be changed is KeyProblems' to say.
+// file, and filling the disk (MostLog, MostOutbox). KeyProblems checks whether the keys may be changed.
 func Desired(path string, text []byte, base *Config, o Options) (*Config, error) {
 	c, err := parse(path, text, base, o)
 	if err != nil {
@@ -70,7 +70,7 @@ func take[T any](to *T, from any) {
 	}
 }
 
-// checkLocal says which of the terminal's own settings an entry would change.
+// checkLocal notes which of the terminal's own settings an entry would change.
 func (l *loader) checkLocal(s *Setting, e entry) {
 	if l.base == nil || s.Local == "" {
 		return
@@ -128,31 +128,31 @@ func (l *loader) checkAmounts() {
 // most is how many bytes all files of the log may take.
 func (l Log) most() int64 { return l.MaxBytes * int64(l.Keep+1) }
 
-// KeyProblems says what is wrong with the back office's keys in c, which came from
+// KeyProblems returns what is wrong with the back office's keys in c, which came from
 // afar, where inForce holds the keys that count now and signedBy is the id of the key
 // that c came signed with ("": unsigned). Keys change only by a signed message, and
 // the key that signed it stays: so the back office always holds one that works, and
 // no one else can take its place.
 func (c *Config) KeyProblems(inForce []Key, signedBy string) Errors {
 	var errs Errors
-	say := func(name, message string) {
+	note := func(name, message string) {
 		at := c.given[name]
 		errs = append(errs, Problem{c.File, at.Line, at.Column, name, message})
 	}
 	if len(inForce) == 0 {
 		for i := range c.Backoffice.Keys {
-			say(element("backoffice.key", i, "id"), "the first key is written into the terminal's own file: a message that is not signed cannot bring one")
+			note(element("backoffice.key", i, "id"), "the first key is written into the terminal's own file: a message that is not signed cannot bring one")
 		}
 		return errs
 	}
 	at := slices.IndexFunc(inForce, func(k Key) bool { return k.ID == signedBy })
 	switch {
 	case at < 0:
-		say("backoffice.key", "it is not signed with a key of the terminal")
+		note("backoffice.key", "it is not signed with a key of the terminal")
 	case len(c.Backoffice.Keys) == 0:
-		say("backoffice.key", "there is no [[backoffice.key]]: the keys of the terminal may be changed from afar, but not taken away")
+		note("backoffice.key", "there is no [[backoffice.key]]: the keys of the terminal may be changed from afar, but not taken away")
 	case !slices.Contains(c.Backoffice.Keys, inForce[at]):
-		say("backoffice.key", "the key "+signedBy+" that signed this message must stay: add the new key first, then sign with it to take the old one away")
+		note("backoffice.key", "the key "+signedBy+" that signed this message must stay: add the new key first, then sign with it to take the old one away")
 	}
 	return errs
 }

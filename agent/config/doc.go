@@ -1,5 +1,5 @@
 // Package config owns the configuration file: its names, defaults and ranges,
-// and what is said about a wrong one.
+// and the text about a wrong one.
 //
 // A file is read in three steps: the text becomes a list of entries, each with
 // the line and column of its name and of its value; every entry is looked up in

@@ -77,7 +77,7 @@ func element(table string, i int, key string) string {
 	return fmt.Sprintf("%s[%d].%s", table, i+1, key)
 }
 
-// isList says which tables may stand several times.
+// isList reports which tables may stand several times.
 func isList(table string) bool { return table == "link" || table == "backoffice.key" }
 
 // where returns the place of a setting, else that of its table, else none.
@@ -145,7 +145,7 @@ func (s *Setting) reset(c *Config, i int) string {
 	return s.store(c, i, v)
 }
 
-// checkTables says which headers name no table.
+// checkTables notes which headers name no table.
 func (l *loader) checkTables() {
 	known := map[string]bool{"": true}
 	var names []string

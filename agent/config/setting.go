@@ -32,7 +32,7 @@ type Setting struct {
 	Default  string `json:"default"`
 	Range    string `json:"range,omitempty"`
 	Required bool   `json:"required,omitempty"`
-	// Local says why the value is the terminal's own to say and may not come from the
+	// Local is why the value is the terminal's own and may not come from the
 	// back office; "": it may.
 	Local string `json:"local,omitempty"`
 	Doc   Text   `json:"doc"`
@@ -43,10 +43,10 @@ type Setting struct {
 	low, high  int64                      // of integers, sizes (bytes), durations (ns); both 0: any
 }
 
-// list says whether the setting belongs to a table that may stand several times.
+// list reports whether the setting belongs to a table that may stand several times.
 func (s *Setting) list() bool { return strings.Contains(s.Name, "[]") }
 
-// store puts v where the setting belongs, or says what is wrong with it.
+// store puts v where the setting belongs, or returns what is wrong with it.
 func (s *Setting) store(c *Config, i int, v tomlfile.Value) string {
 	switch p := s.field(c, i).(type) {
 	case *string:

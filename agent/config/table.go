@@ -73,7 +73,7 @@ func (s Setting) withRange(rng string) Setting {
 	return s
 }
 
-// local marks a setting that may not come from afar, and says why.
+// local marks a setting that may not come from afar, and why.
 func (s Setting) local(why string) Setting {
 	s.Local = why
 	return s

@@ -17,7 +17,7 @@ type Clock struct {
 	// Boot is the start of the system by the same clock as Dating; zero: not known.
 	Boot refund.Boot
 	// HasNow: records without a time of their own are dated by Dating. False in a
-	// replay that was not told the time of reception.
+	// replay that does not know the time of reception.
 	HasNow bool
 }
 

@@ -91,7 +91,7 @@ func (w *cupWire) End(now Clock) Step {
 // leaveOut notes that a message makes no record.
 func (w *cupWire) leaveOut(what LeftOut) { w.step.LeftOut = append(w.step.LeftOut, what) }
 
-// cupType names a message by what tells kinds apart: MTI of the request, F3, F25 and
+// cupType names a message by what distinguishes kinds: MTI of the request, F3, F25 and
 // F60.1, empty where they are absent.
 func cupType(mti, process, condition, message string) LeftOut {
 	return LeftOutValue("type", mti+"/"+process+"/"+condition+"/"+message)
@@ -188,7 +188,7 @@ func (w *cupWire) answer(mti string, raw []byte, now Clock) {
 	}
 }
 
-// lone makes a record of a response whose request was not seen, if what it says leaves
+// lone makes a record of a response whose request was not seen, if its fields leave
 // one kind only.
 func (w *cupWire) lone(key string, talk []cupRequest, mti string, digest []string, resp *cupFacts, now Clock) {
 	if !w.emit(mti, nil, resp, now) {
@@ -235,7 +235,8 @@ func (w *cupWire) giveUp(r *cupRequest, now Clock) {
 		return
 	}
 	then := now
-	// A time by a clock that nobody trusted is worth less than a trusted one a little later.
+	// The time of a clock that was not synchronised is worth less than one of a
+	// synchronised clock a little later.
 	if !r.Unsynced || !now.Synced {
 		then = now.at(time.UnixMilli(r.Received))
 	}
@@ -246,7 +247,7 @@ func (w *cupWire) giveUp(r *cupRequest, now Clock) {
 }
 
 // expire gives up the requests whose time is over, or all, in the order they came, and
-// tells when the next one's is; the zero time: none waits.
+// returns when the next one's is; the zero time: none waits.
 func (w *cupWire) expire(now Clock, all bool) time.Time {
 	for {
 		key, received, place := w.edit.first()
@@ -268,7 +269,7 @@ func (w *cupWire) expire(now Clock, all bool) time.Time {
 	}
 }
 
-// flawOf says what is wrong with a date and a time of day that are no moment.
+// flawOf returns what is wrong with a date and a time of day that are no moment.
 func flawOf(date, clock string) string {
 	switch {
 	case date == "" && clock == "":

@@ -11,11 +11,11 @@ import (
 // cupKeeper turns what a wire must remember of a request into what may stand in its
 // Memory, and back.
 type cupKeeper interface {
-	// digest returns what tells whether two messages have the same bytes.
+	// digest returns what is equal for two messages of the same bytes.
 	digest(message []byte) []string
 	keep(r *cupRequest, f *cupFacts)
 	recall(r *cupRequest) (cupFacts, bool)
-	// forget is told that r will not be recalled again.
+	// forget is called when r will not be recalled again.
 	forget(r *cupRequest)
 }
 

@@ -9,7 +9,7 @@ import (
 	"yuanlu/protocol/currency"
 )
 
-// cupFacts is what one message says. Its record has no kind, outcome and time.
+// cupFacts is what one message states. Its record has no kind, outcome and time.
 type cupFacts struct {
 	process, condition, message string // F3, F25, F60.1
 	voucher                     string // F59 A4
@@ -25,7 +25,7 @@ type cupFacts struct {
 	hasEntry, hasCurrency bool   // it has F22, F49
 }
 
-// facts reads w.message, and says what it left out.
+// facts reads w.message, and returns in note what it left out.
 func (w *cupWire) facts(request bool) (f cupFacts, note string) {
 	m := w.message
 	f.process, f.condition, f.message = m.Text(3), m.Text(25), m.Type()
@@ -85,7 +85,7 @@ func (w *cupWire) party() (*refund.Party, cup8583.Source) {
 }
 
 // kindOf returns the kind of the request that f is of; ok is false if the profile does
-// not tell. cupIgnored is a kind here.
+// not name it. cupIgnored is a kind here.
 func (w *cupWire) kindOf(mti string, f *cupFacts) (refund.Kind, bool) {
 	return w.profile.kindOf(mti, prefixOf(f.process, 2), f.condition, f.message)
 }
@@ -96,7 +96,7 @@ func (w *cupWire) record(mti string, req, resp *cupFacts) (d Decoded, ok bool) {
 	f := merged(req, resp)
 	kind, ok := w.kindOf(mti, &f)
 	if !ok && req != nil {
-		kind, ok = w.kindOf(mti, req) // the response says something that fits no line
+		kind, ok = w.kindOf(mti, req) // the response has something that fits no line
 	}
 	if !ok || kind == cupIgnored {
 		return Decoded{}, false
@@ -126,7 +126,7 @@ func (w *cupWire) record(mti string, req, resp *cupFacts) (d Decoded, ok bool) {
 	return Decoded{Record: r}, true
 }
 
-// cupUpload is the type of messages that say again what an earlier one said.
+// cupUpload is the type of messages that repeat an earlier one.
 const cupUpload = "0320"
 
 // outcome reads the answer of a response.
@@ -149,7 +149,7 @@ func (w *cupWire) outcome(kind refund.Kind, f *cupFacts) refund.Outcome {
 	return refund.Declined
 }
 
-// vouchers puts F59 A4 where it belongs: in what gives money back it is that of the
+// vouchers puts F59 A4 where it belongs: in what returns money it is that of the
 // original, in the response of anything else that of the transaction itself.
 func vouchers(r *refund.Record, req, resp *cupFacts) {
 	switch {
@@ -166,7 +166,7 @@ func vouchers(r *refund.Record, req, resp *cupFacts) {
 	}
 }
 
-// merged returns what a response says, and from its request what it lacks.
+// merged returns the facts of a response, and from its request those that it lacks.
 func merged(req, resp *cupFacts) cupFacts {
 	switch {
 	case resp == nil:
@@ -207,7 +207,7 @@ func merged(req, resp *cupFacts) cupFacts {
 	return f
 }
 
-// asDevice makes a card number that of a device, if F55 said so. What only a card has,
+// asDevice makes a card number that of a device, if F55 has it so. What only a card has,
 // mask and check digit, goes.
 func asDevice(p *refund.Party, device bool) *refund.Party {
 	if p == nil || p.Scheme != refund.SchemePAN || !device {

@@ -16,13 +16,13 @@ type decoder struct {
 	chunk      [readSize]byte
 	received   int64 // bytes
 	generation int   // of the port the bytes come from
-	// stuck is a frame that could not be looked at because the store does not give
-	// back what the wire remembers. Nothing is pushed into the scanner until it is.
+	// stuck is a frame that could not be looked at because the store does not
+	// return what the wire remembers. Nothing is pushed into the scanner until it is.
 	stuck   *frame.Frame
 	ending  mark        // taken from the inbox, and not yet done with
 	nextDue time.Time   // zero: nothing waits for time to pass
 	askDue  bool        // something may wait since Due was last asked
-	seen    frame.Stats // already told
+	seen    frame.Stats // already counted and logged
 }
 
 // clock returns the time for one chunk.
@@ -45,11 +45,11 @@ func (w *Worker) receive() bool {
 		w.ending = m
 		w.end(now)
 	}
-	w.tellDamage()
+	w.logDamage()
 	return more
 }
 
-// end does what a mark says: what is unfinished is given up, and what is behind it
+// end acts on a mark: what is unfinished is given up, and what is behind it
 // looked at. While a frame is stuck on the way, the mark stays.
 func (w *Worker) end(now Clock) {
 	if w.ending == markNone {
@@ -95,7 +95,7 @@ func (w *Worker) frame(f frame.Frame, now Clock) {
 			h.Refused++
 		}
 	})
-	if w.ears.message(err != nil) {
+	if w.understanding.message(err != nil) {
 		w.setMisread(MisreadRefused)
 	} else {
 		w.setMisread("")
@@ -117,7 +117,7 @@ func (w *Worker) retryStuck() {
 	w.frame(f, now)
 	w.frames(now)
 	w.end(now)
-	w.tellDamage()
+	w.logDamage()
 }
 
 // due asks the wire what has become known by time passing.
@@ -190,14 +190,14 @@ func (w *Worker) arrive(s Step, now Clock, raw []byte) {
 	w.enqueue(a, s.Reply)
 }
 
-// tellDamage says what the scanner has skipped since it was last said.
-func (w *Worker) tellDamage() {
+// logDamage counts and logs what the scanner has skipped since it did so last.
+func (w *Worker) logDamage() {
 	s := w.scanner.Stats()
 	if s == w.seen {
 		return
 	}
 	w.count(func(h *LinkHealth) { statsOf(h, s) })
-	if w.ears.bytes(time.Now(), w.seen, s) {
+	if w.understanding.bytes(time.Now(), w.seen, s) {
 		w.setMisread(MisreadNoFrame)
 	}
 	if bad, skipped := s.BadFrames-w.seen.BadFrames, s.SkippedBytes-w.seen.SkippedBytes; bad+skipped > 0 {
@@ -207,7 +207,7 @@ func (w *Worker) tellDamage() {
 }
 
 // write writes to the port the frame came from, if it is still open: another port, or
-// the same one opened again, gets no answer to what it never said.
+// the same one opened again, gets no answer to what it did not send.
 func (w *Worker) write(generation int, b []byte) {
 	if _, err := w.port.write(generation, b); err != nil {
 		_, reason := w.opt.Classify(err)

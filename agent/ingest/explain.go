@@ -21,7 +21,7 @@ type Explained struct {
 	Err     error  // why it was refused; nil: it was not
 }
 
-// explainer is a wire that can tell what it sees of a message.
+// explainer is a wire that can show what it sees of a message.
 type explainer interface {
 	explain(f frame.Frame) []explain.Field
 }
@@ -30,11 +30,11 @@ type explainer interface {
 // that make no record or are refused too, and at the end once more for the records that
 // become known there, if there are any. What emit is handed is valid until it returns.
 func Explain(ctx context.Context, r io.Reader, w Wire, clock Clock, emit func(Explained) error) (Replayed, error) {
-	told := w
-	if inner, ok := w.(remembering); ok {
-		told = inner.Wire
+	plain := w
+	if r, ok := w.(remembering); ok {
+		plain = r.Wire
 	}
-	seer, _ := told.(explainer)
+	seer, _ := plain.(explainer)
 	p := replayer{wire: w, scanner: w.Scanner(), clock: clock, leftOut: leftOutTally{}, refuse: func(error) {},
 		emit: func(Decoded) error { return nil }}
 	p.message = func(f frame.Frame, step Step, err error) error {

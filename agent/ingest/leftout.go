@@ -9,7 +9,7 @@ import (
 	"yuanlu/agent/refund"
 )
 
-// LeftOut says why a message made no record although nothing is wrong with it, in the
+// LeftOut is why a message made no record although nothing is wrong with it, in the
 // words of wires.md (Common, replay), the same in every language: "type 18",
 // "src jd.trade", "request". It is made by LeftOutValue or is one of the constants.
 type LeftOut string

@@ -15,12 +15,12 @@ const (
 	readAgain  = 10 * time.Millisecond  // the shortest: for bytes that are there already
 	backOffMin = time.Second
 	backOffMax = 30 * time.Second
-	goodFor    = 10 * time.Second // a port open that long was a good one: back-off starts anew
+	goodFor    = 10 * time.Second // a port open that long was a good one: back-off starts again at its least
 	readSize   = 4096
-	noProgress = 100 // Reads in a row that give neither bytes nor an error
+	noProgress = 100 // Reads in a row that return neither bytes nor an error
 )
 
-// errNoProgress: the port gives neither bytes nor an error.
+// errNoProgress: the port returns neither bytes nor an error.
 var errNoProgress = errors.New("ingest: reads give nothing")
 
 // errAsked: the port was closed because Reopen was called.
@@ -78,7 +78,7 @@ func (w *Worker) open(ctx context.Context) (Port, string, error) {
 	return w.opt.Open(ctx)
 }
 
-// notOpen says why the port is not open, once per reason.
+// notOpen notes and logs why the port is not open, once per reason.
 func (w *Worker) notOpen(err error) {
 	state, reason := w.opt.Classify(err)
 	if w.setState(state, reason) {
@@ -129,7 +129,7 @@ func backOff(failures int, first, last time.Duration) time.Duration {
 
 // read puts bytes into the inbox until the port fails, Reopen is called or ctx is
 // done. A silence of FrameTimeout after a byte is marked there: what is unfinished
-// then is given up. The silence is what the port says, not what a clock says
+// then is given up. The silence is one that the port reports, not one that a clock shows
 // afterwards: a process that was stopped for a while finds its bytes in the kernel,
 // without a pause between them. A deadline that passed while it was stopped is
 // reported although they are there, so the port is asked once more.

@@ -56,7 +56,7 @@ func (w *misposWire) Frame(f frame.Frame, now Clock) (Step, error) {
 		of, ok := m.Byte(mispos.TypeAgain)
 		own := w.profile.types[of]
 		if !ok || !own.known || own.again {
-			return w.leaveOut(typeLeftOut(code)), nil // it does not say of what, or of nothing that makes records
+			return w.leaveOut(typeLeftOut(code)), nil // of what is not stated, or it makes no records
 		}
 		t.kind = own.kind
 	}
@@ -83,7 +83,7 @@ func (w *misposWire) leaveOut(what LeftOut) Step {
 
 func typeLeftOut(code byte) LeftOut { return LeftOutValue("type", strconv.Itoa(int(code))) }
 
-// record fills in all of r but its time, and says what it left out.
+// record fills in all of r but its time, and returns in note what it left out.
 func (w *misposWire) record(r *refund.Record, t misposType) (note string) {
 	m := w.message
 	r.Kind, r.Copy = t.kind, t.copy
@@ -118,7 +118,7 @@ func (w *misposWire) record(r *refund.Record, t misposType) (note string) {
 }
 
 // knownRoute reads the way back that a channel states; "" and false if records.md has
-// no such word.
+// no such route.
 func knownRoute(s string) (r refund.Route, known bool) {
 	switch r = refund.Route(s); r {
 	case "", refund.RouteOriginal, refund.RouteBalance, refund.RouteOtherBalance, refund.RouteOtherBankcard:
@@ -127,7 +127,7 @@ func knownRoute(s string) (r refund.Route, known bool) {
 	return "", false
 }
 
-// isBack reports whether a kind gives money back, so that its numbers are those of a
+// isBack reports whether a kind returns money, so that its numbers are those of a
 // refund and its order number is that of the original.
 func isBack(k refund.Kind) bool {
 	switch k {
@@ -214,7 +214,7 @@ func given(s string) string {
 	return ""
 }
 
-// party says whose account 9F0B is; the channel decides.
+// party returns whose account 9F0B is, which depends on the channel.
 func (w *misposWire) party(channel refund.Channel) *refund.Party {
 	secret := w.message.Secret()
 	if secret.Empty() {
@@ -247,7 +247,7 @@ func accountPartyOf(channel refund.Channel, id, namespace string) *refund.Party 
 // encrypted, another text each time for one account, and is no identifier.
 const maxToken = 40
 
-// accountScheme tells what an account on a cashier link is; SchemeNone: no identifier.
+// accountScheme returns what an account on a cashier link is; SchemeNone: no identifier.
 func accountScheme(channel refund.Channel, id string) refund.Scheme {
 	stars := strings.Count(id, "*")
 	number := isDigits(id)
@@ -284,7 +284,7 @@ func accountScheme(channel refund.Channel, id string) refund.Scheme {
 	return refund.SchemeAccountText
 }
 
-// channelOrNone leaves out a channel that says nothing (wires.md, Common).
+// channelOrNone leaves out a channel that is not known (wires.md, Common).
 func channelOrNone(c refund.Channel) refund.Channel {
 	if c == refund.ChannelUnknown {
 		return ""

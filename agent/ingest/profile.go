@@ -43,7 +43,7 @@ func (p Profile) Sanitiser() *sanitise.Sanitiser { return p.body.sanitiser() }
 func DefaultProfile(wire string) (Profile, error) { return LoadProfile(wire, nil) }
 
 // LoadProfile returns the embedded profile of a wire with the changes in file, which is
-// TOML: what it does not say stays as it was; the keys of a table are added to those
+// TOML: what it does not state stays as it was; the keys of a table are added to those
 // there are. Errors: ErrWire; ProfileErrors (errors.Is ErrProfile) with everything
 // that is wrong, each with line and column.
 func LoadProfile(wire string, file []byte) (Profile, error) {
@@ -102,8 +102,8 @@ func (e ProfileErrors) Error() string {
 func (e ProfileErrors) Unwrap() error { return ErrProfile }
 
 // section is one table of a profile file while it is read. Its methods put the value
-// of a key, if the file has it, where they are told, and note what is wrong with it.
-// A check gives what a value should be, "" if it is fine.
+// of a key, if the file has it, into the place they get, and note what is wrong with it.
+// A check returns what a value should be, "" if it is fine.
 type section struct {
 	errs  *ProfileErrors
 	name  string // of the table with a dot behind it, "" for the file's top

@@ -153,7 +153,7 @@ func (p *cupProfile) conflicts(s *section) {
 func overlap(a, b string) bool {
 	x, y := strings.Split(a, " "), strings.Split(b, " ")
 	both := func(i int) bool { return x[i] == "*" || y[i] == "*" || x[i] == y[i] }
-	// Where neither asks for F60.1, F25 tells them apart in messages that have no F60.1.
+	// Where neither asks for F60.1, F25 distinguishes them in messages that have no F60.1.
 	byCondition := x[3] == "*" && y[3] == "*" && !both(2)
 	return x[0] == y[0] && both(1) && both(3) && !byCondition
 }

@@ -64,7 +64,7 @@ func (w *Worker) queueReply(reply []byte) {
 	if last.generation != w.generation {
 		last.reply, last.generation = nil, w.generation
 	}
-	if !bytes.Contains(last.reply, reply) { // the same confirm twice says nothing new
+	if !bytes.Contains(last.reply, reply) { // the same confirm twice is needless
 		last.reply = append(last.reply, reply...)
 	}
 }
@@ -148,7 +148,7 @@ func (w *Worker) flush() error {
 		w.ending = markSilence // nothing more will come
 	}
 	w.end(w.clock())
-	w.tellDamage()
+	w.logDamage()
 	last := context.DeadlineExceeded
 	for len(w.waiting) > 0 {
 		w.dispatch()

@@ -72,15 +72,15 @@ func (w *smartWire) confirm(id byte) []byte {
 // leaveOut notes why the message makes no record.
 func (w *smartWire) leaveOut(what LeftOut) { w.leftOut = append(w.leftOut, what) }
 
-// note says what of a message is not used, or stands for nothing the tables name. A
-// thing that several records of a message lack is said once.
+// note keeps what of a message is not used, or is in none of the tables. What several
+// records of a message lack is kept once.
 func (w *smartWire) note(what string) {
 	if !slices.Contains(w.notes, what) {
 		w.notes = append(w.notes, what)
 	}
 }
 
-// noteWord is note with the word that no table names, if it can be nobody's number.
+// noteWord is note with the word that no table has, if it can be no card number.
 func (w *smartWire) noteWord(what, word string) {
 	if !isHarmless(word) {
 		w.note("unknown " + what)
@@ -117,8 +117,8 @@ func (w *smartWire) data(f frame.Frame, now Clock) error {
 	if err != nil {
 		return err
 	}
-	// Where the envelope names no terminal the body may; else nobody looks at the body
-	// of a repeat.
+	// Where the envelope names no terminal the body may; else the body of a repeat is
+	// not looked at.
 	var keys []string
 	if m.TerminalID != "" {
 		if keys = w.messageKeys(m.TerminalID, m.ID, f.Data); w.isRepeat(keys) {
@@ -143,7 +143,7 @@ func (w *smartWire) data(f frame.Frame, now Clock) error {
 	return nil
 }
 
-// body maps the body by what src says.
+// body maps the body as its src is.
 func (w *smartWire) body(m *smart.Message, now Clock) error {
 	w.envelope = refund.Record{
 		TerminalID: m.TerminalID, MerchantID: m.MerchantID, Operator: m.Operator,
@@ -183,7 +183,7 @@ func (w *smartWire) add(kind refund.Kind, channel refund.Channel) *Decoded {
 	return d
 }
 
-// finishSmart leaves out what says nothing, and what a settlement does not have.
+// finishSmart leaves out what is all zeros, and what a settlement does not have.
 func finishSmart(r *refund.Record) {
 	o := &r.Original
 	for _, v := range []*string{&o.Stan, &o.Batch, &o.Date, &o.RRN, &o.AuthCode, &o.OrderNo, &o.ChannelTxn, &o.TerminalID} {

@@ -26,7 +26,7 @@ func (w *smartWire) alipayCode(table map[string]string, code, sub string) refund
 	return w.orDeclined(table, "code", code)
 }
 
-// alipayTrade maps an Alipay payment, and the refund that a notification of it tells of.
+// alipayTrade maps an Alipay payment, and the refund that a notification of it reports.
 func (w *smartWire) alipayTrade(m *smart.Message, now Clock) error {
 	v, err := m.AlipayTrade()
 	if err != nil {
@@ -47,7 +47,7 @@ func (w *smartWire) alipayTrade(m *smart.Message, now Clock) error {
 	return nil
 }
 
-// alipayTradeState says what became of a payment. A trade that was paid is closed when
+// alipayTradeState returns what became of a payment. A trade that was paid is closed when
 // all of it has been refunded: what was paid stays a sale.
 func (w *smartWire) alipayTradeState(v *smart.AlipayTrade) (code string, o refund.Outcome) {
 	paid := v.GmtPayment != "" || v.SendPayDate != ""
@@ -65,7 +65,7 @@ func (w *smartWire) alipayTradeState(v *smart.AlipayTrade) (code string, o refun
 	return v.Code, w.alipayCode(p.code, v.Code, v.SubCode)
 }
 
-// alipayNotified adds the refund that a notification of a trade tells of.
+// alipayNotified adds the refund that a notification of a trade reports.
 func (w *smartWire) alipayNotified(v *smart.AlipayTrade, code string, now Clock) {
 	d := w.add(refund.KindRefund, refund.ChannelAlipay)
 	r := &d.Record
@@ -113,7 +113,7 @@ func (w *smartWire) alipayRefund(m *smart.Message, now Clock) error {
 	return nil
 }
 
-// alipayRefundState says what became of a refund.
+// alipayRefundState returns what became of a refund.
 func (w *smartWire) alipayRefundState(v *smart.AlipayRefund) (code string, o refund.Outcome) {
 	p := &w.profile.alipayRefund
 	switch {

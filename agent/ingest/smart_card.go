@@ -12,7 +12,7 @@ import (
 )
 
 // unionPayQR maps UnionPay online fields: the answer to a transaction, a notification
-// of it, or the answer to a query of it, where origRespCode says what became of it.
+// of it, or the answer to a query of it, where origRespCode is what became of it.
 func (w *smartWire) unionPayQR(m *smart.Message, now Clock) error {
 	v, err := m.UnionPayQR()
 	if err != nil {
@@ -92,7 +92,7 @@ func (w *smartWire) lakala(m *smart.Message, now Clock) error {
 	if d := v.OldDate; len(d) == 8 && isDigits(d) {
 		r.Original.Date = d[:4] + "-" + d[4:6] + "-" + d[6:]
 	}
-	// UnionPay QR pays by card, and so does a call that does not say how.
+	// UnionPay QR pays by card, and so does a call that does not state how.
 	channel := r.Channel
 	if v.PayType == "" || channel == refund.ChannelUnionPayQR {
 		channel = refund.ChannelCard

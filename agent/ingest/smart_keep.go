@@ -10,7 +10,7 @@ import (
 )
 
 // smartKept is how long wire smart remembers: as long as the store keeps records
-// unless it is told otherwise. A message that comes again later than that finds no
+// unless it is configured otherwise. A message that comes again later than that finds no
 // record it could double, and no wallet refunds a trade that old.
 const smartKept = 540 * 24 * time.Hour
 

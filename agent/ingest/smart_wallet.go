@@ -71,7 +71,7 @@ func (w *smartWire) route(channel string) refund.Route {
 	return r
 }
 
-// accountParty makes a party of the text that says where the money went.
+// accountParty makes a party of the text that names where the money went.
 func accountParty(account sensitive.Text, merchant []string) *refund.Party {
 	if account.Empty() {
 		return nil

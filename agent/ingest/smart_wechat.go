@@ -55,7 +55,7 @@ func (w *smartWire) weChatSale(o *smart.WeChatOrder) *Decoded {
 	return d
 }
 
-// answerState says what an answer of the older interface tells without a state of its
+// answerState returns what an answer of the older interface means without a state of its
 // own: done is what a success means, errors the codes that are no decline. A code is
 // stated only behind a return_code of SUCCESS.
 func answerState(a *smart.WeChatAnswer, done refund.Outcome, errors map[string]string) (code string, o refund.Outcome) {
@@ -74,7 +74,7 @@ func answerState(a *smart.WeChatAnswer, done refund.Outcome, errors map[string]s
 	return a.ErrCode, refund.Declined
 }
 
-// weChatRefund maps a WeChat refund, or those that an older query tells of.
+// weChatRefund maps a WeChat refund, or those that an older query lists.
 func (w *smartWire) weChatRefund(m *smart.Message, now Clock) error {
 	v, err := m.WeChatRefund()
 	if err != nil {
@@ -104,7 +104,7 @@ func (w *smartWire) weChatRefund(m *smart.Message, now Clock) error {
 }
 
 // weChatOlderRefund adds the record of one refund of an older query. That the query was
-// answered says nothing of the refund.
+// answered is no news of the refund.
 func (w *smartWire) weChatOlderRefund(v *smart.WeChatRefund, e *smart.WeChatOlderRefund, now Clock) {
 	d := w.add(refund.KindRefund, refund.ChannelWeChat)
 	r, p := &d.Record, &w.profile.wechatRefund

@@ -15,14 +15,14 @@ type Wire interface {
 	// Scanner returns a new scanner for the framing of this wire.
 	Scanner() *frame.Scanner
 	// Frame takes one good frame. The Step is to be acted on even with an error,
-	// which says that the message was refused: it returns field and offset, never
+	// which is that the message was refused: it has field and offset, never
 	// bytes of the message. Nothing of f is kept.
 	Frame(f frame.Frame, now Clock) (Step, error)
 	// Due returns what has become known by time passing (answers that did not come),
 	// and when to ask again; the zero time: nothing waits.
 	Due(now Clock) (Step, time.Time)
 	// End returns what becomes known because nothing more will come: the end of a
-	// capture file. A running agent never says so.
+	// capture file. A running agent never calls it.
 	End(now Clock) Step
 }
 
@@ -36,10 +36,10 @@ type Step struct {
 	// Ask is a question that the frame asks, nil: none. What else the step brings comes
 	// before it.
 	Ask *Ask
-	// LeftOut says why messages made no record although nothing is wrong with them, one
+	// LeftOut is why messages made no record although nothing is wrong with them, one
 	// entry a message: the frame's own, or that of a request that ends with it.
 	LeftOut []LeftOut
-	// Ignored says which part of a message was not used ("no such date"), a stable text
+	// Ignored names which part of a message was not used ("no such date"), a stable text
 	// without values of the message: counted, and logged once per text.
 	Ignored string
 }

@@ -28,8 +28,8 @@ type Port interface {
 	Close() error
 }
 
-// Opener opens the port of a link and gives the name of the device it found. It ends
-// when ctx does.
+// Opener opens the port of a link and returns it with the name of the device it found. It
+// ends when ctx does.
 type Opener func(ctx context.Context) (Port, string, error)
 
 // Applier stores arrivals. *ledger.DB is one.
@@ -54,7 +54,7 @@ const (
 	DefaultMaxWaiting = 2048
 	// DefaultBuffer bounds the bytes read ahead of the decoder.
 	DefaultBuffer = 64 << 10
-	// MaxBatch is the number of arrivals given to one Submit. One commit costs the
+	// MaxBatch is the greatest number of arrivals for one Submit. One commit costs the
 	// same for all of them; beyond this the wait for it grows and little is gained.
 	MaxBatch = 64
 )
@@ -67,19 +67,18 @@ type Options struct {
 	Open    Opener
 	Applier Applier
 	Judge   Judge // answers asks; nil: none is judged
-	// Recaller gives what the wire remembered in earlier runs; nil: nothing.
+	// Recaller returns what the wire remembered in earlier runs; nil: nothing.
 	Recaller  Recaller
 	Tokenizer refund.Tokenizer
 	MAC       func(raw []byte) string // keyed hash of a frame; nil: none
 	// Clock returns the time of reception and what dates are made from. Waits for
 	// answers are measured by its Now.
 	Clock func() Clock
-	// Classify tells the state ("absent", "denied") and a reason for people of an
+	// Classify returns the state ("absent", "denied") and a reason for people of an
 	// error of Open or Read; nil: "absent" and the error's text.
 	Classify func(error) (state, reason string)
-	// OnEvent is told "link.lost" and "link.restored"; OnChange that Health has
-	// another state. They are called from several goroutines and may not block. nil:
-	// nobody.
+	// OnEvent is called with "link.lost" and "link.restored", OnChange after the state of
+	// Health has changed: from several goroutines, and they may not block. nil: not called.
 	OnEvent  func(event string, attrs ...slog.Attr)
 	OnChange func()
 	Log      *slog.Logger // nil: none
@@ -122,8 +121,8 @@ type LinkHealth struct {
 	Untried bool   `json:"-"` // the port was not opened yet, and no attempt has failed
 	Ignored uint64 `json:"-"` // messages, or parts of them, left out on purpose
 	Stalls  uint64 `json:"-"` // times that reading had to stop because too much waited
-	// Progress grows at least every few seconds while nothing hangs: the watchdog's
-	// sign of life.
+	// Progress grows at least every few seconds while nothing hangs: the watchdog
+	// looks at it.
 	Progress uint64 `json:"-"`
 }
 
@@ -153,10 +152,10 @@ type Worker struct {
 	// storeReason is why nothing can be stored, "" while it can.
 	storeReason string
 
-	decoder      // only of the goroutine of Run
-	ears         // only of the goroutine of Run
-	queue        // only of the goroutine of Run
-	asks    asks // likewise
+	decoder            // only of the goroutine of Run
+	understanding      // only of the goroutine of Run
+	queue              // only of the goroutine of Run
+	asks          asks // likewise
 }
 
 // ErrOptions: a required option is missing.
@@ -210,8 +209,8 @@ func defaults(o *Options) {
 
 // Timing of Run.
 const (
-	tick       = 2 * time.Second  // at the latest, a sign of life
-	hung       = 30 * time.Second // in one call of the driver: no sign of life
+	tick       = 2 * time.Second  // at the latest, Progress grows
+	hung       = 30 * time.Second // in one call of the driver: Progress stays
 	applyLimit = 60 * time.Second // for the answer to one Submit
 	stopLimit  = 3 * time.Second  // to store what waits when the worker stops
 	retryFirst = 200 * time.Millisecond
@@ -259,7 +258,7 @@ func (w *Worker) Run(ctx context.Context) error {
 
 // mayWait is how many arrivals may wait for the store. While it takes them, a few
 // batches keep it busy, and what is left on the line costs no memory; while it is
-// away, the line must be emptied, or the kernel drops what is said.
+// away, the line must be emptied, or the kernel drops what comes.
 func (w *Worker) mayWait() int {
 	if w.retryAt.IsZero() {
 		return min(w.opt.MaxWaiting, 4*MaxBatch)
@@ -282,7 +281,7 @@ func (w *Worker) untilNext() time.Duration {
 	return max(d, time.Millisecond)
 }
 
-// beat counts a sign of life, unless a call of the driver hangs.
+// beat makes Progress grow, unless a call of the driver hangs.
 func (w *Worker) beat() {
 	if t := w.busy.Load(); t != 0 && time.Since(time.Unix(0, t)) > hung {
 		return
@@ -299,14 +298,14 @@ func (w *Worker) Wake() {
 	}
 }
 
-// Tap is told what a link reads, for a capture. It is called by the goroutine that
-// reads and may not block.
+// Tap takes what a link reads, for a capture. It is called by the goroutine that reads
+// and may not block.
 type Tap interface {
 	Bytes(p []byte) // valid until it returns
 	Rest()          // the frame timeout has passed without a byte, or the port was closed
 }
 
-// SetTap makes t hear what is read from now on; nil: nobody does.
+// SetTap hands t what is read from now on, in place of the Tap before; nil: none takes it.
 func (w *Worker) SetTap(t Tap) {
 	if t == nil {
 		w.tap.Store(nil)

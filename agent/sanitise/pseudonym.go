@@ -11,8 +11,8 @@ import (
 
 // pseudonyms replaces what may not be kept by something that looks alike: of the same
 // length and the same kinds of characters, equal for equal values under one key, so
-// that a sanitised capture still tells whether two sides are the same. Nobody can
-// tell the value without the key, and the key is forgotten with the capture.
+// that a sanitised capture still shows whether two sides are the same. Without the key
+// the value cannot be found, and the key is forgotten with the capture.
 type pseudonyms struct{ key []byte }
 
 // Card numbers: their usual lengths, and what may be seen of one.
@@ -24,7 +24,7 @@ const (
 	seenOfText, longText = 4, 20
 )
 
-// stream returns n bytes that nobody can tell without the key.
+// stream returns n bytes that cannot be found without the key.
 func (p *pseudonyms) stream(value []byte, round byte, n int) []byte {
 	var out []byte
 	for block := byte(0); len(out) < n; block++ {

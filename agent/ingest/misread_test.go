@@ -46,10 +46,10 @@ func TestMostMessagesRefused(t *testing.T) {
 		"xxx": false, "xxxx": true, "x.x.": false, "xxx.": true, "................xxxxxxxx": false,
 		"................xxxxxxxxx": true, "xxxxxxxxxxxxxxxx........": false,
 	} {
-		var e ears
+		var u understanding
 		got := false
 		for _, m := range messages {
-			got = e.message(m == 'x')
+			got = u.message(m == 'x')
 		}
 		want(t, messages, got, wanted)
 	}

@@ -7,7 +7,7 @@ import (
 	"yuanlu/protocol/frame"
 )
 
-// Ways in which a link whose port is open does not understand what is said on it.
+// Ways in which a link whose port is open does not understand what comes on it.
 const (
 	MisreadNoFrame = "no_frame" // bytes come and no frame: speed, parity or the wire is wrong
 	MisreadRefused = "refused"  // most of the last messages were refused: wire or profile does not fit
@@ -15,44 +15,44 @@ const (
 
 // Bounds of what is called misread.
 const (
-	deafAfter   = 30 * time.Second // from the first byte that belongs to no frame
-	deafBytes   = 64               // so that a glitch on the line is not enough
-	judgedOf    = 16               // messages that are looked back on
-	judgedLeast = 4                // messages, before anything is said about them
+	badFor      = 30 * time.Second // from the first byte that belongs to no frame
+	badLeast    = 64               // bytes, so that a glitch on the line is not enough
+	lastOf      = 16               // messages that are looked back on
+	lastAtLeast = 4                // messages, before the link is called misread
 )
 
-// ears remember how well a link is understood. Only of the goroutine of Run.
-type ears struct {
-	deafSince time.Time // of the first bad byte since the last good frame; zero: none
-	spoilt    uint64    // bytes in no good frame since then
-	refused   uint16    // the last messages, a bit each, the newest the lowest
-	messages  int       // of them, up to judgedOf
+// understanding is how well a link has been understood. Only of the goroutine of Run.
+type understanding struct {
+	badSince time.Time // when the first bad byte since the last good frame came; zero: none
+	bad      uint64    // bytes in no good frame since then
+	refused  uint16    // the last messages, a bit each, the newest the lowest
+	messages int       // of them, up to lastOf
 }
 
 // bytes takes what the scanner has counted since before, and reports whether what came
 // has been no frame for too long.
-func (e *ears) bytes(now time.Time, before, after frame.Stats) bool {
-	spoilt := after.SkippedBytes - before.SkippedBytes
+func (u *understanding) bytes(now time.Time, before, after frame.Stats) bool {
+	bad := after.SkippedBytes - before.SkippedBytes
 	switch {
 	case after.Frames > before.Frames:
-		e.deafSince, e.spoilt = time.Time{}, 0
-	case spoilt > 0 && e.deafSince.IsZero():
-		e.deafSince, e.spoilt = now, spoilt
+		u.badSince, u.bad = time.Time{}, 0
+	case bad > 0 && u.badSince.IsZero():
+		u.badSince, u.bad = now, bad
 	default:
-		e.spoilt += spoilt
+		u.bad += bad
 	}
-	return !e.deafSince.IsZero() && now.Sub(e.deafSince) >= deafAfter && e.spoilt >= deafBytes
+	return !u.badSince.IsZero() && now.Sub(u.badSince) >= badFor && u.bad >= badLeast
 }
 
 // message takes what became of a message, and reports whether most of the last ones
 // were refused.
-func (e *ears) message(refused bool) bool {
-	e.refused <<= 1
+func (u *understanding) message(refused bool) bool {
+	u.refused <<= 1
 	if refused {
-		e.refused |= 1
+		u.refused |= 1
 	}
-	e.messages = min(e.messages+1, judgedOf)
-	return e.messages >= judgedLeast && 2*bits.OnesCount16(e.refused) > e.messages
+	u.messages = min(u.messages+1, lastOf)
+	return u.messages >= lastAtLeast && 2*bits.OnesCount16(u.refused) > u.messages
 }
 
 // setMisread notes how the link is not understood, "" if it is.
