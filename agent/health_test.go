@@ -1,12 +1,16 @@
 package agent
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"yuanlu/agent/health"
 	"yuanlu/agent/ledger"
+	"yuanlu/agent/refund"
 )
 
 // TestFullDiskIsNoWholeStore: while commits fail for want of room, the store is failing
@@ -28,6 +32,49 @@ func TestFullDiskIsNoWholeStore(t *testing.T) {
 	r.agent.store.result(nil)
 	if s := r.agent.Snapshot(t.Context()); s.Verdict == health.Failing {
 		t.Errorf("with room again: %+v", s.Problems)
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestOneCallersEndIsNoProblemOfTheStore: the store's figures are kept for all callers; a
+// caller whose context has ended leaves no error to the next one.
+func TestOneCallersEndIsNoProblemOfTheStore(t *testing.T) {
+	r := newRig(t, "", nil)
+	stop := r.run(t)
+	r.await(t, "READY=1")
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	r.agent.Snapshot(ended)
+	if s := r.agent.Glance(t.Context()); s.StoreError != "" || s.Outbox.Stream == "" {
+		t.Errorf("store %q, outbox %+v", s.StoreError, s.Outbox)
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestOutboxOfAStoreThatIsNotOpen: nothing waits in it, and nothing can be noted.
+func TestOutboxOfAStoreThatIsNotOpen(t *testing.T) {
+	r := newRig(t, "", nil)
+	box, ctx := r.agent.Outbox(), t.Context()
+	if due, next, err := box.Due(ctx, time.Now(), 8); len(due) != 0 || !next.IsZero() || err != nil || box.Attempt("s", 1) != 1 {
+		t.Errorf("due %v at %v, %v", due, next, err)
+	}
+	_, acked := box.Acked(ctx, "s", 1)
+	_, rolledBack := box.RolledBack(ctx, refund.Trace{})
+	_, resend := box.Resend(ctx, 1)
+	_, stat := box.OutboxStat(ctx)
+	for i, err := range []error{acked, rolledBack, resend, stat, box.Sent(ctx, "s", nil, time.Now()), box.Nacked(ctx, "s", 1, "c", "m")} {
+		if !errors.Is(err, ledger.ErrUnavailable) {
+			t.Errorf("%d: %v", i, err)
+		}
+	}
+	stop := r.run(t)
+	r.await(t, "READY=1")
+	if stat, err := r.agent.Outbox().OutboxStat(ctx); err != nil || stat.Stream == "" {
+		t.Errorf("open: %+v, %v", stat, err)
 	}
 	if err := stop(); err != nil {
 		t.Error(err)
