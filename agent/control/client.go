@@ -13,6 +13,17 @@ import (
 	"time"
 )
 
+// Each returns what reads an answer into a T and hands it to do, for Call.
+func Each[T any](do func(T) error) func(json.RawMessage) error {
+	return func(raw json.RawMessage) error {
+		var v T
+		if err := json.Unmarshal(raw, &v); err != nil {
+			return err
+		}
+		return do(v)
+	}
+}
+
 // Call asks the daemon on the socket at path and hands every answer to each (nil:
 // they are read and dropped), in order. It ends when the daemon ends the answer, when
 // each returns an error, or when ctx ends (then it returns ctx.Err()). Errors:

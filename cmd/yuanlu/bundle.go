@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -73,14 +72,10 @@ func (p *program) askingSource(c *config.Config, path string) bundle.Source {
 	}
 	s.Doctor = func(ctx context.Context) []health.Checkup { return p.examine(ctx, path) }
 	s.Log = func(ctx context.Context) (lines []logbook.Line, err error) {
-		err = control.Call(ctx, c.Control.Socket, "tail", logbook.Query{Lines: bundle.MostLines, Level: -8}, func(raw json.RawMessage) error {
-			var l logbook.Line
-			if err := json.Unmarshal(raw, &l); err != nil {
-				return err
-			}
+		err = control.Call(ctx, c.Control.Socket, "tail", logbook.Query{Lines: bundle.MostLines, Level: -8}, control.Each(func(l logbook.Line) error {
 			lines = append(lines, l)
 			return nil
-		})
+		}))
 		if errors.Is(err, control.ErrNotRunning) {
 			err = nil
 		}

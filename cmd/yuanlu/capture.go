@@ -31,6 +31,7 @@ func (p *program) capture(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	show := control.Each(func(i capture.Info) error { return p.showCapture(c, i) })
 	link := ""
 	if len(rest) == 2 {
 		link = rest[1]
@@ -43,22 +44,22 @@ func (p *program) capture(ctx context.Context, args []string) error {
 		if *mib < 1 || *mib > capture.MaxBytes>>20 || *long < time.Second || *long > capture.MaxFor {
 			return p.wrongUsage(v, "%s", p.lang.T("--max-mib wants 1 to 256, --for 1s to 24h", "--max-mib 需要 1 至 256，--for 需要 1s 至 24h"))
 		}
-		return p.order(ctx, c, v, exitStore, "capture.start", command.CaptureArgs{Link: link, MaxBytes: *mib << 20, For: *long}, p.showCapture(c))
+		return p.order(ctx, c, v, exitStore, "capture.start", command.CaptureArgs{Link: link, MaxBytes: *mib << 20, For: *long}, show)
 	case "stop":
-		return p.order(ctx, c, v, exitStore, "capture.stop", command.CaptureArgs{Link: link}, p.showCapture(c))
+		return p.order(ctx, c, v, exitStore, "capture.stop", command.CaptureArgs{Link: link}, show)
 	case "info":
 		if link != "" {
 			return p.wrongUsage(v, p.lang.T("unexpected %q", "多余的参数 %q"), link)
 		}
-		return p.captureInfo(ctx, c)
+		return p.captureInfo(ctx, c, show)
 	}
 	return p.wrongWord(v, rest[0], "start", "stop", "info")
 }
 
 // captureInfo lists the captures: as the daemon knows them, else as the folder has
 // them.
-func (p *program) captureInfo(ctx context.Context, c *config.Config) error {
-	err := control.Call(ctx, c.Control.Socket, "capture.info", nil, p.showCapture(c))
+func (p *program) captureInfo(ctx context.Context, c *config.Config, show func(json.RawMessage) error) error {
+	err := control.Call(ctx, c.Control.Socket, "capture.info", nil, show)
 	if !errors.Is(err, control.ErrNotRunning) {
 		return err
 	}
@@ -67,27 +68,16 @@ func (p *program) captureInfo(ctx context.Context, c *config.Config) error {
 		return err
 	}
 	for _, i := range all {
-		raw, err := json.Marshal(i)
-		if err != nil {
-			return err
-		}
-		if err := p.showCapture(c)(raw); err != nil {
+		if err := p.showCapture(c, i); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// showCapture prints one capture as it comes from the daemon.
-func (p *program) showCapture(c *config.Config) func(json.RawMessage) error {
-	return func(raw json.RawMessage) error {
-		var i capture.Info
-		if err := json.Unmarshal(raw, &i); err != nil {
-			return err
-		}
-		if p.json {
-			return p.printJSON(i)
-		}
-		return p.people(c.Time.Location()).Capture(&i)
+func (p *program) showCapture(c *config.Config, i capture.Info) error {
+	if p.json {
+		return p.printJSON(i)
 	}
+	return p.people(c.Time.Location()).Capture(&i)
 }

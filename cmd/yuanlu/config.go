@@ -106,7 +106,7 @@ func (p *program) configCheck(file string) error {
 	}
 	warnings := []string{}
 	for _, l := range withoutUSB(c) {
-		warnings = append(warnings, p.noUSBText(l))
+		warnings = append(warnings, noUSBText(p.lang, l))
 	}
 	if p.json {
 		return p.printJSON(map[string]any{"ok": true, "file": file, "digest": c.Digest(), "warnings": warnings})

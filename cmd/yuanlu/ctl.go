@@ -44,32 +44,12 @@ func (p *program) ctl(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	return p.order(ctx, c.Config, v, exitDevice, rest[0], ask, func(raw json.RawMessage) error { return p.showAnswer(raw, c.Time.Location()) })
-}
-
-// showAnswer prints what the daemon did.
-func (p *program) showAnswer(raw json.RawMessage, zone *time.Location) error {
-	if p.json {
-		return p.printJSON(raw)
-	}
-	var done struct {
-		Level, Configured, Link, State string
-		Until                          time.Time
-	}
-	if err := json.Unmarshal(raw, &done); err != nil {
-		return err
-	}
-	text := ""
-	switch t := p.lang.T; {
-	case done.Link != "":
-		text = fmt.Sprintf(t("link %s, which was %s, is being opened again", "链路 %s（原状态 %s）正在重新打开"), done.Link, done.State)
-	case done.Until.IsZero():
-		text = fmt.Sprintf(t("level %s, as configured", "级别 %s，与配置相同"), done.Level)
-	default:
-		text = fmt.Sprintf(t("level %s until %s, then %s again", "级别 %s，至 %s，之后恢复为 %s"), done.Level, p.people(zone).Clock(done.Until), done.Configured)
-	}
-	_, err := fmt.Fprintln(p.stdout, text)
-	return err
+	return p.order(ctx, c.Config, v, exitDevice, rest[0], ask, func(raw json.RawMessage) error {
+		if p.json {
+			return p.printJSON(raw)
+		}
+		return control.Each(p.people(c.Time.Location()).Done)(raw)
+	})
 }
 
 // order has the daemon do something for a verb, and prints why it did not. unavailable is

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"yuanlu/agent/config"
+	"yuanlu/cmd/yuanlu/screen"
 	"yuanlu/drivers/serialport"
 	"yuanlu/drivers/usbport"
 )
@@ -90,7 +91,7 @@ func (p *program) linksList(path string) error {
 		if d.Terminal {
 			what += p.lang.T(" (smart terminal)", "（智能终端）")
 		}
-		rows = append(rows, []string{d.Port, d.Node, what, p.useText(&d)})
+		rows = append(rows, []string{d.Port, d.Node, what, d.use(p.lang)})
 	}
 	p.people(time.UTC).Table(rows)
 	return nil
@@ -108,19 +109,20 @@ func linkNames(c *config.Config) map[string]string {
 	return links
 }
 
-func (p *program) useText(d *device) string {
+// use returns what a device is used for, for people.
+func (d *device) use(lang screen.Language) string {
 	text := ""
 	if d.Link != "" {
-		text = p.lang.T("link ", "链路 ") + d.Link
+		text = lang.T("link ", "链路 ") + d.Link
 	}
 	for _, h := range d.Holders {
-		text += p.lang.T(", open in ", "，占用：") + h
+		text += lang.T(", open in ", "，占用：") + h
 	}
 	if d.Problem != "" {
 		text += ", " + d.Problem
 	}
 	if text == "" {
-		return p.lang.T("free", "空闲")
+		return lang.T("free", "空闲")
 	}
 	for _, sep := range []string{", ", "，"} {
 		if len(text) > len(sep) && text[:len(sep)] == sep {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"yuanlu/agent/config"
 	"yuanlu/agent/control"
@@ -94,7 +95,7 @@ func (p *program) outboxRequeue(ctx context.Context, path string, entry int64) e
 	}
 	err = control.Call(ctx, c.Control.Socket, "requeue", map[string]int64{"entry": entry}, nil)
 	if errors.Is(err, control.ErrNotRunning) {
-		err = p.requeueInStore(ctx, c, entry)
+		err = requeueInStore(ctx, c, entry, p.now)
 	}
 	var refused *control.Error
 	if errors.Is(err, ledger.ErrNotFound) || errors.As(err, &refused) && refused.Code == "not_found" {
@@ -104,14 +105,14 @@ func (p *program) outboxRequeue(ctx context.Context, path string, entry int64) e
 	return err
 }
 
-func (p *program) requeueInStore(ctx context.Context, c *config.Config, entry int64) (err error) {
+func requeueInStore(ctx context.Context, c *config.Config, entry int64, now func() time.Time) (err error) {
 	if db, err := ledger.OpenReadOnly(ctx, c.Store.Dir); err != nil { // makes no store where there is none
 		return err
 	} else if err := db.Close(); err != nil {
 		return err
 	}
 	db, err := ledger.Open(ctx, ledger.Options{Dir: c.Store.Dir, Mount: c.Store.Mount, Judge: newJudge(settingsOf(c)),
-		Retention: c.Store.Retention, OutboxMaxBytes: c.Delivery.MaxBytes, Now: p.now})
+		Retention: c.Store.Retention, OutboxMaxBytes: c.Delivery.MaxBytes, Now: now})
 	if err != nil {
 		return err
 	}

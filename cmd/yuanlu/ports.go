@@ -12,6 +12,7 @@ import (
 	"yuanlu/agent"
 	"yuanlu/agent/config"
 	"yuanlu/agent/ingest"
+	"yuanlu/cmd/yuanlu/screen"
 	"yuanlu/drivers/serialport"
 	"yuanlu/drivers/usbport"
 )
@@ -127,8 +128,8 @@ func withoutUSB(c *config.Config) []config.Link {
 	return all
 }
 
-// noUSBText says what is the matter with such a link.
-func (p *program) noUSBText(l config.Link) string {
-	return fmt.Sprintf(p.lang.T("link %s: %s cannot be opened: this program was built without USB support; install the build that has it",
+// noUSBText returns why such a link cannot be used.
+func noUSBText(lang screen.Language, l config.Link) string {
+	return fmt.Sprintf(lang.T("link %s: %s cannot be opened: this program was built without USB support; install the build that has it",
 		"链路 %s：无法打开 %s：本程序编译时未包含 USB 支持；请安装带 USB 的版本"), l.Name, l.Port)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,8 @@ import (
 	"yuanlu/agent/dryrun"
 	"yuanlu/agent/ingest"
 	"yuanlu/agent/refund"
+	"yuanlu/cmd/yuanlu/screen"
+	"yuanlu/protocol/explain"
 )
 
 func replayVerb() *verb {
@@ -25,7 +28,6 @@ type replayOptions struct {
 	wire, profile, now string
 	records, final     bool
 	explain            bool
-	file               string
 }
 
 func (p *program) replay(ctx context.Context, args []string) error {
@@ -45,38 +47,52 @@ func (p *program) replay(ctx context.Context, args []string) error {
 	if o.explain && (o.records || o.final) {
 		return p.wrongUsage(v, "%s", p.lang.T("--explain goes with neither --records nor --final", "--explain 不能与 --records 或 --final 同用"))
 	}
-	o.file = rest[0]
 	wire, clock, err := p.replayWire(v, &o)
 	if err != nil {
 		return err
 	}
-	in, err := p.openInput(o.file)
+	in, err := p.openInput(rest[0])
 	if err != nil {
 		return err
 	}
 	defer in.Close()
 	refused := 0
-	refuse := func(err error) {
+	r := replaying{program: p, in: in, wire: wire, clock: clock, final: o.final, refuse: func(err error) {
 		refused++
-		fmt.Fprintf(p.stderr, "yuanlu replay: %v\n", err)
-	}
+		if !o.explain { // which prints it at its message
+			fmt.Fprintf(p.stderr, "yuanlu replay: %v\n", err)
+		}
+	}}
 	var got ingest.Replayed
 	switch {
 	case o.explain:
-		got, err = p.replayExplain(ctx, in, wire, clock, func(error) { refused++ })
+		got, err = r.explain(ctx)
 	case o.records:
-		got, err = p.replayRecords(ctx, in, wire, clock, refuse)
+		got, err = r.records(ctx)
 	default:
-		got, err = p.replayVerdicts(ctx, in, wire, clock, o.final, refuse)
+		got, err = r.verdicts(ctx)
 	}
 	p.showLeftOut(got.LeftOut)
 	if err == nil && got.Frames == 0 {
-		p.showNoFrame(o.wire)
+		fmt.Fprintf(p.stderr, p.lang.T(
+			"yuanlu replay: no frame of wire %s in this capture: try %s; `yuanlu links probe PORT` listens to the port and says which wire and speed fit\n",
+			"yuanlu replay: 此抓包中没有 %s 协议的帧：请试 %s；`yuanlu links probe PORT` 会监听端口并给出合适的协议和波特率\n"),
+			o.wire, strings.Join(otherWires(o.wire), p.lang.T(" or ", " 或 ")))
 	}
 	if err == nil && refused > 0 {
 		err = errSaid(exitData)
 	}
 	return err
+}
+
+// otherWires returns the flags for the wires but this one.
+func otherWires(wire string) (flags []string) {
+	for _, name := range ingest.Wires() {
+		if name != wire {
+			flags = append(flags, "--wire "+name)
+		}
+	}
+	return flags
 }
 
 // replayWire makes the wire and the clock that the flags ask for.
@@ -111,49 +127,75 @@ func (p *program) showLeftOut(left []ingest.LeftOutCount) {
 	}
 }
 
-// showNoFrame prints that nothing in a capture was a frame, and what to try.
-func (p *program) showNoFrame(wire string) {
-	var others []string
-	for _, name := range ingest.Wires() {
-		if name != wire {
-			others = append(others, "--wire "+name)
-		}
-	}
-	fmt.Fprintf(p.stderr, p.lang.T(
-		"yuanlu replay: no frame of wire %s in this capture: try %s; `yuanlu links probe PORT` listens to the port and says which wire and speed fit\n",
-		"yuanlu replay: 此抓包中没有 %s 协议的帧：请试 %s；`yuanlu links probe PORT` 会监听端口并给出合适的协议和波特率\n"),
-		wire, strings.Join(others, p.lang.T(" or ", " 或 ")))
+// replaying is one capture on its way through a wire.
+type replaying struct {
+	*program
+	in     io.Reader
+	wire   ingest.Wire
+	clock  ingest.Clock
+	final  bool
+	refuse func(error) // called with each message that was refused
 }
 
-func (p *program) replayRecords(ctx context.Context, in io.Reader, wire ingest.Wire, clock ingest.Clock, refuse func(error)) (ingest.Replayed, error) {
+// records prints the records of the capture, as JSON Lines.
+func (r *replaying) records(ctx context.Context) (ingest.Replayed, error) {
 	keys, err := dryrun.NewKeys()
 	if err != nil {
 		return ingest.Replayed{}, err
 	}
-	out := bufio.NewWriterSize(p.stdout, 64<<10)
+	out := bufio.NewWriterSize(r.stdout, 64<<10)
 	var line []byte
-	got, err := ingest.Replay(ctx, in, wire, clock, func(d ingest.Decoded) error {
+	got, err := ingest.Replay(ctx, r.in, r.wire, r.clock, func(d ingest.Decoded) error {
 		sealed := refund.Seal(d.Record, keys)
 		line = append(sealed.AppendJSON(line[:0]), '\n')
 		_, err := out.Write(line)
 		return err
-	}, refuse)
+	}, r.refuse)
 	return got, errors.Join(err, out.Flush())
 }
 
-func (p *program) replayVerdicts(ctx context.Context, in io.Reader, wire ingest.Wire, clock ingest.Clock, final bool, refuse func(error)) (got ingest.Replayed, err error) {
-	run, err := p.startDryRun(ctx, final)
+// verdicts prints the verdicts on the records of the capture.
+func (r *replaying) verdicts(ctx context.Context) (got ingest.Replayed, err error) {
+	run, err := r.startDryRun(ctx, r.final)
 	if err != nil {
 		return got, err
 	}
 	defer func() { err = errors.Join(err, run.Close()) }()
 	seq := int64(0)
-	got, err = ingest.Replay(ctx, in, wire, clock, func(d ingest.Decoded) error {
+	got, err = ingest.Replay(ctx, r.in, r.wire, r.clock, func(d ingest.Decoded) error {
 		seq++
 		return run.Add(ctx, seq, run.Seal(d.Record))
-	}, refuse)
+	}, r.refuse)
 	if err != nil {
 		return got, err
 	}
 	return got, run.Finish(ctx)
+}
+
+// explain prints every message of the capture as its decoder saw it, field by field, and
+// what came of it; identities masked, records as --records prints them.
+func (r *replaying) explain(ctx context.Context) (ingest.Replayed, error) {
+	keys, err := dryrun.NewKeys()
+	if err != nil {
+		return ingest.Replayed{}, err
+	}
+	out := bufio.NewWriterSize(r.stdout, 64<<10)
+	got, err := ingest.Explain(ctx, r.in, r.wire, r.clock, func(e ingest.Explained) error {
+		// Lists that are empty, not null, where there is nothing.
+		one := screen.Explained{Offset: e.Offset, Bytes: e.Bytes, Fields: append([]explain.Field{}, e.Fields...), Records: []json.RawMessage{},
+			LeftOut: append([]ingest.LeftOut{}, e.LeftOut...), Ignored: e.Ignored}
+		for _, d := range e.Records {
+			sealed := refund.Seal(d.Record, keys)
+			one.Records = append(one.Records, sealed.AppendJSON(nil))
+		}
+		if e.Err != nil {
+			one.Refused = e.Err.Error()
+			r.refuse(e.Err)
+		}
+		if r.json {
+			return json.NewEncoder(out).Encode(one)
+		}
+		return (&screen.Screen{W: out, Lang: r.lang}).Explained(&one)
+	})
+	return got, errors.Join(err, out.Flush())
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -38,40 +37,40 @@ func (p *program) tail(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	err = p.tailFrom(ctx, c, q)
+	err = (&tailing{p, c, q}).run(ctx)
 	if q.Follow && errors.Is(err, context.Canceled) {
 		return nil // how following ends
 	}
 	return err
 }
 
-// tailFrom takes the lines from the daemon, else from the files. While following
-// it waits for a daemon that is not running, and goes on with the next one.
-func (p *program) tailFrom(ctx context.Context, c *config.Config, q logbook.Query) error {
-	show := func(raw json.RawMessage) error {
-		var l logbook.Line
-		if err := json.Unmarshal(raw, &l); err != nil {
-			return err
-		}
-		return p.showLine(l, c)
-	}
+// tailing prints lines of the log.
+type tailing struct {
+	*program
+	config *config.Config
+	query  logbook.Query
+}
+
+// run takes the lines from the daemon, else from the files. While following it waits for a
+// daemon that is not running, and goes on with the next one.
+func (t *tailing) run(ctx context.Context) error {
 	fromFile := false
 	for {
-		err := control.Call(ctx, c.Control.Socket, "tail", q, show)
+		err := control.Call(ctx, t.config.Control.Socket, "tail", t.query, control.Each(t.show))
 		stopped := errors.Is(err, control.ErrNotRunning)
-		if !stopped && (err != nil && !errors.Is(err, control.ErrProtocol) || !q.Follow) {
+		if !stopped && (err != nil && !errors.Is(err, control.ErrProtocol) || !t.query.Follow) {
 			return err
 		}
 		if stopped && !fromFile {
 			fromFile = true
-			if err := p.tailFile(c, q); err != nil {
+			if err := t.files(); err != nil {
 				return err
 			}
 		}
-		if !q.Follow {
+		if !t.query.Follow {
 			return nil
 		}
-		q.Lines = 0
+		t.query.Lines = 0
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -80,27 +79,28 @@ func (p *program) tailFrom(ctx context.Context, c *config.Config, q logbook.Quer
 	}
 }
 
-// tailFile shows the last lines of the log files.
-func (p *program) tailFile(c *config.Config, q logbook.Query) error {
-	if len(q.Files(c.Log.Path(), c.Log.Keep)) == 0 {
-		fmt.Fprintln(p.stderr, p.lang.T("yuanlu tail: the daemon is not running and there is no log file", "yuanlu tail：守护进程未运行，且没有日志文件"))
+// files shows the last lines of the log files.
+func (t *tailing) files() error {
+	path, keep := t.config.Log.Path(), t.config.Log.Keep
+	if len(t.query.Files(path, keep)) == 0 {
+		fmt.Fprintln(t.stderr, t.lang.T("yuanlu tail: the daemon is not running and there is no log file", "yuanlu tail：守护进程未运行，且没有日志文件"))
 		return errSaid(exitNotFound)
 	}
-	last, err := q.FromFiles(c.Log.Path(), c.Log.Keep)
+	last, err := t.query.FromFiles(path, keep)
 	if err != nil {
 		return err
 	}
 	for _, l := range last {
-		if err := p.showLine(l, c); err != nil {
+		if err := t.show(l); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (p *program) showLine(l logbook.Line, c *config.Config) error {
-	if p.json {
-		return p.printJSON(l)
+func (t *tailing) show(l logbook.Line) error {
+	if t.json {
+		return t.printJSON(l)
 	}
-	return p.people(c.Time.Location()).Line(l)
+	return t.people(t.config.Time.Location()).Line(l)
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"text/tabwriter"
+	"time"
 
 	"yuanlu/agent/capture"
 	"yuanlu/agent/health"
@@ -40,6 +41,27 @@ func (s *Screen) Checkups(all []health.Checkup) {
 			fmt.Fprintf(s.W, "    → %s\n", one.Remedy)
 		}
 	}
+}
+
+// Done is what the daemon answers to ctl.
+type Done struct {
+	Level, Configured, Link, State string
+	Until                          time.Time
+}
+
+// Done prints what the daemon did.
+func (s *Screen) Done(done Done) error {
+	text := ""
+	switch t := s.t; {
+	case done.Link != "":
+		text = fmt.Sprintf(t("link %s, which was %s, is being opened again", "链路 %s（原状态 %s）正在重新打开"), done.Link, done.State)
+	case done.Until.IsZero():
+		text = fmt.Sprintf(t("level %s, as configured", "级别 %s，与配置相同"), done.Level)
+	default:
+		text = fmt.Sprintf(t("level %s until %s, then %s again", "级别 %s，至 %s，之后恢复为 %s"), done.Level, s.Clock(done.Until), done.Configured)
+	}
+	_, err := fmt.Fprintln(s.W, text)
+	return err
 }
 
 // Capture prints a capture.
