@@ -10,7 +10,7 @@ import (
 // Request is a desired configuration as the back office asks for it.
 type Request struct {
 	Message
-	Within   time.Duration // of its probation; 0: as the configuration in force says
+	Within   time.Duration // of its probation; 0: as the configuration in force states
 	SignedBy string        // id of the key; "": it is not signed
 }
 
@@ -32,7 +32,7 @@ func (m *Machine) StoreReady() { m.bring(func(in *inbox) { in.ready = true }) }
 func (m *Machine) BrokerReached() { m.bring(func(in *inbox) { in.reached = true }) }
 
 // BackOfficeReached is called when something came from the back office, or when it has
-// said that it is online.
+// announced that it is online.
 func (m *Machine) BackOfficeReached() { m.bring(func(in *inbox) { in.peer = true }) }
 
 // OnIgnored sets what publishes that a version does nothing.

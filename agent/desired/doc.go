@@ -22,7 +22,7 @@
 //     (FileChanged). Reverted does the same when the technician asks for it.
 //
 // Machine applies them, from one run of the agent to the next: it reads and writes the
-// State, reports, and tells when another run is needed. It takes the time from its caller.
+// State, publishes, and reports when another run is needed. It takes the time from its caller.
 //
 // Source: topics.md, dn/config; topics.md, up/config.
 package desired

@@ -65,7 +65,7 @@ type Files struct {
 
 // InForce reads the terminal's own file and what came from the back office, and returns
 // what counts. note is for people, empty where there is nothing to add. Without
-// the right to read what came from the back office the file counts, and note tells.
+// the right to read what came from the back office the file counts, and note reports it.
 func (r Files) InForce() (f InForce, note config.Text, err error) {
 	file, err := r.Read(r.Path)
 	if err != nil {

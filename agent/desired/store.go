@@ -113,7 +113,7 @@ func (st *Store) Write(s State) error {
 	if err != nil {
 		return err
 	}
-	if err := st.hold(); err != nil {
+	if err := st.takeLock(); err != nil {
 		return err
 	}
 	if err := replace(st.disk, text); err != nil {
@@ -135,8 +135,8 @@ func replace(d disk, text []byte) error {
 	return d.SyncDir()
 }
 
-// hold makes the folder and takes the lock.
-func (st *Store) hold() error {
+// takeLock makes the folder and takes the lock.
+func (st *Store) takeLock() error {
 	if st.lock != nil {
 		return nil
 	}
@@ -172,8 +172,8 @@ func (st *Store) Close() error {
 	return f.Close()
 }
 
-// own returns a file to whom the folder above it belongs: a technician works as root,
-// and the daemon must read and replace what he leaves.
+// own sets the owner of a file to that of the folder above it: a technician works as root,
+// and the daemon must read and replace what the technician leaves.
 func own(path string) error {
 	if os.Geteuid() != 0 {
 		return nil

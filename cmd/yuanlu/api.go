@@ -69,7 +69,7 @@ func (p *program) apiSchema(name string) error {
 
 func (p *program) noSchema(name string) error {
 	fmt.Fprintf(p.stderr, p.lang.T("yuanlu api: no schema %q; yuanlu version lists them\n", "yuanlu api：没有模式 %q；yuanlu version 列出全部\n"), name)
-	return errSaid(exitNotFound)
+	return errPrinted(exitNotFound)
 }
 
 // ruleLine is one rule as `api rules --json` prints it.

@@ -45,7 +45,7 @@ func (p *program) supportBundle(ctx context.Context, args []string) error {
 	r, err := bundle.Make(ctx, order)
 	if errors.Is(err, os.ErrExist) {
 		fmt.Fprintf(p.stderr, p.lang.T("yuanlu support-bundle: %s is there already\n", "yuanlu support-bundle：%s 已存在\n"), order.File)
-		return errSaid(exitUsage)
+		return errPrinted(exitUsage)
 	}
 	if err != nil {
 		return err

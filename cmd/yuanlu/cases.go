@@ -76,7 +76,7 @@ func (p *program) casesShow(ctx context.Context, c *config.Config, db *ledger.DB
 	one, err := db.Case(ctx, strings.ToUpper(id))
 	if errors.Is(err, ledger.ErrNotFound) {
 		fmt.Fprintf(p.stderr, p.lang.T("yuanlu cases: no case %q, or several begin so\n", "yuanlu cases：没有案件 %q，或有多个以此开头\n"), id)
-		return errSaid(exitNotFound)
+		return errPrinted(exitNotFound)
 	}
 	if err != nil {
 		return err

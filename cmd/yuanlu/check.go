@@ -57,7 +57,7 @@ func (p *program) check(ctx context.Context, args []string) (err error) {
 	}
 	p.showLeftOut(left.Counts())
 	if left.Refused > 0 {
-		return errSaid(exitData)
+		return errPrinted(exitData)
 	}
 	return nil
 }

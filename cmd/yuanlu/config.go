@@ -18,7 +18,7 @@ import (
 )
 
 // defaultConfig is where the configuration is unless --config or YUANLU_CONFIG
-// says otherwise.
+// names another.
 const defaultConfig = "/etc/yuanlu/yuanlu.toml"
 
 // configFlag adds --config.
@@ -99,7 +99,7 @@ func (p *program) configCheck(file string) error {
 		if err := p.printJSON(map[string]any{"ok": false, "errors": problems}); err != nil {
 			return err
 		}
-		return errSaid(exitConfig)
+		return errPrinted(exitConfig)
 	}
 	if err != nil {
 		return err

@@ -64,14 +64,14 @@ func (p *program) order(ctx context.Context, c *config.Config, v *verb, unavaila
 			hint = "; " + p.lang.T("it is the one that reads the port: systemctl start yuanlu", "端口由守护进程读取：systemctl start yuanlu")
 		}
 		fmt.Fprintf(p.stderr, "yuanlu %s: %v%s\n", v.name, err, hint)
-		return errSaid(exitNotFound)
+		return errPrinted(exitNotFound)
 	case errors.As(err, &refused) && !errors.Is(err, control.ErrBusy):
 		fmt.Fprintf(p.stderr, "yuanlu %s: %s\n", v.name, refused.Message)
 		code, known := map[string]int{"not_found": exitNotFound, "bad_request": exitUsage, "unavailable": unavailable, "busy": exitDevice}[refused.Code]
 		if !known {
 			code = exitInternal
 		}
-		return errSaid(code)
+		return errPrinted(code)
 	}
 	return err
 }

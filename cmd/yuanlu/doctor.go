@@ -49,7 +49,7 @@ func (p *program) doctor(ctx context.Context, args []string) error {
 			return err
 		}
 		if health.Worst(all) == health.Error {
-			return errSaid(exitBroker)
+			return errPrinted(exitBroker)
 		}
 		return doctorExit(health.Worst(all))
 	}
@@ -77,9 +77,9 @@ func (p *program) showCheckups(all []health.Checkup) error {
 func doctorExit(worst string) error {
 	switch worst {
 	case health.Warning:
-		return errSaid(exitWarnings)
+		return errPrinted(exitWarnings)
 	case health.Error:
-		return errSaid(exitErrors)
+		return errPrinted(exitErrors)
 	}
 	return nil
 }

@@ -85,7 +85,7 @@ func revertVerb(m *desired.Machine) map[string]control.Handler {
 	}
 }
 
-// askClock returns what says whether the clock is right; nil: the kernel.
+// askClock returns what reports whether the clock is right; nil: the kernel is asked.
 func askClock(c *config.Config) func() (bool, time.Duration) {
 	if c.Time.Trust != config.TrustAlways {
 		return nil

@@ -44,11 +44,11 @@ func (p *program) links(ctx context.Context, args []string) error {
 // device is one line of links list.
 type device struct {
 	Kind string `json:"kind"` // serial, usb
-	Port string `json:"port"` // what the configuration may say: a name that stays
+	Port string `json:"port"` // a name for the configuration, that stays
 	Node string `json:"node"`
 	What string `json:"what"` // maker and product, or the driver
-	// Terminal: it has the interface of a smart terminal. Of a serial port nobody can
-	// tell without listening.
+	// Terminal: it has the interface of a smart terminal. Of a serial port that is not
+	// known without listening.
 	Terminal bool     `json:"terminal"`
 	Link     string   `json:"link,omitempty"`    // that is configured for it
 	Holders  []string `json:"holders,omitempty"` // processes that have it open, as far as may be seen
@@ -143,7 +143,7 @@ func serialDevices(links map[string]string) ([]device, error) {
 		if s.Manufacturer+s.Product != "" {
 			d.What = fmt.Sprintf("%s %s (%s:%s, %s)", s.Manufacturer, s.Product, s.VendorID, s.ProductID, s.Driver)
 		}
-		// Several devices may share a by-id name: then only the socket tells them apart.
+		// Several devices may share a by-id name: then only the socket differs.
 		switch {
 		case s.ByID != "" && s.Serial != "":
 			d.Port = s.ByID
@@ -194,17 +194,17 @@ func usbDevices(links map[string]string) ([]device, error) {
 	return all, nil
 }
 
-// portError says why a port does not open, with the exit code of its class.
+// portError prints why a port does not open, and returns the exit code of its class.
 func (p *program) portError(verb string, err error) error {
 	_, reason := classify(err)
 	fmt.Fprintf(p.stderr, "yuanlu %s: %s\n", verb, reason)
 	switch {
 	case errors.Is(err, serialport.ErrAbsent), errors.Is(err, usbport.ErrAbsent):
-		return errSaid(exitNotFound)
+		return errPrinted(exitNotFound)
 	case errors.Is(err, serialport.ErrPermission), errors.Is(err, usbport.ErrPermission):
-		return errSaid(exitPermission)
+		return errPrinted(exitPermission)
 	case errors.Is(err, serialport.ErrSettings), errors.Is(err, usbport.ErrName):
-		return errSaid(exitUsage)
+		return errPrinted(exitUsage)
 	}
-	return errSaid(exitDevice)
+	return errPrinted(exitDevice)
 }

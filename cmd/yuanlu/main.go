@@ -24,7 +24,7 @@ func main() {
 		os.Exit(runUSBChild())
 	}
 	// SIGPIPE on standard output ends the process as for any filter; signals of
-	// the daemon are told to it.
+	// the daemon are handed to it.
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT)
 	p := &program{

@@ -100,7 +100,7 @@ func (p *program) outboxRequeue(ctx context.Context, path string, entry int64) e
 	var refused *control.Error
 	if errors.Is(err, ledger.ErrNotFound) || errors.As(err, &refused) && refused.Code == "not_found" {
 		fmt.Fprintf(p.stderr, p.lang.T("yuanlu outbox: no entry %d in quarantine\n", "yuanlu outbox：隔离区没有编号 %d\n"), entry)
-		return errSaid(exitNotFound)
+		return errPrinted(exitNotFound)
 	}
 	return err
 }

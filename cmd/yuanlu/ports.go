@@ -33,12 +33,12 @@ func linksOf(c *config.Config) ([]agent.Link, error) {
 
 // runUSBChild is the process of OpenIsolated: it has the USB library, a device and
 // the sockets of the daemon, and ends when they end. Signals to the whole group are
-// the daemon's business: it closes the port in its own time. What the device says
-// passes here in clear, so its memory is protected as the daemon's is.
+// left to the daemon: it closes the port in its own time. What the device sends passes
+// here in clear, so its memory is protected as the daemon's is.
 func runUSBChild() int {
 	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	// The daemon has set the limit of core dumps, which was inherited; what fails
-	// here cannot be told to anybody.
+	// here has no place to be reported to.
 	_ = protect()
 	return usbport.RunChild()
 }
@@ -71,10 +71,10 @@ func opener(l config.Link) ingest.Opener {
 }
 
 // hotplugSettle is how long after a first event the others of the same plug are waited
-// for, and udev, which makes links and gives rights.
+// for, and udev, which makes links and sets rights.
 const hotplugSettle = 300 * time.Millisecond
 
-// hotplug returns the function that waits until devices come or go, and tells for which
+// hotplug returns the function that waits until devices come or go, and reports for which
 // ports it is worth to look again.
 func hotplug(events *usbport.Events) func(ctx context.Context) (func(port string) bool, error) {
 	return func(ctx context.Context) (func(port string) bool, error) {
@@ -86,7 +86,7 @@ func hotplug(events *usbport.Events) func(ctx context.Context) (func(port string
 	}
 }
 
-// mayBe tells whether a configured port may be one of the devices that came or went.
+// mayBe reports whether a configured port may be one of the devices that came or went.
 func mayBe(c *usbport.Changes, port string) bool {
 	if isUSB(port) {
 		name, err := usbport.ParseName(port)
@@ -99,7 +99,7 @@ func mayBe(c *usbport.Changes, port string) bool {
 	return c.MayBeTTY(node)
 }
 
-// classify tells a link that may not be opened from one that is not there.
+// classify returns the state of a link that cannot be opened, denied or absent, and why.
 func classify(err error) (state, reason string) {
 	denied := errors.Is(err, serialport.ErrPermission) || errors.Is(err, usbport.ErrPermission) ||
 		errors.Is(err, serialport.ErrBusy) || errors.Is(err, usbport.ErrBusy) || errors.Is(err, usbport.ErrNoUSB)

@@ -67,7 +67,7 @@ func (p *program) showProbe(r *probe.Result) error {
 		err = p.people(time.UTC).Probe(r)
 	}
 	if r.Wire == "" && err == nil {
-		return errSaid(exitNotFound)
+		return errPrinted(exitNotFound)
 	}
 	return err
 }

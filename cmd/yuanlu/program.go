@@ -54,15 +54,15 @@ type program struct {
 	json bool
 }
 
-// errUsage marks a wrong command line; its text has been said already.
+// errUsage marks a wrong command line; its text has been printed already.
 var errUsage = errors.New("usage")
 
-// errSaid marks an outcome that has been said already: only its exit code counts.
-type errSaid int
+// errPrinted marks an outcome that has been printed already: only its exit code counts.
+type errPrinted int
 
-func (e errSaid) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+func (e errPrinted) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
-// run does what the arguments say and returns the exit code.
+// run does what the arguments ask for and returns the exit code.
 func (p *program) run(ctx context.Context) int {
 	p.lang = screen.LanguageOf(p.env)
 	p.args = p.verbFirst(p.args)
@@ -88,7 +88,7 @@ func (p *program) run(ctx context.Context) int {
 	return p.exit(v, v.run(p, ctx, args))
 }
 
-// forPeople has what a verb prints for people pass through escapes: it holds words of
+// forPeople has what a verb prints for people pass through escapes: it holds text of
 // others. The daemon's standard error is its log, which does that itself.
 func (p *program) forPeople(v *verb) {
 	json := func() bool { return p.json }
@@ -100,8 +100,8 @@ func (p *program) forPeople(v *verb) {
 	}
 }
 
-// verbFirst moves the flags that all verbs have behind the verb, where somebody
-// wrote them before it.
+// verbFirst moves the flags that all verbs have behind the verb, where they stand before
+// it.
 func (p *program) verbFirst(args []string) []string {
 	var before []string
 	for len(args) > 0 {
@@ -118,7 +118,7 @@ func (p *program) verbFirst(args []string) []string {
 			return args
 		}
 		if name == "lang" {
-			_ = p.lang.Set(value) // a wrong one is said by the verb
+			_ = p.lang.Set(value) // a wrong one is refused by the verb
 		}
 	}
 	return before
@@ -152,17 +152,17 @@ func (p *program) stoppable(ctx context.Context, v *verb) (context.Context, func
 	}
 }
 
-// exit says the error, if it has not been said, and returns its code.
+// exit prints the error, unless it was printed already, and returns its code.
 func (p *program) exit(v *verb, err error) int {
-	var said errSaid
+	var printed errPrinted
 	var problems config.Errors
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
 		return exitOK
 	case errors.Is(err, errUsage):
 		return exitUsage
-	case errors.As(err, &said):
-		return int(said)
+	case errors.As(err, &printed):
+		return int(printed)
 	case readerGone(err):
 		return exitOK // the reader of our output has enough
 	case errors.Is(err, control.ErrBusy):
@@ -209,7 +209,7 @@ func (p *program) flags(v *verb) *flag.FlagSet {
 }
 
 // parse reads a verb's arguments: flags may stand before and after the others,
-// of which there are at most most. Errors have been said.
+// of which there are at most most. Errors have been printed.
 func (p *program) parse(v *verb, f *flag.FlagSet, args []string, least, most int) ([]string, error) {
 	var rest []string
 	for {
@@ -285,7 +285,7 @@ func (p *program) openInput(name string) (io.ReadCloser, error) {
 	f, err := os.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		fmt.Fprintf(p.stderr, "yuanlu: %v\n", err)
-		return nil, errSaid(exitNotFound)
+		return nil, errPrinted(exitNotFound)
 	}
 	if err != nil {
 		return nil, err

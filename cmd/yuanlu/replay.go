@@ -80,7 +80,7 @@ func (p *program) replay(ctx context.Context, args []string) error {
 			o.wire, strings.Join(otherWires(o.wire), p.lang.T(" or ", " 或 ")))
 	}
 	if err == nil && refused > 0 {
-		err = errSaid(exitData)
+		err = errPrinted(exitData)
 	}
 	return err
 }

@@ -95,7 +95,7 @@ func mqttOptions(c *config.Config, clock *agent.Clock) mqtt.Options {
 	}
 }
 
-// certEnds returns what tells when the terminal's certificate ends, nil without one.
+// certEnds returns what reads when the terminal's certificate ends, nil without one.
 func certEnds(c *config.Config) func() (time.Time, bool) {
 	if c.MQTT.CertFile == "" {
 		return nil

@@ -65,7 +65,7 @@ func (p *program) daemon(ctx context.Context, args []string) (err error) {
 	}
 	if errors.Is(err, agent.ErrAnotherDaemon) {
 		fmt.Fprintf(p.stderr, "yuanlu run: %v\n", err)
-		return errSaid(exitStore)
+		return errPrinted(exitStore)
 	}
 	return err
 }
@@ -217,8 +217,8 @@ func (s *service) commandsOf(c *config.Config, book *logbook.Book, a *agent.Agen
 	return all
 }
 
-// notifier tells the service manager; without one it does nothing. A message that is
-// lost is no harm: the next one says the same.
+// notifier returns what notifies the service manager; without one it does nothing. A
+// message that is lost does no harm: the next one has the same content.
 func (s *service) notifier(log *slog.Logger) func(state string) {
 	return func(state string) {
 		if _, err := daemon.SdNotify(false, state); err != nil {

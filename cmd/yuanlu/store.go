@@ -56,7 +56,7 @@ func (p *program) storeExport(ctx context.Context, c *config.Config, name, pass 
 	done()
 	if errors.Is(err, transfer.ErrThere) {
 		fmt.Fprintf(p.stderr, p.lang.T("yuanlu store: %s is there already\n", "yuanlu store：%s 已存在\n"), name)
-		return errSaid(exitUsage)
+		return errPrinted(exitUsage)
 	}
 	if err != nil {
 		return err
@@ -77,10 +77,10 @@ func (p *program) storeImport(ctx context.Context, c *config.Config, name, pass 
 	switch {
 	case errors.Is(err, transfer.ErrPassphrase):
 		fmt.Fprintln(p.stderr, p.lang.T("yuanlu store: wrong passphrase, or not an export of a store", "yuanlu store：口令错误，或不是导出文件"))
-		return errSaid(exitData)
+		return errPrinted(exitData)
 	case errors.Is(err, ledger.ErrNotEmpty):
 		fmt.Fprintf(p.stderr, p.lang.T("yuanlu store: the store in %s holds records; nothing was changed\n", "yuanlu store：%s 中已有记录，未作任何改动\n"), c.Store.Dir)
-		return errSaid(exitStore)
+		return errPrinted(exitStore)
 	case err != nil:
 		return err
 	}
@@ -121,7 +121,7 @@ func (p *program) passphrase(v *verb, file string, make bool) (string, error) {
 		b, err := os.ReadFile(file)
 		if errors.Is(err, fs.ErrNotExist) {
 			fmt.Fprintf(p.stderr, "yuanlu store: %v\n", err)
-			return "", errSaid(exitNotFound)
+			return "", errPrinted(exitNotFound)
 		}
 		if err != nil {
 			return "", err

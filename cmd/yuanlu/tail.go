@@ -84,7 +84,7 @@ func (t *tailing) files() error {
 	path, keep := t.config.Log.Path(), t.config.Log.Keep
 	if len(t.query.Files(path, keep)) == 0 {
 		fmt.Fprintln(t.stderr, t.lang.T("yuanlu tail: the daemon is not running and there is no log file", "yuanlu tail：守护进程未运行，且没有日志文件"))
-		return errSaid(exitNotFound)
+		return errPrinted(exitNotFound)
 	}
 	last, err := t.query.FromFiles(path, keep)
 	if err != nil {

@@ -118,5 +118,5 @@ func (p *program) printJSON(v any) error {
 	return err
 }
 
-// configOptions says what a configuration is read against.
+// configOptions returns what a configuration is checked against.
 func configOptions() config.Options { return config.Options{Wires: wireNames()} }

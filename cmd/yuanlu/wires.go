@@ -16,7 +16,7 @@ func wireNames() []string { return ingest.Wires() }
 // maxProfile is the greatest size of a profile file, in bytes.
 const maxProfile = 256 << 10
 
-// readProfile reads the profile file of a wire; "" gives the embedded one. Every
+// readProfile reads the profile file of a wire; "" is the embedded one. Every
 // mistake in it is in the error, which is a config.Errors.
 func readProfile(wire, path string) (ingest.Profile, error) {
 	if path == "" {
