@@ -116,6 +116,11 @@ func (d *DB) write(ctx context.Context, do func(*tx) error) error {
 	if d.readOnly {
 		return ErrReadOnly
 	}
+	return d.withWriter(ctx, func(*conn) error { return d.transact(do) })
+}
+
+// withWriter calls do with the writer, reopening the store if it must.
+func (d *DB) withWriter(ctx context.Context, do func(*conn) error) error {
 	if err := d.acquire(ctx); err != nil {
 		return err
 	}
@@ -123,7 +128,7 @@ func (d *DB) write(ctx context.Context, do func(*tx) error) error {
 	if err := d.ready(ctx); err != nil {
 		return err
 	}
-	return d.transact(do)
+	return do(d.w)
 }
 
 // ready makes sure that there is a writer connection.
@@ -327,11 +332,11 @@ func (d *DB) read(ctx context.Context, do func(*conn) error) error {
 		return err
 	}
 	if d.temporary {
-		return d.readInWriter(ctx, do)
+		return d.withWriter(ctx, do)
 	}
 	err := d.readers.use(do)
 	if errors.Is(err, errNoReader) && !d.readOnly {
-		if err = d.readInWriter(ctx, func(*conn) error { return nil }); err == nil {
+		if err = d.withWriter(ctx, func(*conn) error { return nil }); err == nil {
 			err = d.readers.use(do)
 		}
 	}
@@ -344,18 +349,6 @@ func (d *DB) read(ctx context.Context, do func(*conn) error) error {
 		}
 	}
 	return err
-}
-
-// readInWriter reads on the writer connection, reopening the store if it must.
-func (d *DB) readInWriter(ctx context.Context, do func(*conn) error) error {
-	if err := d.acquire(ctx); err != nil {
-		return err
-	}
-	defer d.release()
-	if err := d.ready(ctx); err != nil {
-		return err
-	}
-	return do(d.w)
 }
 
 // errNoReader: the store is closed, or being reopened.

@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"time"
 
@@ -108,32 +107,26 @@ func (d *DB) ReleaseHeld(ctx context.Context, running time.Duration) (applied []
 	if d.readOnly {
 		return nil, 0, ErrReadOnly
 	}
-	if err := d.acquire(ctx); err != nil {
-		return nil, 0, err
-	}
-	defer d.release()
-	if err := d.ready(ctx); err != nil {
-		return nil, 0, err
-	}
-	d.ran.set(running)
-	var due []int64
-	for seq, h := range d.held {
-		if h.due <= running {
-			due = append(due, seq)
+	err = d.withWriter(ctx, func(*conn) (err error) {
+		d.ran.set(running)
+		var due []int64
+		for seq, h := range d.held {
+			if h.due <= running {
+				due = append(due, seq)
+			}
 		}
-	}
-	if len(due) > 0 {
-		slices.Sort(due)
-		if applied, err = d.releaseThese(due); err != nil {
-			return nil, 0, err
+		if len(due) > 0 {
+			slices.Sort(due)
+			applied, err = d.releaseThese(due)
 		}
-	}
-	for _, seq := range slices.Sorted(maps.Keys(d.held)) {
-		if at := d.held[seq].due; next == 0 || at < next {
-			next = at
+		for _, h := range d.held {
+			if err == nil && (next == 0 || h.due < next) {
+				next = h.due
+			}
 		}
-	}
-	return applied, next, nil
+		return err
+	})
+	return applied, next, err
 }
 
 // releaseStep is how many held verdicts ReleaseAll releases in one transaction.
@@ -160,20 +153,15 @@ func (d *DB) ReleaseAll(ctx context.Context, each func([]refund.Applied) error) 
 
 // releaseAfter releases the next held verdicts after this seq, and returns their seqs.
 func (d *DB) releaseAfter(ctx context.Context, last int64) (applied []refund.Applied, due []int64, err error) {
-	if err := d.acquire(ctx); err != nil {
-		return nil, nil, err
-	}
-	defer d.release()
-	if err := d.ready(ctx); err != nil {
-		return nil, nil, err
-	}
-	if due, err = d.w.Ints(`SELECT seq FROM held WHERE seq > ?1 ORDER BY seq LIMIT ?2`, last, releaseStep); err != nil {
-		return nil, nil, d.failedWith(err)
-	}
-	if len(due) == 0 {
-		return nil, nil, nil
-	}
-	applied, err = d.releaseThese(due)
+	err = d.withWriter(ctx, func(c *conn) (err error) {
+		if due, err = c.Ints(`SELECT seq FROM held WHERE seq > ?1 ORDER BY seq LIMIT ?2`, last, releaseStep); err != nil {
+			return d.failedWith(err)
+		}
+		if len(due) > 0 {
+			applied, err = d.releaseThese(due)
+		}
+		return err
+	})
 	return applied, due, err
 }
 

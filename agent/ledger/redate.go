@@ -143,37 +143,35 @@ func (d *DB) Redate(ctx context.Context, boot refund.Boot) (Redated, error) {
 	if d.readOnly {
 		return done, ErrReadOnly
 	}
-	if err := d.acquire(ctx); err != nil {
-		return done, err
-	}
-	defer d.release()
-	if err := d.ready(ctx); err != nil {
-		return done, err
-	}
-	if u := &d.now.undated; len(u.Spans) == 0 && u.To == 0 {
-		return done, nil
-	}
-	err := d.transact(func(t *tx) (err error) {
-		t.n.synced = true
-		u := &t.n.undated
-		if len(u.Spans) > 0 {
-			err = t.redate(boot)
-		} else {
-			done.Applied, err = t.judgeRedated()
+	err := d.withWriter(ctx, func(*conn) error {
+		if u := &d.now.undated; len(u.Spans) == 0 && u.To == 0 {
+			return nil
 		}
-		if err != nil {
-			return err
-		}
-		if done.More = len(u.Spans) > 0 || u.To > 0; !done.More {
-			done.Count, done.Unknown, done.Step = u.Count, u.Unknown, time.Duration(u.Step)*time.Millisecond
-			*u = undated{}
-		}
-		return t.saveUndated()
+		return d.transact(func(t *tx) (err error) { done, err = t.redateStep(boot); return err })
 	})
 	if err != nil {
 		return Redated{}, err
 	}
 	return done, nil
+}
+
+// redateStep is one call of Redate.
+func (t *tx) redateStep(boot refund.Boot) (done Redated, err error) {
+	t.n.synced = true
+	u := &t.n.undated
+	if len(u.Spans) > 0 {
+		err = t.redate(boot)
+	} else {
+		done.Applied, err = t.judgeRedated()
+	}
+	if err != nil {
+		return done, err
+	}
+	if done.More = len(u.Spans) > 0 || u.To > 0; !done.More {
+		done.Count, done.Unknown, done.Step = u.Count, u.Unknown, time.Duration(u.Step)*time.Millisecond
+		*u = undated{}
+	}
+	return done, t.saveUndated()
 }
 
 // redate is a step of the first round.
