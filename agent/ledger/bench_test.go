@@ -17,7 +17,7 @@ import (
 	"yuanlu/agent/refund"
 )
 
-// Every figure stands beside what the same disk gives in the same run: run
+// Every figure stands beside what the same disk does in the same run: run
 //
 //	go test -run - -bench . ./agent/ledger
 //

@@ -98,7 +98,7 @@ func TestACarriedStoreGoesOn(t *testing.T) {
 	if len(a[1].Verdicts) != 1 || a[1].Verdicts[0].Verdict.Recipient != refund.Different || a[1].Cases[0].Sequence != 3 {
 		t.Errorf("%+v", a[1])
 	}
-	// The same refund told by the new terminal's firmware is the same case.
+	// The same refund from the new terminal's firmware is the same case.
 	again := apply(t, moved, refundOf(10, 11, card(500010), start))
 	if again[0].CopyOf != 4 {
 		t.Errorf("a copy of %d", again[0].CopyOf)

@@ -20,7 +20,7 @@ func types(list []refund.Notice) (names []string) {
 	return names
 }
 
-// TestOpenedRevisedClearedAndUpAgain walks one refund through the life of its case.
+// TestOpenedRevisedClearedAndUpAgain walks one refund from the opening of its case to its end.
 func TestOpenedRevisedClearedAndUpAgain(t *testing.T) {
 	d := openTest(t, testOptions(t.TempDir()))
 	sale, wrong := saleOf(1, start.Add(-time.Hour)), refundOf(1, 2, card(77), start)
@@ -41,7 +41,7 @@ func TestOpenedRevisedClearedAndUpAgain(t *testing.T) {
 	n := due(t, d)
 	want := []string{refund.CaseOpened, refund.CaseRevised, refund.CaseCleared, refund.CaseRevised}
 	if !slices.Equal(types(n), want) {
-		t.Fatalf("told %v, want %v", types(n), want)
+		t.Fatalf("published %v, want %v", types(n), want)
 	}
 	ids := map[string]bool{}
 	for _, x := range n {
@@ -70,7 +70,7 @@ func TestMinSeverityOpensNoCaseBelowIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n := due(t, d); len(n) != 0 {
-		t.Errorf("told %v", types(n))
+		t.Errorf("published %v", types(n))
 	}
 }
 
@@ -150,7 +150,7 @@ func TestHeldWaitsTheGraceOfRunningTime(t *testing.T) {
 	release(time.Hour)
 	apply(t, d, refundOf(900, 1, card(1), start))
 	if n := release(time.Hour + 9*time.Minute); n != 0 {
-		t.Fatal("said after 9 minutes")
+		t.Fatal("released after 9 minutes")
 	}
 	reopen := func() {
 		t.Helper()
@@ -165,7 +165,7 @@ func TestHeldWaitsTheGraceOfRunningTime(t *testing.T) {
 	now = now.Add(time.Hour) // it was off: the whole grace again, once
 	reopen()
 	if n := release(9 * time.Minute); n != 0 {
-		t.Fatal("said after 9 minutes of the second run")
+		t.Fatal("released after 9 minutes of the second run")
 	}
 	now = now.Add(time.Hour)
 	reopen()
@@ -179,7 +179,7 @@ func TestASaleThatComesInTimeEndsTheWait(t *testing.T) {
 	d := openTest(t, testOptions(t.TempDir()))
 	a := apply(t, d, refundOf(1, 2, card(1), start))
 	if len(a[0].Verdicts) != 0 {
-		t.Fatalf("said at once: %+v", a[0].Verdicts)
+		t.Fatalf("released at once: %+v", a[0].Verdicts)
 	}
 	a = apply(t, d, saleOf(1, start.Add(-time.Hour)))
 	if len(a[0].Verdicts) != 1 || a[0].Verdicts[0].Verdict.Recipient != refund.Same {
@@ -198,15 +198,15 @@ func TestCaseTellsOnlyAStatedAmount(t *testing.T) {
 	apply(t, d, sale, stated, absent)
 	n := due(t, d)
 	if len(n) != 2 {
-		t.Fatalf("told %v", types(n))
+		t.Fatalf("published %v", types(n))
 	}
 	for i, want := range []bool{true, false} {
 		var data struct {
 			Refund map[string]any `json:"refund"`
 		}
 		must(t, json.Unmarshal(n[i].Data, &data))
-		if amount, told := data.Refund["amount"]; told != want || want && amount != 0.0 {
-			t.Errorf("case %d: amount %v (%t)", i+1, amount, told)
+		if amount, stated := data.Refund["amount"]; stated != want || want && amount != 0.0 {
+			t.Errorf("case %d: amount %v (%t)", i+1, amount, stated)
 		}
 	}
 }

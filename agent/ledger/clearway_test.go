@@ -146,7 +146,7 @@ func TestRule09_LinkedKeys(t *testing.T) {
 // owns it takes back, the others it moves aside.
 func TestUnreadableFiles(t *testing.T) {
 	if os.Getuid() != 0 {
-		t.Skip("needs root to become somebody else")
+		t.Skip("needs root to become another user")
 	}
 	files := storeFiles(t, true)
 	for _, c := range []struct {

@@ -221,7 +221,7 @@ func TestRule09_DamagedFiles(t *testing.T) {
 	}
 }
 
-// TestRule09_SalvageKeepsTheSameCases: after a salvage every case is told again in the
+// TestRule09_SalvageKeepsTheSameCases: after a salvage every case is published again in the
 // new stream, under its old id.
 func TestRule09_SalvageKeepsTheSameCases(t *testing.T) {
 	files := storeFiles(t, true)
@@ -252,7 +252,7 @@ func TestRule09_SalvageKeepsTheSameCases(t *testing.T) {
 		}
 	}
 	if len(want) != 0 {
-		t.Errorf("%d cases are not told again: %v", len(want), want)
+		t.Errorf("%d cases are not published again: %v", len(want), want)
 	}
 }
 

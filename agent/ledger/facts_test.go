@@ -39,7 +39,7 @@ func TestFacts(t *testing.T) {
 	}
 }
 
-// Damage is told and nothing is done about it: that is for the next opening.
+// Damage is returned and nothing is done about it: that is for the next opening.
 func TestFactsOfADamagedStore(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "store")
 	d, err := Open(t.Context(), testOptions(dir))

@@ -53,7 +53,7 @@ func TestKillByIOErrors(t *testing.T) {
 }
 
 // TestKillAnIOErrorThatStays: while every sync fails nothing is confirmed, nothing
-// stops, and reading tells why.
+// stops, and reading returns why.
 func TestKillAnIOErrorThatStays(t *testing.T) {
 	needStrace(t)
 	dir := filepath.Join(t.TempDir(), "s")
@@ -83,7 +83,7 @@ func syncsOf(t *testing.T, synchronous string) int {
 	return bytes.Count(b, []byte("fdatasync(")) + bytes.Count(b, []byte("fsync("))
 }
 
-// notDurable says why 50 commits with this many syncs are not durable, "" if they are.
+// notDurable returns why 50 commits with this many syncs are not durable, "" if they are.
 func notDurable(syncs int) string {
 	if syncs < 50 {
 		return fmt.Sprintf("%d syncs for 50 confirmed commits", syncs)
@@ -188,7 +188,7 @@ func TestDiskFullAndBack(t *testing.T) {
 	}
 }
 
-// TestBallastLetsAFullStoreOpenAndClean: what uses the disk up is somebody else.
+// TestBallastLetsAFullStoreOpenAndClean: what uses the disk up is another program.
 func TestBallastLetsAFullStoreOpenAndClean(t *testing.T) {
 	ctx := context.Background()
 	disk := smallDisk(t, "48m")

@@ -17,7 +17,7 @@ import (
 )
 
 // Sales and probes of the stores that are damaged below. A probe is a refund whose
-// answer is known: the first half goes to the payer, the second to somebody else.
+// answer is known: the first half goes to the payer, the second to another card.
 const (
 	flipSales = 110
 	probes    = 12
@@ -259,7 +259,7 @@ func flipOnce(t *testing.T, sales int, kind, needle string, behind int, bit byte
 }
 
 // TestRule09_OneBitOfTheNewestSequence: outbox.last, 6 → 2. Every wrong refund failed on
-// a unique key from then on, and nothing said why.
+// a unique key from then on, and nothing was logged.
 func TestRule09_OneBitOfTheNewestSequence(t *testing.T) {
 	if !flipOnce(t, flipSales, "index, leaf", "outbox.last", len("outbox.last"), 4) {
 		t.Error("nothing is reported")

@@ -25,12 +25,12 @@ func TestDamageIsKnownUntilItIsMovedAway(t *testing.T) {
 				t.Errorf("a salvage that is not finished counts: %+v", found)
 			}
 		}
-		var said bytes.Buffer
+		var logged bytes.Buffer
 		o := testOptions(dir)
-		o.Log = slog.New(slog.NewTextHandler(&said, nil))
+		o.Log = slog.New(slog.NewTextHandler(&logged, nil))
 		d := openTest(t, o)
-		if n := strings.Count(said.String(), "msg=store.damaged"); n != 1 {
-			t.Errorf("store.damaged is logged %d times:\n%s", n, &said)
+		if n := strings.Count(logged.String(), "msg=store.damaged"); n != 1 {
+			t.Errorf("store.damaged is logged %d times:\n%s", n, &logged)
 		}
 		d = reopened(t, d, testOptions(dir))
 		found := FoundDamage(dir)

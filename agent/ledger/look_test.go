@@ -16,7 +16,7 @@ func TestLookAtFindsWhatOpeningWould(t *testing.T) {
 	files := storeFiles(t, true)
 	for name, c := range map[string]struct {
 		change func(path string) error
-		says   string
+		want   string
 	}{
 		"whole":   {func(string) error { return nil }, ""},
 		"missing": {os.Remove, "missing"},
@@ -35,7 +35,7 @@ func TestLookAtFindsWhatOpeningWould(t *testing.T) {
 		must(t, c.change(filepath.Join(dir, storeFile)))
 		before := filesOf(t, dir)
 		pages, err := LookAt(context.Background(), dir)
-		if c.says == "" && (err != nil || pages != int64(len(files[storeFile])/sqlite.PageSize)) || c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says)) {
+		if c.want == "" && (err != nil || pages != int64(len(files[storeFile])/sqlite.PageSize)) || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s: %d pages, %v", name, pages, err)
 		}
 		after := filesOf(t, dir)

@@ -6,8 +6,8 @@ import (
 )
 
 // closeToOthers takes from the database and the files beside it what others than their
-// owner may do with them: SQLite makes them as the umask says, and a store of an older
-// version has them so. doctor prints one that cannot be changed.
+// owner may do with them: SQLite makes them with what the umask leaves, and a store of an
+// older version has them so. doctor prints one that cannot be changed.
 func closeToOthers(file string, log *slog.Logger) {
 	for _, end := range []string{"", "-wal", "-shm"} {
 		path := file + end

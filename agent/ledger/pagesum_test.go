@@ -13,7 +13,7 @@ import (
 	"yuanlu/agent/refund"
 )
 
-// TestEveryPageHasItsSum: after months of a store's life (records, cases, acknowledgements,
+// TestEveryPageHasItsSum: after months of use (records, cases, acknowledgements,
 // what wires remember, retention that frees pages, a cache that is too small for its
 // transactions, new openings) every page of the file has its sum, those that are in
 // no use included.
@@ -83,7 +83,7 @@ func TestAPageInAnotherPlaceIsFound(t *testing.T) {
 	}
 }
 
-// TestTheSumsAreNotHiddenByOneBit: the header says twice that there are sums.
+// TestTheSumsAreNotHiddenByOneBit: the header shows twice that there are sums.
 func TestTheSumsAreNotHiddenByOneBit(t *testing.T) {
 	files := storeFiles(t, true)
 	for at := range sqlite.HeaderSize * 8 {

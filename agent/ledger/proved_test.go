@@ -10,9 +10,9 @@ import (
 	"yuanlu/agent/refund"
 )
 
-// TestCountersAreNotBelievedBelowTheRows: whatever the small figures say, numbers that
+// TestCountersAreNotLessThanTheRows: whatever the small figures are, numbers that
 // rows have are not given out a second time.
-func TestCountersAreNotBelievedBelowTheRows(t *testing.T) {
+func TestCountersAreNotLessThanTheRows(t *testing.T) {
 	for name, sql := range map[string]string{
 		"outbox.last":       `UPDATE meta SET value = '0' WHERE name = 'outbox.last'`,
 		"all of the outbox": `DELETE FROM meta WHERE name LIKE 'outbox.%'`,
@@ -117,7 +117,7 @@ func TestARowInTheWayIsDamage(t *testing.T) {
 }
 
 // TestTheJournalBeginsWhereItsRecordSays: a beginning that its record contradicts is not
-// believed.
+// taken.
 func TestTheJournalBeginsWhereItsRecordSays(t *testing.T) {
 	o := testOptions(t.TempDir())
 	d := openTest(t, o)

@@ -459,7 +459,7 @@ func TestTwinRedatedEqualsCheck(t *testing.T) {
 		must(t, err)
 		got.gaps, want.gaps = nil, nil // as known when the settlement was first seen (verdicts.md § 6): not decided again
 		if d := got.differs(want); d != "" {
-			t.Fatalf("seed %d: %s\n after %v", seed, d, s.said)
+			t.Fatalf("seed %d: %s\n after %v", seed, d, s.happened)
 		}
 		must(t, s.d.Close())
 	}

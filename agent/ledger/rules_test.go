@@ -13,26 +13,26 @@ import (
 // topics.md rules 1, 8 and 9 of topics.md are the store's. What is here beside
 // outbox_test.go and damage_test.go: the sentences of a rule that those do not show.
 
-// A verdict that only the end of its grace says brings its case event in the same
-// transaction, and before anybody is told of it.
+// A verdict that only the end of its grace releases brings its case event in the same
+// transaction, and before it is published.
 func TestRule01_TheEndOfTheGraceQueuesInTheSameTransaction(t *testing.T) {
 	d := openTest(t, testOptions(t.TempDir()))
 	apply(t, d, refundOf(999, 1000, card(1), start)) // its sale never came
 	if st := stat(t, d); st.LastSeq != 0 {
-		t.Fatalf("told before its grace is over: %+v", st)
+		t.Fatalf("queued before its grace is over: %+v", st)
 	}
-	said, _, err := d.ReleaseHeld(context.Background(), time.Hour)
-	if err != nil || len(said) != 1 || len(said[0].Cases) != 1 {
-		t.Fatalf("released %+v, %v", said, err)
+	released, _, err := d.ReleaseHeld(context.Background(), time.Hour)
+	if err != nil || len(released) != 1 || len(released[0].Cases) != 1 {
+		t.Fatalf("released %+v, %v", released, err)
 	}
 	n := due(t, d)
-	if len(n) != 1 || n[0].Sequence != said[0].Cases[0].Sequence || n[0].Type != refund.CaseOpened {
-		t.Errorf("queued %+v; said %+v", n, said[0].Cases)
+	if len(n) != 1 || n[0].Sequence != released[0].Cases[0].Sequence || n[0].Type != refund.CaseOpened {
+		t.Errorf("queued %+v; released %+v", n, released[0].Cases)
 	}
 }
 
-// A full outbox says so, keeps storing verdicts, and events and never cases go. The
-// one event that tells of it counts them.
+// A full outbox is reported, keeps storing verdicts, and events and never cases go. The
+// one event about it counts them.
 func TestRule08_AFullOutboxSaysSoAndStoresOn(t *testing.T) {
 	ctx := context.Background()
 	o := testOptions(t.TempDir())
@@ -56,7 +56,7 @@ func TestRule08_AFullOutboxSaysSoAndStoresOn(t *testing.T) {
 	for _, n := range due(t, d) {
 		if n.Type == "outbox.evicted" {
 			if evicted++; !strings.Contains(string(n.Data), fmt.Sprint(st.Dropped)) {
-				t.Errorf("outbox.evicted says %s, dropped %d", n.Data, st.Dropped)
+				t.Errorf("outbox.evicted holds %s, dropped %d", n.Data, st.Dropped)
 			}
 		}
 		if n.Type == "link.lost" && st.Unsequenced > 0 {

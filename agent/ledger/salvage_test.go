@@ -34,8 +34,8 @@ func (w *walStore) without(text []byte) map[string][]byte {
 	return files
 }
 
-// TestSalvageLostSale: of a sale that is lost nothing is said that would need it: what
-// was said about its refund before stands, a case stays what it was, and a right refund
+// TestSalvageLostSale: of a sale that is lost nothing is released that would need it: what
+// was released about its refund before stands, a case stays what it was, and a right refund
 // that comes now is no alarm.
 func TestSalvageLostSale(t *testing.T) {
 	ctx := context.Background()

@@ -19,7 +19,7 @@ import (
 	"yuanlu/agent/refund/randomjournal"
 )
 
-// outcome is what a store says about a journal in the end, without rev.
+// outcome is what a store holds about a journal in the end, without rev.
 type outcome struct {
 	records, verdicts, gaps []string
 }
@@ -45,7 +45,7 @@ func (o *outcome) differs(other *outcome) string {
 	return ""
 }
 
-// outcomeOf reads what d says. Held verdicts have been released before.
+// outcomeOf reads what d holds. Held verdicts have been released before.
 func outcomeOf(d *DB, gaps []refund.Integrity) (*outcome, error) {
 	ctx := context.Background()
 	var o outcome
@@ -113,18 +113,18 @@ func together(d *DB, journal []refund.Record) []refund.Arrival {
 	return []refund.Arrival{a}
 }
 
-// stream is one terminal's life: records that come in batches, accidents between
+// stream is one terminal: records that come in batches, accidents between
 // them, a clock that goes on.
 type stream struct {
-	rng   *rand.Rand
-	o     Options
-	d     *DB
-	now   time.Time // of the terminal
-	since time.Time // of this process
-	gaps  []refund.Integrity
-	moves int // copies of the files made
-	root  string
-	said  []string // what happened, for a report
+	rng      *rand.Rand
+	o        Options
+	d        *DB
+	now      time.Time // of the terminal
+	since    time.Time // of this process
+	gaps     []refund.Integrity
+	moves    int // copies of the files made
+	root     string
+	happened []string // for a report
 }
 
 func newStream(root string, seed uint64) (*stream, error) {
@@ -174,20 +174,20 @@ func (s *stream) accident() error {
 	ctx := context.Background()
 	switch s.rng.IntN(16) {
 	case 0:
-		s.said = append(s.said, "restart")
+		s.happened = append(s.happened, "restart")
 		if err := s.d.Close(); err != nil {
 			return err
 		}
 		s.now = s.now.Add(time.Duration(s.rng.IntN(3600)) * time.Second)
 		return s.open()
 	case 1:
-		s.said = append(s.said, "crash")
+		s.happened = append(s.happened, "crash")
 		return s.crash()
 	case 2:
-		s.said = append(s.said, "rotate")
+		s.happened = append(s.happened, "rotate")
 		return s.d.Rotate(ctx)
 	case 3:
-		s.said = append(s.said, "carried")
+		s.happened = append(s.happened, "carried")
 		return s.carry()
 	case 4, 5, 6, 7, 8:
 		_, _, err := s.d.ReleaseHeld(ctx, s.now.Sub(s.since))
@@ -225,7 +225,7 @@ func (s *stream) carry() error {
 	return s.open()
 }
 
-// cases compares what was told of each case with what is decided in the end.
+// cases compares what was published of each case with what is decided in the end.
 func (s *stream) cases() error {
 	for j, err := range s.d.Verdicts(context.Background(), 1) {
 		if err != nil {
@@ -243,7 +243,7 @@ func (s *stream) cases() error {
 		case k == nil && worstOf(v) >= refund.Medium:
 			return fmt.Errorf("verdict %d has no case", v.Seq)
 		case k != nil && k.seq == v.Seq && k.published != publishedOf(v):
-			return fmt.Errorf("verdict %d: told was %q, it is %q", v.Seq, k.published, publishedOf(v))
+			return fmt.Errorf("verdict %d: published was %q, it is %q", v.Seq, k.published, publishedOf(v))
 		case k != nil && k.seq == v.Seq && k.open && v.Decision == refund.Pass && k.events > 1 && !strings.HasPrefix(k.published, string(refund.Pass)):
 			return fmt.Errorf("case of %d is open and passes", v.Seq)
 		}
@@ -266,28 +266,28 @@ func streams(t *testing.T, seed uint64, journal []refund.Record) string {
 	}
 	defer func() { _ = s.d.Close() }()
 	if err := s.play(journal); err != nil {
-		return fmt.Sprintf("%v after %v", err, s.said)
+		return fmt.Sprintf("%v after %v", err, s.happened)
 	}
 	got, err := outcomeOf(s.d, s.gaps)
 	if err == nil {
 		err = s.cases()
 	}
 	if err != nil {
-		return fmt.Sprintf("%v after %v", err, s.said)
+		return fmt.Sprintf("%v after %v", err, s.happened)
 	}
 	want, err := checked(root, journal)
 	if err != nil {
 		return "check: " + err.Error()
 	}
 	if d := got.differs(want); d != "" {
-		return fmt.Sprintf("%s\n after %v", d, s.said)
+		return fmt.Sprintf("%s\n after %v", d, s.happened)
 	}
 	return ""
 }
 
 // TestTwinStreamingEqualsCheck: records that come one after the other, with
 // restarts, crashes, new keys, other terminals and passing time in between, leave the verdicts that
-// a check of the whole journal gives.
+// a check of the whole journal has.
 func TestTwinStreamingEqualsCheck(t *testing.T) {
 	journals, records := 110, 80
 	if os.Getenv(soakEnv) != "" {
@@ -394,7 +394,7 @@ func readScenario(t *testing.T, file string) (journal []refund.Record) {
 
 const scenarios = "../refund/testdata/scenarios"
 
-// TestScenariosThroughTheStore: the store and the history in memory give the same
+// TestScenariosThroughTheStore: the store and the history in memory have the same
 // bytes, however the records are batched.
 func TestScenariosThroughTheStore(t *testing.T) {
 	wants, err := filepath.Glob(scenarios + "/*.want.jsonl")

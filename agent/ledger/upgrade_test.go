@@ -127,7 +127,7 @@ func TestAnUpgradeWaitsForRoom(t *testing.T) {
 	}
 }
 
-// TestAnUpgradeWaitsForAReader: somebody who reads the old store goes on reading it.
+// TestAnUpgradeWaitsForAReader: a process that reads the old store goes on reading it.
 func TestAnUpgradeWaitsForAReader(t *testing.T) {
 	files, _ := version1(t, "killed")
 	dir := laidOut(t, files)
@@ -165,7 +165,7 @@ func TestAnOldStoreIsReadWithoutUpgrade(t *testing.T) {
 }
 
 // TestADamagedOldStoreIsSalvaged: also where nothing of the first page is left, so that
-// only the others can tell that they have no sums.
+// only the others show that they have no sums.
 func TestADamagedOldStoreIsSalvaged(t *testing.T) {
 	for name, damage := range map[string]func([]byte){
 		"a row": func(b []byte) { b[len(b)/2] ^= 4; b[len(b)/2+1] ^= 1 },

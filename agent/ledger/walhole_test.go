@@ -163,7 +163,7 @@ func (w *walStore) intact(wal []byte) map[int64]bool {
 
 // checkHole opens the store with this WAL (nil: none) and compares it with what must be
 // left. It returns what was lost.
-func (w *walStore) checkHole(t *testing.T, wal []byte) (said bool, lost int) {
+func (w *walStore) checkHole(t *testing.T, wal []byte) (reported bool, lost int) {
 	t.Helper()
 	files := maps.Clone(w.files)
 	if files[walFile] = wal; wal == nil {
@@ -175,7 +175,7 @@ func (w *walStore) checkHole(t *testing.T, wal []byte) (said bool, lost int) {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	said = len(d.Damage()) > 0
+	reported = len(d.Damage()) > 0
 	have, cases := map[int64]bool{}, map[string]bool{}
 	for r, err := range d.Records(context.Background(), 1) {
 		must(t, err)
@@ -195,18 +195,18 @@ func (w *walStore) checkHole(t *testing.T, wal []byte) (said bool, lost int) {
 			t.Errorf("case %s of record %d is lost", id, seq)
 		}
 	}
-	if !said && (lost > 0 || d.Stream() != w.stream) {
-		t.Errorf("%d records lost, stream %s was %s, and nothing is said", lost, d.Stream(), w.stream)
+	if !reported && (lost > 0 || d.Stream() != w.stream) {
+		t.Errorf("%d records lost, stream %s was %s, and nothing is reported", lost, d.Stream(), w.stream)
 	}
 	w.checkCases(t, d)
 	checkAnswers(t, d)
 	if text, err := d.w.Text("PRAGMA integrity_check"); text != "ok" || err != nil {
 		t.Errorf("integrity: %s %v", text, err)
 	}
-	return said, lost
+	return reported, lost
 }
 
-// checkCases: no case says of a right refund that its money went to somebody else or
+// checkCases: no case reports of a right refund that its money went to another card or
 // that it has no sale, and what is published is evidence of what is in the store.
 func (w *walStore) checkCases(t *testing.T, d *DB) {
 	t.Helper()
@@ -225,7 +225,7 @@ func (w *walStore) checkCases(t *testing.T, d *DB) {
 }
 
 // checkAnswers applies twelve refunds whose answers are known: it must be that answer,
-// or said that it cannot be known.
+// or reported that it cannot be known.
 func checkAnswers(t *testing.T, d *DB) {
 	t.Helper()
 	for i := range 12 {
@@ -245,7 +245,7 @@ func checkAnswers(t *testing.T, d *DB) {
 }
 
 // TestKillRule09_HolesInTheWAL puts a zeroed, a random or a stale block of 4 KiB at
-// every place of a WAL, and flips bits: it is said, or nothing is lost; and what lies in
+// every place of a WAL, and flips bits: it is reported, or nothing is lost; and what lies in
 // intact frames is kept. YUANLU_SOAK=1: 2 000 times, else a tenth.
 func TestKillRule09_HolesInTheWAL(t *testing.T) {
 	w := makeWALStore(t)
@@ -256,7 +256,7 @@ func TestKillRule09_HolesInTheWAL(t *testing.T) {
 	r := rand.New(rand.NewPCG(seed, 4))
 	was := w.files[walFile]
 	blocks := (len(was) + 4095) / 4096
-	said, total := map[string]int{}, map[string]int{}
+	reported, total := map[string]int{}, map[string]int{}
 	lost := map[string]int{}
 	for i := range n {
 		kind := []string{"zero", "random", "stale", "flip"}[i%4]
@@ -286,15 +286,15 @@ func TestKillRule09_HolesInTheWAL(t *testing.T) {
 		total[kind]++
 		lost[kind] += l
 		if s {
-			said[kind]++
+			reported[kind]++
 		}
 	}
 	for kind := range total {
-		t.Logf("%s: %d of %d said; %.1f of %d records lost on average", kind, said[kind], total[kind], float64(lost[kind])/float64(total[kind]), len(w.bodies))
+		t.Logf("%s: %d of %d reported; %.1f of %d records lost on average", kind, reported[kind], total[kind], float64(lost[kind])/float64(total[kind]), len(w.bodies))
 	}
 }
 
-// TestKillRule09_WALCutOff: a WAL that is shorter than it was, or gone, is said.
+// TestKillRule09_WALCutOff: a WAL that is shorter than it was, or gone, is reported.
 func TestKillRule09_WALCutOff(t *testing.T) {
 	w := makeWALStore(t)
 	was := w.files[walFile]
@@ -307,24 +307,24 @@ func TestKillRule09_WALCutOff(t *testing.T) {
 	cuts := []int{0, 5, sqlite.WALHeader, sqlite.WALHeader + sqlite.FrameLen, sqlite.WALHeader + 3*sqlite.FrameLen + 100, used / 2, used - 1, used - sqlite.FrameLen}
 	for _, cut := range cuts {
 		t.Run(fmt.Sprint(cut), func(t *testing.T) {
-			if said, _ := w.checkHole(t, was[:cut]); !said {
-				t.Error("nothing is said")
+			if reported, _ := w.checkHole(t, was[:cut]); !reported {
+				t.Error("nothing is reported")
 			}
 		})
 	}
 	t.Run("gone", func(t *testing.T) {
-		if said, _ := w.checkHole(t, nil); !said {
-			t.Error("nothing is said")
+		if reported, _ := w.checkHole(t, nil); !reported {
+			t.Error("nothing is reported")
 		}
 	})
 	t.Run("of an earlier round", func(t *testing.T) {
-		if said, _ := w.checkHole(t, w.earlier); !said {
-			t.Error("nothing is said")
+		if reported, _ := w.checkHole(t, w.earlier); !reported {
+			t.Error("nothing is reported")
 		}
 	})
 	t.Run("only what is of earlier rounds cut off", func(t *testing.T) {
-		if said, lost := w.checkHole(t, was[:used]); said || lost > 0 {
-			t.Errorf("said %t, lost %d", said, lost)
+		if reported, lost := w.checkHole(t, was[:used]); reported || lost > 0 {
+			t.Errorf("reported %t, lost %d", reported, lost)
 		}
 	})
 }
@@ -370,7 +370,7 @@ func TestMarkNeverSaysTooMuch(t *testing.T) {
 			}
 		}
 	}
-	if said, _ := w.checkHole(t, torn); !said {
-		t.Error("with the exact mark a torn last commit is not said")
+	if reported, _ := w.checkHole(t, torn); !reported {
+		t.Error("with the exact mark a torn last commit is not reported")
 	}
 }

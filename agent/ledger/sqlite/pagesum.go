@@ -148,7 +148,7 @@ func openFileWithSums(tls *libc.TLS, vfs, name, file uintptr, flags int32, out u
 	f := (*summedFile)(pointer(at))
 	f.methods, f.base = *(*sqlite3.Tsqlite3_io_methods)(pointer(own)), own
 	header := at + unsafe.Sizeof(summedFile{})
-	f.sums = 1 // a new file has sums; what is too short to tell is damaged
+	f.sums = 1 // a new file has sums; what is too short to have a header is damaged
 	if function[inoutFunc](&f.own().FxRead)(tls, file, header, HeaderSize, 0) == sqlite3.SQLITE_OK && !HasSums(memory(header, HeaderSize)) {
 		f.sums = 0
 	}

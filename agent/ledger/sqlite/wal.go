@@ -21,8 +21,8 @@ import (
 // at its start, the salts change and their first half grows by one; frames of earlier
 // rounds stay behind those of this one.
 //
-// SQLite takes the frames up to the first whose checksum is wrong and says nothing about
-// the rest. That is right after a power cut, which tears the last transaction, but a
+// SQLite takes the frames up to the first whose checksum is wrong and drops the
+// rest in silence. That is right after a power cut, which tears the last transaction, but a
 // lost sector or a flipped bit makes it drop commits that were confirmed.
 const (
 	// PageSize is the bytes of a page of every store.
