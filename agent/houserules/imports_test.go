@@ -40,7 +40,7 @@ var mayImport = map[string][]string{
 	"agent/ledger/rows":          {"agent/ledger/sqlite", "agent/refund"},
 	"agent/ledger/salvage":       {"agent/ledger/sqlite", "agent/ledger/rows", "agent/refund"},
 	"agent/ledger/carry":         {"agent/ledger/sqlite"},
-	"agent/report":               {"agent/refund", "agent/health", "agent/logbook", "protocol/topics"},
+	"agent/report":               {"agent/refund", "agent/health", "agent/logbook", "protocol/mqtt", "protocol/topics"},
 	"agent/control":              {"agent/refund"},
 	"agent/health":               {"agent/config", "agent/refund", "agent/ingest", "agent/ledger"}, // the last two for what they report of themselves
 	"agent/machine":              {"agent/config", "agent/health"},

@@ -238,89 +238,17 @@ func lookAtDevice(l config.Link) health.Device {
 	return d
 }
 
-// hostPatience is how long the retained presence of the back office may take.
-const hostPatience = 2 * time.Second
-
-// mostTried is how many addresses of a broker are tried, one after the other.
-const mostTried = 8
-
-// contactBroker connects as the terminal itself, measures the way there and back, and
-// looks for the back office; nil: no broker is configured. Only while the daemon is not
-// running: a second client of the same name would end its connection. It publishes
-// nothing.
+// contactBroker connects to the broker as the terminal itself; nil: none is configured.
 func (p *program) contactBroker(ctx context.Context, c *config.Config) *health.Contact {
 	if len(c.MQTT.URLs) == 0 {
 		return nil
 	}
-	found := &health.Contact{}
 	names, err := topics.NewNames(c.MQTT.Root, c.Terminal.ID)
 	if err != nil {
-		found.Failed = []health.Attempt{{Text: err.Error()}}
-		return found
+		return &health.Contact{Failed: []health.Attempt{{Text: err.Error()}}}
 	}
 	route := mqtt.NewRoute(c.MQTT.URLs)
 	dial := dialTo(c, agent.NewClock(p.now, time.Time{}, askClock(c)), route)
-	for tried := 1; ; tried++ {
-		attempt, cancel := context.WithTimeout(ctx, c.MQTT.ConnectTimeout+hostPatience)
-		conn, err := dial(attempt, "", nil)
-		if err == nil {
-			found.Connected = true
-			tryConnection(attempt, c, conn, names, found)
-			found.CloseErr = conn.Close(attempt)
-			cancel()
-			return found
-		}
-		cancel()
-		failed := health.Attempt{Text: err.Error()}
-		why, ok := errors.AsType[*mqtt.DialError](err)
-		if ok {
-			failed = health.Attempt{Text: why.Stage + ": " + why.What, Remedy: why.Remedy}
-		}
-		found.Failed = append(found.Failed, failed)
-		if here := !ok || why.Stage == "options" || why.Stage == "files"; here || tried >= min(route.Addresses(), mostTried) || ctx.Err() != nil {
-			return found
-		}
-	}
-}
-
-// tryConnection subscribes to what comes down, as the daemon would: the answer is the
-// echo, and shows whether the access list allows it.
-func tryConnection(ctx context.Context, c *config.Config, conn report.Broker, names topics.Names, found *health.Contact) {
-	found.Address, found.Filter = c.MQTT.URLs[0], names.DownFilter()
-	if named, ok := conn.(interface{ Address() string }); ok {
-		found.Address = named.Address()
-	}
-	begin := time.Now()
-	found.Err = conn.Subscribe(ctx, found.Filter, func(string, []byte, bool) {})
-	found.Took, found.Refused = time.Since(begin), found.Err != nil && conn.Err() == nil
-	if found.Err == nil && c.Backoffice.Host != "" {
-		found.Host = lookForHost(ctx, conn, names.HostState(c.Backoffice.Host))
-	}
-}
-
-// lookForHost waits for the retained presence of the back office.
-func lookForHost(ctx context.Context, conn report.Broker, topic string) *health.HostSeen {
-	states := make(chan topics.HostState, 1)
-	err := conn.Subscribe(ctx, topic, func(_ string, payload []byte, _ bool) {
-		var s topics.HostState
-		if topics.Exact(payload, &s) == nil {
-			select {
-			case states <- s:
-			default:
-			}
-		}
-	})
-	if err != nil {
-		return &health.HostSeen{Err: err}
-	}
-	timer := time.NewTimer(hostPatience)
-	defer timer.Stop()
-	select {
-	case s := <-states:
-		return &health.HostSeen{Host: health.Host{Known: true, Online: s.Online, At: time.UnixMilli(s.Timestamp)}}
-	case <-timer.C:
-		return &health.HostSeen{}
-	case <-ctx.Done():
-		return &health.HostSeen{Err: ctx.Err()}
-	}
+	return report.Contact(ctx, report.Attempt{Names: names, HostID: c.Backoffice.Host, Within: c.MQTT.ConnectTimeout, URL: c.MQTT.URLs[0],
+		Addresses: route.Addresses, Dial: func(ctx context.Context) (report.Broker, error) { return dial(ctx, "", nil) }})
 }
