@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"yuanlu/agent/newfile"
+	"yuanlu/protocol/cardnumber"
 )
 
 // MaxPart is the most that a part may hold, in bytes; the rest is cut off. It does not
@@ -252,7 +253,7 @@ func Mask(b []byte) []byte {
 		switch run := b[i:end]; {
 		case len(run) < 13:
 		case isNumber(b, i, end):
-			if len(run) <= 19 && cardLike(run) {
+			if len(run) <= 19 && cardnumber.Like(run) {
 				hide(run, '0')
 			}
 		default:
@@ -272,7 +273,7 @@ func isNumber(b []byte, from, to int) bool {
 func maskRun(run []byte) {
 	for at := 0; at+13 <= len(run); at++ {
 		for n := min(19, len(run)-at); n >= 13; n-- {
-			if cardLike(run[at : at+n]) {
+			if cardnumber.Like(run[at : at+n]) {
 				hide(run[at:at+n], '*')
 				break
 			}
@@ -284,25 +285,4 @@ func hide(number []byte, with byte) {
 	for k := 6; k < len(number)-4; k++ {
 		number[k] = with
 	}
-}
-
-// cardLike also returns false for what is masked already.
-func cardLike(digits []byte) bool {
-	if c := digits[0]; (c < '3' || c > '6') && c != '9' {
-		return false
-	}
-	sum := 0
-	for i := range digits {
-		d := int(digits[len(digits)-1-i]) - '0'
-		if d < 0 || d > 9 {
-			return false
-		}
-		if i%2 == 1 {
-			if d *= 2; d > 9 {
-				d -= 9
-			}
-		}
-		sum += d
-	}
-	return sum%10 == 0
 }

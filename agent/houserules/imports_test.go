@@ -22,14 +22,14 @@ var mayImport = map[string][]string{
 	"agent/desired":    {"agent/config"},
 	"agent/command":    {"agent/bundle", "agent/capture", "agent/config", "agent/control", "agent/desired", "agent/ingest", "agent/ledger", "agent/logbook", "agent/machine", "agent/report", "agent/sanitise"},
 	"agent/capture":    {},
-	"agent/bundle":     {"agent/capture", "agent/config", "agent/desired", "agent/health", "agent/ledger", "agent/logbook", "agent/machine", "agent/newfile", "protocol/printable"},
+	"agent/bundle":     {"agent/capture", "agent/config", "agent/desired", "agent/health", "agent/ledger", "agent/logbook", "agent/machine", "agent/newfile", "protocol/cardnumber", "protocol/printable"},
 	"agent/dryrun":     {"agent/ingest", "agent/ledger", "agent/refund"},
 	"agent/transfer":   {"agent/ledger", "agent/newfile"},
 	"agent/probe":      {"agent/ingest", "protocol/frame"},
 	"agent/newfile":    {},
-	"agent/logbook":    {"protocol/printable"},
+	"agent/logbook":    {"protocol/cardnumber", "protocol/printable"},
 	"agent/ingest":     {"agent/refund", "agent/sanitise", "agent/spelling", "agent/tomlfile", "protocol/..."},
-	"agent/refund":     {"protocol/printable", "protocol/strictjson"},
+	"agent/refund":     {"protocol/cardnumber", "protocol/printable", "protocol/strictjson"},
 	// A memory of events for tests and small tools, random journals for tests, and
 	// the rules, one file each.
 	"agent/refund/memhistory":    {"agent/refund"},
@@ -66,7 +66,9 @@ var mayImport = map[string][]string{
 	"agent/tomlfile": {},
 	"agent/spelling": {},
 	// What may be kept of the bytes of a link.
-	"agent/sanitise": {"protocol/cup8583", "protocol/frame", "protocol/mispos", "protocol/strictjson"},
+	"agent/sanitise": {"protocol/cardnumber", "protocol/cup8583", "protocol/frame", "protocol/mispos", "protocol/strictjson"},
+	// The check digit of card numbers.
+	"protocol/cardnumber": {},
 	// The one reader of JSON.
 	"protocol/strictjson": {},
 	// What every message in a test must satisfy.

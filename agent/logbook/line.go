@@ -10,6 +10,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"yuanlu/protocol/cardnumber"
 	"yuanlu/protocol/printable"
 )
 
@@ -250,27 +251,10 @@ func fence(v string) string {
 		for end < len(v) && v[end] >= '0' && v[end] <= '9' {
 			end++
 		}
-		if run := v[i:end]; len(run) >= 14 && len(run) <= 19 && cardLike(run) {
+		if run := v[i:end]; len(run) >= 14 && len(run) <= 19 && cardnumber.Like(run) {
 			v = v[:i+6] + strings.Repeat("*", len(run)-10) + v[end-4:]
 		}
 		i = end
 	}
 	return v
-}
-
-func cardLike(digits string) bool {
-	if c := digits[0]; (c < '3' || c > '6') && c != '9' {
-		return false
-	}
-	sum := 0
-	for i := range len(digits) {
-		d := int(digits[len(digits)-1-i] - '0')
-		if i%2 == 1 {
-			if d *= 2; d > 9 {
-				d -= 9
-			}
-		}
-		sum += d
-	}
-	return sum%10 == 0
 }

@@ -1,6 +1,10 @@
 package refund
 
-import "strings"
+import (
+	"strings"
+
+	"yuanlu/protocol/cardnumber"
+)
 
 // MaskCards returns a text in which every card number, 13 to 19 ASCII digits in a row
 // whose check digit holds, is replaced by its masked form: for texts of a message that
@@ -16,7 +20,7 @@ func MaskCards(text string) string {
 		b.WriteString(rest[:i])
 		rest = rest[i:]
 		n := len(rest) - len(strings.TrimLeft(rest, "0123456789"))
-		if run := rest[:n]; n >= 13 && n <= 19 && luhn(run) && strings.Trim(run, "0") != "" {
+		if run := rest[:n]; n >= 13 && n <= 19 && cardnumber.Luhn(run) == 0 && strings.Trim(run, "0") != "" {
 			b.WriteString(shownForm(SchemePAN, run))
 		} else {
 			b.WriteString(run)

@@ -3,6 +3,8 @@ package refund
 import (
 	"strconv"
 	"unicode/utf8"
+
+	"yuanlu/protocol/cardnumber"
 )
 
 // Labels under which Seal asks a Tokenizer for tokens. An identifier's label is
@@ -111,25 +113,10 @@ func cardFlaw(clear string) string {
 	if len(clear) < 12 || len(clear) > 19 {
 		return strconv.Itoa(len(clear)) + " digits, want 12 to 19"
 	}
-	if !luhn(clear) {
+	if cardnumber.Luhn(clear) != 0 {
 		return "check digit does not hold"
 	}
 	return ""
-}
-
-// luhn reports whether the last of the digits is the check digit of ISO/IEC 7812-1.
-func luhn(digits string) bool {
-	sum := 0
-	for i := range len(digits) {
-		d := int(digits[len(digits)-1-i] - '0')
-		if i%2 == 1 {
-			if d *= 2; d > 9 {
-				d -= 9
-			}
-		}
-		sum += d
-	}
-	return sum%10 == 0
 }
 
 // shownForm is the masked form for people (records.md, shown). Lengths are in

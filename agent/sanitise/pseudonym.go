@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"unicode/utf8"
 
+	"yuanlu/protocol/cardnumber"
 	"yuanlu/protocol/mispos"
 )
 
@@ -47,12 +48,12 @@ func (p *pseudonyms) number(d []byte) {
 	if len(middle) == 0 {
 		return
 	}
-	before, sum := bytes.Clone(d), luhn(d)
+	before, sum := bytes.Clone(d), cardnumber.Luhn(d)
 	for round := byte(0); ; round++ {
 		for i, b := range p.stream(before, round, len(middle)) {
 			middle[i] = '0' + b%10
 		}
-		for n := byte('0'); n <= '9' && luhn(d) != sum; n++ {
+		for n := byte('0'); n <= '9' && cardnumber.Luhn(d) != sum; n++ {
 			middle[0] = n
 		}
 		if !bytes.Equal(d, before) || round == 255 {
@@ -105,7 +106,7 @@ func (p *pseudonyms) guard(b []byte) {
 		for end < len(b) && b[end] >= '0' && b[end] <= '9' {
 			end++
 		}
-		if n := end - i; n >= minPAN && n <= maxPAN && luhn(b[i:end]) == 0 {
+		if n := end - i; n >= minPAN && n <= maxPAN && cardnumber.Luhn(b[i:end]) == 0 {
 			p.number(b[i:end])
 		}
 		i = max(end, i+1)
@@ -141,21 +142,6 @@ func digitsOnly(b []byte) bool {
 		}
 	}
 	return len(b) > 0
-}
-
-// luhn returns the sum after Luhn modulo 10; 0 is a right check digit.
-func luhn(d []byte) int {
-	sum := 0
-	for i := range d {
-		n := int(d[len(d)-1-i] - '0')
-		if i%2 == 1 {
-			if n *= 2; n > 9 {
-				n -= 9
-			}
-		}
-		sum += n
-	}
-	return sum % 10
 }
 
 // fill overwrites with a byte.

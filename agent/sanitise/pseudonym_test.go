@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+
+	"yuanlu/protocol/cardnumber"
 )
 
 func TestPseudonyms(t *testing.T) {
@@ -34,7 +36,7 @@ func TestPseudonyms(t *testing.T) {
 		if !strings.Contains(tt.clear, "*") && string(b) == tt.clear {
 			t.Errorf("like %s: nothing was changed", tt.like)
 		}
-		if n := len(bytes.TrimRight(b, "F ")); digitsOnly(b[:n]) && luhn(b[:n]) != luhn([]byte(tt.clear[:n])) {
+		if n := len(bytes.TrimRight(b, "F ")); digitsOnly(b[:n]) && cardnumber.Luhn(b[:n]) != cardnumber.Luhn([]byte(tt.clear[:n])) {
 			t.Errorf("like %s: another check digit", tt.like)
 		}
 	}
