@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"yuanlu/agent/ledger/outbox"
 	"yuanlu/agent/ledger/rows"
 	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
@@ -119,8 +120,18 @@ func (t *tx) caseStep(j *refund.Judged, why *circumstances) (*refund.CaseChange,
 	if err := saveCase(t.c, &now); err != nil {
 		return nil, err
 	}
-	t.n.tallies.opened(old, &now)
+	countOpen(&t.n.tallies, old, &now)
 	return &step, t.queueCase(&step, &now, row, why)
+}
+
+// countOpen counts a case's step from old, nil if there was none, to what it is now.
+func countOpen(n *outbox.Tallies, old, now *caseRow) {
+	if old != nil && old.open {
+		n.Open[old.severity]--
+	}
+	if now.open {
+		n.Open[now.severity]++
+	}
 }
 
 // worstOf is the severity of the worst finding, 0 without findings.

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"yuanlu/agent/ledger/outbox"
 	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
@@ -49,16 +50,14 @@ type DB struct {
 	unknown         bool          // the last transaction failed in its commit
 	ran             running
 	recent          recent
-	stream          string
-	begun           string   // of streams, the one that this process has begun, "": none
-	before          []string // streams that ended before this one, the newest first
-	damage          []DamageNote
 	damagePublished int  // how many of damage have an event
 	rebuilding      bool // a salvage judges old records again
 	closed          bool
 
-	committer committer    // arrivals that wait to be stored; has a lock of its own
-	queue     queue        // what waits in the outbox; has a lock of its own
+	committer committer     // arrivals that wait to be stored; has a lock of its own
+	queue     *outbox.Queue // what waits in the outbox; has a lock of its own
+	damageMu  sync.Mutex    // guards damage
+	damage    []DamageNote
 	renewing  sync.RWMutex // written while the stream changes: what Due returns is of one stream; taken before writer
 	renewal   atomic.Pointer[Renewal]
 	readers   readers
@@ -73,8 +72,8 @@ type figures struct {
 	synced   bool      // whether the clock was trusted at the newest record, or is since
 	undated  undated
 	payers   payers
-	outbox   outboxFigures
-	tallies  tallies
+	outbox   outbox.Figures
+	tallies  outbox.Tallies
 	removed  int64 // records that retention has removed
 	sweeping bool  // keys of removed records may be left
 	swept    sweepPlace
@@ -89,10 +88,10 @@ type tx struct {
 	h       *history
 	links   map[string]int64 // added by this transaction
 	atEnd   []func()         // run once it is committed
-	queued  []queued         // new outbox entries
+	queued  []int64          // new outbox entries
 	saved   bool             // saveSent has run
 	renewed bool             // the stream is a new one: what the queue knows is of the one before
-	undone  int              // of queue.done, removed by this transaction
+	undone  int              // of queue.Done, removed by this transaction
 	caseID  string           // in place of the computed one, "": none
 }
 
@@ -165,7 +164,7 @@ func (d *DB) transact(do func(*tx) error) error {
 	d.lock.committed()
 	d.o.step("committed")
 	d.now = t.n
-	d.queue.committed(t.queued, &d.now)
+	d.queue.Committed(t.queued, d.now.outbox, d.now.tallies)
 	for _, f := range t.atEnd {
 		f()
 	}
@@ -279,16 +278,12 @@ func (d *DB) file() string { return filepath.Join(d.dir, storeFile) }
 func (d *DB) Keys() *Keys { return d.keys }
 
 // Stream is the name of the store's stream, in which sequences have no gap.
-func (d *DB) Stream() string {
-	d.queue.mu.Lock()
-	defer d.queue.mu.Unlock()
-	return d.stream
-}
+func (d *DB) Stream() string { return d.queue.Stream() }
 
 // Damage returns what opening or reopening the store has moved aside so far.
 func (d *DB) Damage() []DamageNote {
-	d.queue.mu.Lock()
-	defer d.queue.mu.Unlock()
+	d.damageMu.Lock()
+	defer d.damageMu.Unlock()
 	return append([]DamageNote(nil), d.damage...)
 }
 
@@ -303,7 +298,7 @@ func (d *DB) Close() error {
 	d.closed = true
 	var err error
 	if d.w != nil {
-		if !d.readOnly && !d.temporary && d.queue.unsaved() {
+		if !d.readOnly && !d.temporary && d.queue.Unsaved() {
 			for more := true; more && err == nil; {
 				err = d.transact(func(t *tx) (err error) { more, err = t.save(); return err })
 			}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"yuanlu/agent/ledger/outbox"
 	"yuanlu/agent/ledger/rows"
 	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
@@ -18,13 +19,12 @@ func (d *DB) load(c *conn) error {
 	if err != nil {
 		return err
 	}
-	begun := d.begun
-	if stream == "" {
+	made := stream == ""
+	if made {
 		stream = randomID()
 		if err := setMeta(c, "stream", stream); err != nil {
 			return err
 		}
-		begun = stream
 	}
 	before, err := streamsBefore(c)
 	if err != nil {
@@ -38,7 +38,7 @@ func (d *DB) load(c *conn) error {
 	if err != nil {
 		return err
 	}
-	q, err := loadQueue(c, &n.outbox)
+	waiting, err := loadWaiting(c, &n.outbox)
 	if err != nil {
 		return err
 	}
@@ -51,11 +51,7 @@ func (d *DB) load(c *conn) error {
 		}
 	}
 	d.now, d.links, d.names = n, links, names
-	d.queue.replace(q, stream == d.stream)
-	d.queue.committed(nil, &n)
-	d.queue.mu.Lock()
-	d.stream, d.begun, d.before = stream, begun, before
-	d.queue.mu.Unlock()
+	d.queue.Open(waiting, stream, made, before, n.outbox, n.tallies)
 	return nil
 }
 
@@ -75,9 +71,11 @@ func (d *DB) loadForReading(c *conn) error {
 	if version < 1 || version > int64(len(steps)) { // their tables are the same (upgrade.go)
 		return fmt.Errorf("%w: version %d, this one reads %d", ErrNewer, version, len(steps))
 	}
-	if d.stream, err = metaText(c, "stream"); err != nil {
+	stream, err := metaText(c, "stream")
+	if err != nil {
 		return err
 	}
+	d.queue.Reading(stream)
 	_, d.names, err = loadLinks(c)
 	return err
 }
@@ -246,56 +244,51 @@ func setMetaInt(c *conn, name string, v int64) error {
 	return setMeta(c, name, strconv.FormatInt(v, 10))
 }
 
-// loadQueue reads what waits, without the data.
-func loadQueue(c *conn, o *outboxFigures) (*queue, error) {
+// loadWaiting reads what waits, without the data.
+func loadWaiting(c *conn, o *outbox.Figures) (*outbox.List, error) {
 	if err := loadOutboxFigures(c, o); err != nil {
 		return nil, err
 	}
 	if err := renumberPutBack(c, o); err != nil {
 		return nil, err
 	}
-	q := &queue{sent: o.sent, saved: o.sent, acked: o.acked}
 	n, _, err := c.Int(`SELECT count(*) FROM outbox WHERE entry < ?1`, rows.FirstEvent)
 	if err != nil {
 		return nil, err
 	}
-	q.cases = make([]queued, 0, n)
+	list := outbox.NewList(n)
 	err = c.Each(`SELECT entry, size FROM outbox ORDER BY entry`, func(r *sqlite.Row) error {
-		e := queued{entry: r.Int(0), next: always}
-		o.waiting++
-		o.bytes += r.Int(1)
-		if e.entry < rows.FirstEvent && e.entry <= o.sent {
-			e.taken, e.tries = 1, 1 // its PUBACK came in an earlier run
-		}
-		list := q.list(e.entry)
-		*list = append(*list, e)
+		entry := r.Int(0)
+		o.Waiting++
+		o.Bytes += r.Int(1)
+		list.Add(entry, entry <= o.Sent) // its PUBACK came in an earlier run
 		return nil
 	})
-	return q, err
+	return list, err
 }
 
-func loadOutboxFigures(c *conn, o *outboxFigures) error {
+func loadOutboxFigures(c *conn, o *outbox.Figures) error {
 	for _, m := range []struct {
 		name  string
 		value *int64
-	}{{"outbox.last", &o.last}, {"outbox.sent", &o.sent}, {"outbox.acked", &o.acked}, {"outbox.dropped", &o.dropped}, {"outbox.events", &o.events}} {
+	}{{"outbox.last", &o.Last}, {"outbox.sent", &o.Sent}, {"outbox.acked", &o.Acked}, {"outbox.dropped", &o.Dropped}, {"outbox.events", &o.Events}} {
 		v, err := metaInt(c, m.name)
 		if err != nil {
 			return err
 		}
 		*m.value = v
 	}
-	if err := o.prove(c); err != nil {
+	if err := prove(c, o); err != nil {
 		return err
 	}
 	var err error
-	o.untold, _, err = c.Int(`SELECT count(*) FROM untold`)
+	o.Untold, _, err = c.Int(`SELECT count(*) FROM untold`)
 	return err
 }
 
 // prove raises the figures to what the rows prove: a sequence that an entry has, or that
 // was sent or acknowledged, was used.
-func (o *outboxFigures) prove(c *conn) error {
+func prove(c *conn, o *outbox.Figures) error {
 	for _, table := range []string{"outbox", "quarantine"} {
 		last, _, err := c.Int(`SELECT max(entry) FROM `+table+` WHERE entry < ?1`, rows.FirstEvent)
 		if err != nil {
@@ -305,13 +298,13 @@ func (o *outboxFigures) prove(c *conn) error {
 		if err != nil {
 			return err
 		}
-		o.last = max(o.last, last)
+		o.Last = max(o.Last, last)
 		if ok {
-			o.events = max(o.events, event-rows.FirstEvent)
+			o.Events = max(o.Events, event-rows.FirstEvent)
 		}
 	}
-	o.sent = max(o.sent, o.acked)
-	o.last = max(o.last, o.sent)
+	o.Sent = max(o.Sent, o.Acked)
+	o.Last = max(o.Last, o.Sent)
 	return nil
 }
 
@@ -326,4 +319,21 @@ func (t *tx) saveFigures() error {
 		return t.saveSent()
 	}
 	return nil
+}
+
+// loadTallies counts.
+func loadTallies(c *conn) (n outbox.Tallies, err error) {
+	if n.Quarantined, _, err = c.Int(`SELECT count(*) FROM quarantine`); err != nil {
+		return n, err
+	}
+	if n.Aside, n.AsideBytes, err = c.countSized(`quarantine WHERE entry < ?1`, rows.FirstEvent); err != nil {
+		return n, err
+	}
+	open, err := openCases(c)
+	for severity, count := range open {
+		if severity >= 0 && int(severity) < len(n.Open) {
+			n.Open[severity] = int64(count)
+		}
+	}
+	return n, err
 }

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"yuanlu/agent/ledger/outbox"
 	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
@@ -69,9 +70,8 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 }
 
 func newDB(o Options) *DB {
-	d := &DB{dir: o.Dir, o: o, judge: o.judge, writer: make(chan struct{}, 1)}
+	d := &DB{dir: o.Dir, o: o, judge: o.judge, writer: make(chan struct{}, 1), queue: outbox.New(o.Now())}
 	d.ran.now = o.Now
-	d.queue.base = o.Now()
 	d.writer <- struct{}{}
 	return d
 }
@@ -101,7 +101,7 @@ func (d *DB) openAll(ctx context.Context) error {
 	d.keepBallast()
 	if marker := filepath.Join(d.dir, markerFile); !exists(marker) {
 		d.o.step("open.store")
-		if err := writeFile(marker, []byte(d.stream+"\n")); err != nil {
+		if err := writeFile(marker, []byte(d.Stream()+"\n")); err != nil {
 			return classOf(err)
 		}
 	}
@@ -119,8 +119,8 @@ func (d *DB) clearWay(places []place) error {
 // an opening that fails later must not hide it.
 func (d *DB) noteDamage(notes ...DamageNote) {
 	logDamage(d.o.Log, notes)
-	d.queue.mu.Lock()
-	defer d.queue.mu.Unlock()
+	d.damageMu.Lock()
+	defer d.damageMu.Unlock()
 	d.damage = append(d.damage, notes...)
 }
 

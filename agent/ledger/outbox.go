@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"yuanlu/agent/ledger/outbox"
 	"yuanlu/agent/ledger/rows"
 	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
@@ -16,12 +17,12 @@ import (
 func (d *DB) Due(ctx context.Context, now time.Time, limit int) ([]refund.Notice, time.Time, error) {
 	d.renewing.RLock()
 	defer d.renewing.RUnlock()
-	picked, next := d.queue.due(now, limit)
-	if len(picked) == 0 && d.queue.mustSave(now) {
+	picked, next := d.queue.Due(now, limit)
+	if len(picked) == 0 && d.queue.MustSave(now) {
 		if err := d.save(ctx); err != nil {
 			return nil, next, err
 		}
-		picked, next = d.queue.due(now, limit)
+		picked, next = d.queue.Due(now, limit)
 	}
 	if len(picked) == 0 {
 		return nil, next, nil
@@ -31,7 +32,7 @@ func (d *DB) Due(ctx context.Context, now time.Time, limit int) ([]refund.Notice
 		stream := d.Stream()
 		for len(picked) > 0 && err == nil {
 			n := 1
-			for n < len(picked) && picked[n].entry == picked[n-1].entry+1 {
+			for n < len(picked) && picked[n].Number == picked[n-1].Number+1 {
 				n++
 			}
 			notices, err = loadNotices(c, notices, picked[:n], stream)
@@ -47,14 +48,14 @@ func (d *DB) Due(ctx context.Context, now time.Time, limit int) ([]refund.Notice
 
 // loadNotices appends the entries of one run without gaps: one statement and one look
 // at the file's lock for all of them.
-func loadNotices(c *conn, list []refund.Notice, picked []queued, stream string) ([]refund.Notice, error) {
-	first, last := picked[0].entry, picked[len(picked)-1].entry
+func loadNotices(c *conn, list []refund.Notice, picked []outbox.Entry, stream string) ([]refund.Notice, error) {
+	first, last := picked[0].Number, picked[len(picked)-1].Number
 	err := c.Each(`SELECT `+rows.EntryColumns+` FROM outbox WHERE entry BETWEEN ?1 AND ?2 ORDER BY entry`, func(r *sqlite.Row) error {
 		n, err := rows.ScanEntry(r, stream)
 		if err != nil {
 			return err
 		}
-		n.Attempt, n.Taken = int(picked[n.Entry-first].tries), int(picked[n.Entry-first].taken)
+		n.Attempt, n.Taken = int(picked[n.Entry-first].Tries), int(picked[n.Entry-first].Taken)
 		list = append(list, n)
 		return nil
 	}, first, last)
@@ -64,13 +65,7 @@ func loadNotices(c *conn, list []refund.Notice, picked []queued, stream string) 
 // Attempt notes that an entry of a stream is put on a connection, and returns which time
 // that is since the start, from 1. It is counted in memory. topics.md rule 5.
 func (d *DB) Attempt(stream string, entry int64) int {
-	d.queue.mu.Lock()
-	defer d.queue.mu.Unlock()
-	if e := d.queue.of(entry); e != nil && stream == d.stream {
-		e.tries = more(e.tries)
-		return int(e.tries)
-	}
-	return 1 // acknowledged since Due returned it
+	return d.queue.Attempt(stream, entry)
 }
 
 // Sent notes that the broker has acknowledged these entries (Notice.Entry; a case's
@@ -79,8 +74,8 @@ func (d *DB) Attempt(stream string, entry int64) int {
 // event is done. It is kept in memory and saved with what is written next, or when there
 // is much of it: losing it costs a duplicate attempt. topics.md rule 4.
 func (d *DB) Sent(ctx context.Context, stream string, entries []int64, retry time.Time) error {
-	d.puback(stream, entries, retry)
-	if !d.queue.mustSave(d.o.Now()) {
+	d.queue.Sent(stream, entries, retry)
+	if !d.queue.MustSave(d.o.Now()) {
 		return nil
 	}
 	err := d.write(ctx, func(t *tx) error { _, err := t.save(); return err })
@@ -103,16 +98,16 @@ func (d *DB) Acked(ctx context.Context, stream string, seq int64) (int64, error)
 	if d.readOnly {
 		return 0, ErrReadOnly
 	}
-	q := &d.queue
-	if err := d.acknowledge(stream, seq); err != nil {
-		acked, _ := q.acknowledged()
+	q := d.queue
+	if err := q.Acknowledge(stream, seq); err != nil {
+		acked, _ := q.Acknowledged()
 		return acked, err
 	}
 	var err error
-	if q.mustSave(d.o.Now()) {
+	if q.MustSave(d.o.Now()) {
 		err = d.save(ctx)
 	}
-	acked, _ := q.acknowledged()
+	acked, _ := q.Acknowledged()
 	return acked, err
 }
 
@@ -134,12 +129,7 @@ func (t *tx) save() (more bool, err error) {
 	if err := t.tellUntold(); err != nil {
 		return false, err
 	}
-	q := &t.d.queue
-	t.after(func() {
-		q.mu.Lock()
-		defer q.mu.Unlock()
-		q.savedAt = t.d.o.Now()
-	})
+	t.after(func() { t.d.queue.Saved(t.d.o.Now()) })
 	return more, t.saveSent()
 }
 
@@ -149,8 +139,7 @@ const forgetStep = 512
 
 // forgetAcked removes the next of the cases that were acknowledged. There may be more.
 func (t *tx) forgetAcked() (more bool, err error) {
-	q := &t.d.queue
-	acked, gone := q.acknowledged()
+	acked, gone := t.d.queue.Acknowledged()
 	if gone == 0 || t.renewed {
 		return false, nil
 	}
@@ -165,7 +154,7 @@ func (t *tx) forgetAcked() (more bool, err error) {
 			return false, err
 		}
 	}
-	t.n.outbox.acked = max(t.n.outbox.acked, upTo)
+	t.n.outbox.Acked = max(t.n.outbox.Acked, upTo)
 	return upTo < acked, nil
 }
 
@@ -178,14 +167,9 @@ func (t *tx) forgetRange(first, last int64) error {
 	if err := t.c.Do(`DELETE FROM outbox WHERE entry BETWEEN ?1 AND ?2`, first, last); err != nil {
 		return err
 	}
-	t.n.outbox.waiting -= n
-	t.n.outbox.bytes -= bytes
-	q := &t.d.queue
-	t.after(func() {
-		q.mu.Lock()
-		defer q.mu.Unlock()
-		q.gone -= n
-	})
+	t.n.outbox.Waiting -= n
+	t.n.outbox.Bytes -= bytes
+	t.after(func() { t.d.queue.AckedGone(n) })
 	return nil
 }
 
@@ -195,7 +179,7 @@ func (d *DB) Resend(_ context.Context, from int64) (int, error) {
 	if d.readOnly {
 		return 0, ErrReadOnly
 	}
-	return d.queue.resend(from), nil
+	return d.queue.Resend(from), nil
 }
 
 // AddEvent queues an up/event notice: Type, Subject, Time, ClockSynced, Historical and

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"yuanlu/agent/ledger/outbox"
 	"yuanlu/agent/refund"
 )
 
@@ -201,7 +202,7 @@ func TestRule08_EventsMakeRoomAndCasesWaitForIt(t *testing.T) {
 				got[x.Sequence] = x.Subject
 			}
 		}
-		if err := d.Sent(ctx, d.Stream(), entries, start.Add(mostWait)); err != nil {
+		if err := d.Sent(ctx, d.Stream(), entries, start.Add(outbox.MostWait)); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := d.Acked(ctx, d.Stream(), last); err != nil {
@@ -287,10 +288,10 @@ func TestAcknowledgementsAreSavedTogether(t *testing.T) {
 	}
 	must(t, crashed.Close())
 	_, next, err := d.Due(ctx, at, 10)
-	if err != nil || next.Sub(at) != saveAfter {
-		t.Errorf("saved in %s (%v), want %s", next.Sub(at), err, saveAfter)
+	if err != nil || next.Sub(at) != time.Second {
+		t.Errorf("saved in %s (%v), want %s", next.Sub(at), err, time.Second)
 	}
-	at = at.Add(saveAfter)
+	at = at.Add(time.Second)
 	if _, _, err := d.Due(ctx, at, 10); err != nil || commits != 1 || stored() != n-200 {
 		t.Errorf("after a second without a word %d commits, %d stored (%v)", commits, stored(), err)
 	}
@@ -332,34 +333,19 @@ func TestAClockSetBackStrandsNothing(t *testing.T) {
 		send(1, 2, 3)
 		send()
 		_, next, err := d.Due(ctx, at, 10)
-		if err != nil || next.Sub(at) > mostWait {
+		if err != nil || next.Sub(at) > outbox.MostWait {
 			t.Errorf("%s: next due in %s (%v)", back, next.Sub(at), err)
 		}
 		if _, err := d.Acked(ctx, d.Stream(), 3); err != nil || stat(t, d).Waiting != 0 {
 			t.Errorf("%s: acknowledged, waiting %+v (%v)", back, stat(t, d), err)
 		}
-		at = at.Add(saveAfter)
+		at = at.Add(time.Second)
 		_, _, err = d.Due(ctx, at, 10)
 		must(t, err)
 		if n, _, err := d.w.Int(`SELECT count(*) FROM outbox`); err != nil || n != 0 {
 			t.Errorf("%s: %d in the store (%v)", back, n, err)
 		}
 		must(t, d.Close())
-	}
-}
-
-// TestAStepOfTheWallClockMovesNoRetry: within one process times count by the monotonic
-// clock, where they have its reading.
-func TestAStepOfTheWallClockMovesNoRetry(t *testing.T) {
-	d := DB{queue: queue{base: time.Now(), cases: []queued{{entry: 1, next: always}}, soonest: never}}
-	q := &d.queue
-	retry := q.base.Add(time.Minute)
-	d.puback("", []int64{1}, retry)
-	if picked, next := q.due(q.base.Add(59*time.Second), 1); len(picked) != 0 || next.Sub(retry).Abs() >= time.Second {
-		t.Errorf("due %v, next %v", picked, next)
-	}
-	if picked, _ := q.due(retry, 1); len(picked) != 1 {
-		t.Error("not due after its wait")
 	}
 }
 
@@ -388,13 +374,13 @@ func TestOutboxFiguresAgree(t *testing.T) {
 			}
 			must(t, d.Sent(ctx, d.Stream(), entries, at.Add(time.Minute)))
 		case 4:
-			_, err := d.Acked(ctx, d.Stream(), d.queue.newestSent()-1)
+			_, err := d.Acked(ctx, d.Stream(), d.queue.SentSeq()-1)
 			must(t, err)
 		case 6:
-			if err := d.Requeue(ctx, d.queue.newestSent()-2); err != nil && !errors.Is(err, ErrNotFound) {
+			if err := d.Requeue(ctx, d.queue.SentSeq()-2); err != nil && !errors.Is(err, ErrNotFound) {
 				t.Fatal(err)
 			}
-			if err := d.Nacked(ctx, d.Stream(), d.queue.newestSent(), "schema", ""); !errors.Is(err, refund.ErrAcknowledged) {
+			if err := d.Nacked(ctx, d.Stream(), d.queue.SentSeq(), "schema", ""); !errors.Is(err, refund.ErrAcknowledged) {
 				must(t, err)
 			}
 		}
@@ -409,18 +395,12 @@ func TestOutboxFiguresAgree(t *testing.T) {
 	}
 }
 
-func (q *queue) newestSent() int64 {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.sent
-}
-
 func compareFigures(t *testing.T, d *DB, turn int) {
 	t.Helper()
-	var o outboxFigures
+	var o outbox.Figures
 	want, err := loadQueueFigures(d.w, &o)
 	must(t, err)
-	if have := d.now.outbox; have.waiting != want.waiting || have.bytes != want.bytes || have.untold != o.untold || have.last != o.last || have.acked != o.acked {
+	if have := d.now.outbox; have.Waiting != want.Waiting || have.Bytes != want.Bytes || have.Untold != o.Untold || have.Last != o.Last || have.Acked != o.Acked {
 		t.Fatalf("turn %d: figures %+v, tables %+v %+v", turn, have, want, o)
 	}
 	tallies, err := loadTallies(d.w)
@@ -428,13 +408,10 @@ func compareFigures(t *testing.T, d *DB, turn int) {
 	if tallies != d.now.tallies {
 		t.Fatalf("turn %d: tallies %+v, tables %+v", turn, d.now.tallies, tallies)
 	}
-	q := &d.queue
-	q.mu.Lock()
-	inMemory := int64(len(q.cases)+len(q.events)+len(q.done)) + q.gone
-	gone, done, acked := q.gone, int64(len(q.done)), q.acked
-	q.mu.Unlock()
-	if inMemory != want.waiting {
-		t.Fatalf("turn %d: %d in memory, %d in the table", turn, inMemory, want.waiting)
+	acked, gone := d.queue.Acknowledged()
+	done := int64(len(d.queue.Done(0)))
+	if inMemory := d.queue.Len() + done + gone; inMemory != want.Waiting {
+		t.Fatalf("turn %d: %d in memory, %d in the table", turn, inMemory, want.Waiting)
 	}
 	var st refund.OutboxStat
 	must(t, countOutbox(d.w, &st))

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"yuanlu/agent/ledger/outbox"
 	"yuanlu/agent/ledger/rows"
 	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
@@ -42,7 +43,11 @@ func (r OutboxRow) MarshalJSON() ([]byte, error) {
 func (d *DB) OutboxStat(ctx context.Context) (refund.OutboxStat, error) {
 	st := refund.OutboxStat{LimitBytes: d.o.OutboxMaxBytes}
 	counted := d.readOnly || d.temporary
-	oldest := d.knownStat(&st, counted)
+	st.Stream, st.Before = d.queue.Streams()
+	oldest := int64(1)
+	if !counted {
+		oldest = d.queue.Stat(&st)
+	}
 	err := d.read(ctx, func(c *conn) error {
 		if counted {
 			if err := countOutbox(c, &st); err != nil {
@@ -69,47 +74,26 @@ func refusedCases(c *conn, st *refund.OutboxStat) (err error) {
 	return err
 }
 
-// told returns what is known without asking the store, and the oldest case that
-// waits, rows.FirstEvent if none does; 1 where all is to be counted.
-func (d *DB) knownStat(st *refund.OutboxStat, counted bool) (oldest int64) {
-	q := &d.queue
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if st.Stream, st.Before = d.stream, d.before; counted {
-		return 1
-	}
-	o := &q.figures
-	st.LastSeq, st.SentSeq, st.AckedSeq = o.last, max(o.sent, q.sent), max(o.acked, q.acked)
-	st.StoredAcked = o.acked
-	st.Dropped, st.Unsequenced, st.Quarantined = o.dropped, o.untold, q.tallies.quarantined
-	st.Waiting, st.Bytes = o.waiting-int64(len(q.done))-q.gone, o.bytes+q.tallies.asideBytes
-	st.Open = q.tallies.byKind()
-	if len(q.cases) == 0 {
-		return rows.FirstEvent
-	}
-	return q.cases[0].entry
-}
-
 // countOutbox counts.
 func countOutbox(c *conn, st *refund.OutboxStat) error {
-	var o outboxFigures
+	var o outbox.Figures
 	n, err := loadQueueFigures(c, &o)
 	if err != nil {
 		return err
 	}
 	t, err := loadTallies(c)
-	st.LastSeq, st.SentSeq, st.AckedSeq, st.Dropped, st.Unsequenced = o.last, o.sent, o.acked, o.dropped, o.untold
-	st.StoredAcked = o.acked
-	st.Waiting, st.Bytes, st.Quarantined, st.Open = n.waiting, n.bytes+t.asideBytes, t.quarantined, t.byKind()
+	st.LastSeq, st.SentSeq, st.AckedSeq, st.Dropped, st.Unsequenced = o.Last, o.Sent, o.Acked, o.Dropped, o.Untold
+	st.StoredAcked = o.Acked
+	st.Waiting, st.Bytes, st.Quarantined, st.Open = n.Waiting, n.Bytes+t.AsideBytes, t.Quarantined, t.BySeverity()
 	return err
 }
 
 // loadQueueFigures counts what waits without listing it.
-func loadQueueFigures(c *conn, o *outboxFigures) (waiting outboxFigures, err error) {
+func loadQueueFigures(c *conn, o *outbox.Figures) (waiting outbox.Figures, err error) {
 	if err := loadOutboxFigures(c, o); err != nil {
 		return waiting, err
 	}
-	waiting.waiting, waiting.bytes, err = c.countSized(`outbox`)
+	waiting.Waiting, waiting.Bytes, err = c.countSized(`outbox`)
 	return waiting, err
 }
 
@@ -149,15 +133,9 @@ func (d *DB) listed(table string, n refund.Notice, code, message string) OutboxR
 		row.State = "quarantined"
 	default:
 		row.State = "waiting"
-		d.queue.mu.Lock()
-		defer d.queue.mu.Unlock()
-		entries := *d.queue.list(n.Entry)
-		if i, ok := find(entries, n.Entry); ok {
-			row.Notice.Attempt, row.Notice.Taken = int(entries[i].tries), int(entries[i].taken)
-			if entries[i].next > always {
-				row.Next = d.queue.base.Add(time.Duration(entries[i].next) * time.Second)
-			}
-			if entries[i].taken > 0 {
+		if e, next, ok := d.queue.State(n.Entry); ok {
+			row.Notice.Attempt, row.Notice.Taken, row.Next = int(e.Tries), int(e.Taken), next
+			if e.Taken > 0 {
 				row.State = "sent"
 			}
 		}

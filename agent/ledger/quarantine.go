@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"yuanlu/agent/ledger/outbox"
 	"yuanlu/agent/ledger/rows"
 	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
@@ -19,11 +20,11 @@ var ErrNoRoom = errors.New("ledger: no room in the outbox")
 // done: refund.ErrOtherStream, refund.ErrBeyond, refund.ErrUnsent (Due has never given
 // it, so that no subscriber can have read it), refund.ErrAcknowledged.
 func (d *DB) Nacked(ctx context.Context, stream string, seq int64, code, message string) error {
-	if err := d.refusable(stream, seq); err != nil {
+	if err := d.queue.Refusable(stream, seq); err != nil {
 		return err
 	}
 	return d.write(ctx, func(t *tx) error {
-		if err := d.refusable(stream, seq); err != nil {
+		if err := d.queue.Refusable(stream, seq); err != nil {
 			return err
 		}
 		return t.quarantine(seq, code, message)
@@ -46,7 +47,7 @@ func (t *tx) quarantine(entry int64, code, message string) error {
 	if err := t.removeEntries([]int64{entry}, size); err != nil {
 		return err
 	}
-	t.n.tallies.setAside(entry, size, 1)
+	t.n.tallies.SetAside(entry, size, 1)
 	if err := t.trimQuarantine(); err != nil {
 		return err
 	}
@@ -57,24 +58,15 @@ func (t *tx) quarantine(entry int64, code, message string) error {
 	return t.queueEvent(refund.Notice{Type: "outbox.quarantined", Subject: "outbox", Time: t.d.o.Now(), ClockSynced: t.n.synced, Data: data})
 }
 
-// setAside counts an entry that came into quarantine (by 1) or left it (by -1).
-func (n *tallies) setAside(entry, size, by int64) {
-	n.quarantined += by
-	if entry < rows.FirstEvent {
-		n.aside += by
-		n.asideBytes += by * size
-	}
-}
-
 // trimQuarantine removes the oldest events above the bound.
 func (t *tx) trimQuarantine() error {
 	n := &t.n.tallies
-	if n.quarantined-n.aside <= mostQuarantined {
+	if n.Quarantined-n.Aside <= mostQuarantined {
 		return nil
 	}
 	err := t.c.Do(`DELETE FROM quarantine WHERE entry IN (SELECT entry FROM quarantine WHERE entry >= ?1 ORDER BY entry DESC LIMIT -1 OFFSET ?2)`,
 		rows.FirstEvent, mostQuarantined)
-	n.quarantined -= t.c.Changes()
+	n.Quarantined -= t.c.Changes()
 	return err
 }
 
@@ -102,8 +94,8 @@ func (d *DB) Requeue(ctx context.Context, entry int64) error {
 		}
 		to := entry
 		if entry < rows.FirstEvent {
-			t.n.outbox.last++
-			to = t.n.outbox.last
+			t.n.outbox.Last++
+			to = t.n.outbox.Last
 		} else if room, err := t.makeRoom(size); err != nil {
 			return err
 		} else if !room {
@@ -112,10 +104,10 @@ func (d *DB) Requeue(ctx context.Context, entry int64) error {
 		if err := putBack(t.c, entry, to); err != nil {
 			return err
 		}
-		t.n.tallies.setAside(entry, size, -1)
-		t.n.outbox.waiting++
-		t.n.outbox.bytes += size
-		t.queued = append(t.queued, queued{entry: to, next: always})
+		t.n.tallies.SetAside(entry, size, -1)
+		t.n.outbox.Waiting++
+		t.n.outbox.Bytes += size
+		t.queued = append(t.queued, to)
 		return nil
 	})
 }
@@ -123,25 +115,25 @@ func (d *DB) Requeue(ctx context.Context, entry int64) error {
 // renumberPutBack returns a case that an earlier version put back under its old sequence
 // a new one. It is one that waits although its sequence is acknowledged: everything else
 // up to there is removed in the transaction that notes the acknowledgement.
-func renumberPutBack(c *conn, o *outboxFigures) error {
+func renumberPutBack(c *conn, o *outbox.Figures) error {
 	const first = `SELECT entry FROM outbox WHERE entry <= ?1 ORDER BY entry LIMIT 1`
-	entry, ok, err := c.Int(first, o.acked)
+	entry, ok, err := c.Int(first, o.Acked)
 	if err != nil || !ok {
 		return err
 	}
 	if err := c.Begin(); err != nil {
 		return err
 	}
-	for ; ok && err == nil; entry, ok, err = c.Int(first, o.acked) {
-		o.last++
-		if err := c.Do(`UPDATE outbox SET entry = ?2 WHERE entry = ?1`, entry, o.last); err != nil {
+	for ; ok && err == nil; entry, ok, err = c.Int(first, o.Acked) {
+		o.Last++
+		if err := c.Do(`UPDATE outbox SET entry = ?2 WHERE entry = ?1`, entry, o.Last); err != nil {
 			return err
 		}
 	}
 	if err != nil {
 		return err
 	}
-	if err := setMetaInt(c, "outbox.last", o.last); err != nil {
+	if err := setMetaInt(c, "outbox.last", o.Last); err != nil {
 		return err
 	}
 	return c.Commit()

@@ -344,7 +344,7 @@ func TestRule08_NothingDeliveredIsCountedAsLost(t *testing.T) {
 			for _, n := range due(t, d)[:tc.sent] {
 				entries = append(entries, n.Entry)
 			}
-			d.puback(d.Stream(), entries, at) // as Sent, not saved yet
+			d.queue.Sent(d.Stream(), entries, at) // as Sent, not saved yet
 			switch tc.add {
 			case "event":
 				must(t, event(d, "link.restored"))

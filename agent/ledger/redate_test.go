@@ -277,8 +277,8 @@ func TestManyAreDatedInSteps(t *testing.T) {
 	if len(seen) != n || len(all.Applied) != n {
 		t.Errorf("%d cases, %d answers", len(seen), len(all.Applied))
 	}
-	if d.now.tallies.open != [len(d.now.tallies.open)]int64{} {
-		t.Errorf("still open: %v", d.now.tallies.open)
+	if d.now.tallies.Open != [len(d.now.tallies.Open)]int64{} {
+		t.Errorf("still open: %v", d.now.tallies.Open)
 	}
 	for i, at := range atOf(t, d) {
 		want := booted.Add(time.Duration(i) * time.Second)

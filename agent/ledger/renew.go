@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"yuanlu/agent/ledger/outbox"
 	"yuanlu/agent/ledger/rows"
 	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
@@ -71,20 +72,9 @@ func (d *DB) RolledBack(ctx context.Context, trace refund.Trace) (bool, error) {
 // back from an old copy, nil if it has not.
 func (d *DB) Renewed() *Renewal { return d.renewal.Load() }
 
-// contradicts reports whether a trace tells more of this store's stream than the store
-// itself does. What the store has said it has stored before, so that only an old copy of
-// it can know less.
+// contradicts reports whether a trace shows more of this store's stream than it knows.
 func (d *DB) contradicts(trace *refund.Trace) bool {
-	q := &d.queue
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if d.readOnly || d.temporary || d.stream == d.begun {
-		return false
-	}
-	if trace.Stream != d.stream {
-		return slices.Contains(trace.Before, d.stream)
-	}
-	return trace.LastSeq > q.figures.last || trace.AckedSeq > max(q.acked, q.figures.acked)
+	return !d.readOnly && !d.temporary && d.queue.Contradicts(trace)
 }
 
 // renew begins the new stream; nil: there was one less than renewPause ago.
@@ -95,7 +85,7 @@ func (t *tx) renew(trace *refund.Trace) (*Renewal, error) {
 		return nil, err
 	}
 	if since := now.Sub(rows.Time(last)).Abs(); last != 0 && since < renewPause {
-		d.o.Log.LogAttrs(context.Background(), slog.LevelWarn, "store.rollback_ignored", slog.String("by", trace.By), slog.String("stream", d.stream),
+		d.o.Log.LogAttrs(context.Background(), slog.LevelWarn, "store.rollback_ignored", slog.String("by", trace.By), slog.String("stream", d.Stream()),
 			slog.String("why", "the last new stream was begun less than ten minutes ago"))
 		return nil, nil
 	}
@@ -105,7 +95,7 @@ func (t *tx) renew(trace *refund.Trace) (*Renewal, error) {
 		}
 	}
 	t.renewed = true
-	r := &Renewal{When: now, By: trace.By, From: d.stream, To: randomID(), LastSeq: t.n.outbox.last, SeenSeq: max(trace.LastSeq, trace.AckedSeq)}
+	r := &Renewal{When: now, By: trace.By, From: d.Stream(), To: randomID(), LastSeq: t.n.outbox.Last, SeenSeq: max(trace.LastSeq, trace.AckedSeq)}
 	if r.Resent, err = renumber(t.c, d.keys.caseKey, r.To); err != nil {
 		return nil, err
 	}
@@ -121,15 +111,15 @@ func (t *tx) renew(trace *refund.Trace) (*Renewal, error) {
 			return nil, err
 		}
 	}
-	t.n.outbox = outboxFigures{}
-	list, err := loadQueue(t.c, &t.n.outbox)
+	t.n.outbox = outbox.Figures{}
+	list, err := loadWaiting(t.c, &t.n.outbox)
 	if err != nil {
 		return nil, err
 	}
 	if t.n.tallies, err = loadTallies(t.c); err != nil {
 		return nil, err
 	}
-	t.after(func() { d.begin(r.To, before, list.cases) })
+	t.after(func() { d.queue.Renew(list, r.To, before) })
 	return r, t.queueRolledBack(r)
 }
 
@@ -139,17 +129,6 @@ func (t *tx) queueRolledBack(r *Renewal) error {
 		return err
 	}
 	return t.queueEvent(refund.Notice{Type: "store.rolled_back", Subject: "store", Time: r.When, ClockSynced: t.n.synced, Data: data})
-}
-
-// begin takes up the cases of a new stream: all of them are due, and none was sent.
-func (d *DB) begin(stream string, before []string, cases []queued) {
-	q := &d.queue
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	d.stream, d.begun, d.before = stream, stream, before
-	q.cases, q.most = cases, len(cases)
-	q.sent, q.saved, q.offered, q.heard, q.acked, q.gone = 0, 0, 0, 0, 0, 0
-	q.skip, q.soonest = 0, never
 }
 
 // noteBefore notes the name of a stream that has ended, and returns all such, the newest

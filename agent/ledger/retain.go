@@ -135,7 +135,7 @@ func (t *tx) removeRecord(row *rows.Record, r *refund.Record) (bool, error) {
 	}
 	needed, _, err := t.c.Int(`SELECT EXISTS(SELECT 1 FROM cases WHERE open = 1 AND seq = ?1)
  OR EXISTS(SELECT 1 FROM cases WHERE open = 1 AND original = ?1) OR EXISTS(SELECT 1 FROM held WHERE seq = ?1)`, event)
-	if err == nil && needed == 0 && t.n.outbox.untold > 0 {
+	if err == nil && needed == 0 && t.n.outbox.Untold > 0 {
 		needed, _, err = t.c.Int(`SELECT EXISTS(SELECT 1 FROM cases JOIN untold USING(case_id) WHERE cases.seq = ?1)
  OR EXISTS(SELECT 1 FROM cases JOIN untold USING(case_id) WHERE cases.original = ?1)`, event)
 	}

@@ -19,10 +19,10 @@ func (t *tx) queueCase(step *refund.CaseChange, now *caseRow, row *rows.Record, 
 		return err
 	}
 	n := refund.Notice{
-		ID: eventID(t.d.keys.caseKey, now.id, t.d.stream, now.events), Type: step.Type, Subject: "case/" + now.id,
+		ID: eventID(t.d.keys.caseKey, now.id, t.d.Stream(), now.events), Type: step.Type, Subject: "case/" + now.id,
 		Time: why.time, ClockSynced: why.synced, Historical: why.historical, Data: data,
 	}
-	room := t.n.outbox.untold == 0
+	room := t.n.outbox.Untold == 0
 	if room {
 		if room, err = t.makeRoom(rows.EntrySize(&n)); err != nil {
 			return err
@@ -31,20 +31,20 @@ func (t *tx) queueCase(step *refund.CaseChange, now *caseRow, row *rows.Record, 
 	if !room {
 		return t.keepUntold(now.id, n)
 	}
-	step.Sequence = t.n.outbox.last + 1
+	step.Sequence = t.n.outbox.Last + 1
 	return t.putCase(now.id, &n)
 }
 
 // putCase returns a case event the next sequence and its place in the outbox.
 func (t *tx) putCase(caseID string, n *refund.Notice) error {
-	t.n.outbox.last++
-	return t.put(t.n.outbox.last, caseID, n)
+	t.n.outbox.Last++
+	return t.put(t.n.outbox.Last, caseID, n)
 }
 
 func (t *tx) put(entry int64, caseID string, n *refund.Notice) error {
-	t.n.outbox.waiting++
-	t.n.outbox.bytes += rows.EntrySize(n)
-	t.queued = append(t.queued, queued{entry: entry, next: always})
+	t.n.outbox.Waiting++
+	t.n.outbox.Bytes += rows.EntrySize(n)
+	t.queued = append(t.queued, entry)
 	return rows.InsertEntry(t.c.Conn, "outbox", entry, caseID, n)
 }
 
@@ -52,7 +52,7 @@ func (t *tx) put(entry int64, caseID string, n *refund.Notice) error {
 // count: nobody else has them.
 func (t *tx) hasRoom(n, size int64) bool {
 	o, q := &t.n.outbox, &t.n.tallies
-	return o.waiting+q.aside+n <= t.d.o.OutboxMaxCount && o.bytes+q.asideBytes+size <= t.d.o.OutboxMaxBytes
+	return o.Waiting+q.Aside+n <= t.d.o.OutboxMaxCount && o.Bytes+q.AsideBytes+size <= t.d.o.OutboxMaxBytes
 }
 
 // evictedSize is more than the notice of eviction counts against the byte bound.
@@ -99,7 +99,7 @@ func (t *tx) evict(size int64) (dropped int64, err error) {
 		if err := t.removeEntries([]int64{entry}, bytes); err != nil {
 			return dropped, err
 		}
-		if t.d.queue.delivered(entry) == 0 {
+		if t.d.queue.Delivered(entry) == 0 {
 			if dropped++; dropped == 1 {
 				if err := t.takeBackNotice(); err != nil {
 					return 0, err
@@ -146,7 +146,7 @@ func (t *tx) dropOld(now time.Time) error {
 	if err := t.removeEntries(old, bytes); err != nil {
 		return err
 	}
-	return t.publishDropped(int64(len(old))-t.d.queue.delivered(old...), "too old")
+	return t.publishDropped(int64(len(old))-t.d.queue.Delivered(old...), "too old")
 }
 
 // removeEntries takes entries with this size in all out of the outbox.
@@ -156,9 +156,9 @@ func (t *tx) removeEntries(entries []int64, bytes int64) error {
 			return err
 		}
 	}
-	t.n.outbox.waiting -= int64(len(entries))
-	t.n.outbox.bytes -= bytes
-	t.after(func() { t.d.queue.remove(entries) })
+	t.n.outbox.Waiting -= int64(len(entries))
+	t.n.outbox.Bytes -= bytes
+	t.after(func() { t.d.queue.Remove(entries) })
 	return nil
 }
 
@@ -168,11 +168,11 @@ func (t *tx) publishDropped(n int64, why string) error {
 	if n == 0 {
 		return nil
 	}
-	t.n.outbox.dropped += n
+	t.n.outbox.Dropped += n
 	if err := t.takeBackNotice(); err != nil {
 		return err
 	}
-	data, err := marshal(map[string]any{"dropped": t.n.outbox.dropped, "reason": why})
+	data, err := marshal(map[string]any{"dropped": t.n.outbox.Dropped, "reason": why})
 	if err != nil {
 		return err
 	}
@@ -209,9 +209,9 @@ func (t *tx) queueEvent(n refund.Notice) error {
 }
 
 func (t *tx) putEvent(n *refund.Notice) error {
-	t.n.outbox.events++
+	t.n.outbox.Events++
 	n.ID = randomID()
-	return t.put(rows.FirstEvent+t.n.outbox.events, "", n)
+	return t.put(rows.FirstEvent+t.n.outbox.Events, "", n)
 }
 
 // queueGap tells that a settlement does not add up (verdicts.md § 6).
@@ -231,16 +231,9 @@ func (t *tx) queueGap(i *refund.Integrity, why *circumstances) error {
 
 // forgetDone removes the events that are done. It may be called more than once.
 func (t *tx) forgetDone() error {
-	q := &t.d.queue
-	q.mu.Lock()
-	done := q.done[t.undone:]
-	q.mu.Unlock()
+	done := t.d.queue.Done(t.undone)
 	if t.undone == 0 && len(done) > 0 {
-		t.after(func() {
-			q.mu.Lock()
-			defer q.mu.Unlock()
-			q.done = q.done[t.undone:]
-		})
+		t.after(func() { t.d.queue.DoneGone(t.undone) })
 	}
 	t.undone += len(done)
 	for _, e := range done {
@@ -254,8 +247,8 @@ func (t *tx) forgetDone() error {
 		if err := t.c.Do(`DELETE FROM outbox WHERE entry = ?1`, e); err != nil {
 			return err
 		}
-		t.n.outbox.waiting--
-		t.n.outbox.bytes -= size
+		t.n.outbox.Waiting--
+		t.n.outbox.Bytes -= size
 	}
 	return nil
 }
@@ -269,21 +262,18 @@ func (t *tx) saveSent() error {
 	if err := t.forgetDone(); err != nil {
 		return err
 	}
-	q := &t.d.queue
-	q.mu.Lock()
-	sent := q.sent
-	q.mu.Unlock()
+	sent := t.d.queue.SentSeq()
 	if t.renewed {
 		sent = 0
 	}
 	o := &t.n.outbox
-	o.sent = sent
+	o.Sent = sent
 	was := &t.d.now.outbox
 	for _, m := range []struct {
 		name        string
 		value, then int64
-	}{{"outbox.last", o.last, was.last}, {"outbox.sent", o.sent, was.sent}, {"outbox.acked", o.acked, was.acked},
-		{"outbox.dropped", o.dropped, was.dropped}, {"outbox.events", o.events, was.events}} {
+	}{{"outbox.last", o.Last, was.Last}, {"outbox.sent", o.Sent, was.Sent}, {"outbox.acked", o.Acked, was.Acked},
+		{"outbox.dropped", o.Dropped, was.Dropped}, {"outbox.events", o.Events, was.Events}} {
 		if m.value == m.then {
 			continue
 		}
@@ -291,10 +281,6 @@ func (t *tx) saveSent() error {
 			return err
 		}
 	}
-	t.after(func() {
-		q.mu.Lock()
-		defer q.mu.Unlock()
-		q.saved = sent
-	})
+	t.after(func() { t.d.queue.SentSaved(sent) })
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"yuanlu/agent/ledger/outbox"
 	"yuanlu/agent/refund"
 )
 
@@ -181,19 +182,18 @@ func deliver(d *DB, waited bool, out *os.File) error {
 	if err := again(func() (err error) { n, _, err = d.Due(ctx, time.Now(), 1); return err }); err != nil || len(n) == 0 {
 		return err
 	}
-	if err := again(func() error { return d.Sent(ctx, d.Stream(), []int64{n[0].Entry}, time.Now().Add(mostWait)) }); err != nil {
+	if err := again(func() error { return d.Sent(ctx, d.Stream(), []int64{n[0].Entry}, time.Now().Add(outbox.MostWait)) }); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "sent %d %s %s %s\n", n[0].Sequence, n[0].ID, n[0].Type, n[0].Subject)
-	d.queue.mu.Lock()
-	d.queue.savedAt = d.o.Now()
+	saved := d.o.Now()
 	if waited {
-		d.queue.savedAt = d.queue.savedAt.Add(-saveAfter)
+		saved = saved.Add(-time.Second)
 	}
-	d.queue.mu.Unlock()
+	d.queue.Saved(saved)
 	err := again(func() error { _, err := d.Acked(ctx, d.Stream(), n[0].Sequence); return err })
 	if err == nil {
-		fmt.Fprintf(out, "forgot %d\n", d.now.outbox.acked)
+		fmt.Fprintf(out, "forgot %d\n", d.now.outbox.Acked)
 	}
 	return err
 }

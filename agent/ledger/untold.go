@@ -23,7 +23,7 @@ func (t *tx) keepUntold(caseID string, n refund.Notice) error {
 	if err := t.c.Do(`DELETE FROM untold WHERE case_id = ?1 AND type <> ?2`, caseID, refund.CaseOpened); err != nil {
 		return err
 	}
-	t.n.outbox.untold += 1 - t.c.Changes()
+	t.n.outbox.Untold += 1 - t.c.Changes()
 	n.Data = nil
 	return rows.InsertEntry(t.c.Conn, "untold", 0, caseID, &n)
 }
@@ -32,7 +32,7 @@ func (t *tx) keepUntold(caseID string, n refund.Notice) error {
 // called before the verdicts, and what has changed them, are stored.
 func (t *tx) freeze(verdicts []refund.Judged) error {
 	for i := range verdicts {
-		if t.n.outbox.untold == 0 {
+		if t.n.outbox.Untold == 0 {
 			return nil
 		}
 		if err := t.freezeCase(verdicts[i].Verdict.Seq); err != nil {
@@ -106,13 +106,13 @@ func (t *tx) complete(u *untoldCase) error {
 
 // tellUntold adds to untold case events their data and their sequence while there is room.
 func (t *tx) tellUntold() error {
-	for t.n.outbox.untold > 0 {
+	for t.n.outbox.Untold > 0 {
 		list, err := t.untold(`entry > ?1 ORDER BY entry LIMIT 1`, 0)
 		if err != nil {
 			return err
 		}
 		if len(list) == 0 {
-			t.n.outbox.untold = 0
+			t.n.outbox.Untold = 0
 			return nil
 		}
 		u := &list[0]
@@ -129,7 +129,7 @@ func (t *tx) tellUntold() error {
 		if err := t.c.Do(`DELETE FROM untold WHERE entry = ?1`, u.n.Entry); err != nil {
 			return err
 		}
-		t.n.outbox.untold--
+		t.n.outbox.Untold--
 	}
 	return nil
 }

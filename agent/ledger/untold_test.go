@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"yuanlu/agent/ledger/outbox"
 	"yuanlu/agent/refund"
 )
 
@@ -29,7 +30,7 @@ func deliverAll(t *testing.T, d *DB) (all []refund.Notice) {
 				all, last = append(all, n), n.Sequence
 			}
 		}
-		must(t, d.Sent(ctx, d.Stream(), entries, start.Add(mostWait)))
+		must(t, d.Sent(ctx, d.Stream(), entries, start.Add(outbox.MostWait)))
 		_, err := d.Acked(ctx, d.Stream(), last)
 		must(t, err)
 		must(t, d.save(ctx))
