@@ -11,8 +11,9 @@ import (
 // may import. The longest matching prefix of a package's folder decides; "/..."
 // in an entry allows the folder and everything below it.
 var mayImport = map[string][]string{
-	"cmd/yuanlu/screen": {"agent/capture", "agent/config", "agent/health", "agent/ingest", "agent/ledger", "agent/logbook", "agent/probe", "agent/refund", "protocol/explain", "protocol/printable"},
-	"cmd/yuanlu":        {"cmd/yuanlu/screen", "agent/...", "drivers/serialport", "drivers/usbport", "protocol/..."},
+	"cmd/yuanlu/ports":  {"agent/config", "agent/ingest", "drivers/serialport", "drivers/usbport"},
+	"cmd/yuanlu/screen": {"cmd/yuanlu/ports", "agent/capture", "agent/config", "agent/health", "agent/ingest", "agent/ledger", "agent/logbook", "agent/probe", "agent/refund", "protocol/explain", "protocol/printable"},
+	"cmd/yuanlu":        {"cmd/yuanlu/ports", "cmd/yuanlu/screen", "agent/...", "drivers/serialport", "drivers/usbport", "protocol/..."},
 	"cmd/firmware-sim":  {"firmware-sim/...", "protocol/notices"},
 	"cmd/yuanlu-desk":   {"cmd/yuanlu-desk/...", "protocol/mqtt", "protocol/printable", "protocol/topics", "protocol/notices"},
 

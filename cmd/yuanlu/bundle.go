@@ -12,6 +12,7 @@ import (
 	"yuanlu/agent/control"
 	"yuanlu/agent/health"
 	"yuanlu/agent/logbook"
+	"yuanlu/cmd/yuanlu/ports"
 	"yuanlu/cmd/yuanlu/screen"
 )
 
@@ -102,13 +103,11 @@ func bundleSource(c *config.Config) bundle.Source {
 			return b, nil
 		},
 		Links: func(context.Context) (any, error) {
-			links := linkNames(c)
-			serial, err := serialDevices(links)
-			usb, usbErr := usbDevices(links)
-			if serial == nil && usb == nil {
-				return nil, errors.Join(err, usbErr)
+			all, err := ports.List(c)
+			if len(all) > 0 {
+				err = nil
 			}
-			return append(serial, usb...), nil
+			return all, err
 		},
 	}
 }

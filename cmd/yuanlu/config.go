@@ -15,6 +15,8 @@ import (
 	"yuanlu/agent/control"
 	"yuanlu/agent/desired"
 	"yuanlu/agent/ingest"
+	"yuanlu/cmd/yuanlu/ports"
+	"yuanlu/cmd/yuanlu/screen"
 )
 
 // defaultConfig is where the configuration is unless --config or YUANLU_CONFIG
@@ -105,7 +107,7 @@ func (p *program) configCheck(file string) error {
 		return err
 	}
 	warnings := []string{}
-	for _, l := range withoutUSB(c) {
+	for _, l := range ports.WithoutUSB(c) {
 		warnings = append(warnings, noUSBText(p.lang, l))
 	}
 	if p.json {
@@ -218,4 +220,10 @@ func (p *program) configSchema() error {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", strings.ReplaceAll(s.Name, "[]", "[n]"), s.Type, def, doc)
 	}
 	return w.Flush()
+}
+
+// noUSBText returns why such a link cannot be used.
+func noUSBText(lang screen.Language, l config.Link) string {
+	return fmt.Sprintf(lang.T("link %s: %s cannot be opened: this program was built without USB support; install the build that has it",
+		"链路 %s：无法打开 %s：本程序编译时未包含 USB 支持；请安装带 USB 的版本"), l.Name, l.Port)
 }

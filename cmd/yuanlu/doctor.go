@@ -19,6 +19,7 @@ import (
 	"yuanlu/agent/ledger"
 	"yuanlu/agent/machine"
 	"yuanlu/agent/report"
+	"yuanlu/cmd/yuanlu/ports"
 	"yuanlu/cmd/yuanlu/screen"
 	"yuanlu/drivers/serialport"
 	"yuanlu/drivers/usbport"
@@ -205,7 +206,7 @@ func lookAtDevice(l config.Link) health.Device {
 	if !l.Enabled {
 		return d
 	}
-	if isUSB(l.Port) {
+	if ports.IsUSB(l.Port) {
 		if !usbport.Built {
 			return bad(health.NotBuilt, "")
 		}
@@ -216,7 +217,7 @@ func lookAtDevice(l config.Link) health.Device {
 		if err == nil {
 			return d
 		}
-		_, reason := classify(err)
+		_, reason := ports.Classify(err)
 		if errors.Is(err, usbport.ErrPermission) {
 			return bad(health.LockedUSB, reason)
 		}

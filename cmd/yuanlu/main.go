@@ -20,7 +20,7 @@ import (
 )
 
 func main() {
-	if usbport.IsChild() { // the USB half of a daemon, see ports.go
+	if usbport.IsChild() { // the USB half of a daemon
 		os.Exit(runUSBChild())
 	}
 	// SIGPIPE on standard output ends the process as for any filter; signals of

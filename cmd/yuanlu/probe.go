@@ -9,6 +9,7 @@ import (
 	"yuanlu/agent/config"
 	"yuanlu/agent/ingest"
 	"yuanlu/agent/probe"
+	"yuanlu/cmd/yuanlu/ports"
 	"yuanlu/cmd/yuanlu/screen"
 	"yuanlu/drivers/serialport"
 )
@@ -19,7 +20,7 @@ func (p *program) linksProbe(ctx context.Context, port string, long time.Duratio
 	ctx, cancel := context.WithTimeout(ctx, long)
 	defer cancel()
 	begin := p.now()
-	found, err := probe.Run(ctx, probe.Options{Port: port, Line: !isUSB(port), Open: probeOpener(port),
+	found, err := probe.Run(ctx, probe.Options{Port: port, Line: !ports.IsUSB(port), Open: probeOpener(port),
 		Unsupported: func(err error) bool { return errors.Is(err, serialport.ErrSettings) },
 		Progress:    func(r *probe.Result, s probe.Setting) { p.probeProgress(begin, long, r, s) },
 	})
@@ -34,12 +35,12 @@ func (p *program) linksProbe(ctx context.Context, port string, long time.Duratio
 
 func probeOpener(port string) func(context.Context, probe.Setting) (ingest.Port, error) {
 	return func(ctx context.Context, s probe.Setting) (ingest.Port, error) {
-		if !isUSB(port) {
+		if !ports.IsUSB(port) {
 			if err := serialport.Check(port); err != nil {
 				return nil, err
 			}
 		}
-		open := opener(config.Link{Port: port, Baud: s.Baud, DataBits: s.DataBits, Parity: s.Parity, StopBits: "1"})
+		open := ports.Opener(config.Link{Port: port, Baud: s.Baud, DataBits: s.DataBits, Parity: s.Parity, StopBits: "1"})
 		opened, _, err := open(ctx)
 		return opened, err
 	}

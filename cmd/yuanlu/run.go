@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/signal"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -21,6 +22,7 @@ import (
 	"yuanlu/agent/desired"
 	"yuanlu/agent/health"
 	"yuanlu/agent/logbook"
+	"yuanlu/cmd/yuanlu/ports"
 	"yuanlu/drivers/usbport"
 )
 
@@ -81,7 +83,7 @@ func (s *service) runAgent(ctx context.Context) (again bool, err error) {
 		// A log that takes nothing is no reason to fail.
 		_ = book.Close(ctx)
 	}()
-	for _, l := range withoutUSB(c) {
+	for _, l := range ports.WithoutUSB(c) {
 		book.Logger().Error("link.unusable", "link", l.Name, "port", l.Port, "why", usbport.ErrNoUSB)
 	}
 	events := usbport.NewEvents()
@@ -201,7 +203,7 @@ func (s *service) newAgent(c *config.Config, book *logbook.Book, events *usbport
 		Judge: newJudge(settingsOf(c)), Severity: severityOf(c.Case.MinSeverity),
 		Links: links, Book: book, NewReporter: s.reporterOf(c, book), Notify: s.notifier(book.Logger()), Watchdog: watchdog,
 		Clock: agent.NewClock(s.now, b.Date, askClock(c)), Configuration: s.config,
-		Hotplug: hotplug(events), CertEnds: certEnds(c), Verbs: revertVerb(s.config),
+		Hotplug: ports.Hotplug(events), CertEnds: certEnds(c), Verbs: revertVerb(s.config),
 	})
 }
 
@@ -258,4 +260,30 @@ func (p *program) tuneMemory() {
 	if p.env("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memoryLimit)
 	}
+}
+
+// linksOf joins the links of the configuration with what opens their ports. The
+// profiles have been checked with the configuration.
+func linksOf(c *config.Config) ([]agent.Link, error) {
+	var all []agent.Link
+	for _, l := range c.Links {
+		profile, err := readProfile(l.Wire, l.Profile)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, agent.Link{Config: l, Profile: profile, Open: ports.Opener(l), Classify: ports.Classify})
+	}
+	return all, nil
+}
+
+// runUSBChild is the process of OpenIsolated: it has the USB library, a device and
+// the sockets of the daemon, and ends when they end. Signals to the whole group are
+// left to the daemon: it closes the port in its own time. What the device sends passes
+// here in clear, so its memory is protected as the daemon's is.
+func runUSBChild() int {
+	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	// The daemon has set the limit of core dumps, which was inherited; what fails
+	// here has no place to be reported to.
+	_ = protect()
+	return usbport.RunChild()
 }

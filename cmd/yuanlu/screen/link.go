@@ -13,6 +13,7 @@ import (
 	"yuanlu/agent/ingest"
 	"yuanlu/agent/logbook"
 	"yuanlu/agent/probe"
+	"yuanlu/cmd/yuanlu/ports"
 	"yuanlu/protocol/explain"
 )
 
@@ -30,6 +31,46 @@ func (s *Screen) Line(l logbook.Line) error {
 	}
 	_, err := fmt.Fprintln(s.W, text)
 	return err
+}
+
+// Devices prints what may be the port of a link.
+func (s *Screen) Devices(all []ports.Device) {
+	if len(all) == 0 {
+		fmt.Fprintln(s.W, s.t("no serial port and no USB device is there", "没有串口或 USB 设备"))
+	}
+	var rows [][]string
+	for i := range all {
+		d := &all[i]
+		what := d.What
+		if d.Terminal {
+			what += s.t(" (smart terminal)", "（智能终端）")
+		}
+		rows = append(rows, []string{d.Port, d.Node, what, s.use(d)})
+	}
+	s.Table(rows)
+}
+
+// use returns what a device is used for, for people.
+func (s *Screen) use(d *ports.Device) string {
+	text := ""
+	if d.Link != "" {
+		text = s.t("link ", "链路 ") + d.Link
+	}
+	for _, h := range d.Holders {
+		text += s.t(", open in ", "，占用：") + h
+	}
+	if d.Problem != "" {
+		text += ", " + d.Problem
+	}
+	if text == "" {
+		return s.t("free", "空闲")
+	}
+	for _, sep := range []string{", ", "，"} {
+		if len(text) > len(sep) && text[:len(sep)] == sep {
+			text = text[len(sep):]
+		}
+	}
+	return text
 }
 
 // Checkups prints what doctor has found.
