@@ -19,7 +19,7 @@ var passOn = map[string]string{
 	"agent/agent.go workerOptions":         "agent/ingest calls it as OnEvent",
 	"agent/agent.go Event":                 "as Agent.Event",
 	"agent/events.go Event":                "as Agent.Event",
-	"agent/ledger/room.go queueCase":       "the type of a case event",
+	"agent/ledger/bounds.go queueCase":     "the type of a case event",
 	"agent/ledger/rows/entry.go ScanEntry": "what the store holds",
 	"agent/desired/machine.go report":      "Event.Name of a State",
 }

@@ -10,9 +10,9 @@ import (
 	"yuanlu/agent/refund"
 )
 
-// Due gives up to limit entries that are to be sent now: cases in sequence order,
-// then events. It reserves nothing: until Sent, Acked or Nacked says more about
-// an entry, it is given again. next is when something will be due, zero if nothing
+// Due returns up to limit entries that are to be sent now: cases in sequence order,
+// then events. It reserves nothing: until Sent, Acked or Nacked is called
+// for an entry, it is returned again. next is when something will be due, zero if nothing
 // waits. topics.md rules 2, 5.
 func (d *DB) Due(ctx context.Context, now time.Time, limit int) ([]refund.Notice, time.Time, error) {
 	d.renewing.RLock()
@@ -87,7 +87,7 @@ func (d *DB) Sent(ctx context.Context, stream string, entries []int64, retry tim
 
 // Acked notes the back office's cumulative acknowledgement and forgets what it
 // covers. It moves forward only, never past what was sent. It returns the newest
-// acknowledged sequence. topics.md rule 4. Errors that say that nothing was done:
+// acknowledged sequence. topics.md rule 4. Errors after which nothing is done:
 // refund.ErrOtherStream, and refund.ErrBeyond above the newest sequence.
 //
 // It holds at once in this process, and is saved with others: when they cover 256
@@ -111,7 +111,7 @@ func (d *DB) Acked(ctx context.Context, stream string, seq int64) (int64, error)
 	return acked, err
 }
 
-// save writes what was heard from broker and back office, in steps.
+// save writes what broker and back office have acknowledged, in steps.
 func (d *DB) save(ctx context.Context) error {
 	for more := true; more; {
 		if err := d.write(ctx, func(t *tx) (err error) { more, err = t.save(); return err }); err != nil {
@@ -126,7 +126,7 @@ func (t *tx) save() (more bool, err error) {
 	if more, err = t.forgetAcked(); err != nil {
 		return false, err
 	}
-	if err := t.tellUntold(); err != nil {
+	if err := t.sequenceUntold(); err != nil {
 		return false, err
 	}
 	t.after(func() { t.d.queue.Saved(t.d.o.Now()) })
@@ -183,7 +183,7 @@ func (d *DB) Resend(_ context.Context, from int64) (int, error) {
 }
 
 // AddEvent queues an up/event notice: Type, Subject, Time, ClockSynced, Historical and
-// Data (JSON, an object) are n's; the rest is given here. topics.md rule 8: without room older events
+// Data (JSON, an object) are n's; the rest is set here. topics.md rule 8: without room older events
 // make some.
 func (d *DB) AddEvent(ctx context.Context, n refund.Notice) error {
 	return d.write(ctx, func(t *tx) error {

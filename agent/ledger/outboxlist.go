@@ -38,7 +38,7 @@ func (r OutboxRow) MarshalJSON() ([]byte, error) {
 	}{n.Entry, r.State, n.Sequence, n.Type, n.Subject, n.Time, n.Attempt, r.Next, len(n.Data), r.Code, r.Message})
 }
 
-// OutboxStat tells what waits. The process that has the store open for writing tells
+// OutboxStat returns what waits. The process that has the store open for writing returns
 // it from what it has counted; another one counts.
 func (d *DB) OutboxStat(ctx context.Context) (refund.OutboxStat, error) {
 	st := refund.OutboxStat{LimitBytes: d.o.OutboxMaxBytes}
@@ -97,7 +97,7 @@ func loadQueueFigures(c *conn, o *outbox.Figures) (waiting outbox.Figures, err e
 	return waiting, err
 }
 
-// OutboxList gives up to limit entries: those that wait in the order they are sent,
+// OutboxList returns up to limit entries: those that wait in the order they are sent,
 // then unsequenced ones, then quarantined ones.
 func (d *DB) OutboxList(ctx context.Context, limit int) ([]OutboxRow, error) {
 	var list []OutboxRow

@@ -16,8 +16,8 @@ var ErrNoRoom = errors.New("ledger: no room in the outbox")
 
 // Nacked takes an entry that the back office refused, or that must not be sent, out of
 // the queue into quarantine, and queues an event. topics.md rule 6. Nothing happens for one that
-// does not wait, because it was refused before. Other errors that say that nothing was
-// done: refund.ErrOtherStream, refund.ErrBeyond, refund.ErrUnsent (Due has never given
+// does not wait, because it was refused before. Other errors after which nothing is
+// done: refund.ErrOtherStream, refund.ErrBeyond, refund.ErrUnsent (Due has never returned
 // it, so that no subscriber can have read it), refund.ErrAcknowledged.
 func (d *DB) Nacked(ctx context.Context, stream string, seq int64, code, message string) error {
 	if err := d.queue.Refusable(stream, seq); err != nil {
@@ -80,7 +80,7 @@ func clip(s string, n int) string {
 
 // Requeue takes an entry back out of quarantine. A case keeps its id and gets the next
 // sequence: its old one was settled by the refusal, so the cumulative acknowledgement
-// passes it and can never again say that the back office has this case (doc.go). An
+// passes it and can never again mean that the back office has this case (doc.go). An
 // event keeps its entry. ErrNotFound if it is not there; ErrNoRoom for an event, if the
 // outbox is full of cases.
 func (d *DB) Requeue(ctx context.Context, entry int64) error {

@@ -13,15 +13,15 @@ import (
 	"yuanlu/agent/refund"
 )
 
-// Renewal tells of a new stream that was begun because the store was put back from an
+// Renewal is about a new stream that was begun because the store was put back from an
 // old copy.
 type Renewal struct {
 	When    time.Time `json:"when"`
 	By      string    `json:"by"`       // refund.Trace.By
 	From    string    `json:"before"`   // the stream that has ended
 	To      string    `json:"stream"`   // the new one
-	LastSeq int64     `json:"last_seq"` // newest sequence that this copy had given out
-	SeenSeq int64     `json:"seen_seq"` // what the trace shows that the store had given out
+	LastSeq int64     `json:"last_seq"` // newest sequence that this copy had used
+	SeenSeq int64     `json:"seen_seq"` // what the trace shows that the store had used
 	Resent  int64     `json:"resent"`   // cases that are sent again in the new stream
 }
 
@@ -35,13 +35,13 @@ const renewPause = 10 * time.Minute
 const mostBefore = 16
 
 // RolledBack begins a new stream if a trace shows that this store was put back from an
-// old copy, and reports whether it did; Renewed tells more. All that is not
+// old copy, and reports whether it did; Renewed returns more. All that is not
 // acknowledged gets new sequences from 1 on, in its order, and new ids, because the id of
 // an event is made from its stream; what was refused is sent again behind it. The same
 // transaction queues the event store.rolled_back.
 //
 // A trace proves nothing about a stream that this process itself has begun: the store is
-// in its hands since. So it begins at most one in its life, and one in 24 hours.
+// in its hands since. So it begins at most one, and one in 24 hours.
 // Source: topics.md, Signed.
 func (d *DB) RolledBack(ctx context.Context, trace refund.Trace) (bool, error) {
 	if !d.contradicts(&trace) {

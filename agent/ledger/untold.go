@@ -12,13 +12,13 @@ import (
 // happens is what cannot be had from them later: its id, its type, its time and what the
 // clock was worth. Copies that came meanwhile are among the evidence then.
 //
-// An event tells the verdict of its own step. So where a later verdict is about to
+// An event holds the verdict of its own step. So where a later verdict is about to
 // replace the one that a noted event stands on, the event gets its data first (freeze).
 // That takes another record about the same refund, and happens at most twice per case:
 // of one case the opening and the newest step after it are kept.
 
 // keepUntold notes a case event that found no room. Of one case it keeps the opening and
-// the newest step after it: what lies between tells nothing more.
+// the newest step after it: what lies between adds nothing.
 func (t *tx) keepUntold(caseID string, n refund.Notice) error {
 	if err := t.c.Do(`DELETE FROM untold WHERE case_id = ?1 AND type <> ?2`, caseID, refund.CaseOpened); err != nil {
 		return err
@@ -104,8 +104,8 @@ func (t *tx) complete(u *untoldCase) error {
 	return err
 }
 
-// tellUntold adds to untold case events their data and their sequence while there is room.
-func (t *tx) tellUntold() error {
+// sequenceUntold adds to untold case events their data and their sequence while there is room.
+func (t *tx) sequenceUntold() error {
 	for t.n.outbox.Untold > 0 {
 		list, err := t.untold(`entry > ?1 ORDER BY entry LIMIT 1`, 0)
 		if err != nil {

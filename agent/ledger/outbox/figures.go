@@ -10,7 +10,7 @@ type Figures struct {
 	Last    int64 // newest sequence assigned
 	Sent    int64 // newest sequence with a PUBACK, as last saved
 	Acked   int64
-	Dropped int64 // events given up
+	Dropped int64 // events that were dropped
 	Events  int64 // newest entry of an event, without rows.FirstEvent
 	Waiting int64 // entries
 	Bytes   int64 // of those entries

@@ -49,7 +49,7 @@ func (t *tx) put(entry int64, caseID string, n *refund.Notice) error {
 }
 
 // hasRoom reports whether n entries of this size in all still fit. Cases in quarantine
-// count: nobody else has them.
+// count: they are nowhere else.
 func (t *tx) hasRoom(n, size int64) bool {
 	o, q := &t.n.outbox, &t.n.tallies
 	return o.Waiting+q.Aside+n <= t.d.o.OutboxMaxCount && o.Bytes+q.AsideBytes+size <= t.d.o.OutboxMaxBytes
@@ -89,7 +89,7 @@ func (t *tx) makeRoom(size int64) (bool, error) {
 	return room, t.publishDropped(dropped, "no room")
 }
 
-// evict drops events until there is room and tells how many of them nobody has.
+// evict drops events until there is room and returns how many of them were not delivered.
 func (t *tx) evict(size int64) (dropped int64, err error) {
 	for {
 		entry, bytes, ok, err := t.oldestEvent()
@@ -162,7 +162,7 @@ func (t *tx) removeEntries(entries []int64, bytes int64) error {
 	return nil
 }
 
-// tellDropped counts dropped events and keeps one outbox.evicted event that says
+// publishDropped counts dropped events and keeps one outbox.evicted event that holds
 // how many there were since the store began. It is queued whether there is room or not.
 func (t *tx) publishDropped(n int64, why string) error {
 	if n == 0 {
@@ -214,7 +214,7 @@ func (t *tx) putEvent(n *refund.Notice) error {
 	return t.put(rows.FirstEvent+t.n.outbox.Events, "", n)
 }
 
-// queueGap tells that a settlement does not add up (verdicts.md § 6).
+// queueGap queues the event that a settlement does not add up (verdicts.md § 6).
 func (t *tx) queueGap(i *refund.Integrity, why *circumstances) error {
 	r := why.record
 	data, err := marshal(map[string]any{
