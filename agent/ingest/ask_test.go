@@ -85,9 +85,9 @@ func startAsker(t *testing.T, change func(*bench, *memJudge)) (*bench, *memJudge
 func TestAskIsJudgedInItsPlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, j, port := startAsker(t, func(b *bench, _ *memJudge) { b.store.slow = 40 * time.Millisecond })
-		say(port, "a", "b", "?1", "c", "?2", "?3")
+		send(port, "a", "b", "?1", "c", "?2", "?3")
 		pass(time.Second)
-		want(t, "said", port.said(), "[got 1][got 2][got 3][a][b][1 as 3][c][2 as 4][3 as 4]")
+		want(t, "written", port.output(), "[got 1][got 2][got 3][a][b][1 as 3][c][2 as 4][3 as 4]")
 		want(t, "stored", b.store.stans(), "a b c")
 		if p := j.seen[0].Party; !p.ID.Empty() || len(p.Tokens) == 0 {
 			t.Error("the judge saw a clear number")
@@ -110,21 +110,21 @@ func TestAskIsAnsweredAtItsDeadline(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b, j, port := startAsker(t, row.change)
-				say(port, "a", "?1", "b")
+				send(port, "a", "?1", "b")
 				pass(295 * time.Millisecond)
-				want(t, "said before", strings.Contains(port.said(), "unchecked"), false)
+				want(t, "written before", strings.Contains(port.output(), "unchecked"), false)
 				pass(10 * time.Millisecond)
-				want(t, "said at the deadline", strings.Contains(port.said(), "[unchecked 1]"), true)
+				want(t, "written at the deadline", strings.Contains(port.output(), "[unchecked 1]"), true)
 				b.store.set(func(s *memStore) { s.slow, s.fail = 0, nil })
 				pass(20 * time.Second)
 				j.mu.Lock()
 				j.slow = 0
 				j.mu.Unlock()
-				say(port, "?2")
+				send(port, "?2")
 				pass(time.Second)
-				said := port.said()
-				want(t, "answers to the first", strings.Count(said, " 1]")+strings.Count(said, "[1 "), 2) // received, unchecked
-				want(t, "the next one is judged", strings.HasSuffix(said, "[2 as 3]"), true)
+				output := port.output()
+				want(t, "answers to the first", strings.Count(output, " 1]")+strings.Count(output, "[1 "), 2) // received, unchecked
+				want(t, "the next one is judged", strings.HasSuffix(output, "[2 as 3]"), true)
 				want(t, "stored", b.store.stans(), "a b")
 				_ = b.stop()
 			})
@@ -135,9 +135,9 @@ func TestAskIsAnsweredAtItsDeadline(t *testing.T) {
 func TestAskOfAStoreThatCannotAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, _, port := startAsker(t, func(_ *bench, j *memJudge) { j.fail = ledger.ErrUnavailable })
-		say(port, "?1", "a")
+		send(port, "?1", "a")
 		pass(time.Millisecond)
-		want(t, "said at once", port.said(), "[got 1][unchecked 1][a]")
+		want(t, "written at once", port.output(), "[got 1][unchecked 1][a]")
 		_ = b.stop()
 	})
 }
@@ -146,11 +146,11 @@ func TestAsksAreBoundedAndEndWithTheLink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, _, port := startAsker(t, func(b *bench, j *memJudge) { j.slow = time.Hour })
 		for i := range maxAsks + 2 {
-			say(port, fmt.Sprint("?", i))
+			send(port, fmt.Sprint("?", i))
 		}
 		pass(time.Millisecond)
-		want(t, "answered at once", strings.Count(port.said(), "unchecked"), 2)
-		say(port, "a")
+		want(t, "answered at once", strings.Count(port.output(), "unchecked"), 2)
+		send(port, "a")
 		pass(time.Millisecond)
 		if err := b.stop(); err != nil {
 			t.Error(err)
@@ -194,12 +194,12 @@ func TestAskOnARealStore(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- w.Run(ctx) }()
-	say(port.memPort, "sale", "ask")
+	send(port.memPort, "sale", "ask")
 	ch := <-answers
 	if ch == nil || len(ch.Verdicts) != 1 || ch.Verdicts[0].Verdict.Recipient != refund.Different || ch.Seq != 2 {
 		t.Fatalf("answered %+v", ch)
 	}
-	say(port.memPort, "refund")
+	send(port.memPort, "refund")
 	<-port.wrote // it is stored
 	for j, err := range db.Verdicts(t.Context(), 1) {
 		if got, want := string(j.Verdict.AppendJSON(nil)), string(ch.Verdicts[0].Verdict.AppendJSON(nil)); err != nil || got != want {
@@ -209,7 +209,7 @@ func TestAskOnARealStore(t *testing.T) {
 	if err := db.Close(); err != nil {
 		t.Error(err)
 	}
-	say(port.memPort, "ask")
+	send(port.memPort, "ask")
 	if ch := <-answers; ch != nil {
 		t.Errorf("a closed store answered %+v", ch)
 	}

@@ -78,7 +78,7 @@ func source(t testing.TB) string {
 }
 
 // Every message of the corpora, and each with a byte changed, through a whole wire: a
-// record or a refusal with its place, which holds nothing of the message; what is said
+// record or a refusal with its place, which holds nothing of the message; what is noted
 // beside a record neither.
 func TestRefusalsOfEveryWire(t *testing.T) {
 	vocabulary := source(t)
@@ -132,7 +132,7 @@ func TestRefusalsOfEveryWire(t *testing.T) {
 }
 
 // isCodeOf reports whether what is ignored names a word or code of the tables, which
-// can be nobody's number: that is said on purpose.
+// can be nobody's number: that is shown on purpose.
 func isCodeOf(ignored, part string) bool {
 	for _, word := range strings.Fields(ignored) {
 		if strings.Contains(word, part) && len(word) <= 24 && strings.Trim(word, "0123456789") != "" {

@@ -32,8 +32,8 @@ func frames(b []byte) [][]byte {
 	}
 }
 
-// hear is raw for messages that may be refused.
-func (c *cupTalk) hear(b []byte) {
+// offer is raw for messages that may be refused.
+func (c *cupTalk) offer(b []byte) {
 	s, _ := c.wire.Frame(frame.Frame{Data: b, Raw: b}, c.clock)
 	c.take(s)
 }
@@ -59,7 +59,7 @@ func TestCupRestartAnywhereChangesNothing(t *testing.T) {
 				if i == at {
 					c.restart()
 				}
-				c.hear(b)
+				c.offer(b)
 			}
 			return c.end().stored()
 		}
@@ -94,7 +94,7 @@ func TestCupRestartsWhileTimePasses(t *testing.T) {
 					c.pass(0)
 				}
 				mti, f := randomMessage(rng)
-				c.say(mti, f)
+				c.send(mti, f)
 			}
 			logs[i] = c.end().stored()
 		}
@@ -152,28 +152,28 @@ func TestCupMemoryHoldsNoCardData(t *testing.T) {
 	for _, v := range loadVectors(t, "cup8583") {
 		c := talk(t, true)
 		for _, b := range frames(v.bytes) {
-			c.hear(b)
+			c.offer(b)
 		}
 		check(v.name, c.end())
 	}
 	c := talk(t, true)
-	c.say("0220", refundRequest().with(fields{"14": "3012", "35": "6205500000000000004D3012101000", "52": "1F2E3D4C5B6A7988",
+	c.send("0220", refundRequest().with(fields{"14": "3012", "35": "6205500000000000004D3012101000", "52": "1F2E3D4C5B6A7988",
 		"55": "5A0A6205500000000000004F" + "57086200000000000005" + "9F2409" + hex.EncodeToString([]byte("TSTPARPAR"))}))
 	if c.memory.text.Len() == 0 {
 		t.Fatal("nothing is stored")
 	}
-	check("everything", c.say("0230", refundAnswer()))
+	check("everything", c.send("0230", refundAnswer()))
 }
 
 // TestCupMemoryWithoutATokenizer: card data does not go into it at all, not even as
 // masked text; a wire made again forgets the party and says so.
 func TestCupMemoryWithoutATokenizer(t *testing.T) {
-	c := talk(t, false).say("0200", saleRequest())
+	c := talk(t, false).send("0200", saleRequest())
 	if text := c.memory.text.String(); strings.Contains(text, "620000") || strings.Contains(text, "party") {
 		t.Error("the memory holds a party")
 	}
 	c.restart()
-	c.say("0210", saleAnswer().with(fields{"2": ""}))
+	c.send("0210", saleAnswer().with(fields{"2": ""}))
 	c.expect("approved -", "outcome", "party.shown")
 	if len(c.ignored) != 1 {
 		t.Errorf("counted: %q", c.ignored)
@@ -185,12 +185,12 @@ func TestCupMemoryEmptiesItself(t *testing.T) {
 	c := talk(t, true)
 	for i := range 30 {
 		f := fields{"11": fmt.Sprintf("%06d", i)}
-		c.say("0200", saleRequest().with(f))
+		c.send("0200", saleRequest().with(f))
 		if i%3 > 0 {
-			c.say("0210", saleAnswer().with(f))
+			c.send("0210", saleAnswer().with(f))
 		}
 		if i%3 > 1 {
-			c.say("0210", saleAnswer().with(f).with(fields{"39": "11"}))
+			c.send("0210", saleAnswer().with(f).with(fields{"39": "11"}))
 		}
 	}
 	c.pass(time.Minute)
@@ -213,9 +213,9 @@ func TestCupMemoryIsBounded(t *testing.T) {
 	c := talk(t, true)
 	largest := 0
 	for i := range 100 {
-		c.say("0200", saleRequest().with(fields{"4": fmt.Sprintf("%012d", i+1)}))
-		c.say("0210", saleAnswer().with(fields{"37": fmt.Sprintf("%012d", i+1)}))
-		c.say("0210", saleAnswer().with(fields{"37": fmt.Sprintf("%012d", i+1), "39": "11"}))
+		c.send("0200", saleRequest().with(fields{"4": fmt.Sprintf("%012d", i+1)}))
+		c.send("0210", saleAnswer().with(fields{"37": fmt.Sprintf("%012d", i+1)}))
+		c.send("0210", saleAnswer().with(fields{"37": fmt.Sprintf("%012d", i+1), "39": "11"}))
 		for _, v := range c.memory.values {
 			largest = max(largest, len(v))
 		}
@@ -233,7 +233,7 @@ func TestCupMemoryIsBounded(t *testing.T) {
 func TestCupDamagedMemory(t *testing.T) {
 	for _, damage := range []string{"", "x", "[]", "[{}]", `[{"mti":"0200","place":1,"record":7}]`, `[{"mti":"0200","place":1,"record":{"kind":7}}]`, "\x00\x00\x00\x00\x00\x00\x00\x01\x7f\xff\xff\xff\xff\xff\xff\xff"} {
 		for _, prefix := range []string{"talk", "wait", "queue"} {
-			c := talk(t, true).say("0200", saleRequest())
+			c := talk(t, true).send("0200", saleRequest())
 			for k := range c.memory.values {
 				if strings.HasPrefix(k, prefix) {
 					c.memory.values[k] = []byte(damage)
@@ -244,7 +244,7 @@ func TestCupDamagedMemory(t *testing.T) {
 			}
 			c.restart()
 			c.pass(time.Hour)
-			c.say("0200", saleRequest().with(fields{"11": "000102"})).say("0210", saleAnswer().with(fields{"11": "000102"})).end()
+			c.send("0200", saleRequest().with(fields{"11": "000102"})).send("0210", saleAnswer().with(fields{"11": "000102"})).end()
 			if n := len(c.got); n < 1 || n > 2 {
 				t.Errorf("%s as %q: %s", prefix, damage, c.lines("stan", "outcome"))
 			}
@@ -254,10 +254,10 @@ func TestCupDamagedMemory(t *testing.T) {
 
 // TestCupKeyRotationWhileWaiting: a repeat and an answer are known by the old key.
 func TestCupKeyRotationWhileWaiting(t *testing.T) {
-	c := talk(t, true).say("0200", saleRequest())
+	c := talk(t, true).send("0200", saleRequest())
 	c.options = []ingest.WireOption{ingest.WithTokenizer(twoKeys{})}
 	c.restart()
-	c.say("0200", saleRequest()).say("0210", saleAnswer()).end()
+	c.send("0200", saleRequest()).send("0210", saleAnswer()).end()
 	c.expect("approved", "outcome")
 }
 
@@ -332,7 +332,7 @@ func FuzzCup(f *testing.F) {
 			if i == int(restart) {
 				c.restart()
 			}
-			c.hear(b)
+			c.offer(b)
 			if i%16 == 15 {
 				c.pass(30 * time.Second)
 			}

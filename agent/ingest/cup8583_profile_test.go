@@ -111,12 +111,12 @@ func TestCupProfileChangesWhatItSays(t *testing.T) {
 	c := talk(t, true, `approved = ["00", "51"]`, `unknown = ["77"]`, `reversal_approved = ["94"]`, `[kind]`, `"0200 19 82 22" = "sale"`,
 		`"0200 00 00 22" = ""`, `"0200 00 64 22" = ""`, `"0200 00 65 22" = ""`,
 		`"0420 * * *" = "reversal"`, `[entry]`, `04 = "qr_scanned"`, `[field]`, `33 = "n..11"`)
-	c.say("0200", saleRequest()).say("0210", saleAnswer())
-	c.say("0200", saleRequest().with(fields{"11": "000102", "3": "190000", "25": "82", "22": "041"}))
-	c.say("0210", saleAnswer().with(fields{"11": "000102", "3": "190000", "25": "82", "39": "51"}))
-	c.say("0200", saleRequest().with(fields{"11": "000103", "3": "190000", "25": "82"}))
-	c.say("0420", saleRequest().with(fields{"11": "000103"})).say("0430", saleAnswer().with(fields{"11": "000103", "39": "94"}))
-	c.say("0220", refundRequest()).say("0230", refundAnswer().with(fields{"39": "11"}))
+	c.send("0200", saleRequest()).send("0210", saleAnswer())
+	c.send("0200", saleRequest().with(fields{"11": "000102", "3": "190000", "25": "82", "22": "041"}))
+	c.send("0210", saleAnswer().with(fields{"11": "000102", "3": "190000", "25": "82", "39": "51"}))
+	c.send("0200", saleRequest().with(fields{"11": "000103", "3": "190000", "25": "82"}))
+	c.send("0420", saleRequest().with(fields{"11": "000103"})).send("0430", saleAnswer().with(fields{"11": "000103", "39": "94"}))
+	c.send("0220", refundRequest()).send("0230", refundAnswer().with(fields{"39": "11"}))
 	c.expect("sale 000102 approved qr_scanned unionpay_qr; sale 000103 unknown chip card; reversal 000103 approved chip card; refund 000102 declined keyed card",
 		"kind", "stan", "outcome", "entry", "channel")
 }

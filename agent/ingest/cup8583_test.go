@@ -151,7 +151,7 @@ func talk(t testing.TB, sealed bool, file ...string) *cupTalk {
 	return c
 }
 
-// again returns a conversation on the same profile that nothing was said in.
+// again returns a conversation on the same profile that has no message yet.
 func (c *cupTalk) anew(t testing.TB) *cupTalk {
 	n := &cupTalk{t: t, profile: c.profile, clock: c.clock, options: c.options,
 		memory: &cupMemory{values: map[string][]byte{}, expires: map[string]time.Time{}}}
@@ -185,7 +185,7 @@ func (c *cupTalk) take(s ingest.Step) int {
 	return len(s.Records)
 }
 
-func (c *cupTalk) say(mti string, f fields) *cupTalk { return c.raw(cupBytes(c.t, mti, f)) }
+func (c *cupTalk) send(mti string, f fields) *cupTalk { return c.raw(cupBytes(c.t, mti, f)) }
 
 func (c *cupTalk) raw(b []byte) *cupTalk {
 	c.t.Helper()
@@ -239,7 +239,7 @@ func (c *cupTalk) expect(want string, members ...string) {
 // TestCupRequestAndResponseAreOneRecord and the tests below it take wires.md,
 // cup8583, sentence by sentence.
 func TestCupRequestAndResponseAreOneRecord(t *testing.T) {
-	c := talk(t, false).say("0200", saleRequest()).say("0210", saleAnswer().with(fields{"2": "", "4": "", "49": "", "38": "123456"})).end()
+	c := talk(t, false).send("0200", saleRequest()).send("0210", saleAnswer().with(fields{"2": "", "4": "", "49": "", "38": "123456"})).end()
 	if len(c.got) != 1 {
 		t.Fatalf("%d records", len(c.got))
 	}
@@ -267,12 +267,12 @@ func TestCupTheyPairByTerminalMerchantStanTypeAndBatch(t *testing.T) {
 		{"the answer has no F60", "0210", fields{"60": ""}, true},
 		{"trailing spaces", "0210", nil, true},
 	} {
-		x := talk(t, false).say("0200", saleRequest()).say(c.mti, saleAnswer().with(c.answer)).end()
+		x := talk(t, false).send("0200", saleRequest()).send(c.mti, saleAnswer().with(c.answer)).end()
 		if pairs := len(x.got) == 1; pairs != c.pairs {
 			t.Errorf("%s: %s", c.name, x.lines("kind", "outcome"))
 		}
 	}
-	c := talk(t, false).say("0200", saleRequest().with(fields{"60": "22"})).say("0210", saleAnswer()).end()
+	c := talk(t, false).send("0200", saleRequest().with(fields{"60": "22"})).send("0210", saleAnswer()).end()
 	c.expect("approved 000007", "outcome", "batch")
 }
 
@@ -283,16 +283,16 @@ func TestCupF39GivesTheOutcome(t *testing.T) {
 		if code == "" {
 			code39 = "-"
 		}
-		talk(t, false).say("0200", saleRequest().with(fields{"39": "77"})).say("0210", saleAnswer().with(fields{"39": code})).end().
+		talk(t, false).send("0200", saleRequest().with(fields{"39": "77"})).send("0210", saleAnswer().with(fields{"39": code})).end().
 			expect(want+" "+code39, "outcome", "response_code")
 	}
 	for code, want := range map[string]string{"00": "approved", "12": "approved", "25": "approved", "11": "declined", "96": "declined", "98": "unknown", "": "unknown"} {
-		talk(t, false).say("0400", saleRequest()).say("0410", saleAnswer().with(fields{"39": code})).end().expect(want, "outcome")
+		talk(t, false).send("0400", saleRequest()).send("0410", saleAnswer().with(fields{"39": code})).end().expect(want, "outcome")
 	}
 }
 
 func TestCupNoResponseWithinTheTimeout(t *testing.T) {
-	c := talk(t, true).say("0200", saleRequest())
+	c := talk(t, true).send("0200", saleRequest())
 	if next := c.pass(59 * time.Second); len(c.got) != 0 || !next.Equal(cupStart.Add(time.Minute)) {
 		t.Fatalf("%d records, next %v", len(c.got), next)
 	}
@@ -301,10 +301,10 @@ func TestCupNoResponseWithinTheTimeout(t *testing.T) {
 	}
 	c.expect("unknown - 2026-08-23T12:00:00+08:00", "outcome", "response_code", "at")
 	if d := c.got[0]; !d.AtFromClock {
-		t.Error("the time is not said to be that of reception")
+		t.Error("the time is not marked as that of reception")
 	}
 	c.pass(time.Hour)
-	c.say("0210", saleAnswer())
+	c.send("0210", saleAnswer())
 	c.expect("sale unknown -; sale approved 260822000101", "kind", "outcome", "rrn")
 	c.end()
 	if len(c.got) != 2 {
@@ -313,21 +313,21 @@ func TestCupNoResponseWithinTheTimeout(t *testing.T) {
 }
 
 func TestCupTimeIsOverWhenTheAnswerComesLaterEvenIfNobodyAsked(t *testing.T) {
-	c := talk(t, true).say("0200", saleRequest())
+	c := talk(t, true).send("0200", saleRequest())
 	c.clock.Now = c.clock.Now.Add(2 * time.Minute)
 	c.restart()
-	c.say("0210", saleAnswer())
+	c.send("0210", saleAnswer())
 	c.expect("unknown 2026-08-23T12:00:00+08:00; approved 2026-08-22T10:15:30+08:00", "outcome", "at")
 }
 
 func TestCupTimeoutIsOfTheProfile(t *testing.T) {
-	c := talk(t, true, "response_timeout = 5").say("0200", saleRequest())
+	c := talk(t, true, "response_timeout = 5").send("0200", saleRequest())
 	c.pass(5 * time.Second)
 	c.expect("unknown", "outcome")
 }
 
 func TestCupClockThatWasSetBack(t *testing.T) {
-	c := talk(t, true).say("0200", saleRequest())
+	c := talk(t, true).send("0200", saleRequest())
 	if next := c.pass(-30 * time.Second); next.IsZero() || len(c.got) != 0 {
 		t.Errorf("a small step back: %d records, next %v", len(c.got), next)
 	}
@@ -338,7 +338,7 @@ func TestCupClockThatWasSetBack(t *testing.T) {
 func TestCupTimeOfAClockNobodyTrusted(t *testing.T) {
 	c := talk(t, true)
 	c.clock.Synced = false
-	c.say("0200", saleRequest())
+	c.send("0200", saleRequest())
 	c.clock.Synced = true
 	c.pass(24 * time.Hour)
 	c.expect("2026-08-24T12:00:00+08:00", "at")
@@ -355,7 +355,7 @@ func TestCupReversalEndsTheWaiting(t *testing.T) {
 		{"no batch in the sale", fields{"60": "22"}, nil, "sale unknown -; reversal unknown 000007"},
 		{"another batch", nil, fields{"60": "22000009000600"}, "sale unknown 000007; reversal unknown 000009"},
 	} {
-		x := talk(t, true).say("0200", saleRequest().with(c.waits)).say("0400", saleRequest().with(fields{"39": "98"}).with(c.reverse))
+		x := talk(t, true).send("0200", saleRequest().with(c.waits)).send("0400", saleRequest().with(fields{"39": "98"}).with(c.reverse))
 		before := len(x.got)
 		x.end()
 		if got := x.lines("kind", "outcome", "batch"); got != c.want {
@@ -366,39 +366,39 @@ func TestCupReversalEndsTheWaiting(t *testing.T) {
 		}
 	}
 	// Not of an answered one, and a refund's too.
-	c := talk(t, true).say("0200", saleRequest()).say("0210", saleAnswer()).say("0400", saleRequest()).say("0410", saleAnswer())
+	c := talk(t, true).send("0200", saleRequest()).send("0210", saleAnswer()).send("0400", saleRequest()).send("0410", saleAnswer())
 	c.expect("sale approved; reversal approved", "kind", "outcome")
-	c = talk(t, true).say("0220", refundRequest()).say("0400", refundRequest().with(fields{"37": ""})).say("0410", refundAnswer()).say("0230", refundAnswer())
+	c = talk(t, true).send("0220", refundRequest()).send("0400", refundRequest().with(fields{"37": ""})).send("0410", refundAnswer()).send("0230", refundAnswer())
 	c.expect("refund unknown -; reversal approved 00; refund approved 00", "kind", "outcome", "response_code")
 }
 
 func TestCupSameBytesThatWaitAreARepeat(t *testing.T) {
-	c := talk(t, true).say("0200", saleRequest()).say("0200", saleRequest()).say("0210", saleAnswer()).end()
+	c := talk(t, true).send("0200", saleRequest()).send("0200", saleRequest()).send("0210", saleAnswer()).end()
 	c.expect("approved", "outcome")
 }
 
 func TestCupSameKeyOtherBytesEndsTheWaitingOfTheFirst(t *testing.T) {
-	c := talk(t, true).say("0200", saleRequest()).say("0200", saleRequest().with(fields{"4": "000000001100"}))
+	c := talk(t, true).send("0200", saleRequest()).send("0200", saleRequest().with(fields{"4": "000000001100"}))
 	c.expect("unknown 1000", "outcome", "amount")
-	c.say("0210", saleAnswer().with(fields{"4": ""})).end()
+	c.send("0210", saleAnswer().with(fields{"4": ""})).end()
 	c.expect("unknown 1000; approved 1100", "outcome", "amount")
 }
 
 func TestCupSameKeyInAnotherBatchWaitsOnItsOwn(t *testing.T) {
-	c := talk(t, true).say("0200", saleRequest()).say("0200", saleRequest().with(fields{"60": "22000008000600"}))
-	c.say("0210", saleAnswer().with(fields{"60": "22000008000600"})).say("0210", saleAnswer()).end()
+	c := talk(t, true).send("0200", saleRequest()).send("0200", saleRequest().with(fields{"60": "22000008000600"}))
+	c.send("0210", saleAnswer().with(fields{"60": "22000008000600"})).send("0210", saleAnswer()).end()
 	c.expect("000008; 000007", "batch")
 }
 
 func TestCupAnswersThatComeAgain(t *testing.T) {
-	c := talk(t, true).say("0200", saleRequest()).say("0210", saleAnswer()).say("0210", saleAnswer())
+	c := talk(t, true).send("0200", saleRequest()).send("0210", saleAnswer()).send("0210", saleAnswer())
 	c.expect("approved", "outcome")
 	if len(c.leftOut) != 1 || c.leftOut[0] != ingest.LeftOutRepeat {
 		t.Errorf("counted: %q", c.leftOut)
 	}
-	c.say("0210", saleAnswer().with(fields{"39": "51", "22": "", "2": ""})).end()
+	c.send("0210", saleAnswer().with(fields{"39": "51", "22": "", "2": ""})).end()
 	c.expect("approved chip 620000******0005; declined chip 620000******0005", "outcome", "entry", "party.shown")
-	c.say("0210", saleAnswer()).say("0210", saleAnswer().with(fields{"39": "51", "22": "", "2": ""}))
+	c.send("0210", saleAnswer()).send("0210", saleAnswer().with(fields{"39": "51", "22": "", "2": ""}))
 	if len(c.got) != 2 {
 		t.Errorf("%d records", len(c.got))
 	}
@@ -406,16 +406,16 @@ func TestCupAnswersThatComeAgain(t *testing.T) {
 
 func TestCupRequestsAreRememberedFor24Hours(t *testing.T) {
 	short := fields{"2": "", "3": "", "4": "", "25": "", "49": "", "60": ""}
-	c := talk(t, true).say("0200", saleRequest())
+	c := talk(t, true).send("0200", saleRequest())
 	c.pass(24*time.Hour - time.Second)
 	c.restart()
-	c.say("0210", saleAnswer().with(short))
+	c.send("0210", saleAnswer().with(short))
 	c.expect("unknown 1000; approved 1000", "outcome", "amount")
-	c = talk(t, true).say("0200", saleRequest())
+	c = talk(t, true).send("0200", saleRequest())
 	c.pass(24*time.Hour - time.Second)
 	c.clock.Now = c.clock.Now.Add(time.Second)
-	c.say("0210", saleAnswer().with(short)) // its kind is not known alone
-	c.say("0210", saleAnswer().with(fields{"4": "000000000007"}))
+	c.send("0210", saleAnswer().with(short)) // its kind is not known alone
+	c.send("0210", saleAnswer().with(fields{"4": "000000000007"}))
 	c.expect("unknown 1000 chip; approved 7 -", "outcome", "amount", "entry")
 }
 
@@ -449,12 +449,12 @@ func TestCupResponseWithoutARequest(t *testing.T) {
 		{"signing on", "0810", fields{"60": "00000007003"}, ""},
 		{"a script's result", "0630", fields{"60": "00000007951"}, ""},
 	} {
-		x := talk(t, true).say(c.mti, saleAnswer().with(c.f)).say(c.mti, saleAnswer().with(c.f)).end()
+		x := talk(t, true).send(c.mti, saleAnswer().with(c.f)).send(c.mti, saleAnswer().with(c.f)).end()
 		if got := x.lines("kind"); got != c.want {
 			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
 		}
 	}
-	x := talk(t, true).say("0210", saleAnswer()).say("0210", saleAnswer().with(fields{"39": "51"})).end()
+	x := talk(t, true).send("0210", saleAnswer()).send("0210", saleAnswer().with(fields{"39": "51"})).end()
 	x.expect("approved; declined", "outcome")
 }
 
@@ -471,7 +471,7 @@ func TestCupKinds(t *testing.T) {
 		{"0200", "000000", "00", "99", ""}, {"0200", "190000", "82", "22", ""},
 	} {
 		f := saleRequest().with(fields{"3": c.f3, "25": c.f25, "60": c.f60 + "000007"})
-		x := talk(t, true).say(c.mti, f).end()
+		x := talk(t, true).send(c.mti, f).end()
 		if got := x.lines("kind"); got != c.want {
 			t.Errorf("%v: got %q", c, got)
 		}
@@ -480,14 +480,14 @@ func TestCupKinds(t *testing.T) {
 
 func TestCupTheResponseMayLackOrContradictTheKind(t *testing.T) {
 	short := fields{"3": "", "25": "", "60": "", "4": "", "2": "", "49": ""}
-	talk(t, true).say("0220", refundRequest()).say("0230", refundAnswer().with(short)).
+	talk(t, true).send("0220", refundRequest()).send("0230", refundAnswer().with(short)).
 		expect("refund approved 500 000007 keyed CNY 620550*********0004", "kind", "outcome", "amount", "batch", "entry", "currency", "party.shown")
-	talk(t, true).say("0220", refundRequest()).say("0230", refundAnswer().with(fields{"60": "00000007"})).expect("refund", "kind")
+	talk(t, true).send("0220", refundRequest()).send("0230", refundAnswer().with(fields{"60": "00000007"})).expect("refund", "kind")
 }
 
 func TestCupResponseCodeIsNeverTheRequests(t *testing.T) {
-	talk(t, true).say("0400", saleRequest().with(fields{"39": "98"})).end().expect("unknown -", "outcome", "response_code")
-	talk(t, true).say("0400", saleRequest().with(fields{"39": "98"})).say("0410", saleAnswer().with(fields{"39": ""})).expect("unknown -", "outcome", "response_code")
+	talk(t, true).send("0400", saleRequest().with(fields{"39": "98"})).end().expect("unknown -", "outcome", "response_code")
+	talk(t, true).send("0400", saleRequest().with(fields{"39": "98"})).send("0410", saleAnswer().with(fields{"39": ""})).expect("unknown -", "outcome", "response_code")
 }
 
 func TestCupAtIsTheResponsesF13AndF12(t *testing.T) {
@@ -511,12 +511,12 @@ func TestCupAtIsTheResponsesF13AndF12(t *testing.T) {
 			t.Fatal(err)
 		}
 		x.clock.Now = now
-		x.say("0200", saleRequest().with(fields{"12": "010203", "13": "0404"})).say("0210", saleAnswer().with(fields{"13": c.f13, "12": c.f12}))
+		x.send("0200", saleRequest().with(fields{"12": "010203", "13": "0404"})).send("0210", saleAnswer().with(fields{"13": c.f13, "12": c.f12}))
 		if got := x.got[0]; got.Record.At != c.want || got.AtFromClock != (c.want == c.now) || got.YearFromClock == got.AtFromClock {
 			t.Errorf("%s %s at %s: got %s, from the clock %t, its year %t", c.f13, c.f12, c.now, got.Record.At, got.AtFromClock, got.YearFromClock)
 		}
 		x.clock.HasNow = false
-		x.say("0210", saleAnswer().with(fields{"13": "0230", "39": "11"}))
+		x.send("0210", saleAnswer().with(fields{"13": "0230", "39": "11"}))
 		if got := x.got[1]; got.Record.At != "" || got.AtFromClock {
 			t.Errorf("without now: %q", got.Record.At)
 		}
@@ -555,7 +555,7 @@ func TestCupParty(t *testing.T) {
 		for k, v := range c.req {
 			c.req[k] = strings.ReplaceAll(v, " ", "")
 		}
-		x := talk(t, false, `token_ranges = ["629998-629999", "1"]`).say("0200", saleRequest().with(c.req)).say("0210", saleAnswer().with(c.resp))
+		x := talk(t, false, `token_ranges = ["629998-629999", "1"]`).send("0200", saleRequest().with(c.req)).send("0210", saleAnswer().with(c.resp))
 		got := ""
 		if p := x.got[0].Record.Party; p != nil {
 			id, par := p.ID.Reveal(), p.PAR.Reveal()
@@ -570,7 +570,7 @@ func TestCupParty(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
 		}
 		// The same through a memory of tokens.
-		y := talk(t, true, `token_ranges = ["629998-629999", "1"]`).say("0200", saleRequest().with(c.req)).say("0210", saleAnswer().with(c.resp))
+		y := talk(t, true, `token_ranges = ["629998-629999", "1"]`).send("0200", saleRequest().with(c.req)).send("0210", saleAnswer().with(c.resp))
 		tokens := hmacTokens{[]byte("key")}
 		if d := cmp.Diff(sealedJSON(x.got[0].Record, tokens), sealedJSON(y.got[0].Record, tokens)); d != "" {
 			t.Errorf("%s: in clear -, by tokens +\n%s", c.name, d)
@@ -594,7 +594,7 @@ func TestCupEntryAndChannel(t *testing.T) {
 		{"051", "A3003123", "", "", "chip unionpay_qr"}, {"051", "A4003123", "", "", "chip unionpay_qr"}, {"051", "", "", "A4003123", "chip unionpay_qr"},
 		{"051", "A2003123", "", "", "chip card"}, {"051", "A3000", "", "", "chip card"}, {"051", "A3003123x", "", "", "chip card"},
 	} {
-		x := talk(t, true).say("0200", saleRequest().with(fields{"22": c.f22, "59": c.f59})).say("0210", saleAnswer().with(fields{"22": c.answer22, "59": c.answer59}))
+		x := talk(t, true).send("0200", saleRequest().with(fields{"22": c.f22, "59": c.f59})).send("0210", saleAnswer().with(fields{"22": c.answer22, "59": c.answer59}))
 		if got := x.lines("entry", "channel"); got != c.want {
 			t.Errorf("%v: got %s", c, got)
 		}
@@ -604,25 +604,25 @@ func TestCupEntryAndChannel(t *testing.T) {
 func TestCupNumbersOfRequestAndResponse(t *testing.T) {
 	members := []string{"rrn", "auth_code", "original.rrn", "original.auth_code", "original.batch", "original.stan", "original.date"}
 	full := refundRequest().with(fields{"38": "123456", "61": "0000070001010822"})
-	talk(t, true).say("0220", full).say("0230", refundAnswer().with(fields{"38": "654321"})).
+	talk(t, true).send("0220", full).send("0230", refundAnswer().with(fields{"38": "654321"})).
 		expect("260822000102 654321 260822000101 123456 000007 000101 0822", members...)
-	talk(t, true).say("0220", full).end().expect("- - 260822000101 123456 000007 000101 0822", members...)
-	talk(t, true).say("0220", full.with(fields{"37": "000000000000", "38": "      ", "61": "0000000000000000"})).end().
+	talk(t, true).send("0220", full).end().expect("- - 260822000101 123456 000007 000101 0822", members...)
+	talk(t, true).send("0220", full.with(fields{"37": "000000000000", "38": "      ", "61": "0000000000000000"})).end().
 		expect("- - - - - - -", members...)
-	talk(t, true).say("0220", full.with(fields{"37": "            ", "38": "000000", "61": "000007000101"})).end().
+	talk(t, true).send("0220", full.with(fields{"37": "            ", "38": "000000", "61": "000007000101"})).end().
 		expect("- - - - 000007 000101 -", members...)
-	talk(t, true).say("0230", refundAnswer().with(fields{"38": "654321", "61": "0000070001010822"})).
+	talk(t, true).send("0230", refundAnswer().with(fields{"38": "654321", "61": "0000070001010822"})).
 		expect("260822000102 654321 - - 000007 000101 0822", members...)
 }
 
 func TestCupVouchers(t *testing.T) {
 	members := []string{"kind", "channel_txn", "original.channel_txn"}
-	talk(t, true).say("0200", saleRequest().with(fields{"59": "A3003123A4001x"})).say("0210", saleAnswer().with(fields{"59": "A4003777"})).expect("sale 777 -", members...)
-	talk(t, true).say("0200", saleRequest().with(fields{"59": "A3003123"})).end().expect("sale - -", members...)
-	talk(t, true).say("0220", refundRequest().with(fields{"59": "A4003777"})).say("0230", refundAnswer()).expect("refund - 777", members...)
-	talk(t, true).say("0220", refundRequest().with(fields{"59": "A4003000"})).say("0230", refundAnswer()).expect("refund - -", members...)
-	talk(t, true).say("0230", refundAnswer().with(fields{"59": "A4003777"})).expect("refund - 777", members...)
-	talk(t, true).say("0400", saleRequest().with(fields{"59": "A4003777"})).say("0410", saleAnswer().with(fields{"59": "A4003777"})).expect("reversal - -", members...)
+	talk(t, true).send("0200", saleRequest().with(fields{"59": "A3003123A4001x"})).send("0210", saleAnswer().with(fields{"59": "A4003777"})).expect("sale 777 -", members...)
+	talk(t, true).send("0200", saleRequest().with(fields{"59": "A3003123"})).end().expect("sale - -", members...)
+	talk(t, true).send("0220", refundRequest().with(fields{"59": "A4003777"})).send("0230", refundAnswer()).expect("refund - 777", members...)
+	talk(t, true).send("0220", refundRequest().with(fields{"59": "A4003000"})).send("0230", refundAnswer()).expect("refund - -", members...)
+	talk(t, true).send("0230", refundAnswer().with(fields{"59": "A4003777"})).expect("refund - 777", members...)
+	talk(t, true).send("0400", saleRequest().with(fields{"59": "A4003777"})).send("0410", saleAnswer().with(fields{"59": "A4003777"})).expect("reversal - -", members...)
 }
 
 func TestCupSettlement(t *testing.T) {
@@ -631,15 +631,15 @@ func TestCupSettlement(t *testing.T) {
 	request := fields{"11": "000601", "41": "10000001", "42": "898000000000001", "48": f48("0"), "49": "156", "60": "00000008201", "63": "01 "}
 	answer := request.with(fields{"12": "235900", "13": "0822", "37": "260822000601", "39": "00", "48": f48("1"), "63": ""})
 	members := []string{"kind", "outcome", "response_code", "channel", "entry", "operator", "batch", "totals.debit_amount", "totals.debit_count", "totals.credit_amount", "totals.credit_count"}
-	talk(t, true).say("0500", request.with(fields{"2": "6200000000000005", "22": "051"})).say("0510", answer).
+	talk(t, true).send("0500", request.with(fields{"2": "6200000000000005", "22": "051"})).send("0510", answer).
 		expect("settlement approved - - - - 000008 2100 3 750 2", members...)
 	for code, want := range map[string]string{"0": "declined", "1": "approved", "2": "approved", "3": "declined"} {
-		talk(t, true).say("0500", request).say("0510", answer.with(fields{"48": f48(code)})).expect(want, "outcome")
+		talk(t, true).send("0500", request).send("0510", answer.with(fields{"48": f48(code)})).expect(want, "outcome")
 	}
-	talk(t, true).say("0500", request).say("0510", answer.with(fields{"48": ""})).expect("declined 2100", "outcome", "totals.debit_amount")
-	talk(t, true).say("0500", request.with(fields{"48": ""})).say("0510", answer).expect("approved 2100", "outcome", "totals.debit_amount")
-	talk(t, true).say("0500", request).end().expect("unknown 2100", "outcome", "totals.debit_amount")
-	x := talk(t, true).say("0500", request.with(fields{"2": "6200000000000005"})).say("0510", answer)
+	talk(t, true).send("0500", request).send("0510", answer.with(fields{"48": ""})).expect("declined 2100", "outcome", "totals.debit_amount")
+	talk(t, true).send("0500", request.with(fields{"48": ""})).send("0510", answer).expect("approved 2100", "outcome", "totals.debit_amount")
+	talk(t, true).send("0500", request).end().expect("unknown 2100", "outcome", "totals.debit_amount")
+	x := talk(t, true).send("0500", request.with(fields{"2": "6200000000000005"})).send("0510", answer)
 	if x.got[0].Record.Party != nil {
 		t.Error("a settlement has a party")
 	}
@@ -649,44 +649,44 @@ func TestCupUploads(t *testing.T) {
 	request := refundRequest().with(fields{"38": "123456", "64": ""})
 	members := []string{"kind", "outcome", "copy", "rrn", "auth_code", "response_code", "at", "original.rrn", "original.auth_code"}
 	for code, want := range map[string]string{"00": "approved", "11": "approved", "51": "unknown", "98": "unknown", "": "unknown"} {
-		talk(t, true).say("0320", request).say("0330", refundAnswer().with(fields{"39": code, "38": "777777"})).
+		talk(t, true).send("0320", request).send("0330", refundAnswer().with(fields{"39": code, "38": "777777"})).
 			expect("refund "+want+" upload - - - 2026-08-22T11:15:30+08:00 260822000101 123456", members...)
 	}
-	talk(t, true).say("0320", request).end().expect("refund unknown upload - - - 2026-08-23T12:00:00+08:00 260822000101 123456", members...)
-	talk(t, true).say("0330", refundAnswer()).expect("refund approved upload - - -", members[:6]...)
+	talk(t, true).send("0320", request).end().expect("refund unknown upload - - - 2026-08-23T12:00:00+08:00 260822000101 123456", members...)
+	talk(t, true).send("0330", refundAnswer()).expect("refund approved upload - - -", members[:6]...)
 }
 
 func TestCupTrainingInRequestOrResponse(t *testing.T) {
 	for _, c := range []struct {
 		req, resp, want string
 	}{{"1", "0", "true"}, {"0", "1", "true"}, {"0", "0", "-"}, {"2", "2", "-"}} {
-		talk(t, true).say("0200", saleRequest().with(fields{"head": c.req})).say("0210", saleAnswer().with(fields{"head": c.resp})).expect(c.want, "training")
+		talk(t, true).send("0200", saleRequest().with(fields{"head": c.req})).send("0210", saleAnswer().with(fields{"head": c.resp})).expect(c.want, "training")
 	}
-	talk(t, true).say("0200", saleRequest().with(fields{"head": "1"})).end().expect("true", "training")
+	talk(t, true).send("0200", saleRequest().with(fields{"head": "1"})).end().expect("true", "training")
 }
 
 func TestCupCurrency(t *testing.T) {
 	for number, want := range map[string]string{"156": "CNY", "344": "HKD", "446": "MOP", "840": "USD", "392": "JPY", "000": "-", "   ": "-", "abc": "-"} {
-		x := talk(t, true).say("0200", saleRequest().with(fields{"49": number})).say("0210", saleAnswer().with(fields{"49": ""}))
+		x := talk(t, true).send("0200", saleRequest().with(fields{"49": number})).send("0210", saleAnswer().with(fields{"49": ""}))
 		x.expect(want, "currency")
 		if counted := len(x.ignored) > 0; counted != (number == "000" || number == "abc") {
 			t.Errorf("%q: counted %q", number, x.ignored)
 		}
 	}
-	talk(t, true).say("0200", saleRequest().with(fields{"49": "344"})).say("0210", saleAnswer()).expect("CNY", "currency")
+	talk(t, true).send("0200", saleRequest().with(fields{"49": "344"})).send("0210", saleAnswer()).expect("CNY", "currency")
 }
 
 func TestCupOperatorIsIgnored(t *testing.T) {
-	talk(t, true).say("0200", saleRequest().with(fields{"63": "01 "})).say("0210", saleAnswer().with(fields{"63": "CUP"})).expect("-", "operator")
+	talk(t, true).send("0200", saleRequest().with(fields{"63": "01 "})).send("0210", saleAnswer().with(fields{"63": "CUP"})).expect("-", "operator")
 }
 
 func TestCupEndGivesWaitingRequestsInTheOrderTheyCame(t *testing.T) {
 	c := talk(t, true)
 	for i := range 20 {
-		c.say("0200", saleRequest().with(fields{"11": fmt.Sprintf("%06d", 500-i)}))
+		c.send("0200", saleRequest().with(fields{"11": fmt.Sprintf("%06d", 500-i)}))
 	}
 	for _, i := range []int{0, 3, 4, 19} {
-		c.say("0210", saleAnswer().with(fields{"11": fmt.Sprintf("%06d", 500-i)}))
+		c.send("0210", saleAnswer().with(fields{"11": fmt.Sprintf("%06d", 500-i)}))
 	}
 	c.got = nil
 	c.end()

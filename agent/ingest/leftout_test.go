@@ -75,25 +75,25 @@ func TestCupLeftOut(t *testing.T) {
 	odd := saleRequest().with(fields{"60": "29000007000500"})
 	for _, c := range []struct {
 		name string
-		say  func(c *cupTalk)
+		send func(c *cupTalk)
 		want []ingest.LeftOut
 	}{
 		{"request and answer", func(c *cupTalk) {
-			c.say("0200", odd).say("0210", saleAnswer().with(fields{"60": "29000007000500", "25": ""}))
+			c.send("0200", odd).send("0210", saleAnswer().with(fields{"60": "29000007000500", "25": ""}))
 		}, []ingest.LeftOut{"type 0200/000000/00/29", "type 0200/000000/00/29"}},
-		{"a request that nothing answers", func(c *cupTalk) { c.say("0200", odd).end() }, []ingest.LeftOut{"type 0200/000000/00/29"}},
-		{"sign-on", func(c *cupTalk) { c.say("0800", fields{"11": "000001", "60": "00000007001"}) }, []ingest.LeftOut{"type 0800///00"}},
-		{"its answer", func(c *cupTalk) { c.say("0810", fields{"11": "000001"}) }, []ingest.LeftOut{"type 0800///"}},
-		{"a lone answer", func(c *cupTalk) { c.say("0230", saleAnswer().with(fields{"60": ""})) }, []ingest.LeftOut{"type 0220/000000/00/"}},
-		{"a request twice", func(c *cupTalk) { c.say("0200", saleRequest()).say("0200", saleRequest()) }, []ingest.LeftOut{"repeat"}},
+		{"a request that nothing answers", func(c *cupTalk) { c.send("0200", odd).end() }, []ingest.LeftOut{"type 0200/000000/00/29"}},
+		{"sign-on", func(c *cupTalk) { c.send("0800", fields{"11": "000001", "60": "00000007001"}) }, []ingest.LeftOut{"type 0800///00"}},
+		{"its answer", func(c *cupTalk) { c.send("0810", fields{"11": "000001"}) }, []ingest.LeftOut{"type 0800///"}},
+		{"a lone answer", func(c *cupTalk) { c.send("0230", saleAnswer().with(fields{"60": ""})) }, []ingest.LeftOut{"type 0220/000000/00/"}},
+		{"a request twice", func(c *cupTalk) { c.send("0200", saleRequest()).send("0200", saleRequest()) }, []ingest.LeftOut{"repeat"}},
 		{"a tip", func(c *cupTalk) {
-			c.say("0220", saleRequest().with(fields{"60": "32000007000500"})).end()
+			c.send("0220", saleRequest().with(fields{"60": "32000007000500"})).end()
 		}, []ingest.LeftOut{"type 0220/000000/00/32"}},
-		{"an upload of totals", func(c *cupTalk) { c.say("0320", fields{"11": "000009", "60": "00000007201"}).end() }, []ingest.LeftOut{"type 0320///00"}},
-		{"a sale", func(c *cupTalk) { c.say("0200", saleRequest()).say("0210", saleAnswer()).end() }, nil},
+		{"an upload of totals", func(c *cupTalk) { c.send("0320", fields{"11": "000009", "60": "00000007201"}).end() }, []ingest.LeftOut{"type 0320///00"}},
+		{"a sale", func(c *cupTalk) { c.send("0200", saleRequest()).send("0210", saleAnswer()).end() }, nil},
 	} {
 		x := talk(t, false)
-		c.say(x)
+		c.send(x)
 		if !slices.Equal(x.leftOut, c.want) {
 			t.Errorf("%s: got %q, want %q", c.name, x.leftOut, c.want)
 		}

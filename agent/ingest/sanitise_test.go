@@ -1,28 +1,24 @@
-package ingest
+package ingest_test
 
 import (
 	"bytes"
-	"encoding/hex"
-	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"yuanlu/agent/ingest"
 	"yuanlu/agent/refund"
 	"yuanlu/firmware-sim/terminal"
 	"yuanlu/protocol/frame"
 	"yuanlu/protocol/wiretest"
 )
 
-// said returns a few hundred transactions as a terminal says them, with noise between
+// noisyLine returns a few hundred transactions as a terminal sends them, with noise between
 // them, and every clear identifier in it.
-func said(t *testing.T, model, wire string) (line []byte, secrets []string) {
+func noisyLine(t *testing.T, model, wire string) (line []byte, secrets []string) {
 	t.Helper()
 	term, err := terminal.New(terminal.Options{Model: model, Wire: wire, Seed: 5, Wrong: 0.5})
 	if err != nil {
@@ -56,7 +52,7 @@ func said(t *testing.T, model, wire string) (line []byte, secrets []string) {
 	return line, term.Secrets()
 }
 
-func sanitised(t testing.TB, p Profile, line []byte, pieces *rand.Rand) []byte {
+func sanitised(t testing.TB, p ingest.Profile, line []byte, pieces *rand.Rand) []byte {
 	t.Helper()
 	s := p.Sanitiser()
 	var out []byte
@@ -70,9 +66,9 @@ func sanitised(t testing.TB, p Profile, line []byte, pieces *rand.Rand) []byte {
 
 // story is what a replay makes of a capture, identities as the places where each was
 // first seen: two captures of one story compare alike.
-func story(t *testing.T, p Profile, capture []byte) (records []string, refused int, stats frame.Stats) {
+func story(t *testing.T, p ingest.Profile, capture []byte) (records []string, refused int, stats frame.Stats) {
 	t.Helper()
-	w, err := NewWire(p.Wire(), p, nil)
+	w, err := ingest.NewWire(p.Wire(), p, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,8 +80,8 @@ func story(t *testing.T, p Profile, capture []byte) (records []string, refused i
 		return fmt.Sprint(" #", places[text])
 	}
 	place := func(s refund.Secret) string { return placed(s.Reveal()) }
-	read, err := Replay(t.Context(), bytes.NewReader(capture), w, Clock{Now: time.Unix(1790000000, 0), HasNow: true, Synced: true, Zone: DefaultZone()},
-		func(d Decoded) error {
+	read, err := ingest.Replay(t.Context(), bytes.NewReader(capture), w, ingest.Clock{Now: time.Unix(1790000000, 0), HasNow: true, Synced: true, Zone: ingest.DefaultZone()},
+		func(d ingest.Decoded) error {
 			r := d.Record
 			who := ""
 			if q := r.Party; q != nil {
@@ -106,12 +102,12 @@ func story(t *testing.T, p Profile, capture []byte) (records []string, refused i
 	return records, refused, read.Stats
 }
 
-// A sanitised capture holds no clear identifier and tells the same story.
-func TestSanitisedCapturesTellTheSame(t *testing.T) {
+// A sanitised capture has no clear identifier and is read as the same records.
+func TestSanitisedCapturesAreReadAlike(t *testing.T) {
 	for wire, model := range map[string]string{"mispos": "e-sign", "cup8583": "traditional", "smart": "smart"} {
 		t.Run(wire, func(t *testing.T) {
-			line, secrets := said(t, model, wire)
-			p, err := DefaultProfile(wire)
+			line, secrets := noisyLine(t, model, wire)
+			p, err := ingest.DefaultProfile(wire)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -146,46 +142,20 @@ func TestSanitisedCapturesTellTheSame(t *testing.T) {
 // number that is filled up stays one, and F60 in text keeps its digits.
 func TestSanitisedVectorsAreReadAlike(t *testing.T) {
 	for _, wire := range []string{"mispos", "cup8583"} {
-		files, err := filepath.Glob(filepath.Join("testdata", "vectors", "*."+wire+".hex"))
-		if err != nil || len(files) < 10 {
-			t.Fatalf("%d vectors, %v", len(files), err)
-		}
-		for _, file := range files {
-			stem := strings.TrimSuffix(file, "."+wire+".hex")
-			text, err := os.ReadFile(stem + ".profile.toml")
-			if err != nil && !errors.Is(err, os.ErrNotExist) {
-				t.Fatal(err)
-			}
-			p, err := LoadProfile(wire, text)
-			if err != nil {
-				t.Fatalf("%s: %v", file, err)
-			}
-			line := vectorBytes(t, file)
-			got, gotRefused, _ := story(t, p, sanitised(t, p, line, rand.New(rand.NewPCG(7, 7))))
-			want, wantRefused, _ := story(t, p, line)
-			if d := cmp.Diff(want, got); d != "" || gotRefused != wantRefused {
-				t.Errorf("%s: %d refused, want %d\n%s", filepath.Base(file), gotRefused, wantRefused, d)
-			}
+		for _, v := range loadVectors(t, wire) {
+			t.Run(v.name, func(t *testing.T) {
+				p, err := ingest.LoadProfile(wire, v.profile)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got, gotRefused, _ := story(t, p, sanitised(t, p, v.bytes, rand.New(rand.NewPCG(7, 7))))
+				want, wantRefused, _ := story(t, p, v.bytes)
+				if d := cmp.Diff(want, got); d != "" || gotRefused != wantRefused {
+					t.Errorf("%d refused, want %d\n%s", gotRefused, wantRefused, d)
+				}
+			})
 		}
 	}
-}
-
-func vectorBytes(t *testing.T, name string) []byte {
-	t.Helper()
-	text, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var digits strings.Builder
-	for line := range strings.Lines(string(text)) {
-		line, _, _ = strings.Cut(line, "#")
-		digits.WriteString(strings.Join(strings.Fields(line), ""))
-	}
-	b, err := hex.DecodeString(digits.String())
-	if err != nil {
-		t.Fatalf("%s: %v", name, err)
-	}
-	return b
 }
 
 // packed returns digits as BCD, filled right.
@@ -204,14 +174,13 @@ func packed(s string) []byte {
 	return b
 }
 
-// Whatever stands on a line, the sanitiser gives as many bytes, and frames that are
-// right.
+// Whatever stands on a line, the sanitiser returns as many bytes.
 func FuzzSanitiser(f *testing.F) {
 	f.Add(0, []byte("\x02\x00\x05\x9f\x0b\x00\x01\x31\x03\x35"))
 	f.Add(1, []byte("\x02\x00\x05\x9f\x0b\x00\x01\x31\x03\x35"))
 	f.Add(2, []byte("\x55\xaa\x00\x00\x01\x00\x02{}\x00\xcc\x33"))
 	f.Fuzz(func(t *testing.T, wire int, line []byte) {
-		name := Wires()[uint(wire)%3]
+		name := ingest.Wires()[uint(wire)%3]
 		// Inside a good frame too: most of what is random is none.
 		var framed []byte
 		if name == "smart" {
@@ -220,7 +189,7 @@ func FuzzSanitiser(f *testing.F) {
 			framed, _ = wiretest.AppendSTX(nil, line)
 		}
 		all := append(bytes.Clone(line), framed...)
-		p, err := DefaultProfile(name)
+		p, err := ingest.DefaultProfile(name)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -95,7 +95,7 @@ func TestSmartProfileChangesWhatItSays(t *testing.T) {
 		{"unionpay.qr", `{"txnType":"02","respCode":"A6","orderId":"U"}`, `{"kind":"preauth","outcome":"approved","response_code":"A6","channel":"unionpay_qr","order_no":"U"}`},
 		{"lakala.card", `{"proc_cd":"660000","pay_tp":"15","result":"maybe"}`, `{"kind":"sale","outcome":"pending","channel":"jd","currency":"HKD"}`},
 	} {
-		got, _ := c.say(s.src, s.body)
+		got, _ := c.send(s.src, s.body)
 		if got, want := withoutShown(got), expect(t, s.want); got != want {
 			t.Errorf("%s:\n got %s\nwant %s", s.body, got, want)
 		}

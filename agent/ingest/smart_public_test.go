@@ -123,7 +123,7 @@ func (c *publicCase) shown() vector {
 	return v
 }
 
-// A sanitised capture of any of these holds no clear identifier and tells the same.
+// A sanitised capture of any of these has no clear identifier and is read as the same.
 func TestSanitisedSmartShapes(t *testing.T) {
 	all := loadVectors(t, "smart")
 	for _, c := range loadPublic(t) {
@@ -152,7 +152,7 @@ func TestSanitisedSmartShapes(t *testing.T) {
 			continue
 		}
 		for i := range want.records {
-			if g, w := told(got.records[i].Record), told(want.records[i].Record); g != w {
+			if g, w := withoutIdentifiers(got.records[i].Record), withoutIdentifiers(want.records[i].Record); g != w {
 				t.Errorf("%s, record %d:\n got %s\nwant %s", v.name, i+1, g, w)
 			}
 		}
@@ -162,9 +162,9 @@ func TestSanitisedSmartShapes(t *testing.T) {
 	}
 }
 
-// told holds what must be the same in a sanitised capture: all but the identifiers
+// withoutIdentifiers returns what must be the same in a sanitised capture: all but the identifiers
 // themselves, and numbers of orders that look like those of cards.
-func told(r refund.Record) string {
+func withoutIdentifiers(r refund.Record) string {
 	var who strings.Builder
 	if r.Party != nil {
 		for _, p := range append([]refund.Party{*r.Party}, r.Party.Also...) {

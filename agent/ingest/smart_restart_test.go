@@ -101,8 +101,8 @@ func runSmart(t *testing.T, dir string, bodies []string) []refund.Arrival {
 		port.in <- smartFrame(frame.Frame{ID: byte(i + 1), Data: []byte(
 			`{"v":1,"id":"` + hashed(9, body) + `","terminal_id":"SM000001","merchant_id":"M","src":` + body + `}`)})
 		select {
-		case said := <-port.wrote:
-			if got, want := acks(string(said)), fmt.Sprintf("[%d]", i+1); got != want {
+		case written := <-port.wrote:
+			if got, want := acks(string(written)), fmt.Sprintf("[%d]", i+1); got != want {
 				t.Errorf("confirmed %s, want %s", got, want)
 			}
 		case <-time.After(20 * time.Second):

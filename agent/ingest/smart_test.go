@@ -86,9 +86,9 @@ func confirmOf(id byte) []byte {
 	return []byte{0x55, 0xAA, 2, id, 0, 0, 0, 2 ^ id, 0xCC, 0x33}
 }
 
-// say sends a body in an envelope with a new id, and returns the record, without the
+// send sends a body in an envelope with a new id, and returns the record, without the
 // members of the envelope that are as usual.
-func (c *smartTalk) say(src, body string, envelope ...string) (record, ignored string) {
+func (c *smartTalk) send(src, body string, envelope ...string) (record, ignored string) {
 	c.t.Helper()
 	r, ignored := c.record(src, body, envelope...)
 	if r == nil {
@@ -124,7 +124,7 @@ func usual(m map[string]any) map[string]any {
 	return m
 }
 
-// expect returns a record in the form of say.
+// expect returns a record in the form of send.
 func expect(t testing.TB, text string) string {
 	t.Helper()
 	if text == "" {
@@ -155,7 +155,7 @@ func sayAll(t *testing.T, src string, sayings []saying) {
 		if s.envelope != "" {
 			envelope = []string{s.envelope}
 		}
-		got, ignored := smartWire(t, nil).say(src, s.body, envelope...)
+		got, ignored := smartWire(t, nil).send(src, s.body, envelope...)
 		want := expect(t, s.want)
 		if strings.Contains(s.want, `"shown"`) {
 			t.Errorf("%s: write the identifier alone", s.name)
@@ -418,7 +418,7 @@ func TestSmartRefundFeeMinusEarlierRefunds(t *testing.T) {
 	}
 	// By the order's number where the trade has none.
 	w := smartWire(t, nil)
-	w.say("alipay.refund", `{"out_trade_no":"A1","out_request_no":"1","refund_fee":"10.00"}`)
+	w.send("alipay.refund", `{"out_trade_no":"A1","out_request_no":"1","refund_fee":"10.00"}`)
 	if r, _ := w.record("alipay.refund", `{"out_trade_no":"A1","out_request_no":"2","refund_fee":"15.00"}`); r == nil || r.Amount != 500 {
 		t.Errorf("got %v", r)
 	}

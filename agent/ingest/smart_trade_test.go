@@ -156,7 +156,7 @@ func TestTradeRefundsAsTheContractSays(t *testing.T) {
 			t.Fatal(err)
 		}
 		var all []modelRefund
-		var said []string
+		var sent []string
 		for i := range 12 {
 			state, no := states[r.IntN(len(states))], string(rune('1'+r.IntN(4)))
 			var stated, fee int64
@@ -169,13 +169,13 @@ func TestTradeRefundsAsTheContractSays(t *testing.T) {
 				fee = 1 + r.Int64N(3000)
 				body += fmt.Sprintf(`,"refund_fee":%d.%02d`, fee/100, fee%100)
 			}
-			said = append(said, body)
+			sent = append(sent, body)
 			var want int64
 			want, all = modelAmount(all, no, state.outcome, stated, fee)
 			s, err := w.Frame(frame.Frame{ID: 1, Data: []byte(fmt.Sprintf(
 				`{"v":1,"id":"%d","src":"alipay.refund","terminal_id":"S","merchant_id":"M","body":{%s}}`, i, body))}, Clock{})
 			if err != nil || len(s.Records) != 1 || s.Records[0].Record.Amount != want {
-				t.Fatalf("seed %d: got %+v, %v, want %d after\n%s", seed, s.Records, err, want, strings.Join(said, "\n"))
+				t.Fatalf("seed %d: got %+v, %v, want %d after\n%s", seed, s.Records, err, want, strings.Join(sent, "\n"))
 			}
 		}
 	}

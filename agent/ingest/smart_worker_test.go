@@ -30,10 +30,10 @@ func smartFrame(f frame.Frame) []byte {
 	return b
 }
 
-// acks returns what the confirms in said confirm.
-func acks(said string) string {
+// acks returns what the confirms in written confirm.
+func acks(written string) string {
 	s := frame.NewSmart()
-	s.Push([]byte(said))
+	s.Push([]byte(written))
 	var ids []byte
 	for f, ok := s.Next(); ok; f, ok = s.Next() {
 		if f.Type != frame.SmartConfirm || f.ID != 0 || len(f.Data) > 0 {
@@ -74,10 +74,10 @@ func TestSmartConfirmsOnlyWhatIsDurable(t *testing.T) {
 		port.in <- smartFrame(frame.Frame{Type: frame.SmartHandshake})
 		port.in <- smartSale(2, 1) // sent again before it was confirmed, as a new frame
 		pass(200 * time.Millisecond)
-		want(t, "before the commit", acks(port.said()), "[0]")
+		want(t, "before the commit", acks(port.output()), "[0]")
 		want(t, "stored", b.store.stans(), "")
 		pass(200 * time.Millisecond)
-		want(t, "after it", acks(port.said()), "[0 1 2]")
+		want(t, "after it", acks(port.output()), "[0 1 2]")
 		want(t, "stored", b.store.stans(), "000001")
 		_ = b.stop()
 	})
@@ -93,11 +93,11 @@ func TestSmartRepeatsWhileTheStoreIsAway(t *testing.T) {
 			port.in <- smartSale(20+try, 2)
 			pass(time.Second)
 		}
-		want(t, "confirmed", acks(port.said()), "[]")
+		want(t, "confirmed", acks(port.output()), "[]")
 		b.store.set(func(s *memStore) { s.fail = nil })
 		pass(20 * time.Second)
 		want(t, "stored", b.store.stans(), "000001 000002")
-		got := acks(port.said())
+		got := acks(port.output())
 		for _, id := range []string{"10", "11", "12", "20", "21", "22"} {
 			if !bytes.Contains([]byte(got), []byte(id)) {
 				t.Errorf("frame %s is not confirmed: %s", id, got)
@@ -118,7 +118,7 @@ func TestSmartConfirmsWhatItCannotRead(t *testing.T) {
 		port.in <- smartFrame(frame.Frame{Type: 9, ID: 4})
 		port.in <- smartFrame(frame.Frame{})
 		pass(time.Second)
-		want(t, "confirmed", acks(port.said()), "[1 2 3 0]")
+		want(t, "confirmed", acks(port.output()), "[1 2 3 0]")
 		h := b.w.Health()
 		want(t, "refused", h.Refused, 1)
 		want(t, "ignored", h.Ignored, 5) // the last for its id too
@@ -141,11 +141,11 @@ func TestSmartRepeatAfterALostConfirm(t *testing.T) {
 		b.ports <- second
 		pass(10 * time.Second)
 		want(t, "stored", b.store.stans(), "000001")
-		want(t, "confirmed to the first port", acks(first.said()), "[]")
-		want(t, "confirmed to the second, unasked", acks(second.said()), "[]")
+		want(t, "confirmed to the first port", acks(first.output()), "[]")
+		want(t, "confirmed to the second, unasked", acks(second.output()), "[]")
 		second.in <- smartSale(7, 1)
 		pass(time.Second)
-		want(t, "confirmed to the second", acks(second.said()), "[7]")
+		want(t, "confirmed to the second", acks(second.output()), "[7]")
 		want(t, "stored", b.store.stans(), "000001")
 		_ = b.stop()
 	})
@@ -160,10 +160,10 @@ func TestSmartFrameWaitsForItsMemory(t *testing.T) {
 		b.store.set(func(s *memStore) { s.forget = errors.New("i/o error") })
 		port.in <- smartSale(2, 1)
 		pass(5 * time.Second)
-		want(t, "confirmed", acks(port.said()), "[1]")
+		want(t, "confirmed", acks(port.output()), "[1]")
 		b.store.set(func(s *memStore) { s.forget = nil })
 		pass(20 * time.Second)
-		want(t, "confirmed", acks(port.said()), "[1 2]")
+		want(t, "confirmed", acks(port.output()), "[1 2]")
 		want(t, "stored", b.store.stans(), "000001")
 		_ = b.stop()
 	})
@@ -184,7 +184,7 @@ func (p *mutePort) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// ended is a store whose process ends after a commit, before it can say so.
+// ended is a store whose process ends after a commit, before it can answer.
 type ended struct {
 	*ledger.DB
 	committed chan struct{}
@@ -233,8 +233,8 @@ func TestSmartEndedBetweenCommitAndConfirm(t *testing.T) {
 		port.in <- smartSale(byte(round+1), 1)
 		select {
 		case <-committed: // round 0: durable, and nothing is ever confirmed
-		case said := <-port.wrote:
-			want(t, "confirms", acks(string(said)), fmt.Sprintf("[%d]", round+1))
+		case written := <-port.wrote:
+			want(t, "confirms", acks(string(written)), fmt.Sprintf("[%d]", round+1))
 		case <-time.After(20 * time.Second):
 			t.Fatal("neither stored nor confirmed")
 		}

@@ -181,7 +181,7 @@ func loadWanted(t testing.TB, name string) []wanted {
 	return out
 }
 
-// result is what a replay has said.
+// result is what a replay has returned.
 type result struct {
 	records []ingest.Decoded
 	refused []error

@@ -65,7 +65,7 @@ func startTalker(t *testing.T, change func(*bench, *Options)) (*bench, *memPort)
 	return b, port
 }
 
-func say(p *memPort, texts ...string) {
+func send(p *memPort, texts ...string) {
 	for _, text := range texts {
 		f, err := wiretest.AppendSTX(nil, []byte(text))
 		if err == nil {
@@ -77,15 +77,15 @@ func say(p *memPort, texts ...string) {
 func TestConfirmOnlyAfterTheCommit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, port := startTalker(t, func(b *bench, o *Options) { b.store.slow = 300 * time.Millisecond })
-		say(port, "a", "hello", "a") // the repeat comes while the first is on its way
+		send(port, "a", "hello", "a") // the repeat comes while the first is on its way
 		pass(200 * time.Millisecond)
-		want(t, "said before the commit", port.said(), "[hi]")
+		want(t, "written before the commit", port.output(), "[hi]")
 		pass(200 * time.Millisecond)
-		want(t, "said after it", port.said(), "[hi][a]")
+		want(t, "written after it", port.output(), "[hi][a]")
 		want(t, "stored", b.store.stans(), "a")
-		say(port, "a", "bad")
+		send(port, "a", "bad")
 		pass(time.Second)
-		want(t, "a repeat, and a bad one", port.said(), "[hi][a][a][bad]")
+		want(t, "a repeat, and a bad one", port.output(), "[hi][a][a][bad]")
 		want(t, "stored", b.store.stans(), "a")
 		want(t, "refused", b.w.Health().Refused, 1)
 		_ = b.stop()
@@ -96,7 +96,7 @@ func TestRecordsThatComeMeanwhileShareACommit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, port := startTalker(t, func(b *bench, o *Options) { b.store.slow = 300 * time.Millisecond })
 		for i := range 151 {
-			say(port, fmt.Sprint(i))
+			send(port, fmt.Sprint(i))
 			if i == 0 {
 				pass(time.Millisecond)
 			}
@@ -110,7 +110,7 @@ func TestRecordsThatComeMeanwhileShareACommit(t *testing.T) {
 			sizes = append(sizes, len(batch))
 		}
 		want(t, "sizes", fmt.Sprint(sizes), "[1 64 64 22]")
-		want(t, "confirms", strings.Count(port.said(), "["), 151)
+		want(t, "confirms", strings.Count(port.output(), "["), 151)
 		_ = b.stop()
 	})
 }
@@ -122,25 +122,25 @@ func TestNothingIsLostWhileTheStoreIsAway(t *testing.T) {
 			o.MaxWaiting, o.Buffer = 4, 16
 		})
 		for i := range 40 {
-			say(port, fmt.Sprintf("%02d", i))
+			send(port, fmt.Sprintf("%02d", i))
 		}
 		pass(5 * time.Minute)
 		h := b.w.Health()
 		want(t, "state", h.State, StateDegraded)
 		want(t, "reason", h.Reason, "the store does not take records: disk full")
-		want(t, "said", port.said(), "")
+		want(t, "written", port.output(), "")
 		if h.Waiting > 8 || h.Stalls == 0 || len(port.in) < 20 {
 			t.Errorf("%d arrivals wait, %d stalls, %d frames are left in the port", h.Waiting, h.Stalls, len(port.in))
 		}
 		b.store.set(func(s *memStore) { s.fail = nil })
 		pass(30 * time.Second)
-		var all, said string
+		var all, written string
 		for i := range 40 {
 			all += fmt.Sprintf("%02d ", i)
-			said += fmt.Sprintf("[%02d]", i)
+			written += fmt.Sprintf("[%02d]", i)
 		}
 		want(t, "stored", b.store.stans()+" ", all)
-		want(t, "said", port.said(), said)
+		want(t, "written", port.output(), written)
 		want(t, "state", b.w.Health().State, StateOnline)
 		_ = b.stop()
 	})
@@ -151,16 +151,16 @@ func TestConfirmsGoOnlyToThePortThatAsked(t *testing.T) {
 		b, port := startTalker(t, func(b *bench, o *Options) { b.store.slow = 5 * time.Second })
 		other := newMemPort()
 		b.ports <- other
-		say(port, "a")
+		send(port, "a")
 		pass(time.Second)
 		port.gone <- io.EOF
 		pass(2 * time.Second)
-		say(other, "a")
+		send(other, "a")
 		pass(time.Second)
-		want(t, "said before the commit", port.said()+other.said(), "")
+		want(t, "written before the commit", port.output()+other.output(), "")
 		pass(5 * time.Second)
-		want(t, "said to the first", port.said(), "")
-		want(t, "said to the second, which asked too", other.said(), "[a]")
+		want(t, "written to the first", port.output(), "")
+		want(t, "written to the second, which asked too", other.output(), "[a]")
 		want(t, "stored", b.store.stans(), "a")
 		_ = b.stop()
 	})
@@ -174,17 +174,17 @@ func TestFrameWaitsForTheMemory(t *testing.T) {
 		})
 		other := newMemPort()
 		b.ports <- other
-		say(port, "a")
+		send(port, "a")
 		f, _ := wiretest.AppendSTX(nil, []byte("b"))
 		port.in <- append(f, f[:4]...)
 		pass(2 * time.Second)
 		want(t, "stored", b.store.stans(), "")
-		want(t, "said", port.said(), "")
+		want(t, "written", port.output(), "")
 		want(t, "state", b.w.Health().State, StateDegraded)
 		b.store.set(func(s *memStore) { s.forget = nil })
 		pass(20 * time.Second)
 		want(t, "stored: a was seen in an earlier run", b.store.stans(), "b")
-		want(t, "said", port.said(), "[a][b]")
+		want(t, "written", port.output(), "[a][b]")
 		want(t, "state", b.w.Health().State, StateOnline)
 		want(t, "good", b.w.Health().FramesGood, 2)
 		want(t, "skipped", b.w.Health().SkippedBytes, 4)
@@ -195,7 +195,7 @@ func TestFrameWaitsForTheMemory(t *testing.T) {
 func TestDueMakesRecordsAsTimePasses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, port := startTalker(t, nil)
-		say(port, "wait")
+		send(port, "wait")
 		pass(59 * time.Second)
 		want(t, "stored", b.store.stans(), "")
 		pass(2 * time.Second)
@@ -208,7 +208,7 @@ func TestStopStoresWhatWasRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, port := startTalker(t, func(b *bench, o *Options) { b.store.slow = 200 * time.Millisecond })
 		for i := range 100 {
-			say(port, fmt.Sprint(i))
+			send(port, fmt.Sprint(i))
 		}
 		pass(10 * time.Millisecond)
 		if err := b.stop(); err != nil {
@@ -217,7 +217,7 @@ func TestStopStoresWhatWasRead(t *testing.T) {
 		want(t, "stored", len(strings.Fields(b.store.stans())), 100)
 
 		b, port = startTalker(t, func(b *bench, o *Options) { b.store.fail = errors.New("disk full") })
-		say(port, "a", "b")
+		send(port, "a", "b")
 		pass(10 * time.Second)
 		b.cancel()
 		pass(time.Second)
@@ -228,7 +228,7 @@ func TestStopStoresWhatWasRead(t *testing.T) {
 		want(t, "stored", b.store.stans(), "a b")
 
 		b, port = startTalker(t, func(b *bench, o *Options) { b.store.slow = time.Hour })
-		say(port, "a", "b")
+		send(port, "a", "b")
 		pass(10 * time.Millisecond)
 		from := time.Now()
 		if err := b.stop(); !errors.Is(err, ErrUnstored) || !strings.Contains(err.Error(), "2 of link pos") {
@@ -246,7 +246,7 @@ func TestStopStoresWhatWasRead(t *testing.T) {
 func TestAStoreThatDoesNotAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, port := startTalker(t, func(b *bench, o *Options) { b.store.slow = 3 * time.Minute })
-		say(port, "a")
+		send(port, "a")
 		pass(59 * time.Second)
 		want(t, "state", b.w.Health().State, StateOnline)
 		pass(4 * time.Second)
@@ -254,9 +254,9 @@ func TestAStoreThatDoesNotAnswer(t *testing.T) {
 		want(t, "state", h.State, StateDegraded)
 		want(t, "reason", h.Reason, "the store does not take records: no answer for 1m0s")
 		b.store.set(func(s *memStore) { s.slow = 0 })
-		say(port, "b")
+		send(port, "b")
 		pass(2 * time.Minute)
-		want(t, "said", port.said(), "[a][b]")
+		want(t, "written", port.output(), "[a][b]")
 		want(t, "stored", b.store.stans(), "a b")
 		want(t, "state", b.w.Health().State, StateOnline)
 		_ = b.stop()

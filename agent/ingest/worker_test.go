@@ -94,7 +94,7 @@ func (p *memPort) Close() error {
 	return nil
 }
 
-func (p *memPort) said() string {
+func (p *memPort) output() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return string(p.written)

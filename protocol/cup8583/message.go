@@ -134,7 +134,7 @@ func (f *fieldCodec) appendLength(dst []byte, n int) ([]byte, error) {
 	return dst, nil
 }
 
-// bitmap says which fields a message has: the highest bit is field 1, the lowest field 64.
+// bitmap is which fields a message has: the highest bit is field 1, the lowest field 64.
 type bitmap uint64
 
 func (b bitmap) has(n int) bool { return b>>(64-n)&1 == 1 }
