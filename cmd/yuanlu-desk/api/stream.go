@@ -156,51 +156,58 @@ func (s *streaming) collect(ctx context.Context) (list []frame, more bool, err e
 	if err != nil {
 		return nil, false, err
 	}
-	full := func(n int, last int64) {
-		if n == streamPart {
-			until, more = min(until, last), true
-		}
-	}
-	if s.wants("case") || s.wants("event") {
-		f := store.EventFilter{After: s.after, Limit: streamPart}
-		if !s.wants("event") {
-			f.Kind = "case"
-		} else if !s.wants("case") {
-			f.Kind = "event"
-		}
-		events, err := s.a.o.Store.Events(ctx, f)
+	for _, ask := range []func(context.Context) ([]frame, error){s.events, s.terminals, s.gaps} {
+		part, err := ask(ctx)
 		if err != nil {
 			return nil, false, err
 		}
-		for _, e := range events {
-			list = append(list, frame{e.N, e.Kind, e})
-			full(len(events), e.N)
+		if len(part) == streamPart {
+			until, more = min(until, part[streamPart-1].n), true
 		}
-	}
-	if s.wants("terminal") {
-		terminals, err := s.a.o.Store.Terminals(ctx, store.TerminalFilter{Changed: true, ChangedAfter: s.after, Limit: streamPart}, s.a.o.Now())
-		if err != nil {
-			return nil, false, err
-		}
-		for _, t := range terminals {
-			list = append(list, frame{t.N, "terminal", t})
-		}
-		if len(terminals) > 0 {
-			full(len(terminals), terminals[len(terminals)-1].N)
-		}
-	}
-	if s.wants("gap") {
-		streams, err := s.a.o.Store.Streams(ctx, store.StreamFilter{Changed: true, ChangedAfter: s.after, Limit: streamPart})
-		if err != nil {
-			return nil, false, err
-		}
-		for _, one := range streams {
-			list = append(list, frame{one.N, "gap", one})
-		}
-		if len(streams) > 0 {
-			full(len(streams), streams[len(streams)-1].N)
-		}
+		list = append(list, part...)
 	}
 	slices.SortStableFunc(list, func(x, y frame) int { return int(max(-1, min(1, x.n-y.n))) })
 	return slices.DeleteFunc(list, func(f frame) bool { return f.n > until }), more, nil
+}
+
+// events reads the first cases and events after s.after, as far as they are wanted.
+func (s *streaming) events(ctx context.Context) (list []frame, err error) {
+	f := store.EventFilter{After: s.after, Limit: streamPart}
+	switch cases, others := s.wants("case"), s.wants("event"); {
+	case cases && !others:
+		f.Kind = "case"
+	case others && !cases:
+		f.Kind = "event"
+	case !others:
+		return nil, nil
+	}
+	rows, err := s.a.o.Store.Events(ctx, f)
+	for _, e := range rows {
+		list = append(list, frame{e.N, e.Kind, e})
+	}
+	return list, err
+}
+
+// terminals reads the first terminals that changed after s.after, if they are wanted.
+func (s *streaming) terminals(ctx context.Context) (list []frame, err error) {
+	if !s.wants("terminal") {
+		return nil, nil
+	}
+	rows, err := s.a.o.Store.Terminals(ctx, store.TerminalFilter{Changed: true, ChangedAfter: s.after, Limit: streamPart}, s.a.o.Now())
+	for _, t := range rows {
+		list = append(list, frame{t.N, "terminal", t})
+	}
+	return list, err
+}
+
+// gaps reads the first streams that changed after s.after, if they are wanted.
+func (s *streaming) gaps(ctx context.Context) (list []frame, err error) {
+	if !s.wants("gap") {
+		return nil, nil
+	}
+	rows, err := s.a.o.Store.Streams(ctx, store.StreamFilter{Changed: true, ChangedAfter: s.after, Limit: streamPart})
+	for _, one := range rows {
+		list = append(list, frame{one.N, "gap", one})
+	}
+	return list, err
 }
