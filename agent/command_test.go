@@ -64,11 +64,6 @@ type onDisk struct {
 
 func (c onDisk) OnDisk() (string, error) { return c.read() }
 
-func isControl(err error, code, about string) bool {
-	var e *control.Error
-	return errors.As(err, &e) && e.Code == code && e.About == about
-}
-
 func TestSelftest(t *testing.T) {
 	reporter := &echoing{status: health.Broker{Connected: true, Since: time.Now(), LastAck: time.Now(),
 		Host: &health.Host{Known: true, Online: true, At: time.Now()}}}

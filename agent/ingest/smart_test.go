@@ -388,10 +388,10 @@ func TestSmartRefundFeeMinusEarlierRefunds(t *testing.T) {
 		{"nothing more", []step{{`"out_request_no":"2","refund_fee":"20.00"`, "2000"}, {`"out_request_no":"1","refund_fee":"20.00"`, "0"}}},
 	} {
 		memory := newSmartMemory()
-		w, id := smartWire(t, memory), 0
+		id := 0
 		for i, s := range c.steps {
 			id++
-			w = smartWire(t, memory) // restarted between all of them
+			w := smartWire(t, memory) // restarted between all of them
 			w.id = id - 1
 			code := `"code":"10000",`
 			if strings.Contains(s.body, `"code"`) {

@@ -3,33 +3,14 @@ package refund
 // affect does what follows from an event that is new (old nil) or was completed:
 // who is undone by it now, and which refunds and voids must be judged again.
 func (w *work) affect(old, now *Event) error {
-	undo := map[int64]*Event{}
-	k := now.Record.Kind
-	for _, e := range versions(old, now) {
-		if k == KindReversal || k == KindVoidRefund {
-			if err := w.addAll(undo, e, w.mayUndo); err != nil {
-				return err
-			}
-		}
-		if old != nil && k.reversible() {
-			// Its numbers may be new: who points at them may mean it now, or no
-			// longer mean another.
-			undo[now.Seq] = now
-			undoers, err := w.undoers(e)
-			if err != nil {
-				return err
-			}
-			for _, u := range undoers {
-				if err := w.addAll(undo, u, w.mayUndo); err != nil {
-					return err
-				}
-			}
-		}
+	undo, err := w.mayBeUndone(old, now)
+	if err != nil {
+		return err
 	}
 	if err := w.undoAgain(undo); err != nil {
 		return err
 	}
-	switch {
+	switch k := now.Record.Kind; {
 	case k.IsSale():
 		return w.saleChanged(old, now)
 	case k == KindAdjust:
@@ -40,6 +21,35 @@ func (w *work) affect(old, now *Event) error {
 		}
 	}
 	return nil
+}
+
+// mayBeUndone returns, by seq, the events that now may undo, as it is and as it was, and if
+// it was completed and can be undone itself, it and what its undoers may undo.
+func (w *work) mayBeUndone(old, now *Event) (map[int64]*Event, error) {
+	undo := map[int64]*Event{}
+	k := now.Record.Kind
+	for _, e := range versions(old, now) {
+		if k == KindReversal || k == KindVoidRefund {
+			if err := w.addAll(undo, e, w.mayUndo); err != nil {
+				return nil, err
+			}
+		}
+		if old != nil && k.reversible() {
+			// Its numbers may be new: who points at them may mean it now, or no
+			// longer mean another.
+			undo[now.Seq] = now
+			undoers, err := w.undoers(e)
+			if err != nil {
+				return nil, err
+			}
+			for _, u := range undoers {
+				if err := w.addAll(undo, u, w.mayUndo); err != nil {
+					return nil, err
+				}
+			}
+		}
+	}
+	return undo, nil
 }
 
 func versions(old, now *Event) []*Event {

@@ -279,26 +279,8 @@ func (w *work) money(c *Case) error {
 		if !guess || m.RefundedBy == nil || m.RefundedByGuess {
 			m.RefundedBy, m.RefundedByGuess = e, guess
 		}
-		wrong := verdicts[i].Recipient == Different
-		if wrong {
-			m.EarlierDifferent = e
-		}
-		if e.Record.Currency != "" && currency != "" && e.Record.Currency != currency {
-			continue
-		}
-		if wrong && e.Record.Outcome == Approved && c.Recipient.Match() {
-			m.LeftOut = append(m.LeftOut, e)
-			if !verdicts[i].Has(CodePayerNotRepaid) {
-				m.LossOpen = e
-			}
-			continue
-		}
-		m.CountedRefunds = append(m.CountedRefunds, e)
-		if guess {
+		if c.countRefund(e, verdicts[i], currency) && guess {
 			guessed = append(guessed, e)
-		}
-		if e.Record.Amount == r.Amount {
-			m.Repeats = e
 		}
 	}
 	m.measure(r, o)
@@ -306,6 +288,31 @@ func (w *work) money(c *Case) error {
 		m.roomWithoutGuesses(r, o, guessed)
 	}
 	return nil
+}
+
+// countRefund counts an earlier refund e with verdict v of the same original, and reports
+// whether it did: one in another currency does not count, and one that went to somebody
+// else is left out where this refund goes to the payer.
+func (c *Case) countRefund(e *Event, v *Verdict, currency string) bool {
+	m, wrong := &c.Money, v.Recipient == Different
+	if wrong {
+		m.EarlierDifferent = e
+	}
+	if e.Record.Currency != "" && currency != "" && e.Record.Currency != currency {
+		return false
+	}
+	if wrong && e.Record.Outcome == Approved && c.Recipient.Match() {
+		m.LeftOut = append(m.LeftOut, e)
+		if !v.Has(CodePayerNotRepaid) {
+			m.LossOpen = e
+		}
+		return false
+	}
+	m.CountedRefunds = append(m.CountedRefunds, e)
+	if e.Record.Amount == c.Refund.Record.Amount {
+		m.Repeats = e
+	}
+	return true
 }
 
 // roomWithoutGuesses adds up again without the guesses.

@@ -96,17 +96,7 @@ func (w *work) compareTotals(e *Event) {
 // notStated if one of the credits states no amount.
 func (w *work) addUp(e *Event, owners []*Event) (Totals, error) {
 	var sums Totals
-	previous, from := int64(0), int64(0)
-	for _, o := range owners {
-		if o.Seq < e.Seq && o.Record.Kind == KindSettlement && o.Record.Outcome == Approved && sameBatch(&o.Record, &e.Record) {
-			previous = o.Seq
-		}
-	}
-	for _, o := range owners {
-		if from == 0 && o.Seq > previous && o.Seq < e.Seq && addedUp(o.Record.Kind) && sameBatch(&o.Record, &e.Record) {
-			from = o.Seq
-		}
-	}
+	from := batchBegin(e, owners)
 	if from == 0 {
 		return sums, nil
 	}
@@ -131,6 +121,28 @@ func (w *work) addUp(e *Event, owners []*Event) (Totals, error) {
 			amounts[sale.Seq] = x.Record.Amount
 		}
 	}
+	return totalsOf(batch, amounts), nil
+}
+
+// batchBegin returns the seq of the first record that is added up for settlement e, 0 if
+// there is none.
+func batchBegin(e *Event, owners []*Event) (from int64) {
+	previous := int64(0)
+	for _, o := range owners {
+		if o.Seq < e.Seq && o.Record.Kind == KindSettlement && o.Record.Outcome == Approved && sameBatch(&o.Record, &e.Record) {
+			previous = o.Seq
+		}
+	}
+	for _, o := range owners {
+		if o.Seq > previous && o.Seq < e.Seq && addedUp(o.Record.Kind) && sameBatch(&o.Record, &e.Record) {
+			return o.Seq
+		}
+	}
+	return 0
+}
+
+// totalsOf adds up a batch; amounts holds those of the sales that were adjusted, by seq.
+func totalsOf(batch []*Event, amounts map[int64]int64) (sums Totals) {
 	unstated := false
 	for _, x := range batch {
 		amount, ok := amounts[x.Seq]
@@ -149,7 +161,7 @@ func (w *work) addUp(e *Event, owners []*Event) (Totals, error) {
 	if unstated {
 		sums.CreditAmount = notStated
 	}
-	return sums, nil
+	return sums
 }
 
 // counts reports whether a settlement counts the event (verdicts.md § 6).

@@ -100,12 +100,12 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err != nil {
 		return err
 	}
-	defer socket.Close()
-	journal, err := r.openJournal(term)
+	defer func() { _ = socket.Close() }()
+	journal, err := r.openJournal()
 	if err != nil {
 		return err
 	}
-	defer journal.Close()
+	defer func() { _ = journal.Close() }()
 	resend, stop := resendWhenTold(stdin)
 	defer stop()
 	o := terminal.PlayerOptions{Terminal: term, Model: r.model, Source: src, Socket: socket, Journal: journal,
@@ -188,7 +188,7 @@ func (r *runFlags) terminal() (*terminal.Terminal, *terminal.Source, error) {
 }
 
 // openJournal opens the journal that was named, or a fresh one where ledger looks for it.
-func (r *runFlags) openJournal(term *terminal.Terminal) (*terminal.Journal, error) {
+func (r *runFlags) openJournal() (*terminal.Journal, error) {
 	path := r.journal
 	if path == "" {
 		dir, err := journalDir()
@@ -274,7 +274,7 @@ func sendRecords(ctx context.Context, r *runFlags, faults wire.Faults, out *prin
 	if err != nil {
 		return err
 	}
-	defer socket.Close()
+	defer func() { _ = socket.Close() }()
 	return terminal.SendRecords(ctx, recs, terminal.RecordsOptions{Wire: r.wire, Socket: socket, Faults: faults,
 		Seed: r.seed, Every: r.every(), Wait: !r.noWait, Found: out.found})
 }

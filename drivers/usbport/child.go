@@ -84,25 +84,25 @@ func RunChild() int {
 // serveLink answers the three sockets of a link until they end.
 func serveLink(l link, reads, writes, control io.ReadWriter) {
 	var work sync.WaitGroup
-	for conn, handle := range map[io.ReadWriter]func(context.Context, byte, []byte) (int, error, []byte){
-		reads: func(ctx context.Context, _ byte, data []byte) (int, error, []byte) {
+	for conn, handle := range map[io.ReadWriter]func(context.Context, byte, []byte) (int, []byte, error){
+		reads: func(ctx context.Context, _ byte, data []byte) (int, []byte, error) {
 			size := readSize
 			if len(data) == 4 {
 				size = min(int(binary.BigEndian.Uint32(data)), readSize)
 			}
 			buf := make([]byte, size)
 			n, err := l.read(ctx, buf)
-			return n, err, buf[:n]
+			return n, buf[:n], err
 		},
-		writes: func(ctx context.Context, _ byte, data []byte) (int, error, []byte) {
+		writes: func(ctx context.Context, _ byte, data []byte) (int, []byte, error) {
 			n, err := l.write(ctx, data)
-			return n, err, nil
+			return n, nil, err
 		},
-		control: func(_ context.Context, op byte, data []byte) (int, error, []byte) {
+		control: func(_ context.Context, op byte, data []byte) (int, []byte, error) {
 			if op != opHalt || len(data) != 1 {
-				return 0, errTransfer, nil
+				return 0, nil, errTransfer
 			}
-			return 0, l.clearHalt(data[0]), nil
+			return 0, nil, l.clearHalt(data[0])
 		},
 	} {
 		work.Add(1)

@@ -167,7 +167,7 @@ func (e *Events) Close() error {
 // when it has or ctx ends.
 func watchDevice(ctx context.Context, present func() bool, lost func()) {
 	events := NewEvents()
-	defer events.Close()
+	defer func() { _ = events.Close() }()
 	for ctx.Err() == nil {
 		if !present() {
 			lost()

@@ -128,7 +128,7 @@ func readReply(r io.Reader, into []byte) (n int, err, broken error) {
 
 // serve answers requests on one socket until it ends. A request that is under way
 // then is cancelled and waited for.
-func serve(conn io.ReadWriter, handle func(ctx context.Context, op byte, data []byte) (int, error, []byte)) {
+func serve(conn io.ReadWriter, handle func(ctx context.Context, op byte, data []byte) (int, []byte, error)) {
 	type request struct {
 		op   byte
 		data []byte
@@ -154,7 +154,7 @@ func serve(conn io.ReadWriter, handle func(ctx context.Context, op byte, data []
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			n, err, data := handle(ctx, r.op, r.data)
+			n, data, err := handle(ctx, r.op, r.data)
 			_ = writeReply(conn, n, err, data) // a socket that is broken ends the requests too
 		}()
 		// While it runs only a cancel or the end can come. The next request may

@@ -120,11 +120,11 @@ func read(ctx context.Context, url string, desk *backOffice) error {
 func (d *outsideDesk) Close() {
 	d.cancel()
 	d.wg.Wait()
-	d.cmd.Process.Signal(syscall.SIGTERM)
+	_ = d.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-d.exited:
 	case <-time.After(6 * time.Second):
-		d.cmd.Process.Kill()
+		_ = d.cmd.Process.Kill()
 		<-d.exited
 	}
 }

@@ -69,7 +69,7 @@ func show(ctx context.Context, o Options, dir string, out *output) error {
 	if err != nil {
 		return err
 	}
-	defer broker.Close()
+	defer func() { _ = broker.Close() }()
 	crew, err := equip(ctx, o, dir, broker.url, out)
 	if err != nil {
 		return err

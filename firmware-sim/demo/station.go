@@ -109,7 +109,7 @@ func (s *station) equip(ctx context.Context, agent, url string, i int) error {
 		return err
 	}
 	if out, err := exec.CommandContext(ctx, agent, "config", "check", "--config", s.configFile()).CombinedOutput(); err != nil {
-		s.socket.Close()
+		_ = s.socket.Close()
 		if exit := new(exec.ExitError); errors.As(err, &exit) && exit.ExitCode() == 78 {
 			s.socket = nil
 			return fmt.Errorf("%w: %s", errWire, out)
@@ -141,7 +141,7 @@ func (s *station) plug(ctx context.Context, agent, id string) (port string, err 
 			s.port = "usb:1209:5053:" + serial
 			return s.port, nil
 		}
-		s.socket.Close() // a kernel that does not take it has no USB for us
+		_ = s.socket.Close() // a kernel that does not take it has no USB for us
 		s.socket = nil
 	}
 	if s.socket == nil {
@@ -272,7 +272,7 @@ func (c *crew) startAgents(bin string) error {
 func (c *crew) stopAgents() {
 	for _, s := range c.stations {
 		if s.agent != nil {
-			s.agent.Process.Signal(syscall.SIGTERM)
+			_ = s.agent.Process.Signal(syscall.SIGTERM)
 		}
 	}
 	for _, s := range c.stations {
@@ -282,7 +282,7 @@ func (c *crew) stopAgents() {
 		select {
 		case <-s.exited:
 		case <-time.After(6 * time.Second):
-			s.agent.Process.Kill()
+			_ = s.agent.Process.Kill()
 			<-s.exited
 		}
 		s.agent = nil
@@ -293,10 +293,10 @@ func (c *crew) close() {
 	c.stopAgents()
 	for _, s := range c.stations {
 		if s.socket != nil {
-			s.socket.Close()
+			_ = s.socket.Close()
 		}
 		if s.journal != nil {
-			s.journal.Close()
+			_ = s.journal.Close()
 		}
 	}
 }

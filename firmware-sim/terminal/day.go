@@ -9,7 +9,7 @@ import (
 )
 
 // settle closes the batch with its totals; the next one has the next number.
-func (t *Terminal) settle(s scenario.Step) (*scenario.Entry, error) {
+func (t *Terminal) settle(s scenario.Step) *scenario.Entry {
 	r := t.record("settlement", "")
 	totals := t.totals
 	r.Totals = &totals
@@ -20,7 +20,7 @@ func (t *Terminal) settle(s scenario.Step) (*scenario.Entry, error) {
 	for _, d := range t.recent {
 		d.cleared = true
 	}
-	return e, nil
+	return e
 }
 
 // full reports whether the batch cannot count any further: its totals have three digits for each count.

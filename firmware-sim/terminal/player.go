@@ -83,7 +83,7 @@ func NewPlayer(o PlayerOptions) (*Player, error) {
 func (p *Player) Run(ctx context.Context) error {
 	p.o.Found(p.o.Socket.Place())
 	// A write waits as long as somebody holds the line open and does not read; the end must not.
-	defer context.AfterFunc(ctx, func() { p.o.Socket.Close() })()
+	defer context.AfterFunc(ctx, func() { _ = p.o.Socket.Close() })()
 	if p.link != nil {
 		p.link.start()
 		defer p.link.stop()

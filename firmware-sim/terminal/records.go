@@ -43,7 +43,7 @@ func SendRecords(ctx context.Context, recs []wire.Record, o RecordsOptions) erro
 	}
 	p.faulty = wire.NewFaulty(o.Socket.Line(), o.Faults, rand.New(rand.NewPCG(o.Seed, 2)), time.Sleep, holds)
 	o.Found(o.Socket.Place())
-	defer context.AfterFunc(ctx, func() { o.Socket.Close() })()
+	defer context.AfterFunc(ctx, func() { _ = o.Socket.Close() })()
 	if o.Wait {
 		if err := p.reader(ctx); err != nil {
 			return endOf(ctx, err)

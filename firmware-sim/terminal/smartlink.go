@@ -59,7 +59,7 @@ func (l *smartLink) start() {
 // stop ends both; the line is closed by then, or is closed here, which ends the listener.
 func (l *smartLink) stop() {
 	close(l.done)
-	l.p.o.Socket.Close()
+	_ = l.p.o.Socket.Close()
 	l.wg.Wait()
 }
 
@@ -94,7 +94,7 @@ func (l *smartLink) shake() {
 	defer l.writing.Unlock()
 	l.spoke = time.Now()
 	if l.p.faulty.Flush() == nil {
-		l.p.o.Socket.Line().Write(b)
+		_, _ = l.p.o.Socket.Line().Write(b)
 	}
 }
 

@@ -145,7 +145,7 @@ func (t *Terminal) Do(s scenario.Step) ([]scenario.Entry, error) {
 	case "reprint":
 		return t.reprint(), nil
 	case "settle":
-		return t.one(t.settle(s))
+		return t.one(t.settle(s), nil)
 	case "sale", "preauth":
 		if s.Shape == "combined" {
 			return t.combined(s)

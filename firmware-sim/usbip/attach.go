@@ -86,7 +86,7 @@ func ask(conn net.Conn, busID string) (speed, number uint32, err error) {
 	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
 		return 0, 0, err
 	}
-	request := appendOpHeader(nil, opReqImport, 0)
+	request := opHeader(opReqImport, 0)
 	request = append(request, busID...)
 	request = append(request, make([]byte, busIDSize-len(busID))...)
 	if _, err := conn.Write(request); err != nil {

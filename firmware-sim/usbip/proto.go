@@ -115,8 +115,9 @@ func appendUnlinked(dst []byte, seq uint32, status int32) []byte {
 	return append(dst, make([]byte, 24)...)
 }
 
-func appendOpHeader(dst []byte, code uint16, status uint32) []byte {
-	dst = binary.BigEndian.AppendUint16(dst, version)
+// opHeader returns the head of a request or reply before the transfers begin.
+func opHeader(code uint16, status uint32) []byte {
+	dst := binary.BigEndian.AppendUint16(nil, version)
 	dst = binary.BigEndian.AppendUint16(dst, code)
 	return binary.BigEndian.AppendUint32(dst, status)
 }

@@ -168,7 +168,7 @@ func (s *Server) deviceList() []byte {
 		ports = append(ports, port)
 	}
 	sort.Ints(ports)
-	b := appendOpHeader(nil, opRepDevlist, 0)
+	b := opHeader(opRepDevlist, 0)
 	b = binary.BigEndian.AppendUint32(b, uint32(len(ports)))
 	for _, port := range ports {
 		b = s.devices[port].appendDevice(b, port)
@@ -193,9 +193,9 @@ func (s *Server) take(conn net.Conn, name string) {
 		taken = d.takeBy(conn)
 	}
 	if taken == nil {
-		_, _ = conn.Write(appendOpHeader(nil, opRepImport, statusRefused)) // it hangs up anyway
+		_, _ = conn.Write(opHeader(opRepImport, statusRefused)) // it hangs up anyway
 		return
 	}
-	taken.send(d.appendDevice(appendOpHeader(nil, opRepImport, 0), port))
+	taken.send(d.appendDevice(opHeader(opRepImport, 0), port))
 	taken.run()
 }

@@ -57,7 +57,7 @@ func (p *PTY) prepare(fd int) error {
 	if err != nil {
 		return err
 	}
-	defer unix.Close(slave)
+	defer func() { _ = unix.Close(slave) }()
 	return setRaw(slave, unix.B9600)
 }
 
@@ -154,7 +154,7 @@ func (p *PTY) unread() (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer unix.Close(fd)
+	defer func() { _ = unix.Close(fd) }()
 	return unix.IoctlGetInt(fd, unix.TIOCINQ)
 }
 
@@ -181,7 +181,7 @@ func OpenTTY(path string, baud int) (*TTY, error) {
 		return nil, fmt.Errorf("%w: open %s: %w", ErrLine, path, err)
 	}
 	if err := setRaw(fd, speed); err != nil {
-		unix.Close(fd)
+		_ = unix.Close(fd)
 		return nil, fmt.Errorf("%w: %s: set raw: %w", ErrLine, path, err)
 	}
 	return &TTY{File: os.NewFile(uintptr(fd), path), place: path}, nil

@@ -143,7 +143,7 @@ func (s *Socket) Close() error {
 	s.closed = true
 	if s.link != "" {
 		if i, err := os.Lstat(s.link); err == nil && i.Mode()&os.ModeSymlink != 0 {
-			os.Remove(s.link)
+			_ = os.Remove(s.link)
 		}
 	}
 	return errors.Join(s.line.Close(), s.end())

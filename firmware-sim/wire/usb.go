@@ -74,7 +74,7 @@ func PlugUSB(addr, serial string, modem bool) (*Socket, error) {
 		return &USB{device: d, place: server.Addr() + " busid " + bus, modem: modem}, nil
 	}
 	if s.line, err = s.open(); err != nil {
-		server.Close()
+		_ = server.Close()
 		return nil, err
 	}
 	return s, nil

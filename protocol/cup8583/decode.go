@@ -192,34 +192,36 @@ func (d *decoder) size(f *fieldCodec) (int, error) {
 func (f *fieldCodec) check(raw []byte, size int) (at int, got, want string) {
 	switch f.Form {
 	case Digits:
-		first, fill := 0, 2*len(raw)-1
-		if f.Right {
-			first, fill = size%2, 0
-		}
-		if size%2 == 1 && nibble(raw, fill) != 0 {
-			return fill / 2, "a filling nibble that is not 0", "0"
-		}
-		for i := first; i < first+size; i++ {
-			if nibble(raw, i) > 9 {
-				return i / 2, "no digit at place " + strconv.Itoa(i-first), plural(size, "digit")
-			}
-		}
+		return f.checkDigits(raw, size)
 	case Track:
 		if fill := 2*len(raw) - 1; size%2 == 1 && nibble(raw, fill) != 0 && nibble(raw, fill) != 0xF {
 			return fill / 2, "a filling nibble that is neither 0 nor F", "0 or F"
 		}
 	case Text:
-		for i, c := range raw {
-			if c < 0x20 || c > 0x7E {
-				return i, "no printable character at place " + strconv.Itoa(i), plural(size, "printable character")
-			}
+		if i := bytes.IndexFunc(raw, func(c rune) bool { return c < 0x20 || c > 0x7E }); i >= 0 {
+			return i, "no printable character at place " + strconv.Itoa(i), plural(size, "printable character")
 		}
 	}
-	if f.number && f.Form != Digits {
-		for i, c := range bytes.TrimRight(raw, " ") {
-			if c < '0' || c > '9' {
-				return i, "no digit at place " + strconv.Itoa(i), plural(size, "digit")
-			}
+	if f.number {
+		if i := bytes.IndexFunc(bytes.TrimRight(raw, " "), func(c rune) bool { return c < '0' || c > '9' }); i >= 0 {
+			return i, "no digit at place " + strconv.Itoa(i), plural(size, "digit")
+		}
+	}
+	return 0, "", ""
+}
+
+// checkDigits is check for digits that are two to a byte.
+func (f *fieldCodec) checkDigits(raw []byte, size int) (at int, got, want string) {
+	first, fill := 0, 2*len(raw)-1
+	if f.Right {
+		first, fill = size%2, 0
+	}
+	if size%2 == 1 && nibble(raw, fill) != 0 {
+		return fill / 2, "a filling nibble that is not 0", "0"
+	}
+	for i := first; i < first+size; i++ {
+		if nibble(raw, i) > 9 {
+			return i / 2, "no digit at place " + strconv.Itoa(i-first), plural(size, "digit")
 		}
 	}
 	return 0, "", ""

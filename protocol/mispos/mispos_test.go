@@ -179,7 +179,7 @@ func TestMessagePrintsNothing(t *testing.T) {
 	if err := l.Decode(m, in); err != nil {
 		t.Fatal(err)
 	}
-	js, _ := json.Marshal(m)
+	js, _ := json.Marshal(struct{ M any }{m}) // no field is exported today; this is for the day when one is
 	for _, got := range []string{fmt.Sprint(m), fmt.Sprintf("%+v %#v %s %x %d", m, m, m, m, m), fmt.Sprintf("%+v", struct{ m *mispos.Message }{m}), string(js)} {
 		if strings.Contains(got, "62000000") || strings.Contains(got, "36323030") || strings.Contains(got, "54 50 48") {
 			t.Errorf("a message prints as %s", got)

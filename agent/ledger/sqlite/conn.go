@@ -72,7 +72,7 @@ func openAs(path string, mode Mode, sums bool) (*Conn, error) {
 	c.db = loadPointer(c.out)
 	if rc != sqlite3.SQLITE_OK {
 		err := c.errorOf("open", rc)
-		c.Close()
+		_ = c.Close()
 		return nil, err
 	}
 	sqlite3.Xsqlite3_extended_result_codes(c.tls, c.db, 1)

@@ -306,6 +306,20 @@ func (d dice) pointAt(r *refund.Record, to refund.Record) {
 		o.OrderNo = to.OrderNo
 		return
 	}
+	d.pointByNumbers(o, &to)
+	if d.chance(45) {
+		r.MerchantID = to.MerchantID
+		if to.Channel != "" && to.Channel != refund.ChannelUnknown && d.chance(80) {
+			r.Channel = to.Channel
+		}
+		if d.chance(60) {
+			r.Party = to.Party
+		}
+	}
+}
+
+// pointByNumbers writes numbers and dates of another record, some of them wrong.
+func (d dice) pointByNumbers(o *refund.Original, to *refund.Record) {
 	if d.chance(30) {
 		o.ChannelTxn = pick(d, to.ChannelTxn, to.ChannelRefund)
 	}
@@ -333,15 +347,6 @@ func (d dice) pointAt(r *refund.Record, to refund.Record) {
 	}
 	if d.chance(5) {
 		o.RRN = "000000000000"
-	}
-	if d.chance(45) {
-		r.MerchantID = to.MerchantID
-		if to.Channel != "" && to.Channel != refund.ChannelUnknown && d.chance(80) {
-			r.Channel = to.Channel
-		}
-		if d.chance(60) {
-			r.Party = to.Party
-		}
 	}
 }
 

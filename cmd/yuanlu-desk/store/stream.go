@@ -23,7 +23,7 @@ type stream struct {
 	firstSeen, lastSeen     int64
 	gapSince, gapN          int64
 	wasSettled              int64 // as loaded
-	wasGap, touched, ackDue bool
+	wasGap, ackDue          bool
 	refused                 []topics.Nack
 }
 
