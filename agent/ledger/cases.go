@@ -29,7 +29,7 @@ func (t *tx) storeVerdicts(verdicts []refund.Judged, why *circumstances, done *r
 		if err := t.storeVerdict(j); err != nil {
 			return err
 		}
-		if j.Held {
+		if j.Unreleased {
 			if err := t.hold(seq); err != nil {
 				return err
 			}

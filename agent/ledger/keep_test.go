@@ -269,7 +269,7 @@ func TestTemporaryStoreLeavesNothing(t *testing.T) {
 	n := 0
 	for v, err := range d.Verdicts(ctx, 1) {
 		must(t, err)
-		if n++; v.Held {
+		if n++; v.Unreleased {
 			t.Error("still held")
 		}
 	}

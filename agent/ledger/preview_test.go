@@ -42,8 +42,8 @@ func TestPreviewIsWhatApplyStores(t *testing.T) {
 				judged++
 				stored, found, err := loadVerdict(d.w, want.Verdict.Seq)
 				must(t, err)
-				if diff := cmp.Diff(string(want.Verdict.AppendJSON(nil)), string(stored.Verdict.AppendJSON(nil))); !found || want.Held != stored.Held || diff != "" {
-					t.Fatalf("seed %d, record %d: held %t and %t, %s", seed, i, want.Held, stored.Held, diff)
+				if diff := cmp.Diff(string(want.Verdict.AppendJSON(nil)), string(stored.Verdict.AppendJSON(nil))); !found || want.Unreleased != stored.Unreleased || diff != "" {
+					t.Fatalf("seed %d, record %d: held %t and %t, %s", seed, i, want.Unreleased, stored.Unreleased, diff)
 				}
 			}
 		}

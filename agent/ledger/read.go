@@ -301,7 +301,7 @@ func (d *DB) Records(ctx context.Context, from int64) iter.Seq2[StoredRecord, er
 }
 
 // Verdicts returns what is stored about every refund from this seq on, in order; held
-// ones have Held set.
+// ones have Unreleased set.
 func (d *DB) Verdicts(ctx context.Context, from int64) iter.Seq2[refund.Judged, error] {
 	return inSteps(ctx, d, from, `SELECT `+rows.VerdictColumns+` FROM verdict WHERE seq >= ?1 ORDER BY seq LIMIT ?2`,
 		func(c *conn, s *sqlite.Row) (refund.Judged, error) {

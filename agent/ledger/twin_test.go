@@ -45,7 +45,7 @@ func (o *outcome) differs(other *outcome) string {
 	return ""
 }
 
-// outcomeOf reads what d holds. Held verdicts have been released before.
+// outcomeOf reads what d holds. What waited for its grace has been released before.
 func outcomeOf(d *DB, gaps []refund.Integrity) (*outcome, error) {
 	ctx := context.Background()
 	var o outcome
@@ -59,7 +59,7 @@ func outcomeOf(d *DB, gaps []refund.Integrity) (*outcome, error) {
 		if err != nil {
 			return nil, err
 		}
-		if j.Held {
+		if j.Unreleased {
 			return nil, fmt.Errorf("verdict %d is still held", j.Verdict.Seq)
 		}
 		j.Verdict.Rev = 0

@@ -64,7 +64,7 @@ type History interface {
 	// Range returns the events with from <= Seq <= to. Range(n, n) is a lookup.
 	Range(from, to int64) iter.Seq2[*Event, error]
 	// Verdict returns what is stored about the refund with this seq: its verdict
-	// (Rev 0 and Held true while it waits for pending_grace), ok false if none.
+	// (Rev 0 and Unreleased true while it waits for pending_grace), ok false if none.
 	Verdict(seq int64) (j Judged, ok bool, err error)
 	// Bounds returns what is known about the journal as a whole.
 	Bounds() (Bounds, error)
@@ -87,10 +87,10 @@ type Bounds struct {
 // Judged is a verdict as the store keeps it.
 type Judged struct {
 	Verdict Verdict
-	// Held: the verdict is stored but not released; it waits for pending_grace because a
+	// Unreleased: the verdict is stored but not released; it waits for pending_grace because a
 	// sale that arrives meanwhile would change it (verdicts.md § 2, lines 1 and 3–7).
 	// Its Rev is 0 until it is released.
-	Held bool
+	Unreleased bool
 	// Explain is printed by `cases show` and published in up/case beside the verdict.
 	Explain Explain
 }

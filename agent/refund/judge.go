@@ -44,7 +44,7 @@ func (j *Judge) RuleSet() string { return j.ruleSet }
 // seq is greater than that of every event in h. It reads h and changes nothing;
 // the only errors are those of h.
 //
-// Verdicts by lines 1 and 3 to 7 of "No hit" (verdicts.md § 2) come with Held set and
+// Verdicts by lines 1 and 3 to 7 of "No hit" (verdicts.md § 2) come with Unreleased set and
 // Rev 0 as long as no verdict about their refund was released; see Release.
 func (j *Judge) Apply(h History, seq int64, r Record) (Changes, error) {
 	w, err := j.begin(h, seq)
@@ -57,16 +57,16 @@ func (j *Judge) Apply(h History, seq int64, r Record) (Changes, error) {
 	return w.out, nil
 }
 
-// Release returns the held verdict about the refund with this seq as released: its
-// grace has passed. No verdict held: no changes.
+// Release returns the unreleased verdict about the refund with this seq as released: its
+// grace has passed. No such verdict: no changes.
 func (j *Judge) Release(h History, seq int64) (Changes, error) {
 	out := Changes{Seq: seq}
 	stored, ok, err := h.Verdict(seq)
 	if err != nil {
 		return Changes{}, fmt.Errorf("releasing verdict %d: %w", seq, err)
 	}
-	if ok && stored.Held {
-		stored.Held, stored.Verdict.Rev = false, 1
+	if ok && stored.Unreleased {
+		stored.Unreleased, stored.Verdict.Rev = false, 1
 		out.Verdicts = []Judged{stored}
 	}
 	return out, nil

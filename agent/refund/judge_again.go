@@ -79,10 +79,10 @@ func (w *work) judgeOne(seq int64) error {
 	if old != nil {
 		rev = old.Verdict.Rev
 	}
-	next.Held = next.Held && rev == 0
-	changed := old == nil || !old.Verdict.SameAs(&next.Verdict) || old.Held != next.Held
+	next.Unreleased = next.Unreleased && rev == 0
+	changed := old == nil || !old.Verdict.SameAs(&next.Verdict) || old.Unreleased != next.Unreleased
 	if changed {
-		if !next.Held {
+		if !next.Unreleased {
 			next.Verdict.Rev = rev + 1
 		}
 		w.setVerdict(&next)

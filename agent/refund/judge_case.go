@@ -214,7 +214,7 @@ func (j *Judge) conclude(c *Case) Judged {
 	}
 	v.Findings = sortFindings(v.Findings)
 	v.Decision = decide(v.Worst())
-	return Judged{Verdict: v, Held: c.Search.Result.waits(), Explain: x}
+	return Judged{Verdict: v, Unreleased: c.Search.Result.waits(), Explain: x}
 }
 
 // sortFindings orders by severity, then code, and keeps each code once, at its

@@ -188,7 +188,7 @@ func runScript(t testing.TB, records string) []string {
 	}
 	var got []string
 	for _, v := range j.Store.Verdicts() {
-		if v.Held || v.Verdict.Rev < 1 {
+		if v.Unreleased || v.Verdict.Rev < 1 {
 			t.Errorf("verdict %d was never released", v.Verdict.Seq)
 		}
 		got = append(got, fmt.Sprintf("%d %s", v.Verdict.Seq, brief(&v.Verdict)))

@@ -68,7 +68,7 @@ type Applied struct {
 	CopyOf    int64 // seq of the event it is a copy of, 0: a new event
 	Record    Record
 	Note      string       // why the record takes no part, "" if it does
-	Verdicts  []Judged     // released because of it, in seq order; never held ones
+	Verdicts  []Judged     // released because of it, in seq order; never unreleased ones
 	Cases     []CaseChange // in sequence order
 	Integrity *Integrity
 	// Sighting is what was received; nil where the verdict had only waited.

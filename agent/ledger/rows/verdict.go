@@ -28,6 +28,6 @@ func ScanVerdict(c Columns, ruleNames func(ruleSet string) ([]string, error)) (j
 	if err == nil && int64(j.Verdict.Rev) != rev {
 		err = Damaged("verdict", seq, "its revision is not that of its text")
 	}
-	j.Held = rev == 0
+	j.Unreleased = rev == 0
 	return j, err
 }

@@ -235,7 +235,7 @@ func (f *Found) Verdict(seq int64, ruleNames func(ruleSet string) ([]string, err
 		return j, false
 	}
 	j, err := rows.ScanVerdict(found, ruleNames)
-	return j, err == nil && !j.Held
+	return j, err == nil && !j.Unreleased
 }
 
 // Entry reads an entry of the outbox and the case that it is of, "" for an event that is no

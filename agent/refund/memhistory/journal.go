@@ -36,11 +36,11 @@ func (j *Journal) Add(r refund.Record) (refund.Changes, []Line, error) {
 	return c, Lines(&c), nil
 }
 
-// Finish releases the held verdicts and returns their lines, in seq order.
+// Finish releases the verdicts that wait and returns their lines, in seq order.
 func (j *Journal) Finish() ([]Line, error) {
 	var lines []Line
 	for _, v := range j.Store.Verdicts() {
-		if !v.Held {
+		if !v.Unreleased {
 			continue
 		}
 		c, err := j.judge.Release(j.Store, v.Verdict.Seq)
@@ -54,11 +54,11 @@ func (j *Journal) Finish() ([]Line, error) {
 }
 
 // Lines returns the lines that one record causes, in seq order: none for
-// held verdicts.
+// unreleased verdicts.
 func Lines(c *refund.Changes) []Line {
 	var lines []Line
 	for i := range c.Verdicts {
-		if v := &c.Verdicts[i]; !v.Held {
+		if v := &c.Verdicts[i]; !v.Unreleased {
 			lines = append(lines, Line{v.Verdict.Seq, v.Verdict.AppendJSON(nil)})
 		}
 	}

@@ -169,7 +169,7 @@ func without(seqs []int64, seq int64) []int64 {
 	return slices.DeleteFunc(seqs, func(x int64) bool { return x == seq })
 }
 
-// Verdicts returns the newest verdict of every refund and void, released or held, by seq.
+// Verdicts returns the newest verdict of every refund and void, released or not, by seq.
 func (s *Store) Verdicts() []refund.Judged {
 	out := make([]refund.Judged, 0, len(s.verdicts))
 	for _, seq := range s.seqs {

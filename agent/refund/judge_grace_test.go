@@ -20,20 +20,20 @@ func addScript(t *testing.T, j *memhistory.Journal, n int, line string) refund.C
 	return c
 }
 
-// TestS2_Grace: lines 1 and 3 to 7 are held until they are released, once; what a
+// TestS2_Grace: lines 1 and 3 to 7 wait until they are released, once; what a
 // sale changes meanwhile is released at once, as revision 1.
 func TestS2_Grace(t *testing.T) {
 	judge := newJudge()
 	j := memhistory.NewJournal(judge)
 	c := addScript(t, j, 1, "refund o.rrn=R1 pan=A")
-	if len(c.Verdicts) != 1 || !c.Verdicts[0].Held || c.Verdicts[0].Verdict.Rev != 0 {
-		t.Fatalf("not held: %+v", c.Verdicts)
+	if len(c.Verdicts) != 1 || !c.Verdicts[0].Unreleased || c.Verdicts[0].Verdict.Rev != 0 {
+		t.Fatalf("not waiting: %+v", c.Verdicts)
 	}
 	if len(memhistory.Lines(&c)) != 0 {
-		t.Error("a held verdict was printed")
+		t.Error("an unreleased verdict was printed")
 	}
 	c = addScript(t, j, 2, "refund o.rrn=R2 pan=B")
-	if r, err := judge.Release(j.Store, 2); err != nil || len(r.Verdicts) != 1 || r.Verdicts[0].Held || r.Verdicts[0].Verdict.Rev != 1 {
+	if r, err := judge.Release(j.Store, 2); err != nil || len(r.Verdicts) != 1 || r.Verdicts[0].Unreleased || r.Verdicts[0].Verdict.Rev != 1 {
 		t.Fatalf("release: %+v %v", r, err)
 	} else {
 		j.Store.Commit(&r)
@@ -45,8 +45,8 @@ func TestS2_Grace(t *testing.T) {
 		t.Errorf("released nothing: %+v %v", r, err)
 	}
 	c = addScript(t, j, 3, "sale rrn=R1 pan=A")
-	if len(c.Verdicts) != 1 || c.Verdicts[0].Held || c.Verdicts[0].Verdict.Rev != 1 || c.Verdicts[0].Verdict.Recipient != refund.Same {
-		t.Errorf("the sale of a held verdict: %+v", c.Verdicts)
+	if len(c.Verdicts) != 1 || c.Verdicts[0].Unreleased || c.Verdicts[0].Verdict.Rev != 1 || c.Verdicts[0].Verdict.Recipient != refund.Same {
+		t.Errorf("the sale of an unreleased verdict: %+v", c.Verdicts)
 	}
 	c = addScript(t, j, 4, "sale rrn=R2 pan=A")
 	if len(c.Verdicts) != 1 || c.Verdicts[0].Verdict.Rev != 2 || c.Verdicts[0].Verdict.Recipient != refund.Different {
@@ -93,7 +93,7 @@ func TestJournalRecordWakesUnfoundOnly(t *testing.T) {
 	mustAdd(t, j, lost)
 	j.Store.Calls = memhistory.Calls{}
 	c := mustAdd(t, j, refund.Record{Kind: refund.KindJournal, Outcome: refund.Approved, Coverage: &refund.Coverage{From: "2025-01-01T00:00:00+08:00"}})
-	if len(c.Verdicts) != 1 || c.Verdicts[0].Verdict.Reason != refund.ReasonNoOriginal || !c.Verdicts[0].Held {
+	if len(c.Verdicts) != 1 || c.Verdicts[0].Verdict.Reason != refund.ReasonNoOriginal || !c.Verdicts[0].Unreleased {
 		t.Errorf("got %+v", c.Verdicts)
 	}
 	if j.Store.Calls.Find > 2 || j.Store.Calls.Range > 0 {
