@@ -113,3 +113,22 @@ func TestCertificateIsReportedAheadOfItsEnd(t *testing.T) {
 		t.Error("twenty days ahead at the start: once")
 	}
 }
+
+func TestFault(t *testing.T) {
+	problems := []BrokerProblem{{Code: "clock", Text: "a"}, {Code: "subscription_refused", Text: "the broker refused it"}}
+	for _, tc := range []struct {
+		name            string
+		broker          *Broker
+		refused, failed string
+	}{
+		{"no broker", nil, "", ""},
+		{"never connected", &Broker{LastError: "refused"}, "", "refused"},
+		{"nothing comes down", &Broker{LastError: "refused", Problems: problems}, "the broker refused it", ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if refused, failed := tc.broker.Fault(); refused != tc.refused || failed != tc.failed {
+				t.Errorf("%q, %q", refused, failed)
+			}
+		})
+	}
+}

@@ -91,6 +91,20 @@ type Broker struct {
 	Progress uint64          `json:"-"` // grows at least every 30 s while nothing hangs, for the watchdog
 }
 
+// Fault returns the subscription that the broker refused, or else why the last connection
+// failed; both "" where neither is known, or b is nil.
+func (b *Broker) Fault() (refused, failed string) {
+	if b == nil {
+		return "", ""
+	}
+	for _, one := range b.Problems {
+		if one.Code == "subscription_refused" {
+			return one.Text, ""
+		}
+	}
+	return "", b.LastError
+}
+
 // Host is what the back office last published about its own presence.
 type Host struct {
 	Known  bool      `json:"known"` // it has published something since the start

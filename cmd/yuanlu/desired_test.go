@@ -2,9 +2,9 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"yuanlu/protocol/mqtt/brokertest"
@@ -16,7 +16,15 @@ import (
 // the tests of what a Machine decides.
 func TestDesiredInOneProcess(t *testing.T) {
 	t.Parallel()
+	var deaf atomic.Bool
 	fake := &brokertest.Fake{}
+	fake.Handler = func(c *brokertest.FakeConn, p *brokertest.Packet) bool {
+		if p.Kind != brokertest.Subscribe || !deaf.Load() {
+			return false
+		}
+		_ = c.Raw([]byte{byte(brokertest.Suback << 4), 3, byte(p.ID >> 8), byte(p.ID), 0x80})
+		return true
+	}
 	url := fake.Listen(t)
 	config, _ := writeConfig(t, "[mqtt]\nurl = \""+url+"\"\n")
 	text, err := os.ReadFile(config)
@@ -63,8 +71,14 @@ func TestDesiredInOneProcess(t *testing.T) {
 		}
 		return false
 	})
-	desire(30, 1, strings.Replace(string(text), url, fmt.Sprintf("tcp://127.0.0.1:%d", brokertest.FreePort(t)), 1))
+	// A broker that takes a state and lets nothing down does not end a probation.
+	deaf.Store(true)
+	desire(30, 1, string(text)+"[health]\ninterval = \"40s\"\n")
 	eventually(t, "the probation is over", d.said("config.reverted"))
+	if log := d.log.String(); !strings.Contains(log, "nothing can come from the back office: the broker refused yuanlu/v1/t-1/dn/#") {
+		t.Errorf("log:\n%s", log)
+	}
+	deaf.Store(false)
 	if code, out, _ := yl(t, "", "config", "revert", "--config", config); code != 0 || !strings.Contains(out, "version 1 of the back office does not count any more") {
 		t.Errorf("config revert: %d %s", code, out)
 	}

@@ -32,16 +32,7 @@ type runningAgent struct{ *agent.Agent }
 
 // BrokerFault implements desired.Agent.
 func (a runningAgent) BrokerFault() (refused, failed string) {
-	s := a.Glance(context.Background())
-	if s.MQTT == nil {
-		return "", ""
-	}
-	for _, one := range s.MQTT.Problems {
-		if one.Code == "subscription_refused" {
-			return one.Text, ""
-		}
-	}
-	return "", s.MQTT.LastError
+	return a.Glance(context.Background()).MQTT.Fault()
 }
 
 // remoteConfig is the configuration in force as the reporter sees it.
