@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"yuanlu/agent/capture"
 	"yuanlu/agent/config"
@@ -20,6 +19,7 @@ import (
 	"yuanlu/agent/logbook"
 	"yuanlu/agent/report"
 	"yuanlu/agent/sanitise"
+	"yuanlu/protocol/printable"
 )
 
 // Func does one command. args is a JSON object; progress may be called while it goes on.
@@ -267,7 +267,7 @@ func fitLines(last []logbook.Line) (any, error) {
 	left := 0
 	for i := len(last) - 1; i >= 0; i-- {
 		l := last[i]
-		one := tailLine{l.Time, logbook.LevelName(l.Level), l.Code, clip(l.Fields, tailField), l.Repeat}
+		one := tailLine{l.Time, logbook.LevelName(l.Level), l.Code, printable.Clip(l.Fields, tailField), l.Repeat}
 		raw, err := json.Marshal(one)
 		if err != nil {
 			return nil, err
@@ -285,17 +285,6 @@ func fitLines(last []logbook.Line) (any, error) {
 		Lines   []tailLine `json:"lines"`
 		LeftOut int        `json:"left_out"`
 	}{lines, left}, nil
-}
-
-// clip cuts a text to at most n bytes, at a character, and shows that it did.
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n] + "…"
 }
 
 // setting is one setting in an answer.

@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"slices"
 	"time"
+
+	"yuanlu/protocol/printable"
 )
 
 // State is everything that is known about configurations from afar. The zero State
@@ -161,7 +163,7 @@ func (s State) Returned(why string) State {
 	number, sum := s.Probation.Number, sumOf(s.Probation.Text)
 	s.Probation = nil
 	s.Refused = &Refusal{Number: number, Sum: sum, Returned: true, Problems: bounded([]Problem{{Message: "returned: " + why}})}
-	return s.withEvent(Event{"config.reverted", number, s.Version(), clip(why)})
+	return s.withEvent(Event{"config.reverted", number, s.Version(), printable.Clip(why, longestMessage)})
 }
 
 // FileChanged is s on a terminal whose own file has this sum: if that is not the file
@@ -181,7 +183,7 @@ func (s State) Reverted(why string) State {
 	}
 	number := v.Number
 	s.Good, s.Probation = nil, nil
-	return s.withEvent(Event{"config.local", number, 0, clip(why)})
+	return s.withEvent(Event{"config.local", number, 0, printable.Clip(why, longestMessage)})
 }
 
 // Recounted is s after the technician has asked that numbers begin again: where they have
@@ -210,19 +212,7 @@ func (s State) withEvent(e Event) State {
 func bounded(all []Problem) []Problem {
 	all = slices.Clone(all[:min(len(all), mostProblems)])
 	for i := range all {
-		all[i].Path, all[i].Message = clip(all[i].Path), clip(all[i].Message)
+		all[i].Path, all[i].Message = printable.Clip(all[i].Path, longestMessage), printable.Clip(all[i].Message, longestMessage)
 	}
 	return all
-}
-
-// clip cuts a text at a character.
-func clip(s string) string {
-	n := longestMessage
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && s[n]&0xc0 == 0x80 {
-		n--
-	}
-	return s[:n] + "…"
 }

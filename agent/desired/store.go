@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"yuanlu/agent/newfile"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -143,7 +145,7 @@ func (st *Store) takeLock() error {
 	if err := os.Mkdir(st.dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("%w: %w", ErrStore, err)
 	} else if err == nil {
-		if err := errors.Join(own(st.dir), syncDir(filepath.Dir(st.dir))); err != nil {
+		if err := errors.Join(own(st.dir), newfile.SyncDir(filepath.Dir(st.dir))); err != nil {
 			return fmt.Errorf("%w: %w", ErrStore, err)
 		}
 	}
@@ -214,12 +216,4 @@ func (d *realDisk) Rename(from, to string) error {
 }
 
 // SyncDir implements disk.
-func (d *realDisk) SyncDir() error { return syncDir(d.dir) }
-
-func syncDir(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
-}
+func (d *realDisk) SyncDir() error { return newfile.SyncDir(d.dir) }

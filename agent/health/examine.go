@@ -5,9 +5,9 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"yuanlu/agent/config"
+	"yuanlu/protocol/printable"
 )
 
 // Levels of a Checkup.
@@ -134,7 +134,7 @@ func progressOf(step, steps int, what string, found []Checkup) Progress {
 func (e *Examination) add(level string, name, text, remedy config.Text) {
 	line := Checkup{name.In(e.Chinese), level, text.In(e.Chinese), remedy.In(e.Chinese)}
 	if e.Brief {
-		line.Name, line.Text, line.Remedy = clip(line.Name, 60), brief(line.Text), brief(line.Remedy)
+		line.Name, line.Text, line.Remedy = printable.Clip(line.Name, 60), brief(line.Text), brief(line.Remedy)
 	}
 	e.lines = append(e.lines, line)
 }
@@ -143,18 +143,7 @@ func (e *Examination) add(level string, name, text, remedy config.Text) {
 func (e *Examination) fine(name, text config.Text) { e.add(Fine, name, text, config.Text{}) }
 
 // brief makes one line of a text.
-func brief(text string) string { return clip(strings.Join(strings.Fields(text), " "), 500) }
-
-// clip cuts a text to at most n bytes, at a character, and shows that it did.
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n] + "…"
-}
+func brief(text string) string { return printable.Clip(strings.Join(strings.Fields(text), " "), 500) }
 
 // problems adds the problems whose codes begin like that and that have no line yet, and
 // reports whether there were any.

@@ -11,6 +11,7 @@ import (
 	"yuanlu/agent/ledger/carry"
 	"yuanlu/agent/ledger/rows"
 	"yuanlu/agent/ledger/sqlite"
+	"yuanlu/agent/newfile"
 )
 
 // importFolder is where Import builds a store, below the store's own folder.
@@ -206,7 +207,7 @@ func (i *importer) install(to string) error {
 			return err
 		}
 	}
-	if err := syncDir(to); err != nil {
+	if err := newfile.SyncDir(to); err != nil {
 		return err
 	}
 	i.o.step("import.cleared")
@@ -214,7 +215,7 @@ func (i *importer) install(to string) error {
 		if err := os.Rename(filepath.Join(i.dir, name), filepath.Join(to, name)); err != nil {
 			return err
 		}
-		if err := syncDir(filepath.Dir(filepath.Join(to, name))); err != nil {
+		if err := newfile.SyncDir(filepath.Dir(filepath.Join(to, name))); err != nil {
 			return err
 		}
 		i.o.step("import." + filepath.Base(name))

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"yuanlu/agent/ledger/sqlite"
+	"yuanlu/agent/newfile"
 )
 
 // The files of keys/ hold one key per line, the newest first: its id, 64
@@ -164,20 +165,7 @@ func writeFile(path string, b []byte) error {
 		err = os.Rename(tmp, path)
 	}
 	if err == nil {
-		err = syncDir(filepath.Dir(path))
-	}
-	return err
-}
-
-// syncDir makes the names in a folder durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	err = d.Sync()
-	if e := d.Close(); err == nil {
-		err = e
+		err = newfile.SyncDir(filepath.Dir(path))
 	}
 	return err
 }
@@ -191,5 +179,5 @@ func makeDir(dir string) error {
 	if err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(dir))
+	return newfile.SyncDir(filepath.Dir(dir))
 }

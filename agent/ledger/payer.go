@@ -117,18 +117,9 @@ func collectPayers(c *conn) (payers, error) {
 			if row.CopyOf > 0 {
 				seq = row.CopyOf
 			}
-			p.add(seq, partyTokens(r.Party))
+			p.add(seq, r.Party.AllTokens())
 		}
 		return nil
 	}, last)
 	return p, err
-}
-
-// partyTokens returns every token a party is found by.
-func partyTokens(p *refund.Party) []string {
-	tokens := slices.Clone(p.Tokens)
-	for i := range p.Also {
-		tokens = append(tokens, p.Also[i].Tokens...)
-	}
-	return append(tokens, p.PARTokens...)
 }

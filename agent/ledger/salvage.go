@@ -13,6 +13,7 @@ import (
 
 	"yuanlu/agent/ledger/salvage"
 	"yuanlu/agent/ledger/sqlite"
+	"yuanlu/agent/newfile"
 	"yuanlu/agent/refund"
 )
 
@@ -110,7 +111,7 @@ func (d *DB) finishSalvage(ctx context.Context, q string, n salvageNote) error {
 			}
 		}
 		_ = os.Remove(d.file() + "-shm") // is made again from the WAL
-		if err := errors.Join(syncDir(q), syncDir(d.dir)); err != nil {
+		if err := errors.Join(newfile.SyncDir(q), newfile.SyncDir(d.dir)); err != nil {
 			return classOf(err)
 		}
 		d.o.step("salvage.moved")
@@ -135,7 +136,7 @@ func (d *DB) finishSalvage(ctx context.Context, q string, n salvageNote) error {
 	if err := os.Remove(pending); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return classOf(err)
 	}
-	if err := syncDir(q); err != nil {
+	if err := newfile.SyncDir(q); err != nil {
 		return classOf(err)
 	}
 	d.noteDamage(note)
@@ -172,7 +173,7 @@ func (d *DB) rebuild(ctx context.Context, q string, left leftOpen, note *DamageN
 		err = classOf(os.Rename(path, d.file()))
 	}
 	if err == nil {
-		err = classOf(syncDir(d.dir))
+		err = classOf(newfile.SyncDir(d.dir))
 	}
 	return err
 }
@@ -221,7 +222,7 @@ func moveAside(dir string, now time.Time, path string) (string, error) {
 		_ = os.Remove(q)
 		return "", err
 	}
-	return to, errors.Join(syncDir(q), syncDir(filepath.Dir(path)))
+	return to, errors.Join(newfile.SyncDir(q), newfile.SyncDir(filepath.Dir(path)))
 }
 
 // publishDamage queues an event for each damage that has none yet.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"yuanlu/agent/ledger/sqlite"
+	"yuanlu/agent/newfile"
 )
 
 // upgradeFile is the copy that an upgrade builds.
@@ -92,7 +93,7 @@ func (d *DB) copyWithSums(to string) (err error) {
 			return classOf(err)
 		}
 	}
-	if err := errors.Join(syncDir(d.dir), os.Rename(to, d.file()), syncDir(d.dir)); err != nil {
+	if err := errors.Join(newfile.SyncDir(d.dir), os.Rename(to, d.file()), newfile.SyncDir(d.dir)); err != nil {
 		return classOf(err)
 	}
 	d.o.step("upgrade.renamed")

@@ -70,3 +70,12 @@ func (f *File) Discard() error {
 	}
 	return os.Remove(f.Name())
 }
+
+// SyncDir makes the names in a folder durable.
+func SyncDir(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}

@@ -92,7 +92,7 @@ func wantedKeys(dst []Key, r *Record) []Key {
 			want(stanKey(originalTerminal(r), o.Stan, o.Batch, !Given(o.Batch)))
 		}
 		if len(dst) == n {
-			for _, t := range partyTokens(nil, r.Party) {
+			for _, t := range r.Party.AllTokens() {
 				want(oneKey(KeyParty, t))
 			}
 		}
@@ -127,19 +127,6 @@ func originalTerminal(r *Record) string {
 func hasKey(r *Record) bool {
 	o := &r.Original
 	return Given(o.ChannelTxn) || Given(o.OrderNo) || Given(o.RRN) || Given(o.Stan)
-}
-
-// partyTokens appends every token by which a party can be recognised: of its own
-// identifier, of those in also, and of the PAR.
-func partyTokens(dst []string, p *Party) []string {
-	if p == nil {
-		return dst
-	}
-	dst = append(dst, p.Tokens...)
-	for i := range p.Also {
-		dst = append(dst, p.Also[i].Tokens...)
-	}
-	return append(dst, p.PARTokens...)
 }
 
 // waiterKeys appends the keys to look up for the refunds and voids that a sale may

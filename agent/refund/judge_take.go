@@ -195,7 +195,7 @@ func (w *work) store(e *Event) (s Stored, write bool, err error) {
 	}
 	s.Keys = storedKeys(e, verdict)
 	if e.Record.Kind.IsSale() && unusable(&e.Record) == "" {
-		s.Payer = partyTokens(nil, e.Record.Party)
+		s.Payer = e.Record.Party.AllTokens()
 	}
 	if s.New {
 		if w.opensBatch {

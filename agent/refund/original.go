@@ -152,7 +152,7 @@ func strongDifference(c Comparison) bool { return c.Recipient == Different && c.
 
 // byParty looks for the original of a refund that names none (verdicts.md § 2, key party).
 func (s *search) byParty() (Search, error) {
-	tokens := partyTokens(nil, s.r.Record.Party)
+	tokens := s.r.Record.Party.AllTokens()
 	if len(tokens) > 0 {
 		events, err := s.w.payers(tokens)
 		if err != nil {

@@ -1,5 +1,7 @@
 package refund
 
+import "slices"
+
 // Scheme is what kind of identifier it is (records.md, scheme).
 type Scheme string
 
@@ -69,6 +71,19 @@ func (p *Party) HasIdentifier() bool {
 		}
 	}
 	return false
+}
+
+// AllTokens returns every token by which a sealed party can be recognised: of its own
+// identifier, of those in Also, and of the PAR. A nil party has none.
+func (p *Party) AllTokens() []string {
+	if p == nil {
+		return nil
+	}
+	tokens := slices.Clone(p.Tokens)
+	for i := range p.Also {
+		tokens = append(tokens, p.Also[i].Tokens...)
+	}
+	return append(tokens, p.PARTokens...)
 }
 
 // identifies is HasIdentifier for the party's own identifier alone.

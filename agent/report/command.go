@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"yuanlu/protocol/printable"
 	"yuanlu/protocol/topics"
 )
 
@@ -152,7 +153,7 @@ func (c *commands) replyTo(name string, rsp *topics.Rsp, published chan<- sent, 
 	payload, err := c.r.payload("rsp.v1", &out)
 	if err != nil {
 		out.Status, out.Data = topics.RspFailed, json.RawMessage(`{}`)
-		out.Error = &topics.RspError{Code: "answer", Message: "the answer cannot be sent: " + clip(err.Error(), 512)}
+		out.Error = &topics.RspError{Code: "answer", Message: "the answer cannot be sent: " + printable.Cut(err.Error(), 512)}
 		if payload, err = c.r.payload("rsp.v1", &out); err != nil {
 			c.r.log.Error("command.answer_lost", "cmd", name, "err", err)
 			return

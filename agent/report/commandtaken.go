@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"yuanlu/protocol/printable"
 	"yuanlu/protocol/topics"
 )
 
@@ -192,7 +193,7 @@ func takenBefore(code, text string) error {
 // notNoted: nothing was tried, and the same id may be sent again.
 func notNoted(err error) error {
 	return &CommandError{Code: "not_noted", Rejected: true, unbegun: true,
-		Message: clip(fmt.Sprintf("it cannot be noted that it was taken, so it is not done; send it again later: %v", err), 512)}
+		Message: printable.Cut(fmt.Sprintf("it cannot be noted that it was taken, so it is not done; send it again later: %v", err), 512)}
 }
 
 // started returns when this process began, as the clock has it now: it may have been wrong

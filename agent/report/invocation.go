@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"yuanlu/protocol/printable"
 	"yuanlu/protocol/topics"
 )
 
@@ -241,9 +242,9 @@ func (v *invocation) outcome(data any, err error) *topics.Rsp {
 	if err == nil {
 		return rsp
 	}
-	rsp.Status, rsp.Data, rsp.Error = topics.RspFailed, nil, &topics.RspError{Code: "failed", Message: clip(err.Error(), 1024)}
+	rsp.Status, rsp.Data, rsp.Error = topics.RspFailed, nil, &topics.RspError{Code: "failed", Message: printable.Cut(err.Error(), 1024)}
 	if ce, ok := errors.AsType[*CommandError](err); ok {
-		rsp.Error = &topics.RspError{Code: ce.Code, Message: clip(ce.Message, 1024)}
+		rsp.Error = &topics.RspError{Code: ce.Code, Message: printable.Cut(ce.Message, 1024)}
 		if ce.Rejected {
 			rsp.Status = topics.RspRejected
 		}
@@ -255,17 +256,6 @@ func (v *invocation) outcome(data any, err error) *topics.Rsp {
 		rsp.Status, rsp.Error = topics.RspRejected, &topics.RspError{Code: "unknown_command", Message: "there is no command " + v.name + " in this version"}
 	}
 	return rsp
-}
-
-// clip cuts a text to at most n bytes, at a character.
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && s[n]&0xc0 == 0x80 {
-		n--
-	}
-	return s[:n]
 }
 
 // checkArgs checks the arguments against their schema, which is closed.
