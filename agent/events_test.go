@@ -31,22 +31,21 @@ func waitingEvents(t *testing.T, a *Agent) map[string]refund.Notice {
 // TestClockSetIsAnEvent: the wall clock jumps against the monotonic one by an hour,
 // and loses its synchronisation.
 func TestClockSetIsAnEvent(t *testing.T) {
-	began := time.Now()
 	var jump atomic.Int64
 	var synced atomic.Bool
 	synced.Store(true)
 	r := newRig(t, "", func(o *Options) {
 		o.Clock = NewClock(func() time.Time { return time.Now().Add(time.Duration(jump.Load())).Round(0) }, time.Time{}, func() (bool, time.Duration) { return synced.Load(), 0 })
 	})
-	last := began
-	r.agent.clock.passed = func(time.Time, time.Time) time.Duration { // called by the clock's goroutine alone
-		now := time.Now()
-		defer func() { last = now }()
-		return now.Sub(last)
+	before := int64(0)
+	r.agent.clock.passed = func(from, to time.Time) time.Duration { // called by the clock's goroutine alone
+		jumped := jump.Load()
+		defer func() { before = jumped }()
+		return to.Sub(from) - time.Duration(jumped-before)
 	}
 	stop := r.run(t)
 	r.await(t, "READY=1")
-	<-time.After(clockEvery + clockEvery/2) // two looks at a clock that nobody sets
+	<-time.After(clockEvery + clockEvery/2) // two looks at a clock that is not set
 	if got := waitingEvents(t, r.agent); len(got) != 0 {
 		t.Errorf("nothing has happened: %v", got)
 	}
