@@ -89,7 +89,7 @@ func safeName(name []byte) string {
 
 // text reads a string.
 func (d *reader) text(v *string) bool {
-	from := d.At() + 1
+	from := d.Pos() + 1 // the value stands here: Object and List skip what is before it
 	b, ok := d.Quoted("a string")
 	if !ok {
 		return false
