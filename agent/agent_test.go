@@ -26,7 +26,7 @@ import (
 type rig struct {
 	agent    *Agent
 	book     *logbook.Book
-	notes    chan string // what the service manager was told
+	notes    chan string // what the service manager received
 	firmware net.Conn    // the other end of the port
 	config   *config.Config
 }
@@ -85,7 +85,7 @@ func (r *rig) run(t *testing.T) (stop func() error) {
 	return stop
 }
 
-// await waits until the service manager has been told something.
+// await waits until the service manager has received something.
 func (r *rig) await(t *testing.T, part string) {
 	t.Helper()
 	deadline := time.After(20 * time.Second)
@@ -219,7 +219,7 @@ func blocked(t *testing.T) (r *rig, file string) {
 	return newRig(t, "", func(o *Options) { o.Config.Store.Dir = filepath.Join(file, "store") }), file
 }
 
-// A store that cannot be opened keeps nobody from starting: it is said, and tried
+// A store that cannot be opened does not keep the agent from starting: it is logged, and tried
 // again until it works.
 func TestStoreComesLater(t *testing.T) {
 	r, dir := blocked(t)
@@ -287,7 +287,7 @@ func TestWatchdogIsFedOnlyWithProgress(t *testing.T) {
 	r.line(t, "watchdog.stack")
 }
 
-// stubborn does not end when it is told to.
+// stubborn does not end when it is asked to.
 func TestStopNamesWhoStays(t *testing.T) {
 	c := newCrew()
 	release := make(chan struct{})

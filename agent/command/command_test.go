@@ -133,7 +133,7 @@ func TestConfigGet(t *testing.T) {
 	if _, err := r.do(t, "config-get", ``, &got); err != nil || got.Digest != "d1" || got.Origin != "file" || got.LeftOut || len(got.Settings) < 40 {
 		t.Errorf("%+v, %v", got, err)
 	}
-	// Many links: what is the default goes first; when even that is too much, it says so.
+	// Many links: what is the default goes first; when even that is too much, the answer is an error.
 	many := func(n int) (all []config.Entry) {
 		for i := range n {
 			all = append(all, config.Entry{Name: fmt.Sprintf("link[%d].port", i), Value: `"/dev/serial/by-id/x"`, Default: i%2 == 1})

@@ -502,7 +502,7 @@ func TestDamagedFile(t *testing.T) {
 	}
 }
 
-// An agent that cannot be made with a version on probation gives it up; with any other
+// An agent that cannot be made with a version on probation drops it; with any other
 // configuration the process ends.
 func TestAgentThatCannotBeMade(t *testing.T) {
 	r := newRig(t, "")

@@ -132,7 +132,7 @@ func TestRefusalsOfEveryWire(t *testing.T) {
 }
 
 // isCodeOf reports whether what is ignored names a word or code of the tables, which
-// can be nobody's number: that is shown on purpose.
+// cannot be a number of anyone: that is shown on purpose.
 func isCodeOf(ignored, part string) bool {
 	for _, word := range strings.Fields(ignored) {
 		if strings.Contains(word, part) && len(word) <= 24 && strings.Trim(word, "0123456789") != "" {

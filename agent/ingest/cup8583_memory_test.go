@@ -166,7 +166,7 @@ func TestCupMemoryHoldsNoCardData(t *testing.T) {
 }
 
 // TestCupMemoryWithoutATokenizer: card data does not go into it at all, not even as
-// masked text; a wire made again forgets the party and says so.
+// masked text; a wire made again forgets the party and notes that.
 func TestCupMemoryWithoutATokenizer(t *testing.T) {
 	c := talk(t, false).send("0200", saleRequest())
 	if text := c.memory.text.String(); strings.Contains(text, "620000") || strings.Contains(text, "party") {

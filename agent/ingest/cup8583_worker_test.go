@@ -19,7 +19,7 @@ const (
 )
 
 // TestWorkerPairsOverARestart: a request that waits is stored before its record is, by
-// tokens; a worker made again gives it up in time, and takes the late answer.
+// tokens; a worker made again drops it in time, and takes the late answer.
 func TestWorkerPairsOverARestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		profile, err := DefaultProfile("cup8583")

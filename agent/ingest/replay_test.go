@@ -94,7 +94,7 @@ func FuzzReplay(f *testing.F) {
 	})
 }
 
-// pieces is a reader that gives a few bytes at a time.
+// pieces is a reader that returns a few bytes at a time.
 type pieces struct {
 	b []byte
 	n int

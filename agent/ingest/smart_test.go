@@ -705,7 +705,7 @@ func TestSmartRemembersBytesAsTokensOnly(t *testing.T) {
 	}
 }
 
-// Memory loaded again before any frame gives the same records.
+// Memory loaded again before any frame makes the same records.
 func TestSmartRestartAtAnyFrame(t *testing.T) {
 	all := loadVectors(t, "smart")
 	for _, c := range loadPublic(t) {
@@ -784,7 +784,7 @@ func TestSmartZone(t *testing.T) {
 	}
 }
 
-// Members that nobody knows are read over, however deep they are.
+// Unknown members are read over, however deep they are.
 func TestSmartDeepMembersAreSkipped(t *testing.T) {
 	deep := strings.Repeat(`{"a":[`, 400) + "1" + strings.Repeat("]}", 400)
 	for src, body := range map[string]string{

@@ -179,7 +179,7 @@ type bench struct {
 	t      *testing.T
 	w      *Worker
 	store  *memStore
-	ports  chan *memPort // what Open gives, in order
+	ports  chan *memPort // what Open returns, in order
 	opens  []time.Time
 	events []string
 	log    bytes.Buffer
@@ -479,7 +479,7 @@ func TestNewWorkerNeedsItsOptions(t *testing.T) {
 	}
 }
 
-// endless is a Port that gives the same sales over and over, as fast as it is read.
+// endless is a Port that returns the same sales over and over, as fast as it is read.
 type endless struct {
 	b  []byte
 	at int

@@ -68,7 +68,7 @@ type caseRow struct {
 	severity       refund.Severity
 	events         int64
 	opened, change int64
-	published      string // column told: what its newest event published, as compared with the next verdict
+	published      string // what its newest event published, as compared with the next verdict
 }
 
 // caseStep enters a released verdict into its refund's case and queues the event that the

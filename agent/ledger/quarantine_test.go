@@ -80,7 +80,7 @@ func TestRule06_RefusedGoesToQuarantine(t *testing.T) {
 
 // TestRequeue: a case that was refused and put back is a new sequence at the end, with
 // its id and its bytes; no acknowledgement of anything before it covers it, whatever was
-// sent and whoever was restarted in between.
+// sent and whatever was restarted in between.
 func TestRequeue(t *testing.T) {
 	ctx := context.Background()
 	for name, tc := range map[string]struct {
@@ -237,7 +237,7 @@ func TestRule06_QuarantineEvictsEventsOnly(t *testing.T) {
 }
 
 // TestRule08_QuarantinedCasesCount: they are the only copy, so they fill the outbox, are
-// seen in its size, and what finds no room is told once they are put back and taken.
+// seen in its size, and what finds no room is published once they are put back and taken.
 func TestRule08_QuarantinedCasesCount(t *testing.T) {
 	ctx := context.Background()
 	o := testOptions(t.TempDir())

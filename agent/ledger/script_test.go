@@ -137,7 +137,7 @@ func again(do func() error) error {
 	return errors.New("not available for 400 tries")
 }
 
-// script plays everything a store does and prints what it was told is durable:
+// script plays everything a store does and prints what was returned as durable:
 // "acked SEQ KEY" for a record, "forgot SEQUENCE" for a case whose acknowledgement is
 // saved; another one may be sent again.
 func script(o Options, out *os.File) error {
@@ -222,12 +222,12 @@ func killed(err error) bool {
 	return ok && (s.Signaled() && s.Signal() == syscall.SIGKILL)
 }
 
-// told is one case event as the back office got it.
-type told struct{ id, kind, subject string }
+// publishedCase is one case event, as the back office got it.
+type publishedCase struct{ id, kind, subject string }
 
 // checkScript opens the store a child has left, sends the whole journal again, and
 // checks: what was acknowledged is there under its number; nothing is there twice;
-// every case was told once, in a sequence without holes, with the same id each time.
+// every case was published once, in a sequence without holes, with the same id each time.
 func checkScript(t *testing.T, dir, out string) {
 	t.Helper()
 	ctx := context.Background()
@@ -235,7 +235,7 @@ func checkScript(t *testing.T, dir, out string) {
 	if len(d.Damage()) > 0 {
 		t.Fatalf("damage %+v", d.Damage())
 	}
-	events := map[int64]told{}
+	events := map[int64]publishedCase{}
 	acked := map[int64]string{}
 	forgot := int64(0)
 	for s := bufio.NewScanner(strings.NewReader(out)); s.Scan(); {
@@ -245,7 +245,7 @@ func checkScript(t *testing.T, dir, out string) {
 		case "acked":
 			acked[n] = f[2]
 		case "sent":
-			events[n] = told{f[2], f[3], f[4]}
+			events[n] = publishedCase{f[2], f[3], f[4]}
 		case "forgot":
 			forgot = max(forgot, n)
 		}
@@ -277,7 +277,7 @@ func checkScript(t *testing.T, dir, out string) {
 		if n.Class != refund.NoticeCase {
 			continue
 		}
-		now := told{n.ID, n.Type, n.Subject}
+		now := publishedCase{n.ID, n.Type, n.Subject}
 		if was, ok := events[n.Sequence]; ok && was != now {
 			t.Errorf("sequence %d was %v and is %v", n.Sequence, was, now)
 		}

@@ -77,7 +77,7 @@ func TestCommandOutlivesItsConnection(t *testing.T) {
 		g.push(names.Cmd("selftest"), cmd, false)
 		expectRsp(t, g, "selftest", "s1 accepted", "s1 progress", "s1 accepted", "s1 progress")
 		g.fake.CloseAll()
-		close(end) // while nobody is connected
+		close(end) // while there is no connection
 		pass(3 * time.Minute)
 		g.push(names.Cmd("selftest"), cmd, false)
 		g.push(names.Cmd("selftest"), cmd, false)
@@ -126,7 +126,7 @@ func TestLastAnswerIsHeardFirst(t *testing.T) {
 	})
 }
 
-// A restart that is told again after it is not done again, signed or not.
+// A restart that is sent again after it is not done again, signed or not.
 func TestRestartFromBeforeTheStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		before := fmt.Appendf(nil, `{"id":"early","ts":%q,"ttl_s":3600}`, time.Now().Add(-time.Minute).UTC().Format(time.RFC3339))

@@ -174,7 +174,7 @@ func TestUnfitPresenceStaysHere(t *testing.T) {
 	})
 }
 
-// A store that cannot be opened keeps nobody from hearing about it.
+// A store that cannot be opened is reported all the same.
 func TestBrokenOutboxKeepsPresence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &brokertest.Fake{}

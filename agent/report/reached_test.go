@@ -66,7 +66,7 @@ func TestReachedOnlyWhereThingsComeDown(t *testing.T) {
 			}
 			pass(5 * time.Second)
 			if tc.topic == names.HostState("desk") {
-				heard.Store(min(heard.Load(), 1)) // whenever it says so
+				heard.Store(min(heard.Load(), 1)) // however often it is noted
 			}
 			if reached.Load() != tc.reached || heard.Load() != tc.heard {
 				t.Errorf("%s: reached %d times, heard %d, want %d and %d", name, reached.Load(), heard.Load(), tc.reached, tc.heard)

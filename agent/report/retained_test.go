@@ -17,8 +17,8 @@ import (
 	"yuanlu/protocol/topics"
 )
 
-// retained keeps the newest payload of each topic, as a broker would give it to
-// whoever comes now.
+// retained keeps the newest payload of each topic, as a broker would send it to a
+// client that comes now.
 type retained struct {
 	mu  sync.Mutex
 	now map[string]string
@@ -102,7 +102,7 @@ func TestPresenceThroughMosquitto(t *testing.T) {
 	})
 
 	first := r.Status().Session
-	b.Freeze() // nobody can come back before the will is seen
+	b.Freeze() // no client can come back before the will is seen
 	mu.Lock()
 	wire.Close()
 	mu.Unlock()

@@ -104,7 +104,7 @@ func checkSpread(t *testing.T, tries []time.Time) {
 	}
 }
 
-// TestSevenDaysWithoutABackOffice: the broker takes everything and nobody
+// TestSevenDaysWithoutABackOffice: the broker takes everything and no one
 // acknowledges. Each case is sent again at the pace of topics.md rule 5 with the same id, and
 // is forgotten with the first acknowledgement.
 func TestSevenDaysWithoutABackOffice(t *testing.T) {

@@ -20,7 +20,7 @@ import (
 	"yuanlu/agent/refund"
 )
 
-// Identities that the store of these tests has been told.
+// Identities that the store of these tests was given.
 var identities = []string{"6222020200112233446", "6200000111122227", "6205500770011223346", "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o", "2088102146225135"}
 
 const (

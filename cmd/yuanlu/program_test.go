@@ -380,7 +380,7 @@ func TestInterruptedCheck(t *testing.T) {
 	}
 }
 
-// endless gives a blank line for ever, and cancels after some.
+// endless returns blank lines for ever, and cancels after some.
 type endless struct {
 	n      int
 	cancel func()

@@ -138,7 +138,7 @@ func (st *station) command(verb string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// start runs the daemon and returns when it has told systemd that it is ready.
+// start runs the daemon and returns when it has reported to systemd that it is ready.
 func (st *station) start() {
 	st.t.Helper()
 	if err := st.tryStart(30 * time.Second); err != nil {
@@ -147,7 +147,7 @@ func (st *station) start() {
 }
 
 // startOnline is start, and waits until the daemon has opened its port: what is
-// said to a tty that nobody has open is lost.
+// sent to a tty that no program has open is lost.
 func (st *station) startOnline() {
 	st.t.Helper()
 	before := st.said("link.online")

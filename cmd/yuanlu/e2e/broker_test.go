@@ -128,7 +128,7 @@ func TestE2ENoPubackIsNoSuccess(t *testing.T) {
 		t.Errorf("no PUBACK ever came, but the outbox says %+v", s)
 	}
 	st.stop()
-	// The same store against a real broker: everything is still there to be told.
+	// The same store against a real broker: everything is still there to be published.
 	broker := brokertest.Start(t, brokertest.Options{})
 	again := newStation(t, settings{port: fw.link, broker: broker.URL(), store: st.store})
 	d := newDesk(t, broker.URL(), again.id)

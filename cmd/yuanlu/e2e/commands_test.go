@@ -340,7 +340,7 @@ func restarts(t *testing.T, c *commander, st *station) {
 	c.refused("restart", "r-config", "", "rejected config")
 	must(t, os.WriteFile(st.config, bytes.TrimPrefix(mustRead(t, st.config), []byte("x = 1\n")), 0o600))
 
-	// Retained, it is told again to everybody who subscribes; to who has subscribed it is
+	// Retained, it is sent again to every new subscriber; to who has subscribed it is
 	// one like any other.
 	c.send("ping", c.payload("ping", "r-retained", time.Now(), 600, ""), true)
 	c.await("r-retained", 1)

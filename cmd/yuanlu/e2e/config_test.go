@@ -249,7 +249,7 @@ func (h *headquarters) expectDesired(limit time.Duration, version int64) reporte
 	return h.reports()
 }
 
-// technicianDecides: whoever stands before the terminal has the last word, by one
+// technicianDecides: the technician at the terminal decides last, by one
 // command or by changing the file, and the next version may take over again.
 func technicianDecides(t *testing.T, st *station, h *headquarters, toml string) {
 	if out := st.out("config", "revert"); !strings.Contains(out, "version 6 of the back office does not count any more") {

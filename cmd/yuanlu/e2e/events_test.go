@@ -110,7 +110,7 @@ func TestE2EEventsAreRaisedByWhatTheyTellOf(t *testing.T) {
 	}
 	eventually(t, 30*time.Second, "duplicate_client_id", saw("duplicate_client_id"))
 
-	// What is refused is told too: this command's time was over an hour ago.
+	// What is refused is published too: this command's time was over an hour ago.
 	late := fmt.Sprintf(`{"id":"late","ts":%q,"ttl_s":60}`, time.Now().Add(-time.Hour).UTC().Format(time.RFC3339))
 	if token := d.client.Publish(names.Cmd("ping"), 1, false, late); !token.WaitTimeout(10*time.Second) || token.Error() != nil {
 		t.Fatal(token.Error())

@@ -112,8 +112,8 @@ func attacks() []attack {
 }
 
 // Whatever a broker does, the daemon goes on reading its link and storing, does not
-// grow beyond its cap, and stops in its time when told to. Afterwards everything is
-// told to a broker that is right.
+// grow beyond its cap, and stops in its time when asked to. Afterwards everything is
+// published to a broker that is right.
 func TestE2EHostileBroker(t *testing.T) {
 	fw := newFirmware(t, "e-sign", 31)
 	store, most := t.TempDir(), int64(0)

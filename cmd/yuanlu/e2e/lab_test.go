@@ -21,7 +21,7 @@ import (
 	"yuanlu/protocol/mqtt/brokertest"
 )
 
-// labBench is the outside of the lab: it gives the guest work and takes what the
+// labBench is the outside of the lab: it hands the guest work and takes what the
 // guest hands over.
 type labBench struct {
 	t      *testing.T
@@ -232,7 +232,7 @@ func (b *labBench) boot(kernel usblab.Kernel, settings string, more map[string]s
 }
 
 // showLinks checks that both terminals are read as they should be, and that the
-// list of links says so without opening a port.
+// list of links shows that without opening a port.
 func (b *labBench) showLinks(smart *smartMouth, modem *modemMouth) {
 	b.t.Helper()
 	s := b.status()

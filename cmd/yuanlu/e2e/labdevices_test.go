@@ -38,7 +38,7 @@ pending_grace = "1s"
 // TestLabDevices: one agent in a machine with real USB, and all sorts of devices: the
 // simulator as a technician starts it, attached by Debian's own program; a device that
 // the user may not open; a line with parity; and rogues, which never hang or end the
-// agent and are each told in one line.
+// agent and are each logged in one line.
 func TestLabDevices(t *testing.T) {
 	kernel := labKernel(t)
 	more := map[string]string{}
@@ -193,7 +193,7 @@ func (d *deviceBench) asPrinted(t *testing.T, toolErr error) {
 	t.Log(d.says(t, "absent", ""))
 }
 
-// noPermission: a user who may not open the device is told of the udev rule.
+// noPermission: a user who may not open the device reads of the udev rule.
 func (d *deviceBench) noPermission(t *testing.T) {
 	device := d.plug(t, usbip.Config{ProductID: 0x5055}, usbip.Faults{})
 	if err := device.Attached(t.Context()); err != nil {
@@ -349,7 +349,7 @@ func (d *deviceBench) twins(t *testing.T) {
 	d.shakes(t, b)
 }
 
-// unauthorized: a device that the kernel is told to keep off is not opened.
+// unauthorized: a device that the kernel is set to keep off is not opened.
 func (d *deviceBench) unauthorized(t *testing.T) {
 	d.shell("for h in /sys/bus/usb/devices/usb*; do echo 0 > $h/authorized_default; done")
 	defer d.shell("for h in /sys/bus/usb/devices/usb*; do echo 1 > $h/authorized_default; done")
@@ -359,7 +359,7 @@ func (d *deviceBench) unauthorized(t *testing.T) {
 	d.shakes(t, device)
 }
 
-// rules: with the rules of the package udev gives the devices to the daemon's group,
+// rules: with the rules of the package udev assigns the devices to the daemon's group,
 // makes the names by role, and tells ModemManager to keep off.
 func (d *deviceBench) rules(t *testing.T) {
 	d.shell("echo 'yuanlu:x:990:' >> /etc/group; mkdir -p /run/udev")

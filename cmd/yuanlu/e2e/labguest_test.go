@@ -20,7 +20,7 @@ import (
 // is where the test outside is asked for work.
 const labHostEnv = "YUANLU_LAB_HOST"
 
-// guest is what runs inside: the agent, and whoever does what the test outside
+// guest is what runs inside: the agent, and the program that does what the test outside
 // wants done: attach a device, run a verb, stop and hand over the store.
 type guest struct {
 	host   string // URL

@@ -60,7 +60,7 @@ func (p *plug) pull(away time.Duration) {
 }
 
 // pullAtRandom pulls the plug n times. back waits until the agent has the device
-// again; now and then nobody waits for that, and the plug comes out in the middle of
+// again; now and then that is not waited for, and the plug comes out in the middle of
 // enumeration or of opening.
 func (p *plug) pullAtRandom(rng *rand.Rand, n int, back func(pulls int64)) {
 	for i := range n {
@@ -210,7 +210,7 @@ func (m *smartMouth) stop() {
 	m.ended.Wait()
 }
 
-// modemMouth is the e-sign terminal: nobody confirms what it says, so after the
+// modemMouth is the e-sign terminal: what it sends is not confirmed, so after the
 // plug was out it says its open batch again. Its day ends before the settlement.
 type modemMouth struct {
 	*plug

@@ -73,7 +73,7 @@ func shims(t *testing.T, port int, password string) string {
 	return dir
 }
 
-// Every command that the README gives a back-office developer is run as it stands,
+// Every command that the README has for a back-office developer is run as it stands,
 // in its order, against a real broker with the README's access list and a real
 // daemon; and its case is what the contract says a case is.
 func TestE2EReadmeForTheBackOffice(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 	"yuanlu/protocol/mqtt/brokertest"
 )
 
-// TestE2ETLS: a terminal whose certificate ends soon says so; certificate, key and
+// TestE2ETLS: a terminal whose certificate ends soon reports it; certificate, key and
 // authority are renewed under its feet and used by the next connection; a chain that
 // does not hold is named with its remedy where a technician looks.
 func TestE2ETLS(t *testing.T) {
