@@ -131,8 +131,8 @@ func (b *Book) effective(s, r *event) bool {
 	return movesMoney(s.Outcome) && !b.undone[s] && len(b.voidsBefore(s, r)) == 0
 }
 
-// fits is step (f): the sale is large enough; where its payer alone speaks for it, its money
-// speaks against nothing.
+// fits is step (f): the sale is large enough; a sale that is found by its payer alone must
+// also leave no finding about money.
 func (b *Book) fits(r, s *event, by string) bool {
 	if by != "party" {
 		return b.amountOf(s) >= r.Amount

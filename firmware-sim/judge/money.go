@@ -111,8 +111,8 @@ func (b *Book) backsBefore(s, r *event, is func(*event) bool) (out []*event) {
 	return out
 }
 
-// originalState adds what the state of the original speaks against, and reports whether that
-// excludes over_refund and duplicate_refund.
+// originalState adds the findings about outcome, currency and time of the original, and
+// reports whether they exclude over_refund and duplicate_refund.
 func originalState(r, orig *event, v *Verdict) (excluded bool) {
 	by := r.Channel
 	if !known(by) {
