@@ -30,7 +30,7 @@ type Memory interface {
 }
 
 // harmless reports whether a command changes nothing, so that doing it again does no
-// harm. Of a command that it does not know it does not think so.
+// harm; false for an unknown command.
 func harmless(name string) bool {
 	switch name {
 	case "config-get", "log-tail", "outbox-stat", "ping", "rebirth", "selftest":
@@ -40,9 +40,9 @@ func harmless(name string) bool {
 }
 
 // takenList is what Memory keeps. A command is new if its id is not in Known and its
-// ts lies after Upto: what falls out of Known leaves its ts there. Neither comes
-// from a clock of ours, which may be wrong and set later, but for the moment that
-// begins an empty list.
+// ts lies after Upto, the newest ts that was dropped from Known. Both are times of the
+// sender, because the terminal's clock may be wrong and set later; only the Upto of an
+// empty list is the moment in which it began.
 type takenList struct {
 	Upto  time.Time   `json:"upto"`
 	Known []takenItem `json:"known"` // by ts
