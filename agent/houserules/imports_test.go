@@ -37,7 +37,7 @@ var mayImport = map[string][]string{
 	"agent/refund/randomjournal": {"agent/refund"},
 	"agent/refund/rules":         {"agent/refund"},
 	"agent/ledger":               {"agent/ledger/...", "agent/newfile", "agent/refund"},
-	"agent/ledger/outbox":        {"agent/ledger/rows", "agent/refund"},
+	"agent/ledger/outbox":        {"agent/ledger/rows", "agent/ledger/sqlite", "agent/refund"},
 	"agent/ledger/sqlite":        {},
 	"agent/ledger/rows":          {"agent/ledger/sqlite", "agent/refund"},
 	"agent/ledger/salvage":       {"agent/ledger/sqlite", "agent/ledger/rows", "agent/refund"},

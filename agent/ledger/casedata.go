@@ -1,9 +1,7 @@
 package ledger
 
 import (
-	"bytes"
-	"encoding/json"
-
+	"yuanlu/agent/ledger/outbox"
 	"yuanlu/agent/ledger/rows"
 	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
@@ -129,18 +127,7 @@ func (t *tx) caseData(step *refund.CaseChange, row *rows.Record) ([]byte, error)
 			}
 		}
 	}
-	return marshal(&data)
-}
-
-// marshal is json.Marshal without the escaping of HTML.
-func marshal(v any) ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+	return outbox.Marshal(&data)
 }
 
 // appendEvidence adds the first sighting of an event and its newest copies.

@@ -120,7 +120,7 @@ func (t *tx) caseStep(j *refund.Judged, why *circumstances) (*refund.CaseChange,
 	if err := saveCase(t.c, &now); err != nil {
 		return nil, err
 	}
-	countOpen(&t.n.tallies, old, &now)
+	countOpen(&t.out.Tallies, old, &now)
 	return &step, t.queueCase(&step, &now, row, why)
 }
 

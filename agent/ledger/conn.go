@@ -61,10 +61,3 @@ func (c *conn) saveRuleNames(x *refund.Explain) error {
 	c.saved = x.RuleSet
 	return nil
 }
-
-// countSized counts the rows of a table of events that a condition chooses, and adds up
-// what they count against the outbox's bound.
-func (c *conn) countSized(from string, args ...any) (n, bytes int64, err error) {
-	_, err = c.First(`SELECT count(*), total(size) FROM `+from, func(r *sqlite.Row) error { n, bytes = r.Int(0), r.Int(1); return nil }, args...)
-	return n, bytes, err
-}

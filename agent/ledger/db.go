@@ -82,17 +82,14 @@ type figures struct {
 
 // tx is one transaction on the writer connection.
 type tx struct {
-	d       *DB
-	c       *conn
-	n       figures
-	h       *history
-	links   map[string]int64 // added by this transaction
-	atEnd   []func()         // run once it is committed
-	queued  []int64          // new outbox entries
-	saved   bool             // saveSent has run
-	renewed bool             // the stream is a new one: what the queue knows is of the one before
-	undone  int              // of queue.Done, removed by this transaction
-	caseID  string           // in place of the computed one, "": none
+	d      *DB
+	c      *conn
+	n      figures
+	h      *history
+	links  map[string]int64 // added by this transaction
+	atEnd  []func()         // run once it is committed
+	out    *outbox.Tx       // has the outbox's figures; those of n are set at the end
+	caseID string           // in place of the computed one, "": none
 }
 
 // after has f run once the transaction is committed.
@@ -147,6 +144,11 @@ func (d *DB) transact(do func(*tx) error) error {
 		return d.failedWith(err)
 	}
 	t := &tx{d: d, c: d.w, n: d.now}
+	t.out = outbox.Begin(d.w.Conn, d.queue, &outbox.Env{
+		Count: d.o.OutboxMaxCount, Bytes: d.o.OutboxMaxBytes, Age: d.o.OutboxMaxAge, Now: d.o.Now, NewID: randomID, After: t.after,
+		SetMeta: func(name string, v int64) error { return setMetaInt(t.c, name, v) },
+		Synced:  func() bool { return t.n.synced },
+	}, d.now.outbox, d.now.tallies)
 	t.h = &history{c: d.w, bounds: &t.n.bounds, payers: &t.n.payers, recent: &d.recent}
 	d.unknown = false
 	err := do(t)
@@ -164,7 +166,8 @@ func (d *DB) transact(do func(*tx) error) error {
 	d.lock.committed()
 	d.o.step("committed")
 	d.now = t.n
-	d.queue.Committed(t.queued, d.now.outbox, d.now.tallies)
+	d.now.outbox, d.now.tallies = t.out.Figures, t.out.Tallies
+	d.queue.Committed(t.out.Added, d.now.outbox, d.now.tallies)
 	for _, f := range t.atEnd {
 		f()
 	}

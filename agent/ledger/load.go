@@ -315,8 +315,8 @@ func (t *tx) saveFigures() error {
 			return err
 		}
 	}
-	if t.n.outbox != t.d.now.outbox {
-		return t.saveSent()
+	if t.out.Figures != t.d.now.outbox {
+		return t.out.SaveSent()
 	}
 	return nil
 }
@@ -326,7 +326,7 @@ func loadTallies(c *conn) (n outbox.Tallies, err error) {
 	if n.Quarantined, _, err = c.Int(`SELECT count(*) FROM quarantine`); err != nil {
 		return n, err
 	}
-	if n.Aside, n.AsideBytes, err = c.countSized(`quarantine WHERE entry < ?1`, rows.FirstEvent); err != nil {
+	if n.Aside, n.AsideBytes, err = outbox.Sized(c.Conn, `quarantine WHERE entry < ?1`, rows.FirstEvent); err != nil {
 		return n, err
 	}
 	open, err := openCases(c)

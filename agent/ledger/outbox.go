@@ -10,9 +10,9 @@ import (
 	"yuanlu/agent/refund"
 )
 
-// Due returns up to limit entries that are to be sent now: cases in sequence order,
-// then events. It reserves nothing: until Sent, Acked or Nacked is called
-// for an entry, it is returned again. next is when something will be due, zero if nothing
+// Due returns up to limit entries that are to be sent now: cases in sequence order, then
+// events. It reserves nothing: until Sent, Acked or Nacked changes an entry, it is returned
+// again. next is when something will be due, zero if nothing
 // waits. topics.md rules 2, 5.
 func (d *DB) Due(ctx context.Context, now time.Time, limit int) ([]refund.Notice, time.Time, error) {
 	d.renewing.RLock()
@@ -87,7 +87,7 @@ func (d *DB) Sent(ctx context.Context, stream string, entries []int64, retry tim
 
 // Acked notes the back office's cumulative acknowledgement and forgets what it
 // covers. It moves forward only, never past what was sent. It returns the newest
-// acknowledged sequence. topics.md rule 4. Errors after which nothing is done:
+// acknowledged sequence. topics.md rule 4. Errors that mean that nothing was done:
 // refund.ErrOtherStream, and refund.ErrBeyond above the newest sequence.
 //
 // It holds at once in this process, and is saved with others: when they cover 256
@@ -111,7 +111,7 @@ func (d *DB) Acked(ctx context.Context, stream string, seq int64) (int64, error)
 	return acked, err
 }
 
-// save writes what broker and back office have acknowledged, in steps.
+// save stores what broker and back office have acknowledged, in steps.
 func (d *DB) save(ctx context.Context) error {
 	for more := true; more; {
 		if err := d.write(ctx, func(t *tx) (err error) { more, err = t.save(); return err }); err != nil {
@@ -123,54 +123,14 @@ func (d *DB) save(ctx context.Context) error {
 
 // save is one step of it.
 func (t *tx) save() (more bool, err error) {
-	if more, err = t.forgetAcked(); err != nil {
+	if more, err = t.out.ForgetAcked(); err != nil {
 		return false, err
 	}
 	if err := t.sequenceUntold(); err != nil {
 		return false, err
 	}
 	t.after(func() { t.d.queue.Saved(t.d.o.Now()) })
-	return more, t.saveSent()
-}
-
-// forgetStep bounds the sequences that one transaction forgets: records must not wait
-// for the acknowledgement of a hundred thousand.
-const forgetStep = 512
-
-// forgetAcked removes the next of the cases that were acknowledged. There may be more.
-func (t *tx) forgetAcked() (more bool, err error) {
-	acked, gone := t.d.queue.Acknowledged()
-	if gone == 0 || t.renewed {
-		return false, nil
-	}
-	upTo := acked
-	first, ok, err := t.c.Int(`SELECT entry FROM outbox WHERE entry BETWEEN 1 AND ?1 ORDER BY entry LIMIT 1`, acked)
-	if err != nil {
-		return false, err
-	}
-	if ok {
-		upTo = min(acked, first+forgetStep-1)
-		if err := t.forgetRange(first, upTo); err != nil {
-			return false, err
-		}
-	}
-	t.n.outbox.Acked = max(t.n.outbox.Acked, upTo)
-	return upTo < acked, nil
-}
-
-// forgetRange removes these cases, all of them acknowledged.
-func (t *tx) forgetRange(first, last int64) error {
-	n, bytes, err := t.c.countSized(`outbox WHERE entry BETWEEN ?1 AND ?2`, first, last)
-	if err != nil {
-		return err
-	}
-	if err := t.c.Do(`DELETE FROM outbox WHERE entry BETWEEN ?1 AND ?2`, first, last); err != nil {
-		return err
-	}
-	t.n.outbox.Waiting -= n
-	t.n.outbox.Bytes -= bytes
-	t.after(func() { t.d.queue.AckedGone(n) })
-	return nil
+	return more, t.out.SaveSent()
 }
 
 // Resend makes the cases from this sequence on that still wait due at once
@@ -183,13 +143,13 @@ func (d *DB) Resend(_ context.Context, from int64) (int, error) {
 }
 
 // AddEvent queues an up/event notice: Type, Subject, Time, ClockSynced, Historical and
-// Data (JSON, an object) are n's; the rest is set here. topics.md rule 8: without room older events
+// Data (JSON, an object) are n's; the rest is assigned here. topics.md rule 8: without room older events
 // make some.
 func (d *DB) AddEvent(ctx context.Context, n refund.Notice) error {
 	return d.write(ctx, func(t *tx) error {
-		if err := t.dropOld(t.trustedNow(d.o.Now())); err != nil {
+		if err := t.out.DropOld(t.trustedNow(d.o.Now())); err != nil {
 			return err
 		}
-		return t.queueEvent(n)
+		return t.out.QueueEvent(n)
 	})
 }

@@ -38,8 +38,8 @@ func (r OutboxRow) MarshalJSON() ([]byte, error) {
 	}{n.Entry, r.State, n.Sequence, n.Type, n.Subject, n.Time, n.Attempt, r.Next, len(n.Data), r.Code, r.Message})
 }
 
-// OutboxStat returns what waits. The process that has the store open for writing returns
-// it from what it has counted; another one counts.
+// OutboxStat returns what waits. The process that has the store open for writing has counted
+// it; another one counts.
 func (d *DB) OutboxStat(ctx context.Context) (refund.OutboxStat, error) {
 	st := refund.OutboxStat{LimitBytes: d.o.OutboxMaxBytes}
 	counted := d.readOnly || d.temporary
@@ -93,7 +93,7 @@ func loadQueueFigures(c *conn, o *outbox.Figures) (waiting outbox.Figures, err e
 	if err := loadOutboxFigures(c, o); err != nil {
 		return waiting, err
 	}
-	waiting.Waiting, waiting.Bytes, err = c.countSized(`outbox`)
+	waiting.Waiting, waiting.Bytes, err = outbox.Sized(c.Conn, `outbox`)
 	return waiting, err
 }
 

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"yuanlu/agent/ledger/outbox"
 	"yuanlu/agent/ledger/rows"
 	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
@@ -209,19 +210,19 @@ func TestRule06_QuarantineEvictsEventsOnly(t *testing.T) {
 		nacked(t, d, seq)
 	}
 	must(t, d.write(ctx, func(t *tx) error {
-		for i := range mostQuarantined + 5 {
+		for i := range outbox.MostQuarantined + 5 {
 			entry := rows.FirstEvent + 1_000_000 + int64(i)
 			n := refund.Notice{ID: randomID(), Type: "link.lost", Subject: "link/pos", Time: start, Data: []byte(`{}`)}
-			if err := t.put(entry, "", &n); err != nil {
+			if err := t.out.Put(entry, "", &n); err != nil {
 				return err
 			}
-			if err := t.quarantine(entry, "schema", ""); err != nil {
+			if err := t.out.Quarantine(entry, "schema", ""); err != nil {
 				return err
 			}
 		}
 		return nil
 	}))
-	if st := stat(t, d); st.Quarantined != mostQuarantined+3 {
+	if st := stat(t, d); st.Quarantined != outbox.MostQuarantined+3 {
 		t.Errorf("%d in quarantine", st.Quarantined)
 	}
 	compareFigures(t, d, 0)

@@ -239,7 +239,7 @@ func (t *tx) redateRow(row *rows.Record, s *span, boot time.Time) (changed bool,
 		return false, nil
 	}
 	r.At = text
-	if row.CaseID != "" && t.n.outbox.Untold > 0 {
+	if row.CaseID != "" && t.out.Figures.Untold > 0 {
 		if err := t.freezeCase(row.Seq); err != nil {
 			return false, err
 		}

@@ -90,12 +90,12 @@ func (t *tx) renew(trace *refund.Trace) (*Renewal, error) {
 		return nil, nil
 	}
 	for more := true; more; { // what is acknowledged is not sent again
-		if more, err = t.forgetAcked(); err != nil {
+		if more, err = t.out.ForgetAcked(); err != nil {
 			return nil, err
 		}
 	}
-	t.renewed = true
-	r := &Renewal{When: now, By: trace.By, From: d.Stream(), To: randomID(), LastSeq: t.n.outbox.Last, SeenSeq: max(trace.LastSeq, trace.AckedSeq)}
+	t.out.Renewed = true
+	r := &Renewal{When: now, By: trace.By, From: d.Stream(), To: randomID(), LastSeq: t.out.Figures.Last, SeenSeq: max(trace.LastSeq, trace.AckedSeq)}
 	if r.Resent, err = renumber(t.c, d.keys.caseKey, r.To); err != nil {
 		return nil, err
 	}
@@ -111,12 +111,12 @@ func (t *tx) renew(trace *refund.Trace) (*Renewal, error) {
 			return nil, err
 		}
 	}
-	t.n.outbox = outbox.Figures{}
-	list, err := loadWaiting(t.c, &t.n.outbox)
+	t.out.Figures = outbox.Figures{}
+	list, err := loadWaiting(t.c, &t.out.Figures)
 	if err != nil {
 		return nil, err
 	}
-	if t.n.tallies, err = loadTallies(t.c); err != nil {
+	if t.out.Tallies, err = loadTallies(t.c); err != nil {
 		return nil, err
 	}
 	t.after(func() { d.queue.Renew(list, r.To, before) })
@@ -124,11 +124,11 @@ func (t *tx) renew(trace *refund.Trace) (*Renewal, error) {
 }
 
 func (t *tx) queueRolledBack(r *Renewal) error {
-	data, err := marshal(map[string]any{"by": r.By, "stream": r.To, "before": r.From, "last_seq": r.LastSeq, "seen_seq": r.SeenSeq, "resent": r.Resent})
+	data, err := outbox.Marshal(map[string]any{"by": r.By, "stream": r.To, "before": r.From, "last_seq": r.LastSeq, "seen_seq": r.SeenSeq, "resent": r.Resent})
 	if err != nil {
 		return err
 	}
-	return t.queueEvent(refund.Notice{Type: "store.rolled_back", Subject: "store", Time: r.When, ClockSynced: t.n.synced, Data: data})
+	return t.out.QueueEvent(refund.Notice{Type: "store.rolled_back", Subject: "store", Time: r.When, ClockSynced: t.n.synced, Data: data})
 }
 
 // noteBefore notes the name of a stream that has ended, and returns all such, the newest

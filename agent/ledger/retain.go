@@ -42,7 +42,7 @@ func (d *DB) Retain(ctx context.Context, now time.Time, step int) (removed int, 
 
 func (t *tx) retain(now time.Time, step int) (int, error) {
 	limit := t.trustedNow(now)
-	if err := t.dropOld(limit); err != nil {
+	if err := t.out.DropOld(limit); err != nil {
 		return 0, err
 	}
 	if err := t.c.Do(`DELETE FROM memory WHERE expires <= ?1`, rows.Millis(limit)); err != nil {
@@ -135,7 +135,7 @@ func (t *tx) removeRecord(row *rows.Record, r *refund.Record) (bool, error) {
 	}
 	needed, _, err := t.c.Int(`SELECT EXISTS(SELECT 1 FROM cases WHERE open = 1 AND seq = ?1)
  OR EXISTS(SELECT 1 FROM cases WHERE open = 1 AND original = ?1) OR EXISTS(SELECT 1 FROM held WHERE seq = ?1)`, event)
-	if err == nil && needed == 0 && t.n.outbox.Untold > 0 {
+	if err == nil && needed == 0 && t.out.Figures.Untold > 0 {
 		needed, _, err = t.c.Int(`SELECT EXISTS(SELECT 1 FROM cases JOIN untold USING(case_id) WHERE cases.seq = ?1)
  OR EXISTS(SELECT 1 FROM cases JOIN untold USING(case_id) WHERE cases.original = ?1)`, event)
 	}

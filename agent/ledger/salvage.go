@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"yuanlu/agent/ledger/outbox"
 	"yuanlu/agent/ledger/salvage"
 	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/newfile"
@@ -234,12 +235,12 @@ func (d *DB) publishDamage(ctx context.Context) error {
 				return fmt.Errorf("ledger: keeping the note of the damage: %w", classOf(err))
 			}
 		}
-		data, err := marshal(map[string]any{"what": n.What, "why": n.Why, "moved": n.Moved, "kept": n.Kept, "lost": n.Lost})
+		data, err := outbox.Marshal(map[string]any{"what": n.What, "why": n.Why, "moved": n.Moved, "kept": n.Kept, "lost": n.Lost})
 		if err != nil {
 			return err
 		}
 		err = d.transact(func(t *tx) error {
-			return t.queueEvent(refund.Notice{Type: "store.damaged", Subject: "store", Time: n.When, ClockSynced: t.n.synced, Data: data})
+			return t.out.QueueEvent(refund.Notice{Type: "store.damaged", Subject: "store", Time: n.When, ClockSynced: t.n.synced, Data: data})
 		})
 		if err != nil {
 			return fmt.Errorf("ledger: telling the damage: %w", err)

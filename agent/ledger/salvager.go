@@ -238,7 +238,7 @@ func (s *salvager) copySmall(t *tx) error {
 // again anyway.
 func (s *salvager) queueAgain(t *tx, n refund.Notice, caseID string) error {
 	if n.Class == refund.NoticeEvent {
-		return t.queueEvent(n)
+		return t.out.QueueEvent(n)
 	}
 	known, err := loadCase(t.c, caseID)
 	if err != nil || known != nil || caseID == "" {
@@ -247,5 +247,5 @@ func (s *salvager) queueAgain(t *tx, n refund.Notice, caseID string) error {
 	n.Historical = true
 	// Its refund is lost, so that nothing could make this event again: it is queued even
 	// beyond the outbox's bound.
-	return t.putCase(caseID, &n)
+	return t.out.PutCase(caseID, &n)
 }

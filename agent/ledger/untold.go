@@ -12,7 +12,7 @@ import (
 // happens is what cannot be had from them later: its id, its type, its time and what the
 // clock was worth. Copies that came meanwhile are among the evidence then.
 //
-// An event holds the verdict of its own step. So where a later verdict is about to
+// An event publishes the verdict of its own step. So where a later verdict is about to
 // replace the one that a noted event stands on, the event gets its data first (freeze).
 // That takes another record about the same refund, and happens at most twice per case:
 // of one case the opening and the newest step after it are kept.
@@ -23,7 +23,7 @@ func (t *tx) keepUntold(caseID string, n refund.Notice) error {
 	if err := t.c.Do(`DELETE FROM untold WHERE case_id = ?1 AND type <> ?2`, caseID, refund.CaseOpened); err != nil {
 		return err
 	}
-	t.n.outbox.Untold += 1 - t.c.Changes()
+	t.out.Figures.Untold += 1 - t.c.Changes()
 	n.Data = nil
 	return rows.InsertEntry(t.c.Conn, "untold", 0, caseID, &n)
 }
@@ -32,7 +32,7 @@ func (t *tx) keepUntold(caseID string, n refund.Notice) error {
 // called before the verdicts, and what has changed them, are stored.
 func (t *tx) freeze(verdicts []refund.Judged) error {
 	for i := range verdicts {
-		if t.n.outbox.Untold == 0 {
+		if t.out.Figures.Untold == 0 {
 			return nil
 		}
 		if err := t.freezeCase(verdicts[i].Verdict.Seq); err != nil {
@@ -104,32 +104,32 @@ func (t *tx) complete(u *untoldCase) error {
 	return err
 }
 
-// sequenceUntold adds to untold case events their data and their sequence while there is room.
+// sequenceUntold adds to noted case events their data and their sequence while there is room.
 func (t *tx) sequenceUntold() error {
-	for t.n.outbox.Untold > 0 {
+	for t.out.Figures.Untold > 0 {
 		list, err := t.untold(`entry > ?1 ORDER BY entry LIMIT 1`, 0)
 		if err != nil {
 			return err
 		}
 		if len(list) == 0 {
-			t.n.outbox.Untold = 0
+			t.out.Figures.Untold = 0
 			return nil
 		}
 		u := &list[0]
 		if err := t.complete(u); err != nil {
 			return err
 		}
-		room, err := t.makeRoom(rows.EntrySize(&u.n))
+		room, err := t.out.MakeRoom(rows.EntrySize(&u.n))
 		if err != nil || !room {
 			return err
 		}
-		if err := t.putCase(u.caseID, &u.n); err != nil {
+		if err := t.out.PutCase(u.caseID, &u.n); err != nil {
 			return err
 		}
 		if err := t.c.Do(`DELETE FROM untold WHERE entry = ?1`, u.n.Entry); err != nil {
 			return err
 		}
-		t.n.outbox.Untold--
+		t.out.Figures.Untold--
 	}
 	return nil
 }
