@@ -52,7 +52,7 @@ type Machine struct {
 	run        Run
 	needsPeer  bool      // in this run: a probation ends only when something has come from the back office
 	loaded     bool      // in this run: the file was read again
-	unread     string    // why the file could not be read, as last logged; "": it was
+	unread     string    // why the file could not be read, as last logged; "" if it could
 	unwritten  bool      // state is newer than the file
 	now        time.Time // of the call that is under way
 	next       time.Time // when Tick is due; zero: never

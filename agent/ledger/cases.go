@@ -20,7 +20,7 @@ type circumstances struct {
 	record     *refund.Record
 }
 
-// storeVerdicts stores verdicts, notes which of them are held, and queues the case events
+// storeVerdicts stores verdicts, notes which of them are unreleased, and queues the case events
 // of those that are released, in the same transaction (topics.md rule 1).
 func (t *tx) storeVerdicts(verdicts []refund.Judged, why *circumstances, done *refund.Applied) error {
 	for i := range verdicts {
