@@ -157,9 +157,11 @@ func TestMask(t *testing.T) {
 		"1724374800123 898000000000001":   "1724374800123 898000000000001",
 		"2026-08-23T09:00:00.123+08:00 x": "2026-08-23T09:00:00.123+08:00 x",
 	} {
-		if got := string(Mask([]byte(in))); got != want {
-			t.Errorf("%s: %s, want %s", in, got, want)
-		}
+		t.Run(in, func(t *testing.T) {
+			if got := string(Mask([]byte(in))); got != want {
+				t.Errorf("%s: %s, want %s", in, got, want)
+			}
+		})
 	}
 }
 
@@ -176,13 +178,15 @@ func TestWriteLeavesTheStoreItsRoom(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, looks := range []int{0, 1, 3, 99} {
-		left := looks
-		o := Options{File: filepath.Join(dir, "out", "b.tar.gz"), Folder: "b", Now: made, Parts: []Part{{Name: "pos.raw", Path: capture}},
-			Low: func() bool { left--; return left < 0 }}
-		_, err := Write(t.Context(), o)
-		names, _ := filepath.Glob(filepath.Join(dir, "out", "*"))
-		if full := looks < 99; errors.Is(err, ErrLow) != full || (len(names) == 0) != full {
-			t.Errorf("full after %d looks: %v, %v", looks, err, names)
-		}
+		t.Run(fmt.Sprint(looks), func(t *testing.T) {
+			left := looks
+			o := Options{File: filepath.Join(dir, "out", "b.tar.gz"), Folder: "b", Now: made, Parts: []Part{{Name: "pos.raw", Path: capture}},
+				Low: func() bool { left--; return left < 0 }}
+			_, err := Write(t.Context(), o)
+			names, _ := filepath.Glob(filepath.Join(dir, "out", "*"))
+			if full := looks < 99; errors.Is(err, ErrLow) != full || (len(names) == 0) != full {
+				t.Errorf("full after %d looks: %v, %v", looks, err, names)
+			}
+		})
 	}
 }

@@ -55,9 +55,11 @@ func TestCaptureIsCleanedAndStopped(t *testing.T) {
 		t.Errorf("List: %+v, %v", all, err)
 	}
 	for _, name := range []string{i.File, strings.TrimSuffix(i.File, ".raw") + ".json"} {
-		if info, err := os.Stat(name); err != nil || info.Mode().Perm() != 0o600 {
-			t.Errorf("%s: %v, %v", name, info.Mode(), err)
-		}
+		t.Run(name, func(t *testing.T) {
+			if info, err := os.Stat(name); err != nil || info.Mode().Perm() != 0o600 {
+				t.Errorf("%s: %v, %v", name, info.Mode(), err)
+			}
+		})
 	}
 }
 

@@ -93,9 +93,11 @@ func TestLogCommands(t *testing.T) {
 		t.Errorf("%+v, %v", level, err)
 	}
 	for _, args := range []string{`{"level":"loud"}`, `{"level":"info","for_s":99999}`, `[]`} {
-		if _, err := r.do(t, "log-level", args, nil); !isControl(err, "bad_request", "") {
-			t.Errorf("%s: %v", args, err)
-		}
+		t.Run(args, func(t *testing.T) {
+			if _, err := r.do(t, "log-level", args, nil); !isControl(err, "bad_request", "") {
+				t.Errorf("%s: %v", args, err)
+			}
+		})
 	}
 	for n := range 600 {
 		r.book.Logger().Error("filler", "n", n, "text", strings.Repeat("长", 100), "link", "pos")
@@ -151,12 +153,14 @@ func TestConfigGet(t *testing.T) {
 func TestLinkAndCaptureCommands(t *testing.T) {
 	r := newRig(t)
 	for _, name := range []string{"link-reopen", "capture-start", "capture-stop"} {
-		if _, err := r.do(t, name, `{"link":"usb"}`, nil); !isControl(err, "not_found", "link") || !strings.Contains(err.Error(), "want one of pos") {
-			t.Errorf("%s of no link: %v", name, err)
-		}
-		if _, err := r.do(t, name, `{"link":5}`, nil); !isControl(err, "bad_request", "") {
-			t.Errorf("%s of a number: %v", name, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			if _, err := r.do(t, name, `{"link":"usb"}`, nil); !isControl(err, "not_found", "link") || !strings.Contains(err.Error(), "want one of pos") {
+				t.Errorf("%s of no link: %v", name, err)
+			}
+			if _, err := r.do(t, name, `{"link":5}`, nil); !isControl(err, "bad_request", "") {
+				t.Errorf("%s of a number: %v", name, err)
+			}
+		})
 	}
 	var info struct {
 		File    string
@@ -191,9 +195,11 @@ func TestVerbs(t *testing.T) {
 	r := newRig(t)
 	verbs := r.set.Verbs()
 	for _, name := range []string{"capture.start", "capture.stop", "capture.info", "tail", "requeue", "log-level"} {
-		if verbs[name] == nil {
-			t.Errorf("no %s", name)
-		}
+		t.Run(name, func(t *testing.T) {
+			if verbs[name] == nil {
+				t.Errorf("no %s", name)
+			}
+		})
 	}
 	var sent []any
 	send := func(v any) error { sent = append(sent, v); return nil }
@@ -271,10 +277,12 @@ func TestCommandErrors(t *testing.T) {
 		{fmt.Errorf("wrapped: %w", &control.Error{Code: "busy", Message: "x"}), "busy", false},
 		{context.Canceled, "stopped", false},
 	} {
-		var got *report.CommandError
-		if !errors.As(reported(tc.err), &got) || got.Code != tc.code || got.Rejected != tc.rejected {
-			t.Errorf("%v: %+v", tc.err, got)
-		}
+		t.Run(tc.code, func(t *testing.T) {
+			var got *report.CommandError
+			if !errors.As(reported(tc.err), &got) || got.Code != tc.code || got.Rejected != tc.rejected {
+				t.Errorf("%v: %+v", tc.err, got)
+			}
+		})
 	}
 	if reported(nil) != nil {
 		t.Error("no error is one")

@@ -97,10 +97,12 @@ func TestCalls(t *testing.T) {
 		t.Errorf("count: %v, %v", got, err)
 	}
 	for verb, want := range map[string]string{"missing": "not_found", "broken": "internal", "nonsense": "unknown_verb"} {
-		var e *Error
-		if _, err := call(t, path, verb, nil); !errors.As(err, &e) || e.Code != want {
-			t.Errorf("%s: %v, want code %s", verb, err, want)
-		}
+		t.Run(verb, func(t *testing.T) {
+			var e *Error
+			if _, err := call(t, path, verb, nil); !errors.As(err, &e) || e.Code != want {
+				t.Errorf("%s: %v, want code %s", verb, err, want)
+			}
+		})
 	}
 }
 

@@ -20,10 +20,12 @@ func TestDamageSaysWhatWasLost(t *testing.T) {
 		{340, 1, Degraded, "340 records kept, 1 lost, in quarantine/q1", "保留 340 条记录，丢失 1 条，位于 quarantine/q1"},
 		{0, 0, Degraded, "0 records kept, 0 lost, in quarantine/q1", "保留 0 条记录，丢失 0 条，位于 quarantine/q1"},
 	} {
-		p := DamageProblems([]ledger.DamageNote{{What: "yuanlu.db", Why: "flipped", Moved: "/d/s/quarantine/q1", Kept: c.kept, Lost: c.lost}})[0]
-		if p.Level != c.level || !strings.Contains(p.Text.EN, c.en) || !strings.Contains(p.Text.ZH, c.zh) {
-			t.Errorf("%d kept, %d lost: %+v", c.kept, c.lost, p)
-		}
+		t.Run(c.level, func(t *testing.T) {
+			p := DamageProblems([]ledger.DamageNote{{What: "yuanlu.db", Why: "flipped", Moved: "/d/s/quarantine/q1", Kept: c.kept, Lost: c.lost}})[0]
+			if p.Level != c.level || !strings.Contains(p.Text.EN, c.en) || !strings.Contains(p.Text.ZH, c.zh) {
+				t.Errorf("%d kept, %d lost: %+v", c.kept, c.lost, p)
+			}
+		})
 	}
 	if p := DamageProblems([]ledger.DamageNote{{What: "keys/token", Why: "missing", Moved: "/d/s/quarantine/q1"}})[0]; p.Level != Degraded || !strings.Contains(p.Text.EN, "in quarantine/q1") {
 		t.Errorf("lost keys: %+v", p)
@@ -33,13 +35,15 @@ func TestDamageSaysWhatWasLost(t *testing.T) {
 // TestMisreadLinkIsAProblem names the remedy in both languages.
 func TestMisreadLinkIsAProblem(t *testing.T) {
 	for _, how := range []string{ingest.MisreadNoFrame, ingest.MisreadRefused} {
-		s := Snapshot{Links: []ingest.LinkHealth{{Name: "pos", Port: "/dev/ttyS1", State: "degraded", Reason: "r", Misread: how}}}
-		var found problems
-		linkProblems(&found, &s, nil)
-		if len(found) != 1 || found[0].Level != Degraded || found[0].Code != "link_degraded" ||
-			found[0].Remedy.EN != "stop yuanlu, then: yuanlu links probe /dev/ttyS1" || !strings.Contains(found[0].Remedy.ZH, "yuanlu links probe /dev/ttyS1") {
-			t.Errorf("%s: %+v", how, found)
-		}
+		t.Run(how, func(t *testing.T) {
+			s := Snapshot{Links: []ingest.LinkHealth{{Name: "pos", Port: "/dev/ttyS1", State: "degraded", Reason: "r", Misread: how}}}
+			var found problems
+			linkProblems(&found, &s, nil)
+			if len(found) != 1 || found[0].Level != Degraded || found[0].Code != "link_degraded" ||
+				found[0].Remedy.EN != "stop yuanlu, then: yuanlu links probe /dev/ttyS1" || !strings.Contains(found[0].Remedy.ZH, "yuanlu links probe /dev/ttyS1") {
+				t.Errorf("%s: %+v", how, found)
+			}
+		})
 	}
 }
 func TestHealthVerdicts(t *testing.T) {

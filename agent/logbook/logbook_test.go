@@ -85,21 +85,25 @@ func TestGolden(t *testing.T) {
 
 func TestLinesReadBack(t *testing.T) {
 	for _, asJSON := range []bool{false, true} {
-		out := logged(t, Options{JSON: asJSON}, func(l *slog.Logger) {
-			l.Warn("link.lost", "link", "pos", "reason", `gone = "x y"`, "empty", "")
+		t.Run(fmt.Sprint(asJSON), func(t *testing.T) {
+			out := logged(t, Options{JSON: asJSON}, func(l *slog.Logger) {
+				l.Warn("link.lost", "link", "pos", "reason", `gone = "x y"`, "empty", "")
+			})
+			l, ok := ParseLine(strings.TrimSuffix(out, "\n"))
+			if !ok || l.Code != "link.lost" || l.Level != slog.LevelWarn || l.Field("reason") != `gone = "x y"` || l.Field("link") != "pos" {
+				t.Errorf("%q read back as %+v", out, l)
+			}
+			if !l.Time.Equal(clock().Truncate(time.Millisecond)) {
+				t.Errorf("time %s", l.Time)
+			}
 		})
-		l, ok := ParseLine(strings.TrimSuffix(out, "\n"))
-		if !ok || l.Code != "link.lost" || l.Level != slog.LevelWarn || l.Field("reason") != `gone = "x y"` || l.Field("link") != "pos" {
-			t.Errorf("%q read back as %+v", out, l)
-		}
-		if !l.Time.Equal(clock().Truncate(time.Millisecond)) {
-			t.Errorf("time %s", l.Time)
-		}
 	}
 	for _, text := range []string{"", "x", "{", `{"a":1}`, "2026-08-23T09:00:00.123+08:00 LOUD x", "panic: runtime error"} {
-		if l, ok := ParseLine(text); ok {
-			t.Errorf("%q read as %+v", text, l)
-		}
+		t.Run(text, func(t *testing.T) {
+			if l, ok := ParseLine(text); ok {
+				t.Errorf("%q read as %+v", text, l)
+			}
+		})
 	}
 }
 
@@ -138,9 +142,11 @@ func TestAChangeOfStateIsNoRepeat(t *testing.T) {
 		}
 	})
 	for code, want := range map[string]int{"link.lost": 3, "link.absent link=pos": 3, "link.absent link=printer": 2, "link.online": 3} {
-		if got := strings.Count(out, code); got != want {
-			t.Errorf("%s logged %d times, want %d:\n%s", code, got, want, out)
-		}
+		t.Run(code, func(t *testing.T) {
+			if got := strings.Count(out, code); got != want {
+				t.Errorf("%s logged %d times, want %d:\n%s", code, got, want, out)
+			}
+		})
 	}
 }
 

@@ -182,8 +182,10 @@ func TestAmountText(t *testing.T) {
 		{350, "CNY", "CNY 3.50"}, {5, "CNY", "CNY 0.05"}, {0, "", "0.00"}, {999_999_999_999, "CNY", "CNY 9999999999.99"},
 		{500, "JPY", "JPY 500"}, {1234, "KWD", "KWD 1.234"}, {-7, "CNY", "CNY -0.07"}, {-1 << 63, "CLF", "CLF -922337203685477.5808"},
 	} {
-		if got := refund.AmountText(c.minor, c.currency); got != c.want {
-			t.Errorf("AmountText(%d, %q) = %q, want %q", c.minor, c.currency, got, c.want)
-		}
+		t.Run(c.currency, func(t *testing.T) {
+			if got := refund.AmountText(c.minor, c.currency); got != c.want {
+				t.Errorf("AmountText(%d, %q) = %q, want %q", c.minor, c.currency, got, c.want)
+			}
+		})
 	}
 }

@@ -57,9 +57,11 @@ func TestSafeNames(t *testing.T) {
 		}
 	}
 	for word, want := range map[string]string{"paypal": `"paypal"`, "a1": "another word", "aaaaaaaaaaaaaaaaaaaaa": "another word", "": `""`} {
-		if got := safeWord([]byte(word)); got != want {
-			t.Errorf("%q: got %s, want %s", word, got, want)
-		}
+		t.Run(word, func(t *testing.T) {
+			if got := safeWord([]byte(word)); got != want {
+				t.Errorf("%q: got %s, want %s", word, got, want)
+			}
+		})
 	}
 	for token, want := range map[string]bool{
 		"k1:00112233445566778899":   true,
@@ -68,8 +70,10 @@ func TestSafeNames(t *testing.T) {
 		"k1:0011223344556677889G": false, "k_1:00112233445566778899": false, "k1:" + strings.Repeat("a", 129): false,
 		"kkkkkkkkkkkkkkkkk:00112233445566778899": false, "5001AAAAAAAAAAAAAAAAAAAAAAAAA": false, "k1:AABBCCDDEEFF00112233": false,
 	} {
-		if isToken(token) != want {
-			t.Errorf("%q: is a token %v, want %v", token, !want, want)
-		}
+		t.Run(token, func(t *testing.T) {
+			if isToken(token) != want {
+				t.Errorf("%q: is a token %v, want %v", token, !want, want)
+			}
+		})
 	}
 }

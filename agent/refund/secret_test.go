@@ -54,9 +54,11 @@ func TestSecretCannotPrint(t *testing.T) {
 		leak(t, name+" slog", l.String(), clear)
 	}
 	for _, got := range []string{fmt.Sprint(s), fmt.Sprintf("%s", s), fmt.Sprintf("%#v", s), fmt.Sprintf("%d", &s), s.String(), s.GoString()} {
-		if got != "[hidden]" {
-			t.Errorf("got %q, want [hidden]", got)
-		}
+		t.Run(got, func(t *testing.T) {
+			if got != "[hidden]" {
+				t.Errorf("got %q, want [hidden]", got)
+			}
+		})
 	}
 	if err := fmt.Errorf("decode: %v %w", s, ErrInput); strings.Contains(err.Error(), clear) {
 		t.Error("an error shows the clear identifier")

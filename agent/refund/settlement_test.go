@@ -101,15 +101,17 @@ func TestS6_SettlementWithoutMemory(t *testing.T) {
 	j := memhistory.NewJournal(newJudge())
 	var last refund.Changes
 	for n, line := range []string{"sale amount=100", "settlement totals=5/1/0/0 out=unknown", "settlement totals=5/1/0/0 stan=000002"} {
-		r := refund.Seal(parseScript(t, n+1, line), keyring{"one"})
-		c, _, err := j.Add(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, e := range c.Events {
-			e.Event.Observed = nil
-		}
-		last = c
+		t.Run(line, func(t *testing.T) {
+			r := refund.Seal(parseScript(t, n+1, line), keyring{"one"})
+			c, _, err := j.Add(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range c.Events {
+				e.Event.Observed = nil
+			}
+			last = c
+		})
 	}
 	if last.CopyOf != 2 || last.Integrity == nil || last.Integrity.Observed.DebitAmount != 100 {
 		t.Fatalf("got %+v", last)

@@ -75,10 +75,12 @@ func TestStoredOfOtherVersions(t *testing.T) {
 	}
 	for _, bad := range []string{``, `{`, `{}x`, `null`, `{"v":2}`, `{"v":1,"amount":"6200000000000005"}`, `{"party":{"token":"6200000000000005"}}`,
 		`{"party":{"mask":["a","b",99999999999]}}`, `{"party":{"mask":["a","b",3,["x"]]}}`, "{\"kind\":\"\xff\"}"} {
-		_, err := DecodeStored([]byte(bad))
-		if !errors.Is(err, ErrStored) || strings.Contains(err.Error(), "6200000000000005") {
-			t.Errorf("%s: got %v, want ErrStored", bad, err)
-		}
+		t.Run(bad, func(t *testing.T) {
+			_, err := DecodeStored([]byte(bad))
+			if !errors.Is(err, ErrStored) || strings.Contains(err.Error(), "6200000000000005") {
+				t.Errorf("%s: got %v, want ErrStored", bad, err)
+			}
+		})
 	}
 }
 

@@ -27,9 +27,11 @@ func TestDecodeVerdictGivesWhatAppendJSONWrote(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{``, `{`, `{"seq":"1"}`, `{"findings":[{"severity":"huge"}]}`, `{"original":3}`, `{}x`} {
-		if _, err := DecodeVerdict([]byte(bad)); !errors.Is(err, ErrStored) {
-			t.Errorf("%s: %v", bad, err)
-		}
+		t.Run(bad, func(t *testing.T) {
+			if _, err := DecodeVerdict([]byte(bad)); !errors.Is(err, ErrStored) {
+				t.Errorf("%s: %v", bad, err)
+			}
+		})
 	}
 }
 

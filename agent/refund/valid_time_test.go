@@ -25,13 +25,15 @@ func TestParseTime(t *testing.T) {
 		"2026-02-29T10:15:30Z", "2026-13-01T10:15:30Z", "2026-08-22T24:00:00Z", "2026-08-22T10:60:00Z", "2016-12-31T23:59:60Z",
 		"2026-08-22T10:15:30+08:00 ", " 2026-08-22T10:15:30+08:00", "2026-08-22T10:15:30ZZ", "2026-08-22T10:15:30UTC", "+2026-08-22T10:15:30Z",
 		"2026-08-22T10:15:30+a8:00", "2026-08-22T10:15:30+08x00", "20260822T101530Z", "２026-08-22T10:15:30Z"} {
-		if got, ok := ParseTime(s); ok {
-			t.Errorf("%q: got %v, want no time", s, got)
-		}
-		r := Record{At: s}
-		if _, ok := r.Time(); ok {
-			t.Errorf("%q as at: a time", s)
-		}
+		t.Run(s, func(t *testing.T) {
+			if got, ok := ParseTime(s); ok {
+				t.Errorf("%q: got %v, want no time", s, got)
+			}
+			r := Record{At: s}
+			if _, ok := r.Time(); ok {
+				t.Errorf("%q as at: a time", s)
+			}
+		})
 	}
 }
 

@@ -79,10 +79,12 @@ func TestExitCodes(t *testing.T) {
 		{77, []string{"sign", "--key", open, "--topic", "yuanlu/v1/t-1/dn/ack"}},
 		{2, []string{"watch", "--api", "nonsense"}}, {69, []string{"watch", "--api", "http://127.0.0.1:1"}},
 	} {
-		r := run1("not json", tc.args...)
-		if r.code != tc.want || strings.Contains(r.errors+r.out, "sesame") || r.code != 0 && r.errors == "" {
-			t.Errorf("%v: exit %d, want %d: %s", tc.args, r.code, tc.want, r.errors)
-		}
+		t.Run(fmt.Sprint(tc.want), func(t *testing.T) {
+			r := run1("not json", tc.args...)
+			if r.code != tc.want || strings.Contains(r.errors+r.out, "sesame") || r.code != 0 && r.errors == "" {
+				t.Errorf("%v: exit %d, want %d: %s", tc.args, r.code, tc.want, r.errors)
+			}
+		})
 	}
 	if _, err := os.Stat("yuanlu-desk.db"); err == nil {
 		t.Error("a store was made although the settings were wrong")
@@ -127,22 +129,26 @@ func TestKeygenAndSign(t *testing.T) {
 		{`{"stream":"S","acked_seq":3}` + "\n", "shop/cn/v1/t-1/dn/ack", "--root shop/cn --terminal t-1 --topic dn/ack", "ack.v1"},
 		{`{"version":2,"expected":1,"config":"[terminal]\n"}`, "yuanlu/v1/t-1/dn/config", "--topic yuanlu/v1/t-1/dn/config", "desired-config.v1"},
 	} {
-		r := run1(tc.stdin, append([]string{"sign", "--key", key}, strings.Fields(tc.args)...)...)
-		s, body, err := topics.Open(check, keys, tc.topic, "t-1", []byte(r.out))
-		if err != nil || check.Check(tc.schema, body) != nil || strings.Count(r.out, "\n") != 1 {
-			t.Errorf("%s: %v %+v", tc.args, err, r)
-		}
-		if tc.schema == "cmd.v1" && !strings.Contains(string(body), s.ID) {
-			t.Errorf("the command's id is not the envelope's: %s %s", s.ID, body)
-		}
-		if _, _, err := topics.Open(check, keys, tc.topic+"x", "t-1", []byte(r.out)); err == nil {
-			t.Error("the signature fits another topic")
-		}
+		t.Run(tc.stdin, func(t *testing.T) {
+			r := run1(tc.stdin, append([]string{"sign", "--key", key}, strings.Fields(tc.args)...)...)
+			s, body, err := topics.Open(check, keys, tc.topic, "t-1", []byte(r.out))
+			if err != nil || check.Check(tc.schema, body) != nil || strings.Count(r.out, "\n") != 1 {
+				t.Errorf("%s: %v %+v", tc.args, err, r)
+			}
+			if tc.schema == "cmd.v1" && !strings.Contains(string(body), s.ID) {
+				t.Errorf("the command's id is not the envelope's: %s %s", s.ID, body)
+			}
+			if _, _, err := topics.Open(check, keys, tc.topic+"x", "t-1", []byte(r.out)); err == nil {
+				t.Error("the signature fits another topic")
+			}
+		})
 	}
 	for _, bad := range []string{`{"ttl_s":"long"}`, `[]`, `{"id":"with space"}`, `null`, strings.Repeat("x", 40_000)} {
-		if r := run1(bad, "sign", "--key", key, "--topic", "yuanlu/v1/t-1/dn/cmd/ping"); r.code != exitData || r.out != "" {
-			t.Errorf("%.40s: %+v", bad, r)
-		}
+		t.Run(bad, func(t *testing.T) {
+			if r := run1(bad, "sign", "--key", key, "--topic", "yuanlu/v1/t-1/dn/cmd/ping"); r.code != exitData || r.out != "" {
+				t.Errorf("%.40s: %+v", bad, r)
+			}
+		})
 	}
 }
 

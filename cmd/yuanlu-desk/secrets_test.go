@@ -91,8 +91,10 @@ func TestSecretsAreFound(t *testing.T) {
 		h.add([]byte(s))
 	}
 	for text, want := range map[string]bool{"": false, "620552": false, "xx620552479yy": true, "6205524794": true, "abcdefg": false, "62055247 abcdefgh": true, "x6205524794890139706": true} {
-		if h.in([]byte(text)) != want {
-			t.Errorf("%q: want %v", text, want)
-		}
+		t.Run(text, func(t *testing.T) {
+			if h.in([]byte(text)) != want {
+				t.Errorf("%q: want %v", text, want)
+			}
+		})
 	}
 }

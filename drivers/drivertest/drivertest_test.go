@@ -57,9 +57,11 @@ func TestWhatARecorderNotesPlaysBack(t *testing.T) {
 		t.Errorf("a read before the write: %v", err)
 	}
 	for _, piece := range []string{"a", "sk"} {
-		if n, err := play.Write([]byte(piece)); n != len(piece) || err != nil {
-			t.Errorf("Write(%q) = %d, %v", piece, n, err)
-		}
+		t.Run(piece, func(t *testing.T) {
+			if n, err := play.Write([]byte(piece)); n != len(piece) || err != nil {
+				t.Errorf("Write(%q) = %d, %v", piece, n, err)
+			}
+		})
 	}
 	n, err := play.Read(buf[:4])
 	if string(buf[:n]) != "answ" || err != nil {

@@ -98,8 +98,10 @@ func TestAByIDNameThatTwoDevicesHaveIsRefused(t *testing.T) {
 		t.Errorf("a name of two: %q, %v", node, err)
 	}
 	for _, name := range []string{"", "usb-none"} {
-		if node, err := tr.byID(name); node != "" || err != nil {
-			t.Errorf("%q: %q, %v", name, node, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			if node, err := tr.byID(name); node != "" || err != nil {
+				t.Errorf("%q: %q, %v", name, node, err)
+			}
+		})
 	}
 }

@@ -155,9 +155,11 @@ func TestLinksLeadToTheDevice(t *testing.T) {
 	dir := t.TempDir()
 	inner, outer := filepath.Join(dir, "inner"), filepath.Join(dir, "outer")
 	for link, target := range map[string]string{inner: dev.slave, outer: inner} {
-		if err := os.Symlink(target, link); err != nil {
-			t.Fatal(err)
-		}
+		t.Run(link, func(t *testing.T) {
+			if err := os.Symlink(target, link); err != nil {
+				t.Fatal(err)
+			}
+		})
 	}
 	if got := open(t, Config{Port: outer}).Name(); got != dev.slave {
 		t.Errorf("Name = %q, want %q", got, dev.slave)
@@ -420,23 +422,25 @@ func TestTooManyFiles(t *testing.T) {
 		}
 	}()
 	for _, limit := range []int{maxDescriptor - spare, maxDescriptor} {
-		for {
-			fd, err := unix.FcntlInt(dev.Fd(), unix.F_DUPFD_CLOEXEC, 0)
-			if err != nil {
-				t.Fatal(err)
+		t.Run(fmt.Sprint(limit), func(t *testing.T) {
+			for {
+				fd, err := unix.FcntlInt(dev.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				fill = append(fill, fd)
+				if fd >= limit {
+					break
+				}
 			}
-			fill = append(fill, fd)
-			if fd >= limit {
-				break
+			p, err := Open(t.Context(), Config{Port: dev.slave})
+			if !errors.Is(err, ErrTooManyFiles) {
+				t.Errorf("Open beyond descriptor %d: %v, want ErrTooManyFiles", limit, err)
+				if p != nil {
+					_ = p.Close()
+				}
 			}
-		}
-		p, err := Open(t.Context(), Config{Port: dev.slave})
-		if !errors.Is(err, ErrTooManyFiles) {
-			t.Errorf("Open beyond descriptor %d: %v, want ErrTooManyFiles", limit, err)
-			if p != nil {
-				_ = p.Close()
-			}
-		}
+		})
 	}
 }
 

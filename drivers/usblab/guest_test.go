@@ -530,45 +530,47 @@ func TestGuestIsolated(t *testing.T) {
 	p := b.terminal(t, usbip.Config{})
 	message := bytes.Repeat([]byte("isolated "), 5000)
 	for _, how := range []string{"closed", "killed"} {
-		port, err := usbport.OpenIsolated(t.Context(), name(p))
-		if err != nil {
-			t.Fatal(err)
-		}
-		go func() { _, _ = p.Write(message) }()
-		if got := readAll(t, port, len(message)); !bytes.Equal(got, message) {
-			t.Error("bytes differ")
-		}
-		if _, err := usbport.OpenIsolated(t.Context(), name(p)); !errors.Is(err, usbport.ErrBusy) {
-			t.Errorf("second open: %v, want ErrBusy", err)
-		}
-		if n, err := port.Write(message); n != len(message) || err != nil {
-			t.Errorf("Write = %d, %v", n, err)
-		}
-		if _, err := io.ReadFull(p, make([]byte, len(message))); err != nil {
-			t.Error(err)
-		}
-		if how == "killed" {
-			pids := children(t)
-			if len(pids) != 1 {
-				t.Fatalf("%d children, want 1", len(pids))
-			}
-			child, err := os.FindProcess(pids[0])
+		t.Run(how, func(t *testing.T) {
+			port, err := usbport.OpenIsolated(t.Context(), name(p))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := child.Kill(); err != nil {
-				t.Fatal(err)
+			go func() { _, _ = p.Write(message) }()
+			if got := readAll(t, port, len(message)); !bytes.Equal(got, message) {
+				t.Error("bytes differ")
 			}
-			_ = port.SetReadDeadline(time.Now().Add(step))
-			if _, err := port.Read(make([]byte, 8)); !errors.Is(err, usbport.ErrGone) {
-				t.Errorf("Read: %v, want ErrGone", err)
+			if _, err := usbport.OpenIsolated(t.Context(), name(p)); !errors.Is(err, usbport.ErrBusy) {
+				t.Errorf("second open: %v, want ErrBusy", err)
 			}
-		}
-		if err := port.Close(); err != nil {
-			t.Errorf("Close: %v", err)
-		}
-		if left := children(t); len(left) != 0 {
-			t.Errorf("children left: %v", left)
-		}
+			if n, err := port.Write(message); n != len(message) || err != nil {
+				t.Errorf("Write = %d, %v", n, err)
+			}
+			if _, err := io.ReadFull(p, make([]byte, len(message))); err != nil {
+				t.Error(err)
+			}
+			if how == "killed" {
+				pids := children(t)
+				if len(pids) != 1 {
+					t.Fatalf("%d children, want 1", len(pids))
+				}
+				child, err := os.FindProcess(pids[0])
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := child.Kill(); err != nil {
+					t.Fatal(err)
+				}
+				_ = port.SetReadDeadline(time.Now().Add(step))
+				if _, err := port.Read(make([]byte, 8)); !errors.Is(err, usbport.ErrGone) {
+					t.Errorf("Read: %v, want ErrGone", err)
+				}
+			}
+			if err := port.Close(); err != nil {
+				t.Errorf("Close: %v", err)
+			}
+			if left := children(t); len(left) != 0 {
+				t.Errorf("children left: %v", left)
+			}
+		})
 	}
 }

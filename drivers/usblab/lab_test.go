@@ -135,9 +135,11 @@ func TestInitramfs(t *testing.T) {
 		"lab/script": "true\n", "etc/deep/file": "module", "lab/modules/00-some.ko": "module",
 		"lab/modules.order": "/lab/modules/00-some.ko\n",
 	} {
-		if b, err := os.ReadFile(cmd.Dir + "/" + name); err != nil || string(b) != want {
-			t.Errorf("%s: %q, %v", name, b, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			if b, err := os.ReadFile(cmd.Dir + "/" + name); err != nil || string(b) != want {
+				t.Errorf("%s: %q, %v", name, b, err)
+			}
+		})
 	}
 	if target, err := os.Readlink(cmd.Dir + "/bin/sh"); target != "busybox" {
 		t.Errorf("bin/sh leads to %q, %v", target, err)

@@ -29,9 +29,11 @@ func TestParseName(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"", "usb:", "usb:1209", "1209:5053", "usb:1209:505", "usb:1209:50533", "usb:12g9:5053", "usb:1209:5053:", "usb:-209:5053", "/dev/ttyS0"} {
-		if got, err := ParseName(name); !errors.Is(err, ErrName) {
-			t.Errorf("ParseName(%q) = %+v, %v, want ErrName", name, got, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			if got, err := ParseName(name); !errors.Is(err, ErrName) {
+				t.Errorf("ParseName(%q) = %+v, %v, want ErrName", name, got, err)
+			}
+		})
 	}
 }
 
@@ -103,13 +105,15 @@ func TestChannelsThatAreNone(t *testing.T) {
 		"two in":          {"07050202", "07058202"},
 		"endpoint number": {"07050202", "07050002"},
 	} {
-		settings, err := parseDescriptors(raw(t, goodDevice+strings.Replace(goodConfig, change[0], change[1], 1)))
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-		if c, ok := terminalChannel(settings, 1); ok {
-			t.Errorf("%s: taken for a terminal: %+v", name, c)
-		}
+		t.Run(name, func(t *testing.T) {
+			settings, err := parseDescriptors(raw(t, goodDevice+strings.Replace(goodConfig, change[0], change[1], 1)))
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			if c, ok := terminalChannel(settings, 1); ok {
+				t.Errorf("%s: taken for a terminal: %+v", name, c)
+			}
+		})
 	}
 }
 
@@ -276,9 +280,11 @@ func TestChanges(t *testing.T) {
 		{"add@/devices/virtual/net/lo\x00SUBSYSTEM=net\x00", false},
 		{"", false},
 	} {
-		if got := c.take([]byte(one.message)); got != one.about {
-			t.Errorf("%q: %v", one.message, got)
-		}
+		t.Run(one.message, func(t *testing.T) {
+			if got := c.take([]byte(one.message)); got != one.about {
+				t.Errorf("%q: %v", one.message, got)
+			}
+		})
 	}
 	want := Changes{USB: []Config{{VendorID: 0x1209, ProductID: 0x5053}, {VendorID: 0x46d, ProductID: 0xc31c}}, TTY: []string{"/dev/ttyACM0"}}
 	if d := cmp.Diff(want, c); d != "" {

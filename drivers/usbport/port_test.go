@@ -187,17 +187,19 @@ func TestFullPacketsAreEnded(t *testing.T) {
 		writeSize + 1:    {writeSize, 1},
 		2*writeSize + 64: {writeSize, writeSize, 64, 0},
 	} {
-		w := newWire(t)
-		p := w.open()
-		if n, err := p.Write(make([]byte, size)); n != size || err != nil {
-			t.Errorf("Write of %d = %d, %v", size, n, err)
-		}
-		if err := p.Close(); err != nil {
-			t.Error(err)
-		}
-		if fmt.Sprint(w.writes) != fmt.Sprint(want) {
-			t.Errorf("%d bytes went as %v, want %v", size, w.writes, want)
-		}
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			w := newWire(t)
+			p := w.open()
+			if n, err := p.Write(make([]byte, size)); n != size || err != nil {
+				t.Errorf("Write of %d = %d, %v", size, n, err)
+			}
+			if err := p.Close(); err != nil {
+				t.Error(err)
+			}
+			if fmt.Sprint(w.writes) != fmt.Sprint(want) {
+				t.Errorf("%d bytes went as %v, want %v", size, w.writes, want)
+			}
+		})
 	}
 }
 

@@ -42,11 +42,13 @@ func TestAcknowledgesWhatIsWhole(t *testing.T) {
 		seq, attempt int
 		ack          string
 	}{{1, 1, "1"}, {2, 1, "2"}, {2, 2, "2"}, {4, 1, "2"}, {3, 2, "4"}} {
-		b.arrive(caseTopic, event(m.seq, m.attempt, fmt.Sprintf("10000001/000001/%06d", m.seq)))
-		want := `yuanlu/v1/t-1/dn/ack {"stream":"s","acked_seq":` + m.ack + `}`
-		if got := (*acks)[len(*acks)-1]; got != want {
-			t.Errorf("after %d: %s, want %s", m.seq, got, want)
-		}
+		t.Run(m.ack, func(t *testing.T) {
+			b.arrive(caseTopic, event(m.seq, m.attempt, fmt.Sprintf("10000001/000001/%06d", m.seq)))
+			want := `yuanlu/v1/t-1/dn/ack {"stream":"s","acked_seq":` + m.ack + `}`
+			if got := (*acks)[len(*acks)-1]; got != want {
+				t.Errorf("after %d: %s, want %s", m.seq, got, want)
+			}
+		})
 	}
 	if b.repeats != 1 || len(b.cases) != 4 || len(b.faults) != 0 || b.gaps() != 0 {
 		t.Errorf("%d repeats, %d cases, faults %v, %d gaps", b.repeats, len(b.cases), b.faults, b.gaps())
@@ -91,23 +93,25 @@ func TestCompare(t *testing.T) {
 		{"about nothing", []scenario.Truth{wrong, right, silent}, []int{1, 9}, "no refund of any terminal"},
 		{"nothing undecidable", []scenario.Truth{wrong, right}, []int{1}, "-"},
 	} {
-		b, _ := office()
-		s := &station{model: "e-sign", wire: "mispos"}
-		for i, truth := range c.truth {
-			s.sent = append(s.sent, refund(fmt.Sprintf("%06d", i+1), truth))
-		}
-		for i, n := range c.cases {
-			b.arrive(caseTopic, event(i+1, 1, fmt.Sprintf("10000001/000001/%06d", n)))
-		}
-		r := compare(&crew{stations: []*station{s}}, b)
-		switch {
-		case c.differs == "" && !r.ok():
-			t.Errorf("%s: %v", c.name, r.differ)
-		case c.differs != "" && r.ok():
-			t.Errorf("%s: passed", c.name)
-		case c.differs != "-" && !strings.Contains(strings.Join(r.differ, "\n"), c.differs):
-			t.Errorf("%s: %v does not contain %q", c.name, r.differ, c.differs)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			b, _ := office()
+			s := &station{model: "e-sign", wire: "mispos"}
+			for i, truth := range c.truth {
+				s.sent = append(s.sent, refund(fmt.Sprintf("%06d", i+1), truth))
+			}
+			for i, n := range c.cases {
+				b.arrive(caseTopic, event(i+1, 1, fmt.Sprintf("10000001/000001/%06d", n)))
+			}
+			r := compare(&crew{stations: []*station{s}}, b)
+			switch {
+			case c.differs == "" && !r.ok():
+				t.Errorf("%s: %v", c.name, r.differ)
+			case c.differs != "" && r.ok():
+				t.Errorf("%s: passed", c.name)
+			case c.differs != "-" && !strings.Contains(strings.Join(r.differ, "\n"), c.differs):
+				t.Errorf("%s: %v does not contain %q", c.name, r.differ, c.differs)
+			}
+		})
 	}
 }
 
@@ -128,9 +132,11 @@ func TestLeaksAreFound(t *testing.T) {
 	}
 	packed := packedDigits(card)
 	for name, data := range map[string][]byte{"log": []byte("x " + card), "store": append([]byte{1}, packed...), truthFile: []byte(card)} {
-		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		t.Run(name, func(t *testing.T) {
+			if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		})
 	}
 	b.arrive("yuanlu/v1/t-1/up/log/warn", []byte(card))
 	leaks := findLeaks(c, b, dir)

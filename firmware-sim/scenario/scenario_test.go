@@ -32,10 +32,12 @@ func TestReadScriptNamesTheLine(t *testing.T) {
 		{`{"do":"sale","amount":-1}`, "amount"},
 		{`{"do":`, "EOF"},
 	} {
-		_, err := ReadScript(strings.NewReader(`{"do":"sale"}` + "\n" + c.line + "\n"))
-		if !errors.Is(err, ErrScript) || !strings.HasPrefix(err.Error(), "line 2: ") || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: %v", c.line, err)
-		}
+		t.Run(c.line, func(t *testing.T) {
+			_, err := ReadScript(strings.NewReader(`{"do":"sale"}` + "\n" + c.line + "\n"))
+			if !errors.Is(err, ErrScript) || !strings.HasPrefix(err.Error(), "line 2: ") || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: %v", c.line, err)
+			}
+		})
 	}
 }
 
@@ -95,8 +97,10 @@ func TestLabel(t *testing.T) {
 		{"declined", Facts{Payer: "a/card", Recipient: "b/card"}, &judge.Verdict{Recipient: "none", Reason: "cancelled", Decision: "pass"}, Right},
 		{"another way, same person", Facts{Payer: "a/wechat", Recipient: "a/card", Moved: true, OtherWay: true}, alarm("different", "channel_changed"), Wrong},
 	} {
-		if got := Label(c.f, c.v); got.Label != c.want || got.Why == "" {
-			t.Errorf("%s: %s (%s), want %s", c.name, got.Label, got.Why, c.want)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			if got := Label(c.f, c.v); got.Label != c.want || got.Why == "" {
+				t.Errorf("%s: %s (%s), want %s", c.name, got.Label, got.Why, c.want)
+			}
+		})
 	}
 }

@@ -135,24 +135,26 @@ func TestEachModelDoesWhatItCan(t *testing.T) {
 			party account
 			coupon wechat`, "party pan_masked+par\noutcome closed\noutcome abnormal\nentry card chip\nentry card keyed"},
 	} {
-		o := c.o
-		o.Seed, o.Wrong = 12, 0.3
-		all, _ := month(t, o, 6000)
-		can, may, seen := lines(c.can), lines(c.may), map[string]int{}
-		for i := range all {
-			for _, w := range ways(&all[i]) {
-				seen[w]++
+		t.Run(c.can, func(t *testing.T) {
+			o := c.o
+			o.Seed, o.Wrong = 12, 0.3
+			all, _ := month(t, o, 6000)
+			can, may, seen := lines(c.can), lines(c.may), map[string]int{}
+			for i := range all {
+				for _, w := range ways(&all[i]) {
+					seen[w]++
+				}
 			}
-		}
-		for _, w := range slices.Sorted(maps.Keys(can)) {
-			if seen[w] == 0 {
-				t.Errorf("%s %s: a month without %s", o.Model, o.Wire, w)
+			for _, w := range slices.Sorted(maps.Keys(can)) {
+				if seen[w] == 0 {
+					t.Errorf("%s %s: a month without %s", o.Model, o.Wire, w)
+				}
 			}
-		}
-		for w, n := range seen {
-			if !can[w] && !may[w] {
-				t.Errorf("%s %s: cannot, and does %d times: %s", o.Model, o.Wire, n, w)
+			for w, n := range seen {
+				if !can[w] && !may[w] {
+					t.Errorf("%s %s: cannot, and does %d times: %s", o.Model, o.Wire, n, w)
+				}
 			}
-		}
+		})
 	}
 }

@@ -203,9 +203,11 @@ func TestDeviceList(t *testing.T) {
 func TestImport(t *testing.T) {
 	s, d := served(t, Config{})
 	for _, id := range []string{"1-2", "1-", "2-1", "1-1x", "", strings.Repeat("9", 32)} {
-		if dial(t, s).take(id) != nil {
-			t.Errorf("device %q was given", id)
-		}
+		t.Run(id, func(t *testing.T) {
+			if dial(t, s).take(id) != nil {
+				t.Errorf("device %q was given", id)
+			}
+		})
 	}
 	c := dial(t, s)
 	if got := c.take("1-1"); len(got) != 0x138 {
@@ -269,10 +271,12 @@ func TestRequestsADeviceRefuses(t *testing.T) {
 		"vendor request":          "c001000000000400",
 		"class request":           "a121000000000700",
 	} {
-		c, _ := taken(t, Config{})
-		if a := c.control(setup, 0, nil); a.Status != -32 {
-			t.Errorf("%s: status %d, want -32", name, a.Status)
-		}
+		t.Run(name, func(t *testing.T) {
+			c, _ := taken(t, Config{})
+			if a := c.control(setup, 0, nil); a.Status != -32 {
+				t.Errorf("%s: status %d, want -32", name, a.Status)
+			}
+		})
 	}
 }
 
@@ -344,19 +348,21 @@ func TestStallLastsUntilItIsCleared(t *testing.T) {
 		number, address string
 		in              bool
 	}{{"IN", "81", true}, {"OUT", "02", false}} {
-		number := map[bool]int{true: 1, false: 2}[ep.in]
-		for range 2 {
-			c.submit(number, ep.in, 0, "", nil)
-			if a := c.answer(ep.in); a.Status != -32 {
-				t.Errorf("%s: status %d, want -32", ep.number, a.Status)
+		t.Run(ep.number, func(t *testing.T) {
+			number := map[bool]int{true: 1, false: 2}[ep.in]
+			for range 2 {
+				c.submit(number, ep.in, 0, "", nil)
+				if a := c.answer(ep.in); a.Status != -32 {
+					t.Errorf("%s: status %d, want -32", ep.number, a.Status)
+				}
 			}
-		}
-		if a := c.control("82000000"+ep.address+"000200", 2, nil); a.Data != "\x01\x00" {
-			t.Errorf("%s: GET_STATUS %q, want halted", ep.number, a.Data)
-		}
-		if a := c.control("02010000"+ep.address+"000000", 0, nil); a.Status != 0 {
-			t.Errorf("%s: CLEAR_FEATURE: %d", ep.number, a.Status)
-		}
+			if a := c.control("82000000"+ep.address+"000200", 2, nil); a.Data != "\x01\x00" {
+				t.Errorf("%s: GET_STATUS %q, want halted", ep.number, a.Data)
+			}
+			if a := c.control("02010000"+ep.address+"000000", 0, nil); a.Status != 0 {
+				t.Errorf("%s: CLEAR_FEATURE: %d", ep.number, a.Status)
+			}
+		})
 	}
 	c.submit(1, true, 64, "", nil)
 	if a := c.answer(true); a.Data != "data" {
@@ -506,9 +512,11 @@ func TestConfigsNoHardwareHas(t *testing.T) {
 	for name, cfg := range map[string]Config{
 		"packets": {PacketSize: 63}, "kind": {Kind: 9}, "string": {Serial: strings.Repeat("x", 127)},
 	} {
-		if _, err := NewDevice(cfg); err == nil {
-			t.Errorf("%s: accepted", name)
-		}
+		t.Run(name, func(t *testing.T) {
+			if _, err := NewDevice(cfg); err == nil {
+				t.Errorf("%s: accepted", name)
+			}
+		})
 	}
 }
 

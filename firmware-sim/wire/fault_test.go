@@ -96,9 +96,11 @@ func TestMoments(t *testing.T) {
 
 func TestParseFaultsRefuses(t *testing.T) {
 	for _, s := range []string{"split", "split=2", "flip=-1", "flip=NaN", "unplug@0", "unplug@x", "split@3", "fire=1", "flip=0.1:3s", "stall=1:x"} {
-		if _, err := ParseFaults([]string{s}); err == nil {
-			t.Errorf("%q was taken", s)
-		}
+		t.Run(s, func(t *testing.T) {
+			if _, err := ParseFaults([]string{s}); err == nil {
+				t.Errorf("%q was taken", s)
+			}
+		})
 	}
 }
 

@@ -70,24 +70,26 @@ func TestMisposVectors(t *testing.T) {
 		{"mispos-wallets", nil},
 		{"mispos-outcomes", nil},
 	} {
-		frames := chunks(t, filepath.Join("testdata", c.name+".mispos.hex"))
-		recs := wanted(t, filepath.Join("testdata", c.name+".want.jsonl"))
-		if len(frames) != len(recs) {
-			t.Fatalf("%s: %d frames, %d records", c.name, len(frames), len(recs))
-		}
-		for i, r := range recs {
-			if c.skip[i] != "" {
-				continue
+		t.Run(c.name, func(t *testing.T) {
+			frames := chunks(t, filepath.Join("testdata", c.name+".mispos.hex"))
+			recs := wanted(t, filepath.Join("testdata", c.name+".want.jsonl"))
+			if len(frames) != len(recs) {
+				t.Fatalf("%s: %d frames, %d records", c.name, len(frames), len(recs))
 			}
-			got, err := (&Mispos{}).Encode(&r)
-			if err != nil {
-				t.Errorf("%s frame %d: %v", c.name, i, err)
-				continue
+			for i, r := range recs {
+				if c.skip[i] != "" {
+					continue
+				}
+				got, err := (&Mispos{}).Encode(&r)
+				if err != nil {
+					t.Errorf("%s frame %d: %v", c.name, i, err)
+					continue
+				}
+				if !bytes.Equal(withoutIssuer(got[0].Bytes), withoutIssuer(frames[i])) {
+					t.Errorf("%s frame %d:\ngot  %X\nwant %X", c.name, i, got[0].Bytes, frames[i])
+				}
 			}
-			if !bytes.Equal(withoutIssuer(got[0].Bytes), withoutIssuer(frames[i])) {
-				t.Errorf("%s frame %d:\ngot  %X\nwant %X", c.name, i, got[0].Bytes, frames[i])
-			}
-		}
+		})
 	}
 }
 
@@ -152,12 +154,14 @@ func TestMisposCannotCarry(t *testing.T) {
 		{"totals", func(r *Record) { r.Totals = &Totals{} }},
 		{"copy", func(r *Record) { r.Copy = "upload" }},
 	} {
-		r := card
-		c.change(&r)
-		_, err := (&Mispos{}).Encode(&r)
-		var cannot *CannotCarry
-		if !errors.As(err, &cannot) || cannot.Member != c.member {
-			t.Errorf("%s: %v", c.member, err)
-		}
+		t.Run(c.member, func(t *testing.T) {
+			r := card
+			c.change(&r)
+			_, err := (&Mispos{}).Encode(&r)
+			var cannot *CannotCarry
+			if !errors.As(err, &cannot) || cannot.Member != c.member {
+				t.Errorf("%s: %v", c.member, err)
+			}
+		})
 	}
 }

@@ -126,44 +126,54 @@ func TestGoldenMessages(t *testing.T) {
 			Amount: "000000000350", Stan: "000104", F22: "051", F23: "001", F25: "00", F37: "260822000101",
 			F41: "10000001", F42: "898000000000001", F49: "156", Fields: 17}},
 	} {
-		m := decode(t, standard(t), unhex(t, c.hex))
-		if d := cmp.Diff(c.want, look(m)); d != "" {
-			t.Errorf("%s: want -, got +\n%s", c.name, d)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			m := decode(t, standard(t), unhex(t, c.hex))
+			if d := cmp.Diff(c.want, look(m)); d != "" {
+				t.Errorf("%s: want -, got +\n%s", c.name, d)
+			}
+		})
 	}
 }
 
 func TestWhatDecodesEncodesToTheSameBytes(t *testing.T) {
 	for _, c := range []struct{ in, out string }{{reversal, reversal}, {settlement, settlement}, {chip, chipKept}, {chipKept, chipKept}} {
-		m := decode(t, standard(t), unhex(t, c.in))
-		got, err := standard(t).Append([]byte{0xEE}, m)
-		if err != nil || !bytes.Equal(got[1:], unhex(t, c.out)) || got[0] != 0xEE {
-			t.Errorf("got  %X, %v\nwant %X", got, err, unhex(t, c.out))
-		}
+		t.Run(c.in, func(t *testing.T) {
+			m := decode(t, standard(t), unhex(t, c.in))
+			got, err := standard(t).Append([]byte{0xEE}, m)
+			if err != nil || !bytes.Equal(got[1:], unhex(t, c.out)) || got[0] != 0xEE {
+				t.Errorf("got  %X, %v\nwant %X", got, err, unhex(t, c.out))
+			}
+		})
 	}
 }
 
 func TestDroppedFieldsCannotBeRead(t *testing.T) {
 	m := decode(t, standard(t), unhex(t, chip))
 	for _, n := range []int{14, 35, 36, 52} {
-		if m.Has(n) || m.Text(n) != "" {
-			t.Errorf("F%d is still there", n)
-		}
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			if m.Has(n) || m.Text(n) != "" {
+				t.Errorf("F%d is still there", n)
+			}
+		})
 	}
 	if m.Text(2) != "" || m.Text(48) != "" || m.Text(-1) != "" || m.Text(65) != "" {
 		t.Error("a card number, or what may hold one, is given as text")
 	}
 	for _, tag := range []string{"\x57\x08", "\x5F\x24", "\x5A\x0A", "\x9F\x6B"} {
-		if strings.Contains(m.Text(55), tag) {
-			t.Errorf("tag %X of F55 is still there", tag)
-		}
+		t.Run(tag, func(t *testing.T) {
+			if strings.Contains(m.Text(55), tag) {
+				t.Errorf("tag %X of F55 is still there", tag)
+			}
+		})
 	}
 	for _, text := range []string{fmt.Sprint(m), fmt.Sprintf("%+v %#v %x %d %q", m, m, m, m, m), fmt.Sprintf("%v", *decode(t, standard(t), unhex(t, reversal)))} {
-		for _, secret := range []string{"620550", "3012", "1F2E", "TSTPAR"} {
-			if strings.Contains(text, secret) {
-				t.Errorf("printing a message shows %s", secret)
+		t.Run(text, func(t *testing.T) {
+			for _, secret := range []string{"620550", "3012", "1F2E", "TSTPAR"} {
+				if strings.Contains(text, secret) {
+					t.Errorf("printing a message shows %s", secret)
+				}
 			}
-		}
+		})
 	}
 }
 
@@ -178,16 +188,18 @@ func TestTrackIsReadUnlessEncrypted(t *testing.T) {
 		{"a letter before it", "6200000000000005D3", "620000000000A005D3", ""},
 		{"filled with F", "35 6200000000000005D301200000000000000 0", "35 6200000000000005D301200000000000000 F", "6200000000000005"},
 	} {
-		text := swipe
-		if c.from != "" {
-			if text = strings.Replace(swipe, c.from, c.to, 1); text == swipe {
-				t.Fatal("nothing replaced")
+		t.Run(c.name, func(t *testing.T) {
+			text := swipe
+			if c.from != "" {
+				if text = strings.Replace(swipe, c.from, c.to, 1); text == swipe {
+					t.Fatal("nothing replaced")
+				}
 			}
-		}
-		pan, _ := decode(t, standard(t), unhex(t, text)).Account()
-		if pan.Reveal() != c.pan {
-			t.Errorf("%s: got a number of %d digits", c.name, len(pan.Reveal()))
-		}
+			pan, _ := decode(t, standard(t), unhex(t, text)).Account()
+			if pan.Reveal() != c.pan {
+				t.Errorf("%s: got a number of %d digits", c.name, len(pan.Reveal()))
+			}
+		})
 	}
 }
 
@@ -210,15 +222,17 @@ func TestEnvelopes(t *testing.T) {
 		{"binary lengths everywhere", strings.NewReplacer("0022 9F", "0016 9F", "19 62055", "13 62055", "0036 41", "0024 41", "0014 25", "000E 25", "0016 0000", "0010 0000").Replace(chipKept),
 			cup8583.Options{TPDU: 5, Head: 6, BinaryLengths: true}, false},
 	} {
-		l, m := layout(t, c.o), new(cup8583.Message)
-		err := l.Decode(m, unhex(t, c.hex))
-		if (err != nil) != c.bad {
-			t.Errorf("%s: %v", c.name, err)
-			continue
-		}
-		if got, e := l.Append(nil, m); err == nil && (e != nil || !bytes.Equal(got, unhex(t, c.hex))) {
-			t.Errorf("%s: encodes to %X, %v", c.name, got, e)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			l, m := layout(t, c.o), new(cup8583.Message)
+			err := l.Decode(m, unhex(t, c.hex))
+			if (err != nil) != c.bad {
+				t.Errorf("%s: %v", c.name, err)
+				return
+			}
+			if got, e := l.Append(nil, m); err == nil && (e != nil || !bytes.Equal(got, unhex(t, c.hex))) {
+				t.Errorf("%s: encodes to %X, %v", c.name, got, e)
+			}
+		})
 	}
 }
 
@@ -234,9 +248,11 @@ func TestSub59(t *testing.T) {
 		{"\x00\x01001xA4001y", "A4", ""}, // a tag that is none
 		{"vendor's own", "A4", ""},
 	} {
-		hexed := fmt.Sprintf("6003010000 602200000000 0200 0000000000000020 %04d %X", len(c.value), c.value)
-		if got := decode(t, standard(t), unhex(t, hexed)).Sub59(c.tag); got != c.want {
-			t.Errorf("%q: got %q, want %q", c.value, got, c.want)
-		}
+		t.Run(c.value, func(t *testing.T) {
+			hexed := fmt.Sprintf("6003010000 602200000000 0200 0000000000000020 %04d %X", len(c.value), c.value)
+			if got := decode(t, standard(t), unhex(t, hexed)).Sub59(c.tag); got != c.want {
+				t.Errorf("%q: got %q, want %q", c.value, got, c.want)
+			}
+		})
 	}
 }

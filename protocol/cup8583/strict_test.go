@@ -60,19 +60,21 @@ func TestRefusalsNameFieldAndOffset(t *testing.T) {
 		{"F55 5A: F inside", one(55, "0004 5A026F01"), "F55 tag 5A", fieldsAt + 4},
 		{"F55 5A: 20 digits", one(55, "0012 5A0A62055000000000000041"), "F55 tag 5A", fieldsAt + 13},
 	} {
-		m := new(cup8583.Message)
-		err := standard(t).Decode(m, unhex(t, c.hex))
-		var e *cup8583.DecodeError
-		if !errors.As(err, &e) || !errors.Is(err, cup8583.ErrMalformed) {
-			t.Errorf("%s: got %v", c.name, err)
-			continue
-		}
-		if e.Field != c.field || e.Offset != c.offset {
-			t.Errorf("%s: %v, want field %q, offset %d", c.name, err, c.field, c.offset)
-		}
-		if m.MTI() != "" || m.Fields() != 0 {
-			t.Errorf("%s: the message holds something", c.name)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			m := new(cup8583.Message)
+			err := standard(t).Decode(m, unhex(t, c.hex))
+			var e *cup8583.DecodeError
+			if !errors.As(err, &e) || !errors.Is(err, cup8583.ErrMalformed) {
+				t.Errorf("%s: got %v", c.name, err)
+				return
+			}
+			if e.Field != c.field || e.Offset != c.offset {
+				t.Errorf("%s: %v, want field %q, offset %d", c.name, err, c.field, c.offset)
+			}
+			if m.MTI() != "" || m.Fields() != 0 {
+				t.Errorf("%s: the message holds something", c.name)
+			}
+		})
 	}
 }
 
@@ -92,9 +94,11 @@ func TestLayoutsThatAreNone(t *testing.T) {
 		{60, "b...999"}, {61, "z..37"}, {48, "b...999"}, {59, "n...999"}, {37, "b12"},
 		{2, "n..20"}, {2, "ans..20"}, {4, "n14"}, {32, "n..12"}, {33, "an..12"}, {35, "z..38"}, {36, "z...105"},
 	} {
-		if _, err := cup8583.NewLayout(map[int]string{c.n: c.format}, cup8583.Options{}); !errors.Is(err, cup8583.ErrLayout) {
-			t.Errorf("F%d as %q: %v", c.n, c.format, err)
-		}
+		t.Run(c.format, func(t *testing.T) {
+			if _, err := cup8583.NewLayout(map[int]string{c.n: c.format}, cup8583.Options{}); !errors.Is(err, cup8583.ErrLayout) {
+				t.Errorf("F%d as %q: %v", c.n, c.format, err)
+			}
+		})
 	}
 	if _, err := cup8583.NewLayout(nil, cup8583.Options{Head: 17}); !errors.Is(err, cup8583.ErrLayout) {
 		t.Errorf("HEAD of 17 bytes: %v", err)

@@ -64,10 +64,12 @@ func TestWalkSubFields(t *testing.T) {
 		"A3003abcA4002de": {"A3abc A4de ", ""}, "": {"", ""}, "A4002d": {"", "A4002d"}, "A3001aXX": {"A3a ", "XX"}, "A3001a\xffX001b": {"A3a ", "\xffX001b"},
 		"A3+01a": {"", "A3+01a"},
 	} {
-		got := ""
-		rest := cup8583.WalkSubFields(in, func(tag, value string) { got += tag + value + " " })
-		if got != want[0] || rest != want[1] {
-			t.Errorf("%q: got %q, left %q", in, got, rest)
-		}
+		t.Run(in, func(t *testing.T) {
+			got := ""
+			rest := cup8583.WalkSubFields(in, func(tag, value string) { got += tag + value + " " })
+			if got != want[0] || rest != want[1] {
+				t.Errorf("%q: got %q, left %q", in, got, rest)
+			}
+		})
 	}
 }

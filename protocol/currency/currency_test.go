@@ -8,14 +8,18 @@ func TestByNumber(t *testing.T) {
 		"532": "XCG", // ANG until 2025
 		"924": "ZWG", "932": "ZWL", "191": "HRK",
 	} {
-		if got, ok := ByNumber(number); got != want || !ok {
-			t.Errorf("%s: got %q, %t, want %s", number, got, ok, want)
-		}
+		t.Run(number, func(t *testing.T) {
+			if got, ok := ByNumber(number); got != want || !ok {
+				t.Errorf("%s: got %q, %t, want %s", number, got, ok, want)
+			}
+		})
 	}
 	for _, number := range []string{"", "000", "1", "15", "1560", "157", "CNY", "99A", "~~~"} {
-		if got, ok := ByNumber(number); got != "" || ok {
-			t.Errorf("%q is read as %q", number, got)
-		}
+		t.Run(number, func(t *testing.T) {
+			if got, ok := ByNumber(number); got != "" || ok {
+				t.Errorf("%q is read as %q", number, got)
+			}
+		})
 	}
 }
 
@@ -23,9 +27,11 @@ func TestKnown(t *testing.T) {
 	for letters, want := range map[string]bool{
 		"CNY": true, "JPY": true, "KWD": true, "XAU": true, "ANG": true, "RMB": false, "cny": false, "": false,
 	} {
-		if got := Known(letters); got != want {
-			t.Errorf("%q: got %t, want %t", letters, got, want)
-		}
+		t.Run(letters, func(t *testing.T) {
+			if got := Known(letters); got != want {
+				t.Errorf("%q: got %t, want %t", letters, got, want)
+			}
+		})
 	}
 }
 

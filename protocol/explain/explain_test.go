@@ -33,9 +33,11 @@ func TestMasked(t *testing.T) {
 		{explain.Kind([]byte{0, 1}), "2 bytes"},
 		{explain.Kind(nil), "empty"},
 	} {
-		if c.got != c.want {
-			t.Errorf("got %q, want %q", c.got, c.want)
-		}
+		t.Run(c.got, func(t *testing.T) {
+			if c.got != c.want {
+				t.Errorf("got %q, want %q", c.got, c.want)
+			}
+		})
 	}
 }
 

@@ -157,16 +157,18 @@ func TestGoldenBytes(t *testing.T) {
 		"55aa020000000002cc33": {Type: frame.SmartConfirm},
 		"55aa000000000000cc33": {Type: frame.SmartData},
 	} {
-		got, err := frame.AppendSmart(nil, f)
-		if hex.EncodeToString(got) != want || err != nil {
-			t.Errorf("got %x, %v, want %s", got, err, want)
-		}
-		s := frame.NewSmart()
-		s.Push(got)
-		back, ok := s.Next()
-		if !ok || back.Type != f.Type || back.ID != 0 || back.Ack != 0 || len(back.Data) != 0 || !bytes.Equal(back.Raw, got) {
-			t.Errorf("%s is read as %+v, %t", want, back, ok)
-		}
+		t.Run(want, func(t *testing.T) {
+			got, err := frame.AppendSmart(nil, f)
+			if hex.EncodeToString(got) != want || err != nil {
+				t.Errorf("got %x, %v, want %s", got, err, want)
+			}
+			s := frame.NewSmart()
+			s.Push(got)
+			back, ok := s.Next()
+			if !ok || back.Type != f.Type || back.ID != 0 || back.Ack != 0 || len(back.Data) != 0 || !bytes.Equal(back.Raw, got) {
+				t.Errorf("%s is read as %+v, %t", want, back, ok)
+			}
+		})
 	}
 }
 
@@ -308,12 +310,14 @@ func TestBadFramesAreCountedOnce(t *testing.T) {
 		{"cut, then good", append(bytes.Clone(good[:15]), good...), 1, 1, 15},
 		{"good after a long false start", append([]byte("\x02\x90\x00"), good...), 1, 1, 3},
 	} {
-		s := frame.NewSTX()
-		s.Push(c.in)
-		drain(s, true)
-		if got, want := s.Stats(), (frame.Stats{Frames: c.frames, BadFrames: c.bad, SkippedBytes: uint64(c.skipped)}); got != want {
-			t.Errorf("%s: got %+v, want %+v", c.name, got, want)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			s := frame.NewSTX()
+			s.Push(c.in)
+			drain(s, true)
+			if got, want := s.Stats(), (frame.Stats{Frames: c.frames, BadFrames: c.bad, SkippedBytes: uint64(c.skipped)}); got != want {
+				t.Errorf("%s: got %+v, want %+v", c.name, got, want)
+			}
+		})
 	}
 }
 

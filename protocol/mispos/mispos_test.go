@@ -58,9 +58,11 @@ func TestGoldenMessage(t *testing.T) {
 		mispos.Trace: "000101", mispos.AuthCode: "123456", mispos.Reference: "260822000101", mispos.Date: "20260822",
 		mispos.Time: "101530", mispos.Result: "00", mispos.Operator: "", mispos.Issuer: "", mispos.Account: "",
 	} {
-		if got := m.Text(role); got != want {
-			t.Errorf("role %d: got %q, want %q", role, got, want)
-		}
+		t.Run(fmt.Sprint(role), func(t *testing.T) {
+			if got := m.Text(role); got != want {
+				t.Errorf("role %d: got %q, want %q", role, got, want)
+			}
+		})
 	}
 	if got := m.Secret().Reveal(); got != "620000******0005" {
 		t.Errorf("the account has %d characters", len(got))
@@ -117,19 +119,21 @@ func TestRefusals(t *testing.T) {
 		{"a known field twice", data(good, "\x02", "9F0E", "000101", "9F0E", "000102"), "9F0E", 15},
 		{"too much", append(data(good, "\x02"), make([]byte, mispos.MaxData)...), "DATA", 0},
 	} {
-		var m mispos.Message
-		err := l.Decode(&m, c.in)
-		var e *mispos.DecodeError
-		if !errors.Is(err, mispos.ErrMalformed) || !errors.As(err, &e) {
-			t.Errorf("%s: got %v", c.name, err)
-			continue
-		}
-		if e.Field != c.field || e.Offset != c.offset || e.Got == "" || e.Want == "" {
-			t.Errorf("%s: field %q offset %d, want %q %d: %v", c.name, e.Field, e.Offset, c.field, c.offset, err)
-		}
-		if m.Fields() != 0 || m.Text(mispos.Amount) != "" {
-			t.Errorf("%s: a refused message holds something", c.name)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			var m mispos.Message
+			err := l.Decode(&m, c.in)
+			var e *mispos.DecodeError
+			if !errors.Is(err, mispos.ErrMalformed) || !errors.As(err, &e) {
+				t.Errorf("%s: got %v", c.name, err)
+				return
+			}
+			if e.Field != c.field || e.Offset != c.offset || e.Got == "" || e.Want == "" {
+				t.Errorf("%s: field %q offset %d, want %q %d: %v", c.name, e.Field, e.Offset, c.field, c.offset, err)
+			}
+			if m.Fields() != 0 || m.Text(mispos.Amount) != "" {
+				t.Errorf("%s: a refused message holds something", c.name)
+			}
+		})
 	}
 }
 
@@ -147,14 +151,16 @@ func TestAccepted(t *testing.T) {
 		{"a memo that holds a frame", data("9F01", "\x02", "9F13", "\x02\x00\x05abcde\x03\x5f")},
 		{"a type again of any length", data("9F01", "\x10", "9F34", "02")},
 	} {
-		var m mispos.Message
-		if err := l.Decode(&m, c.in); err != nil {
-			t.Errorf("%s: %v", c.name, err)
-			continue
-		}
-		if out := m.Append(nil); !bytes.Equal(out, c.in) {
-			t.Errorf("%s: encodes to %x, want %x", c.name, out, c.in)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			var m mispos.Message
+			if err := l.Decode(&m, c.in); err != nil {
+				t.Errorf("%s: %v", c.name, err)
+				return
+			}
+			if out := m.Append(nil); !bytes.Equal(out, c.in) {
+				t.Errorf("%s: encodes to %x, want %x", c.name, out, c.in)
+			}
+		})
 	}
 }
 
@@ -181,9 +187,11 @@ func TestMessagePrintsNothing(t *testing.T) {
 	}
 	js, _ := json.Marshal(struct{ M any }{m}) // no field is exported today; this is for the day when one is
 	for _, got := range []string{fmt.Sprint(m), fmt.Sprintf("%+v %#v %s %x %d", m, m, m, m, m), fmt.Sprintf("%+v", struct{ m *mispos.Message }{m}), string(js)} {
-		if strings.Contains(got, "62000000") || strings.Contains(got, "36323030") || strings.Contains(got, "54 50 48") {
-			t.Errorf("a message prints as %s", got)
-		}
+		t.Run(got, func(t *testing.T) {
+			if strings.Contains(got, "62000000") || strings.Contains(got, "36323030") || strings.Contains(got, "54 50 48") {
+				t.Errorf("a message prints as %s", got)
+			}
+		})
 	}
 }
 
@@ -213,9 +221,11 @@ func TestLayoutRefusals(t *testing.T) {
 		"role twice": change(func(f []mispos.Field) []mispos.Field { f[3].Role = f[4].Role; return f }),
 		"no form":    change(func(f []mispos.Field) []mispos.Field { f[3].Form = 0; return f }),
 	} {
-		if _, err := mispos.NewLayout(fields); !errors.Is(err, mispos.ErrLayout) {
-			t.Errorf("%s: %v", name, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			if _, err := mispos.NewLayout(fields); !errors.Is(err, mispos.ErrLayout) {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
 	}
 }
 

@@ -399,13 +399,15 @@ func TestDialRefusesOptions(t *testing.T) {
 		{mqtt.Options{URL: "tls://127.0.0.1", CertFile: "conn_test.go", KeyFile: "conn_test.go"}, "cert_file"},
 		{mqtt.Options{URL: "tcp://127.0.0.1:1"}, "refused"},
 	} {
-		_, err := mqtt.Dial(t.Context(), tc.o)
-		if !hasCode(err, tc.code) {
-			t.Errorf("%s: %v, want code %s", tc.o.URL, err, tc.code)
-		}
-		if err != nil && strings.Contains(err.Error(), "secret") {
-			t.Errorf("the error holds the password: %v", err)
-		}
+		t.Run(tc.code, func(t *testing.T) {
+			_, err := mqtt.Dial(t.Context(), tc.o)
+			if !hasCode(err, tc.code) {
+				t.Errorf("%s: %v, want code %s", tc.o.URL, err, tc.code)
+			}
+			if err != nil && strings.Contains(err.Error(), "secret") {
+				t.Errorf("the error holds the password: %v", err)
+			}
+		})
 	}
 }
 

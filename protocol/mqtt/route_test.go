@@ -179,16 +179,18 @@ func TestServerNameStaysTheHost(t *testing.T) {
 	broker := brokertest.Start(t, brokertest.Options{Unchecked: true, Authority: ours, Server: ours.Server(time.Time{}, time.Time{}, "broker.example", "127.0.0.1")})
 	n := &names{of: map[string][]string{"broker.example": {"127.0.0.1"}, "other.example": {"127.0.0.1"}}}
 	for host, code := range map[string]string{"broker.example": "", "other.example": "wrong_host"} {
-		r := NewRoute([]string{fmt.Sprintf("tls://%s:%d", host, broker.Port)})
-		r.lookup = n.lookup
-		c, err := r.Dial(t.Context(), Options{ClientID: "t1", CAFile: ours.CAFile})
-		switch {
-		case code != "" && !hasDialCode(err, code):
-			t.Errorf("%s: %v, want code %s", host, err, code)
-		case code == "" && err != nil:
-			t.Errorf("%s: %v", host, err)
-		case code == "":
-			closeConn(t, c)
-		}
+		t.Run(host, func(t *testing.T) {
+			r := NewRoute([]string{fmt.Sprintf("tls://%s:%d", host, broker.Port)})
+			r.lookup = n.lookup
+			c, err := r.Dial(t.Context(), Options{ClientID: "t1", CAFile: ours.CAFile})
+			switch {
+			case code != "" && !hasDialCode(err, code):
+				t.Errorf("%s: %v, want code %s", host, err, code)
+			case code == "" && err != nil:
+				t.Errorf("%s: %v", host, err)
+			case code == "":
+				closeConn(t, c)
+			}
+		})
 	}
 }

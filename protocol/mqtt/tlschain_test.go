@@ -190,17 +190,19 @@ func TestPlaintextOnlyToThisMachine(t *testing.T) {
 		{"tcp://localhost:1883", false, "plaintext", 1}, // a name that lies
 		{"tcp://broker.example:1883", true, "", 1},
 	} {
-		o := mqtt.Options{URL: tc.url, ClientID: "t1", AllowPlaintext: tc.allowed}
-		if tc.url != b.URL() {
-			o.DialContext = dial
-		}
-		dialled = 0
-		c, err := mqtt.Dial(t.Context(), o)
-		if tc.code == "" && err == nil {
-			mustClose(t, c)
-		}
-		if tc.code == "" && err != nil || tc.code != "" && !hasCode(err, tc.code) || dialled != tc.dials {
-			t.Errorf("%s, allowed %v: %v, dialled %d times; want %q, %d", tc.url, tc.allowed, err, dialled, tc.code, tc.dials)
-		}
+		t.Run(tc.url, func(t *testing.T) {
+			o := mqtt.Options{URL: tc.url, ClientID: "t1", AllowPlaintext: tc.allowed}
+			if tc.url != b.URL() {
+				o.DialContext = dial
+			}
+			dialled = 0
+			c, err := mqtt.Dial(t.Context(), o)
+			if tc.code == "" && err == nil {
+				mustClose(t, c)
+			}
+			if tc.code == "" && err != nil || tc.code != "" && !hasCode(err, tc.code) || dialled != tc.dials {
+				t.Errorf("%s, allowed %v: %v, dialled %d times; want %q, %d", tc.url, tc.allowed, err, dialled, tc.code, tc.dials)
+			}
+		})
 	}
 }

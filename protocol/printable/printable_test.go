@@ -30,9 +30,11 @@ func TestInvisibleCharactersAreEscaped(t *testing.T) {
 		"\xff\xfe":                 `\xff\xfe`,
 		"\ue000\U0001d173":         `\ue000\U0001d173`,
 	} {
-		if got := Text(text); got != want {
-			t.Errorf("%q: %s, want %s", text, got, want)
-		}
+		t.Run(text, func(t *testing.T) {
+			if got := Text(text); got != want {
+				t.Errorf("%q: %s, want %s", text, got, want)
+			}
+		})
 	}
 }
 

@@ -30,15 +30,17 @@ func TestRefundsOfAnOlderQuery(t *testing.T) {
 		`{"refund_id_99999999999999999999":"A"}`:                        "",
 		`{"coupon_refund_fee_0":1.5,"settlement_refund_fee_0":[1.5e3]}`: "", // members that are not read
 	} {
-		m := decoded(t, smart.SrcWeChatRefund, in)
-		v, err := m.WeChatRefund()
-		got := ""
-		for _, e := range v.Each {
-			got += fmt.Sprintf("%d %s%s; ", e.N, e.OutRefundNo, e.RefundID)
-		}
-		if err != nil || got != want {
-			t.Errorf("%s: got %q, %v, want %q", in, got, err, want)
-		}
+		t.Run(in, func(t *testing.T) {
+			m := decoded(t, smart.SrcWeChatRefund, in)
+			v, err := m.WeChatRefund()
+			got := ""
+			for _, e := range v.Each {
+				got += fmt.Sprintf("%d %s%s; ", e.N, e.OutRefundNo, e.RefundID)
+			}
+			if err != nil || got != want {
+				t.Errorf("%s: got %q, %v, want %q", in, got, err, want)
+			}
+		})
 	}
 }
 
@@ -47,26 +49,32 @@ func TestAmountsOfTheOlderInterface(t *testing.T) {
 		`"300"`: {Value: 300, Given: true}, `300`: {Value: 300, Given: true}, `"0"`: {Given: true}, `0`: {Given: true}, `""`: {}, `null`: {},
 		`" "`: {}, `"007"`: {Value: 7, Given: true}, `-5`: {Value: -5, Given: true}, `"99999999999999999999"`: {Value: 1<<63 - 1, Given: true},
 	} {
-		m := decoded(t, smart.SrcWeChatTransaction, `{"total_fee":`+in+`}`)
-		if v, err := m.WeChatTransaction(); err != nil || v.Older.TotalFee != want {
-			t.Errorf("%s: got %+v, %v", in, v.Older.TotalFee, err)
-		}
+		t.Run(in, func(t *testing.T) {
+			m := decoded(t, smart.SrcWeChatTransaction, `{"total_fee":`+in+`}`)
+			if v, err := m.WeChatTransaction(); err != nil || v.Older.TotalFee != want {
+				t.Errorf("%s: got %+v, %v", in, v.Older.TotalFee, err)
+			}
+		})
 	}
 	for _, in := range []string{`"-5"`, `"1.0"`, `1.0`, `1e2`, `"1e2"`, `true`, `{}`, `[]`} {
-		m := decoded(t, smart.SrcWeChatTransaction, `{"total_fee":`+in+`}`)
-		if _, err := m.WeChatTransaction(); err == nil {
-			t.Errorf("%s is taken", in)
-		}
+		t.Run(in, func(t *testing.T) {
+			m := decoded(t, smart.SrcWeChatTransaction, `{"total_fee":`+in+`}`)
+			if _, err := m.WeChatTransaction(); err == nil {
+				t.Errorf("%s is taken", in)
+			}
+		})
 	}
 }
 
 func TestYuanAsNumbers(t *testing.T) {
 	for in, want := range map[string]int64{`10.99`: 1099, `5`: 500, `5.0`: 500, `0`: 0, `0.01`: 1, `-1.5`: -150, `-0`: 0,
 		`92233720368547758.08`: 1<<63 - 1, ` 7 `: 700} {
-		m := decoded(t, smart.SrcLakalaCard, `{"proc_cd":"000000","amt":`+in+`}`)
-		if v, err := m.Lakala(); err != nil || v.Amount != (smart.Number{Value: want, Given: true}) {
-			t.Errorf("%s: got %+v, %v", in, v.Amount, err)
-		}
+		t.Run(in, func(t *testing.T) {
+			m := decoded(t, smart.SrcLakalaCard, `{"proc_cd":"000000","amt":`+in+`}`)
+			if v, err := m.Lakala(); err != nil || v.Amount != (smart.Number{Value: want, Given: true}) {
+				t.Errorf("%s: got %+v, %v", in, v.Amount, err)
+			}
+		})
 	}
 }
 
@@ -79,10 +87,12 @@ func TestStatesNothing(t *testing.T) {
 		`{"refund_status":"REFUND_SUCCESS"}`:                                             false, `{"fund_change":"N"}`: false, `{"gmt_refund_pay":"2026-08-23 09:00:05"}`: false,
 		`{"refund_amount":"0.00"}`: false, `{"refund_detail_item_list":[{}]}`: false, `{"refund_fee":0}`: false,
 	} {
-		m := decoded(t, smart.SrcAlipayRefund, in)
-		if v, err := m.AlipayRefund(); err != nil || v.StatesNothing() != want {
-			t.Errorf("%s: got %t, %v", in, v.StatesNothing(), err)
-		}
+		t.Run(in, func(t *testing.T) {
+			m := decoded(t, smart.SrcAlipayRefund, in)
+			if v, err := m.AlipayRefund(); err != nil || v.StatesNothing() != want {
+				t.Errorf("%s: got %t, %v", in, v.StatesNothing(), err)
+			}
+		})
 	}
 }
 
@@ -98,8 +108,10 @@ func TestErrorResponse(t *testing.T) {
 func TestIsGuard(t *testing.T) {
 	for src, want := range map[string]bool{"guard.ask": true, "guard.answer": true, "guard.release": true, "guard.cancel": true, "guard.state": true,
 		"guard": false, "guard.": false, "guard.other": false, "record": false} {
-		if smart.IsGuard(src) != want {
-			t.Errorf("%s: got %t", src, !want)
-		}
+		t.Run(src, func(t *testing.T) {
+			if smart.IsGuard(src) != want {
+				t.Errorf("%s: got %t", src, !want)
+			}
+		})
 	}
 }

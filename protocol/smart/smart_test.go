@@ -58,13 +58,15 @@ func TestFirstFundChannelAndDetailsAddUp(t *testing.T) {
 		`" [ { \"fund_channel\" : \"\u0050CREDIT \" } ] "`:       "PCREDIT",
 		`[]`: "", `null`: "", `""`: "", `" "`: "", `"[]"`: "",
 	} {
-		m, err := smart.Decode(body("alipay.trade", `{"fund_bill_list":`+in+`}`))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if v, err := m.AlipayTrade(); err != nil || v.FundChannel != want {
-			t.Errorf("%s: got %q, %v, want %q", in, v.FundChannel, err, want)
-		}
+		t.Run(in, func(t *testing.T) {
+			m, err := smart.Decode(body("alipay.trade", `{"fund_bill_list":`+in+`}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if v, err := m.AlipayTrade(); err != nil || v.FundChannel != want {
+				t.Errorf("%s: got %q, %v, want %q", in, v.FundChannel, err, want)
+			}
+		})
 	}
 	for in, want := range map[string]smart.Number{
 		`[{"amount":"5.00"},{"amount":"1.5"}]`:         {Value: 650, Given: true},
@@ -74,13 +76,15 @@ func TestFirstFundChannelAndDetailsAddUp(t *testing.T) {
 		`[{"amount":"92233720368547758.07"},{"amount":"0.01"}]`:   {Value: 1<<63 - 1, Given: true},
 		`[{"amount":"-92233720368547758.08"},{"amount":"-1.00"}]`: {Value: -1 << 63, Given: true},
 	} {
-		m, err := smart.Decode(body("alipay.refund", `{"refund_detail_item_list":`+in+`}`))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if v, err := m.AlipayRefund(); err != nil || v.Details != want {
-			t.Errorf("%s: got %+v, %v, want %+v", in, v.Details, err, want)
-		}
+		t.Run(in, func(t *testing.T) {
+			m, err := smart.Decode(body("alipay.refund", `{"refund_detail_item_list":`+in+`}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if v, err := m.AlipayRefund(); err != nil || v.Details != want {
+				t.Errorf("%s: got %+v, %v, want %+v", in, v.Details, err, want)
+			}
+		})
 	}
 }
 
@@ -107,14 +111,16 @@ func TestWrapper(t *testing.T) {
 
 func TestTxndetail(t *testing.T) {
 	for _, detail := range []string{`{"termid":"1","systraceno":"2","refernumber":""}`, `"{\"termid\":\"1\",\"systraceno\":\"2\"}"`} {
-		m, err := smart.Decode(body("lakala.card", `{"proc_cd":"000000","systraceno":"9","refernumber":"8","txndetail":`+detail+`}`))
-		if err != nil {
-			t.Fatal(err)
-		}
-		v, err := m.Lakala()
-		if err != nil || v.TerminalID != "1" || v.Trace != "2" || v.Reference != "8" {
-			t.Errorf("%s: got %+v, %v", detail, v, err)
-		}
+		t.Run(detail, func(t *testing.T) {
+			m, err := smart.Decode(body("lakala.card", `{"proc_cd":"000000","systraceno":"9","refernumber":"8","txndetail":`+detail+`}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			v, err := m.Lakala()
+			if err != nil || v.TerminalID != "1" || v.Trace != "2" || v.Reference != "8" {
+				t.Errorf("%s: got %+v, %v", detail, v, err)
+			}
+		})
 	}
 }
 
@@ -124,57 +130,67 @@ func TestYuanIsDecimalTextWithAtMostTwoPlaces(t *testing.T) {
 		"92233720368547758.07": 1<<63 - 1, "92233720368547758.08": 1<<63 - 1, "99999999999999999999999999": 1<<63 - 1,
 		"-92233720368547758.08": -1 << 63, "-99999999999999999999": -1 << 63, "100000000000000000000000.01": 1<<63 - 1,
 	} {
-		m, err := smart.Decode(body("alipay.trade", `{"total_amount":"`+in+`"}`))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if v, err := m.AlipayTrade(); err != nil || v.Total != (smart.Number{Value: want, Given: true}) {
-			t.Errorf("%s: got %+v, %v, want %d", in, v.Total, err, want)
-		}
+		t.Run(in, func(t *testing.T) {
+			m, err := smart.Decode(body("alipay.trade", `{"total_amount":"`+in+`"}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if v, err := m.AlipayTrade(); err != nil || v.Total != (smart.Number{Value: want, Given: true}) {
+				t.Errorf("%s: got %+v, %v, want %d", in, v.Total, err, want)
+			}
+		})
 	}
 	for _, in := range []string{`"1.005"`, `"1.000"`, `"1."`, `".5"`, `"-"`, `"-.5"`, `"+1"`, `"1,00"`, `"1.0.0"`, `"1e2"`, `" 1"`, `"--1"`, `"1.-1"`,
 		`"１.00"`, `"0x10"`, `"NaN"`, `1.005`, `1.000`, `1e2`, `1E0`, `1.5e1`, `true`, `{}`, `[]`, `["1.00"]`} {
-		m, err := smart.Decode(body("alipay.trade", `{"total_amount":`+in+`}`))
-		if err != nil {
-			t.Fatal(err)
-		}
-		var e *smart.DecodeError
-		if _, err := m.AlipayTrade(); !errors.As(err, &e) || e.Field != "body.total_amount" {
-			t.Errorf("%s: got %v", in, err)
-		}
+		t.Run(in, func(t *testing.T) {
+			m, err := smart.Decode(body("alipay.trade", `{"total_amount":`+in+`}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var e *smart.DecodeError
+			if _, err := m.AlipayTrade(); !errors.As(err, &e) || e.Field != "body.total_amount" {
+				t.Errorf("%s: got %v", in, err)
+			}
+		})
 	}
 }
 
 func TestNumbersAreDigitsOnly(t *testing.T) {
 	for in, want := range map[string]int64{"0": 0, "-0": 0, "100": 100, "-5": -5, "9223372036854775807": 1<<63 - 1, "9223372036854775808": 1<<63 - 1,
 		"-9223372036854775808": -1 << 63, "-9223372036854775809": -1 << 63, "123456789012345678901234567890": 1<<63 - 1} {
-		m, err := smart.Decode(body("wechat.transaction", `{"amount":{"total":`+in+`}}`))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if v, err := m.WeChatTransaction(); err != nil || v.Total != (smart.Number{Value: want, Given: true}) {
-			t.Errorf("%s: got %+v, %v", in, v.Total, err)
-		}
+		t.Run(in, func(t *testing.T) {
+			m, err := smart.Decode(body("wechat.transaction", `{"amount":{"total":`+in+`}}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if v, err := m.WeChatTransaction(); err != nil || v.Total != (smart.Number{Value: want, Given: true}) {
+				t.Errorf("%s: got %+v, %v", in, v.Total, err)
+			}
+		})
 	}
 	for _, in := range []string{"100.5", "100.0", "1e2", "1E2", `"100"`, "true", "{}", "[1]", "-1.0"} {
-		m, err := smart.Decode(body("wechat.transaction", `{"amount":{"total":`+in+`}}`))
-		if err != nil {
-			t.Fatal(err)
-		}
-		var e *smart.DecodeError
-		if _, err := m.WeChatTransaction(); !errors.As(err, &e) || e.Field != "body.amount.total" {
-			t.Errorf("%s: got %v", in, err)
-		}
+		t.Run(in, func(t *testing.T) {
+			m, err := smart.Decode(body("wechat.transaction", `{"amount":{"total":`+in+`}}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var e *smart.DecodeError
+			if _, err := m.WeChatTransaction(); !errors.As(err, &e) || e.Field != "body.amount.total" {
+				t.Errorf("%s: got %v", in, err)
+			}
+		})
 	}
-	for _, in := range []string{`"-1"`, `"1.0"`, `"1e2"`, `"10 0"`, `100`, `1e2`} { // fen as text
-		m, err := smart.Decode(body("unionpay.qr", `{"txnType":"01","txnAmt":`+in+`}`))
-		if err != nil {
-			t.Fatal(err)
-		}
-		var e *smart.DecodeError
-		if _, err := m.UnionPayQR(); !errors.As(err, &e) || e.Field != "body.txnAmt" {
-			t.Errorf("%s: got %v", in, err)
-		}
+	for _, in := range []string{`"-1"`, `"1.0"`, `"1e2"`, `"10 0"`, `100`, `1e2`} {
+		t.Run(in, func(t *testing.T) { // fen as text
+			m, err := smart.Decode(body("unionpay.qr", `{"txnType":"01","txnAmt":`+in+`}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var e *smart.DecodeError
+			if _, err := m.UnionPayQR(); !errors.As(err, &e) || e.Field != "body.txnAmt" {
+				t.Errorf("%s: got %v", in, err)
+			}
+		})
 	}
 }
 
@@ -269,15 +285,17 @@ func TestRefusedWithFieldAndOffset(t *testing.T) {
 		{`{"v":1,"src":"lakala.card","body":{"proc_cd":"000000","txndetail":"{\"termid\":1}"}}`, "body.txndetail.termid", "a number"},
 		{`{"v":1,"src":"lakala.card","body":{"proc_cd":"000000","txndetail":"{} x"}}`, "body.txndetail", "something that is no JSON"},
 	} {
-		_, _, err := readAll([]byte(c.in))
-		var e *smart.DecodeError
-		if !errors.Is(err, smart.ErrMalformed) || !errors.As(err, &e) {
-			t.Errorf("%s: got %v", c.in, err)
-			continue
-		}
-		if e.Field != c.field || e.Got != c.got || e.Offset < 0 || e.Offset > len(c.in) {
-			t.Errorf("%s: got %v, want field %q, got %q", c.in, err, c.field, c.got)
-		}
+		t.Run(c.in, func(t *testing.T) {
+			_, _, err := readAll([]byte(c.in))
+			var e *smart.DecodeError
+			if !errors.Is(err, smart.ErrMalformed) || !errors.As(err, &e) {
+				t.Errorf("%s: got %v", c.in, err)
+				return
+			}
+			if e.Field != c.field || e.Got != c.got || e.Offset < 0 || e.Offset > len(c.in) {
+				t.Errorf("%s: got %v, want field %q, got %q", c.in, err, c.field, c.got)
+			}
+		})
 	}
 	// Offsets are those of the value.
 	in := `{"v":1,"src":"wechat.transaction","body":{"amount":{"total":1.5}}}`
@@ -299,9 +317,11 @@ func TestUnknownAndEmptyMembers(t *testing.T) {
 		t.Errorf("got %+v, %v", v, err)
 	}
 	for _, src := range []string{"jd.trade", "x"} {
-		if m, err := smart.Decode([]byte(`{"v":1,"src":"` + src + `","body":7}`)); err != nil || m.Src != src || string(m.Body()) != "7" {
-			t.Errorf("%s: %v", src, err)
-		}
+		t.Run(src, func(t *testing.T) {
+			if m, err := smart.Decode([]byte(`{"v":1,"src":"` + src + `","body":7}`)); err != nil || m.Src != src || string(m.Body()) != "7" {
+				t.Errorf("%s: %v", src, err)
+			}
+		})
 	}
 }
 
@@ -331,28 +351,32 @@ func TestWithoutEmptyMembers(t *testing.T) {
 		`{"n\u0061":null,"":null,"x":[null,""]}`:   `{"       ":null,"":null,"x":[null,""]}`,
 		`{ "a" : null , "b" : [ ] }`:               `{ " " : null , "b" : [ ] }`,
 	} {
-		m, err := smart.Decode(body("record", in))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := m.AppendWithoutEmpty([]byte("x")); string(got) != "x"+want {
-			t.Errorf("%s: got %s", in, got)
-		}
-		if string(m.Body()) != in {
-			t.Errorf("%s was changed", in)
-		}
+		t.Run(in, func(t *testing.T) {
+			m, err := smart.Decode(body("record", in))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := m.AppendWithoutEmpty([]byte("x")); string(got) != "x"+want {
+				t.Errorf("%s: got %s", in, got)
+			}
+			if string(m.Body()) != in {
+				t.Errorf("%s was changed", in)
+			}
+		})
 	}
 }
 
 func TestFlag(t *testing.T) {
 	for in, want := range map[string][2]bool{`{"training":true}`: {true, true}, `{"training":false}`: {false, true}, `{"training":null}`: {}, `{}`: {}, `[]`: {}, `{"training":"x"}`: {}} {
-		m, err := smart.Decode(body("record", in))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if v, given := m.Flag("training"); [2]bool{v, given} != want {
-			t.Errorf("%s: got %t %t", in, v, given)
-		}
+		t.Run(in, func(t *testing.T) {
+			m, err := smart.Decode(body("record", in))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if v, given := m.Flag("training"); [2]bool{v, given} != want {
+				t.Errorf("%s: got %t %t", in, v, given)
+			}
+		})
 	}
 }
 

@@ -83,15 +83,19 @@ func TestDecodeRefuses(t *testing.T) {
 		"state.v1":      `{"state":"6205500000000004"`,
 		"host-state.v1": `{"online":true,"timestamp":620550000000000400000000}`,
 	} {
-		err := v.Decode(schema, []byte(payload), emptyPayloads()[schema]())
-		if !errors.Is(err, ErrSchema) || strings.Contains(fmt.Sprint(err), "62055") {
-			t.Errorf("%s: %v", payload, err)
-		}
+		t.Run(schema, func(t *testing.T) {
+			err := v.Decode(schema, []byte(payload), emptyPayloads()[schema]())
+			if !errors.Is(err, ErrSchema) || strings.Contains(fmt.Sprint(err), "62055") {
+				t.Errorf("%s: %v", payload, err)
+			}
+		})
 	}
 	for _, payload := range []string{"", "{", "\xff", `{"online":"6205500000000004"}`, `{"timestamp":620550000000000400000000}`} {
-		if err := Exact([]byte(payload), &HostState{}); err == nil || strings.Contains(err.Error(), "62055") {
-			t.Errorf("%q: %v", payload, err)
-		}
+		t.Run(payload, func(t *testing.T) {
+			if err := Exact([]byte(payload), &HostState{}); err == nil || strings.Contains(err.Error(), "62055") {
+				t.Errorf("%q: %v", payload, err)
+			}
+		})
 	}
 	for _, to := range []any{nil, HostState{}, (*HostState)(nil)} {
 		if Exact([]byte(`{}`), to) == nil {
@@ -104,9 +108,11 @@ func TestDecodeRefuses(t *testing.T) {
 func TestCheckRefusesTwice(t *testing.T) {
 	v := testValidator(t)
 	for _, payload := range []string{`{"online":true,"timestamp":1,"online":false}`, `{"online":true,"timestamp":1,"\u006fnline":false}`} {
-		if err := v.Check("host-state.v1", []byte(payload)); !errors.Is(err, ErrSchema) || !strings.Contains(err.Error(), "twice") {
-			t.Errorf("%s: %v", payload, err)
-		}
+		t.Run(payload, func(t *testing.T) {
+			if err := v.Check("host-state.v1", []byte(payload)); !errors.Is(err, ErrSchema) || !strings.Contains(err.Error(), "twice") {
+				t.Errorf("%s: %v", payload, err)
+			}
+		})
 	}
 	if err := v.Check("host-state.v1", []byte(`{"online":true,"timestamp":1,"later":1,"later":2}`)); err != nil {
 		t.Errorf("a member of the future: %v", err)

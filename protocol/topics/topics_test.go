@@ -38,9 +38,11 @@ func TestNames(t *testing.T) {
 		n.HostState("desk"): "shops/cn/yuanlu/v1/_host/desk/state",
 		n.Source():          "urn:yuanlu:terminal:t-00423",
 	} {
-		if got != want {
-			t.Errorf("got %q, want %q", got, want)
-		}
+		t.Run(got, func(t *testing.T) {
+			if got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		})
 	}
 }
 
@@ -50,9 +52,11 @@ func TestNamesRefuse(t *testing.T) {
 		{"a\xff", "t"}, {strings.Repeat("a", 257), "t"},
 		{"a", ""}, {"a", "T1"}, {"a", "_host"}, {"a", "a/b"}, {"a", "a+"}, {"a", strings.Repeat("a", 65)}, {"a", "é"},
 	} {
-		if _, err := NewNames(tc.root, tc.terminal); !errors.Is(err, ErrName) {
-			t.Errorf("NewNames(%q, %q) = %v, want ErrName", tc.root, tc.terminal, err)
-		}
+		t.Run(tc.root, func(t *testing.T) {
+			if _, err := NewNames(tc.root, tc.terminal); !errors.Is(err, ErrName) {
+				t.Errorf("NewNames(%q, %q) = %v, want ErrName", tc.root, tc.terminal, err)
+			}
+		})
 	}
 }
 
@@ -74,9 +78,11 @@ func TestParseDown(t *testing.T) {
 		"y/z/v1/_host/state":            {DownUnknown, ""},
 		"":                              {DownUnknown, ""},
 	} {
-		if d, name := n.ParseDown(topic); d != want.d || name != want.name {
-			t.Errorf("ParseDown(%q) = %v %q, want %v %q", topic, d, name, want.d, want.name)
-		}
+		t.Run(topic, func(t *testing.T) {
+			if d, name := n.ParseDown(topic); d != want.d || name != want.name {
+				t.Errorf("ParseDown(%q) = %v %q, want %v %q", topic, d, name, want.d, want.name)
+			}
+		})
 	}
 }
 
@@ -87,9 +93,11 @@ func TestSchemaOfTopic(t *testing.T) {
 		n.Ack(): "ack.v1", n.HostState("desk"): "host-state.v1", n.Log("warn"): "log.v1", n.DesiredConfig(): "desired-config.v1",
 		"y/v1/t1/up/other": "", "other": "", "y/v1/t1/up": "", "y/v1/t1/up/link//state": "",
 	} {
-		if got := SchemaOfTopic("y", topic); got != want {
-			t.Errorf("SchemaOfTopic(%q) = %q, want %q", topic, got, want)
-		}
+		t.Run(topic, func(t *testing.T) {
+			if got := SchemaOfTopic("y", topic); got != want {
+				t.Errorf("SchemaOfTopic(%q) = %q, want %q", topic, got, want)
+			}
+		})
 	}
 }
 
@@ -158,25 +166,27 @@ func TestPayloadsSatisfyTheirSchemas(t *testing.T) {
 		"desired-config.v1": &DesiredConfig{Version: 2, Expected: 1},
 		"host-state.v1":     &HostState{Online: true, Timestamp: 1},
 	} {
-		b, err := json.Marshal(payload)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := v.Check(schema, b); err != nil {
-			t.Errorf("%s: %v\n%s", schema, err, b)
-		}
-		future := append([]byte(`{"a_member_of_2031":{"x":[1,2.5,null]},`), b[1:]...)
-		if err := v.Check(schema, future); err != nil {
-			t.Errorf("%s of the future: %v", schema, err)
-		}
-		back := reflect.New(reflect.TypeOf(payload).Elem())
-		if err := json.Unmarshal(future, back.Interface()); err != nil {
-			t.Errorf("%s of the future: %v", schema, err)
-		}
-		again, _ := json.Marshal(back.Interface())
-		if !bytes.Equal(again, b) {
-			t.Errorf("%s: read back as %s, was %s", schema, again, b)
-		}
+		t.Run(schema, func(t *testing.T) {
+			b, err := json.Marshal(payload)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := v.Check(schema, b); err != nil {
+				t.Errorf("%s: %v\n%s", schema, err, b)
+			}
+			future := append([]byte(`{"a_member_of_2031":{"x":[1,2.5,null]},`), b[1:]...)
+			if err := v.Check(schema, future); err != nil {
+				t.Errorf("%s of the future: %v", schema, err)
+			}
+			back := reflect.New(reflect.TypeOf(payload).Elem())
+			if err := json.Unmarshal(future, back.Interface()); err != nil {
+				t.Errorf("%s of the future: %v", schema, err)
+			}
+			again, _ := json.Marshal(back.Interface())
+			if !bytes.Equal(again, b) {
+				t.Errorf("%s: read back as %s, was %s", schema, again, b)
+			}
+		})
 	}
 }
 
@@ -210,15 +220,17 @@ func TestCheckSaysWhere(t *testing.T) {
 		{"nothing.v1", `{}`, "", "one of Schemas"},
 		{"event-data.v1", strings.Repeat(`{"a":`, 100) + "1" + strings.Repeat("}", 100), strings.Repeat("/*", 65), ""},
 	} {
-		err := v.Check(tc.schema, []byte(tc.payload))
-		var se *SchemaError
-		if !errors.As(err, &se) || !errors.Is(err, ErrSchema) {
-			t.Errorf("%s %s: %v, want a SchemaError", tc.schema, tc.payload, err)
-			continue
-		}
-		if se.Path != tc.path || tc.want != "" && se.Want != tc.want {
-			t.Errorf("%s: at %q want %q; expected at %q want %q", tc.schema, se.Path, se.Want, tc.path, tc.want)
-		}
+		t.Run(tc.schema, func(t *testing.T) {
+			err := v.Check(tc.schema, []byte(tc.payload))
+			var se *SchemaError
+			if !errors.As(err, &se) || !errors.Is(err, ErrSchema) {
+				t.Errorf("%s %s: %v, want a SchemaError", tc.schema, tc.payload, err)
+				return
+			}
+			if se.Path != tc.path || tc.want != "" && se.Want != tc.want {
+				t.Errorf("%s: at %q want %q; expected at %q want %q", tc.schema, se.Path, se.Want, tc.path, tc.want)
+			}
+		})
 	}
 }
 
@@ -248,10 +260,12 @@ func TestSchemasCompileAndAreUsed(t *testing.T) {
 		t.Errorf("no schema %s", name)
 	}
 	for _, typ := range []string{"yuanlu.case.opened.v1", "yuanlu.case.revised.v1", "yuanlu.case.cleared.v1", "link.lost", "of.the_future", "../case.v1", ""} {
-		name := strings.TrimPrefix(DataSchema(typ), "urn:yuanlu:schema:")
-		if err := testValidator(t).Check(name, []byte(`{}`)); err != nil && strings.Contains(err.Error(), "no such schema") {
-			t.Error(err)
-		}
+		t.Run(typ, func(t *testing.T) {
+			name := strings.TrimPrefix(DataSchema(typ), "urn:yuanlu:schema:")
+			if err := testValidator(t).Check(name, []byte(`{}`)); err != nil && strings.Contains(err.Error(), "no such schema") {
+				t.Error(err)
+			}
+		})
 	}
 }
 
@@ -262,9 +276,11 @@ func TestSchemaCompilerRefusesWhatItCannotCheck(t *testing.T) {
 		`{"$id":"urn:yuanlu:schema:x","$ref":"urn:nowhere"}`, `{"$id":"urn:yuanlu:schema:y"}`, `[]`,
 		`{"$id":"urn:yuanlu:schema:x","type":"object","$ref":"#"}`,
 	} {
-		if _, err := compileAll([]SchemaDoc{{"x", []byte(s)}}); err == nil {
-			t.Errorf("compiled %s", s)
-		}
+		t.Run(s, func(t *testing.T) {
+			if _, err := compileAll([]SchemaDoc{{"x", []byte(s)}}); err == nil {
+				t.Errorf("compiled %s", s)
+			}
+		})
 	}
 }
 
@@ -349,12 +365,14 @@ func TestCommandTable(t *testing.T) {
 		{"rsp-data.support-bundle.v1", `{"file":"f","bytes":1,"sha256":"` + strings.Repeat("0a", 32) + `","parts":3}`, `{"file":"f","bytes":1,"sha256":"x","parts":3}`},
 		{ProgressSchema, `{"step":1,"steps":2,"what":"store"}`, `{"step":0,"steps":2,"what":"store"}`},
 	} {
-		if err := v.Check(tc.schema, []byte(tc.good)); err != nil {
-			t.Error(err)
-		}
-		if v.Check(tc.schema, []byte(tc.bad)) == nil {
-			t.Errorf("%s takes %s", tc.schema, tc.bad)
-		}
+		t.Run(tc.schema, func(t *testing.T) {
+			if err := v.Check(tc.schema, []byte(tc.good)); err != nil {
+				t.Error(err)
+			}
+			if v.Check(tc.schema, []byte(tc.bad)) == nil {
+				t.Errorf("%s takes %s", tc.schema, tc.bad)
+			}
+		})
 	}
 }
 

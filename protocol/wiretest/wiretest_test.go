@@ -21,9 +21,11 @@ func TestLeak(t *testing.T) {
 		"got 3456, want a printable one":     true,
 		"want printable characters and TEST": false, // of the vocabulary
 	} {
-		if got := wiretest.Leak(text, message, "printable TEST ESTa and"); (got != "") != leaks {
-			t.Errorf("%s: %q", text, got)
-		}
+		t.Run(text, func(t *testing.T) {
+			if got := wiretest.Leak(text, message, "printable TEST ESTa and"); (got != "") != leaks {
+				t.Errorf("%s: %q", text, got)
+			}
+		})
 	}
 }
 
@@ -40,10 +42,12 @@ func TestRefusalCheck(t *testing.T) {
 		"its bytes":  func(r *wiretest.Refusal) { r.Got = "1234" },
 		"in the err": func(r *wiretest.Refusal) { r.Err = errors.New("got 2345") },
 	} {
-		r := good
-		change(&r)
-		if r.Check([]byte("12345"), "") == "" {
-			t.Errorf("%s: nothing is wrong", name)
-		}
+		t.Run(name, func(t *testing.T) {
+			r := good
+			change(&r)
+			if r.Check([]byte("12345"), "") == "" {
+				t.Errorf("%s: nothing is wrong", name)
+			}
+		})
 	}
 }

@@ -107,17 +107,19 @@ func TestWhoMayAskWhat(t *testing.T) {
 		{"GET", "/", address, 404}, {"GET", "/metrics/", address, 404}, {"GET", "/debug/pprof/", address, 404},
 		{"POST", "/metrics", address, 405}, {"HEAD", "/metrics", address, 405}, {"OPTIONS", "/metrics", address, 405}, {"DELETE", "/metrics", address, 405},
 	} {
-		before := asked.Load()
-		status, h, body := ask(t, tt.method, address, tt.path, tt.host)
-		if status != tt.want || (asked.Load() > before) != (tt.want == 200) {
-			t.Errorf("%s %s of %s: %d %s", tt.method, tt.path, tt.host, status, body)
-		}
-		if h.Get("X-Content-Type-Options") != "nosniff" || status == 405 && h.Get("Allow") != "GET" {
-			t.Errorf("%s %s: %v", tt.method, tt.path, h)
-		}
-		if status == 200 && (body != "# HELP a Help.\n# TYPE a gauge\na 7\n" || h.Get("Content-Type") != metrics.ContentType) {
-			t.Errorf("%v %q", h, body)
-		}
+		t.Run(tt.method, func(t *testing.T) {
+			before := asked.Load()
+			status, h, body := ask(t, tt.method, address, tt.path, tt.host)
+			if status != tt.want || (asked.Load() > before) != (tt.want == 200) {
+				t.Errorf("%s %s of %s: %d %s", tt.method, tt.path, tt.host, status, body)
+			}
+			if h.Get("X-Content-Type-Options") != "nosniff" || status == 405 && h.Get("Allow") != "GET" {
+				t.Errorf("%s %s: %v", tt.method, tt.path, h)
+			}
+			if status == 200 && (body != "# HELP a Help.\n# TYPE a gauge\na 7\n" || h.Get("Content-Type") != metrics.ContentType) {
+				t.Errorf("%v %q", h, body)
+			}
+		})
 	}
 	before := asked.Load()
 	c, err := net.Dial("tcp", address)

@@ -110,11 +110,13 @@ func TestCasesByPageAndFilter(t *testing.T) {
 		"terminal=t-2": 1, "merchant_id=M2": 1, "severity=critical": 7, "severity=high": 16, "state=open": 24, "state=cleared": 0,
 		"recipient=different": 24, "decision=pass": 0, "since=2030-01-01T00:00:00Z": 0, "until=2030-01-01T00:00:00Z": 24, "terminal=t%27%3B--": 0,
 	} {
-		var p casesPage
-		r.get("/v1/cases?"+query, 200, &p)
-		if len(p.Cases) != want {
-			t.Errorf("%s: %d, want %d", query, len(p.Cases), want)
-		}
+		t.Run(query, func(t *testing.T) {
+			var p casesPage
+			r.get("/v1/cases?"+query, 200, &p)
+			if len(p.Cases) != want {
+				t.Errorf("%s: %d, want %d", query, len(p.Cases), want)
+			}
+		})
 	}
 	var one store.CaseRow
 	r.get("/v1/cases/"+strings.ToLower(desktest.CaseID(2)), 200, &one)
@@ -161,12 +163,14 @@ func TestQuestionsThatAreWrong(t *testing.T) {
 		"/v1/terminals/nobody": 404, "/v1/nothing": 404, "/": 404, "/v1/gaps?all=2": 400,
 		"/v1/events?order=sequence": 400, "/v1/events?order=sequence&terminal=t-1": 400, "/v1/events?order=time": 400, "/v1/quarantine/9": 404, "/v1/quarantine/x": 404,
 	} {
-		var e struct {
-			Error struct{ Code, Message string }
-		}
-		if body := r.get(path, want, &e); e.Error.Code == "" || e.Error.Message == "" {
-			t.Errorf("%s: %s", path, body)
-		}
+		t.Run(path, func(t *testing.T) {
+			var e struct {
+				Error struct{ Code, Message string }
+			}
+			if body := r.get(path, want, &e); e.Error.Code == "" || e.Error.Message == "" {
+				t.Errorf("%s: %s", path, body)
+			}
+		})
 	}
 	rsp, err := http.Post(r.server.URL+"/v1/cases", "application/json", strings.NewReader("{}"))
 	if err != nil {
@@ -186,23 +190,25 @@ func TestWhoMayAsk(t *testing.T) {
 		{"", "", "", 200}, {"", "localhost:1", "", 200}, {"", "[::1]:80", "", 200}, {"", "evil.example", "", 403}, {"", "evil.example:8417", "", 403},
 		{"sesame", "", "", 401}, {"sesame", "", "Bearer wrong", 401}, {"sesame", "", "sesame", 401}, {"sesame", "desk.example", "Bearer sesame", 200},
 	} {
-		r := newRig(t, tc.token)
-		q, err := http.NewRequest(http.MethodGet, r.server.URL+"/v1/status", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		q.Host = tc.host
-		if tc.authorization != "" {
-			q.Header.Set("Authorization", tc.authorization)
-		}
-		rsp, err := http.DefaultClient.Do(q)
-		if err != nil {
-			t.Fatal(err)
-		}
-		rsp.Body.Close()
-		if rsp.StatusCode != tc.want {
-			t.Errorf("%+v: %s", tc, rsp.Status)
-		}
+		t.Run(tc.token, func(t *testing.T) {
+			r := newRig(t, tc.token)
+			q, err := http.NewRequest(http.MethodGet, r.server.URL+"/v1/status", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			q.Host = tc.host
+			if tc.authorization != "" {
+				q.Header.Set("Authorization", tc.authorization)
+			}
+			rsp, err := http.DefaultClient.Do(q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rsp.Body.Close()
+			if rsp.StatusCode != tc.want {
+				t.Errorf("%+v: %s", tc, rsp.Status)
+			}
+		})
 	}
 }
 
@@ -225,10 +231,12 @@ func TestTerminalsGapsQuarantineStatus(t *testing.T) {
 		t.Errorf("%+v", terminals)
 	}
 	for query, want := range map[string]int{"presence=online": 1, "presence=lost": 1, "presence=unknown": 0} {
-		var some struct{ Terminals []store.TerminalRow }
-		if r.get("/v1/terminals?"+query, 200, &some); len(some.Terminals) != want {
-			t.Errorf("%s: %+v", query, some)
-		}
+		t.Run(query, func(t *testing.T) {
+			var some struct{ Terminals []store.TerminalRow }
+			if r.get("/v1/terminals?"+query, 200, &some); len(some.Terminals) != want {
+				t.Errorf("%s: %+v", query, some)
+			}
+		})
 	}
 	var gaps struct{ Streams []store.StreamRow }
 	r.get("/v1/gaps", 200, &gaps)

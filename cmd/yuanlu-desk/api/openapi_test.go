@@ -147,30 +147,32 @@ func TestOpenAPIDescribesEveryRoute(t *testing.T) {
 		{"GET /v1/actions", "/v1/actions", "", 200}, {"GET /v1/stream", "/v1/stream", "", 200}, {"GET /v1/openapi.json", "/v1/openapi.json", "", 200},
 		{"GET /healthz", "/healthz", "", 200}, {"GET /metrics", "/metrics", "", 200},
 	} {
-		method, path, _ := strings.Cut(q.route, " ")
-		asked[q.route] = true
-		rsp, body := r.ask(method, q.path, q.body)
-		if rsp.StatusCode != q.want {
-			t.Errorf("%s: %s, want %d\n%s", q.path, rsp.Status, q.want, body)
-			continue
-		}
-		kind, _, _ := strings.Cut(rsp.Header.Get("Content-Type"), ";")
-		place := fmt.Sprintf("urn:desk#/paths/%s/%s/responses/%d/content/%s/schema", escape(path), strings.ToLower(method), q.want, escape(kind))
-		schema, err := schemas.Compile(place)
-		if err != nil {
-			t.Errorf("%s: %v", q.path, err)
-			continue
-		}
-		if kind != "application/json" {
-			continue
-		}
-		answer, err := jsonschema.UnmarshalJSON(bytes.NewReader(body))
-		if err == nil {
-			err = schema.Validate(answer)
-		}
-		if err != nil {
-			t.Errorf("%s: %v\n%s", q.path, err, body)
-		}
+		t.Run(q.route, func(t *testing.T) {
+			method, path, _ := strings.Cut(q.route, " ")
+			asked[q.route] = true
+			rsp, body := r.ask(method, q.path, q.body)
+			if rsp.StatusCode != q.want {
+				t.Errorf("%s: %s, want %d\n%s", q.path, rsp.Status, q.want, body)
+				return
+			}
+			kind, _, _ := strings.Cut(rsp.Header.Get("Content-Type"), ";")
+			place := fmt.Sprintf("urn:desk#/paths/%s/%s/responses/%d/content/%s/schema", escape(path), strings.ToLower(method), q.want, escape(kind))
+			schema, err := schemas.Compile(place)
+			if err != nil {
+				t.Errorf("%s: %v", q.path, err)
+				return
+			}
+			if kind != "application/json" {
+				return
+			}
+			answer, err := jsonschema.UnmarshalJSON(bytes.NewReader(body))
+			if err == nil {
+				err = schema.Validate(answer)
+			}
+			if err != nil {
+				t.Errorf("%s: %v\n%s", q.path, err, body)
+			}
+		})
 	}
 	for _, route := range routes {
 		if !asked[route] && route != "POST /v1/quarantine/{n}/release" { // needs a message that fits now: TestE2EByHand
@@ -216,21 +218,25 @@ func TestQueryMembersAreDescribed(t *testing.T) {
 func TestHealthAndMetrics(t *testing.T) {
 	r := described(t)
 	for path, want := range map[string]int{"/healthz": 200, "/metrics": 401} {
-		rsp, err := http.Get(r.server.URL + path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		rsp.Body.Close()
-		if rsp.StatusCode != want {
-			t.Errorf("%s without a token: %s, want %d", path, rsp.Status, want)
-		}
+		t.Run(path, func(t *testing.T) {
+			rsp, err := http.Get(r.server.URL + path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rsp.Body.Close()
+			if rsp.StatusCode != want {
+				t.Errorf("%s without a token: %s, want %d", path, rsp.Status, want)
+			}
+		})
 	}
 	_, body := r.ask("GET", "/metrics", "")
 	for _, line := range []string{"yuanlu_desk_connected 1", "yuanlu_desk_shed_total 7", "yuanlu_desk_cases 4", `yuanlu_desk_open_cases{severity="high"} 4`,
 		"yuanlu_desk_streams_with_gaps 1", "yuanlu_desk_quarantined 1", "# TYPE yuanlu_desk_messages_total counter"} {
-		if !strings.Contains(string(body), "\n"+line+"\n") {
-			t.Errorf("no %q among\n%s", line, body)
-		}
+		t.Run(line, func(t *testing.T) {
+			if !strings.Contains(string(body), "\n"+line+"\n") {
+				t.Errorf("no %q among\n%s", line, body)
+			}
+		})
 	}
 	away := httptest.NewServer(api.New(api.Options{Store: r.s, Ready: func() bool { return false }, Now: time.Now, Log: slog.New(slog.DiscardHandler)}))
 	defer away.Close()

@@ -51,10 +51,12 @@ func TestDialSaysWhy(t *testing.T) {
 		"localhost":          {Options: mqtt.Options{URL: local, CAFile: ca.CAFile}}, // no client certificate: an alert, or a reset
 		"client certificate": {Options: mqtt.Options{URL: local, CAFile: ca.CAFile, CertFile: empty, KeyFile: empty}},
 	} {
-		o.ClientID, o.ConnectTimeout = "x", 5*time.Second
-		if c, err := Dial(t.Context(), o); !errors.Is(err, ErrDial) || !strings.Contains(err.Error(), what) {
-			t.Errorf("%s: %v %v", what, c, err)
-		}
+		t.Run(what, func(t *testing.T) {
+			o.ClientID, o.ConnectTimeout = "x", 5*time.Second
+			if c, err := Dial(t.Context(), o); !errors.Is(err, ErrDial) || !strings.Contains(err.Error(), what) {
+				t.Errorf("%s: %v %v", what, c, err)
+			}
+		})
 	}
 	c, err := Dial(t.Context(), options(mqtt.Options{URL: local, ClientID: "x", CAFile: ca.CAFile, CertFile: cert.CertFile, KeyFile: cert.KeyFile}))
 	if err != nil {
@@ -81,26 +83,28 @@ func TestHostileBroker(t *testing.T) {
 		"PUBACK of another length":   {0x40, 3, 0, 1, 0},
 		"PUBLISH that ends too soon": {0x32, 3, 0, 9, 'a'},
 	} {
-		f := &brokertest.Fake{Handler: func(c *brokertest.FakeConn, p *brokertest.Packet) bool {
-			if p.Kind != brokertest.Subscribe {
-				return false
+		t.Run(name, func(t *testing.T) {
+			f := &brokertest.Fake{Handler: func(c *brokertest.FakeConn, p *brokertest.Packet) bool {
+				if p.Kind != brokertest.Subscribe {
+					return false
+				}
+				_ = c.Raw(bytes)
+				return true
+			}}
+			c, err := Dial(t.Context(), options(mqtt.Options{URL: f.Listen(t), ClientID: "x", ConnectTimeout: 5 * time.Second}))
+			if err != nil {
+				t.Fatal(err)
 			}
-			_ = c.Raw(bytes)
-			return true
-		}}
-		c, err := Dial(t.Context(), options(mqtt.Options{URL: f.Listen(t), ClientID: "x", ConnectTimeout: 5 * time.Second}))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := c.Subscribe(t.Context(), "a/#", 1); err == nil {
-			t.Errorf("%s: subscribed", name)
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-		if _, err := c.Next(ctx, 1); !errors.Is(err, mqtt.ErrLost) {
-			t.Errorf("%s: %v", name, err)
-		}
-		cancel()
-		c.Close()
+			if err := c.Subscribe(t.Context(), "a/#", 1); err == nil {
+				t.Errorf("%s: subscribed", name)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			if _, err := c.Next(ctx, 1); !errors.Is(err, mqtt.ErrLost) {
+				t.Errorf("%s: %v", name, err)
+			}
+			cancel()
+			c.Close()
+		})
 	}
 }
 
@@ -136,9 +140,11 @@ func TestPubackOnlyByHand(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, text := range []string{"one", "two"} {
-		if err := c.Publish(t.Context(), "a", false, []byte(text)); err != nil {
-			t.Fatal(err)
-		}
+		t.Run(text, func(t *testing.T) {
+			if err := c.Publish(t.Context(), "a", false, []byte(text)); err != nil {
+				t.Fatal(err)
+			}
+		})
 	}
 	var got []string
 	next := func(n int) (list []Message) {

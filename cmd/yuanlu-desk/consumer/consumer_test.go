@@ -108,9 +108,11 @@ func TestAcknowledgesAfterItsCommitAndUpToAGap(t *testing.T) {
 	d := start(t, broker.Options{Options: mqtt.Options{URL: b.URL()}}, newStore(t), nil)
 	c := brokertest.NewClient(t, b.URL(), "t-1", nil, "yuanlu/v1/t-1/dn/#")
 	for _, n := range []int64{1, 2, 3, 3, 2, 6} {
-		if err := c.Publish(up+"case", false, desktest.Case{Seq: n}.JSON()); err != nil {
-			t.Fatal(err)
-		}
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			if err := c.Publish(up+"case", false, desktest.Case{Seq: n}.JSON()); err != nil {
+				t.Fatal(err)
+			}
+		})
 	}
 	desktest.Eventually(t, 10*time.Second, "four events", func() bool { return d.totals().Events == 4 })
 	desktest.Eventually(t, 10*time.Second, "3 acknowledged", ackedIs(c, "S1", 3))
@@ -404,20 +406,22 @@ func TestClientCertificateAndAccessList(t *testing.T) {
 	server := ca.Server(from, until, "localhost", "127.0.0.1")
 	b := brokertest.Start(t, brokertest.Options{ACL: accessList, Authority: ca, Server: server, RequireClientCert: true})
 	for _, group := range []string{"", "desk"} {
-		cert := ca.Client("backoffice", from, until)
-		o := broker.Options{Options: mqtt.Options{URL: b.URL(), ClientID: "desk" + group, CAFile: ca.CAFile, CertFile: cert.CertFile, KeyFile: cert.KeyFile, Persistent: group == ""}}
-		d := start(t, o, newStore(t), func(o *consumer.Options) { o.Group = group })
-		mine := ca.Client("t-1", from, until)
-		c := brokertest.NewClient(t, strings.Replace(b.URL(), "tls://", "ssl://", 1), "t-1"+group, func(o *paho.ClientOptions) { o.SetTLSConfig(clientTLS(t, ca, mine)) }, "yuanlu/v1/t-1/dn/#")
-		c.Publish(up+"case", false, desktest.Case{Seq: 1}.JSON())
-		desktest.Eventually(t, 10*time.Second, "acknowledged", ackedIs(c, "S1", 1))
-		c.Publish("yuanlu/v1/t-2/up/case", false, desktest.Case{Terminal: "t-2", Seq: 1}.JSON())
-		c.Publish(up+"case", false, desktest.Case{Seq: 2}.JSON())
-		desktest.Eventually(t, 10*time.Second, "acknowledged", ackedIs(c, "S1", 2))
-		if n := d.totals(); n.Events != 2 {
-			t.Errorf("another terminal's topic was written: %+v", n)
-		}
-		d.stop()
+		t.Run(group, func(t *testing.T) {
+			cert := ca.Client("backoffice", from, until)
+			o := broker.Options{Options: mqtt.Options{URL: b.URL(), ClientID: "desk" + group, CAFile: ca.CAFile, CertFile: cert.CertFile, KeyFile: cert.KeyFile, Persistent: group == ""}}
+			d := start(t, o, newStore(t), func(o *consumer.Options) { o.Group = group })
+			mine := ca.Client("t-1", from, until)
+			c := brokertest.NewClient(t, strings.Replace(b.URL(), "tls://", "ssl://", 1), "t-1"+group, func(o *paho.ClientOptions) { o.SetTLSConfig(clientTLS(t, ca, mine)) }, "yuanlu/v1/t-1/dn/#")
+			c.Publish(up+"case", false, desktest.Case{Seq: 1}.JSON())
+			desktest.Eventually(t, 10*time.Second, "acknowledged", ackedIs(c, "S1", 1))
+			c.Publish("yuanlu/v1/t-2/up/case", false, desktest.Case{Terminal: "t-2", Seq: 1}.JSON())
+			c.Publish(up+"case", false, desktest.Case{Seq: 2}.JSON())
+			desktest.Eventually(t, 10*time.Second, "acknowledged", ackedIs(c, "S1", 2))
+			if n := d.totals(); n.Events != 2 {
+				t.Errorf("another terminal's topic was written: %+v", n)
+			}
+			d.stop()
+		})
 	}
 	_, err := broker.Dial(t.Context(), broker.Options{Options: mqtt.Options{URL: b.URL(), ClientID: "x"}})
 	if !errors.Is(err, broker.ErrDial) {

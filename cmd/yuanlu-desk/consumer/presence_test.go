@@ -50,19 +50,21 @@ func TestAnswersWhateverIsSaidInItsName(t *testing.T) {
 		{fmt.Sprintf(`{"online":false,"timestamp":%d}`, topics.MaxTimestamp), topics.MaxTimestamp},
 		{fmt.Sprintf(`{"online":false,"timestamp":%d,"again":1}`, topics.MaxTimestamp), topics.MaxTimestamp},
 	} {
-		before, n := last()
-		if err := c.Publish(topic, true, []byte(step.payload)); err != nil {
-			t.Fatal(err)
-		}
-		desktest.Eventually(t, 10*time.Second, "the truth after "+step.payload, func() bool {
-			s, now := last()
-			return now >= n+2 && s.Online && s.Timestamp >= max(step.least, before.Timestamp)
-		})
-		late := brokertest.NewClient(t, b.URL(), fmt.Sprint("late", i), nil, topic)
-		desktest.Eventually(t, 10*time.Second, "the truth retained after "+step.payload, func() bool {
-			var s topics.HostState
-			h := late.Received()
-			return len(h) == 1 && check.Decode("host-state.v1", h[0].Payload, &s) == nil && s.Online
+		t.Run(step.payload, func(t *testing.T) {
+			before, n := last()
+			if err := c.Publish(topic, true, []byte(step.payload)); err != nil {
+				t.Fatal(err)
+			}
+			desktest.Eventually(t, 10*time.Second, "the truth after "+step.payload, func() bool {
+				s, now := last()
+				return now >= n+2 && s.Online && s.Timestamp >= max(step.least, before.Timestamp)
+			})
+			late := brokertest.NewClient(t, b.URL(), fmt.Sprint("late", i), nil, topic)
+			desktest.Eventually(t, 10*time.Second, "the truth retained after "+step.payload, func() bool {
+				var s topics.HostState
+				h := late.Received()
+				return len(h) == 1 && check.Decode("host-state.v1", h[0].Payload, &s) == nil && s.Online
+			})
 		})
 	}
 	d.stop()

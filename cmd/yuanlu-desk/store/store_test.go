@@ -511,12 +511,14 @@ func TestOpenSaysWhy(t *testing.T) {
 		filepath.Join(dir, "no", "such", "dir", "x.db"): store.ErrUnavailable, dir: store.ErrUnavailable,
 		"postgres://u:sesame@127.0.0.1:1/x": store.ErrUnavailable,
 	} {
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-		_, err := store.Open(ctx, place)
-		cancel()
-		if !errors.Is(err, want) || strings.Contains(fmt.Sprint(err), "sesame") {
-			t.Errorf("%q: %v, want %v", place, err, want)
-		}
+		t.Run(place, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			_, err := store.Open(ctx, place)
+			cancel()
+			if !errors.Is(err, want) || strings.Contains(fmt.Sprint(err), "sesame") {
+				t.Errorf("%q: %v, want %v", place, err, want)
+			}
+		})
 	}
 	garbage := filepath.Join(dir, "garbage.db")
 	if err := os.WriteFile(garbage, []byte(strings.Repeat("not a database ", 1000)), 0o600); err != nil {

@@ -62,9 +62,11 @@ func TestSent(t *testing.T) {
 		{"shops/cn/v1/t1/up/other", 1, false, `{}`, false},
 		{"other", 1, false, `{}`, false},
 	} {
-		err := Sent(tc.topic, tc.qos, tc.retain, []byte(tc.payload))
-		if (err == nil) != tc.ok || err != nil && !errors.Is(err, ErrMessage) {
-			t.Errorf("%s %d %v %.80s: %v", tc.topic, tc.qos, tc.retain, tc.payload, err)
-		}
+		t.Run(tc.topic, func(t *testing.T) {
+			err := Sent(tc.topic, tc.qos, tc.retain, []byte(tc.payload))
+			if (err == nil) != tc.ok || err != nil && !errors.Is(err, ErrMessage) {
+				t.Errorf("%s %d %v %.80s: %v", tc.topic, tc.qos, tc.retain, tc.payload, err)
+			}
+		})
 	}
 }
