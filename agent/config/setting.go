@@ -294,17 +294,12 @@ func oneOf(words ...string) func(string) string {
 	}
 }
 
-func name(what string, most int, extra string) func(string) string {
-	return func(text string) string {
-		ok := len(text) > 0 && len(text) <= most
-		for _, c := range text {
-			ok = ok && (c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || strings.ContainsRune(extra, c))
-		}
-		if ok {
-			return ""
-		}
-		return "wants " + what
+// name checks what stands in topics and file names.
+func name(text string) string {
+	if len(text) < 1 || len(text) > 64 || strings.Trim(text, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+		return "wants 1 to 64 of a-z, 0-9 and -"
 	}
+	return ""
 }
 
 func optional(check func(string) string) func(string) string {

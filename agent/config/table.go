@@ -94,7 +94,7 @@ func terminalSettings() []Setting {
 	return []Setting{
 		text("terminal.id", "", "name of this terminal in topics, equal to the MQTT client id and the certificate's common name",
 			"终端名称，用于主题，与 MQTT 客户端标识及证书的通用名相同",
-			name("1 to 64 of a-z, 0-9 and -", 64, "-"), func(c *Config, _ int) *string { return &c.Terminal.ID }).
+			name, func(c *Config, _ int) *string { return &c.Terminal.ID }).
 			required().withRange("1 to 64 of a-z, 0-9 and -").local("it names this terminal to the broker"),
 		text("terminal.merchant_id", "", "merchant of this terminal; records of others are kept, and said to be so",
 			"本终端的商户号；其他商户的记录照样保存并注明",
@@ -115,7 +115,7 @@ func linkSettings(wires []string) []Setting {
 	at := func(c *Config, i int) *Link { return &c.Links[i] }
 	return []Setting{
 		text("link[].name", "", "name of the link in topics, logs and verbs", "链路名称",
-			name("1 to 64 of a-z, 0-9 and -", 64, "-"), func(c *Config, i int) *string { return &at(c, i).Name }).
+			name, func(c *Config, i int) *string { return &at(c, i).Name }).
 			required().withRange("1 to 64 of a-z, 0-9 and -; each once"),
 		text("link[].wire", "", "what is spoken on the link", "链路协议",
 			oneOf(wires...), func(c *Config, i int) *string { return &at(c, i).Wire }).
@@ -151,7 +151,7 @@ func mqttSettings() []Setting {
 		m("root", "yuanlu", "first levels of every topic", "主题根", topicRoot, func(m *MQTT) *string { return &m.Root }).
 			local("with another one the back office would no longer reach the terminal"),
 		m("client_id", "", "empty: terminal.id", "留空则用 terminal.id",
-			optional(name("1 to 64 of a-z, 0-9 and -", 64, "-")), func(m *MQTT) *string { return &m.ClientID }).
+			optional(name), func(m *MQTT) *string { return &m.ClientID }).
 			local("it names this terminal to the broker"),
 		m("username", "", "user name; empty: terminal.id where there is a password file, else none", "用户名",
 			nil, func(m *MQTT) *string { return &m.Username }).local("it names this terminal to the broker"),
@@ -176,9 +176,9 @@ func mqttSettings() []Setting {
 		size("delivery.max_bytes", "16MiB", 64<<10, 4<<30, "most that may wait in the outbox; from the back office at most 256MiB, or what this file says", "待发队列上限；后台下发时不超过 256MiB 或本机文件所设",
 			func(c *Config, _ int) *int64 { return &c.Delivery.MaxBytes }),
 		text("backoffice.host", "", "whose presence ({root}/v1/_host/{host}/state) is watched; empty: nobody's", "关注其在线状态的后台名称；留空不关注",
-			optional(name("1 to 64 of a-z, 0-9 and -", 64, "-")), func(c *Config, _ int) *string { return &c.Backoffice.Host }),
+			optional(name), func(c *Config, _ int) *string { return &c.Backoffice.Host }),
 		text("backoffice.key[].id", "", "id of a key the back office signs with", "后台签名密钥的标识",
-			name("1 to 64 of a-z, 0-9 and -", 64, "-"), func(c *Config, i int) *string { return &c.Backoffice.Keys[i].ID }).required(),
+			name, func(c *Config, i int) *string { return &c.Backoffice.Keys[i].ID }).required(),
 		text("backoffice.key[].public_key", "", "base64 of the Ed25519 public key (32 bytes)", "Ed25519 公钥（32 字节）的 base64",
 			publicKey, func(c *Config, i int) *string { return &c.Backoffice.Keys[i].PublicKey }).required(),
 		flag("remote.config", "true", "false: no configuration is taken from the back office", "false：不接受后台下发的配置",

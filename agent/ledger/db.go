@@ -272,7 +272,7 @@ func (d *DB) reopen(ctx context.Context) error {
 	if err := d.settleLost(); err != nil {
 		return d.failedWith(err)
 	}
-	return d.publishDamage(ctx)
+	return d.publishDamage()
 }
 
 func (d *DB) file() string { return filepath.Join(d.dir, storeFile) }

@@ -331,7 +331,7 @@ func loadTallies(c *conn) (n outbox.Tallies, err error) {
 	}
 	open, err := openCases(c)
 	for severity, count := range open {
-		if severity >= 0 && int(severity) < len(n.Open) {
+		if int(severity) < len(n.Open) {
 			n.Open[severity] = int64(count)
 		}
 	}

@@ -105,7 +105,7 @@ func (d *DB) openAll(ctx context.Context) error {
 			return classOf(err)
 		}
 	}
-	return d.publishDamage(ctx)
+	return d.publishDamage()
 }
 
 // clearWay moves aside what stands in the way at these places and notes it.

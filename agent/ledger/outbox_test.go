@@ -92,14 +92,14 @@ func TestRule04_05_SentIsNotDelivered(t *testing.T) {
 	if err := d.Sent(ctx, d.Stream(), []int64{1, 2}, retry); err != nil {
 		t.Fatal(err)
 	}
-	n, next, err := d.Due(ctx, start, 10)
+	n, _, err := d.Due(ctx, start, 10)
 	if err != nil || !slices.Equal(sequences(n), []int64{3}) {
 		t.Fatalf("due %v %v", sequences(n), err)
 	}
 	if err := d.Sent(ctx, d.Stream(), []int64{3}, retry); err != nil {
 		t.Fatal(err)
 	}
-	if _, next, _ = d.Due(ctx, start, 10); !next.Equal(retry) {
+	if _, next, _ := d.Due(ctx, start, 10); !next.Equal(retry) {
 		t.Errorf("next due %v, want %v", next, retry)
 	}
 	n, _, _ = d.Due(ctx, retry, 10)

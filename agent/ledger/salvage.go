@@ -227,7 +227,7 @@ func moveAside(dir string, now time.Time, path string) (string, error) {
 }
 
 // publishDamage queues an event for each damage that has none yet.
-func (d *DB) publishDamage(ctx context.Context) error {
+func (d *DB) publishDamage() error {
 	for ; d.damagePublished < len(d.damage); d.damagePublished++ {
 		n := d.damage[d.damagePublished]
 		if !n.OfRecords() { // a salvage has kept its own

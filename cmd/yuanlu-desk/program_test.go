@@ -79,7 +79,7 @@ func TestExitCodes(t *testing.T) {
 		{77, []string{"sign", "--key", open, "--topic", "yuanlu/v1/t-1/dn/ack"}},
 		{2, []string{"watch", "--api", "nonsense"}}, {69, []string{"watch", "--api", "http://127.0.0.1:1"}},
 	} {
-		t.Run(fmt.Sprint(tc.want), func(t *testing.T) {
+		t.Run(strings.Join(tc.args, " "), func(t *testing.T) {
 			r := run1("not json", tc.args...)
 			if r.code != tc.want || strings.Contains(r.errors+r.out, "sesame") || r.code != 0 && r.errors == "" {
 				t.Errorf("%v: exit %d, want %d: %s", tc.args, r.code, tc.want, r.errors)

@@ -209,31 +209,7 @@ func (b *Book) settle(work []*event) {
 // undo works out again what reversals and void_refunds have undone (verdicts.md § 1.5) and
 // what adjusts have changed (§ 3), and returns the refunds and voids that this concerns.
 func (b *Book) undo() []*event {
-	undone, adjusted := map[*event]bool{}, map[*event]int64{}
-	note := func(e *event) {
-		if e != nil {
-			undone[e] = true
-		}
-	}
-	for _, v := range b.acts {
-		if v.Kind == "reversal" && v.Outcome == "approved" {
-			note(b.before(v, place(&v.Record), func(e *event) bool {
-				return e.Kind != "preauth" && e.Kind != "preauth_void" && e.Kind != "reversal" && e.Kind != "settlement" && at(e, v.TerminalID, v.Batch, v.Stan)
-			}))
-		}
-	}
-	for _, v := range b.acts {
-		if v.Kind == "void_refund" && v.Outcome == "approved" && !undone[v] {
-			note(b.namedRefund(v))
-		}
-	}
-	for _, a := range b.acts {
-		if a.Kind == "adjust" && a.Outcome == "approved" && !undone[a] {
-			if s := b.namedSale(a); s != nil {
-				adjusted[s] = a.Amount
-			}
-		}
-	}
+	undone, adjusted := b.effects()
 	var work []*event
 	changed := func(e *event) {
 		if judged(e.Kind) {
@@ -258,6 +234,37 @@ func (b *Book) undo() []*event {
 	}
 	b.undone, b.adjusted = undone, adjusted
 	return work
+}
+
+// effects returns the events that reversals and void_refunds undo, and the sales that
+// adjusts change, with their new amounts in fen.
+func (b *Book) effects() (undone map[*event]bool, adjusted map[*event]int64) {
+	undone, adjusted = map[*event]bool{}, map[*event]int64{}
+	note := func(e *event) {
+		if e != nil {
+			undone[e] = true
+		}
+	}
+	for _, v := range b.acts {
+		if v.Kind == "reversal" && v.Outcome == "approved" {
+			note(b.before(v, place(&v.Record), func(e *event) bool {
+				return e.Kind != "preauth" && e.Kind != "preauth_void" && e.Kind != "reversal" && e.Kind != "settlement" && at(e, v.TerminalID, v.Batch, v.Stan)
+			}))
+		}
+	}
+	for _, v := range b.acts {
+		if v.Kind == "void_refund" && v.Outcome == "approved" && !undone[v] {
+			note(b.namedRefund(v))
+		}
+	}
+	for _, a := range b.acts {
+		if a.Kind == "adjust" && a.Outcome == "approved" && !undone[a] {
+			if s := b.namedSale(a); s != nil {
+				adjusted[s] = a.Amount
+			}
+		}
+	}
+	return undone, adjusted
 }
 
 // amountOf returns the amount of a sale as adjusts left it.
