@@ -355,14 +355,13 @@ var errNoReader = fmt.Errorf("%w: not open", ErrUnavailable)
 // readers are the connections that only read: they see what is committed and
 // never wait for the writer.
 type readers struct {
-	path       string
-	make       func() (*conn, error)
+	make       func() (*conn, error) // nil: the store is not open
 	mu         sync.Mutex
 	idle       []*conn
 	generation int // counts close, so that a connection taken before is not kept
 }
 
-// use hands a reading connection to do. path "" (the store is not open) is
+// use hands a reading connection to do; while the store is not open it returns
 // ErrUnavailable.
 func (r *readers) use(do func(*conn) error) error {
 	r.mu.Lock()
