@@ -67,7 +67,7 @@ unit:
 PURE := $(addprefix ./protocol/,cup8583 currency explain frame mispos printable sensitive smart strictjson topics) \
   ./agent/config ./agent/desired ./agent/refund ./agent/refund/rules ./agent/refund/memhistory
 unit32:
-	CGO_ENABLED=0 GOARCH=arm GOARM=6 $(GO) test -timeout 5m -tags nousb -exec qemu-arm-static \
+	CGO_ENABLED=0 GOARCH=arm GOARM=6 $(GO) test -timeout 10m -tags nousb -exec qemu-arm-static \
 	  -skip '$(SLOW)|^TestEvery(ByteChanged|Cut|Bit)' $(PURE)
 
 # The judge against its twin, seeded.
