@@ -6,7 +6,7 @@ import (
 	"yuanlu/protocol/mispos"
 )
 
-// The DATA of a frame: a sale of 10.00 yuan whose card number is masked.
+// The DATA of a frame: a sale of 10.00 yuan, and the error for one that is cut short.
 func ExampleLayout_Decode() {
 	layout, err := mispos.NewLayout(mispos.Standard())
 	if err != nil {
