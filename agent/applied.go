@@ -138,8 +138,8 @@ func (o *outcomes) datedAhead(link string, s *refund.Sighting) {
 }
 
 // storedAhead looks at the newest records of a store that was opened, for what an
-// earlier run has seen. One that stamped its receptions with the times of its records
-// is seen through, too: nothing was received after now.
+// earlier run has seen. If the clock was ahead then, a time of reception may lie in the
+// future: now counts instead.
 func (o *outcomes) storedAhead(ctx context.Context, db *ledger.DB) {
 	if !o.clock.Synced() {
 		return

@@ -49,8 +49,8 @@ func (w *Worker) receive() bool {
 	return more
 }
 
-// end acts on a mark: what is unfinished is given up, and what is behind it
-// looked at. While a frame is stuck on the way, the mark stays.
+// end acts on a mark of silence or loss: it drops the unfinished frame and decodes the
+// bytes behind it. While a frame is stuck on the way, the mark stays.
 func (w *Worker) end(now Clock) {
 	if w.ending == markNone {
 		return

@@ -14,9 +14,9 @@ import (
 type Wire interface {
 	// Scanner returns a new scanner for the framing of this wire.
 	Scanner() *frame.Scanner
-	// Frame takes one good frame. The Step is to be acted on even with an error,
-	// which is that the message was refused: it has field and offset, never
-	// bytes of the message. Nothing of f is kept.
+	// Frame takes one good frame. The caller acts on the Step even if the error is not
+	// nil: the error says that the message was refused and names field and offset,
+	// never its bytes. Nothing of f is kept.
 	Frame(f frame.Frame, now Clock) (Step, error)
 	// Due returns what has become known by time passing (answers that did not come),
 	// and when to ask again; the zero time: nothing waits.

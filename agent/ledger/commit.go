@@ -69,8 +69,8 @@ func (d *DB) submit(s *submission) error {
 	return nil
 }
 
-// Progress returns a number that is another one each time, unless one commit of arrivals
-// has been on its way since it was last asked: a sign of life for a watchdog.
+// Progress returns a number for a watchdog: it grows at each call while commits end or
+// nothing waits. If it stays equal, one commit has been on its way since the last call.
 func (d *DB) Progress() uint64 {
 	q := &d.committer
 	q.mu.Lock()

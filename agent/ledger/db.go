@@ -23,7 +23,8 @@ type judge interface {
 }
 
 // DB is the store of one terminal. It is safe for concurrent use. Every exported
-// method that writes is one transaction, durable when it returns nil.
+// method that writes is one transaction, durable when it returns nil; Sent and Acked
+// hold at once in this process and are saved with what is written next.
 //
 // After an I/O error the store closes itself and every method returns
 // ErrUnavailable until a later call has reopened and checked it.

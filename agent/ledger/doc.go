@@ -1,6 +1,7 @@
 // Package ledger is the durable truth of one terminal: records, verdicts, cases and
 // what waits for the back office, in one SQLite database. One exported method is one
-// transaction; when it returns nil, a power cut changes nothing about it.
+// transaction; when it returns nil, a power cut changes nothing about it. Sent and Acked are
+// saved with what is written next: after a power cut an event may be published once more.
 //
 // # The folder
 //

@@ -44,8 +44,9 @@ func (j *Judge) RuleSet() string { return j.ruleSet }
 // seq is greater than that of every event in h. It reads h and changes nothing;
 // the only errors are those of h.
 //
-// Verdicts by lines 1 and 3 to 7 of "No hit" (verdicts.md § 2) come with Unreleased set and
-// Rev 0 as long as no verdict about their refund was released; see Release.
+// If the sale may still arrive (lines 1 and 3 to 7 of "No hit", verdicts.md § 2) and no
+// verdict about the refund was released before, the verdict is to be stored and not
+// published: Unreleased is set and Rev is 0. Release publishes it.
 func (j *Judge) Apply(h History, seq int64, r Record) (Changes, error) {
 	w, err := j.begin(h, seq)
 	if err != nil {

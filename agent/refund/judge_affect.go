@@ -23,8 +23,9 @@ func (w *work) affect(old, now *Event) error {
 	return nil
 }
 
-// mayBeUndone returns, by seq, the events that now may undo, as it is and as it was, and if
-// it was completed and can be undone itself, it and what its undoers may undo.
+// mayBeUndone returns, by seq, the events whose undone state must be computed again: those
+// that now cancels, or cancelled before its copy changed it; and now itself, if a copy
+// completed it and it can be cancelled, with what the events that cancel it may cancel.
 func (w *work) mayBeUndone(old, now *Event) (map[int64]*Event, error) {
 	undo := map[int64]*Event{}
 	k := now.Record.Kind

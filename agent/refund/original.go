@@ -14,13 +14,14 @@ const (
 	SearchDifferentFromAll
 	// SearchAmbiguous: several fit and nothing decides.
 	SearchAmbiguous
-	// SearchNoReference is line 1 of "No hit", and so on.
+	// SearchNoReference: the refund names no sale. This and the next are lines 1 and 3 to 7
+	// of "No hit" (verdicts.md § 2); waits depends on their being the last.
 	SearchNoReference
-	SearchOriginalUnusable // line 3
-	SearchOtherDay         // line 4
-	SearchOtherTerminal    // line 5
-	SearchHistoryGap       // line 6
-	SearchNoOriginal       // line 7
+	SearchOriginalUnusable // line 3: the sale that it names took no money
+	SearchOtherDay         // line 4: the number exists, on another day
+	SearchOtherTerminal    // line 5: the sale may be of another terminal
+	SearchHistoryGap       // line 6: the sale may be older than the journal
+	SearchNoOriginal       // line 7: there is no such sale
 )
 
 // waits reports whether a verdict with this result is released only after pending_grace (verdicts.md § 2).

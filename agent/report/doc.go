@@ -13,7 +13,7 @@
 //
 // Received messages come one after the other from the Broker's goroutine.
 // Everything outside is behind small interfaces: Outbox (the ledger) and Broker
-// (protocol/mqtt). Time comes from Options.Now and timers, so that all of it
+// (protocol/mqtt). Time comes from Options.Clock and timers, so that all of it
 // runs in a testing/synctest bubble.
 //
 // Source: topics.md; the numbers of delivery rules are those of that page.

@@ -252,14 +252,14 @@ func (s *session) rolledBack(ctx context.Context, trace refund.Trace) {
 	}
 }
 
-// twice is how soon the same dn/config comes again where a broker delivers a message
+// duplicateWindow is how soon the same dn/config comes again where a broker delivers a message
 // once for each subscription that matches it.
-const twice = 2 * time.Second
+const duplicateWindow = 2 * time.Second
 
 // repeated reports whether a dn/config is the one that has just come.
 func (s *session) repeated(payload []byte) bool {
 	sum, now := sha256.Sum256(payload), time.Now()
-	same := sum == s.config && now.Sub(s.configAt) < twice
+	same := sum == s.config && now.Sub(s.configAt) < duplicateWindow
 	s.config, s.configAt = sum, now
 	return same
 }

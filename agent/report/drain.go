@@ -28,7 +28,7 @@ type drain struct {
 	s      *session
 	flight []inFlight
 	done   []int64       // acknowledged by the broker, not yet passed to the outbox
-	first  refund.Notice // of those in done: their stream, and how often they were taken before
+	first  refund.Notice // stream and earlier number of PUBACKs, equal for all in done
 	acked  refund.Notice
 	buf    []byte
 	spare  [][]byte // payloads that the library has let go of
