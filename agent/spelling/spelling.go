@@ -4,8 +4,8 @@ package spelling
 import "strings"
 
 // Nearest returns the candidate that name is most likely a misspelling of, "" if
-// none is near: at most one edit for every three characters (two at least), or
-// the beginning of the candidate.
+// none is near: at most one edit for every three characters (two at least) and fewer
+// than either has, or the beginning of the candidate.
 func Nearest(name string, candidates []string) string {
 	best, bestDistance := "", max(2, len(name)/3)+1
 	for _, c := range candidates {
@@ -13,7 +13,7 @@ func Nearest(name string, candidates []string) string {
 		if len(name) >= 3 && strings.HasPrefix(c, name) {
 			d = min(d, 2)
 		}
-		if d < bestDistance {
+		if d < bestDistance && d < min(len(name), len(c)) {
 			best, bestDistance = c, d
 		}
 	}
