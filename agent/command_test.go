@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -17,19 +18,35 @@ import (
 	"yuanlu/protocol/topics"
 )
 
-// echoing is a reporter whose broker answers, or does not.
+// echoing is a reporter whose broker answers, or does not. The running agent asks it
+// from goroutines of its own, so that a test changes the answer by answer only.
 type echoing struct {
 	stalledReporter
+	echoes atomic.Int64
+
+	mu     sync.Mutex // guards all below
 	err    error
 	status health.Broker
-	echoes atomic.Int64
+}
+
+func (e *echoing) answer(err error, status health.Broker) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.err, e.status = err, status
 }
 
 func (e *echoing) Echo(context.Context) (time.Duration, error) {
 	e.echoes.Add(1)
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	return 3 * time.Millisecond, e.err
 }
-func (e *echoing) Status() health.Broker { return e.status }
+
+func (e *echoing) Status() health.Broker {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.status
+}
 
 // do runs a command of the rig and reads its answer.
 func (r *rig) do(t *testing.T, name, args string, to any) (steps []string, err error) {
@@ -67,13 +84,23 @@ func (c onDisk) OnDisk() (string, error) { return c.read() }
 func TestSelftest(t *testing.T) {
 	reporter := &echoing{status: health.Broker{Connected: true, Since: time.Now(), LastAck: time.Now(),
 		Host: &health.Host{Known: true, Online: true, At: time.Now()}}}
+	var mu sync.Mutex // guards the two below: what the configuration on the disk is
 	digest, readErr := "", error(nil)
+	setDisk := func(d string, err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		digest, readErr = d, err
+	}
 	r := newRig(t, "", func(o *Options) {
 		o.NewReporter = func(*Agent) (Reporter, error) { return reporter, nil }
-		o.Configuration = onDisk{ownFile{o.Config}, func() (string, error) { return digest, readErr }}
+		o.Configuration = onDisk{ownFile{o.Config}, func() (string, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			return digest, readErr
+		}}
 		o.CertEnds = func() (time.Time, bool) { return time.Now().Add(1000 * time.Hour), true }
 	})
-	digest = r.agent.Digest()
+	setDisk(r.agent.Digest(), nil)
 	stop := r.run(t)
 	r.await(t, "READY=1")
 	r.line(t, "link.online")
@@ -97,8 +124,8 @@ func TestSelftest(t *testing.T) {
 	}
 
 	// What is wrong is said, with its remedy, in Chinese too.
-	reporter.err, reporter.status = errors.New("no PUBACK"), health.Broker{Connected: true, Host: &health.Host{Known: true, At: time.Now()}}
-	readErr = errors.New("line 3: nonsense")
+	reporter.answer(errors.New("no PUBACK"), health.Broker{Connected: true, Host: &health.Host{Known: true, At: time.Now()}})
+	setDisk("", errors.New("line 3: nonsense"))
 	if _, err := r.do(t, "selftest", `{"lang":"zh"}`, &got); err != nil || got.Verdict != health.Error {
 		t.Errorf("%+v, %v", got, err)
 	}
