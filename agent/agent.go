@@ -281,7 +281,7 @@ func (a *Agent) startInside(c *crew, db *ledger.DB) {
 	if a.o.Hotplug != nil {
 		c.start(layerLinks, "hotplug", func(ctx context.Context) error { return watchDevices(ctx, a.o.Hotplug, sockets) })
 	}
-	c.start(layerStore, "held", func(ctx context.Context) error { return a.store.releaseHeld(ctx, db) })
+	c.start(layerStore, "held", func(ctx context.Context) error { return a.store.releaseDue(ctx, db) })
 	c.start(layerStore, "redate", func(ctx context.Context) error { return a.store.redate(ctx, db) })
 	c.start(layerStore, "events", func(ctx context.Context) error { return a.events.store(ctx, db) })
 	c.start(layerStore, "retention", func(ctx context.Context) error { return a.store.retain(ctx, db) })

@@ -135,12 +135,12 @@ func untilDone(ctx context.Context, try func() bool) {
 	}
 }
 
-// releaseHeld releases the verdicts whose pending_grace has passed.
-func (s *store) releaseHeld(ctx context.Context, db *ledger.DB) error {
+// releaseDue releases the verdicts whose pending_grace has passed.
+func (s *store) releaseDue(ctx context.Context, db *ledger.DB) error {
 	longest := min(idleTick, max(s.options.Grace/4, 100*time.Millisecond))
 	for {
 		running := time.Since(s.began)
-		applied, next, err := db.ReleaseHeld(ctx, running)
+		applied, next, err := db.ReleaseDue(ctx, running)
 		wait := longest
 		switch {
 		case err != nil && ctx.Err() == nil && !errors.Is(err, ledger.ErrUnavailable):

@@ -66,7 +66,7 @@ func TestMinSeverityOpensNoCaseBelowIt(t *testing.T) {
 	o.MinSeverity = refund.Critical
 	d := openTest(t, o)
 	apply(t, d, refundOf(900, 1, card(1), start)) // no_original: high
-	if _, _, err := d.ReleaseHeld(context.Background(), time.Hour); err != nil {
+	if _, _, err := d.ReleaseDue(context.Background(), time.Hour); err != nil {
 		t.Fatal(err)
 	}
 	if n := due(t, d); len(n) != 0 {
@@ -141,7 +141,7 @@ func TestHeldWaitsTheGraceOfRunningTime(t *testing.T) {
 	d := openTest(t, o)
 	release := func(running time.Duration) int {
 		t.Helper()
-		a, _, err := d.ReleaseHeld(ctx, running)
+		a, _, err := d.ReleaseDue(ctx, running)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -159,7 +159,7 @@ func TestHeldWaitsTheGraceOfRunningTime(t *testing.T) {
 	}
 	now = now.Add(9 * time.Minute)
 	reopen() // one minute is left
-	if _, next, err := d.ReleaseHeld(ctx, 0); err != nil || next != time.Minute {
+	if _, next, err := d.ReleaseDue(ctx, 0); err != nil || next != time.Minute {
 		t.Fatalf("next %v %v", next, err)
 	}
 	now = now.Add(time.Hour) // it was off: the whole grace again, once
@@ -169,7 +169,7 @@ func TestHeldWaitsTheGraceOfRunningTime(t *testing.T) {
 	}
 	now = now.Add(time.Hour)
 	reopen()
-	a, next, err := d.ReleaseHeld(ctx, 0)
+	a, next, err := d.ReleaseDue(ctx, 0)
 	if err != nil || len(a) != 1 || next != 0 || len(a[0].Verdicts) != 1 || a[0].Verdicts[0].Verdict.Rev != 1 || len(a[0].Cases) != 1 || a[0].Link != "pos" {
 		t.Fatalf("third run: %+v next %v %v", a, next, err)
 	}
@@ -185,7 +185,7 @@ func TestASaleThatComesInTimeEndsTheWait(t *testing.T) {
 	if len(a[0].Verdicts) != 1 || a[0].Verdicts[0].Verdict.Recipient != refund.Same {
 		t.Fatalf("%+v", a[0].Verdicts)
 	}
-	if b, next, err := d.ReleaseHeld(context.Background(), time.Hour); err != nil || len(b) != 0 || next != 0 {
+	if b, next, err := d.ReleaseDue(context.Background(), time.Hour); err != nil || len(b) != 0 || next != 0 {
 		t.Fatalf("%v %v %v", b, next, err)
 	}
 }

@@ -30,13 +30,13 @@ func (t *tx) storeVerdicts(verdicts []refund.Judged, why *circumstances, done *r
 			return err
 		}
 		if j.Unreleased {
-			if err := t.hold(seq); err != nil {
+			if err := t.delayRelease(seq); err != nil {
 				return err
 			}
 			continue
 		}
-		if t.d.mayHold(t, seq) {
-			if err := t.unhold(seq); err != nil {
+		if t.d.mayBeUnreleased(t, seq) {
+			if err := t.endDelay(seq); err != nil {
 				return err
 			}
 		}
@@ -55,9 +55,9 @@ func (t *tx) storeVerdicts(verdicts []refund.Judged, why *circumstances, done *r
 	return nil
 }
 
-// mayHold reports whether a verdict may be among the held ones.
-func (d *DB) mayHold(t *tx, seq int64) bool {
-	return d.temporary || d.held[seq] != nil || len(t.atEnd) > 0
+// mayBeUnreleased reports whether a verdict may be among the unreleased ones.
+func (d *DB) mayBeUnreleased(t *tx, seq int64) bool {
+	return d.temporary || d.unreleased[seq] != nil || len(t.atEnd) > 0
 }
 
 // caseRow is one row of the table cases.

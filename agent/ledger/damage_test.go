@@ -239,7 +239,7 @@ func TestRule09_SalvageKeepsTheSameCases(t *testing.T) {
 	want := map[string]bool{}
 	for i, batch := range scriptBatches() {
 		apply(t, fresh, batch...)
-		if _, _, err := fresh.ReleaseHeld(context.Background(), time.Duration(i+1)*time.Hour); err != nil {
+		if _, _, err := fresh.ReleaseDue(context.Background(), time.Duration(i+1)*time.Hour); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -40,7 +40,7 @@ type DB struct {
 	writer          chan struct{} // holds one token: the right to use what stands below
 	w               *conn         // nil while the store is not available
 	now             figures       // as committed
-	held            map[int64]*heldVerdict
+	unreleased      map[int64]*unreleasedVerdict
 	links           map[string]int64
 	names           map[int64]string
 	fault           error         // why w is nil

@@ -57,7 +57,7 @@
 //
 // Figures are never less than what the rows prove (load.go): the newest sequence is
 // at least that of every entry, sent or acknowledged, the newest record at least that of
-// every record, verdict, case and held verdict; the journal begins where its first record
+// every record, verdict, case and unreleased verdict; the journal begins where its first record
 // has it. A row of ours in the way of another is a contradiction: damage, salvaged in the
 // same process, and not a refusal of the record.
 //

@@ -96,7 +96,7 @@ func answers(t *testing.T, o Options) (d *DB, answer [probes]refund.Recipient, w
 		}
 	}
 	value, _, e := d.Memory(ctx, "smart", "long")
-	fmt.Fprintf(&b, "%s %x %v %d %v %v\n", d.Stream(), sqlite.Checksum(0, value), d.now.bounds, len(d.held), err, e)
+	fmt.Fprintf(&b, "%s %x %v %d %v %v\n", d.Stream(), sqlite.Checksum(0, value), d.now.bounds, len(d.unreleased), err, e)
 	return d, answer, b.String()
 }
 

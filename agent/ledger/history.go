@@ -192,7 +192,7 @@ func loadEvent(c *conn, seq int64) (e *refund.Event, err error) {
 	return e, err
 }
 
-// loadVerdict returns the verdict on this refund, held or released.
+// loadVerdict returns the verdict on this refund, unreleased or released.
 func loadVerdict(c *conn, seq int64) (j refund.Judged, found bool, err error) {
 	found, err = c.First(`SELECT `+rows.VerdictColumns+` FROM verdict WHERE seq = ?1`, func(r *sqlite.Row) (err error) {
 		j, err = rows.ScanVerdict(r, c.ruleNames)

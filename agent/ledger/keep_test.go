@@ -224,7 +224,7 @@ func TestAPayerIsFoundByTokenInMemoryAndInBlocks(t *testing.T) {
 	r := refundOf(0, 5000, card(1500), start.Add(50*time.Hour))
 	r.Original = refund.Original{}
 	a := apply(t, d, r)
-	_, _, err := d.ReleaseHeld(context.Background(), time.Hour)
+	_, _, err := d.ReleaseDue(context.Background(), time.Hour)
 	must(t, err)
 	v, ok, err := loadVerdict(d.w, a[0].Seq)
 	if err != nil || !ok || v.Verdict.Original == nil || v.Verdict.Original.Seq != 1501 {

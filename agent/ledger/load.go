@@ -42,7 +42,7 @@ func (d *DB) load(c *conn) error {
 	if err != nil {
 		return err
 	}
-	if err := d.loadHeld(c); err != nil {
+	if err := d.loadUnreleased(c); err != nil {
 		return err
 	}
 	if d.keys != nil {

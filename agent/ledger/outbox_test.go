@@ -59,7 +59,7 @@ func TestRule01_CaseIsQueuedWithItsVerdict(t *testing.T) {
 	d = openTest(t, o)
 	makeCases(t, d, 1, 3)
 	apply(t, d, refundOf(999, 1000, card(1), start)) // waits
-	if _, _, err := d.ReleaseHeld(context.Background(), time.Hour); err != nil {
+	if _, _, err := d.ReleaseDue(context.Background(), time.Hour); err != nil {
 		t.Fatal(err)
 	}
 	if n := due(t, d); len(n) != 4 || seen < 5 {
@@ -244,7 +244,7 @@ func TestAcknowledgementsAreSavedTogether(t *testing.T) {
 	if _, err := d.Apply(ctx, fill); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := d.ReleaseHeld(ctx, time.Hour); err != nil {
+	if _, _, err := d.ReleaseDue(ctx, time.Hour); err != nil {
 		t.Fatal(err)
 	}
 	var entries []int64

@@ -300,7 +300,7 @@ func (d *DB) Records(ctx context.Context, from int64) iter.Seq2[StoredRecord, er
 		}, func(r *StoredRecord) int64 { return r.Seq })
 }
 
-// Verdicts returns what is stored about every refund from this seq on, in order; held
+// Verdicts returns what is stored about every refund from this seq on, in order; unreleased
 // ones have Unreleased set.
 func (d *DB) Verdicts(ctx context.Context, from int64) iter.Seq2[refund.Judged, error] {
 	return inSteps(ctx, d, from, `SELECT `+rows.VerdictColumns+` FROM verdict WHERE seq >= ?1 ORDER BY seq LIMIT ?2`,

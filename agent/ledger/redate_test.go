@@ -445,7 +445,7 @@ func TestTwinRedatedEqualsCheck(t *testing.T) {
 			}
 		}
 		s.now = s.now.Add(time.Hour)
-		_, _, err = s.d.ReleaseHeld(t.Context(), s.now.Sub(s.since)+time.Hour)
+		_, _, err = s.d.ReleaseDue(t.Context(), s.now.Sub(s.since)+time.Hour)
 		must(t, err)
 		got, err := outcomeOf(s.d, s.gaps)
 		must(t, err)

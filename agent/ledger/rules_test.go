@@ -21,7 +21,7 @@ func TestRule01_TheEndOfTheGraceQueuesInTheSameTransaction(t *testing.T) {
 	if st := stat(t, d); st.LastSeq != 0 {
 		t.Fatalf("queued before its grace is over: %+v", st)
 	}
-	released, _, err := d.ReleaseHeld(context.Background(), time.Hour)
+	released, _, err := d.ReleaseDue(context.Background(), time.Hour)
 	if err != nil || len(released) != 1 || len(released[0].Cases) != 1 {
 		t.Fatalf("released %+v, %v", released, err)
 	}

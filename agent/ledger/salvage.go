@@ -162,7 +162,7 @@ func (d *DB) rebuild(ctx context.Context, q string, left leftOpen, note *DamageN
 		// Everything into the file itself, synced, before it gets its name.
 		err = c.Script("PRAGMA synchronous = FULL; PRAGMA wal_checkpoint(TRUNCATE)")
 	}
-	d.w, d.held = nil, nil
+	d.w, d.unreleased = nil, nil
 	if e := c.Close(); err == nil {
 		err = e
 	}
@@ -193,7 +193,7 @@ func (d *DB) fillRebuilt(ctx context.Context, c *conn, old *salvage.Found) error
 	if err := migrate(c, steps); err != nil {
 		return err
 	}
-	d.held, d.links = nil, nil
+	d.unreleased, d.links = nil, nil
 	if err := d.load(c); err != nil {
 		return err
 	}

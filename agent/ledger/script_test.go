@@ -155,7 +155,7 @@ func script(o Options, out *os.File) error {
 		for _, a := range got {
 			fmt.Fprintf(out, "acked %d %s%s\n", a.Seq, a.Record.Kind, a.Record.Stan)
 		}
-		if err := again(func() error { _, _, err := d.ReleaseHeld(ctx, time.Duration(i+1)*time.Hour); return err }); err != nil {
+		if err := again(func() error { _, _, err := d.ReleaseDue(ctx, time.Duration(i+1)*time.Hour); return err }); err != nil {
 			return err
 		}
 		if err := deliver(d, i%4 != 3, out); err != nil {
@@ -266,7 +266,7 @@ func checkScript(t *testing.T, dir, out string) {
 		if _, err := d.Apply(ctx, arrivalOf(d, batch...)); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := d.ReleaseHeld(ctx, time.Duration(i+1)*time.Hour); err != nil {
+		if _, _, err := d.ReleaseDue(ctx, time.Duration(i+1)*time.Hour); err != nil {
 			t.Fatal(err)
 		}
 	}

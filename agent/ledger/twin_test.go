@@ -165,7 +165,7 @@ func (s *stream) play(journal []refund.Record) error {
 			return err
 		}
 	}
-	_, _, err := s.d.ReleaseHeld(ctx, s.now.Add(time.Hour).Sub(s.since))
+	_, _, err := s.d.ReleaseDue(ctx, s.now.Add(time.Hour).Sub(s.since))
 	return err
 }
 
@@ -190,7 +190,7 @@ func (s *stream) accident() error {
 		s.happened = append(s.happened, "carried")
 		return s.carry()
 	case 4, 5, 6, 7, 8:
-		_, _, err := s.d.ReleaseHeld(ctx, s.now.Sub(s.since))
+		_, _, err := s.d.ReleaseDue(ctx, s.now.Sub(s.since))
 		return err
 	}
 	return nil

@@ -16,11 +16,11 @@ import (
 // Stored is the due time by the wall clock; after a restart what is left of it
 // counts, and the whole grace again if it has passed or makes no sense, but only
 // once: an agent that restarts all the time releases it in the end.
-type heldVerdict struct {
+type unreleasedVerdict struct {
 	due time.Duration // by the run's clock
 }
 
-// running is the run's own clock, as ReleaseHeld was last called with it and as it goes on
+// running is the run's own clock, as ReleaseDue was last called with it and as it goes on
 // between its calls.
 type running struct {
 	now  func() time.Time
@@ -38,8 +38,8 @@ func (r *running) elapsed() time.Duration {
 // set sets the running time.
 func (r *running) set(d time.Duration) { r.last, r.at = d, r.now() }
 
-// hold notes that a verdict waits; one that already does keeps its due time.
-func (t *tx) hold(seq int64) error {
+// delayRelease notes that a verdict waits; one that already does keeps its due time.
+func (t *tx) delayRelease(seq int64) error {
 	if t.d.temporary {
 		return t.c.Do(`INSERT OR IGNORE INTO held(seq, due, again) VALUES(?1, 0, 0)`, seq)
 	}
@@ -50,30 +50,30 @@ func (t *tx) hold(seq int64) error {
 	}
 	if t.c.Changes() == 1 {
 		at := t.d.ran.elapsed() + due
-		t.after(func() { t.d.held[seq] = &heldVerdict{due: at} })
+		t.after(func() { t.d.unreleased[seq] = &unreleasedVerdict{due: at} })
 	}
 	return nil
 }
 
-// unhold notes that a verdict no longer waits.
-func (t *tx) unhold(seq int64) error {
+// endDelay notes that a verdict no longer waits.
+func (t *tx) endDelay(seq int64) error {
 	if err := t.c.Do(`DELETE FROM held WHERE seq = ?1`, seq); err != nil {
 		return err
 	}
-	t.after(func() { delete(t.d.held, seq) })
+	t.after(func() { delete(t.d.unreleased, seq) })
 	return nil
 }
 
-// loadHeld takes up the verdicts that waited when the store was last open. Within
+// loadUnreleased takes up the verdicts that waited when the store was last open. Within
 // one run (reopened after an error) they keep their due time.
-func (d *DB) loadHeld(c *conn) error {
-	held := make(map[int64]*heldVerdict)
+func (d *DB) loadUnreleased(c *conn) error {
+	unreleased := make(map[int64]*unreleasedVerdict)
 	var again []int64
 	now := rows.Millis(d.o.Now())
 	err := c.Each(`SELECT seq, due, again FROM held ORDER BY seq`, func(r *sqlite.Row) error {
 		seq := r.Int(0)
-		if h := d.held[seq]; h != nil {
-			held[seq] = h
+		if h := d.unreleased[seq]; h != nil {
+			unreleased[seq] = h
 			return nil
 		}
 		left := time.Duration(r.Int(1)-now) * time.Millisecond
@@ -85,7 +85,7 @@ func (d *DB) loadHeld(c *conn) error {
 		default:
 			left = 0
 		}
-		held[seq] = &heldVerdict{due: d.ran.elapsed() + left}
+		unreleased[seq] = &unreleasedVerdict{due: d.ran.elapsed() + left}
 		return nil
 	})
 	if err != nil {
@@ -96,21 +96,21 @@ func (d *DB) loadHeld(c *conn) error {
 			return err
 		}
 	}
-	d.held = held
+	d.unreleased = unreleased
 	return nil
 }
 
-// ReleaseHeld releases the held verdicts whose grace has passed, in seq order. running
+// ReleaseDue releases the unreleased verdicts whose grace has passed, in seq order. running
 // is the time this process has been running, by a clock that is never set. next is
-// the running time at which the next one is due, 0 if none is held.
-func (d *DB) ReleaseHeld(ctx context.Context, running time.Duration) (applied []refund.Applied, next time.Duration, err error) {
+// the running time at which the next one is due, 0 if none waits.
+func (d *DB) ReleaseDue(ctx context.Context, running time.Duration) (applied []refund.Applied, next time.Duration, err error) {
 	if d.readOnly {
 		return nil, 0, ErrReadOnly
 	}
 	err = d.withWriter(ctx, func(*conn) (err error) {
 		d.ran.set(running)
 		var due []int64
-		for seq, h := range d.held {
+		for seq, h := range d.unreleased {
 			if h.due <= running {
 				due = append(due, seq)
 			}
@@ -119,7 +119,7 @@ func (d *DB) ReleaseHeld(ctx context.Context, running time.Duration) (applied []
 			slices.Sort(due)
 			applied, err = d.releaseThese(due)
 		}
-		for _, h := range d.held {
+		for _, h := range d.unreleased {
 			if err == nil && (next == 0 || h.due < next) {
 				next = h.due
 			}
@@ -129,10 +129,10 @@ func (d *DB) ReleaseHeld(ctx context.Context, running time.Duration) (applied []
 	return applied, next, err
 }
 
-// releaseStep is how many held verdicts ReleaseAll releases in one transaction.
+// releaseStep is how many unreleased verdicts ReleaseAll releases in one transaction.
 const releaseStep = 500
 
-// ReleaseAll releases every held verdict, in seq order: the end of the input of `check`.
+// ReleaseAll releases every unreleased verdict, in seq order: the end of the input of `check`.
 // It hands them to each in steps, so that all of them need not be in memory; an
 // error of each ends it.
 func (d *DB) ReleaseAll(ctx context.Context, each func([]refund.Applied) error) error {
@@ -151,7 +151,7 @@ func (d *DB) ReleaseAll(ctx context.Context, each func([]refund.Applied) error) 
 	}
 }
 
-// releaseAfter releases the next held verdicts after this seq, and returns their seqs.
+// releaseAfter releases the next unreleased verdicts after this seq, and returns their seqs.
 func (d *DB) releaseAfter(ctx context.Context, last int64) (applied []refund.Applied, due []int64, err error) {
 	err = d.withWriter(ctx, func(c *conn) (err error) {
 		if due, err = c.Ints(`SELECT seq FROM held WHERE seq > ?1 ORDER BY seq LIMIT ?2`, last, releaseStep); err != nil {
@@ -165,7 +165,7 @@ func (d *DB) releaseAfter(ctx context.Context, last int64) (applied []refund.App
 	return applied, due, err
 }
 
-// releaseThese releases these held verdicts in one transaction.
+// releaseThese releases these unreleased verdicts in one transaction.
 func (d *DB) releaseThese(seqs []int64) ([]refund.Applied, error) {
 	var applied []refund.Applied
 	err := d.transact(func(t *tx) error {
@@ -174,7 +174,7 @@ func (d *DB) releaseThese(seqs []int64) ([]refund.Applied, error) {
 			if err != nil {
 				return err
 			}
-			if err := t.unhold(seq); err != nil {
+			if err := t.endDelay(seq); err != nil {
 				return err
 			}
 			a, err := t.released(seq, &ch)
