@@ -111,7 +111,7 @@ func logFile(text string) string {
 func loopbackAddress(text string) string {
 	host, _, err := net.SplitHostPort(text)
 	if err == nil && !Loopback(host) {
-		return "would be open to other machines: write 127.0.0.1 or [::1] before the port, and let a Prometheus agent or a tunnel on this machine carry the figures on"
+		return "would be open to other machines: write 127.0.0.1 or [::1] before the port, and let an agent or a tunnel on this machine carry on what others need"
 	}
 	if at, err := netip.ParseAddrPort(text); err != nil || at.Port() == 0 {
 		return "wants a loopback address and a port from 1 to 65535, such as 127.0.0.1:9100"
@@ -133,6 +133,9 @@ func (c *Config) complete() {
 	if c.Control.Socket == "" {
 		c.Control.Socket = filepath.Join(c.Store.Dir, "control.sock")
 	}
+	if c.Guard.Socket == "" {
+		c.Guard.Socket = filepath.Join(filepath.Dir(c.Control.Socket), "guard.sock")
+	}
 }
 
 // checkTogether looks at what concerns several settings.
@@ -140,6 +143,7 @@ func (l *loader) checkTogether() {
 	l.checkLinks()
 	l.checkBroker()
 	l.checkKeys()
+	l.checkGuard()
 	l.checkDesired()
 	l.checkAmounts()
 }

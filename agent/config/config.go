@@ -17,6 +17,7 @@ type Config struct {
 	Delivery   Delivery
 	Backoffice Backoffice
 	Remote     Remote
+	Guard      Guard
 	Case       Case
 	Window     Window
 	Health     Health
@@ -54,6 +55,7 @@ type Link struct {
 	FrameTimeout time.Duration
 	Profile      string // path of a profile file, "" the embedded one
 	Enabled      bool
+	Guard        string // level of the guard: off, advise, hold, office
 }
 
 // MQTT is the broker and how to reach it.
@@ -97,6 +99,35 @@ type Key struct {
 	PublicKey string // base64 of the 32 bytes of an Ed25519 public key
 }
 
+// The levels of a link's guard. Source: guard.md.
+const (
+	GuardOff    = "off"    // asks are refused
+	GuardAdvise = "advise" // the answer is shown, nothing is held
+	GuardHold   = "hold"   // a supervisor on site decides, or the back office
+	GuardOffice = "office" // the back office decides, a supervisor if it cannot
+)
+
+// Guard is how refunds that would go wrong are held before they are made, and who may
+// release them.
+type Guard struct {
+	HoldFor       time.Duration // running time after which a hold expires
+	OfficeHoldFor time.Duration // likewise, at level office
+	OfficeWait    time.Duration // that the back office has before a supervisor may release
+	Socket        string        // of the local API
+	Group         string        // that may use the socket, "" that of the daemon
+	Listen        string        // loopback address and port of the local API, "" none
+	TokenFile     string        // first line: what a client must show there
+	Supervisors   []Supervisor
+}
+
+// Supervisor may release holds of operators other than himself. His PIN is in no
+// configuration.
+type Supervisor struct {
+	ID        string
+	Name      string
+	Operators []string // every cashier number that he ever uses
+}
+
 // Case is when a verdict becomes a case.
 type Case struct {
 	MinSeverity  string // info, low, medium, high, critical
@@ -106,6 +137,20 @@ type Case struct {
 // Window is how many calendar days after a sale a refund is in time, by channel.
 type Window struct {
 	Card, WeChat, Alipay, UnionPayQR, JD, ECNY, Cash, Unknown int
+}
+
+// elements returns how many elements a table has that may stand several times, and whether
+// it is one.
+func (c *Config) elements(table string) (n int, list bool) {
+	switch table {
+	case "link":
+		return len(c.Links), true
+	case "backoffice.key":
+		return len(c.Backoffice.Keys), true
+	case supervisors:
+		return len(c.Guard.Supervisors), true
+	}
+	return 1, false
 }
 
 // Map returns the windows by the channel names of records.md.

@@ -72,17 +72,19 @@ func TestDefaults(t *testing.T) {
 		File: "f", Terminal: Terminal{ID: "t-00423"},
 		Store: Store{Dir: "/var/lib/yuanlu", Retention: 540 * day},
 		Links: []Link{{Name: "pos", Wire: "mispos", Port: "/dev/ttyS1", Baud: 9600, DataBits: 8, Parity: "none",
-			StopBits: "1", FrameTimeout: 500 * time.Millisecond, Enabled: true}},
+			StopBits: "1", FrameTimeout: 500 * time.Millisecond, Enabled: true, Guard: "off"}},
 		MQTT:       MQTT{Root: "yuanlu", ClientID: "t-00423", KeepAlive: 30 * time.Second, ConnectTimeout: 15 * time.Second},
 		Delivery:   Delivery{Ack: "backoffice", AckTimeout: 30 * time.Second, MaxBytes: 16 << 20},
 		Backoffice: Backoffice{Keys: []Key{}},
 		Remote:     Remote{Config: true, Trial: 5 * time.Minute},
-		Case:       Case{MinSeverity: "medium", PendingGrace: 10 * time.Minute},
-		Window:     Window{Card: 180, WeChat: 365, Alipay: 365, UnionPayQR: 360, JD: 365, ECNY: 365, Cash: 365, Unknown: 365},
-		Health:     Health{Interval: time.Minute},
-		Log:        Log{Level: "info", Format: "text", File: "/var/lib/yuanlu/log/yuanlu.log", MaxBytes: 2 << 20, Keep: 3},
-		Control:    Control{Socket: "/var/lib/yuanlu/control.sock"},
-		Time:       Time{Zone: "+08:00", Trust: "kernel"},
+		Guard: Guard{HoldFor: 300 * time.Second, OfficeHoldFor: 900 * time.Second, OfficeWait: time.Minute, Socket: "/var/lib/yuanlu/guard.sock",
+			Supervisors: []Supervisor{}},
+		Case:    Case{MinSeverity: "medium", PendingGrace: 10 * time.Minute},
+		Window:  Window{Card: 180, WeChat: 365, Alipay: 365, UnionPayQR: 360, JD: 365, ECNY: 365, Cash: 365, Unknown: 365},
+		Health:  Health{Interval: time.Minute},
+		Log:     Log{Level: "info", Format: "text", File: "/var/lib/yuanlu/log/yuanlu.log", MaxBytes: 2 << 20, Keep: 3},
+		Control: Control{Socket: "/var/lib/yuanlu/control.sock"},
+		Time:    Time{Zone: "+08:00", Trust: "kernel"},
 	}
 	c.given, c.sum = nil, ""
 	if d := cmp.Diff(want, c, cmp.AllowUnexported(Config{})); d != "" {
@@ -92,7 +94,7 @@ func TestDefaults(t *testing.T) {
 		t.Errorf("zone gives %s", at)
 	}
 	for _, s := range settings(wires) {
-		probe := &Config{Links: make([]Link, 1), Backoffice: Backoffice{Keys: make([]Key, 1)}}
+		probe := &Config{Links: make([]Link, 1), Backoffice: Backoffice{Keys: make([]Key, 1)}, Guard: Guard{Supervisors: make([]Supervisor, 1)}}
 		if wrong := s.reset(probe, 0); wrong != "" {
 			t.Errorf("default of %s %s", s.Name, wrong)
 		}

@@ -77,7 +77,8 @@ func TestDesiredRefusesWhatIsTheTerminalsOwn(t *testing.T) {
 	base := ownConfig(t)
 	other := map[string]string{"string": `"/x"`, "bool": "", "duration": `"33d"`}
 	special := map[string]string{"terminal.id": `"other"`, "terminal.merchant_id": `"1"`, "mqtt.root": `"r"`, "mqtt.client_id": `"c"`,
-		"mqtt.username": `"u"`, "mqtt.allow_plaintext": "true", "remote.config": "false", "time.trust": `"always"`, "metrics.listen": `"[::1]:9100"`}
+		"mqtt.username": `"u"`, "mqtt.allow_plaintext": "true", "remote.config": "false", "time.trust": `"always"`, "metrics.listen": `"[::1]:9100"`,
+		"guard.group": `"tills"`, "guard.listen": `"[::1]:8471"`}
 	n := 0
 	for _, s := range settings(wires) {
 		if s.Local == "" {

@@ -24,13 +24,7 @@ func Schema(o Options) []Setting { return settings(o) }
 func (c *Config) Effective() []Entry {
 	var all []Entry
 	for _, s := range settings(Options{}) {
-		n := 1
-		switch {
-		case s.table == "link":
-			n = len(c.Links)
-		case s.list():
-			n = len(c.Backoffice.Keys)
-		}
+		n, _ := c.elements(s.table)
 		for i := range n {
 			name := s.Name
 			if s.list() {
@@ -65,11 +59,11 @@ func (c *Config) TOML() string {
 			write(s, 0)
 		}
 	}
-	for i := range c.Links {
-		writeElement(all, "link", i, write)
-	}
-	for i := range c.Backoffice.Keys {
-		writeElement(all, "backoffice.key", i, write)
+	for _, table := range []string{"link", "backoffice.key", supervisors} {
+		n, _ := c.elements(table)
+		for i := range n {
+			writeElement(all, table, i, write)
+		}
 	}
 	return strings.TrimPrefix(b.String(), "\n")
 }

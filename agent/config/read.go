@@ -78,7 +78,10 @@ func element(table string, i int, key string) string {
 }
 
 // isList reports which tables may stand several times.
-func isList(table string) bool { return table == "link" || table == "backoffice.key" }
+func isList(table string) bool {
+	_, list := new(Config).elements(table)
+	return list
+}
 
 // where returns the place of a setting, else that of its table, else none.
 func (l *loader) where(table string, i int, key string) tomlfile.Place {
@@ -99,6 +102,7 @@ func (l *loader) load(doc document) {
 	l.checkTables()
 	l.c.Links = make([]Link, len(doc.elements["link"]))
 	l.c.Backoffice.Keys = make([]Key, len(doc.elements["backoffice.key"]))
+	l.c.Guard.Supervisors = make([]Supervisor, len(doc.elements[supervisors]))
 	for i := range l.settings {
 		l.setDefaults(&l.settings[i])
 	}
@@ -114,13 +118,8 @@ func (l *loader) load(doc document) {
 
 // count returns how many elements the setting's table has; 1 for plain tables.
 func (l *loader) count(s *Setting) int {
-	if !s.list() {
-		return 1
-	}
-	if s.table == "link" {
-		return len(l.c.Links)
-	}
-	return len(l.c.Backoffice.Keys)
+	n, _ := l.c.elements(s.table)
+	return n
 }
 
 func (l *loader) setDefaults(s *Setting) {

@@ -14,7 +14,7 @@ type Options struct {
 // settings is the whole table: every name there is, in the order of `config schema`.
 func settings(o Options) []Setting {
 	all := slices.Concat(terminalSettings(), linkSettings(o.Wires), mqttSettings(),
-		caseSettings(), logSettings())
+		guardSettings(), caseSettings(), logSettings())
 	for i := range all {
 		s := &all[i]
 		dot := strings.LastIndexByte(s.Name, '.')
@@ -38,9 +38,9 @@ func text(n, def, en, zh string, check func(string) string, field func(*Config, 
 }
 
 // texts is one text or a list of them; each is checked by itself.
-func texts(n, en, zh string, check func(string) string, field func(*Config) *[]string) Setting {
+func texts(n, en, zh string, check func(string) string, field func(*Config, int) *[]string) Setting {
 	return Setting{Name: n, Type: "string or list of strings", Doc: Text{en, zh}, check: check,
-		field: func(c *Config, _ int) any { return field(c) }}
+		field: func(c *Config, i int) any { return field(c, i) }}
 }
 
 func flag(n, def, en, zh string, field func(*Config, int) *bool) Setting {
@@ -136,6 +136,7 @@ func linkSettings(wires []string) []Setting {
 			optional(absolute), func(c *Config, i int) *string { return &at(c, i).Profile }),
 		flag("link[].enabled", "true", "false: the link is left alone", "false：不使用该链路",
 			func(c *Config, i int) *bool { return &at(c, i).Enabled }),
+		guardLevel(func(c *Config, i int) *string { return &at(c, i).Guard }),
 	}
 }
 
@@ -147,7 +148,7 @@ func mqttSettings() []Setting {
 	return []Setting{
 		texts("mqtt.url", "the broker: tls://host:8883, or tcp://host:1883; a list where it has several, as a cluster has: every attempt takes the next, and of a name all its addresses; empty: nothing is reported",
 			"MQTT 服务器地址；集群可写为列表，每次连接依次换用下一个地址（含域名的全部地址）；留空则不上报",
-			brokerURL, func(c *Config) *[]string { return &c.MQTT.URLs }).withRange("tls:// or tcp://, host and port; up to 16"),
+			brokerURL, func(c *Config, _ int) *[]string { return &c.MQTT.URLs }).withRange("tls:// or tcp://, host and port; up to 16"),
 		m("root", "yuanlu", "first levels of every topic", "主题根", topicRoot, func(m *MQTT) *string { return &m.Root }).
 			local("with another one the back office would no longer reach the terminal"),
 		m("client_id", "", "empty: terminal.id", "留空则用 terminal.id",
