@@ -26,9 +26,14 @@ func ParseRecord(line []byte, unknown UnknownPolicy) (Record, error) {
 	if d.parse(&r) {
 		return r, nil
 	}
+	return Record{}, d.inputError(line)
+}
+
+// inputError returns the reader's error as one of a line.
+func (d *reader) inputError(line []byte) *InputError {
 	e := d.Err()
 	column := utf8.RuneCount(line[:e.Offset]) + 1 // counted from 1, in characters
-	return Record{}, &InputError{Column: column, Member: e.Path, Got: e.Got, Want: e.Want}
+	return &InputError{Column: column, Member: e.Path, Got: e.Got, Want: e.Want}
 }
 
 // parse reads the whole text as one record.

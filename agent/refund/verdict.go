@@ -228,3 +228,15 @@ func (v *Verdict) SameAs(w *Verdict) bool {
 	}
 	return true
 }
+
+// Candidate is a sale that may be meant by a refund that names none, or another one than
+// the customer's (guard.md § 2).
+type Candidate struct {
+	Seq       int64   `json:"seq"`
+	At        string  `json:"at"`
+	Amount    int64   `json:"amount"`    // as adjusted, minor units
+	Remaining *int64  `json:"remaining"` // nil: null, as Answer's
+	Channel   Channel `json:"channel"`
+	OrderNo   string  `json:"order_no"`
+	RRN       string  `json:"rrn"`
+}
