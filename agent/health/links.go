@@ -18,6 +18,7 @@ func linkProblems(p *problems, s *Snapshot, _ *config.Config) {
 			continue
 		}
 		enabled++
+		linkStalled(p, s, l)
 		if l.State == ingest.StateAbsent || l.State == ingest.StateDenied {
 			down++
 		}
@@ -37,6 +38,32 @@ func linkProblems(p *problems, s *Snapshot, _ *config.Config) {
 	}
 	if enabled > 0 && down == enabled {
 		p.add(Failing, "no_link", "", both("no link is connected: refunds are not seen", "没有链路连通：看不到退款"), both("see the links", "参见各链路"))
+	}
+}
+
+// stalledFor is how long health reports that a link could not be read for a while.
+const stalledFor = 24 * time.Hour
+
+// linkStalled adds that a link cannot be read because nothing can be stored, or that it
+// was so: on a wire without confirms what the kernel did not keep meanwhile is lost.
+func linkStalled(p *problems, s *Snapshot, l *ingest.LinkHealth) {
+	lost := both("the driver does not count what it dropped", "驱动不统计丢弃的字节")
+	if l.Line != nil {
+		lost = textf("the driver dropped bytes %d times", "驱动丢弃字节 %d 次", l.Line.Lost())
+	}
+	check := both("compare the terminal's own journal or settlement slip with yuanlu status, and have it print again what is missing", "将终端流水或结算单与 yuanlu status 核对，缺少的在终端上重打")
+	if ingest.Confirms(l.Wire) {
+		lost, check = both("the terminal sends again what was not confirmed", "终端会重发未确认的报文"), both("nothing needs to be done at the terminal", "终端无需处理")
+	}
+	switch {
+	case !l.StalledSince.IsZero():
+		p.add(Degraded, "link_stalled", l.Name,
+			textf("link %s is not read: too much waits for the store; bytes may be lost; %s", "链路 %s 暂停读取：等待保存的内容过多；可能丢失数据；%s", l.Name, lost),
+			textf("see store_unavailable and disk_low: it goes on by itself as soon as records can be stored; then %s", "参见 store_unavailable 和 disk_low：可保存后自动恢复；之后%s", check)).Since = l.StalledSince
+	case !l.StalledUntil.IsZero() && s.At.Sub(l.StalledUntil).Abs() < stalledFor && !ingest.Confirms(l.Wire):
+		p.add(Note, "link_stalled", l.Name,
+			textf("link %s was not read for a while, until %s; bytes may have been lost; %s", "链路 %s 曾暂停读取，至 %s；可能丢失数据；%s", l.Name, l.StalledUntil.Format(time.RFC3339), lost),
+			check).Since = l.StalledUntil
 	}
 }
 

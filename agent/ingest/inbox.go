@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // mark is something that happened between two bytes.
@@ -27,13 +28,12 @@ type inbox struct {
 	ready chan struct{} // cap 1: there is something to take
 	room  chan struct{} // cap 1: there is room again
 
-	mu     sync.Mutex // guards the rest
-	limit  int
-	buf    []byte
-	from   int   // of the first byte not yet taken, in buf
-	taken  int64 // bytes ever taken
-	marks  []placedMark
-	stalls uint64
+	mu    sync.Mutex // guards the rest
+	limit int
+	buf   []byte
+	from  int   // of the first byte not yet taken, in buf
+	taken int64 // bytes ever taken
+	marks []placedMark
 }
 
 func newInbox(limit int) *inbox {
@@ -48,25 +48,35 @@ func signal(c chan struct{}) {
 }
 
 // put adds bytes, waiting for room; when ctx is done it adds them all the same, so
-// that nothing read is lost and the buffer exceeds its limit by one read at most.
-func (b *inbox) put(ctx context.Context, p []byte) {
-	for stalled := false; !b.add(p, ctx.Err() != nil, &stalled); {
+// that nothing read is lost and the buffer exceeds its limit by one read at most. Once
+// the wait has lasted for long, late is called, and again each time it has.
+func (b *inbox) put(ctx context.Context, p []byte, long time.Duration, late func()) {
+	timer := time.NewTicker(long)
+	defer timer.Stop()
+	for !b.add(p, ctx.Err() != nil) {
 		select {
 		case <-b.room:
+		case <-timer.C:
+			late()
 		case <-ctx.Done():
 		}
 	}
 	signal(b.ready)
 }
 
-func (b *inbox) add(p []byte, force bool, stalled *bool) bool {
+// tryPut adds bytes if there is room.
+func (b *inbox) tryPut(p []byte) bool {
+	ok := b.add(p, false)
+	if ok {
+		signal(b.ready)
+	}
+	return ok
+}
+
+func (b *inbox) add(p []byte, force bool) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if held := len(b.buf) - b.from; held > 0 && held+len(p) > b.limit && !force {
-		if !*stalled {
-			b.stalls++
-		}
-		*stalled = true
 		return false
 	}
 	if b.from > 0 && len(b.buf)+len(p) > cap(b.buf) {
@@ -108,10 +118,4 @@ func (b *inbox) take(p []byte) (n int, m mark, more bool) {
 		signal(b.room)
 	}
 	return n, m, len(b.buf) > b.from || len(b.marks) > 0
-}
-
-func (b *inbox) stallCount() uint64 {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.stalls
 }

@@ -53,6 +53,7 @@ func (w *Worker) runLink(ctx context.Context) {
 			return
 		}
 		lost++
+		w.stallEnds(true)
 		w.tapRest()
 		w.inbox.mark(markLost)
 		w.lost(errors.Join(err, closeErr))
@@ -138,7 +139,10 @@ func (w *Worker) read(ctx context.Context, port Port) (gotBytes bool, err error)
 	var silentAt time.Time // when the silence is long enough; zero: it was marked
 	sure := false          // the port was asked once more
 	empty := 0
+	var line lineMeter
 	for ctx.Err() == nil {
+		w.meter(&line, port, false)
+		w.stallEnds(false)
 		if w.reopen.Load() {
 			return gotBytes, errAsked
 		}
@@ -146,7 +150,7 @@ func (w *Worker) read(ctx context.Context, port Port) (gotBytes bool, err error)
 		if n > 0 {
 			gotBytes, empty = true, 0
 			w.tapBytes(buf[:n])
-			w.inbox.put(ctx, buf[:n])
+			w.put(ctx, buf[:n])
 			silentAt, sure = time.Now().Add(w.opt.FrameTimeout), false
 		}
 		switch {

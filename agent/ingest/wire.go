@@ -84,6 +84,7 @@ var (
 type kind struct {
 	name     string
 	framing  string // of its frames; two wires of one framing find the same frames
+	confirms bool   // it confirms what is durable, and its terminals send again what is not
 	defaults string // the profile embedded for it
 	empty    func() profileBody
 }
@@ -91,9 +92,9 @@ type kind struct {
 // kinds returns the table of wires.
 func kinds() []kind {
 	return []kind{
-		{"mispos", "stx", misposDefaults, newMisposProfile},
-		{"cup8583", "stx", cup8583Defaults, newCupProfile},
-		{"smart", "smart", smartDefaults, newSmartProfile},
+		{"mispos", "stx", false, misposDefaults, newMisposProfile},
+		{"cup8583", "stx", false, cup8583Defaults, newCupProfile},
+		{"smart", "smart", true, smartDefaults, newSmartProfile},
 	}
 }
 
@@ -121,6 +122,13 @@ func Wires() []string {
 func Framing(wire string) string {
 	k, _ := kindOf(wire)
 	return k.framing
+}
+
+// Confirms reports whether a wire confirms what is durable, so that its terminals send
+// again what was lost on the way.
+func Confirms(wire string) bool {
+	k, _ := kindOf(wire)
+	return k.confirms
 }
 
 // NewWire makes the wire of that name with a profile made for it. m returns what

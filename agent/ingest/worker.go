@@ -118,9 +118,17 @@ type LinkHealth struct {
 	// Misread is how the open link is not understood: "", MisreadNoFrame, MisreadRefused.
 	Misread string `json:"misread,omitempty"`
 
+	// Stalls is how often reading had to wait for room in the buffers, StalledFor how long
+	// in all. A wait of a second or more is an episode: StalledSince is the begin of the one
+	// that lasts, StalledUntil the end of the last one.
+	Stalls       uint64        `json:"stalls"`
+	StalledFor   time.Duration `json:"stalled_ns"`
+	StalledSince time.Time     `json:"stalled_since,omitzero"`
+	StalledUntil time.Time     `json:"stalled_until,omitzero"`
+	Line         *LineErrors   `json:"line"` // nil: the driver does not count
+
 	Untried bool   `json:"-"` // the port was not opened yet, and no attempt has failed
 	Ignored uint64 `json:"-"` // messages, or parts of them, left out on purpose
-	Stalls  uint64 `json:"-"` // times that reading had to stop because too much waited
 	// Progress grows at least every few seconds while nothing hangs: the watchdog
 	// looks at it.
 	Progress uint64 `json:"-"`
@@ -147,8 +155,9 @@ type Worker struct {
 	busy     atomic.Int64
 	progress atomic.Uint64
 
-	mu     sync.Mutex // guards health and storeReason
+	mu     sync.Mutex // guards what follows
 	health LinkHealth
+	stalls stalls
 	// storeReason is why nothing can be stored, "" while it can.
 	storeReason string
 
@@ -345,7 +354,7 @@ func (w *Worker) Health() LinkHealth {
 	} else if h.State == StateOnline && h.Misread != "" {
 		h.State, h.Reason = StateDegraded, misreadReason(h.Misread)
 	}
-	h.Stalls = w.inbox.stallCount()
+	w.stalls.fill(&h, time.Now())
 	h.Progress = w.progress.Load()
 	return h
 }

@@ -307,13 +307,14 @@ func TestInboxKeepsOrder(t *testing.T) {
 		}
 	}
 	b.mark(markLost)
-	b.put(t.Context(), []byte("abcd"))
+	b.put(t.Context(), []byte("abcd"), time.Second, nil)
 	b.mark(markSilence)
 	b.mark(markLost)
-	b.put(t.Context(), []byte("ef"))
+	b.put(t.Context(), []byte("ef"), time.Second, nil)
 	take()
-	b.put(t.Context(), []byte("0123456789")) // larger than the limit, alone
+	b.put(t.Context(), []byte("0123456789"), time.Second, nil) // larger than the limit, alone
 	take()
 	want(t, "taken", got.String(), "<2>abcd<1><2>ef0123456789")
-	want(t, "stalls", b.stallCount(), 0)
+	want(t, "room again", b.tryPut([]byte("01234567")), true)
+	want(t, "full", b.tryPut([]byte("8")), false)
 }

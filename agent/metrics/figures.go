@@ -137,8 +137,18 @@ func (f *figureList) link(l *ingest.LinkHealth, now time.Time) {
 		{"link_refused_total", "Messages that were refused.", l.Refused, nil},
 		{"link_records_total", "Records that the link's messages held.", l.Records, nil},
 		{"link_reopens_total", "How often the port was opened again.", l.Reopens, nil},
+		{"link_stalls_total", "How often reading waited for room in the buffers.", l.Stalls, nil},
 	} {
 		f.add(Counter, one.name, one.help, float64(one.value), append(slices.Clip(name), one.labels...)...)
+	}
+	f.add(Counter, "link_stalled_seconds_total", "How long reading waited for room in the buffers.", l.StalledFor.Seconds(), name...)
+	if e := l.Line; e != nil { // 0 would mean that nothing was lost
+		for _, one := range []struct {
+			kind  string
+			count uint64
+		}{{"overrun", e.Overrun}, {"buf_overrun", e.BufOverrun}, {"frame", e.Frame}, {"parity", e.Parity}, {"brk", e.Break}} {
+			f.add(Counter, "link_line_errors_total", "What the driver of the serial line has counted.", float64(one.count), append(slices.Clip(name), "kind", one.kind)...)
+		}
 	}
 	if !l.LastFrame.IsZero() {
 		f.add(Gauge, "link_last_frame_seconds", "Since the last good frame.", max(now.Sub(l.LastFrame).Seconds(), 0), name...)

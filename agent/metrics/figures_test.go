@@ -45,7 +45,7 @@ func TestFiguresAreTheSnapshot(t *testing.T) {
 	s := health.Snapshot{Terminal: "SECRET-t", Merchant: "SECRET-m", Build: health.Build{Version: "1.2", Commit: "abc"}, At: now, Uptime: 90 * time.Second, Ready: true,
 		Verdict: health.Degraded, Problems: []health.Problem{{Code: "records_in_future", Level: health.Degraded, About: "SECRET-a"}, {Code: "link_absent", Level: health.Degraded, About: "a"},
 			{Code: "records_in_future", Level: health.Degraded, About: "SECRET-b", Text: config.Text{EN: "SECRET"}}},
-		Links: []ingest.LinkHealth{{Name: "pos", Port: "SECRET-p", State: "online", FramesGood: 8, FramesBad: 2, SkippedBytes: 3, Refused: 4, Records: 5, Reopens: 6, LastFrame: now.Add(-time.Minute)},
+		Links: []ingest.LinkHealth{{Name: "pos", Port: "SECRET-p", State: "online", FramesGood: 8, FramesBad: 2, SkippedBytes: 3, Refused: 4, Records: 5, Reopens: 6, Stalls: 7, StalledFor: 8 * time.Second, Line: &ingest.LineErrors{Overrun: 31, BufOverrun: 32, Frame: 33, Parity: 34, Break: 35}, LastFrame: now.Add(-time.Minute)},
 			{Name: "usb", State: "absent", Reason: "SECRET"}, {Name: "new", State: "of a later version"}},
 		MQTT:   &health.Broker{Connected: true, Address: "SECRET", LastError: "SECRET", Reconnects: 11},
 		Outbox: health.Outbox{Stream: "SECRET", Waiting: 12, Bytes: 13, LimitBytes: 14, Unsequenced: 15, Quarantined: 16, Dropped: 17, Oldest: now.Add(-time.Hour), Open: map[string]int{"critical": 18, "low": 19}},
@@ -57,7 +57,8 @@ func TestFiguresAreTheSnapshot(t *testing.T) {
 		"outbox_oldest_case_seconds": 3600, "outbox_unsequenced": 15, "outbox_quarantined": 16, "outbox_dropped_total": 17,
 		"open_cases info": 0, "open_cases low": 19, "open_cases medium": 0, "open_cases high": 0, "open_cases critical": 18,
 		"link_frames_total pos good": 8, "link_frames_total pos bad": 2, "link_skipped_bytes_total pos": 3, "link_refused_total pos": 4,
-		"link_records_total pos": 5, "link_reopens_total pos": 6, "link_last_frame_seconds pos": 60,
+		"link_records_total pos": 5, "link_reopens_total pos": 6, "link_last_frame_seconds pos": 60, "link_stalls_total pos": 7, "link_stalled_seconds_total pos": 8,
+		"link_line_errors_total pos overrun": 31, "link_line_errors_total pos buf_overrun": 32, "link_line_errors_total pos frame": 33, "link_line_errors_total pos parity": 34, "link_line_errors_total pos brk": 35,
 		"link_state pos online": 1, "link_state pos absent": 0, "link_state usb absent": 1, "link_state usb online": 0, "link_state new of a later version": 1}
 	text := Append(nil, Of(&s))
 	if bytes.Contains(text, []byte("SECRET")) {
@@ -68,6 +69,9 @@ func TestFiguresAreTheSnapshot(t *testing.T) {
 		if v, ok := got["yuanlu_"+name]; !ok || v != value {
 			t.Errorf("%s is %v (%v), want %v", name, v, ok, value)
 		}
+	}
+	if _, there := got["yuanlu_link_line_errors_total usb overrun"]; there {
+		t.Error("overruns of a driver that does not count")
 	}
 	// What is not known is left out.
 	s.StoreError, s.DiskFree, s.CertDays, s.MQTT, s.Links, s.Problems = "x", -1, nil, nil, nil, nil

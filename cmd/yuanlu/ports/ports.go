@@ -39,8 +39,17 @@ func Opener(l config.Link) ingest.Opener {
 		if err != nil {
 			return nil, "", err
 		}
-		return p, p.Name(), nil
+		return tty{p}, p.Name(), nil
 	}
+}
+
+// tty is a serial line whose driver may count errors.
+type tty struct{ *serialport.Port }
+
+// LineCounts returns what the driver counts, in the form of the worker.
+func (p tty) LineCounts() (ingest.LineCounts, bool) {
+	c, ok := p.Counts()
+	return ingest.LineCounts(c), ok
 }
 
 // hotplugSettle is how long after a first event the others of the same plug are waited

@@ -75,6 +75,13 @@ func (s *Screen) link(l *ingest.LinkHealth, now time.Time) string {
 	if l.Refused > 0 {
 		parts = append(parts, fmt.Sprintf(t("%d messages refused", "拒绝报文 %d"), l.Refused))
 	}
+	if l.Stalls > 0 && (!l.StalledSince.IsZero() || !l.StalledUntil.IsZero()) {
+		overruns := t("overruns unknown", "溢出次数未知")
+		if l.Line != nil {
+			overruns = fmt.Sprintf(t("%d overruns", "溢出 %d 次"), l.Line.Lost())
+		}
+		parts = append(parts, fmt.Sprintf(t("not read for %s, %s", "暂停读取 %s，%s"), Span(l.StalledFor), overruns))
+	}
 	if !l.LastFrame.IsZero() {
 		parts = append(parts, fmt.Sprintf(t("last %s ago", "最近 %s前"), Span(now.Sub(l.LastFrame))))
 	}
