@@ -7,23 +7,13 @@ import (
 	"strings"
 	"time"
 
+	"yuanlu/agent/catalogue"
 	"yuanlu/agent/spelling"
 	"yuanlu/agent/tomlfile"
 )
 
 // Text is a sentence in both languages.
-type Text struct {
-	EN string `json:"en"`
-	ZH string `json:"zh"`
-}
-
-// In returns the sentence in Chinese or English.
-func (t Text) In(chinese bool) string {
-	if chinese {
-		return t.ZH
-	}
-	return t.EN
-}
+type Text = catalogue.Text
 
 // Setting is one name of the configuration file, as `config schema` lists it.
 type Setting struct {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 
+	"yuanlu/agent/catalogue"
 	"yuanlu/agent/config"
 )
 
@@ -44,11 +45,11 @@ func (f InForce) Describe() config.Text {
 	case f.Version > 0:
 		return text("version %d of the back office", "后台下发的版本 %d", f.Version)
 	}
-	return config.Text{EN: f.File.File, ZH: f.File.File}
+	return catalogue.Same(f.File.File)
 }
 
 func text(en, zh string, args ...any) config.Text {
-	return config.Text{EN: fmt.Sprintf(en, args...), ZH: fmt.Sprintf(zh, args...)}
+	return catalogue.Textf(en, zh, args...)
 }
 
 // Files reads what a configuration stands on.
@@ -78,11 +79,11 @@ func (r Files) InForce() (f InForce, note config.Text, err error) {
 		return f, text("who is not root and not the daemon's user cannot see whether the back office has sent a configuration",
 			"非 root 且非守护进程用户，无法查看后台是否下发了配置"), nil
 	case err != nil:
-		return f, config.Text{EN: err.Error(), ZH: err.Error()}, nil
+		return f, catalogue.Translated(err.Error()), nil
 	}
 	f, err = r.choose(file, s)
 	if err != nil {
-		return f, config.Text{EN: err.Error(), ZH: err.Error()}, nil
+		return f, catalogue.Translated(err.Error()), nil
 	}
 	if v := s.InForce(); v != nil && f.Version == 0 {
 		note = text("version %d of the back office does not count any more: %s was changed after it came", "后台下发的版本 %d 已失效：%s 在其后被修改", v.Number, r.Path)

@@ -41,7 +41,7 @@ func TestExaminationWithoutADaemon(t *testing.T) {
 		{"clock", "clock", Measured{Synced: true}, "clock ok synchronised ", "时钟 ok 已同步 "},
 		{"clock not set", "clock", Measured{}, "clock warning not synchronised " + ntpEN, "时钟 warning 未同步 " + ntpZH},
 		{"no broker", "broker", Measured{}, "broker warning none configured: cases stay on this terminal set mqtt.url", "服务器 warning 未配置：案件仅保存在本机 设置 mqtt.url"},
-		{"broker away", "broker", contact(Contact{Failed: []Attempt{{"network: x", "do y"}}}), "broker error network: x do y", "服务器 error network: x do y"},
+		{"broker away", "broker", contact(Contact{Failed: []Attempt{{"network: x", "do y"}}}), "broker error network: x do y", "服务器 error 网络：x do y"},
 		{"broker", "broker", contact(Contact{Connected: true, Took: time.Second}), "broker ok A, round trip 1s ", "服务器 ok A，往返 1s "},
 		{"broker refuses", "broker", contact(Contact{Connected: true, Refused: true, Err: gone}), "broker warning A, but it refuses F acknowledgements and commands do not arrive; check its access list", "服务器 warning A，但拒绝订阅 F 确认和命令无法到达；检查其访问控制列表"},
 		{"broker ends the connection", "broker", contact(Contact{Connected: true, Err: gone}), "broker error gone check the broker's log", "服务器 error gone 查看服务器日志"},

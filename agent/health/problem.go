@@ -1,11 +1,11 @@
 package health
 
 import (
-	"fmt"
 	"slices"
 	"sync"
 	"time"
 
+	"yuanlu/agent/catalogue"
 	"yuanlu/agent/config"
 )
 
@@ -29,25 +29,13 @@ type Problem struct {
 }
 
 // both is a sentence in both languages.
-func both(en, zh string) config.Text { return config.Text{EN: en, ZH: zh} }
+func both(en, zh string) config.Text { return catalogue.Both(en, zh) }
 
-// textf formats a sentence in both languages with the same arguments. An argument that
-// is a Text is put into each in its own language.
-func textf(en, zh string, args ...any) config.Text {
-	in := func(format string, zh bool) string {
-		all := slices.Clone(args)
-		for i, a := range all {
-			if t, ok := a.(config.Text); ok {
-				all[i] = t.In(zh)
-			}
-		}
-		return fmt.Sprintf(format, all...)
-	}
-	return both(in(en, false), in(zh, true))
-}
+// textf formats a sentence in both languages, as catalogue.Textf.
+func textf(en, zh string, args ...any) config.Text { return catalogue.Textf(en, zh, args...) }
 
-// same is a text that is the same in both languages.
-func same(text string) config.Text { return both(text, text) }
+// same is a text that is no language, or one whose Chinese the catalogue has.
+func same(text string) config.Text { return catalogue.Translated(text) }
 
 // problems gathers problems.
 type problems []Problem

@@ -12,15 +12,15 @@ import (
 // in an entry allows the folder and everything below it.
 var mayImport = map[string][]string{
 	"cmd/yuanlu/ports":  {"agent/config", "agent/ingest", "drivers/serialport", "drivers/usbport"},
-	"cmd/yuanlu/screen": {"cmd/yuanlu/ports", "agent/capture", "agent/config", "agent/health", "agent/ingest", "agent/ledger", "agent/logbook", "agent/probe", "agent/refund", "protocol/explain", "protocol/printable"},
+	"cmd/yuanlu/screen": {"cmd/yuanlu/ports", "agent/capture", "agent/catalogue", "agent/config", "agent/health", "agent/ingest", "agent/ledger", "agent/logbook", "agent/probe", "agent/refund", "protocol/explain", "protocol/printable"},
 	"cmd/yuanlu":        {"cmd/yuanlu/ports", "cmd/yuanlu/screen", "agent/...", "drivers/serialport", "drivers/usbport", "protocol/..."},
 	"cmd/firmware-sim":  {"firmware-sim/...", "protocol/notices"},
 	"cmd/yuanlu-desk":   {"cmd/yuanlu-desk/...", "protocol/mqtt", "protocol/printable", "protocol/topics", "protocol/notices"},
 
 	"agent":            {"agent/..."},
 	"agent/houserules": {},
-	"agent/config":     {"agent/spelling", "agent/tomlfile"},
-	"agent/desired":    {"agent/config", "agent/newfile", "protocol/printable"},
+	"agent/config":     {"agent/catalogue", "agent/spelling", "agent/tomlfile"},
+	"agent/desired":    {"agent/catalogue", "agent/config", "agent/newfile", "protocol/printable"},
 	"agent/command":    {"agent/bundle", "agent/capture", "agent/config", "agent/control", "agent/desired", "agent/ingest", "agent/ledger", "agent/logbook", "agent/machine", "agent/report", "agent/sanitise", "protocol/printable"},
 	"agent/capture":    {},
 	"agent/bundle":     {"agent/capture", "agent/config", "agent/desired", "agent/health", "agent/ledger", "agent/logbook", "agent/machine", "agent/newfile", "protocol/cardnumber", "protocol/printable"},
@@ -48,7 +48,7 @@ var mayImport = map[string][]string{
 	"agent/ledger/carry":         {"agent/ledger/sqlite"},
 	"agent/report":               {"agent/refund", "agent/health", "agent/logbook", "protocol/mqtt", "protocol/topics", "protocol/printable"},
 	"agent/control":              {"agent/refund"},
-	"agent/health":               {"agent/config", "agent/refund", "agent/ingest", "agent/ledger", "protocol/printable"}, // the last two for what they report of themselves
+	"agent/health":               {"agent/catalogue", "agent/config", "agent/refund", "agent/ingest", "agent/ledger", "protocol/printable"}, // the last two for what they report of themselves
 	"agent/machine":              {"agent/config", "agent/health"},
 	"agent/metrics":              {"agent/health", "agent/ingest", "agent/refund"},
 	"agent/metrics/scrape":       {"agent/metrics", "agent/config"},
@@ -68,6 +68,8 @@ var mayImport = map[string][]string{
 	"protocol/currency":        {},
 	"protocol/printable":       {},
 	"protocol/topics":          {"protocol/strictjson"},
+	// Texts for people in both languages, and what tests find foreign in them.
+	"agent/catalogue": {"agent/catalogue/cataloguetest"},
 	// TOML with places, and the name that a misspelt one was meant to be.
 	"agent/tomlfile": {},
 	"agent/spelling": {},
