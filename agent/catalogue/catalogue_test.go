@@ -22,6 +22,8 @@ func TestChinese(t *testing.T) {
 		{"open /dev/ttyS1: serial port in use by pid 12 (yuanlu, locked)", "打开 /dev/ttyS1：串口被占用：进程 12（yuanlu，已加锁）"},
 		{"mqtt: tls: the certificate of h:1 was valid until 2026-01-02; renew it on the broker (or set the clock: here it is 2026-02-03)",
 			"MQTT：TLS：h:1 的证书已于 2026-01-02 到期；请在服务器上更新证书（或设置时钟：本机为 2026-02-03）"},
+		{"/dev/ttyS1: no such file or directory", "/dev/ttyS1：没有此文件或目录"},
+		{"lines or blanks", "lines 或 blanks"},
 		{"/dev/ttyS1", "/dev/ttyS1"},
 		{"已是中文", "已是中文"},
 		{"no catalogue has such a thing", "no catalogue has such a thing"},

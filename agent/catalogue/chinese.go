@@ -108,7 +108,28 @@ func (b *book) chinese(en string, depth int) (zh string, ok bool) {
 	case neutral(en):
 		return en, true
 	}
+	if zh, ok := b.fitting(en, depth, func(p *pattern) bool { return p.fixed() >= specific }); ok {
+		return zh, true
+	}
+	if zh, ok := b.apart(en, depth); ok {
+		return zh, true
+	}
+	if zh, ok := b.fitting(en, depth, func(p *pattern) bool { return p.fixed() < specific }); ok {
+		return zh, true
+	}
+	return b.apart(en, depth)
+}
+
+// specific is how many bytes of a pattern are fixed where it may fit a text of several
+// parts: "{} or {}" fits one part only.
+const specific = 8
+
+// fitting fills the first pattern that fits.
+func (b *book) fitting(en string, depth int, which func(*pattern) bool) (zh string, ok bool) {
 	for i := range b.patterns {
+		if !which(&b.patterns[i]) {
+			continue
+		}
 		gaps, ok := match(en, b.patterns[i].pieces)
 		if !ok {
 			continue
@@ -120,7 +141,7 @@ func (b *book) chinese(en string, depth int) (zh string, ok bool) {
 		}
 		return strings.NewReplacer(filled...).Replace(b.patterns[i].zh), true
 	}
-	return b.apart(en, depth)
+	return en, false
 }
 
 // joint is where a text of several parts comes apart, and what stands there in Chinese.

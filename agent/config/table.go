@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"yuanlu/agent/catalogue"
 )
 
 // Options are what a file is read against.
@@ -33,34 +35,34 @@ const (
 )
 
 func text(n, def, en, zh string, check func(string) string, field func(*Config, int) *string) Setting {
-	return Setting{Name: n, Type: "string", Default: def, Doc: Text{en, zh}, check: check,
+	return Setting{Name: n, Type: "string", Default: def, Doc: catalogue.Both(en, zh), check: check,
 		field: func(c *Config, i int) any { return field(c, i) }}
 }
 
 // texts is one text or a list of them; each is checked by itself.
 func texts(n, en, zh string, check func(string) string, field func(*Config, int) *[]string) Setting {
-	return Setting{Name: n, Type: "string or list of strings", Doc: Text{en, zh}, check: check,
+	return Setting{Name: n, Type: "string or list of strings", Doc: catalogue.Both(en, zh), check: check,
 		field: func(c *Config, i int) any { return field(c, i) }}
 }
 
 func flag(n, def, en, zh string, field func(*Config, int) *bool) Setting {
-	return Setting{Name: n, Type: "bool", Default: def, Doc: Text{en, zh},
+	return Setting{Name: n, Type: "bool", Default: def, Doc: catalogue.Both(en, zh),
 		field: func(c *Config, i int) any { return field(c, i) }}
 }
 
 func integer(n, def string, low, high int64, rng, en, zh string, field func(*Config, int) *int) Setting {
-	return Setting{Name: n, Type: "integer", Default: def, Range: rng, low: low, high: high, Doc: Text{en, zh},
+	return Setting{Name: n, Type: "integer", Default: def, Range: rng, low: low, high: high, Doc: catalogue.Both(en, zh),
 		field: func(c *Config, i int) any { return field(c, i) }}
 }
 
 func size(n, def string, low, high int64, en, zh string, field func(*Config, int) *int64) Setting {
 	return Setting{Name: n, Type: "size", Default: def, Range: sizeText(low) + " to " + sizeText(high),
-		low: low, high: high, Doc: Text{en, zh}, field: func(c *Config, i int) any { return field(c, i) }}
+		low: low, high: high, Doc: catalogue.Both(en, zh), field: func(c *Config, i int) any { return field(c, i) }}
 }
 
 func span(n, def string, low, high time.Duration, en, zh string, field func(*Config, int) *time.Duration) Setting {
 	return Setting{Name: n, Type: "duration", Default: def, Range: durationText(low) + " to " + durationText(high),
-		low: int64(low), high: int64(high), Doc: Text{en, zh}, field: func(c *Config, i int) any { return field(c, i) }}
+		low: int64(low), high: int64(high), Doc: catalogue.Both(en, zh), field: func(c *Config, i int) any { return field(c, i) }}
 }
 
 func (s Setting) required() Setting {

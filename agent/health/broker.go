@@ -63,7 +63,7 @@ func lookAtBroker(e *Examination) {
 	case !m.Connected:
 		text := both("not connected", "未连接")
 		if m.LastError != "" {
-			text = textf("%s: %s", "%s: %s", text, m.LastError)
+			text = textf("%s: %s", "%s：%s", text, m.LastError)
 		}
 		e.add(Error, name, text, checkNetwork)
 		return
@@ -74,7 +74,7 @@ func lookAtBroker(e *Examination) {
 	text := textf("connected since %s, %d reconnects, round trip %s", "自 %s 起已连接，重连 %d 次，往返 %s",
 		e.clockTime(m.Since), m.Reconnects, e.m.EchoTook.Round(time.Millisecond/10))
 	if m.Address != "" {
-		text = textf("%s: %s", "%s: %s", m.Address, text)
+		text = textf("%s: %s", "%s：%s", m.Address, text)
 	}
 	if m.LastError != "" {
 		text = textf("%s; before that: %s", "%s；此前：%s", text, m.LastError)

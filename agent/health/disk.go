@@ -39,5 +39,5 @@ func lookAtDisk(e *Examination) {
 	if n := e.Snapshot.DiskFree; n >= 0 {
 		free = textf("%d MiB free", "剩余 %d MiB", n>>20)
 	}
-	e.fine(both("disk", "磁盘"), textf("%s: %s", "%s: %s", e.Config.Store.Dir, free))
+	e.fine(both("disk", "磁盘"), textf("%s: %s", "%s：%s", e.Config.Store.Dir, free))
 }

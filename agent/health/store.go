@@ -135,7 +135,7 @@ func lookAtStore(e *Examination) {
 func (e *Examination) folder(f *Folder) {
 	name := both("store", "数据目录")
 	if f.Err != nil {
-		e.add(Error, name, textf("%s: %v", "%s: %v", f.Dir, f.Err), both("give it to the user of the daemon: chown yuanlu", "将目录交给守护进程的用户：chown yuanlu"))
+		e.add(Error, name, textf("%s: %v", "%s：%v", f.Dir, f.Err), both("give it to the user of the daemon: chown yuanlu", "将目录交给守护进程的用户：chown yuanlu"))
 	} else {
 		level, remedy := Fine, config.Text{}
 		if f.DiskFree >= 0 && f.DiskFree < LowDisk {
