@@ -29,7 +29,7 @@ func TestExaminationWithoutADaemon(t *testing.T) {
 		{"daemon not to be asked", "daemon", Measured{Unasked: gone}, "daemon error gone run doctor as root or as the user of the daemon", "守护进程 error gone 以 root 或守护进程的用户运行 doctor"},
 		{"folder", "store", Measured{Folder: &Folder{Dir: "/d", DiskFree: 1 << 30}}, "store ok /var/lib/yuanlu, 1024 MiB free ", "数据目录 ok /var/lib/yuanlu，剩余 1024 MiB "},
 		{"folder on a full disk", "store", Measured{Folder: &Folder{Dir: "/d", DiskFree: 20 << 10}}, "store warning /var/lib/yuanlu, 20 KiB free make room on its disk", "数据目录 warning /var/lib/yuanlu，剩余 20 KiB 清理所在磁盘"},
-		{"folder of another user", "store", Measured{Folder: &Folder{Dir: "/d", Err: gone}}, "store error /d: gone give it to the user of the daemon: chown yuanlu", "数据目录 error /d: gone 将目录交给守护进程的用户：chown yuanlu"},
+		{"folder of another user", "store", Measured{Folder: &Folder{Dir: "/d", Err: gone}}, "store error /d: gone give it to the user of the daemon: chown yuanlu", "数据目录 error /d：gone 将目录交给守护进程的用户：chown yuanlu"},
 		{"pages", "store", Measured{Folder: &Folder{Unopened: true, Pages: 7}}, "database ok 7 pages match their sums ", "数据库 ok 7 页校验一致 "},
 		{"pages, no time", "store", Measured{Folder: &Folder{Unopened: true, Pages: 7, PagesErr: context.DeadlineExceeded}}, "database ok 7 pages match, then the time was over ", "数据库 ok 7 页校验一致，其余未在限时内检查 "},
 		{"device", "links", device(NoTrouble), "link pos ok P ", "链路 pos ok P "},
