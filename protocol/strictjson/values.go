@@ -1,7 +1,9 @@
 package strictjson
 
 import (
+	"encoding/binary"
 	"math"
+	"math/bits"
 	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -41,18 +43,38 @@ func (r *Reader) skipString() bool {
 	return ok
 }
 
-// plain returns the offset of the quote behind a string of ASCII without escapes; 0 if
-// the string is another one, or none.
+// plain returns the offset of the quote behind a string without escapes and, unless loose,
+// of ASCII; 0 if the string is another one, or none.
 func (r *Reader) plain(from int) int {
-	b := r.b
-	for i := from; i < len(b); i++ {
+	b, i, ascii := r.b, from, ^uint64(0)
+	if r.form.Loose {
+		ascii = 0
+	}
+	for ; i+8 <= len(b); i += 8 {
+		if ends := special(binary.LittleEndian.Uint64(b[i:]), ascii); ends != 0 {
+			if i += bits.TrailingZeros64(ends) / 8; b[i] == '"' {
+				return i
+			}
+			return 0
+		}
+	}
+	for ; i < len(b); i++ {
 		if c := b[i]; c == '"' {
 			return i
-		} else if c < 0x20 || c == '\\' || c >= utf8.RuneSelf {
+		} else if c < 0x20 || c == '\\' || c >= utf8.RuneSelf && ascii != 0 {
 			break
 		}
 	}
 	return 0
+}
+
+// special looks at eight bytes at once. The lowest bit that it returns is in the first of them
+// that is a quote, a backslash, a control character or, unless ascii is 0, no ASCII; 0:
+// there is none. (Behind that one the subtractions borrow, and the bits mean nothing.)
+func special(eight, ascii uint64) uint64 {
+	const each, high = 0x0101010101010101, 0x8080808080808080
+	quote, backslash := eight^each*'"', eight^each*'\\'
+	return ((quote-each)&^quote | (backslash-each)&^backslash | (eight-each*0x20)&^eight | eight&ascii) & high
 }
 
 // scan reads over a string, whose first character is at from, and checks it.

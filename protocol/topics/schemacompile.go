@@ -1,10 +1,10 @@
 package topics
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math/bits"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -28,12 +28,13 @@ const (
 type rule struct {
 	kinds      kind
 	props      map[string]property
-	required   uint64 // bit property.bit of each member that must be there
-	additional *rule  // of members without a property; nil: anything
-	closed     bool   // there may be no member without a property
+	order      []member // props, as the schema has them: our own payloads have them in that order
+	required   uint64   // bit property.bit of each member that must be there
+	additional *rule    // of members without a property; nil: anything
+	closed     bool     // there may be no member without a property
 	items      *rule
 	enum       []string // raw JSON of the allowed scalars; nil: any
-	pattern    *regexp.Regexp
+	pattern    *pattern
 	dateTime   bool
 	minLen     *int
 	maxLen     *int
@@ -41,13 +42,41 @@ type rule struct {
 	maxItems   *int
 	min, max   *int64
 	anyOf      []*rule
+	bare       bool // anyOf is all there is
 	ref        *rule
+}
+
+// of returns the rule that r refers to, r itself if to none; nil for nil.
+func (r *rule) of() *rule {
+	for r != nil && r.ref != nil {
+		r = r.ref
+	}
+	return r
 }
 
 // property is a member with a rule, or one that is only required.
 type property struct {
 	rule *rule // nil: anything
 	bit  uint8 // its place among the members of its object, below 64
+}
+
+// member is a property with its name.
+type member struct {
+	name string
+	property
+}
+
+// property returns what is known of a member. next is where its name is expected in order;
+// behind it stands the one that is expected then.
+func (r *rule) property(name []byte, next *int) (p property, known bool) {
+	for i := *next; i < min(*next+3, len(r.order)); i++ { // a member or two may be absent
+		if r.order[i].name == string(name) {
+			*next = i + 1
+			return r.order[i].property, true
+		}
+	}
+	p, known = r.props[string(name)]
+	return p, known
 }
 
 // missing names the first required member that has not come.
@@ -65,7 +94,7 @@ func (r *rule) missing(seen uint64) string {
 type compiler struct {
 	rules    map[string]*rule // by absolute id, "urn:…" or "urn:…#/$defs/x"
 	refs     []pendingRef
-	patterns map[string]*regexp.Regexp // each once: one takes 20 KiB
+	patterns map[string]*pattern // each once
 }
 
 type pendingRef struct {
@@ -75,7 +104,7 @@ type pendingRef struct {
 }
 
 func compileAll(docs []SchemaDoc) (map[string]*rule, error) {
-	c := &compiler{rules: map[string]*rule{}, patterns: map[string]*regexp.Regexp{}}
+	c := &compiler{rules: map[string]*rule{}, patterns: map[string]*pattern{}}
 	for _, d := range docs {
 		id := SchemaURN(d.Name)
 		var body struct {
@@ -121,7 +150,7 @@ type rawSchema struct {
 	Description string                     `json:"description"`
 	Examples    []json.RawMessage          `json:"examples"` // known values, where further ones may come
 	Type        json.RawMessage            `json:"type"`
-	Properties  map[string]json.RawMessage `json:"properties"`
+	Properties  rawMembers                 `json:"properties"`
 	Required    []string                   `json:"required"`
 	Additional  json.RawMessage            `json:"additionalProperties"`
 	Items       json.RawMessage            `json:"items"`
@@ -137,6 +166,34 @@ type rawSchema struct {
 	Maximum     *int64                     `json:"maximum"`
 	AnyOf       []json.RawMessage          `json:"anyOf"`
 	Ref         string                     `json:"$ref"`
+}
+
+// rawMembers are the members of an object in their order.
+type rawMembers []rawMember
+
+type rawMember struct {
+	name string
+	json json.RawMessage
+}
+
+// UnmarshalJSON reads an object.
+func (m *rawMembers) UnmarshalJSON(b []byte) error {
+	dec := json.NewDecoder(bytes.NewReader(b))
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return fmt.Errorf("properties are no object (%w)", err)
+	}
+	for dec.More() {
+		name, err := dec.Token()
+		if err != nil {
+			return err
+		}
+		one := rawMember{name: fmt.Sprint(name)}
+		if err := dec.Decode(&one.json); err != nil {
+			return err
+		}
+		*m = append(*m, one)
+	}
+	return nil
 }
 
 func (c *compiler) compile(doc, path string, raw json.RawMessage) (*rule, error) {
@@ -157,7 +214,7 @@ func (c *compiler) compile(doc, path string, raw json.RawMessage) (*rule, error)
 		return nil, fmt.Errorf("topics: schema %s: %w", at, err)
 	}
 	if r.pattern = c.patterns[s.Pattern]; r.pattern == nil && s.Pattern != "" {
-		if r.pattern, err = regexp.Compile(s.Pattern); err != nil {
+		if r.pattern, err = compilePattern(s.Pattern); err != nil {
 			return nil, fmt.Errorf("topics: schema %s: %w", at, err)
 		}
 		c.patterns[s.Pattern] = r.pattern
@@ -192,17 +249,18 @@ func (c *compiler) compileParts(r *rule, s *rawSchema, doc, path string) error {
 		r.props[name] = property{bit: bit}
 		r.required |= 1 << bit
 	}
-	for name, raw := range s.Properties {
-		sub, err := c.compile(doc, path+"/properties/"+name, raw)
+	for _, m := range s.Properties {
+		sub, err := c.compile(doc, path+"/properties/"+m.name, m.json)
 		if err != nil {
 			return err
 		}
-		p, there := r.props[name]
+		p, there := r.props[m.name]
 		if !there {
 			p.bit = uint8(min(len(r.props), 64))
 		}
 		p.rule = sub
-		r.props[name] = p
+		r.props[m.name] = p
+		r.order = append(r.order, member{m.name, p})
 	}
 	if len(r.props) > 64 {
 		return fmt.Errorf("topics: schema %s#%s: more than 64 members", doc, path)
@@ -227,6 +285,8 @@ func (c *compiler) compileParts(r *rule, s *rawSchema, doc, path string) error {
 		}
 		r.anyOf = append(r.anyOf, sub)
 	}
+	r.bare = r.kinds == kindAny && len(r.props) == 0 && !r.closed && r.additional == nil && r.items == nil && r.enum == nil && r.pattern == nil && !r.dateTime &&
+		r.minLen == nil && r.maxLen == nil && r.minItems == nil && r.maxItems == nil && r.min == nil && r.max == nil
 	return nil
 }
 

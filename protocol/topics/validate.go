@@ -1,11 +1,12 @@
 package topics
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
-	"math/big"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -97,20 +98,51 @@ func (w *walker) value(r *rule, depth int) bool {
 	if r != nil && r.ref != nil {
 		return w.value(r.ref, depth+1)
 	}
-	if r != nil && r.anyOf != nil {
-		start, ok := w.Reader, false
-		for _, sub := range r.anyOf {
-			w.Reader = start
-			if ok = w.value(sub, depth+1); ok {
-				break
-			}
-		}
-		if !ok {
-			return false
+	if r == nil || r.anyOf == nil {
+		return w.plain(r, depth)
+	}
+	start := w.Reader
+	if !w.one(r.anyOf, depth) {
+		return false
+	}
+	if r.bare {
+		return true
+	}
+	w.Reader = start
+	return w.plain(r, depth)
+}
+
+// one checks the value against the first of these rules that takes it.
+func (w *walker) one(of []*rule, depth int) bool {
+	start, kinds := w.Reader, kindsOf(w.Kind())
+	for i, sub := range of {
+		last := i == len(of)-1
+		if to := sub.of(); !last && to != nil && to.kinds&kinds == 0 {
+			continue // no value of this kind satisfies it
 		}
 		w.Reader = start
+		if w.value(sub, depth+1) {
+			return true
+		}
 	}
-	return w.plain(r, depth)
+	return false
+}
+
+// kindsOf returns the types of a value that begins with c, as Reader.Kind returns it.
+func kindsOf(c byte) kind {
+	switch c {
+	case '{':
+		return kindObject
+	case '[':
+		return kindArray
+	case '"':
+		return kindString
+	case '0':
+		return kindInteger | kindNumber
+	case 'n':
+		return kindNull
+	}
+	return kindBool
 }
 
 // plain checks all but ref and anyOf. (A schema with $ref has nothing else.)
@@ -156,7 +188,7 @@ func (w *walker) number(r *rule) bool {
 	if !ok || r == nil {
 		return ok
 	}
-	n, isInt := integer(string(raw))
+	n, isInt := integer(raw)
 	if isInt {
 		if !w.allowed(r, kindInteger, "an integer") {
 			return false
@@ -170,22 +202,30 @@ func (w *walker) number(r *rule) bool {
 	if !isInt || r.min == nil && r.max == nil {
 		return true
 	}
-	if r.min != nil && n.Cmp(big.NewInt(*r.min)) < 0 {
+	if r.min != nil && n < *r.min {
 		return w.fail("a smaller number", fmt.Sprintf("at least %d", *r.min))
 	}
-	if r.max != nil && n.Cmp(big.NewInt(*r.max)) > 0 {
+	if r.max != nil && n > *r.max {
 		return w.fail("a greater number", fmt.Sprintf("at most %d", *r.max))
 	}
 	return true
 }
 
 // integer reads a JSON number that is whole and written without exponent or
-// fraction. (1.0 is whole to JSON Schema too, but our readers want int64.)
-func integer(raw string) (*big.Int, bool) {
-	if len(raw) > 40 {
-		return nil, false
+// fraction, of at most 40 characters; one beyond int64 is the nearest int64, which no bound
+// of ours is. (1.0 is whole to JSON Schema too, but our readers want int64.)
+func integer(raw []byte) (n int64, ok bool) {
+	digits := bytes.TrimPrefix(raw, []byte("-"))
+	for _, c := range digits {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
 	}
-	return new(big.Int).SetString(raw, 10)
+	if len(raw) > 40 {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(string(raw), 10, 64)
+	return n, err == nil || errors.Is(err, strconv.ErrRange)
 }
 
 func (w *walker) str(r *rule) bool {
@@ -206,8 +246,8 @@ func (w *walker) str(r *rule) bool {
 			return w.fail(fmt.Sprintf("%d characters", n), fmt.Sprintf("at most %d", *r.maxLen))
 		}
 	}
-	if r.pattern != nil && !r.pattern.Match(s) {
-		return w.fail("other text", r.pattern.String())
+	if r.pattern != nil && !r.pattern.match(s) {
+		return w.fail("other text", r.pattern.source)
 	}
 	if r.dateTime {
 		if _, err := time.Parse(time.RFC3339Nano, string(s)); err != nil {
@@ -245,10 +285,11 @@ func (w *walker) array(r *rule, depth int) bool {
 
 func (w *walker) object(r *rule, depth int) bool {
 	var seen uint64 // bit property.bit of each known member that came
+	next := 0       // of r.order, that is expected
 	_, ok := w.Object(nil, func(m strictjson.Member) bool {
 		var sub *rule
 		if r != nil {
-			p, known := r.props[string(m.Name)]
+			p, known := r.property(m.Name, &next)
 			if sub = p.rule; !known {
 				if r.closed {
 					return w.unknown(r, m.Name)
