@@ -291,7 +291,7 @@ func (a *Agent) workerOptions(l Link, db *ledger.DB) ingest.Options {
 	zone := a.o.Config.Time.Location()
 	return ingest.Options{
 		Link: l.Config.Name, Wire: l.Config.Wire, Profile: l.Profile, Open: l.Open, Classify: l.Classify,
-		Applier: a.store, Judge: db, Recaller: db, Tokenizer: db.Keys(), MAC: db.Keys().MAC, Log: a.log,
+		Applier: a.store, Recaller: db, Tokenizer: db.Keys(), MAC: db.Keys().MAC, Log: a.log,
 		FrameTimeout: l.Config.FrameTimeout,
 		Clock:        func() ingest.Clock { return a.clock.Reception(zone) },
 		OnEvent: func(event string, attrs ...slog.Attr) {

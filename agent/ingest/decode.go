@@ -158,9 +158,7 @@ func (w *Worker) step(s Step, now Clock, raw []byte, offset int64) {
 		w.write(w.generation, s.Immediate)
 	}
 	w.arrive(s, now, raw)
-	if s.Ask != nil {
-		w.ask(s.Ask)
-	}
+	w.guardStep(&s)
 }
 
 // arrive seals what a wire made and queues it with the confirm that waits for it.

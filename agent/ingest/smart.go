@@ -25,6 +25,8 @@ type smartWire struct {
 	leftOut  []LeftOut
 	reply    []byte
 	notes    []string
+	question *Question
+	order    *Order
 }
 
 func newSmart(p *smartProfile, m Memory) *smartWire {
@@ -51,9 +53,13 @@ func (w *smartWire) Frame(f frame.Frame, now Clock) (Step, error) {
 		// Its ACK is 0 whatever the handshake's ID: it must not confirm a data frame.
 		return Step{Immediate: w.confirm(0)}, nil
 	case frame.SmartConfirm:
-		return Step{}, nil // the agent sends nothing that would be confirmed
+		return Step{Confirmed: f.Ack}, nil
 	case frame.SmartData:
+		w.question, w.order = nil, nil
 		err := w.data(f, now)
+		if w.question != nil || w.order != nil { // it waits for no store
+			return Step{Immediate: w.confirm(f.ID), Question: w.question, Order: w.order, Ignored: strings.Join(w.notes, "; ")}, nil
+		}
 		step := Step{Reply: w.confirm(f.ID), LeftOut: w.leftOut, Ignored: strings.Join(w.notes, "; ")}
 		if err == nil {
 			step.Records, step.Memory = w.records, w.changes
@@ -117,6 +123,10 @@ func (w *smartWire) data(f frame.Frame, now Clock) error {
 	if err != nil {
 		return err
 	}
+	if smart.IsGuard(m.Src) {
+		w.guard(&m)
+		return nil
+	}
 	// Where the envelope names no terminal the body may; else the body of a repeat is
 	// not looked at.
 	var keys []string
@@ -169,9 +179,7 @@ func (w *smartWire) body(m *smart.Message, now Clock) error {
 	case smart.SrcRecord:
 		return w.spoken(m, now)
 	}
-	if !smart.IsGuard(m.Src) {
-		w.leaveOut(LeftOutValue("src", m.Src))
-	}
+	w.leaveOut(LeftOutValue("src", m.Src))
 	return nil
 }
 

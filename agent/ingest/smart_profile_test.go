@@ -111,6 +111,15 @@ func checkSmart(t *testing.T, data []byte) {
 	before := bytes.Clone(data)
 	first, err := c.wire.Frame(f, smartClock)
 	made := len(first.Records)
+	if first.Question != nil || first.Order != nil {
+		if !bytes.Equal(first.Immediate, confirmOf(9)) || err != nil || made+len(first.Memory)+len(first.Reply) > 0 {
+			t.Fatalf("a message to the guard: %d records, %x, %v", made, first.Immediate, err)
+		}
+		if q := first.Question; q != nil && q.Err == nil && (q.Key.MerchantID == "" || q.Key.TerminalID == "" || q.Key.ID == "") {
+			t.Fatal("an ask without its key")
+		}
+		return
+	}
 	if !bytes.Equal(first.Reply, confirmOf(9)) || err != nil && made+len(first.Memory) > 0 || made == 0 && len(first.Memory) > 0 {
 		t.Fatalf("%d records, %d changes, %x, %v", made, len(first.Memory), first.Reply, err)
 	}
@@ -179,6 +188,15 @@ func smartMessages(t testing.TB) [][]byte {
 func FuzzSmartWire(f *testing.F) {
 	for _, data := range smartMessages(f) {
 		f.Add(data)
+	}
+	const head = `{"v":1,"id":"m","terminal_id":"SM000001","merchant_id":"M","operator":"01","training":true,"src":"guard.`
+	for _, tail := range []string{
+		`ask","body":{"kind":"refund","amount":350,"currency":"CNY","at":"2026-08-23T09:00:00+08:00","channel":"card","original":{"rrn":"260822000101"},"party":{"scheme":"pan","id":"6200000000000005"},"presented":{"scheme":"wechat_openid","namespace":"wx","id":"oT"},"ask":{"id":"a-17","replaces":"a-16","deadline_ms":300,"find":false}}}`,
+		`ask","body":{"kind":"void","ask":{"id":"a","deadline_ms":49}}}`, `ask","body":null}`, `ask"}`, `ask","body":{"ask":{"id":"a"},"ask":{"id":"b"}}}`,
+		`release","body":{"ask":"a-17","by":"s-1","pin":"628401","reason":2,"text":"新卡"}}`, `release","body":{"ask":"a","pin":628401,"reason":"other"}}`,
+		`cancel","body":{"ask":"a-17"}}`, `cancel","body":{}}`, `answer","body":{"ask":"a"}}`, `state","body":[]}`,
+	} {
+		f.Add([]byte(head + tail))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) { checkSmart(t, data) })
 }

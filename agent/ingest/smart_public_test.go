@@ -187,12 +187,12 @@ func TestSanitisedGuardMessages(t *testing.T) {
 	s := p.Sanitiser()
 	const pin, card, openid = "739154", "6200000000000005", "oTESTpresented00000000000001"
 	line, err := frame.AppendSmart(nil, frame.Frame{ID: 1, Data: []byte(
-		`{"v":1,"id":"1","src":"guard.release","body":{"ask":"a-17","by":"s-1","pin":"` + pin + `","presented":{"scheme":"wechat_openid","id":"` + openid + `"},"party":{"id":"` + card + `"}}}`)})
+		`{"v":1,"id":"1","src":"guard.release","body":{"ask":"a-17","by":"s-1","pin":"` + pin + `","old":{"pin":` + pin + `},"reason":"other","presented":{"scheme":"wechat_openid","id":"` + openid + `"},"party":{"id":"` + card + `"}}}`)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	clean := string(s.Rest(s.Clean(nil, line)))
-	if strings.Contains(clean, card) || strings.Contains(clean, openid) || !strings.Contains(clean, `"pin":"xxxxxx"`) || !strings.Contains(clean, `"ask":"a-17"`) {
+	if strings.Contains(clean, card) || strings.Contains(clean, openid) || strings.Contains(clean, pin) || !strings.Contains(clean, `"pin":"xxxxxx"`) || !strings.Contains(clean, `"pin":111111`) || !strings.Contains(clean, `"reason":"other"`) || !strings.Contains(clean, `"ask":"a-17"`) {
 		t.Error(clean)
 	}
 }

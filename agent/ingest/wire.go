@@ -33,9 +33,12 @@ type Step struct {
 	Memory  []refund.MemoryChange
 	// Reply is to be written once Records and Memory are durable, Immediate at once.
 	Reply, Immediate []byte
-	// Ask is a question that the frame asks, nil: none. What else the step brings comes
-	// before it.
-	Ask *Ask
+	// Question is an ask, and Order a release or cancel, that the frame brings for the guard;
+	// nil: none. What else the step brings comes before them.
+	Question *Question
+	Order    *Order
+	// Confirmed is the id of a data frame of the agent that the firmware confirms, 0: none.
+	Confirmed byte
 	// LeftOut is why messages made no record although nothing is wrong with them, one
 	// entry a message: the frame's own, or that of a request that ends with it.
 	LeftOut []LeftOut

@@ -66,7 +66,7 @@ type Options struct {
 	Profile Profile
 	Open    Opener
 	Applier Applier
-	Judge   Judge // answers asks; nil: none is judged
+	Guard   Guard // answers asks; nil: none is answered
 	// Recaller returns what the wire remembered in earlier runs; nil: nothing.
 	Recaller  Recaller
 	Tokenizer refund.Tokenizer
@@ -109,9 +109,12 @@ type LinkHealth struct {
 	Reason       string    `json:"reason,omitempty"` // for people; "" when online
 	FramesGood   uint64    `json:"frames_good"`
 	FramesBad    uint64    `json:"frames_bad"`
-	SkippedBytes uint64    `json:"skipped_bytes"` // they belong to no good frame
-	Refused      uint64    `json:"refused"`       // messages in good frames
-	Records      uint64    `json:"records"`       // made, stored or waiting to be
+	SkippedBytes uint64    `json:"skipped_bytes"`          // they belong to no good frame
+	Refused      uint64    `json:"refused"`                // messages in good frames
+	Records      uint64    `json:"records"`                // made, stored or waiting to be
+	Asks         uint64    `json:"asks,omitempty"`         // questions before a refund, refused ones included
+	AsksRefused  uint64    `json:"asks_refused,omitempty"` // not to their form
+	Unconfirmed  uint64    `json:"unconfirmed,omitempty"`  // frames of the agent that the firmware did not confirm
 	LastFrame    time.Time `json:"last_frame,omitzero"`
 	Reopens      uint64    `json:"reopens"`           // times the port was opened after the first
 	Waiting      int       `json:"waiting,omitempty"` // arrivals in memory that are not yet stored
@@ -161,10 +164,11 @@ type Worker struct {
 	// storeReason is why nothing can be stored, "" while it can.
 	storeReason string
 
-	decoder            // only of the goroutine of Run
-	understanding      // only of the goroutine of Run
-	queue              // only of the goroutine of Run
-	asks          asks // likewise
+	decoder                 // only of the goroutine of Run
+	understanding           // only of the goroutine of Run
+	queue                   // only of the goroutine of Run
+	talk          talk      // likewise
+	began         time.Time // of the worker
 }
 
 // ErrOptions: a required option is missing.
@@ -184,7 +188,7 @@ func NewWorker(o Options) (*Worker, error) {
 	}
 	w.wire = wire
 	w.scanner, w.askDue = wire.Scanner(), true
-	w.stored, w.asks.judged = make(chan stored, 1), make(chan judged, 1)
+	w.stored, w.talk, w.began = make(chan stored, 1), newTalk(), o.Clock().Now
 	w.health = Untried(o.Link, o.Wire, "", o.Clock().Now)
 	return w, nil
 }
@@ -249,19 +253,25 @@ func (w *Worker) Run(ctx context.Context) error {
 			w.receive()
 		case s := <-w.stored:
 			w.settle(s)
-		case j := <-w.asks.judged:
-			w.settleAsk(j)
+		case a := <-w.talk.answered:
+			w.settleAsk(a)
+		case d := <-w.talk.ordered:
+			w.settleOrder(d)
+		case e := <-w.ended():
+			w.holdEnded(e)
 		case <-timer.C:
 			w.retryStuck()
 		}
 		w.due()
 		w.noAnswer()
 		w.askNext(ctx)
+		w.orderNext(ctx)
+		w.sayAgain()
 		w.dispatch()
 		w.beat()
 	}
 	<-linkDone
-	w.endAsks()
+	w.endTalk()
 	return w.flush()
 }
 
@@ -284,10 +294,7 @@ func (w *Worker) untilNext() time.Duration {
 	if !w.retryAt.IsZero() && (w.inFlight == 0 || w.stuck != nil) {
 		d = min(d, time.Until(w.retryAt))
 	}
-	for i := range w.asks.open {
-		d = min(d, time.Until(w.asks.open[i].until))
-	}
-	return max(d, time.Millisecond)
+	return max(w.untilTalk(d), time.Millisecond)
 }
 
 // beat makes Progress grow, unless a call of the driver hangs.

@@ -22,7 +22,8 @@ const (
  notify_type retry_flag action dback_status dback_amount has_deposit_back
  txnType txnSubType orderId queryId origQryId txnAmt currencyCode respCode origRespCode merId
  proc_cd order_no amt result pay_tp termid merid batchno systraceno authcode refernumber sysoldreferno sysoldtraceno sysolddate
- kind outcome response_code funding entry at stan batch rrn auth_code channel_txn refund_no channel_refund refund_route signature scheme date from terminals `
+ kind outcome response_code funding entry at stan batch rrn auth_code channel_txn refund_no channel_refund refund_route signature scheme date from terminals
+ by reason replaces `
 	// Numbers of applications and times, which may look like those of cards.
 	plainMembers = ` sp_appid sub_appid appid app_id auth_app_id combine_appid namespace time_stamp txnTime time_end `
 	// Words of the channel: for people to read, and a decoder looks for 商户 in them.
@@ -94,9 +95,18 @@ func (p *pseudonyms) value(data []byte, r *strictjson.Reader, name string, depth
 	if raw := r.Raw(from); raw[0] == '"' {
 		p.member(name, depth, raw[1:len(raw)-1])
 	} else {
-		p.guard(raw)
+		p.noText(name, raw)
 	}
 	return true
+}
+
+// noText redacts one value that is no text, nor holds any.
+func (p *pseudonyms) noText(name string, raw []byte) {
+	if isMember(blankMembers, name) && raw[0] != 'n' && raw[0] != 't' && raw[0] != 'f' {
+		fill(raw, '1')
+		return
+	}
+	p.guard(raw)
 }
 
 // member redacts one text, as it stands between its quotes.

@@ -1,6 +1,10 @@
 package smart_test
 
 import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
 	"testing"
 
 	"yuanlu/protocol/smart"
@@ -125,4 +129,33 @@ func decodeOnce(data []byte) error {
 		_, err = m.Lakala()
 	}
 	return err
+}
+
+// FuzzGuard: any bytes as the body of a release; what is read of it can be read again.
+func FuzzGuard(f *testing.F) {
+	for _, s := range []string{`{"ask":"a-17","by":"s-1","pin":"628401","reason":2,"text":"新卡"}`, `{"ask":{"id":"a"}}`, `{"ask":""}`, `{"reason":1e9}`,
+		`{"pin":628401,"ask":"a"}`, `[]`, `null`, `{"ask":"a","ask":"b"}`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		whole := body(smart.SrcGuardRelease, string(data))
+		check(t, "fuzz", whole)
+		m, err := smart.Decode(whole)
+		if err != nil {
+			return
+		}
+		_ = m.GuardAskID()
+		v, err := m.GuardRelease()
+		var wrong *smart.DecodeError
+		if err != nil && (!errors.As(err, &wrong) || !strings.HasPrefix(wrong.Field, "body")) || err == nil && v.Ask == "" {
+			t.Fatalf("%v", err)
+		}
+		if pin := v.PIN.Reveal(); len(pin) > 5 && strings.Contains(fmt.Sprintf("%v %+v %v", m, v, err), pin) && !strings.Contains(v.Ask+v.By+v.Reason+v.Text, pin) {
+			t.Fatal("a PIN is printed")
+		}
+		again, err := smart.AppendGuard(nil, "g-1", smart.SrcGuardState, "T", "M", json.RawMessage(`{"ask":"a"}`))
+		if back, err2 := smart.Decode(again); err != nil || err2 != nil || string(back.Body()) != `{"ask":"a"}` {
+			t.Fatal(err, err2)
+		}
+	})
 }

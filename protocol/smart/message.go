@@ -20,16 +20,6 @@ const (
 	SrcRecord            = "record"
 )
 
-// IsGuard reports whether src is one of the sources between firmware and guard, which
-// are no records. Source: guard.md § 4.
-func IsGuard(src string) bool {
-	switch src {
-	case "guard.ask", "guard.answer", "guard.release", "guard.cancel", "guard.state":
-		return true
-	}
-	return false
-}
-
 // Copies that an envelope may state (member copy), besides "".
 const (
 	CopyReprint = "reprint"
