@@ -73,6 +73,7 @@ func verbs() []verb {
 		{"watch", "[--api URL] [--all] [--events] [--count N]", "print cases as they come", "实时打印案件", (*program).watch},
 		{"gaps", "[list] [--terminal ID] | close TERMINAL STREAM LAST --why TEXT [--force]; --store FILE|URL", "what is missing; stop waiting for what will not come", "缺失的事件；不再等待", (*program).gaps},
 		{"quarantine", "[list] [--terminal ID] | show N | release N --why TEXT | discard N --why TEXT; --store FILE|URL", "what was refused; store it after all, or throw it away", "被隔离的报文；放行或丢弃", (*program).quarantine},
+		{"work", "--check FILE", "answer the lines of a file as the case desk does", "按案件台规则回答文件各行", (*program).work},
 		{"sign", "--key FILE --topic TOPIC [--terminal ID] [FILE|-]", "wrap a payload with a signature, for mosquitto_pub -s", "给下发报文签名", (*program).sign},
 		{"keygen", "--out FILE [--id ID]", "make a signing key", "生成签名密钥", (*program).keygen},
 		{"api", "", "print the OpenAPI document of the HTTP API", "输出 HTTP 接口的 OpenAPI 文档", (*program).api},
@@ -158,7 +159,7 @@ func (p *program) exit(v *verb, err error) int {
 		code int
 	}{
 		{sign.ErrOpen, exitPermission}, {fs.ErrPermission, exitPermission}, {errConfig, exitConfig}, {mqtt.ErrOptions, exitConfig},
-		{topics.ErrName, exitConfig}, {sign.ErrKey, exitConfig}, {store.ErrPlace, exitConfig}, {sign.ErrPayload, exitData},
+		{topics.ErrName, exitConfig}, {sign.ErrKey, exitConfig}, {store.ErrPlace, exitConfig}, {sign.ErrPayload, exitData}, {errLines, exitData},
 		{sign.ErrTopic, exitUsage}, {errAPI, exitBroker}, {store.ErrHand, exitData}, {store.ErrUnavailable, exitStore}, {store.ErrVersion, exitStore},
 		{fs.ErrNotExist, exitNotFound}, {store.ErrNotFound, exitNotFound},
 	} {
