@@ -41,6 +41,8 @@ var mayImport = map[string][]string{
 	"agent/refund/memhistory":    {"agent/refund"},
 	"agent/refund/randomjournal": {"agent/refund"},
 	"agent/refund/rules":         {"agent/refund"},
+	"agent/guard/till":           {"agent/ask", "agent/guard", "agent/ingest", "agent/refund", "protocol/sensitive", "protocol/smart"},
+	"agent/guard/api":            {"agent/ask", "agent/guard", "agent/guard/till", "agent/refund", "protocol/strictjson"},
 	"agent/guard/pins":           {"agent/newfile", "agent/refund"},
 	"agent/ledger":               {"agent/ask", "agent/ledger/...", "agent/newfile", "agent/refund"},
 	"agent/ledger/outbox":        {"agent/ledger/rows", "agent/ledger/sqlite", "agent/refund"},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	guardapi "yuanlu/agent/guard/api"
 	"yuanlu/agent/refund"
 	"yuanlu/agent/refund/rules"
 	"yuanlu/cmd/yuanlu/screen"
@@ -14,8 +15,8 @@ import (
 )
 
 func apiVerb() *verb {
-	return &verb{name: "api", machine: true, usage: "[SCHEMA | --bundle SCHEMA | rules | signed-vector]",
-		en: "the AsyncAPI document of the topics, one JSON Schema of it, the rules", zh: "主题的 AsyncAPI 文档、其中一个 JSON Schema、规则清单", run: (*program).api}
+	return &verb{name: "api", machine: true, usage: "[SCHEMA | --bundle SCHEMA | guard | rules | signed-vector]",
+		en: "the AsyncAPI document of the topics, one JSON Schema of it, the OpenAPI document of the guard, the rules", zh: "主题的 AsyncAPI 文档、其中一个 JSON Schema、退款核查接口的 OpenAPI 文档、规则清单", run: (*program).api}
 }
 
 func (p *program) api(_ context.Context, args []string) error {
@@ -44,6 +45,9 @@ func (p *program) api(_ context.Context, args []string) error {
 			return p.wrongUsage(v, "%v", err)
 		}
 		_, err = p.stdout.Write(doc)
+		return err
+	case rest[0] == "guard":
+		_, err := p.stdout.Write(guardapi.OpenAPI())
 		return err
 	case rest[0] == "rules":
 		return p.apiRules()
