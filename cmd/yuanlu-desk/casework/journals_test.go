@@ -149,6 +149,7 @@ func TestRefusalsHaveBothTexts(t *testing.T) {
 	}
 }
 
+// FuzzLine answers a line, alone and behind a case that is at work.
 func FuzzLine(f *testing.F) {
 	files, err := filepath.Glob("testdata/*.jsonl")
 	if err != nil {
@@ -162,15 +163,29 @@ func FuzzLine(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		f.Add(text)
-	}
-	f.Fuzz(func(t *testing.T, in []byte) {
-		var one, two bytes.Buffer
-		if _, err := Check(bytes.NewReader(in), &one); err != nil {
-			t.Fatal(err)
+		for line := range bytes.Lines(text) {
+			f.Add(line)
 		}
-		if _, err := Check(bytes.NewReader(in), &two); err != nil || !bytes.Equal(one.Bytes(), two.Bytes()) {
-			t.Fatalf("the same lines were answered differently: %v", err)
+	}
+	before, err := os.ReadFile("testdata/02-wrong-card-the-whole-way.jsonl")
+	if err != nil {
+		f.Fatal(err)
+	}
+	before = bytes.Join(bytes.SplitAfter(before, []byte("\n"))[:7], nil)
+	f.Fuzz(func(t *testing.T, line []byte) {
+		for _, in := range [][]byte{line, append(bytes.Clone(before), line...)} {
+			var one, two bytes.Buffer
+			if _, err := Check(bytes.NewReader(in), &one); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Check(bytes.NewReader(in), &two); err != nil || !bytes.Equal(one.Bytes(), two.Bytes()) {
+				t.Fatalf("the same lines were answered differently: %v", err)
+			}
+			for answer := range bytes.Lines(one.Bytes()) {
+				if _, err := parse(answer); err != nil {
+					t.Fatalf("the answer is no JSON: %s", answer)
+				}
+			}
 		}
 	})
 }
