@@ -28,6 +28,14 @@ const (
 // Holds reports whether an answer hold opens a hold at this level.
 func (l Level) Holds() bool { return l == HoldLevel || l == Office }
 
+// Shown returns the action that is answered at this level: advise holds nothing.
+func (l Level) Shown(a Action) Action {
+	if a == Hold && l == Advise {
+		return Confirm
+	}
+	return a
+}
+
 // Reasons of a release (guard.md § 3), in the order of their numbers 1 to 5.
 const (
 	ReasonConsent      = "consent"
@@ -47,10 +55,12 @@ type Held struct {
 	Level    Level  // when it was opened
 	State    State
 	Opened   time.Time // by the agent's clock
+	Until    time.Time // when its time is over if the agent runs on, by the same clock
 	Ended    time.Time // zero while it is open
 	// By is who released or cancelled it, or the id of the ask that replaced it; "" else.
 	By           string
 	Reason, Text string // of a release
 	WrongPINs    int    // PINs that were wrong for this hold
 	Record       int64  // the record that belongs to the ask, 0 none
+	Flood        bool   // its terminal had too many: it was opened and expired at once
 }

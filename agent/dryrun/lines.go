@@ -17,10 +17,13 @@ import (
 // maxLine is the longest line that may be a record, in bytes.
 const maxLine = 1 << 20
 
-// line is one line of the input. Neither error nor record: it is blank.
+// line is one line of the input: a record, an ask, or the end of a hold, or err. None of
+// them: it is blank.
 type line struct {
 	seq    int64
 	record *refund.Record
+	ask    *refund.Ask
+	end    *refund.HoldEnd
 	err    error
 }
 
@@ -43,7 +46,7 @@ func (r *Run) Lines(ctx context.Context, in io.Reader, refuse func(error), progr
 	ended := make(chan error, 1)
 	go func() {
 		defer close(lines)
-		ended <- readLines(ctx, in, r.Seal, lines)
+		ended <- r.readLines(ctx, in, lines)
 	}()
 	defer func() {
 		cancel()
@@ -65,21 +68,36 @@ func (r *Run) Lines(ctx context.Context, in io.Reader, refuse func(error), progr
 			return left, <-ended
 		}
 		progress(one.seq)
-		switch {
-		case one.err != nil:
-			left.Refused++
-			refuse(one.err)
-		case one.record == nil:
-			left.Blank++
-		default:
-			if one.record.Training {
-				left.Training++
-			}
-			if err := r.Add(ctx, one.seq, *one.record); err != nil {
-				return left, err
-			}
+		if err := r.take(ctx, &one, &left, refuse); err != nil {
+			return left, err
 		}
 	}
+}
+
+// take does with one line what it states.
+func (r *Run) take(ctx context.Context, one *line, left *LeftOut, refuse func(error)) error {
+	switch {
+	case one.err != nil:
+		left.Refused++
+		refuse(one.err)
+	case one.ask != nil:
+		refused, err := r.Ask(ctx, one.seq, one.ask)
+		if refused {
+			left.Refused++
+			refuse(&refund.InputError{Line: int(one.seq), Column: 1, Member: "ask.id", Got: "the id of another ask", Want: "a new id, or the same ask again"})
+		}
+		return err
+	case one.end != nil:
+		return r.EndHold(ctx, one.seq, one.end)
+	case one.record == nil:
+		left.Blank++
+	default:
+		if one.record.Training {
+			left.Training++
+		}
+		return r.Add(ctx, one.seq, *one.record)
+	}
+	return nil
 }
 
 // drain waits for the reader to end: it sees its context at the next line. One that
@@ -110,11 +128,11 @@ func receive(lines <-chan line) (one line, open, waited bool) {
 }
 
 // readLines parses and seals every line. Its error is the input's own.
-func readLines(ctx context.Context, in io.Reader, seal func(refund.Record) refund.Record, out chan<- line) error {
-	r := bufio.NewReaderSize(in, 64<<10)
+func (r *Run) readLines(ctx context.Context, in io.Reader, out chan<- line) error {
+	from := bufio.NewReaderSize(in, 64<<10)
 	var long []byte
 	for seq := int64(1); ; seq++ {
-		text, tooLong, err := readLine(r, &long)
+		text, tooLong, err := readLine(from, &long)
 		if err != nil && !errors.Is(err, io.EOF) {
 			return fmt.Errorf("read: %w", err)
 		}
@@ -123,7 +141,10 @@ func readLines(ctx context.Context, in io.Reader, seal func(refund.Record) refun
 		}
 		one := parseLine(seq, text, tooLong)
 		if one.record != nil {
-			*one.record = seal(*one.record)
+			*one.record = r.Seal(*one.record)
+		}
+		if one.ask != nil {
+			*one.ask = refund.SealAsk(*one.ask, r.db.Keys())
 		}
 		select {
 		case out <- one:
@@ -144,15 +165,36 @@ func parseLine(seq int64, text []byte, tooLong bool) line {
 	if len(text) == 0 {
 		return line{seq: seq}
 	}
-	record, err := refund.ParseRecord(text, refund.Reject)
+	one := parseKind(text)
 	var wrong *refund.InputError
-	if errors.As(err, &wrong) {
+	if errors.As(one.err, &wrong) {
 		wrong.Line = int(seq)
 	}
-	if err != nil {
-		return line{seq: seq, err: err}
+	one.seq = seq
+	return one
+}
+
+// parseKind reads a text as what it is.
+func parseKind(text []byte) line {
+	switch refund.LineOf(text) {
+	case refund.LineAsk:
+		a, err := refund.ParseAsk(text, refund.AskForm{Version: true})
+		if err != nil {
+			return line{err: err}
+		}
+		return line{ask: &a}
+	case refund.LineHoldEnd:
+		h, err := refund.ParseHoldEnd(text)
+		if err != nil {
+			return line{err: err}
+		}
+		return line{end: &h}
 	}
-	return line{seq: seq, record: &record}
+	record, err := refund.ParseRecord(text, refund.Reject)
+	if err != nil {
+		return line{err: err}
+	}
+	return line{record: &record}
 }
 
 // readLine returns one line without its end, valid until the next call. Of one that

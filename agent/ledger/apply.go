@@ -88,7 +88,11 @@ func (t *tx) arrival(applied []refund.Applied, a *refund.Arrival) ([]refund.Appl
 	for i := range a.Sightings {
 		s := &a.Sightings[i]
 		t.n.seq++
-		ch, err := t.d.judge.Apply(t.h, t.n.seq, s.Record)
+		claim, marked := t.claim(a.Link, &s.Record)
+		ch, err := t.d.judge.Apply(t.h, t.n.seq, marked)
+		if err == nil {
+			err = t.settleClaim(&claim, &ch, &s.Record)
+		}
 		if err != nil {
 			return applied, err
 		}

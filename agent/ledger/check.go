@@ -126,7 +126,13 @@ func checkRows(c *conn) error {
 		{"record", rows.RecordColumns, rows.RecordIntact},
 		{"verdict", rows.VerdictColumns, rows.VerdictIntact},
 		{"outbox", rows.EntryColumns, rows.EntryIntact},
+		{"hold", rows.HoldColumns, rows.HoldIntact},
 	} {
+		if guarded.table == "hold" {
+			if ok, err := hasHolds(c); err != nil || !ok {
+				return err
+			}
+		}
 		err := c.Each(`SELECT `+guarded.columns+` FROM `+guarded.table, func(r *sqlite.Row) error {
 			if !guarded.intact(r) {
 				return rows.Damaged(guarded.table, r.Int(0), "checksum does not match")

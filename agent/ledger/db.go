@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"yuanlu/agent/ask"
 	"yuanlu/agent/ledger/outbox"
 	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
@@ -20,6 +22,7 @@ type judge interface {
 	Apply(h refund.History, seq int64, r refund.Record) (refund.Changes, error)
 	Release(h refund.History, seq int64) (refund.Changes, error)
 	Redated(h refund.History, seqs []int64) (refund.Changes, error)
+	Foresee(h refund.History, seq int64, a *refund.Ask) (refund.Foreseen, error)
 }
 
 // DB is the store of one terminal. It is safe for concurrent use. Every exported
@@ -53,6 +56,7 @@ type DB struct {
 	recent          recent
 	damagePublished int  // how many of damage have an event
 	rebuilding      bool // a salvage judges old records again
+	book            *ask.Book
 	closed          bool
 
 	committer committer     // arrivals that wait to be stored; has a lock of its own
@@ -83,14 +87,16 @@ type figures struct {
 
 // tx is one transaction on the writer connection.
 type tx struct {
-	d      *DB
-	c      *conn
-	n      figures
-	h      *history
-	links  map[string]int64 // added by this transaction
-	atEnd  []func()         // run once it is committed
-	out    *outbox.Tx       // has the outbox's figures; those of n are set at the end
-	caseID string           // in place of the computed one, "": none
+	d     *DB
+	c     *conn
+	n     figures
+	h     *history
+	links map[string]int64 // added by this transaction
+	atEnd []func()         // run once it is committed
+	// ifFailed is run, the last first, if it is not.
+	ifFailed []ask.Undo
+	out      *outbox.Tx // has the outbox's figures; those of n are set at the end
+	caseID   string     // in place of the computed one, "": none
 }
 
 // after has f run once the transaction is committed.
@@ -162,6 +168,9 @@ func (d *DB) transact(do func(*tx) error) error {
 		d.unknown = err != nil
 	}
 	if err != nil {
+		for _, undo := range slices.Backward(t.ifFailed) {
+			undo()
+		}
 		return d.failedWith(err)
 	}
 	d.lock.committed()

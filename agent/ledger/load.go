@@ -50,6 +50,9 @@ func (d *DB) load(c *conn) error {
 			return err
 		}
 	}
+	if err := d.loadHolds(c); err != nil {
+		return err
+	}
 	d.now, d.links, d.names = n, links, names
 	d.queue.Open(waiting, stream, made, before, n.outbox, n.tallies)
 	return nil

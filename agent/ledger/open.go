@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"yuanlu/agent/ask"
 	"yuanlu/agent/ledger/outbox"
 	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
@@ -70,7 +71,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 }
 
 func newDB(o Options) *DB {
-	d := &DB{dir: o.Dir, o: o, judge: o.judge, writer: make(chan struct{}, 1), queue: outbox.New(o.Now())}
+	d := &DB{dir: o.Dir, o: o, judge: o.judge, writer: make(chan struct{}, 1), queue: outbox.New(o.Now()), book: ask.NewBook()}
 	d.ran.now = o.Now
 	d.writer <- struct{}{}
 	return d
@@ -361,6 +362,10 @@ func (noJudge) Apply(refund.History, int64, refund.Record) (refund.Changes, erro
 
 func (noJudge) Redated(refund.History, []int64) (refund.Changes, error) {
 	return refund.Changes{}, ErrReadOnly
+}
+
+func (noJudge) Foresee(refund.History, int64, *refund.Ask) (refund.Foreseen, error) {
+	return refund.Foreseen{}, ErrReadOnly
 }
 
 func (noJudge) Release(refund.History, int64) (refund.Changes, error) {

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"yuanlu/agent/ask"
 	"yuanlu/agent/refund"
 )
 
@@ -25,8 +26,13 @@ type Options struct {
 	// Mount, if set, must be a mounted file system that Dir lies on; proved before
 	// anything is created.
 	Mount string
-	Now   func() time.Time // default time.Now
-	Log   *slog.Logger     // default: none
+	// Level returns the guard's level of a link; nil: off.
+	Level func(link string) ask.Level
+	// HoldChanged is called when a new hold, or a change of one, is durable, with the writer: it
+	// must not block. nil: not.
+	HoldChanged func(ask.Held)
+	Now         func() time.Time // default time.Now
+	Log         *slog.Logger     // default: none
 	// Synchronous is SQLite's setting of that name, "" FULL. Anything less than
 	// FULL loses confirmed records in a power cut; it is here so that a test can
 	// show that the tests notice.
@@ -76,10 +82,21 @@ func (o *Options) fill() error {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.HoldChanged == nil {
+		o.HoldChanged = func(ask.Held) {}
+	}
 	if o.step == nil {
 		o.step = func(string) {}
 	}
 	return nil
+}
+
+// level returns the guard's level of a link.
+func (o *Options) level(link string) ask.Level {
+	if o.Level == nil {
+		return ask.Off
+	}
+	return o.Level(link)
 }
 
 func setDefault[T comparable](p *T, v T) {

@@ -202,7 +202,11 @@ func renumberTable(c *conn, table string, id func(of string) string) (n int64, e
 		if table == "outbox" {
 			to = n
 		}
-		if err := c.Do("UPDATE "+table+" SET entry = ?2, id = ?3 WHERE entry = ?1", e.n, to, id(e.caseID)); err != nil {
+		newID := ""
+		if e.caseID != "" { // the id of a hold's event is not made from the stream (guard.md § 6)
+			newID = id(e.caseID)
+		}
+		if err := c.Do("UPDATE "+table+" SET entry = ?2, id = coalesce(?3, id) WHERE entry = ?1", e.n, to, sqlite.StatedText(newID)); err != nil {
 			return 0, err
 		}
 	}

@@ -222,6 +222,13 @@ func (s *salvager) copySmall(t *tx) error {
 			return err
 		}
 	}
+	for _, id := range slices.Sorted(maps.Keys(s.found.Holds)) {
+		if h, ok := s.found.Hold(id); ok {
+			if err := h.Put(t.c.Conn); err != nil {
+				return err
+			}
+		}
+	}
 	for _, entry := range slices.Sorted(maps.Keys(s.found.Entries)) {
 		n, caseID, ok := s.found.Entry(entry)
 		if !ok {
@@ -240,8 +247,11 @@ func (s *salvager) queueAgain(t *tx, n refund.Notice, caseID string) error {
 	if n.Class == refund.NoticeEvent {
 		return t.out.QueueEvent(n)
 	}
+	if caseID == "" { // of a hold, which nothing else publishes
+		return t.out.PutCase("", &n)
+	}
 	known, err := loadCase(t.c, caseID)
-	if err != nil || known != nil || caseID == "" {
+	if err != nil || known != nil {
 		return err
 	}
 	n.Historical = true

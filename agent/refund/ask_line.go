@@ -3,7 +3,6 @@ package refund
 import (
 	"bytes"
 	"math/bits"
-	"time"
 
 	"yuanlu/protocol/strictjson"
 )
@@ -57,7 +56,7 @@ type HoldEnd struct {
 	MerchantID, TerminalID, Ask string
 	State                       string // HoldReleased or HoldCancelled
 	By                          string
-	At                          time.Time
+	At                          string // a time
 }
 
 // The states that a HoldEnd may have.
@@ -88,12 +87,10 @@ func (d *reader) holdEnd(h *HoldEnd) bool {
 		case 5:
 			return word(d, &h.State, []string{HoldReleased, HoldCancelled}, wordRequired)
 		case 7:
-			var text string
-			if !d.text(&text) {
+			if !d.text(&h.At) {
 				return false
 			}
-			t, ok := ParseTime(text)
-			h.At = t
+			_, ok := ParseTime(h.At)
 			return ok || d.Fail(at, "no time", "RFC 3339 with offset")
 		}
 		var kind string

@@ -83,7 +83,8 @@ type work struct {
 	relatedTo  map[int64]*related
 	before     map[int64]*Event // what the store has of the events changed here; nil: new
 	toJudge    queue
-	opensBatch bool // the new event is the first of its batch
+	opensBatch bool           // the new event is the first of its batch
+	passed     map[int64]bool // refunds and voids that count for nothing here (guard.md § 2)
 	out        Changes
 }
 

@@ -212,14 +212,14 @@ func (j *Judge) conclude(c *Case) Judged {
 	} else {
 		x.WouldChange = append(x.WouldChange, cancelledChange(c))
 	}
-	v.Findings = sortFindings(v.Findings)
+	v.Findings = SortFindings(v.Findings)
 	v.Decision = decide(v.Worst())
 	return Judged{Verdict: v, Unreleased: c.Search.Result.waits(), Explain: x}
 }
 
-// sortFindings orders by severity, then code, and keeps each code once, at its
-// highest severity. Never nil.
-func sortFindings(fs []Finding) []Finding {
+// SortFindings orders by severity, then code, and keeps each code once, at its
+// highest severity (verdicts.md § 5). Never nil.
+func SortFindings(fs []Finding) []Finding {
 	slices.SortStableFunc(fs, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(b.Severity, a.Severity), strings.Compare(a.Code, b.Code))
 	})

@@ -127,7 +127,7 @@ func TestExplain(t *testing.T) {
 	for _, r := range x.Rules {
 		runs[r.Rule] = r
 	}
-	if len(runs) != 25 || x.RuleSet != newJudge().RuleSet() || x.Settings != newJudge().Digest() || x.RuleSet == "" || x.Settings == "" {
+	if len(runs) != 27 || x.RuleSet != newJudge().RuleSet() || x.Settings != newJudge().Digest() || x.RuleSet == "" || x.Settings == "" {
 		t.Errorf("got %+v", x)
 	}
 	if r := runs["RC-101 recipient_mismatch"]; r.Result != "cannot_tell" || r.Why != "token" {

@@ -157,7 +157,7 @@ func (w *work) refundsOf(sale *Event, before int64) (events []*Event, verdicts [
 		return nil, nil, err
 	}
 	for _, e := range w.current(w.relatedTo[sale.Seq].judged, false) {
-		if e.Seq >= before || !e.Record.Kind.Judged() || e.Record.Training {
+		if e.Seq >= before || !e.Record.Kind.Judged() || e.Record.Training || w.passed[e.Seq] {
 			continue
 		}
 		j, err := w.verdict(e.Seq)

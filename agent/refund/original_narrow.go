@@ -117,10 +117,16 @@ func (s *search) fits(key string, c *candidate) (bool, error) {
 		amount, _, err := s.w.amountOf(c.Event)
 		return amount >= s.r.Record.Amount, err
 	}
-	supposed := &Case{Refund: s.r, Original: c.Event, Search: Search{Result: SearchFound, Original: c.Event, FoundBy: key}}
-	supposed.settleRecipient()
-	err := s.w.money(supposed)
+	supposed, err := s.w.suppose(s.r, c.Event)
 	return err == nil && !supposed.faulty(), err
+}
+
+// suppose returns the case of a refund or void whose original were this sale, found by its
+// payer alone.
+func (w *work) suppose(r, sale *Event) (*Case, error) {
+	c := &Case{Refund: r, Original: sale, Search: Search{Result: SearchFound, Original: sale, FoundBy: FoundByParty}}
+	c.settleRecipient()
+	return c, w.money(c)
 }
 
 func (s *search) leaveOut(cs []*candidate) {

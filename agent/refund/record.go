@@ -123,7 +123,10 @@ type Record struct {
 	Party          *Party // nil: not stated
 	// Ask is the id of the guard's ask that this refund was made by, where the
 	// firmware states it (guard.md § 3).
-	Ask         string
+	Ask string
+	// Guard, only of the record of a refund's or void's event: what the guard knew of it when
+	// it was first seen; nil: nothing. Set by the store; no member of records.md.
+	Guard       *GuardMark
 	RefundRoute Route
 	Signature   string // hex SHA-256 of the signature image
 	Totals      *Totals

@@ -10,12 +10,15 @@ import "slices"
 //
 // token and par are lists, newest key first; mask is lead, tail and length, then a
 // position and a list of tokens for each further digit. Record.LateAmount is
-// "late_amount":true. DecodeStored returns the same record back. r must be sealed: a
+// "late_amount":true, Record.Guard an object "guard". DecodeStored returns the same record back. r must be sealed: a
 // clear identifier is not written.
 func EncodeStored(dst []byte, r *Record) []byte {
 	dst = appendRecord(dst, r, appendStoredParty)
 	if r.LateAmount {
 		dst = append(dst[:len(dst)-1], `,"late_amount":true}`...)
+	}
+	if r.Guard != nil {
+		dst = append(appendGuard(dst[:len(dst)-1], r.Guard), '}')
 	}
 	return dst
 }
@@ -76,6 +79,9 @@ func DecodeStored(b []byte) (Record, error) {
 			return d.storedParty(r.Party, storedMembers)
 		case storedLateAmount:
 			return d.Bool(&r.LateAmount)
+		case storedGuard:
+			r.Guard = new(GuardMark)
+			return d.guard(r.Guard)
 		}
 		return d.member(&r, i, wordAny)
 	})
@@ -85,10 +91,11 @@ func DecodeStored(b []byte) (Record, error) {
 	return Record{}, d.stored()
 }
 
-// A stored record has one member besides those of records.md.
+// A stored record has two members besides those of records.md.
 var (
-	storedRecordMembers = append(slices.Clone(recordMembers), "late_amount")
+	storedRecordMembers = append(slices.Clone(recordMembers), "late_amount", "guard")
 	storedLateAmount    = len(recordMembers)
+	storedGuard         = storedLateAmount + 1
 )
 
 // The members of a stored party; in also only those up to mask.

@@ -101,6 +101,9 @@ func (c *Case) Standard(more ...Value) []Value {
 	}, more...)
 }
 
+// ShownText names a party by a masked identifier, which may be empty.
+func ShownText(shown string) Text { return partyName(nil, shown) }
+
 // partyName names a party: the identifier that was compared, else its own, else the
 // channel's description.
 func partyName(p *Party, compared string) Text {

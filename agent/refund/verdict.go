@@ -81,6 +81,17 @@ const (
 	CodeCaptureGap            = "capture_gap" // of Integrity
 )
 
+// Codes of the guard's findings (guard.md § 2). The last two stand in verdicts, the others
+// only in answers.
+const (
+	CodeAlreadyMade       = "already_made"
+	CodeBeingMade         = "being_made"
+	CodePresentedMismatch = "presented_mismatch"
+	CodePresentedMatch    = "presented_match"
+	CodeHoldBypassed      = "hold_bypassed"
+	CodeNotAsAsked        = "not_as_asked"
+)
+
 // Names of the keys that find an original (verdicts.md § 2).
 const (
 	FoundByChannelTxn = "channel_txn"

@@ -22,10 +22,17 @@ const (
 
 // tables are the tables of an export, in their order; by are the columns that make their
 // rows come in the order of their keys.
-func tables() (names, by []string) {
-	return []string{"meta", "link", "record", "key", "payer", "verdict", "held", "cases", "outbox", "untold", "daily"},
-		[]string{"name", "id", "seq", "value, seq", "last", "seq", "seq", "case_id", "entry", "entry", "day"}
+func tables(schema int64) (names, by []string) {
+	names = []string{"meta", "link", "record", "key", "payer", "verdict", "held", "cases", "outbox", "untold", "daily"}
+	by = []string{"name", "id", "seq", "value, seq", "last", "seq", "seq", "case_id", "entry", "entry", "day"}
+	if schema >= withHolds {
+		names, by = append(names, "hold"), append(by, "id")
+	}
+	return names, by
 }
+
+// withHolds is the schema version from which on there is the table hold.
+const withHolds = 3
 
 // header is the line of JSON.
 type header struct {

@@ -36,13 +36,13 @@ func NewReader(r io.Reader, progress func(done, all int64)) (*Reader, error) {
 // Tables reads the rows of all tables into c, a new store of the schema version that r has.
 func (r *Reader) Tables(ctx context.Context, c *sqlite.Conn) error {
 	h := &r.header
-	names, _ := tables()
+	names, _ := tables(r.Schema)
 	for _, t := range h.Tables {
 		r.all += t.Rows
 	}
 	for n := range h.Tables {
 		t := &h.Tables[n]
-		if t.Name != names[n] || len(h.Tables) != len(names) {
+		if len(h.Tables) != len(names) || t.Name != names[n] {
 			return fmt.Errorf("%w: other tables than this version has", ErrCarried)
 		}
 		have, err := columns(c, t.Name)

@@ -59,7 +59,7 @@ func (e *exporter) header(now time.Time) (h header, orders []string, err error) 
 	if h.Schema, _, err = e.c.Int("PRAGMA user_version"); err != nil {
 		return h, nil, err
 	}
-	names, orders := tables()
+	names, orders := tables(h.Schema)
 	for _, name := range names {
 		t := table{Name: name}
 		if t.Columns, err = columns(e.c, name); err != nil {

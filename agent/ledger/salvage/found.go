@@ -19,6 +19,7 @@ type Found struct {
 	Memory    map[MemoryKey]Memory // what wires remember
 	Verdicts  map[int64]Place      // the newest that was released, by refund
 	Entries   map[int64]Place      // of the outbox, by entry
+	Holds     map[int64]Place      // the newest version of each, by number
 	Records   []Place              // of each record the version that counts, by number
 	Bounds    refund.Bounds        // of the journal, as far as they are known
 	HasBounds bool
@@ -76,7 +77,7 @@ const mostInKeys = 16
 func Find(path string, wasOpen bool, left sqlite.Mark, zone *time.Location) *Found {
 	w := openWreck(path, wasOpen, left)
 	f := &Found{w: w, r: w.reader(), Links: map[int64]string{}, Meta: map[string]string{}, Memory: map[MemoryKey]Memory{},
-		Verdicts: map[int64]Place{}, Entries: map[int64]Place{}, ranks: ranks{map[int64]int32{}, map[string]int32{}}}
+		Verdicts: map[int64]Place{}, Entries: map[int64]Place{}, Holds: map[int64]Place{}, ranks: ranks{map[int64]int32{}, map[string]int32{}}}
 	f.r.eachRow(f.take)
 	if b, ok := rows.ParseBounds(f.Meta["bounds"]); ok {
 		f.Bounds, f.HasBounds = b, true
@@ -103,6 +104,10 @@ func (f *Found) take(row *foundRow) {
 	case "outbox":
 		if old, ok := f.Entries[row.id]; p.live && (!ok || old.rank <= p.rank) {
 			f.Entries[row.id] = p
+		}
+	case "hold":
+		if old, ok := f.Holds[row.id]; !ok || old.rank <= p.rank {
+			f.Holds[row.id] = p
 		}
 	case "link":
 		keepNewest(f.Links, f.ranks.links, row.id, row.text(1), p.rank)
@@ -215,6 +220,16 @@ func (f *Found) Record(p Place) (row rows.Record, r refund.Record, ok bool) {
 		r, err = row.Decode()
 	}
 	return row, r, err == nil && row.Seq >= 1
+}
+
+// Hold reads a hold; ok is false if there is none that is whole.
+func (f *Found) Hold(id int64) (h rows.Hold, ok bool) {
+	found := f.r.row(f.Holds[id])
+	if found == nil {
+		return h, false
+	}
+	h, err := rows.ScanHold(found)
+	return h, err == nil
 }
 
 // HasRecord reports whether the record with this number is among those that are kept.

@@ -24,6 +24,7 @@ var shapes = [...]shape{
 	// outbox and untold; quarantine has two columns more.
 	{"outbox", true, "nTtttiiiit", rows.EntryIntact},
 	{"outbox", true, "nTtttiiiitTT", rows.EntryIntact},
+	{"hold", true, "nitt", rows.HoldIntact},
 	{"link", true, "nt", nil},
 	{"meta", false, "tt", nil},
 	{"memory", false, "itbI", nil},

@@ -9,7 +9,8 @@ package rules
 
 import "yuanlu/agent/refund"
 
-// All returns every rule, in the order of verdicts.md § 5's table.
+// All returns every rule of a verdict, in the order of verdicts.md § 5's table, and then those
+// of guard.md § 2.
 func All() []refund.Rule {
 	return []refund.Rule{
 		recipientMismatch{},
@@ -37,6 +38,8 @@ func All() []refund.Rule {
 		reissueWrongAgain{},
 		reissueObserved{},
 		clockSuspect{},
+		holdBypassed{},
+		notAsAsked{},
 	}
 }
 
