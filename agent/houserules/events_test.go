@@ -20,6 +20,7 @@ var passOn = map[string]string{
 	"agent/agent.go Event":                 "as Agent.Event",
 	"agent/events.go Event":                "as Agent.Event",
 	"agent/ledger/bounds.go queueCase":     "the type of a case event",
+	"agent/ledger/asks_rows.go queueHold":  "the type of an event of a hold, on up/case",
 	"agent/ledger/rows/entry.go ScanEntry": "what the store holds",
 	"agent/desired/machine.go report":      "Event.Name of a State",
 }
