@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"golang.org/x/crypto/argon2"
 
@@ -158,6 +159,12 @@ func replace(path string, data []byte) error {
 		return err
 	}
 	_, err = f.Write(data)
+	if dir, statErr := os.Stat(filepath.Dir(path)); os.Geteuid() == 0 && statErr == nil {
+		// Set by root, the file belongs to the daemon all the same.
+		if owner, ok := dir.Sys().(*syscall.Stat_t); ok {
+			err = errors.Join(err, f.Chown(int(owner.Uid), int(owner.Gid)))
+		}
+	}
 	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
 		err = os.Rename(f.Name(), path)
 	}
