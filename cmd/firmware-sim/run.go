@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -29,6 +30,7 @@ type runFlags struct {
 	baud, count, days, firstStan                                  int
 	faults                                                        list
 	noWait, hold, verbose, json                                   bool
+	guard                                                         guardFlags
 }
 
 // list is a flag that may be given several times.
@@ -65,6 +67,7 @@ func readRunFlags(args []string, stderr io.Writer) (*runFlags, error) {
 	f.Float64Var(&r.wrong, "wrong", 0.1, "share of refunds that are wrong or cannot be told; negative: none")
 	f.StringVar(&r.journal, "journal", "", "the firmware's own memory; an existing one is gone on with, its open batch printed again")
 	f.Var(&r.faults, "fault", "split|merge|flip|drop|repeat|stall|unplug|baud|power=RATE, or unplug|power|baud@FRAME; may be repeated")
+	r.guard.add(f)
 	f.BoolVar(&r.noWait, "no-wait", false, "do not wait until somebody opens the pty")
 	f.BoolVar(&r.hold, "hold", false, "wait whenever nobody has the pty open, instead of losing what is said")
 	f.BoolVar(&r.verbose, "v", false, "say each transaction")
@@ -94,6 +97,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	term, src, err := r.terminal()
 	if err != nil {
+		return err
+	}
+	if err := r.guard.apply(term); err != nil {
 		return err
 	}
 	socket, err := r.plug()
@@ -286,6 +292,7 @@ type printer struct {
 	json, verbose bool
 	entries       int
 	refunds       map[string]int
+	guarded       map[string]int // ends of refunds that were asked about
 }
 
 func (p *printer) found(place string) {
@@ -305,7 +312,12 @@ func (p *printer) found(place string) {
 
 func (p *printer) sent(e *scenario.Entry, s terminal.Outcome) {
 	if e.Record.Copy != "reprint" && e.Record.Copy != "upload" {
-		p.entries++
+		if p.entries++; e.Guard != nil {
+			if p.guarded == nil {
+				p.guarded = map[string]int{}
+			}
+			p.guarded[e.Guard.End]++
+		}
 		if e.Truth != nil {
 			if p.refunds == nil {
 				p.refunds = map[string]int{}
@@ -320,8 +332,11 @@ func (p *printer) sent(e *scenario.Entry, s terminal.Outcome) {
 		}
 	case p.verbose:
 		truth := ""
+		if g := e.Guard; g != nil {
+			truth = g.End + " after " + cmp.Or(g.Action, "no answer") + ` "` + strings.ReplaceAll(g.Text, "\n", " / ") + `" `
+		}
 		if e.Truth != nil {
-			truth = e.Truth.Label + ": " + e.Truth.Why
+			truth += e.Truth.Label + ": " + e.Truth.Why
 		}
 		fmt.Fprintf(p.w, "%s %-10s %-11s %8d.%02d %-8s whole=%d %s\n", e.Record.At.Format("01-02 15:04:05"),
 			e.Record.Kind, e.Record.Channel, e.Record.Amount/100, e.Record.Amount%100, e.Record.Outcome, s.Whole, truth)
@@ -332,6 +347,12 @@ func (p *printer) end(socket *wire.Socket) error {
 	lost := int64(0)
 	if pty, ok := socket.Line().(*wire.PTY); ok {
 		lost = pty.Lost()
+	}
+	if p.guarded != nil && p.json {
+		b, _ := json.Marshal(map[string]any{"event": "guard", "ends": p.guarded})
+		fmt.Fprintf(p.w, "%s\n", b)
+	} else if p.guarded != nil {
+		fmt.Fprintf(p.w, "asked about: %s\n", strings.Trim(fmt.Sprint(p.guarded), "map[]"))
 	}
 	if p.json {
 		_, err := fmt.Fprintf(p.w, "{\"event\":\"end\",\"entries\":%d,\"wrong\":%d,\"right\":%d,\"cannot_tell\":%d,\"bytes_unheard\":%d}\n",

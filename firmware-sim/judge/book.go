@@ -90,6 +90,16 @@ func (b *Book) Add(r wire.Record) *Verdict {
 	return nil
 }
 
+// Preview returns the verdict that a refund or void would get if it came next and were no copy; nil if it cannot be
+// judged. The book stays as it is.
+func (b *Book) Preview(r wire.Record) *Verdict {
+	if r.Training || !usable(&r, false) || !judged(r.Kind) {
+		return nil
+	}
+	v, _ := b.judge(&event{seq: b.seq + 1, Record: r})
+	return v
+}
+
 // Revised returns the earlier refunds and voids whose verdicts records since the last call
 // have changed.
 func (b *Book) Revised() []*Verdict {

@@ -42,10 +42,44 @@ type Entry struct {
 	Asked     bool        `json:"asked,omitempty"`     // mispos: the terminal printed the request before the answer
 	Revises   []Revision  `json:"revises,omitempty"`   // what this entry changes in the truth of earlier ones
 
+	Guard *Guarded `json:"guard,omitempty"` // of a refund or void that the terminal asked about before
+
 	Parts    []wire.Record `json:"parts,omitempty"`    // the records of its message, where that makes several
 	Silent   bool          `json:"silent,omitempty"`   // the message of the entry before it reports this one, too
 	Returned int64         `json:"returned,omitempty"` // alipay: fen that went back of the trade so far
 }
+
+// Ends of a refund or void that the guard was asked about.
+const (
+	Proceeded       = "proceeded"        // made after the answer proceed
+	Overruled       = "overruled"        // made after the answer confirm
+	Prevented       = "prevented"        // not made
+	ReleasedRightly = "released_rightly" // made after a release, and nothing is wrong with it
+	ReleasedWrongly = "released_wrongly" // made after a release, and wrong
+	Bypassed        = "bypassed"         // made although it was held
+	Unanswered      = "unanswered"       // made because no answer came, or because the guard refused the ask
+)
+
+// Guarded is what the guard was asked and what became of it (guard.md).
+type Guarded struct {
+	Ask       string `json:"ask"`                 // id of the last ask
+	Replaces  string `json:"replaces,omitempty"`  // the held ask that it corrects
+	Label     string `json:"label"`               // of what was asked: Wrong, Right or CannotTell
+	MustHold  bool   `json:"must_hold,omitempty"` // the contract demands the answer hold (advise: confirm)
+	MayPass   bool   `json:"may_pass,omitempty"`  // the contract allows the answer proceed
+	Action    string `json:"action,omitempty"`    // proceed, confirm, hold or refused; empty: no answer came in time
+	State     string `json:"state,omitempty"`     // of the hold, the last that was heard of
+	Text      string `json:"text,omitempty"`      // on the screen
+	End       string `json:"end"`                 // Proceeded … Unanswered
+	Correct   bool   `json:"correct,omitempty"`   // the cashier corrects it: the next entry is what he asks then
+	Lost      bool   `json:"lost,omitempty"`      // the answer came and the terminal lost it, so that it was not confirmed
+	Presented string `json:"presented,omitempty"` // who showed his code or card
+	Asks      int    `json:"asks,omitempty"`      // asks sent, repeats included
+	PowerCut  bool   `json:"power_cut,omitempty"` // the power went while it was held
+}
+
+// Made reports whether the refund was made.
+func (g *Guarded) Made() bool { return g == nil || g.End != Prevented }
 
 // Revision is the truth of an earlier entry as it is from now on.
 type Revision struct {

@@ -38,6 +38,23 @@ type Step struct {
 	Coupon  int64  `json:"coupon,omitempty"`  // smart wallets: fen that a coupon paid
 	// Shape is the form in which channel or acquirer writes the message, empty for the usual one: wire.Shapes.
 	Shape string `json:"shape,omitempty"`
+	// Where the terminal asks a guard first: what the cashier does when it is held or to be confirmed (Cashiers; a seeded
+	// one if empty), and who shows his code or card again at the counter.
+	Cashier   string `json:"cashier,omitempty"`
+	Presented string `json:"presented,omitempty"`
+}
+
+// Cashiers are the ways of a cashier with an answer hold or confirm.
+func Cashiers() []string {
+	return []string{
+		"obey",     // corrects it, or cancels it where that cannot be done
+		"cancel",   // cancels it
+		"overrule", // makes a refund that is to be confirmed; cancels a held one
+		"bypass",   // makes it although it is held
+		"release",  // calls the supervisor, who releases it
+		"mistype",  // likewise, and the supervisor mistypes his PIN once
+		"leave",    // walks away: a hold stays until it expires
+	}
 }
 
 // ErrScript is the class of errors in a script.
@@ -64,6 +81,8 @@ func (s *Step) Check() error {
 		return fmt.Errorf("%w: outcome: %q is none of approved, declined, unknown, pending, abnormal", ErrScript, s.Outcome)
 	case !slices.Contains([]string{"", "clear", "masked", "four", "tail"}, s.Form):
 		return fmt.Errorf("%w: form: %q is none of clear, masked, four, tail", ErrScript, s.Form)
+	case s.Cashier != "" && !slices.Contains(Cashiers(), s.Cashier):
+		return fmt.Errorf("%w: cashier: %q is none of %s", ErrScript, s.Cashier, strings.Join(Cashiers(), ", "))
 	case s.Amount < 0 || s.Coupon < 0:
 		return fmt.Errorf("%w: amount: less than nothing", ErrScript)
 	}

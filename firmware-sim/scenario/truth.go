@@ -13,6 +13,7 @@ type Facts struct {
 	Moved            bool   // money really moved, or may have
 	Invented         bool   // the named sale never was
 	OtherWay         bool   // it goes back by another channel than it came
+	Bypassed         bool   // it was held and made without a release; the answer had arrived
 }
 
 // Label sets facts against the verdict that the contract demands. A refund is wrong if the money went to an account
@@ -22,11 +23,14 @@ func Label(f Facts, v *judge.Verdict) *Truth {
 	codes := v.Codes()
 	t := &Truth{Case: v.Case(), Recipient: v.Recipient, Reason: v.Reason, Evidence: v.Evidence, Decision: v.Decision,
 		FoundBy: v.FoundBy, Codes: codes}
+	if f.Bypassed && f.Moved { // guard.md § 3: a critical finding beside what the verdict says
+		t.Case, t.Decision, t.Codes = true, "alarm", append([]string{"hold_bypassed"}, codes...)
+	}
 	found := func(any ...string) bool {
 		return slices.ContainsFunc(any, func(c string) bool { return slices.Contains(codes, c) })
 	}
 	// Too much is only a guess where it is no alarm: verdicts.md § 3.
-	owed := t.Case && (found("original_not_refundable", "out_of_window", "void_anomaly", "currency_mismatch", "other_merchant") ||
+	owed := v.Case() && (found("original_not_refundable", "out_of_window", "void_anomaly", "currency_mismatch", "other_merchant") ||
 		v.Decision == "alarm" && found("over_refund", "duplicate_refund"))
 	strayed := found("recipient_mismatch", "payer_not_repaid", "channel_changed", "reissue_wrong_again")
 	other := f.Moved && f.Payer != f.Recipient && !f.Invented
@@ -49,7 +53,7 @@ func Label(f Facts, v *judge.Verdict) *Truth {
 		return why(Wrong, "not owed:", strings.Join(codes, ", "))
 	case other:
 		return why(CannotTell, "paid by", f.Payer, "and returned to", f.Recipient+", which the wire does not show")
-	case t.Case:
+	case v.Case():
 		return why(CannotTell, "returned to the payer, which the wire does not show:", strings.Join(codes, ", "))
 	}
 	return why(Right, "returned to the payer")

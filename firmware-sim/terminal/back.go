@@ -76,14 +76,22 @@ func (t *Terminal) refund(s scenario.Step) (*scenario.Entry, error) {
 	} else if s.Of == "elsewhere" || s.Of == "before" || s.Of == "nothing" {
 		payer = recipient
 	}
+	g, err := t.consult(s, &r, payer, recipient, facts)
+	if err != nil {
+		return nil, err
+	}
+	if !g.Made() {
+		return t.prevented(s, r, payer, recipient, g), nil
+	}
+	facts.Bypassed = g != nil && g.End == scenario.Bypassed
 	e := t.enter(s, r, payer, recipient, &facts)
+	e.Guard = g
 	t.reportTrade(e, d, amount)
 	if d != nil && r.Outcome != "declined" && r.Outcome != "abnormal" {
 		d.left = max(0, d.left-amount)
 	}
 	kept := t.keep(e, t.customer(to))
-	kept.original = d
-	if r.Amount == 0 {
+	if kept.original = d; r.Amount == 0 {
 		kept.lost = amount
 	}
 	return e, nil
@@ -259,7 +267,17 @@ func (t *Terminal) void(s scenario.Step) (*scenario.Entry, error) {
 	_, _, account := channelOf(d.entry.Step.Pay)
 	t.fit(&r)
 	reshape(&r, s.Shape, o)
-	e := t.enter(s, r, d.entry.Payer, to+"/"+account, &scenario.Facts{})
+	var g *scenario.Guarded
+	if s.Do != "preauth_void" {
+		if g, err = t.consult(s, &r, d.entry.Payer, to+"/"+account, scenario.Facts{}); err != nil {
+			return nil, err
+		}
+	}
+	if !g.Made() {
+		return t.prevented(s, r, d.entry.Payer, to+"/"+account, g), nil
+	}
+	e := t.enter(s, r, d.entry.Payer, to+"/"+account, &scenario.Facts{Bypassed: g != nil && g.End == scenario.Bypassed})
+	e.Guard = g
 	if r.Outcome == "approved" {
 		d.voided, d.left = true, 0
 	}

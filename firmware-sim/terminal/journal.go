@@ -130,6 +130,13 @@ func (s *Source) Next() ([]scenario.Entry, error) {
 // Resume brings the terminal to where the journal ends by playing its source again, and proves that the journal is
 // this source's: same seed, same options.
 func (s *Source) Resume(had []scenario.Entry) error {
+	if g := s.t.guard; g != nil {
+		for i := range had {
+			if had[i].Guard != nil {
+				g.recorded = append(g.recorded, had[i].Guard)
+			}
+		}
+	}
 	for i := 0; i < len(had); {
 		out, err := s.Next()
 		if err != nil {

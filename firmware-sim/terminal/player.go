@@ -85,6 +85,7 @@ func (p *Player) Run(ctx context.Context) error {
 	// A write waits as long as somebody holds the line open and does not read; the end must not.
 	defer context.AfterFunc(ctx, func() { _ = p.o.Socket.Close() })()
 	if p.link != nil {
+		p.o.Terminal.asksBy(ctx, p.link)
 		p.link.start()
 		defer p.link.stop()
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"yuanlu/firmware-sim/scenario"
@@ -28,10 +29,12 @@ type smartLink struct {
 	wg      sync.WaitGroup
 	writing sync.Mutex // of the faulty line
 	spoke   time.Time
+	said    chan wire.GuardAnswer // what the agent said to the guard's questions
+	deaf    atomic.Bool           // answers are lost
 }
 
 func newSmartLink(p *Player) *smartLink {
-	return &smartLink{p: p, acks: make(chan byte, 512), done: make(chan struct{})}
+	return &smartLink{p: p, acks: make(chan byte, 512), said: make(chan wire.GuardAnswer, 64), done: make(chan struct{})}
 }
 
 // start begins to listen and to shake hands.
@@ -67,16 +70,22 @@ func (l *smartLink) stop() {
 func (l *smartLink) listen() {
 	line := l.p.o.Socket.Line()
 	l.wg.Go(func() {
-		var in wire.Confirms
+		var in wire.Incoming
 		buf := make([]byte, 4096)
 		for {
 			n, err := line.Read(buf)
 			if err != nil {
 				return
 			}
-			for _, ack := range in.Push(buf[:n]) {
+			for _, f := range in.Push(buf[:n]) {
+				if f.Kind == wire.SmartData {
+					l.took(f)
+				}
+				if f.Kind != wire.SmartConfirm {
+					continue
+				}
 				select {
-				case l.acks <- ack:
+				case l.acks <- f.Ack:
 				default: // so many are never waited for
 				}
 			}

@@ -52,6 +52,7 @@ type Terminal struct {
 	facts  map[int]fact    // of refunds whose truth may change, by the seq of their verdict
 	queue  []scenario.Step // steps the crowd has in mind
 	opened time.Time       // this morning
+	guard  *guardian       // nil: it does not ask before refunds
 }
 
 // fact is what is known of a refund whose truth may change.
@@ -134,6 +135,9 @@ func (t *Terminal) Do(s scenario.Step) ([]scenario.Entry, error) {
 	if err := t.shapeFits(s); err != nil {
 		return nil, err
 	}
+	if t.skips(s) {
+		return nil, nil
+	}
 	switch s.Do {
 	case "wait":
 		d, err := time.ParseDuration(s.For)
@@ -152,9 +156,9 @@ func (t *Terminal) Do(s scenario.Step) ([]scenario.Entry, error) {
 		}
 		return t.one(t.sale(s))
 	case "refund":
-		return t.one(t.refund(s))
+		return t.guarded(s, t.refund)
 	case "void", "preauth_void", "completion_void":
-		return t.one(t.void(s))
+		return t.guarded(s, t.void)
 	case "completion", "adjust", "reversal", "query":
 		return t.one(t.follow(s))
 	}

@@ -35,6 +35,7 @@ type Record struct {
 	OrderNo       string    `json:"order_no,omitempty"`
 	ChannelTxn    string    `json:"channel_txn,omitempty"`
 	RefundNo      string    `json:"refund_no,omitempty"`
+	Ask           string    `json:"ask,omitempty"` // id of the guard's ask that a refund was made by
 	ChannelRefund string    `json:"channel_refund,omitempty"`
 	Original      Original  `json:"original,omitzero"`
 	Party         Party     `json:"party,omitzero"`

@@ -41,35 +41,52 @@ func HoldsSmart(b []byte) bool {
 	return n > 0 && n == len(b)
 }
 
-// Confirms is what a smart terminal understands of what it is sent: it takes bytes as they come and returns the frames
-// in them, types and acknowledged ids.
-type Confirms struct{ buf []byte }
+// Confirms is what a smart terminal understands of confirms: it takes bytes as they come and returns the ids confirmed.
+type Confirms struct{ in Incoming }
 
 // Push takes bytes and returns the ids that are confirmed by them, 0 for an answer to a handshake.
 func (c *Confirms) Push(p []byte) []byte {
-	c.buf = append(c.buf, p...)
 	var acks []byte
+	for _, f := range c.in.Push(p) {
+		if f.Kind == SmartConfirm {
+			acks = append(acks, f.Ack)
+		}
+	}
+	return acks
+}
+
+// Arrived is one good frame from the agent.
+type Arrived struct {
+	Kind, Ack, ID byte
+	Data          []byte
+}
+
+// Incoming finds the frames that an agent sends to a smart terminal: it takes bytes as they come.
+type Incoming struct{ buf []byte }
+
+// Push takes bytes and returns the good frames that they complete.
+func (c *Incoming) Push(p []byte) []Arrived {
+	c.buf = append(c.buf, p...)
+	var out []Arrived
 	for len(c.buf) > 0 {
 		at := bytes.Index(c.buf, []byte{0x55, 0xAA})
 		if at < 0 {
 			c.buf = c.buf[max(0, len(c.buf)-1):]
-			return acks
+			return out
 		}
 		c.buf = c.buf[at:]
 		if len(c.buf) < 7 || len(c.buf) < 10+int(binary.BigEndian.Uint16(c.buf[5:])) && binary.BigEndian.Uint16(c.buf[5:]) <= MaxSmart {
-			return acks
+			return out
 		}
 		head, n := smartFrame(c.buf)
 		if n == 0 {
 			c.buf = c.buf[2:]
 			continue
 		}
-		if head[0] == SmartConfirm {
-			acks = append(acks, head[1])
-		}
+		out = append(out, Arrived{Kind: head[0], Ack: head[1], ID: head[2], Data: bytes.Clone(c.buf[7 : n-3])})
 		c.buf = c.buf[n:]
 	}
-	return acks
+	return out
 }
 
 // smartFrame returns type, ack and id of the frame at the beginning of b and its length, 0 if there is none.
@@ -106,6 +123,7 @@ type envelope struct {
 	Operator   string `json:"operator"`
 	Training   bool   `json:"training"`
 	Copy       string `json:"copy"`
+	Ask        string `json:"ask,omitempty"`
 	Body       any    `json:"body"`
 }
 
@@ -126,7 +144,7 @@ func (s *Smart) EncodeAs(m Message) ([]Frame, error) {
 	var out []Frame
 	for _, b := range bodies {
 		e := envelope{V: 1, Src: b.src, TerminalID: r.TerminalID, MerchantID: r.MerchantID, Operator: r.Operator,
-			Training: r.Training, Copy: r.Copy, Body: b.body}
+			Training: r.Training, Copy: r.Copy, Ask: r.Ask, Body: b.body}
 		if m.Shape != "" {
 			e.Copy = "" // the channel's object itself shows it
 		}
