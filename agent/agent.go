@@ -22,6 +22,7 @@ import (
 	"yuanlu/agent/machine"
 	"yuanlu/agent/metrics"
 	"yuanlu/agent/metrics/scrape"
+	"yuanlu/agent/probe"
 	"yuanlu/agent/refund"
 )
 
@@ -30,9 +31,8 @@ type Link struct {
 	Config  config.Link
 	Profile ingest.Profile
 	Open    ingest.Opener
-	// Classify returns the state ("absent", "denied") and a reason for people of an
-	// error of Open or of the port.
-	Classify func(error) (state, reason string)
+	// Classify returns what an error of Open or of the port means.
+	Classify func(error) ingest.Fault
 }
 
 // Reporter reports to the back office; *report.Reporter is one. Run returns when ctx has
@@ -79,6 +79,9 @@ type Options struct {
 	// Configuration is what counts and may change while the agent runs; nil: Config alone.
 	Configuration Configuration
 	Hotplug       Hotplug // nil: there is none, and the links look by themselves
+	// Holders returns for each of these ports which other processes have it open, as far as
+	// may be seen; nil: that is not looked at.
+	Holders func(ports []string) map[string][]string
 	// CertEnds returns when the terminal's certificate ends, ok false without one;
 	// nil: there is none.
 	CertEnds func() (end time.Time, ok bool)
@@ -120,7 +123,8 @@ type Agent struct {
 	counts  ledger.Counts
 	lookErr error
 
-	onsets health.Onsets
+	onsets  health.Onsets
+	changes health.Changes
 }
 
 // New makes an agent. Nothing runs yet.
@@ -281,6 +285,9 @@ func (a *Agent) startInside(c *crew, db *ledger.DB) {
 	if a.o.Hotplug != nil {
 		c.start(layerLinks, "hotplug", func(ctx context.Context) error { return watchDevices(ctx, a.o.Hotplug, sockets) })
 	}
+	if a.o.Holders != nil && len(workers) > 0 {
+		c.start(layerLinks, "holders", func(ctx context.Context) error { return a.watchHolders(ctx, workers) })
+	}
 	c.start(layerStore, "held", func(ctx context.Context) error { return a.store.releaseDue(ctx, db) })
 	c.start(layerStore, "redate", func(ctx context.Context) error { return a.store.redate(ctx, db) })
 	c.start(layerStore, "events", func(ctx context.Context) error { return a.events.store(ctx, db) })
@@ -293,6 +300,7 @@ func (a *Agent) workerOptions(l Link, db *ledger.DB) ingest.Options {
 		Link: l.Config.Name, Wire: l.Config.Wire, Profile: l.Profile, Open: l.Open, Classify: l.Classify,
 		Applier: a.store, Recaller: db, Tokenizer: db.Keys(), MAC: db.Keys().MAC, Log: a.log,
 		FrameTimeout: l.Config.FrameTimeout,
+		NewGuesser:   func() (ingest.Guesser, error) { return probe.NewGuess() },
 		Clock:        func() ingest.Clock { return a.clock.Reception(zone) },
 		OnEvent: func(event string, attrs ...slog.Attr) {
 			a.Event(event, "link/"+l.Config.Name, append(attrs, slog.String("link", l.Config.Name))...)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"runtime"
 	"time"
@@ -22,7 +23,7 @@ func (a *Agent) Snapshot(ctx context.Context) health.Snapshot { return a.snapsho
 func (a *Agent) Glance(ctx context.Context) health.Snapshot { return a.snapshot(ctx, glanceAge) }
 
 func (a *Agent) snapshot(ctx context.Context, age time.Duration) health.Snapshot {
-	c := a.o.Config
+	c, looked := a.o.Config, time.Now()
 	s := health.Snapshot{Terminal: c.Terminal.ID, Merchant: c.Terminal.MerchantID, PID: os.Getpid(), Build: a.o.Build,
 		Config: a.Digest(), At: a.clock.Now(), Uptime: time.Since(a.began).Round(time.Second),
 		Memory: machine.Memory(), DiskFree: machine.DiskFree(c.Store.Dir), Goroutines: runtime.NumGoroutine(), CertDays: a.certDays(),
@@ -49,8 +50,21 @@ func (a *Agent) snapshot(ctx context.Context, age time.Duration) health.Snapshot
 	}
 	s.Problems = health.Problems(&s, c)
 	a.onsets.Date(s.At, s.Problems)
+	a.logProblems(looked, s.Problems)
 	s.Verdict = health.Verdict(s.Problems)
 	return s
+}
+
+// logProblems logs the begin and the end of each problem.
+func (a *Agent) logProblems(looked time.Time, all []health.Problem) {
+	begun, over := a.changes.Of(looked, all)
+	for _, p := range begun {
+		level := map[string]slog.Level{health.Failing: slog.LevelError, health.Degraded: slog.LevelWarn}[p.Level]
+		a.log.Log(context.Background(), level, "problem.begins", "code", p.Code, "about", p.About, "text", p.Text.EN)
+	}
+	for _, p := range over {
+		a.log.Info("problem.ends", "code", p.Code, "about", p.About, "for", time.Since(p.Since).Round(time.Second))
+	}
 }
 
 // look fills in the store's figures, those of an earlier call if they are not older than
@@ -87,15 +101,15 @@ func Look(ctx context.Context, db *ledger.DB, now time.Time) (health.Outbox, led
 }
 
 // links returns the state of every link of the configuration.
-func (a *Agent) links() []ingest.LinkHealth {
+func (a *Agent) links() []health.Link {
 	a.mu.Lock()
 	workers := a.workers
 	a.mu.Unlock()
-	all := make([]ingest.LinkHealth, 0, len(a.o.Links))
+	all := make([]health.Link, 0, len(a.o.Links))
 	for _, l := range a.o.Links {
 		s := ingest.Untried(l.Config.Name, l.Config.Wire, l.Config.Port, a.began.Round(0))
 		if !l.Config.Enabled {
-			s.State, s.Reason, s.Untried = ingest.StateDisabled, "enabled = false", false
+			s.State, s.Reason, s.Untried, s.Verdict = ingest.StateDisabled, "enabled = false", false, ingest.VerdictDisabled
 		}
 		for _, w := range workers {
 			if h := w.Health(); h.Name == l.Config.Name {
@@ -103,7 +117,7 @@ func (a *Agent) links() []ingest.LinkHealth {
 				s = h
 			}
 		}
-		all = append(all, s)
+		all = append(all, health.LinkIn(&s, a.o.Config.Time.Location()))
 	}
 	return all
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"yuanlu/agent/health"
+	"yuanlu/agent/ingest"
 )
 
 // watch reports what changes around the agent: as log lines and events, and the reporter
@@ -80,6 +81,30 @@ type Hotplug func(ctx context.Context) (mayBe func(port string) bool, err error)
 type socket struct {
 	port string
 	wake func()
+}
+
+// holdersEvery is how often it is looked who else has the ports open.
+const holdersEvery = 5 * time.Second
+
+// watchHolders shows the workers which other processes have their ports open: one that
+// reads along takes bytes away, and no read shows it.
+func (a *Agent) watchHolders(ctx context.Context, workers []*ingest.Worker) error {
+	for sleep(ctx, holdersEvery) {
+		byPort, open := map[string]*ingest.Worker{}, []string(nil)
+		for _, w := range workers {
+			if h := w.Health(); h.State == ingest.StateOnline || h.State == ingest.StateDegraded {
+				byPort[h.Port] = w
+				open = append(open, h.Port)
+			}
+		}
+		if len(open) == 0 {
+			continue
+		}
+		for port, holders := range a.o.Holders(open) {
+			byPort[port].SetHolders(holders)
+		}
+	}
+	return nil
 }
 
 // watchDevices has links without a port look for it when a device comes or goes that

@@ -10,9 +10,9 @@ import (
 	"yuanlu/protocol/printable"
 )
 
-// Levels of a Checkup.
+// Levels of a Checkup. Only Warning and Error change what a doctor ends with.
 const (
-	Fine    = "ok"
+	Fine    = "ok" // Note, too: worth knowing, or not known; nothing is amiss, and it is not green
 	Warning = "warning"
 	Error   = "error"
 )
@@ -124,7 +124,7 @@ func (e *Examination) Run(ctx context.Context, progress func(Progress), steps ..
 
 func progressOf(step, steps int, what string, found []Checkup) Progress {
 	p := Progress{Step: step, Steps: steps, What: what, Level: Worst(found)}
-	if i := slices.IndexFunc(found, func(l Checkup) bool { return l.Level == p.Level }); i >= 0 {
+	if i := slices.IndexFunc(found, func(l Checkup) bool { return l.Level == p.Level || p.Level == Fine && l.Level == Note }); i >= 0 {
 		p.Text = found[i].Text
 	}
 	return p
@@ -157,8 +157,11 @@ func (e *Examination) problems(codes ...string) bool {
 			continue
 		}
 		level := Warning
-		if p.Level == Failing {
+		switch {
+		case p.Level == Failing:
 			level = Error
+		case p.Code == "commands_unsigned": // so it is with every set-up at first
+			level = Note
 		}
 		e.shown[i], any = true, true
 		e.add(level, same(p.Code), p.Text, p.Remedy)

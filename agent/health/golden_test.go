@@ -33,7 +33,7 @@ func snapshots() map[string]Snapshot {
 	good := func() Snapshot {
 		return Snapshot{Terminal: "t-1", Merchant: "m-1", PID: 42, Build: Build{Version: "1.2", Commit: "abc", Date: at.Add(-24 * time.Hour)}, Config: "sha256:d", At: at, Uptime: 90 * time.Minute, Ready: true,
 			Clock: Clock{Synced: true, Offset: 1500}, DiskFree: 1 << 33, Memory: 20 << 20, StoreBytes: 5 << 20, Goroutines: 30, Records: 7, Foreign: 1,
-			Links:  []ingest.LinkHealth{{Name: "pos", Wire: "mispos", Port: "/dev/ttyS1", State: "online", Since: at.Add(-time.Hour), FramesGood: 100, FramesBad: 2, SkippedBytes: 3, Records: 50, LastFrame: at.Add(-90 * time.Second), Reopens: 1}},
+			Links:  []Link{{LinkHealth: ingest.LinkHealth{Name: "pos", Wire: "mispos", Port: "/dev/ttyS1", State: "online", Since: at.Add(-time.Hour), FramesGood: 100, FramesBad: 2, SkippedBytes: 3, Records: 50, LastFrame: at.Add(-90 * time.Second), Reopens: 1, Recent: ingest.Recent{Until: at.Add(-90 * time.Second), Ever: true, Bytes: 900, Frames: 9, Messages: 9}, LastRecord: &ingest.LastRecord{Kind: "sale", Outcome: "approved", Amount: 1200, Currency: "CNY", At: at.Add(-90 * time.Second)}}}},
 			MQTT:   &Broker{Connected: true, Since: at.Add(-time.Hour), Address: "tcp://b:1883", Reconnects: 2, LastAck: at.Add(-time.Minute), Host: &Host{Known: true, Online: true, At: at.Add(-30 * time.Minute)}},
 			Outbox: Outbox{Stream: "01J8ABCDEFGHJKMNPQRSTVWXYZ", Waiting: 3, Bytes: 2048, LimitBytes: 1 << 20, LastSeq: 9, SentSeq: 8, AckedSeq: 6, Oldest: at.Add(-time.Minute), Open: map[string]int{"critical": 1, "low": 2}},
 			Counts: ledger.Counts{RecordsToday: 1, RefundsToday: 2, CasesToday: 3, Records: 4, Refunds: 5, Cases: 6}}
@@ -68,13 +68,21 @@ func snapshots() map[string]Snapshot {
 		}),
 		"09 links": change(func(s *Snapshot) {
 			s.DiskFree = 60 << 20
-			s.Links = append(s.Links, ingest.LinkHealth{Name: "usb", Wire: "smart", Port: "usb:1234:5678", State: "absent", Since: at.Add(-time.Minute), Reason: "no such device"},
-				ingest.LinkHealth{Name: "tty", Wire: "cup8583", Port: "/dev/ttyS2", State: "denied", Since: at, Reason: "permission denied", Refused: 3},
-				ingest.LinkHealth{Name: "off", Wire: "smart", Port: "p", State: "disabled", Reason: "enabled = false"},
+			for _, l := range []ingest.LinkHealth{
+				{Name: "usb", Wire: "smart", Port: "usb:1234:5678", State: "absent", Since: at.Add(-time.Minute), Reason: "no such device"},
+				{Name: "tty", Wire: "cup8583", Port: "/dev/ttyS2", State: "denied", Since: at, Reason: "permission denied", Refused: 3},
+				{Name: "off", Wire: "smart", Port: "p", State: "disabled", Reason: "enabled = false"},
 				ingest.Untried("new", "smart", "p", at),
-				ingest.LinkHealth{Name: "mis", Wire: "smart", Port: "/dev/ttyS4", State: "degraded", Since: at, Reason: "bytes but no frames", Misread: ingest.MisreadNoFrame, FramesBad: 20, FramesGood: 100},
-				ingest.LinkHealth{Name: "ref", Wire: "smart", Port: "/dev/ttyS5", State: "degraded", Since: at, Reason: "most are refused", Misread: ingest.MisreadRefused, Refused: 50},
-				ingest.LinkHealth{Name: "deg", Wire: "smart", Port: "/dev/ttyS6", State: "degraded", Since: at, Reason: "the store is away"})
+				{Name: "mis", Wire: "smart", Port: "/dev/ttyS4", State: "degraded", Since: at, FramesBad: 20, FramesGood: 100, Recent: ingest.Recent{Until: at, Bytes: 640, Unread: 640, UnreadSince: at.Add(-time.Minute)}},
+				{Name: "fit", Wire: "smart", Port: "/dev/ttyS7", State: "degraded", Since: at, Recent: ingest.Recent{Until: at, Bytes: 640, Unread: 640, UnreadSince: at.Add(-time.Minute)}, Fit: &ingest.Fit{Wire: "mispos"}},
+				{Name: "ref", Wire: "smart", Port: "/dev/ttyS5", State: "degraded", Since: at, Refused: 50, Recent: ingest.Recent{Until: at, Bytes: 640, Refused: 50}},
+				{Name: "noi", Wire: "mispos", Port: "/dev/ttyS8", State: "degraded", Since: at, Recent: ingest.Recent{Until: at, Ever: true, Bytes: 1000, Noise: 300, Messages: 9}},
+				{Name: "two", Wire: "mispos", Port: "/dev/ttyS9", State: "degraded", Since: at, Holders: []string{"pid 812 (minicom)"}},
+				{Name: "new2", Wire: "mispos", Port: "/dev/ttyS10", State: "online", Since: at},
+				{Name: "deg", Wire: "mispos", Port: "/dev/ttyS6", State: "degraded", Since: at, Reason: "the store is away", Recent: ingest.Recent{Until: at, Ever: true, Bytes: 100, Messages: 9}},
+			} {
+				s.Links = append(s.Links, Link{LinkHealth: l})
+			}
 		}),
 		"10 no link": change(func(s *Snapshot) { s.Links[0].State, s.Links[0].Reason = "absent", "gone" }),
 		"11 broker away": change(func(s *Snapshot) {
@@ -113,6 +121,11 @@ func TestGolden(t *testing.T) {
 			}
 			fmt.Fprintf(&out, "== %s, configuration %d\n", name, k+1)
 			s := all[name]
+			for i := range s.Links {
+				l := s.Links[i].LinkHealth
+				l.Verdict, l.VerdictSince = ingest.VerdictOf(&l, s.At), l.Since
+				s.Links[i] = LinkIn(&l, time.UTC)
+			}
 			measured := Measured{OnDisk: s.Config, EchoTook: 3 * time.Millisecond}
 			if k == 1 {
 				s.Ahead = []Ahead{{"pos", "m-1", "", 3 * time.Hour, now.Add(-time.Hour)}, {"usb", "", "T9", 20 * time.Minute, now}}

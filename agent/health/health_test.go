@@ -32,36 +32,76 @@ func TestDamageSaysWhatWasLost(t *testing.T) {
 	}
 }
 
-// TestMisreadLinkIsAProblem names the remedy in both languages.
-func TestMisreadLinkIsAProblem(t *testing.T) {
-	for _, how := range []string{ingest.MisreadNoFrame, ingest.MisreadRefused} {
-		t.Run(how, func(t *testing.T) {
-			s := Snapshot{Links: []ingest.LinkHealth{{Name: "pos", Port: "/dev/ttyS1", State: "degraded", Reason: "r", Misread: how}}}
+// TestVerdictsOfLinksAreProblems: each verdict has words and a remedy in both languages; the
+// bad ones are problems, and only good is green.
+func TestVerdictsOfLinksAreProblems(t *testing.T) {
+	codes := map[string]string{ingest.VerdictNoPort: "link_absent", ingest.VerdictNoPermission: "link_denied", ingest.VerdictHeld: "link_held",
+		ingest.VerdictNoFrame: "link_no_frame", ingest.VerdictRefused: "link_refused", ingest.VerdictNoisy: "link_noisy"}
+	for _, verdict := range ingest.Verdicts() {
+		t.Run(verdict, func(t *testing.T) {
+			l := LinkIn(&ingest.LinkHealth{Name: "pos", Wire: "mispos", Port: "/dev/ttyS1", State: "online", Verdict: verdict}, time.UTC)
+			fine := verdict == ingest.VerdictGood || verdict == ingest.VerdictDisabled || verdict == ingest.VerdictNotOpened
+			if l.Text.EN == "" || l.Text.ZH == "" || l.Text.EN == l.Text.ZH || (l.Remedy.EN == "") != fine || (l.Remedy.ZH == "") != fine {
+				t.Errorf("%+v / %+v", l.Text, l.Remedy)
+			}
+			s := Snapshot{Links: []Link{l}}
 			var found problems
 			linkProblems(&found, &s, nil)
-			if len(found) != 1 || found[0].Level != Degraded || found[0].Code != "link_degraded" ||
-				found[0].Remedy.EN != "stop yuanlu, then: yuanlu links probe /dev/ttyS1" || !strings.Contains(found[0].Remedy.ZH, "yuanlu links probe /dev/ttyS1") {
-				t.Errorf("%s: %+v", how, found)
+			if code := codes[verdict]; code == "" && len(found) != 0 || code != "" && (len(found) != 1 || found[0].Code != code || found[0].Level != Degraded) {
+				t.Errorf("problems: %+v, want %q", found, code)
+			}
+			e := Examination{Config: configuration(t, ""), Snapshot: &s}
+			for _, line := range e.Run(t.Context(), nil, "links") {
+				if green := verdict == ingest.VerdictGood || verdict == ingest.VerdictDisabled; (line.Level == Fine) != green {
+					t.Errorf("line: %+v", line)
+				}
 			}
 		})
 	}
 }
+
+// TestWordsOfAWrongWire: what fits is named, with the line of the configuration.
+func TestWordsOfAWrongWire(t *testing.T) {
+	for _, c := range []struct {
+		name, verdict string
+		fit           ingest.Fit
+		text, remedy  string
+	}{
+		{"another framing", ingest.VerdictNoFrame, ingest.Fit{Wire: "smart"}, "it is wire smart", `set wire = "smart" in [[link]] pos`},
+		{"same framing", ingest.VerdictRefused, ingest.Fit{Wire: "cup8583"}, "it is wire cup8583, not mispos", `set wire = "cup8583" in [[link]] pos`},
+		{"the built-in profile", ingest.VerdictRefused, ingest.Fit{Wire: "mispos"}, "the built-in one does", "take the profile out"},
+		{"no profile", ingest.VerdictRefused, ingest.Fit{}, "the acquirer's profile is missing", "replay --explain"},
+		{"another speed", ingest.VerdictNoFrame, ingest.Fit{Wire: "mispos", Baud: 19200, Framing: "8N1"}, "it is wire mispos", `wire = "mispos", baud = 19200 (8N1)`},
+		{"seven bits", ingest.VerdictNoFrame, ingest.Fit{SevenBit: "even"}, "seven data bits with even parity", "eight data bits"},
+		{"nothing fits", ingest.VerdictNoFrame, ingest.Fit{}, "speed, parity, wire or cable is wrong", "yuanlu links probe /dev/ttyS1"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := LinkIn(&ingest.LinkHealth{Name: "pos", Wire: "mispos", Port: "/dev/ttyS1", State: "online", Verdict: c.verdict, Fit: &c.fit}, time.UTC)
+			if !strings.Contains(l.Text.EN, c.text) || !strings.Contains(l.Remedy.EN, c.remedy) {
+				t.Errorf("%s\n%s", l.Text.EN, l.Remedy.EN)
+			}
+		})
+	}
+}
+
 func TestHealthVerdicts(t *testing.T) {
-	link := func(state string) ingest.LinkHealth {
-		return ingest.LinkHealth{Name: "pos", State: state, Reason: "why"}
+	link := func(state string) Link {
+		l := ingest.LinkHealth{Name: "pos", State: state, Reason: "why"}
+		l.Verdict = ingest.VerdictOf(&l, now)
+		return LinkIn(&l, time.UTC)
 	}
 	tests := []struct {
 		name, want, code string
 		s                Snapshot
 	}{
-		{"all well", "ok", "", Snapshot{Links: []ingest.LinkHealth{link("online")}}},
-		{"one of two away", "degraded", "link_absent", Snapshot{Links: []ingest.LinkHealth{link("online"), link("absent")}}},
-		{"all away", "failing", "no_link", Snapshot{Links: []ingest.LinkHealth{link("absent"), link("denied")}}},
-		{"disabled ones do not count", "ok", "", Snapshot{Links: []ingest.LinkHealth{link("online"), link("disabled")}}},
-		{"outbox full", "failing", "outbox_full", Snapshot{Links: []ingest.LinkHealth{link("online")}, Outbox: Outbox{Unsequenced: 1}}},
-		{"outbox filling", "degraded", "outbox_filling", Snapshot{Links: []ingest.LinkHealth{link("online")}, Outbox: Outbox{Bytes: 90, LimitBytes: 100}}},
-		{"store", "failing", "store_unavailable", Snapshot{Links: []ingest.LinkHealth{link("online")}, StoreError: "x"}},
-		{"little disk", "degraded", "disk_low", Snapshot{Links: []ingest.LinkHealth{link("online")}, DiskFree: 1}},
+		{"all well", "ok", "", Snapshot{Links: []Link{link("online")}}},
+		{"one of two away", "degraded", "link_absent", Snapshot{Links: []Link{link("online"), link("absent")}}},
+		{"all away", "failing", "no_link", Snapshot{Links: []Link{link("absent"), link("denied")}}},
+		{"disabled ones do not count", "ok", "", Snapshot{Links: []Link{link("online"), link("disabled")}}},
+		{"outbox full", "failing", "outbox_full", Snapshot{Links: []Link{link("online")}, Outbox: Outbox{Unsequenced: 1}}},
+		{"outbox filling", "degraded", "outbox_filling", Snapshot{Links: []Link{link("online")}, Outbox: Outbox{Bytes: 90, LimitBytes: 100}}},
+		{"store", "failing", "store_unavailable", Snapshot{Links: []Link{link("online")}, StoreError: "x"}},
+		{"little disk", "degraded", "disk_low", Snapshot{Links: []Link{link("online")}, DiskFree: 1}},
 	}
 	c := configuration(t, "")
 	for _, tt := range tests {

@@ -1,7 +1,6 @@
 package health
 
 import (
-	"fmt"
 	"time"
 
 	"yuanlu/agent/config"
@@ -18,27 +17,49 @@ func linkProblems(p *problems, s *Snapshot, _ *config.Config) {
 			continue
 		}
 		enabled++
-		linkStalled(p, s, l)
+		linkStalled(p, s, &l.LinkHealth)
 		if l.State == ingest.StateAbsent || l.State == ingest.StateDenied {
 			down++
 		}
-		linkState(p, l)
-		if l.State == ingest.StateDegraded && l.Misread != "" {
-			continue // its counters only show the same again
+		if misread(p, l) {
+			continue
 		}
-		if bad := l.FramesBad; bad > 10 && bad > l.FramesGood/10 {
-			p.add(Degraded, "link_noisy", l.Name, textf("link %s has many damaged frames", "链路 %s 坏帧较多", l.Name),
-				both("check cable, baud and the other line settings", "检查连接线、波特率等串口参数"))
-		}
-		if l.Refused > 0 {
-			p.add(Note, "link_refused", l.Name, textf("link %s: messages were refused", "链路 %s 有报文被拒绝", l.Name),
-				both("the wire or its profile may not fit the acquirer: yuanlu capture, then yuanlu replay --explain shows each message field by field",
-					"协议或差异文件可能与收单机构不符：先用 yuanlu capture 抓包，再用 yuanlu replay --explain 逐域查看报文"))
+		switch {
+		case l.State == ingest.StateDegraded: // nothing can be stored
+			p.add(Degraded, "link_degraded", l.Name, textf("link %s: %s", "链路 %s：%s", l.Name, same(l.Reason)), both("see the other problems", "参见其他问题")).Since = l.Since
+		case l.Refused > 0 && l.Verdict != ingest.VerdictRefused:
+			p.add(Note, "link_refused", l.Name, textf("link %s: %d messages were refused since the start", "链路 %s：启动以来有 %d 条报文被拒绝", l.Name, l.Refused),
+				both("the acquirer's profile may not fit all of them: yuanlu capture, then yuanlu replay --explain shows each message field by field",
+					"差异文件可能与部分报文不符：先用 yuanlu capture 抓包，再用 yuanlu replay --explain 逐域查看报文"))
 		}
 	}
 	if enabled > 0 && down == enabled {
-		p.add(Failing, "no_link", "", both("no link is connected: refunds are not seen", "没有链路连通：看不到退款"), both("see the links", "参见各链路"))
+		p.add(Failing, "no_link", "", both("no link is connected: refunds are not seen", "没有链路连通：看不到退款"), both("mend what stands below for each link; yuanlu links list shows the ports that are here", "按下面各链路的提示处理；yuanlu links list 列出现有端口"))
 	}
+}
+
+// misread adds the problem that the verdict about a link is, and reports whether it is one.
+func misread(p *problems, l *Link) bool {
+	text := textf("link %s: %s", "链路 %s：%s", l.Name, l.Text)
+	var found *Problem
+	switch l.Verdict {
+	case ingest.VerdictNoPort:
+		found = p.add(Degraded, "link_absent", l.Name, text, l.Remedy)
+	case ingest.VerdictNoPermission:
+		found = p.add(Degraded, "link_denied", l.Name, text, l.Remedy)
+	case ingest.VerdictHeld:
+		found = p.add(Degraded, "link_held", l.Name, text, l.Remedy)
+	case ingest.VerdictNoFrame:
+		found = p.add(Degraded, "link_no_frame", l.Name, text, l.Remedy)
+	case ingest.VerdictRefused:
+		found = p.add(Degraded, "link_refused", l.Name, text, l.Remedy)
+	case ingest.VerdictNoisy:
+		found = p.add(Degraded, "link_noisy", l.Name, text, l.Remedy)
+	default:
+		return false
+	}
+	found.Since = l.VerdictSince
+	return true
 }
 
 // stalledFor is how long health reports that a link could not be read for a while.
@@ -64,31 +85,6 @@ func linkStalled(p *problems, s *Snapshot, l *ingest.LinkHealth) {
 		p.add(Note, "link_stalled", l.Name,
 			textf("link %s was not read for a while, until %s; bytes may have been lost; %s", "链路 %s 曾暂停读取，至 %s；可能丢失数据；%s", l.Name, l.StalledUntil.Format(time.RFC3339), lost),
 			check).Since = l.StalledUntil
-	}
-}
-
-// linkState adds the problem that the state of a link is.
-func linkState(p *problems, l *ingest.LinkHealth) {
-	text := textf("link %s: %s", "链路 %s：%s", l.Name, l.Reason)
-	switch l.State {
-	case ingest.StateAbsent:
-		p.add(Degraded, "link_absent", l.Name, text, checkCable).Since = l.Since
-	case ingest.StateDenied:
-		p.add(Degraded, "link_denied", l.Name, text,
-			both("end what holds the port, or add the user yuanlu to its group or install the udev rules 70-yuanlu.rules",
-				"结束占用端口的程序，或将用户 yuanlu 加入端口所属的组、安装 udev 规则 70-yuanlu.rules")).Since = l.Since
-	case ingest.StateDegraded:
-		remedy := both("see the other problems", "参见其他问题")
-		switch l.Misread {
-		case ingest.MisreadRefused:
-			text.ZH = "链路 " + l.Name + "：多数报文被拒绝，协议或差异文件可能不符"
-		case ingest.MisreadNoFrame:
-			text.ZH = "链路 " + l.Name + "：收到字节但没有帧，波特率、校验位或协议可能不对"
-		}
-		if l.Misread != "" {
-			remedy = textf("stop yuanlu, then: yuanlu links probe %s", "停止 yuanlu，然后运行 yuanlu links probe %s", l.Port)
-		}
-		p.add(Degraded, "link_degraded", l.Name, text, remedy).Since = l.Since
 	}
 }
 
@@ -144,16 +140,17 @@ func lookAtLinks(e *Examination) {
 	if e.Snapshot == nil {
 		return
 	}
-	for _, l := range e.Snapshot.Links {
-		if l.State != ingest.StateOnline && l.State != ingest.StateDisabled && !l.Untried {
-			continue // it is a problem
+	e.problems("no_link")
+	for i := range e.Snapshot.Links {
+		l := &e.Snapshot.Links[i]
+		if misread(new(problems), l) {
+			continue // it has a line among the problems
 		}
-		last := both("no frame yet", "尚无帧")
-		if !l.LastFrame.IsZero() {
-			last = textf("last frame %s ago", "最近一帧 %s前", e.Snapshot.At.Sub(l.LastFrame).Round(time.Second))
+		level := Fine
+		if l.Verdict == ingest.VerdictSilent || l.Verdict == ingest.VerdictUndecided || l.Verdict == ingest.VerdictNotOpened {
+			level = Note
 		}
-		e.fine(textf("link %s", "链路 %s", l.Name), textf("%s, %d frames, %d damaged, %s", "%s，帧 %d，坏帧 %d，%s",
-			fmt.Sprintf("%s %s %s", l.State, l.Wire, l.Port), l.FramesGood, l.FramesBad, last))
+		e.add(level, textf("link %s", "链路 %s", l.Name), textf("%s, %s: %s", "%s，%s：%s", l.Wire, l.Port, l.Text), l.Remedy)
 	}
-	e.problems("link_", "no_link")
+	e.problems("link_")
 }

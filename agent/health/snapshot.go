@@ -27,7 +27,7 @@ type Snapshot struct {
 	StoreFull  bool                `json:"store_full,omitempty"`  // StoreError: the disk is full
 	Damage     []ledger.DamageNote `json:"damage,omitempty"`      // that still lies in quarantine/
 	RolledBack *ledger.Renewal     `json:"rolled_back,omitempty"` // nil: it was not, as far as is known
-	Links      []ingest.LinkHealth `json:"links"`
+	Links      []Link              `json:"links"`
 	MQTT       *Broker             `json:"mqtt,omitempty"` // nil: no broker is configured
 	Outbox     Outbox              `json:"outbox"`
 	Counts     ledger.Counts       `json:"counts"`
@@ -45,10 +45,10 @@ type Snapshot struct {
 
 // Line returns one line about everything, for `systemctl status`.
 func (s *Snapshot) Line() string {
-	online := 0
+	good := 0
 	for _, l := range s.Links {
-		if l.State == ingest.StateOnline {
-			online++
+		if l.Verdict == ingest.VerdictGood {
+			good++
 		}
 	}
 	broker := "no broker configured"
@@ -58,7 +58,7 @@ func (s *Snapshot) Line() string {
 	case s.MQTT != nil:
 		broker = "broker offline"
 	}
-	return fmt.Sprintf("%s, %d/%d links, %s, outbox %d", s.Verdict, online, len(s.Links), broker, s.Outbox.Waiting)
+	return fmt.Sprintf("%s, %d/%d links good, %s, outbox %d", s.Verdict, good, len(s.Links), broker, s.Outbox.Waiting)
 }
 
 // Build names the program.

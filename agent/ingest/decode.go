@@ -38,6 +38,7 @@ func (w *Worker) receive() bool {
 	now := w.clock()
 	if n > 0 {
 		w.received += int64(n)
+		w.evidence.took(w.chunk[:n], w.received, now, time.Now())
 		w.scanner.Push(w.chunk[:n])
 		w.frames(now)
 	}
@@ -64,6 +65,7 @@ func (w *Worker) end(now Clock) {
 	}
 	if w.ending == markLost {
 		w.generation++
+		w.evidence.reopened(w.received)
 	}
 	w.ending = markNone
 }
@@ -95,11 +97,7 @@ func (w *Worker) frame(f frame.Frame, now Clock) {
 			h.Refused++
 		}
 	})
-	if w.understanding.message(err != nil) {
-		w.setMisread(MisreadRefused)
-	} else {
-		w.setMisread("")
-	}
+	w.evidence.frame(f, w.received, err == nil && signOfLife(&step), err, time.Now())
 	if err != nil {
 		w.log.Warn("message.refused", "offset", f.Offset, "error", err)
 	}
@@ -183,6 +181,7 @@ func (w *Worker) arrive(s Step, now Clock, raw []byte) {
 		if w.opt.MAC != nil && len(from) > 0 {
 			a.Sightings[i].FrameMAC = w.opt.MAC(from)
 		}
+		w.noteRecord(&a.Sightings[i].Record, now)
 	}
 	w.count(func(h *LinkHealth) { h.Records += uint64(len(s.Records)) })
 	w.enqueue(a, s.Reply)
@@ -195,9 +194,6 @@ func (w *Worker) logDamage() {
 		return
 	}
 	w.count(func(h *LinkHealth) { statsOf(h, s) })
-	if w.understanding.bytes(time.Now(), w.seen, s) {
-		w.setMisread(MisreadNoFrame)
-	}
 	if bad, skipped := s.BadFrames-w.seen.BadFrames, s.SkippedBytes-w.seen.SkippedBytes; bad+skipped > 0 {
 		w.log.Warn("frame.bad", "frames", bad, "skipped", skipped, "offset", w.received)
 	}
@@ -208,7 +204,6 @@ func (w *Worker) logDamage() {
 // the same one opened again, gets no answer to what it did not send.
 func (w *Worker) write(generation int, b []byte) {
 	if _, err := w.port.write(generation, b); err != nil {
-		_, reason := w.opt.Classify(err)
-		w.log.Warn("link.write", "reason", reason)
+		w.log.Warn("link.write", "reason", w.opt.Classify(err).Reason)
 	}
 }

@@ -81,15 +81,15 @@ func (w *Worker) open(ctx context.Context) (Port, string, error) {
 
 // notOpen notes and logs why the port is not open, once per reason.
 func (w *Worker) notOpen(err error) {
-	state, reason := w.opt.Classify(err)
-	if w.setState(state, reason) {
-		w.log.Warn("link."+state, "reason", reason)
+	f := w.opt.Classify(err)
+	if w.setState(f) {
+		w.log.Warn("link."+f.State, "reason", f.Reason)
 	}
 }
 
 func (w *Worker) online(name string, again bool) {
 	w.count(func(h *LinkHealth) { h.Port = name })
-	w.setState(StateOnline, "")
+	w.setState(Fault{State: StateOnline})
 	w.log.Info("link.online", "port", name)
 	if again {
 		w.opt.OnEvent("link.restored", slog.String("port", name))
@@ -97,13 +97,13 @@ func (w *Worker) online(name string, again bool) {
 }
 
 func (w *Worker) lost(err error) {
-	state, reason := w.opt.Classify(err)
+	f := w.opt.Classify(err)
 	if errors.Is(err, errAsked) {
-		state, reason = StateAbsent, "being reopened"
+		f = Fault{State: StateAbsent, Verdict: VerdictNoPort, Reason: "being reopened"}
 	}
-	w.setState(state, reason)
-	w.log.Warn("link.lost", "reason", reason)
-	w.opt.OnEvent("link.lost", slog.String("reason", reason))
+	w.setState(f)
+	w.log.Warn("link.lost", "reason", f.Reason)
+	w.opt.OnEvent("link.lost", slog.String("reason", f.Reason))
 }
 
 // pause waits before the next try to open: 1 s, 2 s, 4 s … 30 s, half of it at

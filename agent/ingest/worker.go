@@ -74,9 +74,11 @@ type Options struct {
 	// Clock returns the time of reception and what dates are made from. Waits for
 	// answers are measured by its Now.
 	Clock func() Clock
-	// Classify returns the state ("absent", "denied") and a reason for people of an
-	// error of Open or Read; nil: "absent" and the error's text.
-	Classify func(error) (state, reason string)
+	// Classify returns what an error of Open or Read means; nil: "absent" and the error's
+	// text.
+	Classify func(error) Fault
+	// NewGuesser makes what finds out which wire fits; nil: that is not found out.
+	NewGuesser func() (Guesser, error)
 	// OnEvent is called with "link.lost" and "link.restored", OnChange after the state of
 	// Health has changed: from several goroutines, and they may not block. nil: not called.
 	OnEvent  func(event string, attrs ...slog.Attr)
@@ -87,59 +89,6 @@ type Options struct {
 	MaxWaiting   int
 	Buffer       int
 	Jitter       func() float64 // in [0,1); nil: random
-}
-
-// The states of a link (topics.md, up/link).
-const (
-	StateOnline   = "online"
-	StateDegraded = "degraded" // the port is open, but nothing can be stored or understood
-	StateAbsent   = "absent"
-	StateDenied   = "denied"
-	StateDisabled = "disabled" // by the configuration: it has no worker
-)
-
-// LinkHealth is what a link looks like at one moment, also as `status` shows it. Counters
-// go up from the start of the worker.
-type LinkHealth struct {
-	Name         string    `json:"name"`
-	Wire         string    `json:"wire"`
-	Port         string    `json:"port"` // the device found when it was last open
-	State        string    `json:"state"`
-	Since        time.Time `json:"since,omitzero"`   // of State
-	Reason       string    `json:"reason,omitempty"` // for people; "" when online
-	FramesGood   uint64    `json:"frames_good"`
-	FramesBad    uint64    `json:"frames_bad"`
-	SkippedBytes uint64    `json:"skipped_bytes"`          // they belong to no good frame
-	Refused      uint64    `json:"refused"`                // messages in good frames
-	Records      uint64    `json:"records"`                // made, stored or waiting to be
-	Asks         uint64    `json:"asks,omitempty"`         // questions before a refund, refused ones included
-	AsksRefused  uint64    `json:"asks_refused,omitempty"` // not to their form
-	Unconfirmed  uint64    `json:"unconfirmed,omitempty"`  // frames of the agent that the firmware did not confirm
-	LastFrame    time.Time `json:"last_frame,omitzero"`
-	Reopens      uint64    `json:"reopens"`           // times the port was opened after the first
-	Waiting      int       `json:"waiting,omitempty"` // arrivals in memory that are not yet stored
-	// Misread is how the open link is not understood: "", MisreadNoFrame, MisreadRefused.
-	Misread string `json:"misread,omitempty"`
-
-	// Stalls is how often reading had to wait for room in the buffers, StalledFor how long
-	// in all. A wait of a second or more is an episode: StalledSince is the begin of the one
-	// that lasts, StalledUntil the end of the last one.
-	Stalls       uint64        `json:"stalls"`
-	StalledFor   time.Duration `json:"stalled_ns"`
-	StalledSince time.Time     `json:"stalled_since,omitzero"`
-	StalledUntil time.Time     `json:"stalled_until,omitzero"`
-	Line         *LineErrors   `json:"line"` // nil: the driver does not count
-
-	Untried bool   `json:"-"` // the port was not opened yet, and no attempt has failed
-	Ignored uint64 `json:"-"` // messages, or parts of them, left out on purpose
-	// Progress grows at least every few seconds while nothing hangs: the watchdog
-	// looks at it.
-	Progress uint64 `json:"-"`
-}
-
-// Untried returns the state of a link whose port no worker has tried to open yet.
-func Untried(link, wire, port string, since time.Time) LinkHealth {
-	return LinkHealth{Name: link, Wire: wire, Port: port, State: StateAbsent, Since: since, Reason: "not opened yet", Untried: true}
 }
 
 // Worker reads one link for as long as it runs.
@@ -164,11 +113,11 @@ type Worker struct {
 	// storeReason is why nothing can be stored, "" while it can.
 	storeReason string
 
-	decoder                 // only of the goroutine of Run
-	understanding           // only of the goroutine of Run
-	queue                   // only of the goroutine of Run
-	talk          talk      // likewise
-	began         time.Time // of the worker
+	decoder            // only of the goroutine of Run
+	evidence evidence  // likewise
+	queue              // likewise
+	talk     talk      // likewise
+	began    time.Time // of the worker
 }
 
 // ErrOptions: a required option is missing.
@@ -190,6 +139,7 @@ func NewWorker(o Options) (*Worker, error) {
 	w.scanner, w.askDue = wire.Scanner(), true
 	w.stored, w.talk, w.began = make(chan stored, 1), newTalk(), o.Clock().Now
 	w.health = Untried(o.Link, o.Wire, "", o.Clock().Now)
+	w.health.Verdict, w.health.VerdictSince = VerdictNotOpened, w.health.Since
 	return w, nil
 }
 
@@ -210,7 +160,7 @@ func defaults(o *Options) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if o.Classify == nil {
-		o.Classify = func(err error) (string, string) { return StateAbsent, err.Error() }
+		o.Classify = func(err error) Fault { return Fault{State: StateAbsent, Verdict: VerdictNoPort, Reason: err.Error()} }
 	}
 	if o.OnEvent == nil {
 		o.OnEvent = func(string, ...slog.Attr) {}
@@ -268,6 +218,9 @@ func (w *Worker) Run(ctx context.Context) error {
 		w.orderNext(ctx)
 		w.sayAgain()
 		w.dispatch()
+		if w.stuck == nil && len(w.waiting) < w.mayWait() { // else what came is not known yet
+			w.weigh()
+		}
 		w.beat()
 	}
 	<-linkDone
@@ -293,6 +246,9 @@ func (w *Worker) untilNext() time.Duration {
 	}
 	if !w.retryAt.IsZero() && (w.inFlight == 0 || w.stuck != nil) {
 		d = min(d, time.Until(w.retryAt))
+	}
+	if w.evidence.guesser != nil {
+		d = min(d, unreadPause)
 	}
 	return max(w.untilTalk(d), time.Millisecond)
 }
@@ -356,10 +312,12 @@ func (w *Worker) Health() LinkHealth {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	h := w.health
-	if h.State == StateOnline && w.storeReason != "" {
-		h.State, h.Reason, h.Misread = StateDegraded, w.storeReason, ""
-	} else if h.State == StateOnline && h.Misread != "" {
-		h.State, h.Reason = StateDegraded, misreadReason(h.Misread)
+	switch {
+	case h.State != StateOnline:
+	case w.storeReason != "":
+		h.State, h.Reason = StateDegraded, w.storeReason
+	default:
+		h.State = stateBy(h.Verdict)
 	}
 	w.stalls.fill(&h, time.Now())
 	h.Progress = w.progress.Load()
@@ -373,16 +331,22 @@ func (w *Worker) count(f func(h *LinkHealth)) {
 	f(&w.health)
 }
 
-// setState changes the state of the port, and reports whether it was another.
-func (w *Worker) setState(state, reason string) bool {
+// setState changes the state of the port, and reports whether it was another. While the
+// port is open, only State of f is used.
+func (w *Worker) setState(f Fault) bool {
 	now := w.opt.Clock().Now
 	w.mu.Lock()
-	changed := w.health.State != state || w.health.Reason != reason
-	if w.health.State != state {
-		w.health.Since = now
+	h := &w.health
+	changed := h.State != f.State || h.Reason != f.Reason
+	if h.State != f.State {
+		h.Since = now
 	}
-	w.health.State, w.health.Reason, w.health.Untried = state, reason, false
+	if f.State != StateOnline {
+		h.Fit = nil
+	}
+	h.State, h.Reason, h.Trouble, h.Holders, h.Untried = f.State, f.Reason, f.Verdict, f.Holders, false
 	w.mu.Unlock()
+	w.judge()
 	if changed {
 		w.opt.OnChange()
 	}

@@ -312,7 +312,9 @@ func TestWorkerStoresWhatItReads(t *testing.T) {
 func TestWorkerWaitsForAPortWithBackOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := start(t, func(b *bench, o *Options) {
-			o.Classify = func(err error) (string, string) { return StateDenied, "not in group dialout" }
+			o.Classify = func(err error) Fault {
+				return Fault{State: StateDenied, Verdict: VerdictNoPermission, Reason: "not in group dialout"}
+			}
 		})
 		b.run()
 		pass(10 * time.Minute)

@@ -122,10 +122,11 @@ func (f *figureList) store(s *health.Snapshot) {
 	}
 }
 
-func (f *figureList) link(l *ingest.LinkHealth, now time.Time) {
+func (f *figureList) link(l *health.Link, now time.Time) {
 	name := []string{"link", l.Name}
 	f.state("link_state", "state", "1 at the state of the link.", l.State,
 		[]string{ingest.StateOnline, ingest.StateDegraded, ingest.StateAbsent, ingest.StateDenied, ingest.StateDisabled}, name...)
+	f.state("link_verdict", "verdict", "1 at what is known of the link, from what came on it in the last minutes.", l.Verdict, ingest.Verdicts(), name...)
 	for _, one := range []struct {
 		name, help string
 		value      uint64

@@ -45,8 +45,8 @@ func TestFiguresAreTheSnapshot(t *testing.T) {
 	s := health.Snapshot{Terminal: "SECRET-t", Merchant: "SECRET-m", Build: health.Build{Version: "1.2", Commit: "abc"}, At: now, Uptime: 90 * time.Second, Ready: true,
 		Verdict: health.Degraded, Problems: []health.Problem{{Code: "records_in_future", Level: health.Degraded, About: "SECRET-a"}, {Code: "link_absent", Level: health.Degraded, About: "a"},
 			{Code: "records_in_future", Level: health.Degraded, About: "SECRET-b", Text: config.Text{EN: "SECRET"}}},
-		Links: []ingest.LinkHealth{{Name: "pos", Port: "SECRET-p", State: "online", FramesGood: 8, FramesBad: 2, SkippedBytes: 3, Refused: 4, Records: 5, Reopens: 6, Stalls: 7, StalledFor: 8 * time.Second, Line: &ingest.LineErrors{Overrun: 31, BufOverrun: 32, Frame: 33, Parity: 34, Break: 35}, LastFrame: now.Add(-time.Minute)},
-			{Name: "usb", State: "absent", Reason: "SECRET"}, {Name: "new", State: "of a later version"}},
+		Links: []health.Link{{LinkHealth: ingest.LinkHealth{Name: "pos", Port: "SECRET-p", State: "online", FramesGood: 8, FramesBad: 2, SkippedBytes: 3, Refused: 4, Records: 5, Reopens: 6, Stalls: 7, StalledFor: 8 * time.Second, Line: &ingest.LineErrors{Overrun: 31, BufOverrun: 32, Frame: 33, Parity: 34, Break: 35}, LastFrame: now.Add(-time.Minute)}},
+			{LinkHealth: ingest.LinkHealth{Name: "usb", State: "absent", Reason: "SECRET"}}, {LinkHealth: ingest.LinkHealth{Name: "new", State: "of a later version"}}},
 		MQTT:   &health.Broker{Connected: true, Address: "SECRET", LastError: "SECRET", Reconnects: 11},
 		Outbox: health.Outbox{Stream: "SECRET", Waiting: 12, Bytes: 13, LimitBytes: 14, Unsequenced: 15, Quarantined: 16, Dropped: 17, Oldest: now.Add(-time.Hour), Open: map[string]int{"critical": 18, "low": 19}},
 		Counts: ledger.Counts{Records: 20, Refunds: 21, Cases: 22}, Records: 23, Foreign: 24, CertDays: &days, Memory: 25, StoreBytes: 26, DiskFree: 27, Goroutines: 28}

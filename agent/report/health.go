@@ -43,6 +43,11 @@ func (r *Reporter) health(ctx context.Context, s *health.Snapshot, session strin
 		Address: status.Address, LastError: status.LastError, Refused: status.Refused}
 	for _, l := range s.Links {
 		one := topics.HealthLink{State: l.State, FramesGood: l.FramesGood, FramesBad: l.FramesBad, Reopens: l.Reopens}
+		one.Verdict, one.Stalls, one.StalledS = l.Verdict, l.Stalls, int64(l.StalledFor/time.Second)
+		if l.Line != nil {
+			lost := l.Line.Lost()
+			one.Overruns = &lost
+		}
 		if !l.LastFrame.IsZero() {
 			ago := max(int64(s.At.Sub(l.LastFrame)/time.Second), 0)
 			one.LastFrameS = &ago
@@ -101,8 +106,18 @@ func outboxOf(s *refund.OutboxStat, now time.Time) topics.HealthOutbox {
 func linkStates(s *health.Snapshot, session string) []topics.LinkState {
 	var all []topics.LinkState
 	for _, l := range s.Links {
-		all = append(all, topics.LinkState{V: 1, Session: session, Name: l.Name, State: l.State, Since: topics.At(l.Since), Reason: l.Reason,
-			Wire: l.Wire, Port: l.Port, FramesGood: l.FramesGood, FramesBad: l.FramesBad})
+		one := topics.LinkState{V: 1, Session: session, Name: l.Name, State: l.State, Since: topics.At(l.Since), Reason: l.Reason,
+			Wire: l.Wire, Port: l.Port, FramesGood: l.FramesGood, FramesBad: l.FramesBad, Verdict: l.Verdict, VerdictSince: topics.At(l.VerdictSince)}
+		if l.Text.EN != "" {
+			one.Text = &topics.Text{EN: l.Text.EN, ZH: l.Text.ZH}
+		}
+		if one.Reason == "" && l.State == topics.StateDegraded {
+			one.Reason = l.Text.EN
+		}
+		if l.Fit != nil && l.Fit.Wire != l.Wire {
+			one.Fits = l.Fit.Wire
+		}
+		all = append(all, one)
 	}
 	return all
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"yuanlu/agent/health"
 	"yuanlu/agent/ingest"
 	"yuanlu/agent/ledger"
 	"yuanlu/agent/refund"
@@ -152,7 +153,7 @@ func (d *desk) heard() int {
 // runReporter runs a reporter on db and a broker until the test ends.
 func runReporter(t testing.TB, db *ledger.DB, m mqtt.Options, change ...func(*report.Options)) *report.Reporter {
 	t.Helper()
-	o := report.Options{Terminal: still{db, []ingest.LinkHealth{{Name: "pos", State: "online"}}}, Names: names, Info: topics.Info{Version: "1"},
+	o := report.Options{Terminal: still{db, []health.Link{{LinkHealth: ingest.LinkHealth{Name: "pos", State: "online"}}}}, Names: names, Info: topics.Info{Version: "1"},
 		Dial: func(ctx context.Context, topic string, will []byte) (report.Broker, error) {
 			o := m
 			o.WillTopic, o.WillPayload = topic, will

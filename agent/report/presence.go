@@ -245,7 +245,7 @@ func (p *presence) publishLinksOf(ctx context.Context, s *health.Snapshot) error
 	there := map[string]bool{}
 	for _, link := range linkStates(s, p.s.id) {
 		there[link.Name] = true
-		said := link.State + "\x00" + link.Reason
+		said := saidOf(&link)
 		if p.links[link.Name] == said || topics.CheckPart(link.Name) != nil {
 			continue
 		}
@@ -256,6 +256,16 @@ func (p *presence) publishLinksOf(ctx context.Context, s *health.Snapshot) error
 		p.s.r.rememberLink(&link)
 	}
 	return p.linksGone(ctx, there, "removed")
+}
+
+// saidOf is what of a link is published at once when it changes; the rest goes with the
+// next regular round.
+func saidOf(l *topics.LinkState) string {
+	said := l.State + "\x00" + l.Verdict + "\x00" + l.Fits
+	if l.Text == nil || l.Reason != l.Text.EN { // that one counts on and on
+		said += "\x00" + l.Reason
+	}
+	return said
 }
 
 // linksGone publishes offline, and why, for every link that was published and is not there

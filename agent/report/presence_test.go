@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"yuanlu/agent/health"
 	"yuanlu/agent/ingest"
 	"yuanlu/agent/report"
 	"yuanlu/protocol/mqtt/brokertest"
@@ -143,7 +144,7 @@ func TestLinksAreSaidWhenTheyChangeAndWhenTheyAreGone(t *testing.T) {
 			t.Errorf("said %d times without a change", n)
 		}
 		g.mu.Lock()
-		g.links = []ingest.LinkHealth{{Name: "usb", State: "absent", Reason: "no device"}}
+		g.links = []health.Link{{LinkHealth: ingest.LinkHealth{Name: "usb", State: "absent", Reason: "no device"}}}
 		g.mu.Unlock()
 		g.Wake()
 		pass(5 * time.Second)
@@ -164,7 +165,7 @@ func TestUnfitPresenceStaysHere(t *testing.T) {
 		f := &brokertest.Fake{}
 		g := start(t, f, func(g *rig, o *report.Options) {
 			o.Info = topics.Info{Platform: string(make([]byte, topics.MaxMessage))}
-			g.links = []ingest.LinkHealth{{Name: "pos", State: "online", Reason: strings.Repeat("x", topics.MaxMessage)}}
+			g.links = []health.Link{{LinkHealth: ingest.LinkHealth{Name: "pos", State: "online", Reason: strings.Repeat("x", topics.MaxMessage)}}}
 		})
 		pass(5 * time.Second)
 		if len(g.on(names.Info())) != 0 || len(g.on(names.LinkState("pos"))) != 0 || len(g.on(names.Health())) != 1 {

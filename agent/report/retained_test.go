@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"yuanlu/agent/health"
 	"yuanlu/agent/ingest"
 	"yuanlu/agent/report"
 	"yuanlu/protocol/mqtt"
@@ -69,7 +70,7 @@ func TestPresenceThroughMosquitto(t *testing.T) {
 	var wire net.Conn
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	o := report.Options{Terminal: still{db, []ingest.LinkHealth{{Name: "pos", State: "online"}}}, Names: names, Info: topics.Info{Version: "1"}, HealthEvery: time.Second,
+	o := report.Options{Terminal: still{db, []health.Link{{LinkHealth: ingest.LinkHealth{Name: "pos", State: "online"}}}}, Names: names, Info: topics.Info{Version: "1"}, HealthEvery: time.Second,
 		Dial: func(ctx context.Context, topic string, will []byte) (report.Broker, error) {
 			return mqtt.Dial(ctx, mqtt.Options{URL: b.URL(), ClientID: terminal, WillTopic: topic, WillPayload: will,
 				DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {

@@ -276,7 +276,7 @@ type rig struct {
 	events   []string
 	verdict  string
 	problems []health.Problem
-	links    []ingest.LinkHealth
+	links    []health.Link
 }
 
 func call(f func()) {
@@ -337,7 +337,7 @@ func (g *rig) Event(typ, subject string, attrs ...slog.Attr) {
 // still is a terminal whose state does not change.
 type still struct {
 	out   report.Outbox
-	links []ingest.LinkHealth
+	links []health.Link
 }
 
 func (s still) Outbox() report.Outbox { return s.out }
@@ -366,7 +366,7 @@ func start(t *testing.T, fake *brokertest.Fake, change ...func(g *rig, o *report
 
 func startWith(t *testing.T, fake *brokertest.Fake, dial func(context.Context, string, []byte) (report.Broker, error), change ...func(g *rig, o *report.Options)) *rig {
 	t.Helper()
-	g := &rig{fake: fake, out: &memory{now: time.Now}, verdict: topics.HealthOK, links: []ingest.LinkHealth{{Name: "pos", State: "online", Port: "/dev/ttyS1"}}}
+	g := &rig{fake: fake, out: &memory{now: time.Now}, verdict: topics.HealthOK, links: []health.Link{{LinkHealth: ingest.LinkHealth{Name: "pos", State: "online", Port: "/dev/ttyS1"}}}}
 	o := report.Options{Terminal: g, Dial: dial, Names: names, Info: topics.Info{Version: "1"}, Clock: g}
 	for _, f := range change {
 		f(g, &o)

@@ -217,7 +217,7 @@ func lookAtDevice(l config.Link) health.Device {
 		if err == nil {
 			return d
 		}
-		_, reason := ports.Classify(err)
+		reason := ports.Classify(err).Reason
 		if errors.Is(err, usbport.ErrPermission) {
 			return bad(health.LockedUSB, reason)
 		}

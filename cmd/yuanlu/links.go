@@ -63,8 +63,7 @@ func (p *program) linksList(path string) error {
 
 // portError prints why a port does not open, and returns the exit code of its class.
 func (p *program) portError(verb string, err error) error {
-	_, reason := ports.Classify(err)
-	fmt.Fprintf(p.stderr, "yuanlu %s: %s\n", verb, reason)
+	fmt.Fprintf(p.stderr, "yuanlu %s: %s\n", verb, ports.Classify(err).Reason)
 	switch {
 	case errors.Is(err, serialport.ErrAbsent), errors.Is(err, usbport.ErrAbsent):
 		return errPrinted(exitNotFound)

@@ -203,7 +203,7 @@ func (s *service) newAgent(c *config.Config, book *logbook.Book, events *usbport
 		Judge: newJudge(settingsOf(c)), Severity: severityOf(c.Case.MinSeverity),
 		Links: links, Book: book, NewReporter: s.reporterOf(c, book), Notify: s.notifier(book.Logger()), Watchdog: watchdog,
 		Clock: agent.NewClock(s.now, b.Date, askClock(c)), Configuration: s.config,
-		Hotplug: ports.Hotplug(events), CertEnds: certEnds(c), Verbs: revertVerb(s.config),
+		Hotplug: ports.Hotplug(events), CertEnds: certEnds(c), Verbs: revertVerb(s.config), Holders: ports.Holders,
 	})
 }
 

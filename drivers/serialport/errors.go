@@ -99,14 +99,25 @@ func groupName(gid uint32) string {
 	return id
 }
 
-func busyError(node string) error {
-	holders := Holders(node)
-	if len(holders) == 0 {
-		return fmt.Errorf("serialport: open %s: %w by a process this user cannot see", node, ErrBusy)
+// A BusyError names who holds a port.
+type BusyError struct {
+	Node    string
+	Holders []Holder // empty: a process that this user cannot see
+}
+
+// Error names the port and every holder.
+func (e *BusyError) Error() string {
+	if len(e.Holders) == 0 {
+		return fmt.Sprintf("serialport: open %s: %v by a process this user cannot see", e.Node, ErrBusy)
 	}
-	names := make([]string, len(holders))
-	for i, h := range holders {
+	names := make([]string, len(e.Holders))
+	for i, h := range e.Holders {
 		names[i] = h.String()
 	}
-	return fmt.Errorf("serialport: open %s: %w by %s", node, ErrBusy, strings.Join(names, ", "))
+	return fmt.Sprintf("serialport: open %s: %v by %s", e.Node, ErrBusy, strings.Join(names, ", "))
 }
+
+// Unwrap makes errors.Is(err, ErrBusy) true.
+func (e *BusyError) Unwrap() error { return ErrBusy }
+
+func busyError(node string) error { return &BusyError{node, Holders(node)} }

@@ -180,44 +180,69 @@ func (h Holder) String() string {
 
 // Holders returns the processes that have the device open, as far as this user may
 // see them, by pid. It opens nothing.
-func Holders(node string) []Holder {
-	var st syscall.Stat_t
-	if err := syscall.Stat(node, &st); err != nil {
-		return nil
-	}
-	locker := lockOwner(&st)
-	procs, err := os.ReadDir("/proc")
-	if err != nil {
-		return nil
-	}
-	var found []Holder
-	for _, e := range procs {
-		pid, err := strconv.Atoi(e.Name())
-		if err == nil && (pid == locker || hasOpen(pid, &st)) {
-			found = append(found, Holder{pid, attribute("/proc/"+e.Name(), "comm"), pid == locker})
+func Holders(node string) []Holder { return AllHolders([]string{node})[node] }
+
+// AllHolders is Holders for several devices, by node, in one walk through /proc.
+func AllHolders(nodes []string) map[string][]Holder {
+	devices := map[deviceID]string{}
+	lockers := map[deviceID]int{}
+	for _, node := range nodes {
+		var st syscall.Stat_t
+		if syscall.Stat(node, &st) == nil {
+			devices[idOf(&st)], lockers[idOf(&st)] = node, lockOwner(&st)
 		}
 	}
-	sort.Slice(found, func(i, j int) bool { return found[i].PID < found[j].PID })
+	found := map[string][]Holder{}
+	if len(devices) == 0 {
+		return found
+	}
+	procs, err := os.ReadDir("/proc")
+	if err != nil {
+		return found
+	}
+	for _, e := range procs {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		open := openDevices(pid, devices)
+		for id, node := range devices {
+			if locker := lockers[id]; pid == locker || open[id] {
+				found[node] = append(found[node], Holder{pid, attribute("/proc/"+e.Name(), "comm"), pid == locker})
+			}
+		}
+	}
+	for _, all := range found {
+		sort.Slice(all, func(i, j int) bool { return all[i].PID < all[j].PID })
+	}
 	return found
 }
 
-func hasOpen(pid int, want *syscall.Stat_t) bool {
+// openDevices returns which of the devices a process has open.
+func openDevices(pid int, devices map[deviceID]string) map[deviceID]bool {
 	dir := fmt.Sprintf("/proc/%d/fd", pid)
 	fds, err := os.ReadDir(dir)
 	if err != nil {
-		return false // not ours to see, or ended
+		return nil // not ours to see, or ended
 	}
+	var open map[deviceID]bool
 	for _, fd := range fds {
 		link := filepath.Join(dir, fd.Name())
 		if target, err := os.Readlink(link); err != nil || !strings.HasPrefix(target, "/dev/") {
 			continue // nor is a file of a dead network mount touched
 		}
 		var st syscall.Stat_t
-		if syscall.Stat(link, &st) == nil && idOf(&st) == idOf(want) {
-			return true
+		if syscall.Stat(link, &st) != nil {
+			continue
+		}
+		if id := idOf(&st); devices[id] != "" {
+			if open == nil {
+				open = map[deviceID]bool{}
+			}
+			open[id] = true
 		}
 	}
-	return false
+	return open
 }
 
 // lockOwner reads the pid that holds the flock of an inode from /proc/locks:

@@ -168,6 +168,18 @@ type HealthLink struct {
 	FramesGood uint64 `json:"frames_good"`
 	FramesBad  uint64 `json:"frames_bad"`
 	Reopens    uint64 `json:"reopens"`
+	Verdict    string `json:"verdict,omitzero"` // as LinkState.Verdict
+	// Stalls is how often reading waited for room in the buffers, StalledS how long in all,
+	// in seconds; Overruns how often the driver lost bytes, nil: it does not count them.
+	Stalls   uint64  `json:"stalls"`
+	StalledS int64   `json:"stalled_s"`
+	Overruns *uint64 `json:"overruns,omitempty"`
+}
+
+// Text is a sentence for people in both languages.
+type Text struct {
+	EN string `json:"en"`
+	ZH string `json:"zh"`
 }
 
 // LinkState is the payload of up/link/{name}/state. The links of a terminal
@@ -183,6 +195,13 @@ type LinkState struct {
 	FramesGood uint64 `json:"frames_good"`
 	FramesBad  uint64 `json:"frames_bad"`
 	Session    string `json:"session,omitzero"`
+	// Verdict is what is known of the link, from what came on it in the last minutes:
+	// not_opened disabled no_port no_permission port_held silent undecided no_frame refused
+	// noisy good. Text is the same in words.
+	Verdict      string `json:"verdict,omitzero"`
+	VerdictSince Time   `json:"verdict_since,omitzero"`
+	Text         *Text  `json:"text,omitempty"`
+	Fits         string `json:"fits,omitzero"` // the wire that fits, where it is not this one
 }
 
 // CaseSummary is the payload of up/case-summary: what a consumer that has just

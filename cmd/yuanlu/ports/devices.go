@@ -88,7 +88,7 @@ func usbDevices(links map[string]string) ([]Device, error) {
 		if !u.Authorized {
 			d.Problem = "not authorized by the kernel"
 		} else if err := usbport.Check(u.Name); errors.Is(err, usbport.ErrPermission) {
-			_, d.Problem = Classify(err)
+			d.Problem = Classify(err).Reason
 		}
 		bare := u.Name
 		bare.Serial = ""

@@ -7,6 +7,8 @@ package ports
 import (
 	"context"
 	"errors"
+	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -81,18 +83,50 @@ func mayBe(c *usbport.Changes, port string) bool {
 	return c.MayBeTTY(node)
 }
 
-// Classify returns the state of a link that cannot be opened, denied or absent, and why.
-func Classify(err error) (state, reason string) {
-	denied := errors.Is(err, serialport.ErrPermission) || errors.Is(err, usbport.ErrPermission) ||
-		errors.Is(err, serialport.ErrBusy) || errors.Is(err, usbport.ErrBusy) || errors.Is(err, usbport.ErrNoUSB)
-	reason = strings.ReplaceAll(err.Error(), "\n", "; ") // errors that were joined stand on lines of their own
+// Classify returns what an error of opening or using a port means.
+func Classify(err error) ingest.Fault {
+	f := ingest.Fault{State: ingest.StateAbsent, Verdict: ingest.VerdictNoPort}
+	f.Reason = strings.ReplaceAll(err.Error(), "\n", "; ") // errors that were joined stand on lines of their own
 	for _, prefix := range []string{"serialport: ", "usbport: "} {
-		reason = strings.TrimPrefix(reason, prefix)
+		f.Reason = strings.TrimPrefix(f.Reason, prefix)
 	}
-	if denied {
-		return ingest.StateDenied, reason
+	switch {
+	case errors.Is(err, serialport.ErrPermission), errors.Is(err, usbport.ErrPermission), errors.Is(err, usbport.ErrNoUSB):
+		f.State, f.Verdict = ingest.StateDenied, ingest.VerdictNoPermission
+	case errors.Is(err, serialport.ErrBusy), errors.Is(err, usbport.ErrBusy):
+		f.State, f.Verdict = ingest.StateDenied, ingest.VerdictHeld
+		if busy, ok := errors.AsType[*serialport.BusyError](err); ok {
+			f.Holders = names(busy.Holders)
+		}
 	}
-	return ingest.StateAbsent, reason
+	return f
+}
+
+func names(holders []serialport.Holder) []string {
+	var all []string
+	for _, h := range holders {
+		all = append(all, h.String())
+	}
+	return all
+}
+
+// Holders returns for each of these ports which processes besides this one have its
+// device open, "pid 812 (minicom)", as far as this user may see them. It opens nothing.
+func Holders(ports []string) map[string][]string {
+	nodes := map[string]string{} // by port
+	var all []string
+	for _, port := range ports {
+		if node, err := serialport.Node(port); !IsUSB(port) && err == nil {
+			nodes[port] = node
+			all = append(all, node)
+		}
+	}
+	found, held := serialport.AllHolders(all), map[string][]string{}
+	for port, node := range nodes {
+		others := slices.DeleteFunc(slices.Clone(found[node]), func(h serialport.Holder) bool { return h.PID == os.Getpid() })
+		held[port] = names(others)
+	}
+	return held
 }
 
 // IsUSB reports whether a port of the configuration is a USB device.

@@ -76,7 +76,7 @@ func (s *Screen) use(d *ports.Device) string {
 // Checkups prints what doctor has found.
 func (s *Screen) Checkups(all []health.Checkup) {
 	for _, one := range all {
-		mark := map[string]string{health.Fine: s.green("√"), health.Warning: s.yellow("‼"), health.Error: s.red("×")}[one.Level]
+		mark := map[string]string{health.Fine: s.green("√"), health.Warning: s.yellow("‼"), health.Error: s.red("×"), health.Note: "·"}[one.Level]
 		fmt.Fprintf(s.W, "%s %s %s\n", mark, padTo(one.Name, 12), one.Text)
 		if one.Remedy != "" && one.Level != health.Fine {
 			fmt.Fprintf(s.W, "    → %s\n", one.Remedy)

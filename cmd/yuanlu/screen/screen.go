@@ -43,11 +43,11 @@ func (s *Screen) yellow(text string) string { return s.code("33", text) }
 // level colours text by how bad a word is.
 func (s *Screen) level(word, text string) string {
 	switch word {
-	case "ok", "online", "same", "equivalent", "pass":
+	case "ok", "online", "good", "same", "equivalent", "pass":
 		return s.green(text)
-	case "failing", "critical", "high", "ERROR", "different", "alarm", "denied", "absent":
+	case "failing", "critical", "high", "ERROR", "different", "alarm", "denied", "absent", "no_port", "no_permission", "port_held", "no_frame", "refused":
 		return s.red(text)
-	case "degraded", "medium", "WARN", "doubtful", "unverifiable", "review":
+	case "degraded", "noisy", "medium", "WARN", "doubtful", "unverifiable", "review":
 		return s.yellow(text)
 	}
 	return text

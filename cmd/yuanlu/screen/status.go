@@ -7,7 +7,6 @@ import (
 
 	"yuanlu/agent/config"
 	"yuanlu/agent/health"
-	"yuanlu/agent/ingest"
 )
 
 // Status prints what `status` shows: a snapshot, and where the configuration in force comes
@@ -63,9 +62,12 @@ func (s *Screen) verdict(verdict string) string {
 	return map[string]string{"ok": s.t("ok", "正常"), "degraded": s.t("degraded", "部分异常"), "failing": s.t("failing", "故障")}[verdict]
 }
 
-func (s *Screen) link(l *ingest.LinkHealth, now time.Time) string {
+func (s *Screen) link(l *health.Link, now time.Time) string {
 	t := s.t
 	parts := []string{fmt.Sprintf("%s  %s  %s  %s", l.Name, l.Wire, l.Port, s.level(l.State, l.State))}
+	if text := s.Lang.Text(l.Text); text != "" {
+		parts = append(parts, s.level(l.Verdict, text))
+	}
 	if !l.Since.IsZero() {
 		parts = append(parts, t("since ", "自 ")+s.Clock(l.Since))
 	}
