@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"yuanlu/agent/ledger/rows"
@@ -58,6 +59,9 @@ func (d *DB) apply(ctx context.Context, arrivals []refund.Arrival) ([]refund.App
 			try.applied[i] = all[from:len(all):len(all)]
 		}
 		try.last = t.n.seq
+		if err := t.saveKeys(); err != nil {
+			return err
+		}
 		return t.n.payers.flush(t.c, t.n.seq)
 	})
 	if err != nil {
@@ -194,8 +198,8 @@ func (t *tx) insertRecord(link int64, s *refund.Sighting, ch *refund.Changes) er
 			if row.CaseID = t.caseID; row.CaseID == "" {
 				row.CaseID = caseID(t.d.keys.caseKey, &s.Record)
 			}
-			row.Keys = rows.PackKeys(e.Keys)
 		}
+		row.Keys = namedKeys(body.Kind, e.Keys)
 		if err := t.insertKeys(ch.Seq, e.Keys); err != nil {
 			return err
 		}
@@ -208,12 +212,11 @@ func (t *tx) insertRecord(link int64, s *refund.Sighting, ch *refund.Changes) er
 	return row.Insert(t.c.Conn)
 }
 
-func (t *tx) insertKeys(seq int64, keys []refund.Key) error {
-	for _, k := range keys {
-		t.h.buf = rows.AppendKey(t.h.buf[:0], k)
-		if err := t.c.Do(`INSERT OR IGNORE INTO key(value, seq) VALUES(?1, ?2)`, t.h.buf, seq); err != nil {
-			return err
-		}
+// namedKeys are the keys that an event's row names because they cannot be had from its record:
+// those of a refund or void, and of the first event of a batch; nil for all others.
+func namedKeys(kind refund.Kind, keys []refund.Key) []byte {
+	if kind.Judged() || slices.ContainsFunc(keys, func(k refund.Key) bool { return k.Kind == refund.KeyBatch }) {
+		return rows.PackKeys(keys)
 	}
 	return nil
 }
@@ -237,24 +240,9 @@ func (t *tx) updateEvent(e *refund.Stored) error {
 	}
 	body := refund.EncodeStored(t.h.body[:0], &e.Event.Record)
 	t.h.body = body
-	var keys []byte
-	if judged {
-		keys = rows.PackKeys(e.Keys)
-	}
+	keys := namedKeys(e.Event.Record.Kind, e.Keys)
 	return t.c.Do(`UPDATE record SET undone_by = ?2, keys = ?3, observed = ?4, crc = ?5, body = ?6 WHERE seq = ?1`,
 		seq, sqlite.PositiveInt(e.Event.UndoneBy), keys, sqlite.StatedText(rows.PackTotals(e.Event.Observed)), rows.Sum(seq, body), sqlite.JSON(body))
-}
-
-// removeKeys removes the keys that a refund's row names.
-func (t *tx) removeKeys(seq int64) error {
-	var packed []byte
-	_, err := t.c.First(`SELECT keys FROM record WHERE seq = ?1`, func(r *sqlite.Row) error { packed = r.Bytes(0); return nil }, seq)
-	if err != nil {
-		return err
-	}
-	return rows.EachKey(packed, func(value []byte) error {
-		return t.c.Do(`DELETE FROM key WHERE value = ?1 AND seq = ?2`, value, seq)
-	})
 }
 
 // count adds a refund to its day, for status.

@@ -118,7 +118,7 @@ func (d *DB) judgeAsk(ctx context.Context, a *refund.Ask, how *AskHow) (*ask.Ent
 // records of its merchant and terminal (guard.md § 7).
 func (d *DB) askedHistory(ctx context.Context, a *refund.Ask) (refund.History, error) {
 	if !a.Record.Training {
-		return &history{c: d.w, bounds: &d.now.bounds, payers: &d.now.payers, recent: &d.recent, stop: ctx.Err}, nil
+		return &history{c: d.w, bounds: &d.now.bounds, payers: &d.now.payers, index: d.index, recent: &d.recent, stop: ctx.Err}, nil
 	}
 	at, _ := a.Record.Time()
 	p, err := d.practice(ctx, &a.Record, at)

@@ -47,6 +47,9 @@ func fill(b testing.TB, d *DB, first, n int) {
 	}
 }
 
+// benchOptions are those of a store as the daemon opens it.
+func benchOptions(dir string) Options { return Options{Dir: dir, Judge: newJudge()} }
+
 type usage struct {
 	cpu   time.Duration
 	wrote int64
@@ -129,7 +132,7 @@ func plainStore(b testing.TB) *conn {
 // plainRows inserts the rows that Apply stores for these sales, without judging.
 func plainRows(b testing.TB, c *conn, arrivals []refund.Arrival, seq int64) {
 	must(b, c.Begin())
-	t := &tx{c: c, h: &history{c: c, recent: &recent{}}}
+	t := &tx{c: c, h: &history{c: c, index: &keyIndex{upTo: directKeys}, recent: &recent{}}}
 	for i := range arrivals {
 		s := &arrivals[i].Sightings[0]
 		r := &s.Record
@@ -164,9 +167,7 @@ func BenchmarkRows64(b *testing.B) {
 }
 
 func benchmarkApply(b *testing.B, batch, history int) {
-	o := testOptions(b.TempDir())
-	o.Now = time.Now
-	d := openTest(b, o)
+	d := openTest(b, benchOptions(b.TempDir()))
 	fill(b, d, 0, history)
 	all := make([][]refund.Arrival, b.N/batch+1)
 	for i := range all {
@@ -228,7 +229,7 @@ func residentMiB() float64 {
 // own that has only opened the store: run it with -benchtime 1x.
 func BenchmarkResident(b *testing.B) {
 	dir := filepath.Join(b.TempDir(), "s")
-	d := openTest(b, testOptions(dir))
+	d := openTest(b, benchOptions(dir))
 	fill(b, d, 0, 1_000_000)
 	must(b, d.Close())
 	for range b.N {

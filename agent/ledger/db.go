@@ -43,6 +43,7 @@ type DB struct {
 	writer          chan struct{} // holds one token: the right to use what stands below
 	w               *conn         // nil while the store is not available
 	now             figures       // as committed
+	index           *keyIndex
 	unreleased      map[int64]*unreleasedVerdict
 	links           map[string]int64
 	names           map[int64]string
@@ -156,8 +157,9 @@ func (d *DB) transact(do func(*tx) error) error {
 		SetMeta: func(name string, v int64) error { return setMetaInt(t.c, name, v) },
 		Synced:  func() bool { return t.n.synced },
 	}, d.now.outbox, d.now.tallies)
-	t.h = &history{c: d.w, bounds: &t.n.bounds, payers: &t.n.payers, recent: &d.recent}
+	t.h = &history{c: d.w, bounds: &t.n.bounds, payers: &t.n.payers, index: d.index, recent: &d.recent}
 	d.unknown = false
+	entries := len(d.index.entries)
 	err := do(t)
 	if err == nil {
 		err = t.saveFigures()
@@ -168,6 +170,7 @@ func (d *DB) transact(do func(*tx) error) error {
 		d.unknown = err != nil
 	}
 	if err != nil {
+		t.h.index.truncate(entries)
 		for _, undo := range slices.Backward(t.ifFailed) {
 			undo()
 		}

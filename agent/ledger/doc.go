@@ -21,8 +21,8 @@
 //
 // migrations/0001.sql describes each. record holds every sighting; the row of a first
 // sighting is the event as completed by its copies. key holds what events are found
-// by: values that mostly grow, so its pages are written in order. Nothing is indexed
-// by a random value: the payers of sales are found by blocks of hashes (payer.go).
+// by, without the newest: their keys are kept in memory and written sorted, some thousands
+// together (keyindex.go). The payers of sales are found by blocks of hashes (payer.go).
 //
 // # Sums
 //
@@ -153,6 +153,8 @@
 //	retention)
 //	after the commit, before it was    it is there; the firmware sends it again and     TestKillAtEachStep/committed-N
 //	answered                           it is a copy; a case is sent with the same id
+//	before the keys of the newest      collected again from the records                 TestTheSameKeysWhereverTheyAre,
+//	records are written                                                                 TestKillAtEachStep/committed-N
 //	after a commit that gave an error  there or not; either way as in the two above     TestKillByIOErrors, TestALostCommitIsRecognised
 //	between PUBACK and its saving      sent again with the same id and sequence         TestKillAtEachStep/committed-N
 //	between dn/ack and its saving      as above; the back office acknowledges it again  TestAcknowledgementsAreSavedTogether,

@@ -17,6 +17,7 @@ type history struct {
 	c      *conn
 	bounds *refund.Bounds
 	payers *payers
+	index  *keyIndex
 	recent *recent
 	buf    []byte
 	body   []byte       // room for one stored record
@@ -42,9 +43,16 @@ type ranges struct {
 	args   [2 * lookups]any
 }
 
-// rangesOf returns the arguments that look up these keys, by prefix: of each the first value
-// that matches and the first behind it that does not.
-func (c *conn) rangesOf(keys []refund.Key) []any {
+// add adds the look-up of a value: from it to the first behind all that begin with it.
+func (r *ranges) add(n int, value []byte) {
+	from, to := &r.values[2*n].Bytes, &r.values[2*n+1].Bytes
+	*from = append((*from)[:0], value...)
+	*to = append((*to)[:0], value...)
+	(*to)[len(*to)-1]++ // a kind, or the 0x1f that ends each part: never 0xff
+}
+
+// ranges returns the connection's room for the arguments of a look-up.
+func (c *conn) ranges() *ranges {
 	if c.find == nil {
 		c.find = new(ranges)
 		for i := range c.find.args {
@@ -52,16 +60,11 @@ func (c *conn) rangesOf(keys []refund.Key) []any {
 			c.find.args[i] = &c.find.values[i]
 		}
 	}
-	for i, k := range keys {
-		from, to := &c.find.values[2*i].Bytes, &c.find.values[2*i+1].Bytes
-		*from = rows.AppendKey((*from)[:0], k)
-		*to = append((*to)[:0], *from...)
-		(*to)[len(*to)-1]++ // a kind, or the 0x1f that ends each part: never 0xff
-	}
-	return c.find.args[:2*len(keys)]
+	return c.find
 }
 
-// Find implements refund.History: one statement for all keys, then one row per event.
+// Find implements refund.History: the keys that the table may have are looked up by one
+// statement, then follows one row per event.
 func (h *history) Find(keys ...refund.Key) iter.Seq2[*refund.Event, error] {
 	return func(yield func(*refund.Event, error) bool) {
 		seqs, err := h.lookUp(keys)
@@ -73,16 +76,31 @@ func (h *history) Find(keys ...refund.Key) iter.Seq2[*refund.Event, error] {
 	}
 }
 
-func (h *history) lookUp(keys []refund.Key) ([]int64, error) {
-	var seqs []int64
-	for chunk := range slices.Chunk(keys, lookups) {
-		err := h.c.Each(findSQL[len(chunk)], func(r *sqlite.Row) error { seqs = append(seqs, r.Int(0)); return nil }, h.c.rangesOf(chunk)...)
-		if err != nil {
-			return nil, err
+func (h *history) lookUp(keys []refund.Key) (seqs []int64, err error) {
+	asked, n := h.c.ranges(), 0
+	ask := func() error {
+		many := n
+		n = 0
+		return h.c.Each(findSQL[many], func(r *sqlite.Row) error { seqs = append(seqs, r.Int(0)); return nil }, asked.args[:2*many]...)
+	}
+	for _, k := range keys {
+		h.buf = rows.AppendKey(h.buf[:0], k)
+		seqs = h.index.find(seqs, h.buf)
+		if !h.index.inTable(h.buf) {
+			continue
+		}
+		asked.add(n, h.buf)
+		if n++; n == lookups {
+			if err := ask(); err != nil {
+				return nil, err
+			}
 		}
 	}
+	if n > 0 {
+		err = ask()
+	}
 	slices.Sort(seqs)
-	return slices.Compact(seqs), nil
+	return slices.Compact(seqs), err
 }
 
 // events yields the events of these seqs; one that retention has removed is left out.

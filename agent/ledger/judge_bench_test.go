@@ -12,7 +12,7 @@ import (
 // benchmarkJudge judges refunds over the store's own history; nothing is stored.
 func benchmarkJudge(b *testing.B, d *DB, next func(i int) refund.Record) {
 	b.Helper()
-	h := &history{c: d.w, bounds: &d.now.bounds, payers: &d.now.payers, recent: &d.recent}
+	h := &history{c: d.w, bounds: &d.now.bounds, payers: &d.now.payers, index: d.index, recent: &d.recent}
 	sealed := make([]refund.Record, min(b.N, 4096))
 	for i := range sealed {
 		sealed[i] = refund.Seal(next(i), d.Keys())
@@ -30,7 +30,7 @@ func benchmarkJudge(b *testing.B, d *DB, next func(i int) refund.Record) {
 
 // BenchmarkJudge is one refund of any of so many sales, judged over a store on disk.
 func BenchmarkJudge(b *testing.B) {
-	d := openTest(b, testOptions(b.TempDir()))
+	d := openTest(b, benchOptions(b.TempDir()))
 	have := 0
 	for _, n := range []int{10_000, 100_000, 1_000_000} {
 		if testing.Short() && n > 100_000 {
@@ -55,7 +55,7 @@ func BenchmarkJudge(b *testing.B) {
 // 1 000 sales of the same rrn, amount and day.
 func BenchmarkJudgeWorst(b *testing.B) {
 	b.Run("partial-50", func(b *testing.B) {
-		d := openTest(b, testOptions(b.TempDir()))
+		d := openTest(b, benchOptions(b.TempDir()))
 		apply(b, d, saleOf(0, start))
 		part := func(i int) refund.Record {
 			r := refundOf(0, 100+i, card(0), start.Add(time.Hour))
@@ -68,7 +68,7 @@ func BenchmarkJudgeWorst(b *testing.B) {
 		benchmarkJudge(b, d, func(i int) refund.Record { return part(1000 + i) })
 	})
 	b.Run("same-rrn-1000", func(b *testing.B) {
-		d := openTest(b, testOptions(b.TempDir()))
+		d := openTest(b, benchOptions(b.TempDir()))
 		rrn := saleOf(42, start).RRN
 		for range 4 {
 			var part []refund.Record

@@ -204,7 +204,7 @@ func TestAPayerIsFoundByTokenInMemoryAndInBlocks(t *testing.T) {
 		if n, _, err := d.w.Int(`SELECT count(*) FROM payer`); err != nil || n != 2 {
 			t.Fatalf("%d blocks (%v)", n, err)
 		}
-		h := &history{c: d.w, bounds: &d.now.bounds, payers: &d.now.payers, recent: &d.recent}
+		h := &history{c: d.w, bounds: &d.now.bounds, payers: &d.now.payers, index: d.index, recent: &d.recent}
 		for _, n := range []int{0, 1, 1499, 1500, 2999, 3000, 3099} {
 			var found []int64
 			for e, err := range h.Payers(d.Keys().Tokens("pan", card(n))) {

@@ -21,7 +21,7 @@ func newJudge() *refund.Judge { return refund.NewJudge(refund.DefaultSettings(),
 
 // testOptions are options with a clock that stands still.
 func testOptions(dir string) Options {
-	return Options{Dir: dir, Judge: newJudge(), Now: func() time.Time { return start }}
+	return Options{Dir: dir, Judge: newJudge(), Now: func() time.Time { return start }, flushKeys: 24}
 }
 
 func openTest(t testing.TB, o Options) *DB {

@@ -34,6 +34,10 @@ func (d *DB) load(c *conn) error {
 	if err != nil {
 		return err
 	}
+	var index *keyIndex
+	if n.payers, index, err = collect(c); err != nil {
+		return err
+	}
 	links, names, err := loadLinks(c)
 	if err != nil {
 		return err
@@ -53,7 +57,7 @@ func (d *DB) load(c *conn) error {
 	if err := d.loadHolds(c); err != nil {
 		return err
 	}
-	d.now, d.links, d.names = n, links, names
+	d.now, d.index, d.links, d.names = n, index, links, names
 	d.queue.Open(waiting, stream, made, before, n.outbox, n.tallies)
 	return nil
 }
@@ -103,9 +107,6 @@ func loadFigures(c *conn) (figures, error) {
 		return n, err
 	}
 	n.sweeping = n.removed > 0
-	if n.payers, err = collectPayers(c); err != nil {
-		return n, err
-	}
 	if n.tallies, err = loadTallies(c); err != nil {
 		return n, err
 	}

@@ -95,9 +95,7 @@ func (m *mixLoad) arrivals(n int, refunds, wrong float64) []refund.Arrival {
 // mixStore is a store with mixHistory sales and the load that goes on from there.
 func mixStore(b *testing.B) (*DB, *mixLoad) {
 	b.Helper()
-	o := testOptions(b.TempDir())
-	o.Now = time.Now
-	d := openTest(b, o)
+	d := openTest(b, benchOptions(b.TempDir()))
 	m := &mixLoad{d.Keys(), 0, rand.New(rand.NewPCG(1, 2))}
 	for m.next < mixHistory() {
 		_, err := d.Apply(context.Background(), m.arrivals(500, 0, 0))

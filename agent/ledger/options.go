@@ -44,6 +44,8 @@ type Options struct {
 	step func(name string)
 	// wholeCheck is the constant of that name, for tests; 0: the constant.
 	wholeCheck int64
+	// flushKeys is the constant of that name, for tests; 0: the constant.
+	flushKeys int
 }
 
 const (
@@ -76,6 +78,7 @@ func (o *Options) fill() error {
 	setDefault(&o.OutboxMaxCount, defaultCount)
 	setDefault(&o.OutboxMaxAge, defaultAge)
 	setDefault(&o.wholeCheck, wholeCheck)
+	setDefault(&o.flushKeys, flushKeys)
 	if o.Now == nil {
 		o.Now = time.Now
 	}

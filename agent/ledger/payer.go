@@ -6,9 +6,7 @@ import (
 	"slices"
 	"sort"
 
-	"yuanlu/agent/ledger/rows"
 	"yuanlu/agent/ledger/sqlite"
-	"yuanlu/agent/refund"
 )
 
 // Which sales a payer token is a party of is asked rarely (refunds that point at
@@ -94,32 +92,4 @@ func searchBlock(found []int64, blob []byte, base int64, hash uint32) []int64 {
 		found = append(found, base+int64(binary.BigEndian.Uint32(blob[i*entryBytes+4:])))
 	}
 	return found
-}
-
-// collectPayers reads from the records what no block holds yet.
-func collectPayers(c *conn) (payers, error) {
-	var p payers
-	last, _, err := c.Int(`SELECT max(last) FROM payer`)
-	if err != nil {
-		return p, err
-	}
-	err = c.Each(`SELECT `+rows.RecordColumns+` FROM record WHERE seq > ?1 ORDER BY seq`, func(s *sqlite.Row) error {
-		row, err := rows.ScanRecord(s)
-		if err != nil {
-			return err
-		}
-		r, err := row.Decode()
-		if err != nil {
-			return err
-		}
-		if (r.Kind == refund.KindSale || r.Kind == refund.KindCompletion) && r.Party != nil {
-			seq := row.Seq
-			if row.CopyOf > 0 {
-				seq = row.CopyOf
-			}
-			p.add(seq, r.Party.AllTokens())
-		}
-		return nil
-	}, last)
-	return p, err
 }

@@ -25,7 +25,7 @@ func (d *DB) Preview(ctx context.Context, r refund.Record) (refund.Changes, erro
 	case d.w == nil:
 		return refund.Changes{}, unavailable(d.fault)
 	}
-	h := &history{c: d.w, bounds: &d.now.bounds, payers: &d.now.payers, recent: &d.recent, stop: ctx.Err}
+	h := &history{c: d.w, bounds: &d.now.bounds, payers: &d.now.payers, index: d.index, recent: &d.recent, stop: ctx.Err}
 	ch, err := d.judge.Apply(h, d.now.seq+1, r)
 	if err == nil {
 		err = ctx.Err()

@@ -88,6 +88,9 @@ func (s *salvager) judgeAgain(t *tx, places []salvage.Place) error {
 			return err
 		}
 	}
+	if err := t.saveKeys(); err != nil {
+		return err
+	}
 	return t.n.payers.flush(t.c, t.n.seq)
 }
 

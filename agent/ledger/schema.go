@@ -13,6 +13,10 @@ var migrationFiles embed.FS
 // database is never taken for one.
 const applicationID = 0x5955414e
 
+// keysVersion is the schema version from which on the newest keys are in memory alone
+// (keyindex.go).
+const keysVersion = 4
+
 // migrations returns the steps that lead from version n to n+1, in order. Step n is
 // the file migrations/000n.sql; a published one never changes.
 func migrations() ([]string, error) {

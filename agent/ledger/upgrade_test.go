@@ -16,12 +16,19 @@ import (
 	"yuanlu/agent/ledger/sqlite"
 )
 
-// version1 returns a store that the first released version made, by playing the script of
-// script_test.go, and what it printed while it did. how: "closed", or "killed" at its
-// 40th commit, so that most of it is in the WAL.
+// version1 returns a store that the first released version made, and what it printed while
+// it did.
 func version1(t testing.TB, how string) (files map[string][]byte, out string) {
 	t.Helper()
-	f, err := os.Open(filepath.Join("testdata", "version1.tar.gz"))
+	return ofVersion(t, "version1", how)
+}
+
+// ofVersion returns a store that an earlier version made, by playing the script of
+// script_test.go, and what it printed while it did. how: "closed", or "killed" at its
+// 40th commit, so that most of it is in the WAL.
+func ofVersion(t testing.TB, name, how string) (files map[string][]byte, out string) {
+	t.Helper()
+	f, err := os.Open(filepath.Join("testdata", name+".tar.gz"))
 	must(t, err)
 	defer f.Close()
 	z, err := gzip.NewReader(f)
@@ -47,12 +54,20 @@ func version1(t testing.TB, how string) (files map[string][]byte, out string) {
 	}
 }
 
+// newestVersion is the schema version of a new store.
+func newestVersion(t testing.TB) int64 {
+	t.Helper()
+	steps, err := migrations()
+	must(t, err)
+	return int64(len(steps))
+}
+
 // sumsFit checks that every page of a closed store has its sum.
 func sumsFit(t testing.TB, path string) (pages int64) {
 	t.Helper()
 	b, err := os.ReadFile(path)
 	must(t, err)
-	if !sqlite.HasSums(b) || binary.BigEndian.Uint32(b[60:]) != sqlite.SummedVersion {
+	if !sqlite.HasSums(b) || int64(binary.BigEndian.Uint32(b[60:])) != newestVersion(t) {
 		t.Fatalf("%s: leaves %d bytes alone, version %d", path, b[20], binary.BigEndian.Uint32(b[60:]))
 	}
 	for ; len(b) > 0; b = b[sqlite.PageSize:] {
@@ -63,16 +78,18 @@ func sumsFit(t testing.TB, path string) (pages int64) {
 	return pages
 }
 
-// TestAStoreOfTheFirstVersionIsUpgraded: with everything that it holds, without damage,
+// TestAStoreOfAnEarlierVersionIsUpgraded: with everything that it holds, without damage,
 // closed or killed.
-func TestAStoreOfTheFirstVersionIsUpgraded(t *testing.T) {
-	for _, how := range []string{"closed", "killed"} {
-		t.Run(how, func(t *testing.T) {
-			files, out := version1(t, how)
-			dir := laidOut(t, files)
-			t.Cleanup(func() { sumsFit(t, filepath.Join(dir, storeFile)) }) // after checkScript has closed it
-			checkScript(t, dir, out)
-		})
+func TestAStoreOfAnEarlierVersionIsUpgraded(t *testing.T) {
+	for _, version := range []string{"version1", "version2"} {
+		for _, how := range []string{"closed", "killed"} {
+			t.Run(version+"/"+how, func(t *testing.T) {
+				files, out := ofVersion(t, version, how)
+				dir := laidOut(t, files)
+				t.Cleanup(func() { sumsFit(t, filepath.Join(dir, storeFile)) }) // after checkScript has closed it
+				checkScript(t, dir, out)
+			})
+		}
 	}
 }
 
@@ -122,7 +139,7 @@ func TestAnUpgradeWaitsForRoom(t *testing.T) {
 		t.Fatalf("without room: version %d, %d records", v, n)
 	}
 	must(t, syscall.Mount("", disk, "", syscall.MS_REMOUNT, "size=64m"))
-	if v, n := version(); v != sqlite.SummedVersion || n != scriptEvents {
+	if v, n := version(); v != newestVersion(t) || n != scriptEvents {
 		t.Fatalf("with room: version %d, %d records", v, n)
 	}
 }

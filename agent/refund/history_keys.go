@@ -151,6 +151,10 @@ func waiterKeys(dst []Key, sale *Record) []Key {
 	return dst
 }
 
+// KeysOf returns the keys that an event with this record has whatever was judged about it:
+// all of those that get no verdict, but KeyBatch. A store makes keys of its records again.
+func KeysOf(r *Record) []Key { return storedKeys(&Event{Record: *r}, nil) }
+
 // storedKeys returns all keys of an event but KeyBatch, which depends on others.
 // No search finds unusable and training records, except unusable sales, which
 // explain why a refund has no original (verdicts.md § 2, line 3).
