@@ -135,7 +135,7 @@ func New(o Options) (*Agent, error) {
 		a.o.Notify = func(string) {}
 	}
 	a.events = newEvents(a.clock, a.log, a.Wake)
-	a.outcomes = &outcomes{merchant: o.Config.Terminal.MerchantID, clock: a.clock, log: a.log, wake: a.Wake}
+	a.outcomes = &outcomes{merchant: o.Config.Terminal.MerchantID, clock: a.clock, log: a.log, watch: o.Book.Passing(), wake: a.Wake}
 	a.store = &store{options: ledgerOptions(&o, a.clock), clock: a.clock, outcomes: a.outcomes, log: a.log, notify: a.o.Notify, wake: a.Wake,
 		began: a.began, timers: a.timers}
 	a.SetDigest(o.Config.Digest())

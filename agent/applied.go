@@ -8,6 +8,7 @@ import (
 
 	"yuanlu/agent/health"
 	"yuanlu/agent/ledger"
+	"yuanlu/agent/logbook"
 	"yuanlu/agent/refund"
 )
 
@@ -17,7 +18,8 @@ type outcomes struct {
 	merchant string // of this terminal, "" if the configuration does not name it
 	clock    *Clock
 	log      *slog.Logger
-	wake     func() // of the reporter
+	watch    *slog.Logger // of what only those see who watch
+	wake     func()       // of the reporter
 	ahead    health.AheadBook
 
 	records atomic.Int64 // since the start
@@ -37,6 +39,7 @@ func (o *outcomes) take(all []refund.Applied) {
 				o.log.Warn("record.other_merchant", "link", one.Link, "merchant", one.Record.MerchantID)
 			}
 			o.datedAhead(one.Link, one.Sighting)
+			o.watchRecord(one)
 		}
 		for k := range one.Verdicts {
 			o.logVerdict(one.Link, &one.Verdicts[k].Verdict)
@@ -59,6 +62,29 @@ func (o *outcomes) take(all []refund.Applied) {
 	}
 }
 
+// watchRecord shows a record to those who watch. What was judged with it is told in the
+// same line.
+func (o *outcomes) watchRecord(one *refund.Applied) {
+	r := &one.Sighting.Record
+	attrs := []slog.Attr{slog.String("link", one.Link), slog.String("kind", string(r.Kind)), slog.String("outcome", string(r.Outcome))}
+	if r.HasAmount {
+		attrs = append(attrs, slog.Int64("amount", r.Amount), slog.String("currency", r.Currency))
+	}
+	attrs = append(attrs, slog.String("channel", string(r.Channel)), slog.String("shown", shownOf(r.Party)), slog.String("number", numberOf(r)))
+	if one.CopyOf != 0 {
+		attrs = append(attrs, slog.Bool("again", true))
+	}
+	for k := range one.Verdicts {
+		if v := &one.Verdicts[k].Verdict; v.Seq == one.Seq {
+			attrs = append(attrs, slog.String("recipient", string(v.Recipient)))
+			if v.Reason != "" {
+				attrs = append(attrs, slog.String("reason", v.Reason))
+			}
+		}
+	}
+	o.watch.LogAttrs(context.Background(), slog.LevelInfo, logbook.RecordCode, attrs...)
+}
+
 func (o *outcomes) logVerdict(link string, v *refund.Verdict) {
 	o.log.Debug("refund.judged", "link", link, "seq", v.Seq, "rev", v.Rev, "kind", v.Kind, "recipient", v.Recipient,
 		"reason", v.Reason, "evidence", v.Evidence, "decision", v.Decision)
@@ -78,6 +104,9 @@ func (o *outcomes) logCase(link string, c *refund.CaseChange) {
 		slog.String("case", c.CaseID), slog.String("refund", refundName(&c.Refund)),
 		slog.String("recipient", string(v.Recipient)), slog.String("shown", shownOf(c.Refund.Party)),
 	}
+	if c.Refund.HasAmount {
+		attrs = append(attrs, slog.Int64("amount", c.Refund.Amount), slog.String("currency", c.Refund.Currency))
+	}
 	if c.Original != nil {
 		attrs = append(attrs, slog.String("payer", shownOf(c.Original.Party)))
 	}
@@ -87,7 +116,7 @@ func (o *outcomes) logCase(link string, c *refund.CaseChange) {
 	if len(v.Findings) > 0 {
 		attrs = append(attrs, slog.String("finding", v.Findings[0].Code))
 	}
-	attrs = append(attrs, slog.String("severity", c.Severity.String()), slog.String("link", link))
+	attrs = append(attrs, slog.String("severity", c.Severity.String()), slog.String("kind", string(c.Refund.Kind)), slog.String("link", link))
 	o.log.LogAttrs(context.Background(), level, code, attrs...)
 }
 
@@ -102,6 +131,19 @@ func refundName(r *refund.Record) string {
 		return r.Batch + "/" + r.Stan
 	}
 	return "-"
+}
+
+// numberOf is the number on the receipt of a record: of a refund its own.
+func numberOf(r *refund.Record) string {
+	if r.Kind.Judged() {
+		return refundName(r)
+	}
+	for _, n := range []string{r.RRN, r.OrderNo, r.ChannelTxn} {
+		if n != "" {
+			return n
+		}
+	}
+	return refundName(r)
 }
 
 func shownOf(p *refund.Party) string {

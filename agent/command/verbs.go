@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"slices"
+	"time"
 
 	"yuanlu/agent/control"
 	"yuanlu/agent/ledger"
@@ -15,7 +17,7 @@ import (
 // alone may ask for.
 func (s *Set) Verbs() map[string]control.Handler {
 	all := s.captureVerbs()
-	maps.Copy(all, map[string]control.Handler{"tail": s.tail, "requeue": s.requeue})
+	maps.Copy(all, map[string]control.Handler{"tail": s.tail, "requeue": s.requeue, "outbox-list": s.outboxList})
 	for name, do := range s.Funcs() {
 		all[name] = func(ctx context.Context, args json.RawMessage, send func(any) error) error {
 			result, err := do(ctx, args, func(any) {})
@@ -51,13 +53,41 @@ func (s *Set) requeue(ctx context.Context, args json.RawMessage, _ func(any) err
 	return nil
 }
 
+// outboxList lists the outbox as the daemon knows it: how often an entry was sent is kept
+// in its memory.
+func (s *Set) outboxList(ctx context.Context, args json.RawMessage, send func(any) error) error {
+	var q struct {
+		Limit int `json:"limit"`
+	}
+	if err := json.Unmarshal(args, &q); err != nil || q.Limit < 1 {
+		return &control.Error{Code: "bad_request", Message: "outbox-list: arguments do not fit"}
+	}
+	db := s.o.Agent.Store()
+	if db == nil {
+		return &control.Error{Code: "unavailable", Message: "the store is not open"}
+	}
+	rows, err := db.OutboxList(ctx, q.Limit)
+	if err != nil {
+		return &control.Error{Code: "unavailable", Message: err.Error()}
+	}
+	for i := range rows {
+		if err := send(rows[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (s *Set) tail(ctx context.Context, args json.RawMessage, send func(any) error) error {
 	var q logbook.Query
 	if err := json.Unmarshal(args, &q); err != nil {
 		return &control.Error{Code: "bad_request", Message: "tail: arguments do not fit"}
 	}
-	past, sub := s.o.Book.Subscribe(q.Lines, q.Wants)
+	live := q
+	live.After = time.Time{} // a clock that was set back hides nothing that is logged from now on
+	past, sub := s.o.Book.Subscribe(q.Lines, live.Wants)
 	defer sub.Cancel()
+	past = slices.DeleteFunc(past, func(l logbook.Line) bool { return !q.Wants(l) })
 	shown := map[string]bool{} // cases that came while their file was read
 	if q.Cases {
 		var err error
@@ -73,6 +103,7 @@ func (s *Set) tail(ctx context.Context, args json.RawMessage, send func(any) err
 			return err
 		}
 	}
+	missed := int64(0)
 	for q.Follow {
 		select {
 		case l, open := <-sub.Lines():
@@ -82,6 +113,12 @@ func (s *Set) tail(ctx context.Context, args json.RawMessage, send func(any) err
 			if shown[l.String()] {
 				delete(shown, l.String())
 				continue
+			}
+			if n := sub.Missed(); n > missed {
+				if err := send(logbook.Missed(l.Time, n-missed)); err != nil {
+					return err
+				}
+				missed = n
 			}
 			if err := send(l); err != nil {
 				return err

@@ -3,6 +3,7 @@ package ledger
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"yuanlu/agent/ledger/carry"
 	"yuanlu/agent/ledger/sqlite"
@@ -59,3 +60,16 @@ func unavailable(err error) error {
 	}
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
+
+// SeveralError: several cases begin as was asked for. It is of class ErrNotFound.
+type SeveralError struct {
+	IDs []string // of them, at most ten, in their order
+}
+
+// Error names them.
+func (e *SeveralError) Error() string {
+	return "ledger: several cases begin so: " + strings.Join(e.IDs, ", ")
+}
+
+// Unwrap makes errors.Is(err, ErrNotFound) true.
+func (e *SeveralError) Unwrap() error { return ErrNotFound }

@@ -18,24 +18,40 @@ type OutboxRow struct {
 	Next   time.Time // when it is due; zero: at once
 	// Code and Message are the back office's reason for refusing it.
 	Code, Message string
+
+	bytes int // of the content, where that is not here
+}
+
+// outboxObject is an entry in JSON.
+type outboxObject struct {
+	Entry    int64     `json:"entry"`
+	State    string    `json:"state"`
+	Sequence int64     `json:"sequence,omitempty"`
+	Type     string    `json:"type"`
+	Subject  string    `json:"subject"`
+	Time     time.Time `json:"time"`
+	Attempt  int       `json:"attempt"`
+	Next     time.Time `json:"next,omitzero"`
+	Bytes    int       `json:"bytes"`
+	Code     string    `json:"code,omitempty"`
+	Message  string    `json:"message,omitempty"`
 }
 
 // MarshalJSON writes the row as `outbox list --json` prints it: without the content.
 func (r OutboxRow) MarshalJSON() ([]byte, error) {
 	n := &r.Notice
-	return json.Marshal(struct {
-		Entry    int64     `json:"entry"`
-		State    string    `json:"state"`
-		Sequence int64     `json:"sequence,omitempty"`
-		Type     string    `json:"type"`
-		Subject  string    `json:"subject"`
-		Time     time.Time `json:"time"`
-		Attempt  int       `json:"attempt"`
-		Next     time.Time `json:"next,omitzero"`
-		Bytes    int       `json:"bytes"`
-		Code     string    `json:"code,omitempty"`
-		Message  string    `json:"message,omitempty"`
-	}{n.Entry, r.State, n.Sequence, n.Type, n.Subject, n.Time, n.Attempt, r.Next, len(n.Data), r.Code, r.Message})
+	return json.Marshal(outboxObject{n.Entry, r.State, n.Sequence, n.Type, n.Subject, n.Time, n.Attempt, r.Next, max(len(n.Data), r.bytes), r.Code, r.Message})
+}
+
+// UnmarshalJSON reads what MarshalJSON has written.
+func (r *OutboxRow) UnmarshalJSON(text []byte) error {
+	var o outboxObject
+	if err := json.Unmarshal(text, &o); err != nil {
+		return err
+	}
+	*r = OutboxRow{State: o.State, Next: o.Next, Code: o.Code, Message: o.Message, bytes: o.Bytes,
+		Notice: refund.Notice{Entry: o.Entry, Sequence: o.Sequence, Type: o.Type, Subject: o.Subject, Time: o.Time, Attempt: o.Attempt}}
+	return nil
 }
 
 // OutboxStat returns what waits. The process that has the store open for writing has counted

@@ -84,9 +84,12 @@ func caseIDs(c *conn, f *CaseFilter) ([]string, error) {
 func (d *DB) Case(ctx context.Context, id string) (CaseDetail, error) {
 	var found CaseDetail
 	err := d.read(ctx, func(c *conn) error {
-		ids, err := c.Texts(`SELECT case_id FROM cases WHERE case_id >= ?1 AND case_id < ?1 || '~' LIMIT 2`, id)
+		ids, err := c.Texts(`SELECT case_id FROM cases WHERE case_id >= ?1 AND case_id < ?1 || '~' ORDER BY case_id LIMIT 10`, id)
 		if err != nil {
 			return err
+		}
+		if len(ids) > 1 && id != "" {
+			return &SeveralError{IDs: ids}
 		}
 		if id == "" || len(ids) != 1 {
 			return fmt.Errorf("%w: case", ErrNotFound)

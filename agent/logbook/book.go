@@ -41,23 +41,26 @@ type Book struct {
 	turns   int         // counts changes of the level, so that an old timer changes nothing
 	repeats *repeats
 	rates   rates
-	leftOut *time.Timer // nil: nothing was left out
-	cases   []Line      // the last ones, the oldest first
-	ring    []Line      // the oldest at next once it is full
-	next    int
-	cap     int
-	stream  *sink // nil: none
-	file    *sink // nil: none
-	casing  *sink // of cases; nil: none
-	subs    map[*Subscription]bool
-	closed  bool
+	// passingRates bounds passing lines.
+	passingRates rates
+	leftOut      *time.Timer // nil: nothing was left out
+	cases        []Line      // the last ones, the oldest first
+	passed       []Line      // the last passing ones, the oldest first
+	ring         []Line      // the oldest at next once it is full
+	next         int
+	cap          int
+	stream       *sink // nil: none
+	file         *sink // nil: none
+	casing       *sink // of cases; nil: none
+	subs         map[*Subscription]bool
+	closed       bool
 
 	disk, caseDisk *file // nil: none
 }
 
 // Open makes a Book and starts its ways out; Close ends them.
 func Open(o Options) *Book {
-	b := &Book{zone: o.Zone, now: o.Now, json: o.JSON, jd: o.Journald, repeats: newRepeats(), rates: rates{by: map[rateKey]*rate{}},
+	b := &Book{zone: o.Zone, now: o.Now, json: o.JSON, jd: o.Journald, repeats: newRepeats(), rates: rates{by: map[rateKey]*rate{}}, passingRates: rates{by: map[rateKey]*rate{}},
 		cap: o.Ring, subs: map[*Subscription]bool{}}
 	b.level.Set(o.Level)
 	b.usual = o.Level
@@ -214,14 +217,23 @@ func (b *Book) Last(n int, want func(Line) bool) []Line {
 }
 
 func (b *Book) last(n int, want func(Line) bool) []Line {
-	var out []Line
+	var out, passed []Line
 	for i := len(b.ring) - 1; i >= 0 && len(out) < n; i-- {
 		if l := b.ring[(b.next+i)%len(b.ring)]; want == nil || want(l) {
 			out = append(out, l)
 		}
 	}
 	slices.Reverse(out)
-	return out
+	for _, l := range b.passed {
+		if want == nil || want(l) {
+			passed = append(passed, l)
+		}
+	}
+	if len(passed) == 0 {
+		return out
+	}
+	out = merge(out, passed)
+	return out[max(0, len(out)-max(n, 0)):]
 }
 
 // Subscription is a stream of lines as they are logged. A reader that is too slow

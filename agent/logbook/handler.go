@@ -17,6 +17,8 @@ type handler struct {
 	book   *Book
 	fields []byte // of WithAttrs, already written
 	prefix string // of WithGroup: "a.b."
+
+	passing bool // lines go to those who watch only
 }
 
 func (h *handler) Enabled(_ context.Context, l slog.Level) bool { return l >= h.book.level.Level() }
@@ -27,7 +29,12 @@ func (h *handler) Handle(_ context.Context, r slog.Record) error {
 		fields = appendAttr(fields, h.prefix, a)
 		return true
 	})
-	h.book.log(Line{Level: r.Level, Code: code(r.Message), Fields: string(fields)})
+	l := Line{Level: r.Level, Code: code(r.Message), Fields: string(fields)}
+	if h.passing {
+		h.book.pass(l)
+	} else {
+		h.book.log(l)
+	}
 	return nil
 }
 

@@ -1,6 +1,9 @@
 package logbook
 
-import "log/slog"
+import (
+	"log/slog"
+	"time"
+)
 
 // Query asks for lines of the log; it is the argument of the control socket's tail.
 type Query struct {
@@ -9,11 +12,12 @@ type Query struct {
 	Level  slog.Level `json:"level"` // least
 	Link   string     `json:"link,omitempty"`
 	Cases  bool       `json:"cases,omitempty"`
+	After  time.Time  `json:"after,omitzero"` // only what was logged later
 }
 
 // Wants reports whether a line is asked for.
 func (q Query) Wants(l Line) bool {
-	return l.Level >= q.Level && (q.Link == "" || l.Field("link") == q.Link) && (!q.Cases || IsCase(l))
+	return l.Level >= q.Level && (q.After.IsZero() || l.Time.After(q.After)) && (q.Link == "" || l.Field("link") == q.Link) && (!q.Cases || IsCase(l))
 }
 
 // Files returns the log files to look into, oldest first: those of the log at path, kept

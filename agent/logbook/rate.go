@@ -127,13 +127,17 @@ func (b *Book) logLeftOut() {
 	for _, l := range b.rates.rest(b.now().In(b.zone), false) {
 		b.write(l)
 	}
+	for _, l := range b.passingRates.rest(b.now().In(b.zone), false) {
+		l.Level = slog.LevelInfo // nothing is lost: the store has each record
+		b.show(l)
+	}
 	b.awaitLeftOut()
 }
 
 // awaitLeftOut sets the timer if there is something for it to log. It is called with
 // mu locked.
 func (b *Book) awaitLeftOut() {
-	if b.rates.leftOut > 0 && b.leftOut == nil {
+	if b.rates.leftOut+b.passingRates.leftOut > 0 && b.leftOut == nil {
 		b.leftOut = time.AfterFunc(leftOutAfter, b.logLeftOut)
 	}
 }

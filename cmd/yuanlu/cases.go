@@ -3,9 +3,9 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 
+	"yuanlu/agent/catalogue"
 	"yuanlu/agent/config"
 	"yuanlu/agent/ledger"
 )
@@ -74,9 +74,12 @@ func (p *program) casesList(ctx context.Context, c *config.Config, db *ledger.DB
 
 func (p *program) casesShow(ctx context.Context, c *config.Config, db *ledger.DB, id string) error {
 	one, err := db.Case(ctx, strings.ToUpper(id))
-	if errors.Is(err, ledger.ErrNotFound) {
-		fmt.Fprintf(p.stderr, p.lang.T("yuanlu cases: no case %q, or several begin so\n", "yuanlu cases：没有案件 %q，或有多个以此开头\n"), id)
-		return errPrinted(exitNotFound)
+	var several *ledger.SeveralError
+	switch {
+	case errors.As(err, &several):
+		return p.notFound(casesVerb(), catalogue.Textf("several cases begin with %s: %s", "有多个案件以 %s 开头：%s", id, strings.Join(several.IDs, " ")))
+	case errors.Is(err, ledger.ErrNotFound):
+		return p.notFound(casesVerb(), catalogue.Textf("no case begins with %s; yuanlu cases list shows all", "没有以 %s 开头的案件；yuanlu cases list 列出全部", id))
 	}
 	if err != nil {
 		return err

@@ -96,7 +96,7 @@ func TestDaemonAndItsVerbs(t *testing.T) {
 	eventually(t, "case.opened", d.said("case.opened"))
 
 	t.Run("status", func(t *testing.T) {
-		if code, out, errs := yl(t, "", "status", "--config", config); code != 0 || !strings.Contains(out, "online") || !strings.Contains(out, "mqtt_not_configured") {
+		if code, out, errs := yl(t, "", "status", "--config", config); code != 0 || !strings.Contains(out, "good, last ") || !strings.Contains(out, "mqtt_not_configured") {
 			t.Errorf("exit %d\n%s%s", code, out, errs)
 		}
 		if code, out, _ := yl(t, "", "--lang=zh", "status", "--config", config); code != 0 || !strings.Contains(out, "终端 t-1") {
@@ -114,8 +114,17 @@ func TestDaemonAndItsVerbs(t *testing.T) {
 		}
 	})
 	t.Run("tail", func(t *testing.T) {
-		if code, out, _ := yl(t, "", "tail", "--config", config, "--cases", "-n", "1"); code != 0 || strings.Count(out, "\n") != 1 || !strings.Contains(out, " case.opened case=") {
-			t.Errorf("exit %d\n%s", code, out)
+		for want, args := range map[string][]string{" case.opened case=": {"--raw"}, "case opened, medium: refund ": nil, "立案，中：退货 ": {"--lang", "zh"}} {
+			code, out, _ := yl(t, "", append([]string{"tail", "--config", config, "--cases", "-n", "1"}, args...)...)
+			if code != 0 || strings.Count(out, "\n") != 1 || !strings.Contains(out, want) {
+				t.Errorf("%v: exit %d\n%s", args, code, out)
+			}
+		}
+		if code, out, _ := yl(t, "", "tail", "--config", config); code != 0 || !strings.Contains(out, "sale CNY ") || strings.Contains(d.log.String(), "record.stored") {
+			t.Errorf("a sale: exit %d\n%s", code, out)
+		}
+		if code, _, errs := yl(t, "", "tail", "--config", config, "--link", "nope"); code != 3 || !strings.Contains(errs, "no link nope") {
+			t.Errorf("no such link: exit %d\n%s", code, errs)
 		}
 	})
 	t.Run("second daemon", func(t *testing.T) {
@@ -128,7 +137,7 @@ func TestDaemonAndItsVerbs(t *testing.T) {
 		}
 	})
 	t.Run("outbox", func(t *testing.T) {
-		if code, out, _ := yl(t, "", "outbox", "list", "--config", config); code != 0 || !strings.Contains(out, "yuanlu.case.opened.v1") {
+		if code, out, _ := yl(t, "", "outbox", "list", "--config", config); code != 0 || !strings.Contains(out, "case opened ") {
 			t.Errorf("exit %d\n%s", code, out)
 		}
 		if code, out, _ := yl(t, "", "outbox", "stat", "--config", config, "--json"); code != 0 || !strings.Contains(out, `"last_seq":`) {
@@ -139,7 +148,7 @@ func TestDaemonAndItsVerbs(t *testing.T) {
 		}
 	})
 	t.Run("doctor", func(t *testing.T) {
-		if code, out, _ := yl(t, "", "doctor", "--config", config); code != 4 || !strings.Contains(out, "√ link") || !strings.Contains(out, "‼ mqtt_not_configured") {
+		if code, out, _ := yl(t, "", "doctor", "--config", config); code != 4 || !strings.Contains(out, "√ link") || !strings.Contains(out, "(mqtt_not_configured)") {
 			t.Errorf("exit %d\n%s", code, out)
 		}
 	})
@@ -149,7 +158,7 @@ func TestDaemonAndItsVerbs(t *testing.T) {
 		if code, out, _ := yl(t, "", "status", "--config", config); code != 0 || !strings.Contains(out, "the daemon is not running") {
 			t.Errorf("exit %d\n%s", code, out)
 		}
-		if code, out, _ := yl(t, "", "tail", "--config", config, "-n", "3", "-p", "info"); code != 0 || strings.Count(out, "\n") != 3 || !strings.Contains(out, "agent.stopped") {
+		if code, out, _ := yl(t, "", "tail", "--raw", "--config", config, "-n", "3", "-p", "info"); code != 0 || strings.Count(out, "\n") != 3 || !strings.Contains(out, "agent.stopped") {
 			t.Errorf("exit %d\n%s", code, out)
 		}
 		if code, out, errs := yl(t, "", "outbox", "requeue", "99", "--config", config); code != 3 {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"yuanlu/agent/catalogue"
 	"yuanlu/agent/config"
 	"yuanlu/agent/control"
 	"yuanlu/agent/ledger"
@@ -30,7 +31,10 @@ func (p *program) outbox(ctx context.Context, args []string) error {
 	case rest[0] == "stat" && len(rest) == 1:
 		return p.outboxStat(ctx, *path)
 	case rest[0] == "list" && len(rest) == 1:
-		return p.withStore(ctx, *path, func(c *config.Config, db *ledger.DB) error { return p.outboxList(ctx, c, db, *most) })
+		if *most < 1 {
+			return p.wrongUsage(v, "%s", p.lang.T("-n wants a number from 1 on", "-n 需要 1 以上的数字"))
+		}
+		return p.outboxList(ctx, *path, *most)
 	case rest[0] == "requeue" && len(rest) == 2:
 		entry, err := strconv.ParseInt(rest[1], 10, 64)
 		if err != nil {
@@ -53,36 +57,39 @@ func (p *program) outboxStat(ctx context.Context, path string) error {
 	if p.json {
 		return p.printJSON(s.Outbox)
 	}
-	_, err = fmt.Fprintln(p.stdout, p.people(c.Time.Location()).Outbox(&s.Outbox))
-	return err
+	return p.people(c.Time.Location()).Outbox(&s.Outbox)
 }
 
-func (p *program) outboxList(ctx context.Context, c *config.Config, db *ledger.DB, most int) error {
-	all, err := db.OutboxList(ctx, most)
+// outboxList asks the daemon, which knows how often each entry was sent; while it is not
+// running, the store.
+func (p *program) outboxList(ctx context.Context, path string, most int) error {
+	c, err := p.readConfig(path)
 	if err != nil {
 		return err
 	}
-	t, zone := p.lang.T, c.Time.Location()
-	rows := [][]string{{t("entry", "编号"), t("state", "状态"), t("sequence", "序号"), t("type", "类型"), t("about", "关于"), t("since", "时间"), t("attempt", "次数"), t("reason", "原因")}}
-	for _, one := range all {
-		n := one.Notice
-		if p.json {
-			if err := p.printJSON(one); err != nil {
-				return err
-			}
-			continue
-		}
-		rows = append(rows, []string{strconv.FormatInt(n.Entry, 10), one.State, strconv.FormatInt(n.Sequence, 10), n.Type, n.Subject,
-			n.Time.In(zone).Format("2006-01-02 15:04:05"), strconv.Itoa(n.Attempt), one.Message})
-	}
-	if p.json {
+	var all []ledger.OutboxRow
+	err = control.Call(ctx, c.Control.Socket, "outbox-list", map[string]int{"limit": most}, control.Each(func(row ledger.OutboxRow) error {
+		all = append(all, row)
 		return nil
+	}))
+	if err != nil { // also a daemon that does not know the verb, or has no store open
+		all = nil
+		err = p.withStore(ctx, path, func(_ *config.Config, db *ledger.DB) (err error) {
+			all, err = db.OutboxList(ctx, most)
+			return err
+		})
 	}
-	if len(all) == 0 {
-		_, err := fmt.Fprintln(p.stdout, t("the outbox is empty", "待发队列为空"))
+	if err != nil {
 		return err
 	}
-	p.people(c.Time.Location()).Table(rows)
+	if !p.json {
+		return p.people(c.Time.Location()).Entries(all)
+	}
+	for _, one := range all {
+		if err := p.printJSON(one); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -99,9 +106,12 @@ func (p *program) outboxRequeue(ctx context.Context, path string, entry int64) e
 	}
 	var refused *control.Error
 	if errors.Is(err, ledger.ErrNotFound) || errors.As(err, &refused) && refused.Code == "not_found" {
-		fmt.Fprintf(p.stderr, p.lang.T("yuanlu outbox: no entry %d in quarantine\n", "yuanlu outbox：隔离区没有编号 %d\n"), entry)
-		return errPrinted(exitNotFound)
+		return p.notFound(outboxVerb(), catalogue.Textf("no entry %d in quarantine", "隔离区没有编号 %d", entry))
 	}
+	if err != nil || p.json {
+		return err
+	}
+	_, err = fmt.Fprintf(p.stdout, p.lang.T("entry %d is queued again\n", "编号 %d 已重新排队\n"), entry)
 	return err
 }
 

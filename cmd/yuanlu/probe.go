@@ -56,7 +56,7 @@ func (p *program) probeProgress(begin time.Time, long time.Duration, r *probe.Re
 		at = fmt.Sprintf(p.lang.T(" at %d baud %s", "，%d 波特 %s"), s.Baud, s.Framing())
 	}
 	fmt.Fprintf(p.stderr, p.lang.T("\r\x1b[Klistening%s, %s of %s, %d bytes so far; make a small payment or print the last one again",
-		"\r\x1b[K监听中%s，%s / %s，已收 %d 字节；请做一笔小额交易或重打上一笔"), at, screen.Span(p.now().Sub(begin)), screen.Span(long), r.Bytes())
+		"\r\x1b[K监听中%s，%s / %s，已收 %d 字节；请做一笔小额交易或重打上一笔"), at, p.people(time.UTC).Span(p.now().Sub(begin)), p.people(time.UTC).Span(long), r.Bytes())
 }
 
 // showProbe prints what was found as the lines of the configuration that it needs.

@@ -8,10 +8,12 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
+	"yuanlu/agent/catalogue"
 	"yuanlu/agent/config"
 	"yuanlu/agent/control"
 	"yuanlu/agent/spelling"
@@ -93,11 +95,17 @@ func (p *program) run(ctx context.Context) int {
 func (p *program) forPeople(v *verb) {
 	json := func() bool { return p.json }
 	if !v.machine {
-		p.stdout = printable.NewWriter(p.stdout, json)
+		p.stdout = printable.NewWriter(p.encoder(p.stdout, json), json)
 	}
 	if !v.ownSignals {
-		p.stderr = printable.NewWriter(p.stderr, nil)
+		p.stderr = printable.NewWriter(p.encoder(p.stderr, func() bool { return false }), nil)
 	}
+}
+
+// encoder writes in the charset of the locale.
+func (p *program) encoder(out io.Writer, raw func() bool) io.Writer {
+	charset := screen.CharsetOf(p.env, screen.IsTerminal(out))
+	return screen.NewEncoder(out, charset, raw, func() bool { return p.lang == screen.Chinese })
 }
 
 // verbFirst moves the flags that all verbs have behind the verb, where they stand before
@@ -166,15 +174,30 @@ func (p *program) exit(v *verb, err error) int {
 	case readerGone(err):
 		return exitOK // the reader of our output has enough
 	case errors.Is(err, control.ErrBusy):
-		fmt.Fprintf(p.stderr, "yuanlu %s: %s\n", v.name, p.lang.T("the daemon is busy with other clients; try again in a moment", "守护进程正忙于其他客户端，请稍后再试"))
+		p.complain(v.name, catalogue.Both("the daemon is busy with other clients; try again in a moment", "守护进程正忙于其他客户端，请稍后再试"))
 	case errors.As(err, &problems):
 		for _, one := range problems {
+			one.Message = p.english(one.Message)
 			fmt.Fprintln(p.stderr, one)
 		}
 	default:
-		fmt.Fprintf(p.stderr, "yuanlu %s: %v\n", v.name, err)
+		p.complain(v.name, catalogue.Translated(err.Error()))
 	}
 	return exitCode(err)
+}
+
+// english returns a text that a lower room wrote in English in the language asked for.
+func (p *program) english(text string) string { return p.lang.Text(catalogue.Translated(text)) }
+
+// complain prints what is wrong.
+func (p *program) complain(verb string, what catalogue.Text) {
+	fmt.Fprintf(p.stderr, p.lang.T("yuanlu %s: %s\n", "yuanlu %s：%s\n"), verb, p.lang.Text(what))
+}
+
+// notFound prints what is not there, and returns the exit code for it.
+func (p *program) notFound(v *verb, what catalogue.Text) error {
+	p.complain(v.name, what)
+	return errPrinted(exitNotFound)
 }
 
 // readerGone reports whether err is the end of the pipe that our output goes to. Another
@@ -253,7 +276,7 @@ func flagHint(err error, f *flag.FlagSet) string {
 }
 
 func (p *program) wrongUsage(v *verb, format string, args ...any) error {
-	fmt.Fprintf(p.stderr, "yuanlu %s: %s\n", v.name, fmt.Sprintf(format, args...))
+	p.complain(v.name, catalogue.Translated(fmt.Sprintf(format, args...)))
 	fmt.Fprintf(p.stderr, "%s yuanlu %s %s\n", p.lang.T("usage:", "用法："), v.name, v.usage)
 	return errUsage
 }
@@ -273,8 +296,13 @@ func didYouMean(word string, known []string) string {
 
 // people returns standard output for people, with times in a zone.
 func (p *program) people(zone *time.Location) *screen.Screen {
-	return &screen.Screen{W: p.stdout, Lang: p.lang, Zone: zone,
-		Colour: screen.IsTerminal(p.stdout) && p.env("NO_COLOR") == "" && p.env("TERM") != "dumb"}
+	terminal := screen.IsTerminal(p.stdout)
+	s := &screen.Screen{W: p.stdout, Lang: p.lang, Zone: zone, Plain: screen.CharsetOf(p.env, terminal) == screen.ASCII,
+		Colour: terminal && p.env("NO_COLOR") == "" && p.env("TERM") != "dumb"}
+	if s.Width, s.Height = screen.Size(p.stdout); s.Width == 0 {
+		s.Width, _ = strconv.Atoi(p.env("COLUMNS")) // not a number: no bound
+	}
+	return s
 }
 
 // openInput opens FILE, or standard input for "" and "-".
@@ -284,7 +312,7 @@ func (p *program) openInput(name string) (io.ReadCloser, error) {
 	}
 	f, err := os.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		fmt.Fprintf(p.stderr, "yuanlu: %v\n", err)
+		fmt.Fprintf(p.stderr, "yuanlu: %s\n", p.english(err.Error()))
 		return nil, errPrinted(exitNotFound)
 	}
 	if err != nil {

@@ -4,6 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
 
 	"yuanlu/agent"
 	"yuanlu/agent/config"
@@ -11,10 +15,11 @@ import (
 	"yuanlu/agent/health"
 	"yuanlu/agent/ingest"
 	"yuanlu/agent/ledger"
+	"yuanlu/cmd/yuanlu/screen"
 )
 
 func statusVerb() *verb {
-	return &verb{name: "status", usage: "[--config F]",
+	return &verb{name: "status", usage: "[--watch] [--config F]",
 		en: "one screen: links, broker, outbox, cases, problems and remedies", zh: "一屏概览：链路、服务器、队列、案件、问题及处理办法", run: (*program).status}
 }
 
@@ -22,10 +27,19 @@ func (p *program) status(ctx context.Context, args []string) error {
 	v := statusVerb()
 	f := p.flags(v)
 	path := p.configFlag(f)
+	watch := f.Bool("watch", false, p.lang.T("go on and show changes, until ctrl-c", "持续显示，按 ctrl-c 结束"))
 	if _, err := p.parse(v, f, args, 0, 0); err != nil {
 		return err
 	}
-	c, _, err := p.configInForce(*path)
+	if *watch {
+		return p.watchStatus(ctx, *path)
+	}
+	return p.showStatus(ctx, *path, p.people)
+}
+
+// showStatus prints the status once.
+func (p *program) showStatus(ctx context.Context, path string, people func(*time.Location) *screen.Screen) error {
+	c, _, err := p.configInForce(path)
 	if err != nil {
 		return err
 	}
@@ -41,8 +55,43 @@ func (p *program) status(ctx context.Context, args []string) error {
 			health.Snapshot
 		}{running, c.Origin(), c.Version, s})
 	}
-	p.people(c.Time.Location()).Status(&s, running, c.Describe())
-	return nil
+	return people(c.Time.Location()).Status(&screen.State{Snapshot: s, Running: running, Origin: c.Describe()})
+}
+
+// watchEvery is how often status --watch looks.
+const watchEvery = time.Second
+
+// watchStatus prints the status again and again: on a terminal in place, at once when its
+// size changes, else one after the other.
+func (p *program) watchStatus(ctx context.Context, path string) error {
+	people := p.people
+	if screen.IsTerminal(p.stdout) && !p.json {
+		live := screen.NewLive(p.stdout)
+		defer live.Close()
+		people = func(zone *time.Location) *screen.Screen {
+			s := p.people(zone)
+			s.W = live
+			return s
+		}
+	}
+	resized := make(chan os.Signal, 1)
+	signal.Notify(resized, syscall.SIGWINCH)
+	defer signal.Stop(resized)
+	for tick := time.NewTicker(watchEvery); ; {
+		if err := p.showStatus(ctx, path, people); err != nil {
+			if ctx.Err() != nil {
+				return nil // how watching ends
+			}
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			tick.Stop()
+			return nil
+		case <-tick.C:
+		case <-resized:
+		}
+	}
 }
 
 // snapshot asks the daemon; while it is not running, the store.

@@ -19,7 +19,7 @@ func TestE2ENoiseDoesNotBlind(t *testing.T) {
 	eventually(t, 20*time.Second, "cases", func() bool { return st.said("case.opened") > 3 })
 	pace(2 * time.Second) // the last ones' grace
 	cases := func() (lines []string) {
-		for line := range strings.Lines(st.out("tail", "--cases", "-n", "500")) {
+		for line := range strings.Lines(st.out("tail", "--raw", "--cases", "-n", "500")) {
 			if strings.Contains(line, " case.") {
 				lines = append(lines, line)
 			}

@@ -4,34 +4,18 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
+	"strings"
 	"text/tabwriter"
 	"time"
 
 	"yuanlu/agent/capture"
+	"yuanlu/agent/catalogue"
 	"yuanlu/agent/health"
 	"yuanlu/agent/ingest"
-	"yuanlu/agent/logbook"
 	"yuanlu/agent/probe"
 	"yuanlu/cmd/yuanlu/ports"
 	"yuanlu/protocol/explain"
 )
-
-// Line prints a line of the log.
-func (s *Screen) Line(l logbook.Line) error {
-	l.Time = l.Time.In(s.Zone)
-	text := l.String()
-	switch {
-	case l.Level >= slog.LevelError:
-		text = s.red(text)
-	case logbook.IsCase(l):
-		text = s.bold(text)
-	case l.Level >= slog.LevelWarn:
-		text = s.yellow(text)
-	}
-	_, err := fmt.Fprintln(s.W, text)
-	return err
-}
 
 // Devices prints what may be the port of a link.
 func (s *Screen) Devices(all []ports.Device) {
@@ -52,36 +36,41 @@ func (s *Screen) Devices(all []ports.Device) {
 
 // use returns what a device is used for, for people.
 func (s *Screen) use(d *ports.Device) string {
-	text := ""
+	var parts []string
 	if d.Link != "" {
-		text = s.t("link ", "链路 ") + d.Link
+		parts = append(parts, s.t("link ", "链路 ")+d.Link)
 	}
 	for _, h := range d.Holders {
-		text += s.t(", open in ", "，占用：") + h
+		parts = append(parts, s.t("open in ", "占用：")+s.english(h))
 	}
 	if d.Problem != "" {
-		text += ", " + d.Problem
+		parts = append(parts, s.english(d.Problem))
 	}
-	if text == "" {
+	if len(parts) == 0 {
 		return s.t("free", "空闲")
 	}
-	for _, sep := range []string{", ", "，"} {
-		if len(text) > len(sep) && text[:len(sep)] == sep {
-			text = text[len(sep):]
-		}
-	}
-	return text
+	return strings.Join(parts, s.t(", ", "，"))
 }
 
 // Checkups prints what doctor has found.
 func (s *Screen) Checkups(all []health.Checkup) {
 	for _, one := range all {
-		mark := map[string]string{health.Fine: s.green("√"), health.Warning: s.yellow("‼"), health.Error: s.red("×"), health.Note: "·"}[one.Level]
-		fmt.Fprintf(s.W, "%s %s %s\n", mark, padTo(one.Name, 12), one.Text)
-		if one.Remedy != "" && one.Level != health.Fine {
-			fmt.Fprintf(s.W, "    → %s\n", one.Remedy)
-		}
+		fmt.Fprintln(s.W, strings.Join(s.CheckupLines(&one), "\n"))
 	}
+}
+
+// CheckupLines returns the lines of one finding of doctor. A problem stands there by its
+// name, with its code behind.
+func (s *Screen) CheckupLines(one *health.Checkup) []string {
+	begin := s.mark(one.Level) + " " + padTo(one.Name, 12) + " "
+	lines := s.hang(begin, 15, one.Text)
+	if catalogue.Named(one.Name) {
+		lines = append(s.hang(s.mark(one.Level)+" ", 2, s.named(one.Name)), s.hang("    ", 4, one.Text)...)
+	}
+	if one.Remedy != "" && one.Level != health.Fine {
+		lines = append(lines, s.hang("    → ", 6, one.Remedy)...)
+	}
+	return lines
 }
 
 // Done is what the daemon answers to ctl.
@@ -202,7 +191,7 @@ func (s *Screen) Explained(e *Explained) error {
 		fmt.Fprintf(out, "  %s %s\n", t("makes", "生成记录"), r)
 	}
 	for _, l := range e.LeftOut {
-		fmt.Fprintf(out, "  left out: %s\n", l)
+		fmt.Fprintf(out, "  %s %s\n", t("left out:", "未采用："), l)
 	}
 	if e.Ignored != "" {
 		fmt.Fprintf(out, "  %s %s\n", t("not used:", "未使用："), e.Ignored)

@@ -18,14 +18,11 @@ func TestTableEscapes(t *testing.T) {
 	}
 }
 
-func TestMoneyAndWidths(t *testing.T) {
-	if got := money(-105, "CNY"); got != "-1.05 CNY" {
-		t.Error(got)
-	}
+func TestWidths(t *testing.T) {
 	if columns("退货ab") != 6 || padTo("退货", 6) != "退货  " {
 		t.Error("Chinese characters take two columns")
 	}
-	if got := Span(26*time.Hour + time.Minute); got != "1d2h" {
+	if got := (&Screen{}).Span(26*time.Hour + time.Minute); got != "1d2h" {
 		t.Error(got)
 	}
 }
