@@ -62,7 +62,7 @@ func (o *outcomes) take(all []refund.Applied) {
 	}
 }
 
-// watchRecord shows a record to those who watch. What was judged with it is told in the
+// watchRecord shows a record to those who watch, with what was judged of it in the
 // same line.
 func (o *outcomes) watchRecord(one *refund.Applied) {
 	r := &one.Sighting.Record

@@ -2,6 +2,7 @@ package logbook
 
 import (
 	"context"
+	"log/slog"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,7 +16,8 @@ func TestPassingLines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out strings.Builder
 		path := filepath.Join(t.TempDir(), "yuanlu.log")
-		b := Open(Options{Stream: &out, File: path, Zone: time.UTC})
+		now := time.Now()
+		b := Open(Options{Stream: &out, File: path, Zone: time.UTC, Now: func() time.Time { now = now.Add(time.Millisecond); return now }})
 		log, passing := b.Logger(), b.Passing()
 		log.Info("link.online", "link", "pos")
 		_, sub := b.Subscribe(0, nil)
@@ -23,7 +25,6 @@ func TestPassingLines(t *testing.T) {
 		if l := <-sub.Lines(); l.Code != RecordCode || l.Field("kind") != "sale" {
 			t.Errorf("watching: %v", l)
 		}
-		time.Sleep(time.Millisecond)
 		log.Info("link.lost", "link", "pos")
 		<-sub.Lines()
 		if last := b.Last(10, nil); len(last) != 3 || last[1].Code != RecordCode {
@@ -35,13 +36,12 @@ func TestPassingLines(t *testing.T) {
 		for range 300 {
 			passing.Info(RecordCode, "link", "pos", "kind", "sale")
 		}
-		seen := 0
 		for range rateBurst - 1 {
 			<-sub.Lines()
-			seen++
 		}
-		if l := <-sub.Lines(); l.Code != "log.left_out" || l.Field("lines") != "291" {
-			t.Errorf("after %d lines: %v", seen, l)
+		now = now.Add(leftOutAfter)
+		if l := <-sub.Lines(); l.Code != "log.left_out" || l.Field("lines") != "291" || l.Level != slog.LevelInfo {
+			t.Errorf("after that: %v", l)
 		}
 		sub.Cancel()
 		if err := b.Close(context.Background()); err != nil {

@@ -209,7 +209,7 @@ func (s *Screen) caseSentence(code string, f *fields) string {
 	return text
 }
 
-// eventSentence is about anything else: the name of its code, what is told of it, and the
+// eventSentence is about anything else: the name of its code, its reason, and the
 // rest as it stands in the log.
 func (s *Screen) eventSentence(code string, f *fields) string {
 	text := s.name(code)
