@@ -16,13 +16,14 @@ import (
 // passOn are the places that queue an event whose type another place has chosen: those
 // that call them are looked at instead. One reads back what the store holds.
 var passOn = map[string]string{
-	"agent/agent.go workerOptions":         "agent/ingest calls it as OnEvent",
-	"agent/agent.go Event":                 "as Agent.Event",
-	"agent/events.go Event":                "as Agent.Event",
-	"agent/ledger/bounds.go queueCase":     "the type of a case event",
-	"agent/ledger/asks_rows.go queueHold":  "the type of an event of a hold, on up/case",
-	"agent/ledger/rows/entry.go ScanEntry": "what the store holds",
-	"agent/desired/machine.go report":      "Event.Name of a State",
+	"agent/agent.go workerOptions":             "agent/ingest calls it as OnEvent",
+	"agent/agent.go Event":                     "as Agent.Event",
+	"agent/events.go Event":                    "as Agent.Event",
+	"agent/ledger/bounds.go queueCase":         "the type of a case event",
+	"agent/ledger/asks_rows.go queueHold":      "the type of an event of a hold, on up/case",
+	"agent/ledger/rows/entry.go ScanEntry":     "what the store holds",
+	"agent/ledger/outboxlist.go UnmarshalJSON": "a list that is read back",
+	"agent/desired/machine.go report":          "Event.Name of a State",
 }
 
 // TestEveryEventHasASchema: every type that the code can queue for up/event has a schema
