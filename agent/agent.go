@@ -107,6 +107,7 @@ type Agent struct {
 	scrape   *scrape.Server         // nil: none
 	digest   atomic.Pointer[string] // of the configuration in force
 	store    *store
+	tills    *tills
 	outcomes *outcomes
 	events   *events
 	commands *command.Set
@@ -138,6 +139,7 @@ func New(o Options) (*Agent, error) {
 	a.outcomes = &outcomes{merchant: o.Config.Terminal.MerchantID, clock: a.clock, log: a.log, watch: o.Book.Passing(), wake: a.Wake}
 	a.store = &store{options: ledgerOptions(&o, a.clock), clock: a.clock, outcomes: a.outcomes, log: a.log, notify: a.o.Notify, wake: a.Wake,
 		began: a.began, timers: a.timers}
+	a.tills = newTills(o.Config.Time.Location(), a.Store)
 	a.SetDigest(o.Config.Digest())
 	if a.o.Configuration == nil {
 		a.o.Configuration = ownFile{o.Config}
@@ -184,6 +186,7 @@ func (a *Agent) Link(name string) command.Link {
 // verbs returns what the control socket answers.
 func (a *Agent) verbs() map[string]control.Handler {
 	all := a.commands.Verbs()
+	maps.Copy(all, a.tills.verbs())
 	maps.Copy(all, a.o.Verbs)
 	all["status"] = func(ctx context.Context, _ json.RawMessage, send func(any) error) error {
 		return send(a.Snapshot(ctx))

@@ -12,7 +12,7 @@ import (
 // in an entry allows the folder and everything below it.
 var mayImport = map[string][]string{
 	"cmd/yuanlu/ports":  {"agent/config", "agent/ingest", "drivers/serialport", "drivers/usbport"},
-	"cmd/yuanlu/screen": {"cmd/yuanlu/ports", "agent/capture", "agent/catalogue", "agent/config", "agent/health", "agent/ingest", "agent/ledger", "agent/logbook", "agent/probe", "agent/refund", "protocol/explain", "protocol/printable"},
+	"cmd/yuanlu/screen": {"cmd/yuanlu/ports", "agent/ask", "agent/guard/till", "agent/capture", "agent/catalogue", "agent/config", "agent/health", "agent/ingest", "agent/ledger", "agent/logbook", "agent/probe", "agent/refund", "protocol/explain", "protocol/printable"},
 	"cmd/yuanlu":        {"cmd/yuanlu/ports", "cmd/yuanlu/screen", "agent/...", "drivers/serialport", "drivers/usbport", "protocol/..."},
 	"cmd/firmware-sim":  {"firmware-sim/...", "protocol/notices"},
 	"cmd/yuanlu-desk":   {"cmd/yuanlu-desk/...", "protocol/mqtt", "protocol/printable", "protocol/topics", "protocol/notices"},
@@ -41,7 +41,7 @@ var mayImport = map[string][]string{
 	"agent/refund/memhistory":    {"agent/refund"},
 	"agent/refund/randomjournal": {"agent/refund"},
 	"agent/refund/rules":         {"agent/refund"},
-	"agent/guard/till":           {"agent/ask", "agent/guard", "agent/ingest", "agent/refund", "protocol/sensitive", "protocol/smart"},
+	"agent/guard/till":           {"agent/ask", "agent/control", "agent/guard", "agent/ingest", "agent/refund", "protocol/sensitive", "protocol/smart"},
 	"agent/guard/api":            {"agent/ask", "agent/guard", "agent/guard/till", "agent/refund", "protocol/strictjson"},
 	"agent/guard/pins":           {"agent/newfile", "agent/refund"},
 	"agent/ledger":               {"agent/ask", "agent/ledger/...", "agent/newfile", "agent/refund"},

@@ -25,7 +25,7 @@ type verb struct {
 func verbs() []*verb {
 	return []*verb{
 		runVerb(), checkVerb(), replayVerb(), statusVerb(), tailVerb(), casesVerb(), linksVerb(), doctorVerb(), configVerb(),
-		outboxVerb(), guardVerb(), captureVerb(), bundleVerb(), ctlVerb(), storeVerb(), apiVerb(), versionVerb(),
+		outboxVerb(), askVerb(), holdVerb(), guardVerb(), captureVerb(), bundleVerb(), ctlVerb(), storeVerb(), apiVerb(), versionVerb(),
 	}
 }
 

@@ -1,0 +1,80 @@
+package agent
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"yuanlu/agent/ask"
+	"yuanlu/agent/control"
+	"yuanlu/agent/guard"
+	"yuanlu/agent/guard/api"
+	"yuanlu/agent/guard/till"
+	"yuanlu/agent/ledger"
+)
+
+// tills is the guard as those outside see it: the firmware of each link, the local API, and
+// people at the control socket.
+type tills struct {
+	zone    *time.Location
+	store   func() *ledger.DB
+	links   map[string]*till.Link
+	service atomic.Pointer[guard.Service] // nil until the store is open
+}
+
+func newTills(zone *time.Location, store func() *ledger.DB) *tills {
+	return &tills{zone: zone, store: store, links: map[string]*till.Link{}}
+}
+
+// open has a guard answer the links of these names from now on.
+func (t *tills) open(s guard.Service, links []string) {
+	for _, name := range links {
+		t.links[name] = till.NewLink(name, s, t.zone)
+	}
+	t.service.Store(&s)
+}
+
+// holdEnded tells the firmware that asked of the end of a hold. It never blocks.
+func (t *tills) holdEnded(h ask.Held) {
+	if l := t.links[h.Link]; l != nil {
+		l.HoldEnded(h)
+	}
+}
+
+// startAPI starts the local API.
+func (a *Agent) startAPI(c *crew, s guard.Service, links []string) {
+	g := &a.o.Config.Guard
+	server := api.New(api.Options{Service: s, Socket: g.Socket, Group: g.Group, Listen: g.Listen, Token: g.TokenFile, Links: links,
+		Merchant: a.o.Config.Terminal.MerchantID, Zone: a.tills.zone, Log: a.log})
+	c.start(layerLinks, "guard api", server.Run)
+}
+
+// verbs returns what the control socket answers about asks and holds.
+func (t *tills) verbs() map[string]control.Handler {
+	v := till.Verbs{Zone: t.zone, Service: func() guard.Service {
+		if s := t.service.Load(); s != nil {
+			return *s
+		}
+		return nil
+	}, Book: func() till.Book {
+		if db := t.store(); db != nil {
+			return storedAsks{db}
+		}
+		return nil
+	}}
+	return v.Handlers()
+}
+
+// storedAsks is the store as a till.Book.
+type storedAsks struct{ db *ledger.DB }
+
+// Holds implements till.Book.
+func (b storedAsks) Holds(ctx context.Context, open bool) ([]ask.Held, error) {
+	return b.db.Holds(ctx, open)
+}
+
+// Entry implements till.Book.
+func (b storedAsks) Entry(ctx context.Context, k ask.Key) (ask.Entry, error) {
+	a, err := b.db.FindAsk(ctx, k)
+	return a.Entry, err
+}
