@@ -16,7 +16,7 @@ func waitingEvents(t *testing.T, a *Agent) map[string]refund.Notice {
 	if db == nil {
 		return all
 	}
-	due, _, err := db.Due(t.Context(), time.Now().Add(24*time.Hour), 1000)
+	due, _, err := db.Due(t.Context(), time.Now().Add(24*time.Hour), 1000, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

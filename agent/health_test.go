@@ -59,7 +59,7 @@ func TestOneCallersEndIsNoProblemOfTheStore(t *testing.T) {
 func TestOutboxOfAStoreThatIsNotOpen(t *testing.T) {
 	r := newRig(t, "", nil)
 	box, ctx := r.agent.Outbox(), t.Context()
-	if due, next, err := box.Due(ctx, time.Now(), 8); len(due) != 0 || !next.IsZero() || err != nil || box.Attempt("s", 1) != 1 {
+	if due, next, err := box.Due(ctx, time.Now(), 8, nil); len(due) != 0 || !next.IsZero() || err != nil || box.Attempt("s", 1) != 1 {
 		t.Errorf("due %v at %v, %v", due, next, err)
 	}
 	_, acked := box.Acked(ctx, "s", 1)

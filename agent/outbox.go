@@ -21,7 +21,7 @@ func (a *Agent) Outbox() report.Outbox {
 // nothing can be noted.
 type closedOutbox struct{}
 
-func (closedOutbox) Due(context.Context, time.Time, int) (due []refund.Notice, next time.Time, err error) {
+func (closedOutbox) Due(context.Context, time.Time, int, []refund.Notice, ...int64) (due []refund.Notice, next time.Time, err error) {
 	return nil, time.Time{}, nil
 }
 

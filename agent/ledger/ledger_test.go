@@ -97,7 +97,7 @@ func apply(t testing.TB, d *DB, records ...refund.Record) []refund.Applied {
 
 func due(t testing.TB, d *DB) []refund.Notice {
 	t.Helper()
-	n, _, err := d.Due(context.Background(), start.Add(time.Hour), 1000)
+	n, _, err := d.Due(context.Background(), start.Add(time.Hour), 1000, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"yuanlu/agent/ledger/outbox"
@@ -10,24 +11,26 @@ import (
 	"yuanlu/agent/refund"
 )
 
-// Due returns up to limit entries that are to be sent now: cases in sequence order, then
-// events. It reserves nothing: until Sent, Acked or Nacked changes an entry, it is returned
-// again. next is when something will be due, zero if nothing
-// waits. topics.md rules 2, 5.
-func (d *DB) Due(ctx context.Context, now time.Time, limit int) ([]refund.Notice, time.Time, error) {
+// Due returns up to limit entries that are to be sent now, without those whose Entry is in
+// except: cases that no broker has taken, or that were asked for again; then cases whose
+// acknowledgement is overdue; both in sequence order; then events. It reserves nothing: until
+// Sent, Acked or Nacked changes an entry, it is returned again. next is when something will be
+// due, zero if nothing waits. The memory of reuse, which an earlier call has returned, is
+// used for what is returned. topics.md rules 2, 5.
+func (d *DB) Due(ctx context.Context, now time.Time, limit int, reuse []refund.Notice, except ...int64) ([]refund.Notice, time.Time, error) {
 	d.renewing.RLock()
 	defer d.renewing.RUnlock()
-	picked, next := d.queue.Due(now, limit)
+	picked, next := d.queue.Due(now, limit, except)
 	if len(picked) == 0 && d.queue.MustSave(now) {
 		if err := d.save(ctx); err != nil {
 			return nil, next, err
 		}
-		picked, next = d.queue.Due(now, limit)
+		picked, next = d.queue.Due(now, limit, except)
 	}
 	if len(picked) == 0 {
 		return nil, next, nil
 	}
-	notices := make([]refund.Notice, 0, len(picked))
+	notices := slices.Grow(reuse[:0], len(picked))
 	err := d.read(ctx, func(c *conn) (err error) {
 		stream := d.Stream()
 		for len(picked) > 0 && err == nil {
@@ -51,12 +54,12 @@ func (d *DB) Due(ctx context.Context, now time.Time, limit int) ([]refund.Notice
 func loadNotices(c *conn, list []refund.Notice, picked []outbox.Entry, stream string) ([]refund.Notice, error) {
 	first, last := picked[0].Number, picked[len(picked)-1].Number
 	err := c.Each(`SELECT `+rows.EntryColumns+` FROM outbox WHERE entry BETWEEN ?1 AND ?2 ORDER BY entry`, func(r *sqlite.Row) error {
-		n, err := rows.ScanEntry(r, stream)
-		if err != nil {
+		list = list[:len(list)+1] // Due has made the room
+		n := &list[len(list)-1]
+		if err := rows.ScanEntryInto(r, stream, n); err != nil {
 			return err
 		}
 		n.Attempt, n.Taken = int(picked[n.Entry-first].Tries), int(picked[n.Entry-first].Taken)
-		list = append(list, n)
 		return nil
 	}, first, last)
 	return list, err

@@ -77,7 +77,7 @@ func TestRule02_CasesInOrderBeforeEvents(t *testing.T) {
 	if !slices.Equal(sequences(n), []int64{1, 2, 3, 0}) || n[3].Class != refund.NoticeEvent || n[3].ID == "" {
 		t.Fatalf("due %v", sequences(n))
 	}
-	two, next, err := d.Due(context.Background(), start, 2)
+	two, next, err := d.Due(context.Background(), start, 2, nil)
 	if err != nil || len(two) != 2 || next.After(start) {
 		t.Errorf("limit: %d, next %v, %v", len(two), next, err)
 	}
@@ -92,17 +92,17 @@ func TestRule04_05_SentIsNotDelivered(t *testing.T) {
 	if err := d.Sent(ctx, d.Stream(), []int64{1, 2}, retry); err != nil {
 		t.Fatal(err)
 	}
-	n, _, err := d.Due(ctx, start, 10)
+	n, _, err := d.Due(ctx, start, 10, nil)
 	if err != nil || !slices.Equal(sequences(n), []int64{3}) {
 		t.Fatalf("due %v %v", sequences(n), err)
 	}
 	if err := d.Sent(ctx, d.Stream(), []int64{3}, retry); err != nil {
 		t.Fatal(err)
 	}
-	if _, next, _ := d.Due(ctx, start, 10); !next.Equal(retry) {
+	if _, next, _ := d.Due(ctx, start, 10, nil); !next.Equal(retry) {
 		t.Errorf("next due %v, want %v", next, retry)
 	}
-	n, _, _ = d.Due(ctx, retry, 10)
+	n, _, _ = d.Due(ctx, retry, 10, nil)
 	if !slices.Equal(sequences(n), []int64{1, 2, 3}) || n[0].Taken != 1 {
 		t.Fatalf("again %v, taken %d times", sequences(n), n[0].Taken)
 	}
@@ -135,7 +135,7 @@ func TestRule04_AckNeverPassesWhatWasSent(t *testing.T) {
 	if acked, err := d.Acked(ctx, d.Stream(), 1<<50); acked != 0 || !errors.Is(err, refund.ErrBeyond) {
 		t.Fatalf("nothing was sent, acked %d (%v)", acked, err)
 	}
-	if n, _, err := d.Due(ctx, start, 2); len(n) != 2 || err != nil {
+	if n, _, err := d.Due(ctx, start, 2, nil); len(n) != 2 || err != nil {
 		t.Fatal(n, err)
 	}
 	// The desk is faster than our PUBACK: what was handed out counts once it is sent.
@@ -249,7 +249,7 @@ func TestAcknowledgementsAreSavedTogether(t *testing.T) {
 	}
 	var entries []int64
 	for {
-		list, _, err := d.Due(ctx, at, 64)
+		list, _, err := d.Due(ctx, at, 64, nil)
 		must(t, err)
 		if len(list) == 0 {
 			break
@@ -287,12 +287,12 @@ func TestAcknowledgementsAreSavedTogether(t *testing.T) {
 		t.Errorf("in the store %+v", st)
 	}
 	must(t, crashed.Close())
-	_, next, err := d.Due(ctx, at, 10)
+	_, next, err := d.Due(ctx, at, 10, nil)
 	if err != nil || next.Sub(at) != time.Second {
 		t.Errorf("saved in %s (%v), want %s", next.Sub(at), err, time.Second)
 	}
 	at = at.Add(time.Second)
-	if _, _, err := d.Due(ctx, at, 10); err != nil || commits != 1 || stored() != n-200 {
+	if _, _, err := d.Due(ctx, at, 10, nil); err != nil || commits != 1 || stored() != n-200 {
 		t.Errorf("after a second without a word %d commits, %d stored (%v)", commits, stored(), err)
 	}
 	commits = 0
@@ -316,7 +316,7 @@ func TestAClockSetBackStrandsNothing(t *testing.T) {
 		must(t, event(d, "link.lost"))
 		send := func(want ...int64) {
 			t.Helper()
-			list, _, err := d.Due(ctx, at, 10)
+			list, _, err := d.Due(ctx, at, 10, nil)
 			must(t, err)
 			var entries []int64
 			for _, x := range list {
@@ -332,7 +332,7 @@ func TestAClockSetBackStrandsNothing(t *testing.T) {
 		at = start // set right
 		send(1, 2, 3)
 		send()
-		_, next, err := d.Due(ctx, at, 10)
+		_, next, err := d.Due(ctx, at, 10, nil)
 		if err != nil || next.Sub(at) > outbox.MostWait {
 			t.Errorf("%s: next due in %s (%v)", back, next.Sub(at), err)
 		}
@@ -340,7 +340,7 @@ func TestAClockSetBackStrandsNothing(t *testing.T) {
 			t.Errorf("%s: acknowledged, waiting %+v (%v)", back, stat(t, d), err)
 		}
 		at = at.Add(time.Second)
-		_, _, err = d.Due(ctx, at, 10)
+		_, _, err = d.Due(ctx, at, 10, nil)
 		must(t, err)
 		if n, _, err := d.w.Int(`SELECT count(*) FROM outbox`); err != nil || n != 0 {
 			t.Errorf("%s: %d in the store (%v)", back, n, err)
@@ -366,7 +366,7 @@ func TestOutboxFiguresAgree(t *testing.T) {
 		case 1, 2:
 			makeCases(t, d, i+1, 1)
 		case 3, 5:
-			n, _, err := d.Due(ctx, at, 4)
+			n, _, err := d.Due(ctx, at, 4, nil)
 			must(t, err)
 			var entries []int64
 			for _, x := range n {

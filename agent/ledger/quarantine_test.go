@@ -162,7 +162,7 @@ func TestRequeue(t *testing.T) {
 				t.Errorf("sequence %d is %s, want the case %s; %+v", back, ids[back], before[1].ID, stat(t, d))
 			}
 			compareFigures(t, d, 0)
-			list, _, err := d.Due(ctx, start.Add(48*time.Hour), 100)
+			list, _, err := d.Due(ctx, start.Add(48*time.Hour), 100, nil)
 			must(t, err)
 			i := slices.IndexFunc(list, func(n refund.Notice) bool { return n.Sequence == back })
 			if i < 0 || string(list[i].Data) != string(before[1].Data) || !list[i].Time.Equal(before[1].Time) {
@@ -286,7 +286,7 @@ func TestRule06_WhatWasNotReadIsNotRefused(t *testing.T) {
 	d := openTest(t, testOptions(t.TempDir()))
 	makeCases(t, d, 1, 3)
 	must(t, event(d, "link.lost"))
-	two, _, err := d.Due(context.Background(), start, 2)
+	two, _, err := d.Due(context.Background(), start, 2, nil)
 	if err != nil || len(two) != 2 {
 		t.Fatal(two, err)
 	}

@@ -85,7 +85,7 @@ func TestRule08_AgeTakesEventsAndNoCases(t *testing.T) {
 		t.Fatal(err)
 	}
 	var types []string
-	list, _, err := d.Due(context.Background(), at, 100)
+	list, _, err := d.Due(context.Background(), at, 100, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -179,7 +179,7 @@ func script(o Options, out *os.File) error {
 func deliver(d *DB, waited bool, out *os.File) error {
 	ctx := context.Background()
 	var n []refund.Notice
-	if err := again(func() (err error) { n, _, err = d.Due(ctx, time.Now(), 1); return err }); err != nil || len(n) == 0 {
+	if err := again(func() (err error) { n, _, err = d.Due(ctx, time.Now(), 1, nil); return err }); err != nil || len(n) == 0 {
 		return err
 	}
 	if err := again(func() error { return d.Sent(ctx, d.Stream(), []int64{n[0].Entry}, time.Now().Add(outbox.MostWait)) }); err != nil {

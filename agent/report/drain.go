@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
 	"strconv"
 	"time"
 
 	"yuanlu/agent/refund"
+	"yuanlu/protocol/mqtt"
 	"yuanlu/protocol/topics"
 )
 
@@ -18,31 +18,50 @@ const (
 	retryMost    = 15 * time.Minute
 	drainBeat    = 5 * time.Second // longest sleep, for the watchdog
 	hostGrace    = 2 * time.Second // for the retained presence to come after subscribing
-	drainBatch   = 64
-	eventBatch   = 32 // smaller, so that a new case does not wait behind many events
+	drainBatch   = 32
+	eventBatch   = 14 // smaller, so that a new case does not wait behind many events
 	unackedTries = 3  // sent so often without dn/ack: a problem
 )
 
 // drain sends the outbox over one connection. It is one goroutine.
 type drain struct {
 	s      *session
+	batch  []refund.Notice // what the outbox returned last; its memory is used again
 	flight []inFlight
-	done   []int64       // acknowledged by the broker, not yet passed to the outbox
-	first  refund.Notice // stream and earlier number of PUBACKs, equal for all in done
-	acked  refund.Notice
-	buf    []byte
-	spare  [][]byte // payloads that the library has let go of
-	broken bool     // the outbox fails; logged once
+	except []int64  // the entries in flight
+	done   []int64  // acknowledged by the broker, not yet passed to the outbox
+	first  inFlight // stream and earlier number of PUBACKs, equal for all in done
+	acked  inFlight // the newest case that the broker has acknowledged
+	leave  []mqtt.Outgoing
+	spare  []inFlight                    // memory of what is in flight no more
+	broken bool                          // the outbox fails; logged once
+	routes [refund.NoticeEvent + 1]route // by refund.Notice.Class
 }
 
-// inFlight is one entry without its PUBACK.
+// route is where a class of entries goes.
+type route struct {
+	channel topics.Channel
+	topic   string
+}
+
+// inFlight is one entry without its PUBACK. Payload and result are used again.
 type inFlight struct {
-	notice  refund.Notice
-	payload []byte
-	result  <-chan error
+	entry    int64
+	sequence int64 // 0: no case
+	stream   string
+	taken    int // PUBACKs before this one
+	payload  []byte
+	result   chan error
 }
 
-func newDrain(s *session) *drain { return &drain{s: s} }
+func newDrain(s *session) *drain {
+	d := &drain{s: s}
+	d.routes[refund.NoticeCase].channel, _ = topics.ChannelOf("case")
+	d.routes[refund.NoticeCase].topic = s.r.o.Names.Case()
+	d.routes[refund.NoticeEvent].channel, _ = topics.ChannelOf("event")
+	d.routes[refund.NoticeEvent].topic = s.r.o.Names.Event()
+	return d
+}
 
 // retryAfter is topics.md rule 5: a wait (30 s) after the first attempt, doubling to 15 min.
 func retryAfter(attempt int, first time.Duration) time.Duration {
@@ -83,16 +102,14 @@ func (d *drain) turn(ctx context.Context) error {
 		return err
 	}
 	now := d.s.r.o.Clock.Now()
-	batch, next, err := d.s.r.o.Terminal.Outbox().Due(ctx, now, drainBatch+len(d.flight))
+	batch, next, err := d.s.r.o.Terminal.Outbox().Due(ctx, now, drainBatch, d.batch, d.except...)
 	if err != nil {
 		return err
 	}
 	d.outbox(ctx, nil)
-	batch = slices.DeleteFunc(batch, func(n refund.Notice) bool {
-		return slices.ContainsFunc(d.flight, func(f inFlight) bool { return f.notice.Entry == n.Entry && f.notice.Stream == n.Stream })
-	})
 	switch {
 	case len(batch) > 0:
+		d.batch = batch
 		if batch[0].Class == refund.NoticeEvent && len(batch) > eventBatch {
 			batch = batch[:eventBatch]
 		}
@@ -100,6 +117,7 @@ func (d *drain) turn(ctx context.Context) error {
 	case len(d.flight) > 0:
 		return d.settle(ctx)
 	}
+	d.batch, d.spare = nil, nil // there may be none for days
 	wait := min(drainBeat, again)
 	if !next.IsZero() {
 		wait = max(min(wait, next.Sub(now)), 10*time.Millisecond)
@@ -182,13 +200,33 @@ func (d *drain) outbox(ctx context.Context, err error) {
 // send sends a batch in its order with at most drainWindow in flight, and notes
 // in the outbox what the broker has acknowledged so far. An error of the class
 // errEnded is the connection's, any other the outbox's.
+//
+// When the window is full half of it is waited for, and as many go out together: a write for
+// each would be most of the cost. What is left in flight keeps the broker at work meanwhile.
 func (d *drain) send(ctx context.Context, batch []refund.Notice) error {
-	for i := range batch {
-		if err := d.push(ctx, &batch[i]); err != nil {
+	for len(batch) > 0 {
+		if err := d.collect(ctx, len(batch)); err != nil {
+			return err
+		}
+		n := min(len(batch), drainWindow-len(d.flight))
+		if err := d.push(ctx, batch[:n]); err != nil {
+			return err
+		}
+		batch = batch[n:]
+	}
+	return d.noteSent(ctx)
+}
+
+// collect takes the answers that are there, and waits until there is room for so many, or
+// half of the window is free.
+func (d *drain) collect(ctx context.Context, wanted int) error {
+	most := drainWindow - min(wanted, drainWindow/2)
+	for len(d.flight) > most || len(d.flight) > 0 && len(d.flight[0].result) > 0 {
+		if err := d.pop(ctx); err != nil {
 			return err
 		}
 	}
-	return d.noteSent(ctx)
+	return nil
 }
 
 // settle waits for all that is in flight.
@@ -226,60 +264,66 @@ func (d *drain) last(ctx context.Context) {
 // ackByBroker makes what the broker has acknowledged count as delivered, where
 // that is configured (topics.md rule 4): once a batch, because each is a commit.
 func (d *drain) ackByBroker(ctx context.Context) error {
-	if d.s.r.o.AckMode != AckBroker || d.acked.Sequence == 0 {
+	if d.s.r.o.AckMode != AckBroker || d.acked.sequence == 0 {
 		return nil
 	}
-	_, err := d.s.r.o.Terminal.Outbox().Acked(ctx, d.acked.Stream, d.acked.Sequence)
-	d.acked.Sequence = 0
+	_, err := d.s.r.o.Terminal.Outbox().Acked(ctx, d.acked.stream, d.acked.sequence)
+	d.acked.sequence = 0
 	if errors.Is(err, refund.ErrOtherStream) { // a new one was begun meanwhile, in which it is sent again
 		return nil
 	}
 	return err
 }
 
-// push sends one entry when there is room for it in flight.
-func (d *drain) push(ctx context.Context, n *refund.Notice) error {
-	for len(d.flight) >= drainWindow {
-		if err := d.pop(ctx); err != nil {
+// push sends entries for which there is room in flight, together.
+func (d *drain) push(ctx context.Context, entries []refund.Notice) error {
+	d.leave = d.leave[:0]
+	already := len(d.flight)
+	for i := range entries {
+		if err := d.prepare(ctx, &entries[i]); err != nil {
+			d.flight = d.flight[:already]
 			return err
 		}
 	}
-	channel, topic := d.channel(n)
-	n.Attempt = d.s.r.o.Terminal.Outbox().Attempt(n.Stream, n.Entry)
-	d.buf = topics.AppendEvent(d.buf[:0], &topics.Fields{ID: n.ID, Source: d.s.r.o.Names.Source(), Type: n.Type, Subject: n.Subject,
-		Stream: n.Stream, Time: n.Time, Sequence: n.Sequence, Attempt: n.Attempt, Historical: n.Historical, ClockSynced: n.ClockSynced, Data: n.Data})
-	if err := d.s.r.fit(channel.Schema, d.buf); err != nil {
-		return d.quarantine(ctx, n, err)
+	d.except = d.except[:0]
+	for i := range d.flight {
+		d.except = append(d.except, d.flight[i].entry)
 	}
-	payload := append(d.room(), d.buf...)
-	result, err := d.s.conn.Send(ctx, topic, channel.QoS, channel.Retain, payload)
-	if err != nil {
+	if len(d.leave) == 0 {
+		return nil
+	}
+	if err := d.s.conn.Send(ctx, d.leave...); err != nil {
 		return errors.Join(errEnded, err)
 	}
-	d.flight = append(d.flight, inFlight{*n, payload, result})
-	d.flight[len(d.flight)-1].notice.Data = nil
 	return nil
 }
 
-// room is an empty payload to fill. The bytes of a message are not read any
-// more once the broker has acknowledged it.
-func (d *drain) room() []byte {
-	n := len(d.spare)
-	if n == 0 {
-		return nil
+// prepare adds an entry to those that leave, unless it must not.
+func (d *drain) prepare(ctx context.Context, n *refund.Notice) error {
+	to := &d.routes[n.Class]
+	n.Attempt = d.s.r.o.Terminal.Outbox().Attempt(n.Stream, n.Entry)
+	f := d.room()
+	f.payload = topics.AppendEvent(f.payload[:0], &topics.Fields{ID: n.ID, Source: d.s.r.o.Names.Source(), Type: n.Type, Subject: n.Subject,
+		Stream: n.Stream, Time: n.Time, Sequence: n.Sequence, Attempt: n.Attempt, Historical: n.Historical, ClockSynced: n.ClockSynced, Data: n.Data})
+	if err := d.s.r.fit(to.channel.Schema, f.payload); err != nil {
+		return d.quarantine(ctx, n, err)
 	}
-	b := d.spare[n-1]
-	d.spare = d.spare[:n-1]
-	return b[:0]
+	f.entry, f.sequence, f.stream, f.taken = n.Entry, n.Sequence, n.Stream, n.Taken
+	d.flight = append(d.flight, f)
+	d.leave = append(d.leave, mqtt.Outgoing{Topic: to.topic, QoS: to.channel.QoS, Retain: to.channel.Retain, Payload: f.payload, Result: f.result})
+	return nil
 }
 
-func (d *drain) channel(n *refund.Notice) (topics.Channel, string) {
-	if n.Class == refund.NoticeCase {
-		c, _ := topics.ChannelOf("case")
-		return c, d.s.r.o.Names.Case()
+// room is memory for one more in flight. The bytes of a message are not read any
+// more once the broker has acknowledged it.
+func (d *drain) room() inFlight {
+	n := len(d.spare)
+	if n == 0 {
+		return inFlight{result: make(chan error, 1)}
 	}
-	c, _ := topics.ChannelOf("event")
-	return c, d.s.r.o.Names.Event()
+	f := d.spare[n-1]
+	d.spare = d.spare[:n-1]
+	return f
 }
 
 // quarantine is topics.md rule 6 for what must not leave: the outbox queues the event, the
@@ -305,19 +349,21 @@ func (d *drain) pop(ctx context.Context) error {
 	}
 	d.beat()
 	d.flight = append(d.flight[:0], d.flight[1:]...)
+	d.except = append(d.except[:0], d.except[1:]...)
 	if len(d.spare) < drainWindow {
-		d.spare = append(d.spare, oldest.payload)
+		d.spare = append(d.spare, oldest)
 	}
-	n := oldest.notice
-	if len(d.done) > 0 && (n.Taken != d.first.Taken || n.Stream != d.first.Stream) || len(d.done) >= drainWindow {
+	if len(d.done) > 0 && (oldest.taken != d.first.taken || oldest.stream != d.first.stream) || len(d.done) >= drainWindow {
 		if err := d.flush(ctx); err != nil {
 			return err
 		}
 	}
-	d.done, d.first = append(d.done, n.Entry), n
-	if n.Class == refund.NoticeCase {
-		d.acked = n
-		if taken := n.Taken + 1; taken >= unackedTries && d.s.r.o.AckMode == AckBackoffice {
+	d.done, d.first = append(d.done, oldest.entry), oldest
+	if oldest.sequence > 0 {
+		if oldest.stream != d.acked.stream || oldest.sequence > d.acked.sequence { // a retry follows newer ones
+			d.acked = oldest
+		}
+		if taken := oldest.taken + 1; taken >= unackedTries && d.s.r.o.AckMode == AckBackoffice {
 			d.unacked(taken)
 		}
 	}
@@ -339,7 +385,7 @@ func (d *drain) flush(ctx context.Context) error {
 	if len(d.done) == 0 {
 		return nil
 	}
-	err := d.s.r.o.Terminal.Outbox().Sent(ctx, d.first.Stream, d.done, d.s.r.o.Clock.Now().Add(retryAfter(d.first.Taken+1, d.s.r.o.AckTimeout)))
+	err := d.s.r.o.Terminal.Outbox().Sent(ctx, d.first.stream, d.done, d.s.r.o.Clock.Now().Add(retryAfter(d.first.taken+1, d.s.r.o.AckTimeout)))
 	d.done = d.done[:0]
 	d.s.r.wakePresence.set()
 	return err

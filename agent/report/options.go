@@ -11,16 +11,18 @@ import (
 	"yuanlu/agent/health"
 	"yuanlu/agent/logbook"
 	"yuanlu/agent/refund"
+	"yuanlu/protocol/mqtt"
 	"yuanlu/protocol/topics"
 )
 
 // Outbox is what waits to be published; *ledger.DB is one. Its methods are safe for
 // concurrent use. While the store cannot be used they return its error.
 type Outbox interface {
-	// Due returns up to limit entries to be sent now, cases in sequence order, then
-	// events. It returns them again until Sent, Acked or Nacked is called. next is
-	// when something will be due, zero if nothing waits.
-	Due(ctx context.Context, now time.Time, limit int) (due []refund.Notice, next time.Time, err error)
+	// Due returns up to limit entries to be sent now, in the order of topics.md rule 2,
+	// without those whose Entry is in except. It returns them again until Sent, Acked or
+	// Nacked is called. next is when something will be due, zero if nothing waits. The
+	// memory of reuse, which an earlier call has returned, is used for due.
+	Due(ctx context.Context, now time.Time, limit int, reuse []refund.Notice, except ...int64) (due []refund.Notice, next time.Time, err error)
 	// Attempt notes that an entry is put on a connection, and returns which time that
 	// is since the start, from 1.
 	Attempt(stream string, entry int64) int
@@ -55,10 +57,11 @@ type Listener interface {
 // Broker is one connection to a broker; mqtt.Conn is one. It is
 // used until Done is closed or Close is called, and never again.
 type Broker interface {
-	// Send hands a message over; messages leave in the order of the calls. The
-	// channel gets exactly one value: nil after the broker's PUBACK on this very
-	// connection (QoS 0: once written), else why not.
-	Send(ctx context.Context, topic string, qos byte, retain bool, payload []byte) (<-chan error, error)
+	// Send hands messages over; they leave in their order, and in the order of the calls.
+	// The Result of each gets exactly one value: nil after the broker's PUBACK on this
+	// very connection (QoS 0: once written), else why not. After an error of Send some
+	// get none.
+	Send(ctx context.Context, messages ...mqtt.Outgoing) error
 	// Subscribe asks for a filter. An error while the connection goes on means
 	// that the broker refused. handler is called by one goroutine, in order.
 	Subscribe(ctx context.Context, filter string, handler func(topic string, payload []byte, retained bool)) error

@@ -93,7 +93,7 @@ func (m *memory) put(n refund.Notice) {
 	m.entries = slices.Insert(m.entries, at, &entry{n: n})
 }
 
-func (m *memory) Due(_ context.Context, now time.Time, limit int) ([]refund.Notice, time.Time, error) {
+func (m *memory) Due(_ context.Context, now time.Time, limit int, _ []refund.Notice, except ...int64) ([]refund.Notice, time.Time, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var due []refund.Notice
@@ -103,7 +103,7 @@ func (m *memory) Due(_ context.Context, now time.Time, limit int) ([]refund.Noti
 			if next.IsZero() || e.due.Before(next) {
 				next = e.due
 			}
-		} else if len(due) < limit {
+		} else if len(due) < limit && !slices.Contains(except, e.n.Entry) {
 			due = append(due, e.n)
 			m.offered = max(m.offered, e.n.Sequence)
 		}

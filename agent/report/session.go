@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"yuanlu/protocol/mqtt"
 	"yuanlu/protocol/topics"
 )
 
@@ -177,7 +178,8 @@ func (s *session) readSummary(ctx context.Context) bool {
 
 // publish sends one message and waits until the broker has acknowledged it.
 func (s *session) publish(ctx context.Context, channel topics.Channel, topic string, payload []byte) error {
-	result, err := s.conn.Send(ctx, topic, channel.QoS, channel.Retain, payload)
+	result := make(chan error, 1)
+	err := s.conn.Send(ctx, mqtt.Outgoing{Topic: topic, QoS: channel.QoS, Retain: channel.Retain, Payload: payload, Result: result})
 	if err != nil {
 		return err
 	}

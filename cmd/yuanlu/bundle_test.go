@@ -57,7 +57,7 @@ func fillStore(t *testing.T, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if list, _, err := db.Due(t.Context(), time.Now(), 1); err != nil || len(list) != 1 { // only what was given can be refused
+	if list, _, err := db.Due(t.Context(), time.Now(), 1, nil); err != nil || len(list) != 1 { // only what was given can be refused
 		t.Fatalf("%d due, %v", len(list), err)
 	}
 	if err := db.Nacked(t.Context(), db.Stream(), 1, "schema", "what is "+identities[0]+" of "+identities[3]); err != nil {

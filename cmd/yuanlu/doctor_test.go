@@ -77,11 +77,8 @@ func TestDoctorTexts(t *testing.T) {
 			t.Fatal(err)
 		}
 		payload := fmt.Appendf(nil, `{"online":%v,"timestamp":%d}`, online, time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC).UnixMilli())
-		done, err := desk.Send(t.Context(), topics.Names{Root: "yuanlu", Terminal: "t-1"}.HostState("desk"), 1, true, payload)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := errors.Join(<-done, desk.Close(t.Context())); err != nil {
+		done := desk.Publish(t.Context(), topics.Names{Root: "yuanlu", Terminal: "t-1"}.HostState("desk"), 1, true, payload)
+		if err := errors.Join(done, desk.Close(t.Context())); err != nil {
 			t.Fatal(err)
 		}
 	}

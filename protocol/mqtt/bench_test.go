@@ -26,7 +26,7 @@ func BenchmarkSend(b *testing.B) {
 		if len(flight) == 14 {
 			wait()
 		}
-		r, err := c.Send(b.Context(), "a/b", 1, false, payload)
+		r, err := send(b.Context(), c, "a/b", 1, false, payload)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -32,10 +32,12 @@ type Conn struct {
 	inbox      *inbox
 	done       chan struct{} // closed by end
 
-	mu      sync.Mutex
-	closing bool           // guarded by mu: no more waiters may start
-	err     error          // guarded by mu: why done is closed
-	waiters sync.WaitGroup // goroutines of Send; Add only under mu while not closing
+	mu       sync.Mutex
+	closing  bool           // guarded by mu: no more waiters may start
+	err      error          // guarded by mu: why done is closed
+	waiters  sync.WaitGroup // goroutines of Subscribe and Send; Add only under mu while not closing
+	overdue  *time.Timer    // guarded by mu: runs lookOverdue
+	watching bool           // guarded by mu: overdue is set
 }
 
 // Address names the broker that was reached: host:port, and the IP address in brackets
@@ -45,6 +47,8 @@ func (c *Conn) Address() string { return c.address }
 func newConn(conn net.Conn, o *Options) *Conn {
 	c := &Conn{ackTimeout: o.AckTimeout, done: make(chan struct{}), inbox: newInbox()}
 	c.guard = newGuard(conn, o.WriteTimeout, c.lost)
+	c.overdue = time.AfterFunc(time.Hour, c.lookOverdue)
+	c.overdue.Stop()
 	c.waiters.Go(func() { c.inbox.run(c.done) })
 	return c
 }
@@ -69,7 +73,9 @@ func (c *Conn) end(err error) {
 		err = ErrClosed
 	}
 	c.err = err
+	c.overdue.Stop()
 	close(c.done)
+	c.guard.end(err)
 }
 
 // Done is closed when the connection has ended, for whatever reason.
@@ -83,29 +89,92 @@ func (c *Conn) Err() error {
 	return c.err
 }
 
-// Send hands a message to the connection; messages leave in the order of the
-// calls. It returns when the library has taken the message, within the write
-// timeout. The channel then gets exactly one value: nil once the broker has
-// acknowledged on this very connection (QoS 0: once written), else the reason.
-// A message that is not acknowledged in time ends the connection.
+// Outgoing is one message to a broker.
+type Outgoing struct {
+	Topic   string
+	QoS     byte // 0 or 1
+	Retain  bool
+	Payload []byte // not to be changed until Result has its value
+	// Result, a channel with room for it, gets exactly one value: nil once the broker has
+	// acknowledged on this very connection (QoS 0: once written), else the reason. It may be
+	// used again for another message then.
+	Result chan<- error
+}
+
+// Send hands messages to the connection; they leave in their order, together in as few
+// writes as 64 KiB a piece allow, and in the order of the calls. It returns when the library
+// has taken them, within the write timeout. A message that is not acknowledged in time ends
+// the connection.
 //
-// An error means that the message may or may not arrive.
-func (c *Conn) Send(ctx context.Context, topic string, qos byte, retain bool, payload []byte) (<-chan error, error) {
-	if err := checkMessage(topic, qos, payload); err != nil {
-		return nil, err
+// An error means that each message may or may not arrive, and that some of the Results get
+// no value.
+func (c *Conn) Send(ctx context.Context, messages ...Outgoing) error {
+	ahead := 0 // messages with QoS 1 that the library does not have yet
+	for i := range messages {
+		m := &messages[i]
+		if err := checkMessage(m.Topic, m.QoS, m.Payload); err != nil {
+			return err
+		}
+		ahead += int(m.QoS)
 	}
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return err
 	}
 	if err := c.Err(); err != nil {
-		return nil, err
+		return err
 	}
-	token := c.handOver(func() paho.Token { return c.client.Publish(topic, qos, retain, payload) })
-	result := make(chan error, 1)
-	if err := c.start(func() { result <- c.await(token, "PUBACK") }); err != nil {
-		return nil, err
+	c.guard.expect(ahead)
+	for i := range messages {
+		if err := c.send(&messages[i]); err != nil {
+			c.guard.withdraw(ahead)
+			return err
+		}
+		ahead -= int(messages[i].QoS)
 	}
-	return result, nil
+	return nil
+}
+
+// send hands the library one message.
+func (c *Conn) send(m *Outgoing) error {
+	token := c.handOver(func() paho.Token { return c.client.Publish(m.Topic, m.QoS, m.Retain, m.Payload) })
+	if m.QoS == 0 {
+		return c.start(func() { m.Result <- c.await(token, "write") })
+	}
+	if publish, ok := token.(*paho.PublishToken); ok && taken(token) && c.guard.follow(publish.MessageID(), m.Result) {
+		c.watch()
+		return nil
+	}
+	if err := token.Error(); err != nil && c.Err() == nil { // it is being closed
+		return fmt.Errorf("%w: %w", ErrLost, err)
+	}
+	<-c.done // the guard has failed, or the library noticed first
+	return c.Err()
+}
+
+// watch sees to it that there is a look at the time when the oldest message must have been
+// acknowledged.
+func (c *Conn) watch() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err == nil && !c.watching {
+		c.watching = true
+		c.overdue.Reset(c.ackTimeout)
+	}
+}
+
+// lookOverdue ends the connection if a message was not acknowledged in time.
+func (c *Conn) lookOverdue() {
+	c.mu.Lock()
+	oldest := c.guard.oldest()
+	left := c.ackTimeout - time.Since(oldest)
+	if c.watching = !oldest.IsZero() && c.err == nil; c.watching {
+		c.overdue.Reset(max(left, 0))
+	}
+	late := c.watching && left <= 0
+	c.mu.Unlock()
+	if late {
+		c.guard.fail(fmt.Errorf("%w: no PUBACK in %s", ErrAckTimeout, c.ackTimeout))
+	}
 }
 
 // handOverTime is how long the library waits for its writer to take a packet.
@@ -118,15 +187,23 @@ const handOverTime = time.Second
 func (c *Conn) handOver(offer func() paho.Token) paho.Token {
 	for {
 		token := offer()
-		select {
-		case <-token.Done():
-		default:
-			return token // taken
+		if taken(token) {
+			return token
 		}
 		err := token.Error()
 		if err == nil || !strings.Contains(err.Error(), "broken by timeout") || c.Err() != nil {
 			return token
 		}
+	}
+}
+
+// taken reports whether the library has a message: the token of another is done at once.
+func taken(token paho.Token) bool {
+	select {
+	case <-token.Done():
+		return token.Error() == nil // acknowledged already
+	default:
+		return true
 	}
 }
 
@@ -147,8 +224,8 @@ func (c *Conn) start(f func()) error {
 
 // Publish is Send and waiting for the broker, or ctx.
 func (c *Conn) Publish(ctx context.Context, topic string, qos byte, retain bool, payload []byte) error {
-	result, err := c.Send(ctx, topic, qos, retain, payload)
-	if err != nil {
+	result := make(chan error, 1)
+	if err := c.Send(ctx, Outgoing{topic, qos, retain, payload, result}); err != nil {
 		return err
 	}
 	select {

@@ -34,6 +34,12 @@ func mustDial(t *testing.T, o mqtt.Options) *mqtt.Conn {
 	return c
 }
 
+// send sends one message and returns where its result comes.
+func send(ctx context.Context, c *mqtt.Conn, topic string, qos byte, retain bool, payload []byte) (<-chan error, error) {
+	result := make(chan error, 1)
+	return result, c.Send(ctx, mqtt.Outgoing{Topic: topic, QoS: qos, Retain: retain, Payload: payload, Result: result})
+}
+
 func mustClose(t *testing.T, c *mqtt.Conn) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
@@ -130,7 +136,7 @@ func TestRule03_SendKeepsOrderAndDoesNotWait(t *testing.T) {
 	c := mustDial(t, mqtt.Options{URL: f.Listen(t), ClientID: "t1"})
 	var results []<-chan error
 	for i := range 16 {
-		r, err := c.Send(t.Context(), "a", 1, false, []byte{byte(i)})
+		r, err := send(t.Context(), c, "a", 1, false, []byte{byte(i)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -206,12 +212,12 @@ func TestRule03_WriteWithoutProgressEndsTheConnection(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		first, err := c.Send(t.Context(), "a", 1, false, nil)
+		first, err := send(t.Context(), c, "a", 1, false, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		start := time.Now()
-		if _, err := c.Send(t.Context(), "a", 1, false, make([]byte, 1000)); err != nil {
+		if _, err := send(t.Context(), c, "a", 1, false, make([]byte, 100_000)); err != nil {
 			t.Fatal(err)
 		}
 		if err := <-first; !errors.Is(err, mqtt.ErrStalled) {
@@ -360,7 +366,7 @@ func TestRule03_KilledAtAnyMoment(t *testing.T) {
 		}
 		var results []<-chan error
 		for i := range 16 {
-			if r, err := c.Send(t.Context(), "a", 1, false, []byte{byte(i)}); err == nil {
+			if r, err := send(t.Context(), c, "a", 1, false, []byte{byte(i)}); err == nil {
 				results = append(results, r)
 			}
 		}

@@ -70,6 +70,9 @@ func open(ctx context.Context, e endpoint, o *Options) (net.Conn, error) {
 		_ = conn.Close()
 		return nil, optionError("plaintext", e.host+" is not this machine", "use tls://, or set allow_plaintext = true")
 	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		conn = &promptConn{TCPConn: tcp}
+	}
 	if config == nil {
 		return conn, nil
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -34,21 +35,94 @@ type guard struct {
 	buf    []byte // its storage; of the reader
 	first  bool   // nothing has been read yet; of the reader
 
-	writing sync.Mutex // one packet at a time
+	ahead   atomic.Int64 // PUBLISH packets with QoS 1 that the library is about to write
+	writing sync.Mutex   // one packet at a time
+	out     []byte       // guarded by writing: packets that leave together
+	ids     []uint16     // guarded by writing: of those in out that will be answered
 
 	mu      sync.Mutex
 	written *sync.Cond      // of mu: a write has ended, or the guard has failed
-	pubs    map[uint16]bool // PUBLISH waiting for its PUBACK; false while it is being written
-	subs    map[uint16]bool // SUBSCRIBE waiting for its SUBACK; likewise
+	pubs    map[uint16]pub  // PUBLISH whose PUBACK has not come, or has no one to be reported to yet
+	subs    map[uint16]bool // SUBSCRIBE waiting for its SUBACK; false while it is being written
 	stray   int64           // PUBACKs that were not waited for and dropped
+	ended   bool            // no result is taken any more
 	err     error           // why the guard ended; nil while it works
 }
 
+// pub is a PUBLISH with QoS 1.
+type pub struct {
+	written bool         // completely
+	acked   bool         // its PUBACK came before follow
+	result  chan<- error // who is to know; nil until follow
+	since   time.Time    // of follow
+}
+
+// joinMost is how many bytes are kept back at most so that they leave with what follows.
+const joinMost = 64 << 10
+
 func newGuard(conn net.Conn, writeTimeout time.Duration, onFail func(error)) *guard {
 	g := &guard{conn: conn, in: bufio.NewReaderSize(conn, 4<<10), writeTimeout: writeTimeout, onFail: onFail, first: true,
-		pubs: map[uint16]bool{}, subs: map[uint16]bool{}}
+		pubs: map[uint16]pub{}, subs: map[uint16]bool{}}
 	g.written = sync.NewCond(&g.mu)
 	return g
+}
+
+// expect announces so many PUBLISH packets with QoS 1. Every one must be written, or the
+// connection be ended: what is written meanwhile may be kept back until the last has come.
+func (g *guard) expect(packets int) { g.ahead.Add(int64(packets)) }
+
+// withdraw takes so many announcements back, and sends what was kept back for them.
+func (g *guard) withdraw(packets int) {
+	g.ahead.Add(-int64(packets))
+	g.writing.Lock()
+	defer g.writing.Unlock()
+	if len(g.out) > 0 {
+		_ = g.flush(nil) // the connection has ended then, and its end is reported
+	}
+}
+
+// follow has the PUBACK of a PUBLISH reported to result; false: the connection has ended, and
+// nothing will be reported.
+func (g *guard) follow(id uint16, result chan<- error) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.ended || g.err != nil {
+		return false
+	}
+	p := g.pubs[id]
+	if p.acked {
+		delete(g.pubs, id)
+		result <- nil
+		return true
+	}
+	p.result, p.since = result, time.Now()
+	g.pubs[id] = p
+	return true
+}
+
+// oldest returns when the first of what is not acknowledged was followed; zero: there is none.
+func (g *guard) oldest() (at time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, p := range g.pubs {
+		if p.result != nil && (at.IsZero() || p.since.Before(at)) {
+			at = p.since
+		}
+	}
+	return at
+}
+
+// end reports err for all that is not acknowledged; nothing is followed any more.
+func (g *guard) end(err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.ended = true
+	for id, p := range g.pubs {
+		if p.result != nil {
+			p.result <- err
+		}
+		delete(g.pubs, id)
+	}
 }
 
 // fail ends the connection; the first reason stays. It returns that reason.
@@ -140,15 +214,9 @@ func (g *guard) check(first byte, body []byte) (keep bool, err error) {
 	case typePublish:
 		return true, checkPublish(first, body)
 	case typePuback:
-		if !g.answered(g.pubs, binary.BigEndian.Uint16(body)) {
-			g.mu.Lock()
-			g.stray++
-			g.mu.Unlock()
-			return false, nil // harmless, and some brokers repeat them
-		}
-		return true, nil
+		return g.acknowledged(binary.BigEndian.Uint16(body)), nil
 	case typeSuback:
-		if !g.answered(g.subs, binary.BigEndian.Uint16(body)) {
+		if !g.answered(binary.BigEndian.Uint16(body)) {
 			return false, fmt.Errorf("%w: SUBACK nobody waits for", ErrProtocol)
 		}
 		if c := body[2]; c > 2 && c != 0x80 {
@@ -159,63 +227,115 @@ func (g *guard) check(first byte, body []byte) (keep bool, err error) {
 	return true, nil // PINGRESP
 }
 
-// answered takes id out of waiting if it is there. A packet that is still being
-// written may be answered already; the answer is kept back until the library
-// knows that the write has ended.
-func (g *guard) answered(waiting map[uint16]bool, id uint16) bool {
+// acknowledged takes the PUBACK of id and reports it; false: nothing waits for it, and the
+// library is not to have it. (That is harmless, and some brokers repeat them.) A packet that is
+// still being written may be acknowledged already; that is kept back until the library knows
+// that the write has ended.
+func (g *guard) acknowledged(id uint16) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for {
-		done, ok := waiting[id]
+		p, ok := g.pubs[id]
+		switch {
+		case !ok || p.acked || g.err != nil:
+			g.stray++
+			return false
+		case !p.written:
+			g.written.Wait() // ends with the write, which has a deadline, or with fail
+			continue
+		case p.result == nil:
+			p.acked = true
+			g.pubs[id] = p
+		default:
+			delete(g.pubs, id)
+			p.result <- nil
+		}
+		return true
+	}
+}
+
+// answered takes id out of the SUBSCRIBEs if it is there, once it is written.
+func (g *guard) answered(id uint16) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for {
+		done, ok := g.subs[id]
 		if !ok || g.err != nil {
 			return false
 		}
 		if done {
-			delete(waiting, id)
+			delete(g.subs, id)
 			return true
 		}
-		g.written.Wait() // ends with the write, which has a deadline, or with fail
+		g.written.Wait() // as in acknowledged
 	}
 }
 
-// Write sends one whole packet of the library within the write timeout.
+// Write sends one whole packet of the library within the write timeout. A PUBLISH leaves
+// with those that are announced to follow it.
 func (g *guard) Write(p []byte) (int, error) {
 	typ, id, err := outgoing(p)
 	if err != nil {
 		return 0, g.fail(err)
 	}
-	var waiting map[uint16]bool
-	if id != 0 && typ == typePublish {
-		waiting = g.pubs
-	} else if id != 0 {
-		waiting = g.subs
-	}
 	g.writing.Lock()
 	defer g.writing.Unlock()
-	if waiting != nil {
-		g.mu.Lock()
-		waiting[id] = false
-		g.mu.Unlock()
+	if id != 0 {
+		g.ids = append(g.ids, id)
+		g.note(typ, id)
+	}
+	if typ == typePublish && id != 0 {
+		if left := g.ahead.Load(); left > 0 && g.ahead.Add(-1) > 0 && len(g.out)+len(p) <= joinMost {
+			g.out = append(g.out, p...)
+			return len(p), nil
+		}
+	}
+	return len(p), g.flush(p)
+}
+
+// note remembers a packet that will be answered and is being written.
+func (g *guard) note(typ byte, id uint16) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if typ == typePublish {
+		g.pubs[id] = pub{result: g.pubs[id].result, since: g.pubs[id].since}
+	} else {
+		g.subs[id] = false
+	}
+}
+
+// flush writes what is kept back and p. It is called with writing held.
+func (g *guard) flush(p []byte) error {
+	if len(g.out) > 0 {
+		g.out = append(g.out, p...)
+		p = g.out
 	}
 	if err := g.conn.SetWriteDeadline(time.Now().Add(g.writeTimeout)); err != nil {
-		return 0, g.fail(err)
+		return g.fail(err)
 	}
-	n, err := g.conn.Write(p)
-	if err != nil {
+	if _, err := g.conn.Write(p); err != nil {
 		if ne, ok := errors.AsType[net.Error](err); ok && ne.Timeout() {
 			err = fmt.Errorf("%w in %s", ErrStalled, g.writeTimeout)
 		}
-		return n, g.fail(err)
+		return g.fail(err)
 	}
-	if waiting != nil {
-		g.mu.Lock()
-		if _, ok := waiting[id]; ok {
-			waiting[id] = true
+	g.out = g.out[:0]
+	if len(g.ids) == 0 {
+		return nil
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, id := range g.ids {
+		if p, ok := g.pubs[id]; ok {
+			p.written = true
+			g.pubs[id] = p
+		} else if _, ok := g.subs[id]; ok {
+			g.subs[id] = true
 		}
-		g.written.Broadcast()
-		g.mu.Unlock()
 	}
-	return n, nil
+	g.ids = g.ids[:0]
+	g.written.Broadcast()
+	return nil
 }
 
 // LocalAddr is that of the connection.

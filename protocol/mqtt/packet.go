@@ -62,11 +62,17 @@ func checkFlags(first byte, length int) error {
 		}
 		return nil
 	case typeConnack, typePuback, typeSuback, typePingresp:
-		want := map[byte]int{typeConnack: 2, typePuback: 2, typeSuback: 3, typePingresp: 0}[typ]
+		want := 2
+		switch typ {
+		case typeSuback: // every SUBSCRIBE of ours has one filter, so its SUBACK one code
+			want = 3
+		case typePingresp:
+			want = 0
+		}
 		if flags != 0 {
 			return fmt.Errorf("%w: packet type %d with flags %#x, want 0", ErrProtocol, typ, flags)
 		}
-		if length != want { // every SUBSCRIBE of ours has one filter, so its SUBACK one code
+		if length != want {
 			return fmt.Errorf("%w: packet type %d of %d bytes, want %d", ErrProtocol, typ, length, want)
 		}
 		return nil

@@ -72,6 +72,7 @@ type Queue struct {
 	done    []int64   // events with a PUBACK, still in the store
 	savedAt time.Time // when acknowledgements were last saved
 
+	fresh   int64 // no case before this entry is due always
 	skip    int64 // no case before this entry is due before soonest
 	soonest second
 	looked  time.Time // when due last looked
@@ -114,7 +115,7 @@ func (q *Queue) Committed(entries []int64, f Figures, t Tallies) {
 			*list = slices.Insert(*list, i, Entry{Number: entry, next: always})
 		}
 		if entry < rows.FirstEvent {
-			q.skip = min(q.skip, entry)
+			q.skip, q.fresh = min(q.skip, entry), min(q.fresh, entry)
 		}
 	}
 }
@@ -200,9 +201,12 @@ func (q *Queue) forget(seq int64) {
 	}
 }
 
-// Due returns the first entries that are due, cases before events, and when the next one
-// is, zero if nothing waits.
-func (q *Queue) Due(now time.Time, limit int) (picked []Entry, next time.Time) {
+// Due returns the first entries that are due, without those in except, and when the next one
+// is, zero if nothing waits. First come the cases that no broker has taken yet, or that were
+// asked for again, then those whose wait for an acknowledgement is over, then events: after
+// an outage a back office that acknowledges late must not keep the newest from being sent.
+// topics.md rules 2, 5.
+func (q *Queue) Due(now time.Time, limit int, except []int64) (picked []Entry, next time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	at := q.at(now)
@@ -210,19 +214,13 @@ func (q *Queue) Due(now time.Time, limit int) (picked []Entry, next time.Time) {
 		q.skip, q.soonest = 0, never
 	}
 	q.looked = now
-	first, _ := find(q.cases, q.skip)
-	for i := first; i < len(q.cases) && len(picked) < limit; i++ {
-		switch e := &q.cases[i]; {
-		case e.due(at):
-			picked = append(picked, *e)
-			q.offered = max(q.offered, e.Number)
-		case len(picked) == 0:
-			q.skip, q.soonest = e.Number+1, min(q.soonest, e.next)
-		}
-	}
+	picked = q.unsent(picked, limit, except)
+	picked = q.overdue(picked, limit, except, at)
 	for i := 0; i < len(q.events) && len(picked) < limit; i++ {
-		picked = append(picked, q.events[i])
-		q.shown = max(q.shown, q.events[i].Number)
+		if e := &q.events[i]; !slices.Contains(except, e.Number) {
+			picked = append(picked, *e)
+			q.shown = max(q.shown, e.Number)
+		}
 	}
 	if len(picked) > 0 {
 		return picked, now
@@ -234,6 +232,36 @@ func (q *Queue) Due(now time.Time, limit int) (picked []Entry, next time.Time) {
 		next = save
 	}
 	return nil, next
+}
+
+// unsent picks the cases that wait for nothing. It is called with mu held.
+func (q *Queue) unsent(picked []Entry, limit int, except []int64) []Entry {
+	i, _ := find(q.cases, q.fresh)
+	for ; i < len(q.cases) && q.cases[i].next != always; i++ {
+		q.fresh = q.cases[i].Number + 1
+	}
+	for ; i < len(q.cases) && len(picked) < limit; i++ {
+		if e := &q.cases[i]; e.next == always && !slices.Contains(except, e.Number) {
+			picked = append(picked, *e)
+			q.offered = max(q.offered, e.Number)
+		}
+	}
+	return picked
+}
+
+// overdue picks the cases that have waited long enough. It is called with mu held.
+func (q *Queue) overdue(picked []Entry, limit int, except []int64, at second) []Entry {
+	i, _ := find(q.cases, q.skip)
+	for ; i < len(q.cases) && len(picked) < limit && !q.cases[i].due(at); i++ {
+		q.skip, q.soonest = q.cases[i].Number+1, min(q.soonest, q.cases[i].next)
+	}
+	for ; i < len(q.cases) && len(picked) < limit; i++ {
+		if e := &q.cases[i]; e.due(at) && e.next != always && !slices.Contains(except, e.Number) {
+			picked = append(picked, *e)
+			q.offered = max(q.offered, e.Number)
+		}
+	}
+	return picked
 }
 
 // Sent notes entries of a stream that the broker has taken; cases are due again at retry,
@@ -280,7 +308,7 @@ func (q *Queue) Resend(from int64) int {
 	for n := range q.cases[i:] {
 		q.cases[i+n].next = always
 	}
-	q.skip = 0
+	q.skip, q.fresh = 0, 0
 	return len(q.cases) - i
 }
 

@@ -51,7 +51,7 @@ func (q *Queue) Open(l *List, stream string, made bool, before []string, f Figur
 	}
 	q.cases, q.events, q.saved = l.cases[covered:], l.events, f.Sent
 	q.gone, q.most, q.done = int64(covered), len(q.cases), nil
-	q.skip, q.soonest = 0, never
+	q.fresh, q.skip, q.soonest = 0, 0, never
 	q.stream, q.before, q.ours = stream, before, q.ours || made
 	q.figures, q.tallies = f, t
 }
@@ -75,7 +75,7 @@ func (q *Queue) Renew(l *List, stream string, before []string) {
 	q.stream, q.before, q.ours = stream, before, true
 	q.cases, q.most = l.cases, len(l.cases)
 	q.sent, q.saved, q.offered, q.early, q.acked, q.gone = 0, 0, 0, 0, 0, 0
-	q.skip, q.soonest = 0, never
+	q.fresh, q.skip, q.soonest = 0, 0, never
 }
 
 // Reading notes the stream of a store that is only read.

@@ -27,19 +27,29 @@ func EntrySize(n *refund.Notice) int64 { return int64(len(n.Data)) + EntryOverhe
 func EntryIntact(c Columns) bool { return int64(sqlite.Checksum(0, c.View(9))) == c.Int(8) }
 
 // ScanEntry reads EntryColumns of an entry of this stream; *Error if they are damaged.
-func ScanEntry(c Columns, stream string) (refund.Notice, error) {
-	n := refund.Notice{
-		Entry: c.Int(0), ID: string(c.View(2)), Stream: stream, Type: string(c.View(3)), Subject: string(c.View(4)), Time: Time(c.Int(5)),
+func ScanEntry(c Columns, stream string) (n refund.Notice, err error) {
+	err = ScanEntryInto(c, stream, &n)
+	return n, err
+}
+
+// ScanEntryInto is ScanEntry into n, whose Data is written over where it has room.
+func ScanEntryInto(c Columns, stream string, n *refund.Notice) error {
+	typ, data := n.Type, append(n.Data[:0], c.View(9)...)
+	if b := c.View(3); string(b) != typ {
+		typ = string(b)
+	}
+	*n = refund.Notice{
+		Entry: c.Int(0), ID: string(c.View(2)), Stream: stream, Type: typ, Subject: string(c.View(4)), Time: Time(c.Int(5)),
 		ClockSynced: c.Int(6)&Synced != 0, Historical: c.Int(6)&historical != 0,
-		Class: refund.NoticeEvent, Data: copied(c.View(9)),
+		Class: refund.NoticeEvent, Data: data,
 	}
 	if n.Entry < FirstEvent {
 		n.Class, n.Sequence = refund.NoticeCase, n.Entry
 	}
 	if !EntryIntact(c) {
-		return n, Damaged("outbox", n.Entry, "checksum does not match")
+		return Damaged("outbox", n.Entry, "checksum does not match")
 	}
-	return n, nil
+	return nil
 }
 
 // InsertEntry writes a row of outbox or untold; entry 0: the table numbers it.

@@ -185,8 +185,7 @@ func (c *Conn) Subscribe(ctx context.Context, filter string, qos byte) error {
 // that is not acknowledged in time ends the connection. Messages leave in the order of the
 // calls.
 func (c *Conn) Send(topic string, retain bool, payload []byte) error {
-	_, err := c.conn.Send(context.Background(), topic, 1, retain, payload)
-	return err
+	return c.conn.Send(context.Background(), mqtt.Outgoing{Topic: topic, QoS: 1, Retain: retain, Payload: payload, Result: make(chan error, 1)})
 }
 
 // Publish is Send and waiting for the broker's PUBACK.

@@ -80,7 +80,7 @@ func (q *drainQueue) seed(t *testing.T) {
 	if err != nil || st.Waiting+st.Unsequenced != int64(q.n) || st.LastSeq != st.Waiting || (st.Unsequenced > 0) == (q.room == 1<<30) {
 		t.Fatalf("seeded %+v (%v)", st, err)
 	}
-	first, _, err := db.Due(ctx, time.Now(), 256)
+	first, _, err := db.Due(ctx, time.Now(), 256, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
