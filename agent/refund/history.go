@@ -32,7 +32,8 @@ const (
 	KeyRefundNo      // own, of refunds and voids; wanted by void_refunds
 	KeyChannelRefund // own, of refunds and voids; wanted by void_refunds
 	KeyParty         // wanted, by refunds without any other key: token of recipient or PAR
-	// KeyRefundsOf is wanted by the refunds and voids whose original is the given seq.
+	// KeyRefundsOf is wanted by the refunds and voids whose original is the given seq and is
+	// not named by them with a number that the sale owns as a key.
 	KeyRefundsOf
 	// KeyBatch is owned by the first event and by the settlements of merchant, terminal, batch.
 	KeyBatch

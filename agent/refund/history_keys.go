@@ -170,7 +170,7 @@ func storedKeys(e *Event, v *Verdict) []Key {
 	if v == nil {
 		return keys
 	}
-	if v.Original != nil {
+	if v.Original != nil && !namedForGood(r, v.Original.FoundBy) {
 		k := refundsOfKey(v.Original.Seq)
 		k.Wants = true
 		keys = append(keys, k)
@@ -179,6 +179,18 @@ func storedKeys(e *Event, v *Verdict) []Key {
 		keys = append(keys, Key{Kind: KeyUnfound})
 	}
 	return keys
+}
+
+// namedForGood reports whether a refund or void names its original, which was found so, by a
+// key that the sale owns too: then it lies beside the sale, and needs no KeyRefundsOf.
+func namedForGood(r *Record, foundBy string) bool {
+	switch foundBy {
+	case FoundByChannelTxn, FoundByOrderNo, FoundByRRN:
+		return true
+	case FoundByStan:
+		return Given(r.Original.Batch) // else it wants that number of any batch
+	}
+	return false
 }
 
 // dependsOnCoverage reports whether a verdict is one of lines 5 to 7 of "No hit":

@@ -88,6 +88,17 @@ func (v *view) covered(keys []Key) bool {
 	return true
 }
 
+// askMore returns what the store has for the keys, and perhaps more: it reads only what
+// the arriving record's own lookup has not given. By seq, each once.
+func (v *view) askMore(keys []Key) ([]*Event, error) {
+	more := slices.DeleteFunc(keys, func(k Key) bool { return v.covered([]Key{k}) })
+	found, err := v.ask(more)
+	if err != nil || len(more) == len(keys) {
+		return found, err
+	}
+	return sortEvents(append(found, v.seen...)), nil
+}
+
 // current replaces events by their newest version and adds those of this Apply,
 // which the store's index does not know yet. own: the slice may be written to.
 func (v *view) current(found []*Event, own bool) []*Event {

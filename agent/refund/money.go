@@ -1,6 +1,7 @@
 package refund
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -101,34 +102,44 @@ type related struct {
 	adjusts []*Event
 }
 
+// relatedKeys appends the keys by which the refunds, voids and adjusts of a sale are found.
+func relatedKeys(keys []Key, sale *Event) []Key {
+	r := &sale.Record
+	keys = append(keys, refundsOfKey(sale.Seq))
+	if r.ChannelTxn != "" {
+		keys = append(keys, oneKey(KeyChannelTxn, r.ChannelTxn))
+	}
+	if r.OrderNo != "" {
+		keys = append(keys, oneKey(KeyOrderNo, r.OrderNo))
+	}
+	if r.RRN != "" {
+		keys = append(keys, oneKey(KeyRRN, r.RRN))
+	}
+	if r.Stan != "" && r.Batch != "" {
+		keys = append(keys, stanKey(r.TerminalID, r.Stan, r.Batch, false))
+	}
+	return keys
+}
+
 // relate reads what may concern the sales, in as few calls as possible.
 func (w *work) relate(sales []*Event) error {
 	var keys []Key
 	var todo []*Event
-	var rrns map[string]bool // many sales may share one
-	if len(sales) > 1 {
-		rrns = map[string]bool{}
-	}
 	for _, s := range sales {
 		if _, ok := w.relatedTo[s.Seq]; ok {
 			continue
 		}
 		todo = append(todo, s)
-		keys = append(keys, refundsOfKey(s.Seq))
-		if s.Record.RRN != "" && !rrns[s.Record.RRN] {
-			keys = append(keys, oneKey(KeyRRN, s.Record.RRN))
-			if rrns != nil {
-				rrns[s.Record.RRN] = true
-			}
-		}
-		if s.Record.Stan != "" && s.Record.Batch != "" {
-			keys = append(keys, stanKey(s.Record.TerminalID, s.Record.Stan, s.Record.Batch, false))
-		}
+		keys = relatedKeys(keys, s)
 	}
 	if len(todo) == 0 {
 		return nil
 	}
-	found, err := w.ask(keys)
+	if len(todo) > 1 { // many sales may share a number
+		slices.SortFunc(keys, func(a, b Key) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Value, b.Value)) })
+		keys = slices.Compact(keys)
+	}
+	found, err := w.askMore(keys)
 	if err != nil {
 		return err
 	}
