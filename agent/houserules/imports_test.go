@@ -13,18 +13,20 @@ import (
 var mayImport = map[string][]string{
 	"cmd/yuanlu/ports":  {"agent/config", "agent/ingest", "drivers/serialport", "drivers/usbport"},
 	"cmd/yuanlu/screen": {"cmd/yuanlu/ports", "agent/ask", "agent/guard/till", "agent/capture", "agent/catalogue", "agent/config", "agent/health", "agent/ingest", "agent/ledger", "agent/logbook", "agent/probe", "agent/refund", "protocol/explain", "protocol/printable"},
-	"cmd/yuanlu":        {"cmd/yuanlu/ports", "cmd/yuanlu/screen", "agent/...", "drivers/serialport", "drivers/usbport", "protocol/..."},
+	"cmd/yuanlu":        {"cmd/manual", "cmd/yuanlu/ports", "cmd/yuanlu/screen", "agent/...", "drivers/serialport", "drivers/usbport", "protocol/..."},
+	"cmd/manual":        {},
 	"cmd/firmware-sim":  {"firmware-sim/...", "protocol/notices"},
-	"cmd/yuanlu-desk":   {"cmd/yuanlu-desk/...", "protocol/mqtt", "protocol/printable", "protocol/topics", "protocol/notices"},
+	"cmd/yuanlu-desk":   {"cmd/manual", "cmd/yuanlu-desk/...", "protocol/mqtt", "protocol/printable", "protocol/topics", "protocol/notices"},
 	// The work on a case: pure.
 	"cmd/yuanlu-desk/casework": {"protocol/strictjson"},
 
 	"agent":            {"agent/..."},
-	"agent/houserules": {},
+	"agent/houserules": {"agent/catalogue", "agent/codes"},
 	"agent/config":     {"agent/catalogue", "agent/spelling", "agent/tomlfile"},
 	"agent/desired":    {"agent/catalogue", "agent/config", "agent/newfile", "protocol/printable"},
 	"agent/command":    {"agent/bundle", "agent/capture", "agent/config", "agent/control", "agent/desired", "agent/ingest", "agent/ledger", "agent/logbook", "agent/machine", "agent/report", "agent/sanitise", "protocol/printable"},
 	"agent/capture":    {},
+	"agent/codes":      {"agent/catalogue"},
 	"agent/bundle":     {"agent/capture", "agent/config", "agent/desired", "agent/health", "agent/ledger", "agent/logbook", "agent/machine", "agent/newfile", "protocol/cardnumber", "protocol/printable"},
 	"agent/dryrun":     {"agent/ask", "agent/ingest", "agent/ledger", "agent/refund"},
 	"agent/transfer":   {"agent/ledger", "agent/newfile"},
