@@ -18,6 +18,7 @@ type listener struct {
 	good     uint64          // frames, of either framing
 	counted  uint64          // of good, by frames
 	parity   [2]int          // bytes with an even and an odd number of bits
+	first    *First          // record of the wire that was found
 }
 
 func newListener() (*listener, error) {
@@ -55,8 +56,13 @@ func (l *listener) take(b []byte, now time.Time) (wire string) {
 				l.good++
 			}
 			// A handshake is a message of smart; its framing has two marks and a check byte.
-			if _, err := l.wires[name].Frame(f, clock); err == nil && wire == "" {
+			step, err := l.wires[name].Frame(f, clock)
+			if err == nil && wire == "" {
 				wire = name
+			}
+			if err == nil && wire == name && l.first == nil && len(step.Records) > 0 {
+				r := &step.Records[0].Record
+				l.first = &First{Kind: string(r.Kind), Outcome: string(r.Outcome), Amount: r.Amount, Currency: r.Currency, At: r.At}
 			}
 		}
 	}

@@ -38,6 +38,18 @@ type Result struct {
 	Sees []string `json:"sees,omitempty"`
 	// SevenBit is the parity of a line of seven data bits, which no wire fits in.
 	SevenBit string `json:"seven_bit,omitempty"`
+	// First is the first record that came, nil where the message that was understood holds
+	// none.
+	First *First `json:"first,omitempty"`
+}
+
+// First is what may be shown of a record: nothing of whose it is.
+type First struct {
+	Kind     string `json:"kind"`
+	Outcome  string `json:"outcome"`
+	Amount   int64  `json:"amount"` // in minor units
+	Currency string `json:"currency"`
+	At       string `json:"at"` // RFC 3339
 }
 
 // Traffic is what came at one setting.
@@ -164,6 +176,7 @@ func try(ctx context.Context, o Options, found *Result, now *Traffic) error {
 		return errors.Join(err, port.Close())
 	}
 	err = listen(ctx, port, l, found, now)
+	found.First = l.first
 	found.Sees = l.sees(found.Sees)
 	if found.Wire != "" {
 		found.Setting, found.Framing = now.Setting, now.Framing

@@ -52,6 +52,9 @@ type program struct {
 
 	json bool
 	lang string // en or zh
+
+	// helpFor takes the flags of a verb in place of printing its help; nil: it is printed.
+	helpFor func(*flag.FlagSet)
 }
 
 // Classes of errors of the command line.
@@ -77,6 +80,8 @@ func verbs() []verb {
 		{"sign", "--key FILE --topic TOPIC [--terminal ID] [FILE|-]", "wrap a payload with a signature, for mosquitto_pub -s", "给下发报文签名", (*program).sign},
 		{"keygen", "--out FILE [--id ID]", "make a signing key", "生成签名密钥", (*program).keygen},
 		{"api", "", "print the OpenAPI document of the HTTP API", "输出 HTTP 接口的 OpenAPI 文档", (*program).api},
+		{"completion", "bash|zsh|fish", "print the completion of a shell", "输出 shell 的命令补全脚本", (*program).completion},
+		{"man", "FOLDER", "write the manual pages into a folder, for man -M", "将手册页写入目录，供 man -M 使用", (*program).man},
 		{"version", "[--licences | --sbom]", "version and schema ids; licences of what is in it", "版本；所含软件的许可证", (*program).version},
 	}
 }
@@ -188,7 +193,10 @@ func (p *program) flags(v *verb) *flag.FlagSet {
 // parse reads the arguments; at most most of them are no flags.
 func (p *program) parse(v *verb, f *flag.FlagSet, args []string, most int) (rest []string, err error) {
 	for {
-		if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
+		if err := f.Parse(args); errors.Is(err, flag.ErrHelp) && p.helpFor != nil {
+			p.helpFor(f)
+			return nil, err
+		} else if errors.Is(err, flag.ErrHelp) {
 			fmt.Fprintf(p.stdout, "yuanlu-desk %s %s\n%s\n", v.name, v.usage, p.t(v.en, v.zh))
 			f.SetOutput(p.stdout)
 			f.PrintDefaults()

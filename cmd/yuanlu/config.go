@@ -45,8 +45,8 @@ func (p *program) readConfig(path string) (*config.Config, error) {
 }
 
 func configVerb() *verb {
-	return &verb{name: "config", usage: "check|show|schema [WIRE]|revert [--config F]",
-		en: "check, show or explain the configuration; go back to the terminal's own", zh: "检查、显示或说明配置；恢复本机配置", run: (*program).config}
+	return &verb{name: "config", usage: "init|check|show|schema [WIRE]|revert [--config F]",
+		en: "print an example; check, show or explain the configuration; go back to the terminal's own", zh: "输出示例；检查、显示或说明配置；恢复本机配置", run: (*program).config}
 }
 
 func (p *program) config(ctx context.Context, args []string) error {
@@ -62,6 +62,8 @@ func (p *program) config(ctx context.Context, args []string) error {
 		file = rest[1]
 	}
 	switch rest[0] {
+	case "init":
+		return p.configInit()
 	case "check":
 		return p.configCheck(file)
 	case "show":
@@ -77,7 +79,7 @@ func (p *program) config(ctx context.Context, args []string) error {
 		}
 		return p.configSchema()
 	}
-	return p.wrongWord(v, rest[0], "check", "show", "schema", "revert")
+	return p.wrongWord(v, rest[0], "init", "check", "show", "schema", "revert")
 }
 
 // profileSchema prints every member of a wire's profile with its default, its meaning and

@@ -54,6 +54,9 @@ type program struct {
 
 	lang screen.Language
 	json bool
+
+	// helpFor takes the flags of a verb in place of printing its help; nil: it is printed.
+	helpFor func(*flag.FlagSet)
 }
 
 // errUsage marks a wrong command line; its text has been printed already.
@@ -237,6 +240,10 @@ func (p *program) parse(v *verb, f *flag.FlagSet, args []string, least, most int
 	var rest []string
 	for {
 		if err := f.Parse(args); err != nil {
+			if errors.Is(err, flag.ErrHelp) && p.helpFor != nil {
+				p.helpFor(f)
+				return nil, err
+			}
 			if errors.Is(err, flag.ErrHelp) {
 				p.verbHelp(p.stdout, v, f)
 				return nil, err

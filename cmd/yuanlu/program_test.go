@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"yuanlu/agent/config"
+	"yuanlu/agent/ledger"
 )
 
 // syncBuffer may be written and read at the same time.
@@ -102,8 +103,14 @@ func TestVersionAndAPI(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &b); code != 0 || err != nil || b.Version == "" || len(b.Schemas) == 0 || len(b.Wires) == 0 {
 		t.Errorf("exit %d, %v: %s", code, err, out)
 	}
-	if code, out, _ := yl(t, "", "version"); code != 0 || !strings.Contains(out, "schema urn:yuanlu:schema:case.opened.v1\n") {
+	if b.Store != ledger.SchemaVersion() || b.Store < 1 {
+		t.Errorf("store_version %d", b.Store)
+	}
+	if code, out, _ := yl(t, "", "version", "--schemas"); code != 0 || !strings.Contains(out, "urn:yuanlu:schema:case.opened.v1\n") {
 		t.Errorf("exit %d: %s", code, out)
+	}
+	if code, out, _ := yl(t, "", "version"); code != 0 || strings.Count(out, "\n") > 4 || !strings.HasPrefix(out, "yuanlu "+b.Version+"\n") {
+		t.Errorf("a person asks for four lines: exit %d: %s", code, out)
 	}
 	if code, out, _ := yl(t, "", "api", "--bundle", "case-event.v1"); code != 0 || !strings.Contains(out, `"#/$defs/Verdict"`) || strings.Contains(out, `"$ref": "urn:`) {
 		t.Errorf("api --bundle: exit %d", code)

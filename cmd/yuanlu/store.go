@@ -19,7 +19,7 @@ import (
 const passphraseEnv = "YUANLU_PASSPHRASE"
 
 func storeVerb() *verb {
-	return &verb{name: "store", usage: "export | import FILE [--passphrase-file F]",
+	return &verb{name: "store", usage: "export | import FILE [--passphrase-file F] | version",
 		en: "records, verdicts, cases and keys for a replacement terminal, encrypted", zh: "导出或导入记录、判定、案件和密钥（加密），用于更换终端", run: (*program).store}
 }
 
@@ -28,9 +28,15 @@ func (p *program) store(ctx context.Context, args []string) error {
 	f := p.flags(v)
 	path := p.configFlag(f)
 	secret := f.String("passphrase-file", "", p.lang.T("`file` whose first line is the passphrase; else "+passphraseEnv+", else it is asked for", "首行为口令的`文件`；否则用环境变量 "+passphraseEnv+"，再否则询问"))
-	rest, err := p.parse(v, f, args, 2, 2)
+	rest, err := p.parse(v, f, args, 1, 2)
 	if err != nil {
 		return err
+	}
+	if rest[0] == "version" && len(rest) == 1 {
+		return p.storeVersion(ctx, *path)
+	}
+	if len(rest) == 1 {
+		return p.wrongUsage(v, "%s", p.lang.T("want export or import, and a file", "需要 export 或 import 加文件名"))
 	}
 	if rest[0] != "export" && rest[0] != "import" {
 		return p.wrongUsage(v, "%s", p.lang.T("want export or import, and a file", "需要 export 或 import 加文件名"))
@@ -47,6 +53,26 @@ func (p *program) store(ctx context.Context, args []string) error {
 		return p.storeExport(ctx, c, rest[1], pass)
 	}
 	return p.storeImport(ctx, c, rest[1], pass)
+}
+
+// storeVersion prints the version of the store's schema, also of one that is newer than this
+// program: what a package asks before it puts an older program in the place of this one.
+func (p *program) storeVersion(ctx context.Context, path string) error {
+	dir := "/var/lib/yuanlu"
+	if c, err := p.readConfig(path); err == nil {
+		dir = c.Store.Dir
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	version, err := ledger.VersionOf(ctx, dir)
+	if err != nil {
+		return err
+	}
+	if p.json {
+		return p.printJSON(map[string]any{"store": version, "program": ledger.SchemaVersion()})
+	}
+	_, err = fmt.Fprintln(p.stdout, version)
+	return err
 }
 
 // storeExport writes the store to a new file, whole or not at all.

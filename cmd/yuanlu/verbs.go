@@ -24,8 +24,8 @@ type verb struct {
 // verbs lists all verbs in the order of the help.
 func verbs() []*verb {
 	return []*verb{
-		runVerb(), checkVerb(), replayVerb(), statusVerb(), tailVerb(), casesVerb(), linksVerb(), doctorVerb(), configVerb(),
-		outboxVerb(), askVerb(), holdVerb(), guardVerb(), captureVerb(), bundleVerb(), ctlVerb(), storeVerb(), apiVerb(), versionVerb(),
+		runVerb(), setupVerb(), checkVerb(), replayVerb(), statusVerb(), tailVerb(), casesVerb(), linksVerb(), doctorVerb(), configVerb(),
+		outboxVerb(), askVerb(), holdVerb(), guardVerb(), captureVerb(), bundleVerb(), ctlVerb(), storeVerb(), apiVerb(), codesVerb(), completionVerb(), manVerb(), versionVerb(),
 	}
 }
 

@@ -127,6 +127,11 @@ func (s *Screen) Probe(r *probe.Result) (err error) {
 	return err
 }
 
+// FirstRecord prints the first record that a port brought, without whose it is.
+func (s *Screen) FirstRecord(r *probe.First) {
+	fmt.Fprintf(s.W, s.t("first record: %s, %s, %s\n", "首条记录：%s，%s，%s\n"), r.Kind, money(r.Amount, r.Currency), r.At)
+}
+
 // noFit prints why nothing fits, and what to do.
 func (s *Screen) noFit(r *probe.Result) error {
 	t := s.t
