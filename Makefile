@@ -14,7 +14,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.bui
 # Tests that end processes, boot machines, run the twin or measure: never with -race.
 SLOW := ^Test(Kill|E2E|Lab|Twin|Soak)
 
-.PHONY: all build static arches demo test unit unit32 e2e lab twin bench soak repeat fuzz nightly vet lint clean setup
+.PHONY: all build static arches demo test unit unit32 e2e lab twin bench soak repeat fuzz nightly vet lint clean setup deb release
 
 all: build
 
@@ -25,7 +25,7 @@ build:
 	  bin/$$p version --licences >bin/$$p.THIRD_PARTY.txt && bin/$$p version --sbom >bin/$$p.cdx.json || exit 1; done
 
 setup:
-	@.ci/setup build test lab
+	@.ci/setup build test lab root deb
 
 # One static file without USB, for terminals without libusb.
 static:
@@ -39,13 +39,21 @@ arches:
 	@for a in $(ARCHES); do echo "== linux/$$a"; \
 	  CGO_ENABLED=0 GOARCH=$$a GOARM=6 $(GO) build -tags nousb -ldflags '$(LDFLAGS)' -o bin/linux-$$a/ ./cmd/... || exit 1; done
 
+# Debian packages and, with a key, a release: bin/deb, bin/release.
+deb:
+	@GO=$(GO) VERSION='$(VERSION)' COMMIT='$(COMMIT)' DATE='$(DATE)' LDFLAGS='$(LDFLAGS)' .ci/deb bin/deb
+
+# SIGNING_KEY: an Ed25519 private key (openssl genpkey -algorithm ed25519 -out KEY).
+release:
+	@GO=$(GO) VERSION='$(VERSION)' COMMIT='$(COMMIT)' DATE='$(DATE)' LDFLAGS='$(LDFLAGS)' SIGNING_KEY='$(SIGNING_KEY)' .ci/release bin/release
+
 demo:
 	@.ci/setup build
 	@$(MAKE) --no-print-directory build
 	bin/firmware-sim demo --agent bin/yuanlu --desk bin/yuanlu-desk
 
 test:
-	@.ci/setup build test lab
+	@.ci/setup build test lab root
 	@.ci/tree save
 	@$(MAKE) --no-print-directory build vet lint static arches unit unit32 twin e2e lab
 	@.ci/tree check

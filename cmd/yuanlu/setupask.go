@@ -166,7 +166,7 @@ func (in *installation) recognise(ctx context.Context, l *config.Link) error {
 	}
 	switch {
 	case err != nil:
-		_, reason := ports.Classify(err)
+		reason := ports.Classify(err).Reason
 		in.complainf("%s: %s\n", "%s：%s\n", l.Port, in.sentence(reason))
 		if in.yes {
 			return in.portError("setup", err)
