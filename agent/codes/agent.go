@@ -32,6 +32,8 @@ func agentCodes() []Code {
 		row("log.unreadable", warn, catalogue.Both("the log file cannot be read", "日志文件不可读"), catalogue.Both("its rights, or the disk", "权限或磁盘问题"), catalogue.Both("yuanlu doctor", "yuanlu doctor")),
 		row("metrics.listening", info, catalogue.Both("Prometheus may ask for figures", "Prometheus 可采集指标"), catalogue.Both("metrics.listen", "metrics.listen"), usual()),
 		row("metrics.unavailable", fault, catalogue.Both("the address for Prometheus cannot be had", "Prometheus 地址不可用"), catalogue.Both("another program holds it", "地址被占用"), catalogue.Both("another port in metrics.listen", "在 metrics.listen 中改用其他端口")),
+		row("problem.begins", infoToFault, catalogue.Both("health has a new problem", "出现新问题"), catalogue.Both("its code is in the line", "代码见该行"), catalogue.Both("yuanlu codes CODE", "yuanlu codes 代码")),
+		row("problem.ends", info, catalogue.Both("a problem of health is gone", "问题已消失"), catalogue.Both("its code is in the line", "代码见该行"), usual()),
 		row("systemd.notify", debug, catalogue.Both("the service manager could not be notified", "无法通知服务管理器"), catalogue.Both("its socket is gone", "套接字不存在"), usual()),
 		row("watchdog.stack", fault, catalogue.Both("where the part that hangs stands in the program", "挂起部分的调用栈"), catalogue.Both("watchdog.stalled", "watchdog.stalled"), ours()),
 		row("watchdog.stalled", fault, catalogue.Both("a part of the daemon makes no progress; the watchdog is not fed", "守护进程部分停滞；看门狗未喂"), catalogue.Both("a disk or port that does not answer", "磁盘或端口无响应"), catalogue.Both("dmesg; systemd restarts the daemon", "查看 dmesg；systemd 会重启守护进程")),

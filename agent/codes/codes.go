@@ -66,6 +66,8 @@ const (
 	note, degraded, failing   = "note", "degraded", "failing"
 	noteDegraded, warnOrFault = "note, degraded", "warn, error"
 	debugWarn, infoFault      = "debug, warn", "info, error"
+	infoToFault               = "info, warn, error"
+	debugToFault              = "debug, info, warn, error"
 )
 
 // row is a row without its kind.
