@@ -154,7 +154,7 @@ func (in *installation) recognise(ctx context.Context, l *config.Link) error {
 		return nil
 	}
 	in.sayf("listening on %s for up to %s: make a small payment, or print the last one again\n",
-		"正在监听 %s，最长 %s：请做一笔小额交易或重打上一笔\n", l.Port, screen.Span(in.long))
+		"正在监听 %s，最长 %s：请做一笔小额交易或重打上一笔\n", l.Port, in.people(in.zone()).Span(in.long))
 	listen, cancel := context.WithTimeout(ctx, in.long)
 	defer cancel()
 	begin := in.program.now()

@@ -13,6 +13,7 @@ import (
 	"yuanlu/agent/health"
 	"yuanlu/agent/ingest"
 	"yuanlu/agent/probe"
+	"yuanlu/agent/refund"
 	"yuanlu/cmd/yuanlu/ports"
 	"yuanlu/protocol/explain"
 )
@@ -129,7 +130,7 @@ func (s *Screen) Probe(r *probe.Result) (err error) {
 
 // FirstRecord prints the first record that a port brought, without whose it is.
 func (s *Screen) FirstRecord(r *probe.First) {
-	fmt.Fprintf(s.W, s.t("first record: %s, %s, %s\n", "首条记录：%s，%s，%s\n"), r.Kind, money(r.Amount, r.Currency), r.At)
+	fmt.Fprintf(s.W, s.t("first record: %s, %s, %s\n", "首条记录：%s，%s，%s\n"), s.word(r.Kind), refund.AmountText(r.Amount, r.Currency), r.At)
 }
 
 // noFit prints why nothing fits, and what to do.
