@@ -23,9 +23,31 @@ func (p *Program) Pages() map[string]string {
 		}
 	}
 	if p.Page != "" {
-		pages["man8/"+p.Name+".8"] = p.Page
+		pages["man8/"+p.Name+".8"] = p.whole()
 	}
 	return pages
+}
+
+// whole returns the hand-written page, with an entry for each verb that it lacks.
+func (p *Program) whole() string {
+	var b strings.Builder
+	for i := range p.Verbs {
+		if v := &p.Verbs[i]; Entry(p.Page, v.Name) == "" {
+			entry(&b, v, false)
+		}
+	}
+	before, after, _ := strings.Cut(p.Page, "\n.SH EXIT STATUS\n")
+	return before + "\n" + b.String() + ".SH EXIT STATUS\n" + after
+}
+
+// entry writes what a program's page has about one verb.
+func entry(b *strings.Builder, v *Verb, chinese bool) {
+	fmt.Fprintf(b, ".TP\n.BR \"%s\" \" %s\"\n%s\n", escape(v.Name), strings.ReplaceAll(escape(v.Usage), `"`, `""`), escape(v.Text.in(chinese)))
+	if len(v.Flags) > 0 {
+		b.WriteString(".RS\n")
+		flags(b, v.Flags, chinese)
+		b.WriteString(".RE\n")
+	}
 }
 
 // Write writes the pages and those of more below a folder, with the functions of os that
@@ -98,13 +120,7 @@ func (p *Program) page(chinese bool) string {
 	fmt.Fprintf(&b, ".SH %s\n.B %s\n%s\n", Text{"SYNOPSIS", "概要"}.in(chinese), escape(p.Name), escape(Text{"VERB [--json] [--lang en|zh] …", "命令 [--json] [--lang en|zh] …"}.in(chinese)))
 	fmt.Fprintf(&b, ".SH %s\n", Text{"VERBS", "命令"}.in(chinese))
 	for i := range p.Verbs {
-		v := &p.Verbs[i]
-		fmt.Fprintf(&b, ".TP\n.BR \"%s\" \" %s\"\n%s\n", escape(v.Name), strings.ReplaceAll(escape(v.Usage), `"`, `""`), escape(v.Text.in(chinese)))
-		if len(v.Flags) > 0 {
-			b.WriteString(".RS\n")
-			flags(&b, v.Flags, chinese)
-			b.WriteString(".RE\n")
-		}
+		entry(&b, &p.Verbs[i], chinese)
 	}
 	p.exits(&b, chinese)
 	return b.String()
