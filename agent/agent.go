@@ -192,6 +192,27 @@ func (a *Agent) verbs() map[string]control.Handler {
 		return send(a.Snapshot(ctx))
 	}
 	all["echo"] = a.echo
+	all["shapes"] = func(_ context.Context, _ json.RawMessage, send func(any) error) error {
+		for _, s := range a.Shapes() {
+			if err := send(s); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return all
+}
+
+// Shapes returns what comes on the links that are not understood.
+func (a *Agent) Shapes() []ingest.Shape {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	all := []ingest.Shape{}
+	for _, w := range a.workers {
+		if s := w.Shape(); s != nil {
+			all = append(all, *s)
+		}
+	}
 	return all
 }
 

@@ -65,6 +65,8 @@ type Result struct {
 	SHA256 string   `json:"sha256"`
 	Parts  int      `json:"parts"`
 	Failed []string `json:"failed"` // names of parts that could not be made
+	// Missing are the same with the reason, and what would be needed.
+	Missing []Entry `json:"-"`
 }
 
 // Options are what to write.
@@ -110,14 +112,18 @@ func Write(ctx context.Context, o Options) (r Result, err error) {
 	}()
 	sum := sha256.New()
 	size := &counter{low: o.Low}
-	failed, err := o.archive(ctx, io.MultiWriter(size, file, sum))
+	missing, err := o.archive(ctx, io.MultiWriter(size, file, sum))
 	if err == nil {
 		err = file.Keep()
 	}
 	if err != nil {
 		return r, err
 	}
-	return Result{File: o.File, Bytes: size.n, SHA256: hex.EncodeToString(sum.Sum(nil)), Parts: len(o.Parts) + 1, Failed: failed}, nil
+	r = Result{File: o.File, Bytes: size.n, SHA256: hex.EncodeToString(sum.Sum(nil)), Parts: len(o.Parts) + 1, Failed: []string{}, Missing: missing}
+	for _, e := range missing {
+		r.Failed = append(r.Failed, e.Name)
+	}
+	return r, nil
 }
 
 // counter counts what is written to it, and ends it where the disk fills.
@@ -136,14 +142,13 @@ func (c *counter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (o *Options) archive(ctx context.Context, w io.Writer) (failed []string, err error) {
+func (o *Options) archive(ctx context.Context, w io.Writer) (missing []Entry, err error) {
 	zipped, err := gzip.NewWriterLevel(w, gzip.BestSpeed) // a terminal has better things to do
 	if err != nil {
 		return nil, err
 	}
 	out := tar.NewWriter(zipped)
 	manifest := Manifest{Made: o.Now.UTC().Truncate(time.Second), Program: o.Program}
-	failed = []string{}
 	for i, p := range o.Parts {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -153,7 +158,7 @@ func (o *Options) archive(ctx context.Context, w io.Writer) (failed []string, er
 			return nil, err
 		}
 		if manifest.Parts = append(manifest.Parts, e); e.Error != "" {
-			failed = append(failed, p.Name)
+			missing = append(missing, e)
 		}
 		if o.Progress != nil {
 			o.Progress(i+1, len(o.Parts)+1, p.Name)
@@ -166,7 +171,7 @@ func (o *Options) archive(ctx context.Context, w io.Writer) (failed []string, er
 	if _, err := o.write(out, "manifest.json", int64(len(b)), bytes.NewReader(b)); err != nil {
 		return nil, err
 	}
-	return failed, errors.Join(out.Close(), zipped.Close())
+	return missing, errors.Join(out.Close(), zipped.Close())
 }
 
 // put makes one part. The error is the archive's; the part's own is in the entry.

@@ -27,8 +27,11 @@ const (
 	// MostLines is how many lines that the daemon has in memory go into a bundle.
 	MostLines = 500
 
-	fileLines    = 2000             // of the log files
-	mostEntries  = 500              // of the outbox
+	fileLines    = 2000 // of the log files
+	mostEntries  = 500  // of the outbox
+	mostCases    = 100  // the newest
+	journalLines = 500
+	unit         = "yuanlu"         // of systemd
 	checkWithin  = 15 * time.Second // of the store's quick_check
 	captureBytes = 64 << 20         // of captures, the newest first
 )
@@ -41,6 +44,10 @@ type Source struct {
 	Links   func(context.Context) (any, error) // the ports, as links list shows them
 	Status  func(context.Context) (any, error)
 	Log     func(context.Context) ([]logbook.Line, error) // at most MostLines that the daemon has in memory
+	Ports   func() any                                    // settings, holders and counters of each tty
+	Shapes  func(context.Context) (any, error)            // what bytes that are not understood look like
+	// Cases writes cases for people, newest first.
+	Cases func(w io.Writer, all []ledger.CaseDetail) error
 }
 
 // Order is one bundle to make.
@@ -62,8 +69,8 @@ func Make(ctx context.Context, o Order) (Result, error) {
 		Parts: o.parts(), Low: o.Low, Progress: o.Progress})
 }
 
-// parts lists what goes into a bundle, in its order. Records, verdicts and what was
-// published of them do not: not even masked.
+// parts lists what goes into a bundle, in its order. Of records there are only the cases
+// that they belong to, with their accounts masked, as the back office has them.
 func (o *Order) parts() []Part {
 	c := o.InForce.Config
 	parts := []Part{
@@ -73,6 +80,14 @@ func (o *Order) parts() []Part {
 		}},
 		asJSON("system.json", func(context.Context) (any, error) { return machine.Facts(c.Store.Dir), nil }),
 		asJSON("links.json", o.Links),
+		asJSON("ports.json", func(context.Context) (any, error) { return o.Ports(), nil }),
+		asJSON("network.json", func(ctx context.Context) (any, error) { return machine.NetworkFacts(ctx, c.MQTT.URLs), nil }),
+		{Name: "kernel.txt", Make: func(_ context.Context, w io.Writer) error {
+			lines, err := machine.KernelMessages(portNames(c))
+			return errors.Join(err, writeText(w, lines))
+		}},
+		output("unit.txt", func(ctx context.Context) ([]byte, error) { return machine.UnitState(ctx, unit) }),
+		output("journal.txt", func(ctx context.Context) ([]byte, error) { return machine.UnitJournal(ctx, unit, journalLines) }),
 	}
 	if o.Broken != nil {
 		return append(parts, Part{Name: "config-errors.txt", Make: func(_ context.Context, w io.Writer) error {
@@ -98,6 +113,9 @@ func (o *Order) parts() []Part {
 		}},
 		ofFiles("log-file.txt", logbook.Query{Lines: fileLines, Level: -8}),
 		ofFiles("log-cases.txt", logbook.Query{Lines: fileLines, Level: -8, Cases: true}),
+		casesPart("cases.txt", c, o.Cases),
+		fromStore("cases.json", c, func(ctx context.Context, db *ledger.DB) (any, error) { return newestCases(ctx, db) }),
+		asJSON("unread.json", o.Shapes),
 		fromStore("outbox-stat.json", c, func(ctx context.Context, db *ledger.DB) (any, error) { return db.OutboxStat(ctx) }),
 		fromStore("outbox-list.json", c, outboxFacts),
 		fromStore("store.json", c, func(ctx context.Context, db *ledger.DB) (any, error) { return storeFacts(ctx, c, db) }),
@@ -138,6 +156,73 @@ func fromStore(name string, c *config.Config, read func(context.Context, *ledger
 		defer func() { err = errors.Join(err, db.Close()) }()
 		return read(ctx, db)
 	})
+}
+
+// casesPart is the cases for people.
+func casesPart(name string, c *config.Config, write func(io.Writer, []ledger.CaseDetail) error) Part {
+	return Part{Name: name, Make: func(ctx context.Context, w io.Writer) (err error) {
+		db, err := ledger.OpenReadOnly(ctx, c.Store.Dir)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, db.Close()) }()
+		all, err := newestCases(ctx, db)
+		if err != nil {
+			return err
+		}
+		return write(printable.NewWriter(w, nil), all)
+	}}
+}
+
+// newestCases returns the newest cases, each with its verdict, what the rules found, both
+// sides and its evidence.
+func newestCases(ctx context.Context, db *ledger.DB) ([]ledger.CaseDetail, error) {
+	rows, err := db.Cases(ctx, ledger.CaseFilter{Limit: mostCases})
+	if err != nil {
+		return nil, err
+	}
+	all := make([]ledger.CaseDetail, 0, len(rows))
+	for i := range rows {
+		one, err := db.Case(ctx, rows[i].CaseID)
+		if errors.Is(err, ledger.ErrNotFound) {
+			continue // retention has removed it meanwhile
+		}
+		if err != nil {
+			return all, err
+		}
+		all = append(all, one)
+	}
+	return all, nil
+}
+
+// portNames returns the names of the ports of a configuration.
+func portNames(c *config.Config) []string {
+	var all []string
+	for _, l := range c.Links {
+		all = append(all, l.Port)
+	}
+	return all
+}
+
+// output is a part that is what a program has written.
+func output(name string, read func(context.Context) ([]byte, error)) Part {
+	return Part{Name: name, Make: func(ctx context.Context, w io.Writer) error {
+		out, err := read(ctx)
+		if _, failed := printable.NewWriter(w, nil).Write(out); failed != nil {
+			err = errors.Join(err, failed)
+		}
+		return err
+	}}
+}
+
+func writeText(w io.Writer, lines []string) error {
+	out := printable.NewWriter(w, nil)
+	for _, l := range lines {
+		if _, err := fmt.Fprintln(out, l); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func writeCheckups(w io.Writer, all []health.Checkup) error {

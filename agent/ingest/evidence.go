@@ -45,8 +45,9 @@ type evidence struct {
 	// sample is the last bytes that came, in clear and in memory only: what is not
 	// understood is decoded for all wires. It is blank while the link is understood.
 	sample  []byte
-	chunks  []Chunk // where they came
-	guesser Guesser // nil: nothing needs to be guessed
+	chunks  []Chunk   // where they came
+	guesser Guesser   // nil: nothing needs to be guessed
+	shaped  time.Time // when the shape was made
 }
 
 // Chunk is one read of a port.
@@ -178,8 +179,12 @@ func (w *Worker) weigh() {
 			e.understood()
 		}
 		w.setFit(nil)
+		w.mu.Lock()
+		w.shape = nil
+		w.mu.Unlock()
 		return
 	}
+	w.describe()
 	if e.guesser == nil && len(e.sample) > 0 && w.opt.NewGuesser != nil {
 		g, err := w.opt.NewGuesser()
 		if err != nil { // the profiles that are built in do not come here

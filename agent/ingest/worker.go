@@ -109,6 +109,7 @@ type Worker struct {
 
 	mu     sync.Mutex // guards what follows
 	health LinkHealth
+	shape  *Shape // of what is not understood; nil: all is
 	stalls stalls
 	// storeReason is why nothing can be stored, "" while it can.
 	storeReason string

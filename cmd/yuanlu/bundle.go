@@ -4,13 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"strings"
 
 	"yuanlu/agent"
 	"yuanlu/agent/bundle"
+	"yuanlu/agent/catalogue"
 	"yuanlu/agent/config"
 	"yuanlu/agent/control"
 	"yuanlu/agent/health"
+	"yuanlu/agent/ingest"
+	"yuanlu/agent/ledger"
 	"yuanlu/agent/logbook"
 	"yuanlu/cmd/yuanlu/ports"
 	"yuanlu/cmd/yuanlu/screen"
@@ -45,7 +50,7 @@ func (p *program) supportBundle(ctx context.Context, args []string) error {
 	}
 	r, err := bundle.Make(ctx, order)
 	if errors.Is(err, os.ErrExist) {
-		fmt.Fprintf(p.stderr, p.lang.T("yuanlu support-bundle: %s is there already\n", "yuanlu support-bundle：%s 已存在\n"), order.File)
+		p.complain(v.name, catalogue.Textf("%s is there already", "%s 已存在", order.File))
 		return errPrinted(exitUsage)
 	}
 	if err != nil {
@@ -54,8 +59,8 @@ func (p *program) supportBundle(ctx context.Context, args []string) error {
 	if p.json {
 		return p.printJSON(r)
 	}
-	for _, name := range r.Failed {
-		fmt.Fprintf(p.stderr, p.lang.T("yuanlu support-bundle: %s could not be made; the manifest says why\n", "yuanlu support-bundle：%s 未能生成；原因见清单\n"), name)
+	for _, one := range r.Missing {
+		p.complain(v.name, catalogue.Textf("%s is missing or not whole: %v", "%s 缺失或不完整：%v", one.Name, errors.New(one.Error)))
 	}
 	_, err = fmt.Fprintf(p.stdout, "%s  %s  sha256 %s\n", r.File, health.SizeText(r.Bytes), r.SHA256)
 	return err
@@ -82,7 +87,35 @@ func (p *program) askingSource(c *config.Config, path string) bundle.Source {
 		}
 		return lines, err
 	}
+	s.Shapes = func(ctx context.Context) (any, error) {
+		all := []ingest.Shape{}
+		err := control.Call(ctx, c.Control.Socket, "shapes", nil, control.Each(func(one ingest.Shape) error {
+			all = append(all, one)
+			return nil
+		}))
+		return all, err
+	}
+	s.Cases = func(w io.Writer, all []ledger.CaseDetail) error { return writeCases(w, p.lang, c, all) }
 	return s
+}
+
+// writeCases writes the list of cases, then each of them as cases show prints it.
+func writeCases(w io.Writer, lang screen.Language, c *config.Config, all []ledger.CaseDetail) error {
+	s := &screen.Screen{W: w, Lang: lang, Zone: c.Time.Location()}
+	rows := make([]ledger.CaseRow, len(all))
+	for i := range all {
+		rows[i] = all[i].CaseRow
+	}
+	if err := s.Cases(rows); err != nil {
+		return err
+	}
+	for i := range all {
+		if _, err := fmt.Fprintf(w, "\n%s\n", strings.Repeat("-", 80)); err != nil {
+			return err
+		}
+		s.Case(&all[i])
+	}
+	return nil
 }
 
 // ownSource is the daemon itself.
@@ -91,6 +124,8 @@ func ownSource(a *agent.Agent, c *config.Config, book *logbook.Book) bundle.Sour
 	s.Status = func(ctx context.Context) (any, error) { return a.Snapshot(ctx), nil }
 	s.Doctor = func(ctx context.Context) []health.Checkup { return a.Examine(ctx, false, nil) }
 	s.Log = func(context.Context) ([]logbook.Line, error) { return book.Last(bundle.MostLines, nil), nil }
+	s.Shapes = func(context.Context) (any, error) { return a.Shapes(), nil }
+	s.Cases = func(w io.Writer, all []ledger.CaseDetail) error { return writeCases(w, screen.English, c, all) }
 	return s
 }
 
@@ -102,6 +137,7 @@ func bundleSource(c *config.Config) bundle.Source {
 			b.Schemas = schemaIDs()
 			return b, nil
 		},
+		Ports: func() any { return ports.Lines(c) },
 		Links: func(context.Context) (any, error) {
 			all, err := ports.List(c)
 			if len(all) > 0 {
