@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// when, and of which classes they are. A digit, a letter and a packed digit of an account
-// look like any other of their class.
-// account cannot be told from any other.
+// Shape is what bytes that are not understood look like, without what they are: how many
+// came when, and of which classes they are. A digit, a letter and a packed digit of an
+// account look like any other of their class.
 type Shape struct {
 	Link    string         `json:"link"`
 	Wire    string         `json:"wire"`
