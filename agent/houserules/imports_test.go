@@ -19,6 +19,8 @@ var mayImport = map[string][]string{
 	"cmd/yuanlu-desk":   {"cmd/manual", "cmd/yuanlu-desk/...", "protocol/mqtt", "protocol/printable", "protocol/topics", "protocol/notices"},
 	// The work on a case: pure.
 	"cmd/yuanlu-desk/casework": {"protocol/strictjson"},
+	// Passwords and sessions.
+	"cmd/yuanlu-desk/people": {},
 
 	"agent":            {"agent/..."},
 	"agent/houserules": {"agent/catalogue", "agent/codes"},
@@ -96,6 +98,7 @@ var onlyHere = map[string][]string{
 	"github.com/eclipse/paho.mqtt.golang":      {"protocol/mqtt"},
 	"modernc.org/sqlite":                       {"agent/ledger/sqlite", "cmd/yuanlu-desk/store"},
 	"github.com/jackc/pgx/v5":                  {"cmd/yuanlu-desk/store"},
+	"github.com/pressly/goose/v3":              {"cmd/yuanlu-desk/store"},
 	"go.bug.st/serial":                         {"drivers/serialport"},
 	"golang.org/x/crypto/argon2":               {"agent/guard/pins", "cmd/yuanlu-desk"},
 	"github.com/google/gousb":                  {"drivers/usbport"},

@@ -285,6 +285,7 @@ func (d *desk) run(ctx context.Context) error {
 		})
 	}
 	wg.Go(func() { d.retain(ctx) })
+	wg.Go(func() { d.tick(ctx) })
 	d.log.Info("desk.ready", "store", d.store.Kind(), "version", version)
 	d.notify(daemon.SdNotifyReady)
 	d.consumer.Run(ctx)
@@ -332,6 +333,33 @@ func (d *desk) retain(ctx context.Context) {
 			wait = time.Second // there may be more
 		}
 		timer.Reset(wait)
+	}
+}
+
+// Times of what happens by itself in the case desk.
+const (
+	tickEvery = 5 * time.Second
+	tickTime  = 30 * time.Second
+)
+
+// tick lets happen what is due in the case desk, until ctx ends.
+func (d *desk) tick(ctx context.Context) {
+	timer := time.NewTicker(tickEvery)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		work, cancel := context.WithTimeout(ctx, tickTime)
+		n, err := d.store.Tick(work, d.now())
+		cancel()
+		if err != nil && ctx.Err() == nil {
+			d.log.Warn("work.tick", "err", err)
+		} else if n > 0 {
+			d.log.Info("work.due", "events", n)
+		}
 	}
 }
 

@@ -101,7 +101,8 @@ func (d *Desk) readDo(f *form) func(*Answer) {
 	f.check(ok)
 	return func(a *Answer) {
 		if a.Refused, a.Again = d.do(c); a.Refused == "" && a.Again == 0 && c.key != "" {
-			d.keys[personKey{c.by, c.key}] = keyed{c.same, a.N}
+			d.newKey = Key{c.by, c.key, c.same, a.N}
+			d.RememberKey(d.newKey)
 		}
 	}
 }

@@ -10,7 +10,7 @@ import (
 type command struct {
 	by, do, no, key string
 	expect          int64  // -1: not given
-	same            string // all but at and expect, for the same key again
+	same            string // a hash of all but at and expect, for the same key again
 	texts           []string
 	number          string // of a contact
 	args            args
@@ -165,7 +165,7 @@ func readCommand(f *form) (*command, bool) {
 func (c *command) collect(v *value) {
 	var same strings.Builder
 	v.canonical(&same, true)
-	c.same = same.String()
+	c.same = digest(same.String())
 	var walk func(name string, v *value)
 	walk = func(name string, v *value) {
 		if v.kind == '"' && (name == "text" || name == "shown" || name == "name" && c.do == "file") {

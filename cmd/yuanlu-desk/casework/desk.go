@@ -1,6 +1,9 @@
 package casework
 
-import "slices"
+import (
+	"slices"
+	"strconv"
+)
 
 // Desk is the back office's work: its set-up, its people, its cases.
 type Desk struct {
@@ -32,13 +35,14 @@ type Desk struct {
 	events  []Event
 	touched []string
 	key     string
+	newKey  Key
 }
 
 type personKey struct{ person, key string }
 
 // keyed is a command that was done under a key.
 type keyed struct {
-	command string // all but at and expect
+	command string // a hash of all but at and expect
 	line    int64
 }
 
@@ -54,7 +58,9 @@ func New() *Desk {
 func (d *Desk) add(c *Case) {
 	d.cases[c.No] = c
 	d.order = append(d.order, c)
-	d.numbers[c.No[2:6]]++
+	if n, err := strconv.ParseInt(c.No[7:], 10, 64); err == nil {
+		d.Numbered(c.No[2:6], n)
+	}
 }
 
 // touch notes that a case had an event in this line.

@@ -176,7 +176,7 @@ func lapses(what string) bool {
 func (d *Desk) Apply(e Event) error {
 	data := blank(e.What)
 	at, ok := moment(e.At)
-	if data == nil || !ok {
+	if data == nil || !ok || e.Case != DeskJournal && len(e.Case) < len("C-2026-000001") {
 		return fmt.Errorf("%w: case %s, event %d: unknown kind or time", ErrJournal, e.Case, e.Seq)
 	}
 	if err := json.Unmarshal(e.Data, data); err != nil {

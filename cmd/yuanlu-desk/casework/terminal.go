@@ -109,6 +109,7 @@ type TerminalEvent struct {
 	seq, rev                     int64
 	addition                     change // undone, settled, payer_seen
 	tally                        *tally
+	raw                          []byte // where it must be kept whole
 }
 
 // tally is how many refunds each operator of a terminal made on a date (casework.md § 12).

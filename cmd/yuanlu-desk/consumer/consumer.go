@@ -348,6 +348,9 @@ func (c *Consumer) count(messages int, list []store.Message, a *store.Answer) {
 				"why", r.Message, "refused", c.refuse.n)
 		}
 	}
+	if a.Unworked > 0 {
+		c.o.Log.Warn("case.unworked", "events", a.Unworked, "remedy", "these case events are stored, and the case desk does not understand them: they lack what casework.md wants")
+	}
 	for _, terminal := range a.Full {
 		if c.full.worth() {
 			c.o.Log.Error("terminal.no_room", "terminal", terminal, "times", c.full.n,

@@ -25,6 +25,7 @@ type applying struct {
 	order   []key // of streams, as touched
 	usage   map[string]*usage
 	touched []string // of usage, as touched
+	w       int64    // newest number of the case desk, given out or found
 }
 
 // Apply stores messages in one transaction and returns what may be acknowledged to the
@@ -34,7 +35,7 @@ type applying struct {
 func (s *Store) Apply(ctx context.Context, messages []Message) (Answer, error) {
 	return s.change(ctx, func(a *applying) error {
 		for i := range messages {
-			if err := a.one(&messages[i]); err != nil {
+			if err := a.one(s, &messages[i]); err != nil {
 				return err
 			}
 		}
@@ -44,18 +45,28 @@ func (s *Store) Apply(ctx context.Context, messages []Message) (Answer, error) {
 
 func (s *Store) change(ctx context.Context, do func(*applying) error) (Answer, error) {
 	a := &applying{limits: s.limits, streams: map[key]*stream{}, usage: map[string]*usage{}}
+	s.work.mu.Lock()
+	defer s.work.mu.Unlock()
 	err := s.write(ctx, func(t *tx) error {
 		a.tx = t
 		// One desk at a time: numbers grow in the order of commits.
 		if _, err := a.row(`UPDATE desk SET n = n WHERE id = 1 RETURNING n`, nil, &a.n); err != nil {
 			return err
 		}
-		before := a.n
+		if _, err := a.row(`SELECT n FROM desk WHERE id = 2`, nil, &a.w); err != nil {
+			return err
+		}
+		before, worked := a.n, a.w
 		if err := do(a); err != nil {
 			return err
 		}
 		if err := a.finish(); err != nil {
 			return err
+		}
+		if a.w > worked {
+			if _, err := a.exec(`UPDATE desk SET n = ? WHERE id = 2`, a.w); err != nil {
+				return err
+			}
 		}
 		if a.n == before {
 			return nil
@@ -64,16 +75,17 @@ func (s *Store) change(ctx context.Context, do func(*applying) error) (Answer, e
 		return err
 	})
 	if err != nil {
+		s.work.desk = nil // what became of the commit is not known
 		return Answer{}, err
 	}
 	s.announce()
 	return a.answer, nil
 }
 
-func (a *applying) one(m *Message) error {
+func (a *applying) one(s *Store, m *Message) error {
 	switch {
 	case m.Event != nil:
-		return a.event(m.Event)
+		return a.event(s, m.Event)
 	case m.Refusal != nil:
 		return a.refusal(m.Refusal)
 	case m.Status != nil:
@@ -100,7 +112,7 @@ func (a *applying) finish() error {
 	return nil
 }
 
-func (a *applying) event(e *Event) error {
+func (a *applying) event(s *Store, e *Event) error {
 	if room, err := a.room(e); err != nil || !room {
 		return err
 	}
@@ -119,6 +131,11 @@ func (a *applying) event(e *Event) error {
 	a.took(e)
 	if e.Case && e.CaseID != "" {
 		if err := a.project(e); err != nil {
+			return err
+		}
+	}
+	if e.Case {
+		if err := a.casework(s, e.Payload, e.Received); err != nil {
 			return err
 		}
 	}

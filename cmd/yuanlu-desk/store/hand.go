@@ -155,7 +155,7 @@ func (s *Store) Release(ctx context.Context, n int64, e *Event, h Hand) error {
 		if _, err := a.unquarantine(n); err != nil {
 			return err
 		}
-		if err := a.event(e); err != nil {
+		if err := a.event(s, e); err != nil {
 			return err
 		}
 		switch {

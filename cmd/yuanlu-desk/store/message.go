@@ -114,6 +114,7 @@ type Answer struct {
 	New      int      // events stored
 	Repeats  int      // events that were there already
 	Refused  int      // messages put into quarantine
+	Unworked int      // case events that the case desk does not understand; they are stored
 	GapBegun []Ack    // streams that began to lack something; Seq: the first missing
 	GapEnded []Ack    // streams that are complete again
 	Reused   []Ack    // events that were stored though another one has their sequence; Seq: that

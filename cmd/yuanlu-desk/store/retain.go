@@ -6,14 +6,18 @@ import (
 	"time"
 )
 
-// Retain removes what is older than keep: other events, cases whose newest event
-// came before then with all their events, refused messages, what was done by hand,
+// Retain removes what is older than keep: cases of the case desk that were closed before
+// then, with their files; other events; cases whose newest event came before then, with all
+// their events, unless the case desk still has them; refused messages, what was done by hand,
 // and terminals and complete streams without a message since. It removes at
 // most step of each kind in one transaction; removed 0: nothing is left to remove.
 func (s *Store) Retain(ctx context.Context, now time.Time, keep time.Duration, step int) (removed int64, err error) {
 	cut := millis(now.Add(-keep))
 	_, err = s.change(ctx, func(a *applying) error {
 		removed = 0
+		if err := a.oldWork(s, cut/1000, step, &removed); err != nil {
+			return err
+		}
 		if err := a.oldCases(cut, step, &removed); err != nil {
 			return err
 		}
@@ -46,7 +50,8 @@ const (
 // oldCases removes cases by the moment in which their newest event came.
 func (a *applying) oldCases(cut int64, step int, removed *int64) error {
 	var old []key // terminal and case id
-	err := a.rows(`SELECT c.terminal, c.case_id FROM event e JOIN cases c ON c.last_n = e.n WHERE e.received < ? AND e.kind = 'case' ORDER BY e.received LIMIT ?`,
+	err := a.rows(`SELECT c.terminal, c.case_id FROM event e JOIN cases c ON c.last_n = e.n WHERE e.received < ? AND e.kind = 'case'
+ AND NOT EXISTS(SELECT 1 FROM work_refund w WHERE w.refund = c.case_id) ORDER BY e.received LIMIT ?`,
 		[]any{cut, step}, func(r *sql.Rows) error {
 			var k key
 			err := r.Scan(&k.terminal, &k.stream)
@@ -78,4 +83,44 @@ func (a *applying) oldCases(cut int64, step int, removed *int64) error {
 		}
 	}
 	return nil
+}
+
+// oldWork removes cases of the case desk that were closed before a moment, in Unix seconds;
+// those that were merged into another with that one. Open ones stay (casework.md § 13).
+func (a *applying) oldWork(s *Store, cut int64, step int, removed *int64) error {
+	d, err := s.desk(a.tx)
+	if err != nil {
+		return err
+	}
+	var old []string
+	err = a.rows(`SELECT case_no FROM work_case w WHERE closed > 0 AND closed < ?
+ AND NOT EXISTS(SELECT 1 FROM work_case m WHERE m.case_no = w.merged_into) ORDER BY closed, case_no LIMIT ?`, []any{cut, step}, func(r *sql.Rows) error {
+		var no string
+		err := r.Scan(&no)
+		old = append(old, no)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, no := range old {
+		for _, q := range []string{`DELETE FROM work_filed WHERE case_no = ?`, `DELETE FROM work_refund WHERE case_no = ?`,
+			`DELETE FROM work_case WHERE case_no = ?`, `DELETE FROM work_event WHERE case_no = ?`} {
+			n, err := a.exec(q, no)
+			if err != nil {
+				return err
+			}
+			*removed += n
+		}
+		a.w++
+		if _, err := a.exec(`INSERT INTO work_gone(n, case_no) VALUES(?,?)`, a.w, no); err != nil {
+			return err
+		}
+		d.Forget(no)
+	}
+	if len(old) > 0 {
+		s.work.upto = a.w
+		_, err = a.exec(`DELETE FROM work_file WHERE added < ? AND NOT EXISTS(SELECT 1 FROM work_filed f WHERE f.sha256 = work_file.sha256)`, cut*1000)
+	}
+	return err
 }

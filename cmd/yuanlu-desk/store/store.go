@@ -13,6 +13,7 @@ type Store struct {
 	d      dialect
 	id     string
 	limits Limits
+	work   work
 
 	mu      sync.Mutex
 	changed chan struct{} // guarded by mu: closed at the next commit of this process

@@ -1,0 +1,174 @@
+package casework
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+)
+
+// What a store needs to build a Desk again: the set-up, what the terminals sent, the
+// events of the journals, the keys of commands, and the cases that are kept no longer.
+
+// kept is what is kept of an event of a terminal. That of a report is in the journal; what
+// may have to wait, or is counted, is kept whole.
+type kept struct {
+	ID       string          `json:"id"`
+	Source   string          `json:"source"`
+	Stream   string          `json:"stream"`
+	Sequence string          `json:"sequence"`
+	Seq      int64           `json:"seq,omitempty"`
+	Rev      int64           `json:"rev,omitempty"`
+	Event    json.RawMessage `json:"event,omitempty"`
+}
+
+// ReadEvent decodes an event of up/case (casework.md § 4). ErrInput.
+func ReadEvent(text []byte) (*TerminalEvent, error) {
+	v, err := parse(text)
+	if err != nil {
+		return nil, err
+	}
+	e, ok := terminalEvent(v)
+	if !ok {
+		return nil, ErrInput
+	}
+	if e.kind == typeFollowed || e.kind == typeTally {
+		e.raw = bytes.Clone(text)
+	}
+	return e, nil
+}
+
+// Kept returns what Recall needs of an event.
+func (e *TerminalEvent) Kept() []byte {
+	return encode(kept{e.ID, e.Source, e.Stream, e.Sequence, e.seq, e.rev, e.raw})
+}
+
+// Recall returns the event of which Kept was stored, for Remember. ErrJournal.
+func Recall(text []byte) (*TerminalEvent, error) {
+	var k kept
+	if err := json.Unmarshal(text, &k); err != nil {
+		return nil, fmt.Errorf("%w: an event of a terminal: %w", ErrJournal, err)
+	}
+	if k.Event != nil {
+		return ReadEvent(k.Event)
+	}
+	return &TerminalEvent{ID: k.ID, Source: k.Source, Stream: k.Stream, Sequence: k.Sequence, seq: k.Seq, rev: k.Rev}, nil
+}
+
+// Key is a command that was done under a key. Command is a hash of it, Line its number.
+type Key struct {
+	Person, Key, Command string
+	Line                 int64
+}
+
+// RememberKey makes a key known that was stored.
+func (d *Desk) RememberKey(k Key) { d.keys[personKey{k.Person, k.Key}] = keyed{k.Command, k.Line} }
+
+// NewKey returns what must be stored of the command in line n; false if it had no key, or
+// was not done.
+func (d *Desk) NewKey(n int64) (Key, bool) {
+	if d.newKey.Line != n || n == 0 {
+		return Key{}, false
+	}
+	return d.newKey, true
+}
+
+// digest shortens a command to what its key is compared with.
+func digest(command string) string {
+	sum := sha256.Sum256([]byte(command))
+	return hex.EncodeToString(sum[:])
+}
+
+// Numbered makes known that cases of a year were numbered up to last.
+func (d *Desk) Numbered(year string, last int64) { d.numbers[year] = max(d.numbers[year], last) }
+
+// TakeReads returns what was read since the last time, for the reading log, and forgets it.
+func (d *Desk) TakeReads() []Reading {
+	reads := d.reads
+	d.reads = nil
+	return reads
+}
+
+// Forget drops a closed case that is kept no longer.
+func (d *Desk) Forget(no string) {
+	c := d.cases[no]
+	if c == nil {
+		return
+	}
+	delete(d.cases, no)
+	for i := range d.order {
+		if d.order[i] == c {
+			d.order = append(d.order[:i:i], d.order[i+1:]...)
+			break
+		}
+	}
+	for id, home := range d.home {
+		if home == c {
+			delete(d.home, id)
+		}
+	}
+}
+
+// Fact is what a store's tables hold of a case, to find it without its journal.
+type Fact struct {
+	No      string
+	Closed  int64 // Unix seconds; 0: open
+	Into    string
+	Refunds []string
+}
+
+// Facts returns those of a case; false if there is none.
+func (d *Desk) Facts(no string) (Fact, bool) {
+	c := d.cases[no]
+	if c == nil {
+		return Fact{}, false
+	}
+	f := Fact{No: no, Closed: c.closedAt, Into: c.into}
+	for _, r := range c.refunds {
+		f.Refunds = append(f.Refunds, r.id)
+	}
+	return f, true
+}
+
+// Show returns a case as everybody who may see it sees it; false if there is none.
+func (d *Desk) Show(no string) (*View, bool) {
+	c := d.cases[no]
+	if c == nil {
+		return nil, false
+	}
+	return d.view(c), true
+}
+
+// Person returns somebody that the desk knows; false if it does not.
+func (d *Desk) Person(id string) (Person, bool) {
+	p := d.people.byID[id]
+	if p == nil {
+		return Person{}, false
+	}
+	return *p, true
+}
+
+// People returns everybody, by id.
+func (d *Desk) People() []Person {
+	out := []Person{}
+	for _, id := range d.people.ids {
+		out = append(out, *d.people.byID[id])
+	}
+	return out
+}
+
+// Hire makes or changes a person from the machine of the desk itself, as the first must be
+// (casework.md § 13); at is Unix seconds. It has the guards of the command person.
+func (d *Desk) Hire(at int64, text []byte) ([]Event, Refusal) {
+	v, err := parse(text)
+	one, ok := person(v)
+	if err != nil || !ok {
+		return nil, BadInput
+	}
+	d.begun, d.events = true, nil
+	d.run(at)
+	refusal := (&personArgs{one}).run(d, &Person{ID: bySystem}, nil)
+	d.consequences()
+	return d.events, refusal
+}

@@ -1,0 +1,163 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"yuanlu/cmd/yuanlu-desk/casework"
+)
+
+// Login is what is stored about the password of a person.
+type Login struct {
+	Hash       string // PHC string; "": there is none
+	MustChange bool   // before anything else is done
+}
+
+// Login returns that of a person; a zero one if there is none.
+func (s *Store) Login(ctx context.Context, person string) (l Login, err error) {
+	err = s.read(ctx, func(t *tx) error {
+		_, err := t.row(`SELECT password, must_change FROM work_login WHERE person = ?`, []any{person}, &l.Hash, &l.MustChange)
+		return err
+	})
+	return l, err
+}
+
+// SetLogin stores a password and ends the sessions of the person.
+func (s *Store) SetLogin(ctx context.Context, person string, l Login) error {
+	return s.write(ctx, func(t *tx) error {
+		if _, err := t.exec(`INSERT INTO work_login(person, password, must_change) VALUES(?,?,?) ON CONFLICT(person) DO UPDATE
+ SET password = excluded.password, must_change = excluded.must_change`, person, l.Hash, flag(l.MustChange)); err != nil {
+			return err
+		}
+		return t.endSessions(person)
+	})
+}
+
+func (t *tx) endSessions(person string) error {
+	_, err := t.exec(`DELETE FROM work_session WHERE person = ?`, person)
+	return err
+}
+
+// Session is one login of a person, by the hash of its token.
+type Session struct {
+	Hash, Person, CSRF string
+	Made, Seen         time.Time
+}
+
+// How long a session lasts (casework.md § 13).
+const (
+	SessionLasts = 12 * time.Hour
+	SessionIdle  = 60 * time.Minute
+)
+
+// Begin stores a session.
+func (s *Store) Begin(ctx context.Context, one Session) error {
+	return s.write(ctx, func(t *tx) error {
+		if _, err := t.exec(`DELETE FROM work_session WHERE made < ? OR seen < ?`, millis(one.Made.Add(-SessionLasts)), millis(one.Made.Add(-SessionIdle))); err != nil {
+			return err
+		}
+		_, err := t.exec(`INSERT INTO work_session(hash, person, csrf, made, seen) VALUES(?,?,?,?,?)`, one.Hash, one.Person, one.CSRF, millis(one.Made), millis(one.Made))
+		return err
+	})
+}
+
+// seenEvery is how often the last use of a session is stored.
+const seenEvery = time.Minute
+
+// Session returns the session of a hash that lasts still, and notes its use. ErrNotFound.
+func (s *Store) Session(ctx context.Context, hash string, now time.Time) (one Session, err error) {
+	err = s.read(ctx, func(t *tx) error {
+		var made, seen int64
+		found, err := t.row(`SELECT person, csrf, made, seen FROM work_session WHERE hash = ?`, []any{hash}, &one.Person, &one.CSRF, &made, &seen)
+		if err != nil {
+			return err
+		}
+		one.Hash, one.Made, one.Seen = hash, timeOf(made), timeOf(seen)
+		if !found || !now.Before(one.Made.Add(SessionLasts)) || !now.Before(one.Seen.Add(SessionIdle)) {
+			return ErrNotFound
+		}
+		return nil
+	})
+	if err != nil || now.Sub(one.Seen) < seenEvery {
+		return one, err
+	}
+	return one, s.write(ctx, func(t *tx) error {
+		_, err := t.exec(`UPDATE work_session SET seen = ? WHERE hash = ?`, millis(now), hash)
+		return err
+	})
+}
+
+// End ends a session.
+func (s *Store) End(ctx context.Context, hash string) error {
+	return s.write(ctx, func(t *tx) error {
+		_, err := t.exec(`DELETE FROM work_session WHERE hash = ?`, hash)
+		return err
+	})
+}
+
+// Limits of failed logins, within FailureTime (casework.md § 13).
+const (
+	FailureTime     = 15 * time.Minute
+	LoginFailures   = 5
+	AddressFailures = 20
+)
+
+// Failed notes a failed login.
+func (s *Store) Failed(ctx context.Context, login, address string, now time.Time) error {
+	return s.write(ctx, func(t *tx) error {
+		if _, err := t.exec(`DELETE FROM work_failure WHERE at <= ?`, millis(now.Add(-FailureTime))); err != nil {
+			return err
+		}
+		_, err := t.exec(`INSERT INTO work_failure(login, address, at) VALUES(?,?,?)`, login, address, millis(now))
+		return err
+	})
+}
+
+// Barred reports whether a login or an address has failed too often.
+func (s *Store) Barred(ctx context.Context, login, address string, now time.Time) (barred bool, err error) {
+	err = s.read(ctx, func(t *tx) error {
+		var byLogin, byAddress int
+		since := millis(now.Add(-FailureTime))
+		if _, err := t.row(`SELECT count(*) FROM work_failure WHERE login = ? AND at > ?`, []any{login, since}, &byLogin); err != nil {
+			return err
+		}
+		_, err := t.row(`SELECT count(*) FROM work_failure WHERE address = ? AND at > ?`, []any{address, since}, &byAddress)
+		barred = byLogin >= LoginFailures || byAddress >= AddressFailures
+		return err
+	})
+	return barred, err
+}
+
+// Person returns somebody that the case desk knows. ErrNotFound.
+func (s *Store) Person(ctx context.Context, id string) (p casework.Person, err error) {
+	err = s.look(ctx, func(d *casework.Desk) error {
+		var ok bool
+		if p, ok = d.Person(id); !ok {
+			return ErrNotFound
+		}
+		return nil
+	})
+	return p, err
+}
+
+// People returns everybody that the case desk knows, by id.
+func (s *Store) People(ctx context.Context) (list []casework.Person, err error) {
+	err = s.look(ctx, func(d *casework.Desk) error {
+		list = d.People()
+		return nil
+	})
+	return list, err
+}
+
+// look reads the case desk as it is now.
+func (s *Store) look(ctx context.Context, do func(*casework.Desk) error) error {
+	s.work.mu.Lock()
+	defer s.work.mu.Unlock()
+	return s.read(ctx, func(t *tx) error {
+		d, err := s.desk(t)
+		if err != nil {
+			return err
+		}
+		return do(d)
+	})
+}
