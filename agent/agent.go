@@ -239,11 +239,12 @@ func (a *Agent) Began() time.Time { return a.began }
 // what went wrong while stopping, joined.
 func (a *Agent) Run(ctx context.Context) error {
 	a.o.Notify("STATUS=opening the store")
+	exposed := machine.Exposed(a.o.Config) // the store closes its own files when it opens
 	db, err := a.store.open(ctx)
 	if errors.Is(err, ErrAnotherDaemon) {
 		return err
 	}
-	for _, x := range machine.Exposed(a.o.Config) {
+	for _, x := range exposed {
 		a.log.Warn("file.open_to_others", "path", x.Path, "mode", fmt.Sprintf("%04o", health.ModeBits(x.Mode)), "what", x.What.EN, "others_may", x.May.EN)
 	}
 	c := newCrew()

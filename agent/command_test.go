@@ -113,13 +113,13 @@ func TestSelftest(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := fmt.Sprint(got.Lines)
-	for _, want := range []string{"{store ok whole", "{disk ok", "{link pos note mispos, pipe: silent", "{clock ok", "{broker ok", "round trip 3ms", "{back office ok is online",
+	for _, want := range []string{"{store ok whole", "{disk ok", "{link pos note mispos, pipe: silent", "{clock ok", "{broker ok", "answers within 3ms", "{back office ok is online",
 		"last acknowledgement", "{certificate ok ends in 41 days", "{commands_unsigned note", "{config in force ok"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %s in %s", want, text)
 		}
 	}
-	if got.Verdict != health.Fine || len(steps) != 10 || !strings.Contains(steps[2], `"step":3,"steps":10,"what":"store","level":"ok"`) {
+	if got.Verdict != health.Fine || len(steps) != 11 || !strings.Contains(steps[2], `"step":3,"steps":11,"what":"store","level":"ok"`) {
 		t.Errorf("verdict %s, steps %q", got.Verdict, steps)
 	}
 

@@ -34,6 +34,7 @@ func (a *Agent) snapshot(ctx context.Context, age time.Duration) health.Snapshot
 	a.mu.Unlock()
 	if err := a.store.failure(); err != nil {
 		s.StoreError, s.StoreFull = err.Error(), errors.Is(err, ledger.ErrDiskFull)
+		s.StoreTrouble = machine.StoreTrouble(c, uint32(os.Geteuid()))
 	}
 	s.Links, s.Damage = a.links(), ledger.FoundDamage(c.Store.Dir)
 	if db := a.Store(); db != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -37,6 +38,27 @@ func Read(path string, o Options) (*Config, error) {
 // Parse checks the text of a file; path is what errors call it.
 func Parse(path string, text []byte, o Options) (*Config, error) {
 	return parse(path, text, nil, o)
+}
+
+// Partly returns what of a file can be used although it has mistakes, with defaults in
+// the place of the rest, and the mistakes as Read returns them. It is for looking at a
+// terminal whose configuration is wrong, never for running it.
+func Partly(path string, o Options) (*Config, error) {
+	c, err := Read(path, o)
+	if err == nil {
+		return c, nil
+	}
+	text, readErr := os.ReadFile(path)
+	if readErr != nil || len(text) > MaxFile || !utf8.Valid(text) {
+		text = nil // the defaults
+	}
+	doc, _ := readDocument(path, text)
+	l := &loader{file: path, settings: settings(o), given: map[string]tomlfile.Place{},
+		c: &Config{File: path, sum: sum(text)}, tables: doc.tables, elements: doc.elements}
+	l.load(doc)
+	l.c.complete()
+	l.c.Links = slices.DeleteFunc(l.c.Links, func(k Link) bool { return k.Port == "" || k.Name == "" })
+	return l.c, err
 }
 
 // parse is Parse, and Desired where base is not nil.

@@ -40,6 +40,8 @@ func Call(ctx context.Context, path, verb string, args any, each func(json.RawMe
 	if err != nil {
 		return err
 	}
+	dog := watchPeer(ctx, conn, path)
+	defer dog.end()
 	// A daemon that refuses may hang up before it has read the request; its answer
 	// lies here all the same.
 	unsent := send(conn, line)
@@ -51,6 +53,7 @@ func Call(ctx context.Context, path, verb string, args any, each func(json.RawMe
 	lines := bufio.NewScanner(conn)
 	lines.Buffer(make([]byte, 4096), maxAnswer)
 	for lines.Scan() {
+		dog.end()
 		_ = conn.SetReadDeadline(time.Time{})
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -74,6 +77,9 @@ func Call(ctx context.Context, path, verb string, args any, each func(json.RawMe
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
+	}
+	if hung := dog.found(); hung != nil {
+		return hung
 	}
 	if unsent != nil {
 		return fmt.Errorf("%w: %w", ErrProtocol, unsent)

@@ -14,6 +14,8 @@ const (
 	writeWithin = 5 * time.Second  // an answer line must be taken
 	dialWithin  = 2 * time.Second  // the daemon must accept
 	quietWithin = 30 * time.Second // the first answer must be here
+	aliveWithin = 2 * time.Second  // else it is looked whether the daemon lives
+	busyWithin  = 8 * time.Second  // a daemon that runs must answer something
 )
 
 // Request is what a client asks.

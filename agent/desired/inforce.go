@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
+	"time"
 
 	"yuanlu/agent/catalogue"
 	"yuanlu/agent/config"
@@ -21,7 +23,15 @@ type InForce struct {
 	File      *config.Config // the terminal's own
 	Version   int64          // of the back office's; 0: the terminal's own file
 	Probation bool           // the version has yet to reach the broker
+	Left      time.Duration  // of running time that it has for that
 	Digest    string         // of Config
+}
+
+func leftOf(p *Probation) time.Duration {
+	if p == nil {
+		return 0
+	}
+	return p.Left
 }
 
 // ownFile returns the terminal's own file in force.
@@ -41,7 +51,8 @@ func (f InForce) Origin() string {
 func (f InForce) Describe() config.Text {
 	switch {
 	case f.Probation:
-		return text("version %d of the back office, on trial", "后台下发的版本 %d，试用中", f.Version)
+		return text("version %d of the back office, on trial: undone by itself after %s more without the broker; yuanlu config revert undoes it now",
+			"后台下发的版本 %d，试用中：再有 %s 连不上服务器则自动撤销；yuanlu config revert 立即撤销", f.Version, f.Left.Round(time.Second))
 	case f.Version > 0:
 		return text("version %d of the back office", "后台下发的版本 %d", f.Version)
 	}
@@ -106,7 +117,7 @@ func (r Files) choose(file *config.Config, s State) (InForce, error) {
 	if err != nil {
 		return own, err
 	}
-	return InForce{Config: c, File: file, Version: v.Number, Probation: s.Probation != nil, Digest: c.Digest()}, nil
+	return InForce{Config: c, File: file, Version: v.Number, Probation: s.Probation != nil, Left: leftOf(s.Probation), Digest: c.Digest()}, nil
 }
 
 // check reads the text of a version against the terminal's own file. The error is a
@@ -129,18 +140,25 @@ func (r Files) check(version int64, text string, file *config.Config) (*config.C
 	return c, nil
 }
 
+// mostNamed bounds the mistakes that a note for people names.
+const mostNamed = 8
+
 func problemText(all []Problem) string {
 	if len(all) == 0 {
 		return "?"
 	}
-	text := all[0].Message
-	if one := all[0]; one.Line > 0 {
-		text = fmt.Sprintf("%d:%d: %s: %s", one.Line, one.Col, one.Path, one.Message)
+	var texts []string
+	for _, one := range all[:min(len(all), mostNamed)] {
+		text := one.Message
+		if one.Line > 0 {
+			text = fmt.Sprintf("%d:%d: %s: %s", one.Line, one.Col, one.Path, one.Message)
+		}
+		texts = append(texts, text)
 	}
-	if n := len(all) - 1; n > 0 {
-		text += fmt.Sprintf(" (+%d)", n)
+	if n := len(all) - len(texts); n > 0 {
+		texts = append(texts, fmt.Sprintf("+%d", n))
 	}
-	return text
+	return strings.Join(texts, "; ")
 }
 
 // problemsOf turns the errors of a version into what is kept and published.

@@ -42,17 +42,20 @@ func lookAtBackoffice(e *Examination) {
 	ago := func(at time.Time) time.Duration { return e.Snapshot.At.Sub(at).Round(time.Second) }
 	waits := !o.Oldest.IsZero() && e.Snapshot.At.Sub(o.Oldest) > ackPatience
 	switch {
+	case !m.Connected:
+		e.add(Note, backoffice, textf("not known without a connection; %d wait for an acknowledgement", "未连接，无法得知；%d 条等待确认", o.Waiting), config.Text{})
+	case e.problems("unacknowledged"):
 	case waits && (m.LastAck.IsZero() || e.Snapshot.At.Sub(m.LastAck) > ackPatience):
 		last := both("nothing was acknowledged since the start", "启动以来没有确认")
 		if !m.LastAck.IsZero() {
 			last = textf("the last acknowledgement came %s ago", "最近一次确认在 %s前", ago(m.LastAck))
 		}
-		e.add(Warning, backoffice, textf("%s; %d wait, the oldest for %s", "%s；%d 条等待，最早已等 %s", last, o.Waiting, ago(o.Oldest)),
-			both("check that the back office's consumer runs and may write dn/ack", "检查后台消费程序是否运行，是否有权写 dn/ack"))
+		e.add(Warning, backoffice, textf("%s; %d wait, the oldest for %s", "%s；%d 条等待，最早已等 %s", last, o.Waiting, ago(o.Oldest)), brokerRemedy("unacknowledged"))
 	case !m.LastAck.IsZero():
 		e.fine(backoffice, textf("last acknowledgement %s ago, up to %d of %d", "最近一次确认在 %s前，已确认 %d / %d", ago(m.LastAck), o.AckedSeq, o.LastSeq))
 	default:
-		e.fine(backoffice, textf("%d wait for an acknowledgement", "%d 条等待确认", o.Waiting))
+		e.add(Note, backoffice, textf("has acknowledged nothing yet; %d wait", "尚无确认；%d 条等待", o.Waiting),
+			both("yuanlu doctor --echo asks whether it is there", "yuanlu doctor --echo 询问后台是否在线"))
 	}
 }
 

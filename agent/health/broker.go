@@ -21,11 +21,33 @@ func brokerProblems(p *problems, s *Snapshot, _ *config.Config) {
 		return
 	}
 	if !m.Connected && s.Uptime > brokerPatience && s.At.Sub(m.Since) > brokerPatience {
-		p.add(Degraded, "mqtt_offline", "", textf("the broker is not reachable: %s", "无法连接 MQTT 服务器：%s", m.LastError), checkNetwork)
+		p.add(Degraded, "mqtt_offline", "", textf("the broker is not reachable: %s", "无法连接 MQTT 服务器：%s", m.LastError), remedyOf(m))
 	}
 	for _, one := range m.Problems {
-		p.add(Degraded, one.Code, "", same(one.Text), both("see the log (yuanlu tail)", "查看日志（yuanlu tail）")).Since = one.Since
+		p.add(Degraded, one.Code, "", same(one.Text), brokerRemedy(one.Code)).Since = one.Since
 	}
+}
+
+// remedyOf returns what to do about the last error of the connection.
+func remedyOf(m *Broker) config.Text {
+	if m.Remedy == "" {
+		return checkNetwork
+	}
+	return textf("%s; cases wait in the outbox", "%s；案件在队列中等待", same(m.Remedy))
+}
+
+// brokerRemedy returns what to do about a problem that the reporter has found.
+func brokerRemedy(code string) config.Text {
+	switch code {
+	case "unacknowledged":
+		return both("yuanlu doctor --echo shows whether the back office answers; it must run, read up/case and write dn/ack, and the broker's access list must allow both",
+			"yuanlu doctor --echo 检查后台是否应答；后台须运行、可读 up/case、可写 dn/ack，且服务器访问控制允许")
+	case "duplicate_client_id":
+		return both("two terminals use one terminal.id: the broker's log has the address of the other one; give each its own id", "两台终端使用同一 terminal.id：服务器日志中有另一台的地址；请为每台设置各自的 id")
+	case "subscription_refused":
+		return both("allow this terminal to read dn/# in the broker's access list", "在服务器访问控制中允许本终端读取 dn/#")
+	}
+	return both("see the log: yuanlu tail -n 50", "查看日志：yuanlu tail -n 50")
 }
 
 // Contact is what became of connecting to the broker for an examination.
@@ -65,13 +87,13 @@ func lookAtBroker(e *Examination) {
 		if m.LastError != "" {
 			text = textf("%s: %s", "%s：%s", text, m.LastError)
 		}
-		e.add(Error, name, text, checkNetwork)
+		e.add(Error, name, text, remedyOf(m))
 		return
 	case e.m.EchoErr != nil:
 		e.add(Error, name, textf("connected, but gives no answer: %v", "已连接，但无应答：%v", e.m.EchoErr), both("check the network and the broker", "检查网络和服务器"))
 		return
 	}
-	text := textf("connected since %s, %d reconnects, round trip %s", "自 %s 起已连接，重连 %d 次，往返 %s",
+	text := textf("connected since %s, %d reconnects, the broker answers within %s", "自 %s 起已连接，重连 %d 次，服务器 %s 内应答",
 		e.clockTime(m.Since), m.Reconnects, e.m.EchoTook.Round(time.Millisecond/10))
 	if m.Address != "" {
 		text = textf("%s: %s", "%s：%s", m.Address, text)

@@ -20,7 +20,12 @@ func SizeText(n int64) string {
 	return fmt.Sprintf("%d B", n)
 }
 
-func diskProblems(p *problems, s *Snapshot, _ *config.Config) {
+// makeRoom is the remedy for a disk that is almost full.
+func makeRoom(where string) config.Text {
+	return textf("make room: df -h %[1]s; sudo du -xh %[1]s | sort -h | tail; what may be deleted: old logs, captures/ and bundles/", "清理空间：df -h %[1]s；sudo du -xh %[1]s | sort -h | tail；可删除：旧日志、captures/、bundles/", where)
+}
+
+func diskProblems(p *problems, s *Snapshot, c *config.Config) {
 	if !s.StoreFull && (s.DiskFree < 0 || s.DiskFree >= LowDisk) {
 		return
 	}
@@ -28,7 +33,7 @@ func diskProblems(p *problems, s *Snapshot, _ *config.Config) {
 	if s.StoreFull {
 		text = both("the disk is full", "磁盘已满")
 	}
-	p.add(Degraded, "disk_low", "", text, both("make room where store.dir lies", "清理 store.dir 所在分区"))
+	p.add(Degraded, "disk_low", "", text, makeRoom(c.Store.Dir))
 }
 
 func lookAtDisk(e *Examination) {

@@ -48,7 +48,7 @@ type check struct {
 func checks() []check {
 	return []check{
 		{"daemon", lookAtDaemon}, {"config", lookAtConfig}, {"store", lookAtStore}, {"disk", lookAtDisk}, {"links", lookAtLinks},
-		{"clock", lookAtClock}, {"broker", lookAtBroker}, {"backoffice", lookAtBackoffice}, {"certificate", lookAtCertificate}, {"rest", lookAtRest},
+		{"clock", lookAtClock}, {"broker", lookAtBroker}, {"backoffice", lookAtBackoffice}, {"certificate", lookAtCertificate}, {"settings", lookAtSettings}, {"rest", lookAtRest},
 	}
 }
 
@@ -69,7 +69,7 @@ type Examination struct {
 // Measured is what the caller has looked at, for one step after the other. What it did
 // not look at stays zero.
 type Measured struct {
-	Unasked   error      // step daemon: why a daemon that runs cannot be asked; nil: it does not run
+	Unasked   *Unasked   // step daemon: why a daemon that runs cannot be asked; nil: it does not run
 	Exposed   []Exposed  // config
 	OnDisk    string     // config: the digest of what a start would read
 	OnDiskErr error      // what is wrong with it

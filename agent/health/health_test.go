@@ -27,7 +27,7 @@ func TestDamageSaysWhatWasLost(t *testing.T) {
 			}
 		})
 	}
-	if p := DamageProblems([]ledger.DamageNote{{What: "keys/token", Why: "missing", Moved: "/d/s/quarantine/q1"}})[0]; p.Level != Degraded || !strings.Contains(p.Text.EN, "in quarantine/q1") {
+	if p := DamageProblems([]ledger.DamageNote{{What: "keys/token", Why: "missing", Moved: "/d/s/quarantine/q1"}})[0]; p.Level != Degraded || !strings.Contains(p.Text.EN, "a new key was made") {
 		t.Errorf("lost keys: %+v", p)
 	}
 }

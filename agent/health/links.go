@@ -1,13 +1,13 @@
 package health
 
 import (
+	"io/fs"
+	"strings"
 	"time"
 
 	"yuanlu/agent/config"
 	"yuanlu/agent/ingest"
 )
-
-var checkCable = both("check the cable and the name of the port", "检查连接线和端口名称")
 
 func linkProblems(p *problems, s *Snapshot, _ *config.Config) {
 	down, enabled := 0, 0
@@ -107,7 +107,12 @@ type Device struct {
 	Link    config.Link
 	Node    string // the device
 	Trouble Trouble
-	Reason  string // what is wrong with it, or which process has it open
+	Reason  string      // what is wrong with it
+	Holders []string    // processes that have it open, "pid 812 (minicom)"
+	Group   string      // of the device
+	Mode    fs.FileMode // its permissions
+	User    string      // who is to open it
+	Here    []string    // ports that are here, where it is not
 }
 
 func (d *Device) checkup(e *Examination) {
@@ -117,13 +122,13 @@ func (d *Device) checkup(e *Examination) {
 	case NotBuilt:
 		bad(textf("%s: this program was built without USB support", "%s: 本程序编译时未包含 USB 支持", d.Node), both("install the build that has it", "安装带 USB 的版本"))
 	case Missing:
-		bad(same(d.Node+": "+d.Reason), checkCable)
+		bad(same(d.Node+": "+d.Reason), FindPort(d.Here))
 	case Locked:
-		bad(same(d.Node+": "+d.Reason), both("add the user yuanlu to the group of the port, or install 70-yuanlu.rules", "将用户 yuanlu 加入端口所属的组，或安装 70-yuanlu.rules"))
+		bad(textf("%s: %s may not open it: it belongs to group %s (mode %04o)", "%s：%s 无权打开：属于组 %s（权限 %04o）", d.Node, d.User, d.Group, d.Mode), PermitPort(d.Node, d.Group, d.Mode, d.User))
 	case LockedUSB:
-		bad(same(d.Node+": "+d.Reason), both("install 70-yuanlu.rules in /etc/udev/rules.d and plug the device in again", "将 70-yuanlu.rules 安装到 /etc/udev/rules.d 并重新插拔设备"))
+		bad(same(d.Node+": "+d.Reason), PermitPort("usb:", "", 0, ""))
 	case InUse:
-		bad(textf("%s: in use by %s", "%s: 被占用： %s", d.Node, d.Reason), both("end that process", "结束该进程"))
+		bad(textf("%s: held by %s", "%s：被 %s 占用", d.Node, strings.Join(d.Holders, ", ")), ReleasePort(d.Node, d.Holders))
 	default:
 		text := d.Link.Port
 		if !d.Link.Enabled {

@@ -3,6 +3,7 @@ package health
 import (
 	"cmp"
 	"fmt"
+	"io/fs"
 	"strings"
 	"time"
 
@@ -34,11 +35,10 @@ func linkWords(l *ingest.LinkHealth, zone *time.Location) (text, remedy config.T
 	case ingest.VerdictDisabled:
 		return both("disabled by the configuration (enabled = false)", "已由配置停用（enabled = false）"), remedy
 	case ingest.VerdictNoPort:
-		return textf("no port: %s", "没有端口：%s", same(cmp.Or(l.Reason, l.Port))),
-			textf("plug the cable in, or correct the port: yuanlu links list shows the ports that are here", "插好连接线，或修改端口名称：yuanlu links list 列出现有端口")
+		return textf("no port: %s", "没有端口：%s", same(cmp.Or(l.Reason, l.Port))), FindPort(l.Fault.Here)
 	case ingest.VerdictNoPermission:
 		return textf("no permission for the port: %s", "无权打开端口：%s", same(cmp.Or(l.Reason, l.Port))),
-			textf("yuanlu doctor shows which command permits it", "yuanlu doctor 给出授权命令")
+			PermitPort(l.Port, l.Fault.Group, l.Fault.Mode, "yuanlu")
 	case ingest.VerdictHeld:
 		return heldWords(l)
 	case ingest.VerdictSilent:
@@ -91,6 +91,26 @@ func ReleasePort(port string, holders []string) config.Text {
 		return textf("close that program, or: sudo kill %d", "关闭该程序，或：sudo kill %d", pid)
 	}
 	return textf("find it: sudo fuser -v %s", "查找占用者：sudo fuser -v %s", port)
+}
+
+// FindPort returns what to do about a port that is not here, with those that are.
+func FindPort(here []string) config.Text {
+	if len(here) == 0 {
+		return both("plug the cable in; no port is here that could be a terminal's (yuanlu links list)", "插好连接线；目前没有可用的端口（yuanlu links list）")
+	}
+	return textf("plug the cable in, or set port to one that is here: %s (yuanlu links list)", "插好连接线，或将 port 改为现有端口：%s（yuanlu links list）", strings.Join(here, ", "))
+}
+
+// PermitPort returns the command that permits a user a port of that group and mode.
+func PermitPort(node, group string, mode fs.FileMode, user string) config.Text {
+	switch {
+	case strings.HasPrefix(node, "usb:"):
+		return both("sudo cp 70-yuanlu.rules /etc/udev/rules.d/; sudo udevadm control --reload; plug the device in again", "sudo cp 70-yuanlu.rules /etc/udev/rules.d/；sudo udevadm control --reload；重新插拔设备")
+	case group != "" && group != "root" && mode&0o060 == 0o060:
+		return textf("sudo usermod -aG %[1]s %[2]s; sudo systemctl restart yuanlu", "sudo usermod -aG %[1]s %[2]s; sudo systemctl restart yuanlu", group, user)
+	}
+	return textf("its group may not open it either: sudo cp 70-yuanlu.rules /etc/udev/rules.d/; sudo udevadm control --reload; sudo udevadm trigger; until then: sudo chown %s %s",
+		"所属组也无权打开：sudo cp 70-yuanlu.rules /etc/udev/rules.d/；sudo udevadm control --reload；sudo udevadm trigger；临时办法：sudo chown %s %s", user, node)
 }
 
 func silentWords(l *ingest.LinkHealth, zone *time.Location) (text, remedy config.Text) {

@@ -16,7 +16,7 @@ import (
 func TestExaminationWithoutADaemon(t *testing.T) {
 	gone := errors.New("gone")
 	device := func(trouble Trouble) Measured {
-		return Measured{Devices: []Device{{Link: config.Link{Name: "pos", Port: "P", Enabled: true}, Node: "N", Trouble: trouble, Reason: "R"}}}
+		return Measured{Devices: []Device{{Link: config.Link{Name: "pos", Port: "P", Enabled: true}, Node: "N", Trouble: trouble, Reason: "R", Holders: []string{"pid 8 (minicom)"}, Group: "dialout", Mode: 0o660, User: "pos1", Here: []string{"/dev/ttyS1"}}}}
 	}
 	contact := func(c Contact) Measured { c.Address, c.Filter = "A", "F"; return Measured{Contact: &c} }
 	host := func(h HostSeen) Measured { return contact(Contact{Connected: true, Took: time.Second, Host: &h}) }
@@ -25,19 +25,19 @@ func TestExaminationWithoutADaemon(t *testing.T) {
 		m          Measured
 		en, zh     string // of the last line
 	}{
-		{"no daemon", "daemon", Measured{}, "daemon warning is not running systemctl start yuanlu", "守护进程 warning 未运行 systemctl start yuanlu"},
-		{"daemon not to be asked", "daemon", Measured{Unasked: gone}, "daemon error gone run doctor as root or as the user of the daemon", "守护进程 error gone 以 root 或守护进程的用户运行 doctor"},
-		{"folder", "store", Measured{Folder: &Folder{Dir: "/d", DiskFree: 1 << 30}}, "store ok /var/lib/yuanlu, 1024 MiB free ", "数据目录 ok /var/lib/yuanlu，剩余 1024 MiB "},
-		{"folder on a full disk", "store", Measured{Folder: &Folder{Dir: "/d", DiskFree: 20 << 10}}, "store warning /var/lib/yuanlu, 20 KiB free make room on its disk", "数据目录 warning /var/lib/yuanlu，剩余 20 KiB 清理所在磁盘"},
-		{"folder of another user", "store", Measured{Folder: &Folder{Dir: "/d", Err: gone}}, "store error /d: gone give it to the user of the daemon: chown yuanlu", "数据目录 error /d：gone 将目录交给守护进程的用户：chown yuanlu"},
+		{"no daemon", "daemon", Measured{}, "daemon warning is not running sudo systemctl start yuanlu", "守护进程 warning 未运行 sudo systemctl start yuanlu"},
+		{"daemon not to be asked", "daemon", Measured{Unasked: &Unasked{Err: gone}}, "daemon error gone sudo systemctl restart yuanlu", "守护进程 error gone sudo systemctl restart yuanlu"},
+		{"folder", "store", Measured{Folder: &Folder{DiskFree: 1 << 30}}, "store ok /var/lib/yuanlu, 1024 MiB free ", "数据目录 ok /var/lib/yuanlu，剩余 1024 MiB "},
+		{"folder on a full disk", "store", Measured{Folder: &Folder{DiskFree: 20 << 10, Trouble: StoreTrouble{Mount: "/m"}}}, "store warning /var/lib/yuanlu, 20 KiB free make room: df -h /m; sudo du -xh /m | sort -h | tail; what may be deleted: old logs, captures/ and bundles/", "数据目录 warning /var/lib/yuanlu，剩余 20 KiB 清理空间：df -h /m；sudo du -xh /m | sort -h | tail；可删除：旧日志、captures/、bundles/"},
+		{"folder of another user", "store", Measured{Folder: &Folder{Trouble: StoreTrouble{Fault: OthersFile, Path: "/d/x", Owner: "root", Want: "yuanlu", Dir: "/d"}}}, "store error /d/x belongs to root, the daemon runs as yuanlu sudo chown -R yuanlu: /d", "数据目录 error /d/x 属于用户 root，守护进程以 yuanlu 运行 sudo chown -R yuanlu: /d"},
 		{"pages", "store", Measured{Folder: &Folder{Unopened: true, Pages: 7}}, "database ok 7 pages match their sums ", "数据库 ok 7 页校验一致 "},
 		{"pages, no time", "store", Measured{Folder: &Folder{Unopened: true, Pages: 7, PagesErr: context.DeadlineExceeded}}, "database ok 7 pages match, then the time was over ", "数据库 ok 7 页校验一致，其余未在限时内检查 "},
 		{"device", "links", device(NoTrouble), "link pos ok P ", "链路 pos ok P "},
 		{"device, no USB built in", "links", device(NotBuilt), "link pos error N: this program was built without USB support install the build that has it", "链路 pos error N: 本程序编译时未包含 USB 支持 安装带 USB 的版本"},
-		{"device away", "links", device(Missing), "link pos error N: R check the cable and the name of the port", "链路 pos error N: R 检查连接线和端口名称"},
-		{"tty of another user", "links", device(Locked), "link pos error N: R add the user yuanlu to the group of the port, or install 70-yuanlu.rules", "链路 pos error N: R 将用户 yuanlu 加入端口所属的组，或安装 70-yuanlu.rules"},
-		{"USB device of another user", "links", device(LockedUSB), "link pos error N: R install 70-yuanlu.rules in /etc/udev/rules.d and plug the device in again", "链路 pos error N: R 将 70-yuanlu.rules 安装到 /etc/udev/rules.d 并重新插拔设备"},
-		{"device in use", "links", device(InUse), "link pos error N: in use by R end that process", "链路 pos error N: 被占用： R 结束该进程"},
+		{"device away", "links", device(Missing), "link pos error N: R plug the cable in, or set port to one that is here: /dev/ttyS1 (yuanlu links list)", "链路 pos error N: R 插好连接线，或将 port 改为现有端口：/dev/ttyS1（yuanlu links list）"},
+		{"tty of another user", "links", device(Locked), "link pos error N: pos1 may not open it: it belongs to group dialout (mode 0660) sudo usermod -aG dialout pos1; sudo systemctl restart yuanlu", "链路 pos error N：pos1 无权打开：属于组 dialout（权限 0660） sudo usermod -aG dialout pos1; sudo systemctl restart yuanlu"},
+		{"USB device of another user", "links", device(LockedUSB), "link pos error N: R sudo cp 70-yuanlu.rules /etc/udev/rules.d/; sudo udevadm control --reload; plug the device in again", "链路 pos error N: R sudo cp 70-yuanlu.rules /etc/udev/rules.d/；sudo udevadm control --reload；重新插拔设备"},
+		{"device in use", "links", device(InUse), "link pos error N: held by pid 8 (minicom) close that program, or: sudo kill 8", "链路 pos error N：被 进程 8（minicom） 占用 关闭该程序，或：sudo kill 8"},
 		{"clock", "clock", Measured{Synced: true}, "clock ok synchronised ", "时钟 ok 已同步 "},
 		{"clock not set", "clock", Measured{}, "clock warning not synchronised " + ntpEN, "时钟 warning 未同步 " + ntpZH},
 		{"no broker", "broker", Measured{}, "broker warning none configured: cases stay on this terminal set mqtt.url", "服务器 warning 未配置：案件仅保存在本机 设置 mqtt.url"},

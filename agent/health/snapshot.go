@@ -39,6 +39,8 @@ type Snapshot struct {
 	DiskFree   int64               `json:"disk_free_bytes"` // -1: unknown
 	Goroutines int                 `json:"goroutines"`
 
+	StoreTrouble StoreTrouble `json:"-"` // where StoreError is set
+
 	Ahead        []Ahead `json:"-"` // terminals whose newest record is dated ahead
 	MetricsError string  `json:"-"` // why metrics are not offered, "" if they are or need not be
 }
@@ -85,6 +87,7 @@ type Broker struct {
 	LastAck time.Time `json:"last_ack,omitzero"`
 	Host    *Host     `json:"host,omitempty"` // nil: none is configured
 
+	Remedy   string          `json:"-"` // for LastError, in English; "": none is known
 	Session  string          `json:"-"` // of the current or last connection
 	Refused  int64           `json:"-"` // payloads of the back office that were refused since the start
 	Problems []BrokerProblem `json:"-"` // that the reporter has found, by code

@@ -27,7 +27,13 @@ func storeProblems(p *problems, s *Snapshot, c *config.Config) {
 			textf("find what fills the disk (df -h %s, du -xsh /var/*); what may be deleted: old logs, captures/ and bundles/ in store.dir, core files; never yuanlu.db, yuanlu.db-wal or keys/. It is stored by itself as soon as there is room: do not restart before",
 				"查找占满磁盘的内容（df -h %s、du -xsh /var/*）；可删除：旧日志、store.dir 下的 captures/ 和 bundles/、core 文件；切勿删除 yuanlu.db、yuanlu.db-wal、keys/。腾出空间后自动保存，此前请勿重启", c.Store.Dir))
 	case s.StoreError != "":
-		p.add(Failing, "store_unavailable", "", textf("nothing can be stored: %s", "无法保存记录：%s", s.StoreError), lookAtMount)
+		text, remedy := textf("nothing can be stored: %s", "无法保存记录：%s", s.StoreError), lookAtMount
+		if s.StoreTrouble.Fault != NoFault {
+			var why config.Text
+			why, remedy = s.StoreTrouble.Words()
+			text = textf("nothing can be stored: %s", "无法保存记录：%s", why)
+		}
+		p.add(Failing, "store_unavailable", "", text, remedy)
 	}
 	*p = append(*p, DamageProblems(s.Damage)...)
 	if r := s.RolledBack; r != nil && s.At.Sub(r.When).Abs() < rolledBackFor {
@@ -68,6 +74,13 @@ func DamageProblems(found []ledger.DamageNote) []Problem {
 		if d.OfRecords() {
 			text = textf("%s was damaged: %d records kept, %d lost, in %s (%s)", "%s 已损坏：保留 %d 条记录，丢失 %d 条，位于 %s（%s）", d.What, d.Kept, d.Lost, place, d.Why)
 		}
+		if d.Why == "missing" && strings.HasPrefix(d.What, "keys/") {
+			all.add(level, "store_damaged", d.What,
+				textf("%s was missing, a new key was made: cards seen before cannot be compared with those seen since", "%s 缺失，已生成新密钥：此前见过的卡无法与之后的比较", d.What),
+				both("put the old keys/ back from a copy while the daemon is stopped; where there is none, move the folder quarantine/ out of store.dir: that ends this message",
+					"停止守护进程后从备份恢复 keys/；若无备份，将 quarantine/ 目录移出 store.dir，本提示即消失")).Since = d.When
+			continue
+		}
 		all.add(level, "store_damaged", d.What, text,
 			both("check the disk (dmesg); send the folder quarantine/ to support, then move it out of store.dir: that ends this message",
 				"检查磁盘（dmesg）；将 quarantine/ 目录交给技术支持，然后移出 store.dir，本提示即消失")).Since = d.When
@@ -88,10 +101,10 @@ const CheckWithin = 10 * time.Second
 
 // Folder is what can be seen of a store that no daemon has open, without opening it.
 type Folder struct {
-	Dir      string // of the store, or the folder above it where it is to be made
-	Err      error  // why it cannot be written
-	DiskFree int64  // bytes, -1: unknown
-	Unopened bool   // the rest was looked at: no process has the store open
+	Trouble  StoreTrouble
+	LockedBy int   // a process that has the store open, 0: none
+	DiskFree int64 // bytes, -1: unknown
+	Unopened bool  // the rest was looked at: no process has the store open
 	Damage   []ledger.DamageNote
 	Pages    int64 // that match their sums; 0 without PagesErr: there is no database
 	PagesErr error // context.DeadlineExceeded: there was no time for all
@@ -134,14 +147,19 @@ func lookAtStore(e *Examination) {
 // folder is lookAtStore where the store is not open.
 func (e *Examination) folder(f *Folder) {
 	name := both("store", "数据目录")
-	if f.Err != nil {
-		e.add(Error, name, textf("%s: %v", "%s：%v", f.Dir, f.Err), both("give it to the user of the daemon: chown yuanlu", "将目录交给守护进程的用户：chown yuanlu"))
-	} else {
-		level, remedy := Fine, config.Text{}
-		if f.DiskFree >= 0 && f.DiskFree < LowDisk {
-			level, remedy = Warning, both("make room on its disk", "清理所在磁盘")
-		}
-		e.add(level, name, textf("%s, %s free", "%s，剩余 %s", e.Config.Store.Dir, SizeText(f.DiskFree)), remedy)
+	switch text, remedy := f.Trouble.Words(); {
+	case f.Trouble.Fault == NoWay:
+		e.add(Note, name, text, remedy)
+	case f.Trouble.Fault != NoFault:
+		e.add(Error, name, text, remedy)
+	case f.DiskFree >= 0 && f.DiskFree < LowDisk:
+		e.add(Warning, name, textf("%s, %s free", "%s，剩余 %s", e.Config.Store.Dir, SizeText(f.DiskFree)), makeRoom(f.Trouble.Mount))
+	default:
+		e.fine(name, textf("%s, %s free", "%s，剩余 %s", e.Config.Store.Dir, SizeText(f.DiskFree)))
+	}
+	if f.LockedBy != 0 {
+		e.add(Error, name, textf("it is open in process %[1]d, which cannot be asked", "已被进程 %[1]d 打开，但无法询问该进程", f.LockedBy),
+			textf("see what it is: ps -o user,lstart,args -p %[1]d; where it is the daemon: sudo systemctl restart yuanlu", "查看：ps -o user,lstart,args -p %[1]d；若是守护进程：sudo systemctl restart yuanlu", f.LockedBy))
 	}
 	if !f.Unopened {
 		return

@@ -1,6 +1,9 @@
 package ingest
 
-import "time"
+import (
+	"io/fs"
+	"time"
+)
 
 // The states of a link (topics.md, up/link).
 const (
@@ -17,6 +20,9 @@ type Fault struct {
 	Verdict string // VerdictNoPort, VerdictNoPermission, VerdictHeld
 	Reason  string // for people, in English
 	Holders []string
+	Group   string      // of the device, where it may not be opened
+	Mode    fs.FileMode // its permissions
+	Here    []string    // ports that are here, where it is not
 }
 
 // LinkHealth is what a link looks like at one moment, also as `status` shows it. Counters
@@ -58,6 +64,8 @@ type LinkHealth struct {
 	StalledSince time.Time     `json:"stalled_since,omitzero"`
 	StalledUntil time.Time     `json:"stalled_until,omitzero"`
 	Line         *LineErrors   `json:"line"` // nil: the driver does not count
+
+	Fault Fault `json:"-"` // why the port is not open
 
 	Untried bool   `json:"-"` // the port was not opened yet, and no attempt has failed
 	Ignored uint64 `json:"-"` // messages, or parts of them, left out on purpose

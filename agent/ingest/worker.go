@@ -345,7 +345,7 @@ func (w *Worker) setState(f Fault) bool {
 	if f.State != StateOnline {
 		h.Fit = nil
 	}
-	h.State, h.Reason, h.Trouble, h.Holders, h.Untried = f.State, f.Reason, f.Verdict, f.Holders, false
+	h.State, h.Reason, h.Trouble, h.Holders, h.Fault, h.Untried = f.State, f.Reason, f.Verdict, f.Holders, f, false
 	w.mu.Unlock()
 	w.judge()
 	if changed {

@@ -16,6 +16,7 @@ import (
 
 	"yuanlu/agent/health"
 	"yuanlu/agent/refund"
+	"yuanlu/protocol/mqtt"
 	"yuanlu/protocol/topics"
 )
 
@@ -169,7 +170,10 @@ func (r *Reporter) failed(ctx context.Context, err error) {
 	}
 	r.mu.Lock()
 	news := r.status.LastError != err.Error()
-	r.status.LastError = err.Error()
+	r.status.LastError, r.status.Remedy = err.Error(), ""
+	if why, ok := errors.AsType[*mqtt.DialError](err); ok {
+		r.status.Remedy = why.Remedy
+	}
 	r.mu.Unlock()
 	if news {
 		r.log.Warn("mqtt.unreachable", "err", err)
@@ -193,7 +197,7 @@ func (r *Reporter) serve(ctx context.Context, conn Broker, id string) {
 	r.status.Connected, r.status.Since, r.status.Address = false, r.o.Clock.Now(), ""
 	err := conn.Err()
 	if err != nil && ctx.Err() == nil {
-		r.status.LastError = strings.TrimPrefix(address+": "+err.Error(), ": ")
+		r.status.LastError, r.status.Remedy = strings.TrimPrefix(address+": "+err.Error(), ": "), ""
 	}
 	r.mu.Unlock()
 	if ctx.Err() == nil {

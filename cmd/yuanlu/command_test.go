@@ -131,9 +131,9 @@ func TestDoctorEcho(t *testing.T) {
 	eventually(t, "mqtt.connected", func() bool { return strings.Contains(d.log.String(), " mqtt.connected") })
 	eventually(t, "the echo", func() bool {
 		code, out, errs = yl(t, "", "doctor", "--echo", "--config", config)
-		return code == 4 && strings.Contains(out, "round trip") && strings.Contains(out, "has not said that it is there")
+		return code == 4 && strings.Contains(out, "the broker answers within") && strings.Contains(out, "has not said that it is there")
 	})
-	if code, out, _ := yl(t, "", "doctor", "--config", config, "--lang", "zh"); code > 5 || !strings.Contains(out, "往返") || !strings.Contains(out, "数据库") {
+	if code, out, _ := yl(t, "", "doctor", "--config", config, "--lang", "zh"); code > 5 || !strings.Contains(out, "内应答") || !strings.Contains(out, "数据库") {
 		t.Errorf("doctor: exit %d: %s", code, out)
 	}
 	if n := strings.Count(d.log.String(), "mqtt.lost"); n != 0 {

@@ -5,16 +5,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"yuanlu/agent"
+	"yuanlu/agent/catalogue"
 	"yuanlu/agent/config"
 	"yuanlu/agent/control"
+	"yuanlu/agent/desired"
 	"yuanlu/agent/health"
 	"yuanlu/agent/ledger"
 	"yuanlu/agent/machine"
@@ -22,7 +24,6 @@ import (
 	"yuanlu/cmd/yuanlu/ports"
 	"yuanlu/cmd/yuanlu/screen"
 	"yuanlu/drivers/serialport"
-	"yuanlu/drivers/usbport"
 	"yuanlu/protocol/mqtt"
 	"yuanlu/protocol/topics"
 )
@@ -86,55 +87,144 @@ func doctorExit(worst string) error {
 }
 
 // examine looks at everything. With the daemon running it is asked: it knows links
-// and broker from use. Without it, both are tried here.
+// and broker from use. Without it, both are tried here. No mistake of the configuration
+// keeps the rest from being looked at: what of it can be used is.
 func (p *program) examine(ctx context.Context, path string) []health.Checkup {
-	t := p.lang.T
-	name := t("config", "配置")
 	f, note, err := p.configInForce(path)
+	var all []health.Checkup
+	c := f.Config
 	if err != nil {
-		var all []health.Checkup
-		for line := range strings.Lines(err.Error()) {
-			all = append(all, health.Checkup{Name: name, Level: health.Error, Text: strings.TrimSpace(line), Remedy: t("correct the file; yuanlu config schema explains every name", "修改配置文件；yuanlu config schema 说明各项")})
-		}
-		return all
+		all = p.configMistakes(path, err)
+		c, _ = config.Partly(path, configOptions()) // its mistakes have lines already
+	} else {
+		all = p.configLines(&f, note)
 	}
-	all := []health.Checkup{{Name: name, Level: health.Fine, Text: p.lang.Text(f.Describe()) + ", " + f.Digest}}
-	if note != "" {
-		all = append(all, health.Checkup{Name: name, Level: health.Warning, Text: note, Remedy: t("tell the back office; yuanlu config show tells what is in force", "请通知后台；yuanlu config show 查看生效配置")})
-	}
-	lines, running, err := p.askDaemon(ctx, f.Config, "selftest")
+	lines, running, err := p.askDaemon(ctx, c, "selftest")
 	switch {
 	case err != nil:
-		lines = p.examineHere(ctx, f.Config, err, "config", "store", "daemon")
+		all = append(all, p.examineHere(ctx, c, err, "config", "store", "daemon", "links", "clock")...)
 	case !running:
-		lines = p.examineHere(ctx, f.Config, nil, "config", "store", "daemon", "links", "clock", "broker")
+		all = append(all, p.examineHere(ctx, c, nil, "config", "store", "daemon", "links", "clock", "broker", "settings")...)
+	default:
+		all = append(all, lines...)
+		all = append(all, p.holdersSeenHere(ctx, c, lines)...)
 	}
-	return append(all, lines...)
+	return all
+}
+
+// configLines are the lines about a configuration that can be used.
+func (p *program) configLines(f *desired.InForce, note string) []health.Checkup {
+	t := p.lang.T
+	name := t("config", "配置")
+	all := []health.Checkup{{Name: name, Level: health.Fine, Text: p.lang.Text(f.Describe()) + ", " + f.Digest}}
+	if note != "" {
+		all = append(all, health.Checkup{Name: name, Level: health.Warning, Text: note, Remedy: t("tell the back office; yuanlu config show shows what is in force", "请通知后台；yuanlu config show 查看生效配置")})
+	}
+	return all
+}
+
+// configMistakes has a line for each mistake, and for what keeps the file from being read.
+func (p *program) configMistakes(path string, err error) []health.Checkup {
+	t := p.lang.T
+	remedy := t("correct the file; yuanlu config schema explains every name", "修改配置文件；yuanlu config schema 说明各项")
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		remedy = t("this user may not read it: sudo yuanlu doctor", "当前用户无权读取：sudo yuanlu doctor")
+	case errors.Is(err, fs.ErrNotExist):
+		remedy = fmt.Sprintf(t("sudo yuanlu setup, or: yuanlu config init | sudo tee %s", "sudo yuanlu setup，或：yuanlu config init | sudo tee %s"), path)
+	}
+	var all []health.Checkup
+	for _, line := range p.mistakes(err) {
+		all = append(all, health.Checkup{Name: t("config", "配置"), Level: health.Error, Text: line, Remedy: remedy})
+	}
+	return all
+}
+
+// mistakes are the lines of an error.
+func (p *program) mistakes(err error) []string {
+	var all []string
+	for line := range strings.Lines(p.lang.Text(catalogue.Translated(err.Error()))) {
+		all = append(all, strings.TrimSpace(line))
+	}
+	return all
 }
 
 // examineHere goes through some of the checks in this process. unasked is why a daemon
 // that runs cannot be asked, nil where none runs.
 func (p *program) examineHere(ctx context.Context, c *config.Config, unasked error, steps ...string) []health.Checkup {
+	daemon := machine.DaemonUID(c.Store.Dir)
 	e := health.Examination{Config: c, Chinese: p.lang == screen.Chinese,
 		Measure: func(ctx context.Context, step string, _ *health.Snapshot, m *health.Measured) {
 			switch step {
 			case "config":
 				m.Exposed = machine.Exposed(c)
 			case "store":
-				m.Folder = lookAtFolder(ctx, c.Store.Dir, unasked == nil)
+				m.Folder = lookAtFolder(ctx, c, daemon, unasked == nil)
 			case "daemon":
-				m.Unasked = unasked
+				m.Unasked = unaskedOf(unasked)
 			case "links":
-				for _, l := range c.Links {
-					m.Devices = append(m.Devices, lookAtDevice(l))
+				if unasked == nil {
+					m.Devices = lookAtDevices(c, daemon)
 				}
 			case "clock":
-				m.Synced = agent.NewClock(p.now, time.Time{}, nil).Synced()
+				m.Synced = agent.NewClock(p.now, time.Time{}, askClock(c)).Synced()
 			case "broker":
 				m.Contact = p.contactBroker(ctx, c)
 			}
 		}}
 	return e.Run(ctx, nil, steps...)
+}
+
+// unaskedOf returns why a daemon cannot be asked, in the form of the examination.
+func unaskedOf(err error) *health.Unasked {
+	if err == nil {
+		return nil
+	}
+	u := &health.Unasked{Err: err, Denied: errors.Is(err, control.ErrPermission)}
+	if hung, ok := errors.AsType[*control.HungError](err); ok {
+		u.PID, u.Stopped, u.Hung = hung.PID, hung.Stopped, true
+	}
+	return u
+}
+
+func lookAtDevices(c *config.Config, daemon uint32) []health.Device {
+	var all []health.Device
+	for _, l := range c.Links {
+		all = append(all, lookAtDevice(l, daemon))
+	}
+	return all
+}
+
+// holdersSeenHere has a line for each port that another process than the daemon has open
+// and the daemon does not name: it may see less than the user of doctor.
+func (p *program) holdersSeenHere(ctx context.Context, c *config.Config, known []health.Checkup) []health.Checkup {
+	if slices.ContainsFunc(known, func(l health.Checkup) bool { return l.Name == "link_held" }) {
+		return nil
+	}
+	daemon, err := control.PID(ctx, c.Control.Socket)
+	if err != nil || daemon == 0 {
+		return nil // the daemon cannot be distinguished from others then
+	}
+	var all []health.Checkup
+	for _, l := range c.Links {
+		if ports.IsUSB(l.Port) || !l.Enabled {
+			continue
+		}
+		node, err := serialport.Node(l.Port)
+		if err != nil {
+			continue // it has a line
+		}
+		for _, h := range serialport.Holders(node) {
+			if h.PID == daemon || h.PID == os.Getpid() {
+				continue
+			}
+			who := h.String()
+			all = append(all, health.Checkup{Name: "link_held", Level: health.Warning,
+				Text:   fmt.Sprintf(p.lang.T("link %s: the port is also open in %s, which takes bytes away", "链路 %s：端口同时被 %s 打开，会抢走数据"), l.Name, who),
+				Remedy: p.lang.Text(health.ReleasePort(node, []string{who}))})
+		}
+	}
+	return all
 }
 
 // askDaemon has the daemon look for itself, in our language; running is false where
@@ -178,65 +268,20 @@ const lookTime = 10 * time.Second
 
 // lookAtFolder looks at the folder of a store without opening it: at the database in it
 // only while no process has that open.
-func lookAtFolder(ctx context.Context, store string, unopened bool) *health.Folder {
-	f := health.Folder{Dir: store, DiskFree: machine.DiskFree(store), Unopened: unopened}
-	for { // what is not there yet will be made in the folder above
-		if _, err := os.Stat(f.Dir); err == nil || !errors.Is(err, os.ErrNotExist) || filepath.Dir(f.Dir) == f.Dir {
-			break
-		}
-		f.Dir = filepath.Dir(f.Dir)
-	}
-	f.Err = unix.Access(f.Dir, unix.W_OK|unix.X_OK)
+func lookAtFolder(ctx context.Context, c *config.Config, daemon uint32, unopened bool) *health.Folder {
+	dir := c.Store.Dir
+	f := health.Folder{DiskFree: machine.DiskFree(dir), Unopened: unopened, Trouble: machine.StoreTrouble(c, daemon)}
 	if unopened {
+		f.LockedBy = serialport.LockOwner(filepath.Join(dir, "lock"))
+		f.Unopened = f.LockedBy == 0 && f.Trouble.Fault != health.NoWay
+	}
+	if f.Unopened {
 		look, cancel := context.WithTimeout(ctx, lookTime)
 		defer cancel()
-		f.Damage = ledger.FoundDamage(store)
-		f.Pages, f.PagesErr = ledger.LookAt(look, store)
+		f.Damage = ledger.FoundDamage(dir)
+		f.Pages, f.PagesErr = ledger.LookAt(look, dir)
 	}
 	return &f
-}
-
-// lookAtDevice looks at the device of a link without opening it.
-func lookAtDevice(l config.Link) health.Device {
-	d := health.Device{Link: l, Node: l.Port}
-	bad := func(why health.Trouble, reason string) health.Device {
-		d.Trouble, d.Reason = why, reason
-		return d
-	}
-	if !l.Enabled {
-		return d
-	}
-	if ports.IsUSB(l.Port) {
-		if !usbport.Built {
-			return bad(health.NotBuilt, "")
-		}
-		name, err := usbport.ParseName(l.Port)
-		if err == nil {
-			err = usbport.Check(name)
-		}
-		if err == nil {
-			return d
-		}
-		reason := ports.Classify(err).Reason
-		if errors.Is(err, usbport.ErrPermission) {
-			return bad(health.LockedUSB, reason)
-		}
-		return bad(health.Missing, reason)
-	}
-	if !filepath.IsAbs(d.Node) {
-		d.Node = "/dev/serial/by-id/" + d.Node
-	}
-	err := unix.Access(d.Node, unix.R_OK|unix.W_OK)
-	if errors.Is(err, os.ErrPermission) {
-		return bad(health.Locked, err.Error())
-	}
-	if err != nil {
-		return bad(health.Missing, err.Error())
-	}
-	if holders := serialport.Holders(d.Node); len(holders) > 0 {
-		return bad(health.InUse, fmt.Sprint(holders[0]))
-	}
-	return d
 }
 
 // contactBroker connects to the broker as the terminal itself; nil: none is configured.

@@ -68,7 +68,7 @@ func openError(node string, err error) error {
 		errors.Is(err, syscall.ENODEV), errors.Is(err, syscall.EIO), errors.Is(err, syscall.ENOTDIR):
 		return fmt.Errorf("serialport: open %s: %w (%v)", node, ErrAbsent, err)
 	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
-		return fmt.Errorf("serialport: open %s: %w: %s", node, ErrPermission, whoMay(node))
+		return permissionError(node)
 	case errors.Is(err, syscall.EBUSY):
 		return busyError(node)
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
@@ -77,18 +77,45 @@ func openError(node string, err error) error {
 	return fmt.Errorf("serialport: open %s: %w", node, err)
 }
 
-// whoMay returns to whom a device node belongs and how to get access.
-func whoMay(node string) string {
-	const remedy = "install the udev rule 70-yuanlu.rules or add this user to the group"
+// A PermissionError names who may open a port.
+type PermissionError struct {
+	Node  string
+	Group string      // "" where it cannot be seen
+	Mode  fs.FileMode // permissions
+}
+
+// Error names the port, its group and its permissions, and what permits it.
+func (e *PermissionError) Error() string {
+	remedy := "install the udev rule 70-yuanlu.rules"
+	if e.Mode&0o060 == 0o060 {
+		remedy = "add this user to that group"
+	}
+	if e.Group == "" {
+		return fmt.Sprintf("serialport: open %s: %v; %s", e.Node, ErrPermission, remedy)
+	}
+	return fmt.Sprintf("serialport: open %s: %v: it belongs to group %s (mode %04o); %s", e.Node, ErrPermission, e.Group, e.Mode, remedy)
+}
+
+// Unwrap makes errors.Is(err, ErrPermission) true.
+func (e *PermissionError) Unwrap() error { return ErrPermission }
+
+// Owner returns the group of a device node and its permissions, "" where it cannot be
+// seen.
+func Owner(node string) (group string, uid uint32, mode fs.FileMode) {
 	info, err := os.Stat(node)
 	if err != nil {
-		return remedy
+		return "", 0, 0
 	}
 	owner, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
-		return remedy
+		return "", 0, 0
 	}
-	return fmt.Sprintf("it belongs to group %s (mode %04o); %s", groupName(owner.Gid), info.Mode()&fs.ModePerm, remedy)
+	return groupName(owner.Gid), owner.Uid, info.Mode() & fs.ModePerm
+}
+
+func permissionError(node string) error {
+	group, _, mode := Owner(node)
+	return &PermissionError{Node: node, Group: group, Mode: mode}
 }
 
 func groupName(gid uint32) string {

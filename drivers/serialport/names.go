@@ -245,6 +245,16 @@ func openDevices(pid int, devices map[deviceID]string) map[deviceID]bool {
 	return open
 }
 
+// LockOwner returns the process that holds the lock (flock) of a file, 0 where none does.
+// It opens nothing but the kernel's list.
+func LockOwner(path string) int {
+	var st syscall.Stat_t
+	if syscall.Stat(path, &st) != nil {
+		return 0
+	}
+	return lockOwner(&st)
+}
+
 // lockOwner reads the pid that holds the flock of an inode from /proc/locks:
 // "1: FLOCK  ADVISORY  WRITE 812 00:05:93 0 EOF" (device numbers in hex).
 func lockOwner(st *syscall.Stat_t) int {

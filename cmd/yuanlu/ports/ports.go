@@ -93,13 +93,34 @@ func Classify(err error) ingest.Fault {
 	switch {
 	case errors.Is(err, serialport.ErrPermission), errors.Is(err, usbport.ErrPermission), errors.Is(err, usbport.ErrNoUSB):
 		f.State, f.Verdict = ingest.StateDenied, ingest.VerdictNoPermission
+		if denied, ok := errors.AsType[*serialport.PermissionError](err); ok {
+			f.Group, f.Mode = denied.Group, denied.Mode
+		}
 	case errors.Is(err, serialport.ErrBusy), errors.Is(err, usbport.ErrBusy):
 		f.State, f.Verdict = ingest.StateDenied, ingest.VerdictHeld
 		if busy, ok := errors.AsType[*serialport.BusyError](err); ok {
 			f.Holders = names(busy.Holders)
 		}
+	case errors.Is(err, serialport.ErrAbsent), errors.Is(err, usbport.ErrAbsent):
+		f.Here = Here()
 	}
 	return f
+}
+
+// mostHere bounds the ports that a remedy names.
+const mostHere = 6
+
+// Here returns names for the configuration of some of the ports that are here.
+func Here() []string {
+	all, err := List(nil)
+	if err != nil && len(all) == 0 {
+		return nil // then none is named
+	}
+	var found []string
+	for _, d := range all[:min(len(all), mostHere)] {
+		found = append(found, d.Port)
+	}
+	return found
 }
 
 func names(holders []serialport.Holder) []string {
