@@ -125,7 +125,7 @@ func partyName(p *Party, compared string) Text {
 // KeyKindText names what was compared, for {key_kind}.
 func (c *Case) KeyKindText() Text {
 	if c.Compared.ByPAR {
-		return Text{"the payment account reference", "支付账户参考号(PAR)"}
+		return Text{"the payment account reference", "支付账户参考号（PAR）"}
 	}
 	switch c.Compared.RecipientScheme {
 	case SchemePAN:

@@ -98,12 +98,12 @@ func cancelledChange(c *Case) Text {
 	if c.Refund.UndoneBy != 0 {
 		return Text{
 			"If what undid this record were itself undone, the money would have moved and everything would be checked.",
-			"若冲正或撤销本身被撤销,则资金已动,将重新检查全部内容。",
+			"若冲正或撤销本身被撤销，则资金已动，将重新检查全部内容。",
 		}
 	}
 	return Text{
 		"If the outcome were approved, unknown or pending, everything would be checked.",
-		"若结果为成功、未知或处理中,将检查全部内容。",
+		"若结果为成功、未知或处理中，将检查全部内容。",
 	}
 }
 

@@ -7,7 +7,7 @@ type channelChanged struct{}
 
 var channelTexts = []refund.Text{
 	{EN: "Sale {orig_no} was paid by {orig_tender}; refund {refund_no} of {amt} is paid out by {refund_tender}. The money does not go back the way it came.",
-		ZH: "原交易 {orig_no} 用{orig_tender}支付,退款 {refund_no}({amt})却用{refund_tender}退出,没有原路退回。"},
+		ZH: "原交易 {orig_no} 用{orig_tender}支付，退款 {refund_no}（{amt}）却用{refund_tender}退出，没有原路退回。"},
 }
 
 func (channelChanged) Info() refund.RuleInfo {
@@ -29,7 +29,7 @@ func (channelChanged) Check(c *refund.Case) refund.Result {
 			refund.PutText("orig_tender", refund.ChannelText(c.Original.Record.Channel)),
 			refund.PutText("refund_tender", refund.ChannelText(c.Refund.Record.Channel)))...)).Unless(refund.Text{
 			EN: "If both sides had an identifier or PAR that proves one account, it would not be said.",
-			ZH: "若双方有能证明同一账户的标识或 PAR,则不提示。",
+			ZH: "若双方有能证明同一账户的标识或 PAR，则不提示。",
 		})
 	case !known(c.Original.Record.Channel) || !known(c.Refund.Record.Channel):
 		return refund.Silent("channel unknown")

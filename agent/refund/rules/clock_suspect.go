@@ -14,7 +14,7 @@ const clockTolerance = 5 * time.Minute
 
 var clockTexts = []refund.Text{
 	{EN: "By the clock, {kind} {refund_no} ({time}) was made {secs} s before its sale {orig_no} ({orig_time}); the order is by sequence number.",
-		ZH: "按时钟,{kind} {refund_no}({time})比原交易 {orig_no}({orig_time})早 {secs} 秒;先后顺序以序号为准。"},
+		ZH: "按时钟，{kind} {refund_no}（{time}）比原交易 {orig_no}（{orig_time}）早 {secs} 秒；先后顺序以序号为准。"},
 }
 
 func (clockSuspect) Info() refund.RuleInfo {

@@ -7,7 +7,7 @@ type currencyMismatch struct{}
 
 var currencyTexts = []refund.Text{
 	{EN: "Sale {orig_no} was in {orig_cur}; refund {refund_no} of {amt} is in {refund_cur}.",
-		ZH: "原交易 {orig_no} 币种为 {orig_cur},退款 {refund_no}({amt})币种为 {refund_cur}。"},
+		ZH: "原交易 {orig_no} 币种为 {orig_cur}，退款 {refund_no}（{amt}）币种为 {refund_cur}。"},
 }
 
 func (currencyMismatch) Info() refund.RuleInfo {

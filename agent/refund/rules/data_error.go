@@ -8,11 +8,11 @@ type dataError struct{}
 
 var dataTexts = []refund.Text{
 	{EN: "Refund {refund_no} holds an impossible value: {flaw}. It could not be checked.",
-		ZH: "退款 {refund_no} 含无效数据:{flaw}。无法核对。"},
+		ZH: "退款 {refund_no} 含无效数据：{flaw}。无法核对。"},
 	{EN: "The {kind} {refund_no} states no amount. It could not be checked.",
-		ZH: "{kind} {refund_no} 未注明金额,无法核对。"},
+		ZH: "{kind} {refund_no} 未注明金额，无法核对。"},
 	{EN: "Refund {refund_no} names {date} as the day of its sale, which is no date; it was not used.",
-		ZH: "退款 {refund_no} 注明的原交易日期 {date} 不存在,未予采用。"},
+		ZH: "退款 {refund_no} 注明的原交易日期 {date} 不存在，未予采用。"},
 }
 
 func (dataError) Info() refund.RuleInfo {

@@ -8,7 +8,7 @@ type duplicateRefund struct{}
 
 var duplicateTexts = []refund.Text{
 	{EN: "Refund {refund_no} repeats {earlier_no} ({earlier_amt}, {status}) on sale {orig_no}: together {total} of {orig_amt} paid. Retry with the same number instead of a new one.",
-		ZH: "退款 {refund_no} 与 {earlier_no}({earlier_amt},{status})重复,原交易 {orig_no}:合计 {total},实付 {orig_amt}。请用原退款单号重试,不要新建。"},
+		ZH: "退款 {refund_no} 与 {earlier_no}（{earlier_amt}，{status}）重复，原交易 {orig_no}：合计 {total}，实付 {orig_amt}。请用原退款单号重试，不要新建。"},
 }
 
 func (duplicateRefund) Info() refund.RuleInfo {
@@ -41,6 +41,6 @@ func (duplicateRefund) Check(c *refund.Case) refund.Result {
 	}
 	return refund.Speak("RC-302", refund.High, text).Unless(refund.Text{
 		EN: "If the earlier refund turned out to have failed, it would not be said.",
-		ZH: "若前一笔退款最终失败,则不提示。",
+		ZH: "若前一笔退款最终失败，则不提示。",
 	})
 }

@@ -8,9 +8,9 @@ type holdBypassed struct{}
 
 var bypassedTexts = []refund.Text{
 	{EN: "The {kind} {refund_no} of {amt} was held when it was asked about ({ask}), and was made without a release. Ask the cashier and the person in charge.",
-		ZH: "{kind} {refund_no}({amt})在询问时({ask})已被拦截,未经放行仍被执行。请向收银员及当班负责人核实。"},
+		ZH: "{kind} {refund_no}（{amt}）在询问时（{ask}）已被拦截，未经放行仍被执行。请向收银员及当班负责人核实。"},
 	{EN: "The {kind} {refund_no} of {amt} was held when it was asked about ({ask}), but the answer never reached the terminal, which went on by its own setting.",
-		ZH: "{kind} {refund_no}({amt})在询问时({ask})已被拦截,但答复未送达终端,终端按自身设置继续执行。"},
+		ZH: "{kind} {refund_no}（{amt}）在询问时（{ask}）已被拦截，但答复未送达终端，终端按自身设置继续执行。"},
 }
 
 func (holdBypassed) Info() refund.RuleInfo {

@@ -8,9 +8,9 @@ type keyedRefund struct{}
 
 var keyedTexts = []refund.Text{
 	{EN: "The recipient {recipient} of refund {refund_no} ({amt}) was keyed in by hand, and nothing shows that it paid.",
-		ZH: "退款 {refund_no}({amt})的收款方 {recipient} 为手工输入,没有证据表明其为付款人。"},
+		ZH: "退款 {refund_no}（{amt}）的收款方 {recipient} 为手工输入，没有证据表明其为付款人。"},
 	{EN: "The recipient {recipient} of refund {refund_no} ({amt}) was keyed in by hand, and only visible digits agree with who paid.",
-		ZH: "退款 {refund_no}({amt})的收款方 {recipient} 为手工输入,与付款方仅可见位一致。"},
+		ZH: "退款 {refund_no}（{amt}）的收款方 {recipient} 为手工输入，与付款方仅可见位一致。"},
 }
 
 func (keyedRefund) Info() refund.RuleInfo {

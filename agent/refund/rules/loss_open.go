@@ -8,7 +8,7 @@ type lossOpen struct{}
 
 var lossTexts = []refund.Text{
 	{EN: "Refund {refund_no} of {amt} goes to the payer of sale {orig_no}, but {earlier_no} ({earlier_amt}) went to somebody else and has not come back.",
-		ZH: "退款 {refund_no}({amt})退给了原交易 {orig_no} 的付款人,但此前 {earlier_no}({earlier_amt})退给了他人,尚未追回。"},
+		ZH: "退款 {refund_no}（{amt}）退给了原交易 {orig_no} 的付款人，但此前 {earlier_no}（{earlier_amt}）退给了他人，尚未追回。"},
 }
 
 func (lossOpen) Info() refund.RuleInfo {
@@ -32,6 +32,6 @@ func (lossOpen) Check(c *refund.Case) refund.Result {
 		refund.Put("earlier_no", c.Money.LossOpen.Number()),
 		refund.PutText("earlier_amt", c.Money.LossOpen.AmountText()))...)).Unless(refund.Text{
 		EN: "If the wrong refund were reversed, voided or closed, it would not be said.",
-		ZH: "若错误的退款被冲正、撤销或关闭,则不提示。",
+		ZH: "若错误的退款被冲正、撤销或关闭，则不提示。",
 	})
 }

@@ -12,7 +12,7 @@ type noOriginal struct{}
 
 var noOriginalTexts = []refund.Text{
 	{EN: "Refund {refund_no} ({amt}) names no sale that exists here (looked for {keys}; the journal covers {from} onwards).",
-		ZH: "退款 {refund_no}({amt})找不到对应的原交易(查找了 {keys};日志自 {from} 起)。"},
+		ZH: "退款 {refund_no}（{amt}）找不到对应的原交易（查找了 {keys}；日志自 {from} 起）。"},
 }
 
 func (noOriginal) Info() refund.RuleInfo {
@@ -29,9 +29,9 @@ func (noOriginal) Check(c *refund.Case) refund.Result {
 	switch c.Search.Result {
 	case refund.SearchNoOriginal:
 		return refund.Speak("RC-201", refund.High, refund.Fill(noOriginalTexts[0], c.Standard(
-			refund.Put("keys", tried(&c.Refund.Record, c.Search.Date)), refund.Put("from", c.Search.JournalFrom))...)).Unless(refund.Text{
+			refund.PutText("keys", tried(&c.Refund.Record, c.Search.Date)), refund.Put("from", c.Search.JournalFrom))...)).Unless(refund.Text{
 			EN: "If the sale were read later, the refund would be compared with it.",
-			ZH: "若之后读到原交易,将与其比对。",
+			ZH: "若之后读到原交易，将与其比对。",
 		})
 	case refund.SearchHistoryGap:
 		return refund.Silent(refund.ReasonHistoryGap)
@@ -44,19 +44,16 @@ func (noOriginal) Check(c *refund.Case) refund.Result {
 }
 
 // tried lists the numbers and the day that a refund names its original by.
-func tried(r *refund.Record, day string) string {
+func tried(r *refund.Record, day string) refund.Text {
 	o := &r.Original
-	var keys []string
-	for _, k := range [...]struct{ name, value string }{
-		{refund.FoundByChannelTxn, o.ChannelTxn}, {refund.FoundByOrderNo, o.OrderNo},
-		{refund.FoundByRRN, o.RRN}, {refund.FoundByStan, o.Stan},
+	var en, zh []string
+	for _, k := range [...]struct{ name, zh, value string }{
+		{refund.FoundByChannelTxn, "渠道单号", o.ChannelTxn}, {refund.FoundByOrderNo, "订单号", o.OrderNo},
+		{refund.FoundByRRN, "检索参考号", o.RRN}, {refund.FoundByStan, "流水号", o.Stan}, {"date", "日期", day},
 	} {
-		if refund.Given(k.value) {
-			keys = append(keys, k.name+" "+k.value)
+		if k.value != "" && (k.name == "date" || refund.Given(k.value)) {
+			en, zh = append(en, k.name+" "+k.value), append(zh, k.zh+" "+k.value)
 		}
 	}
-	if day != "" {
-		keys = append(keys, "date "+day)
-	}
-	return strings.Join(keys, ", ")
+	return refund.Text{EN: strings.Join(en, ", "), ZH: strings.Join(zh, "，")}
 }

@@ -8,7 +8,7 @@ type notAsAsked struct{}
 
 var askedTexts = []refund.Text{
 	{EN: "The {kind} {refund_no} of {amt} names the question {ask}, but that asked about another refund, or its refund was made before. Nothing that was answered or released covers this one.",
-		ZH: "{kind} {refund_no}({amt})注明询问号 {ask},但该询问针对另一笔退款,或其退款已经执行。该询问的答复与放行均不适用于本笔。"},
+		ZH: "{kind} {refund_no}（{amt}）注明询问号 {ask}，但该询问针对另一笔退款，或其退款已经执行。该询问的答复与放行均不适用于本笔。"},
 }
 
 func (notAsAsked) Info() refund.RuleInfo {

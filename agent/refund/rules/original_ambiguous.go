@@ -7,11 +7,11 @@ type originalAmbiguous struct{}
 
 var ambiguousTexts = []refund.Text{
 	{EN: "{n} sales fit refund {refund_no} equally well ({candidates}). Scan the receipt to pick one; nothing was guessed.",
-		ZH: "有 {n} 笔交易都符合退款 {refund_no}({candidates})。请扫描小票确认,系统没有猜测。"},
+		ZH: "有 {n} 笔交易都符合退款 {refund_no}（{candidates}）。请扫描小票确认，系统没有猜测。"},
 	{EN: "{n} sales fit refund {refund_no} equally well ({candidates}), all paid by its recipient; the latest, {orig_no}, was taken.",
-		ZH: "有 {n} 笔交易都符合退款 {refund_no}({candidates}),付款方均为其收款方;按最近一笔 {orig_no} 处理。"},
+		ZH: "有 {n} 笔交易都符合退款 {refund_no}（{candidates}），付款方均为其收款方；按最近一笔 {orig_no} 处理。"},
 	{EN: "{n} sale(s) fit refund {refund_no} but for the date {date} that it names ({candidates}). Scan the receipt to pick one; nothing was guessed.",
-		ZH: "有 {n} 笔交易与退款 {refund_no} 相符,但日期与其注明的 {date} 不同({candidates})。请扫描小票确认,系统没有猜测。"},
+		ZH: "有 {n} 笔交易与退款 {refund_no} 相符，但日期与其注明的 {date} 不同（{candidates}）。请扫描小票确认，系统没有猜测。"},
 }
 
 func (originalAmbiguous) Info() refund.RuleInfo {
@@ -38,6 +38,6 @@ func (originalAmbiguous) Check(c *refund.Case) refund.Result {
 		refund.PutInt("n", len(c.Search.Fit)), refund.Put("candidates", numbers(c.Search.Fit)),
 		refund.Put("date", c.Search.Date))...)).Unless(refund.Text{
 		EN: "If the refund named its sale by channel_txn, or by batch, stan and date, one sale would be left.",
-		ZH: "若退款以渠道交易号,或批次号、流水号与日期注明原交易,则可确定一笔。",
+		ZH: "若退款以渠道交易号，或批次号、流水号与日期注明原交易，则可确定一笔。",
 	})
 }

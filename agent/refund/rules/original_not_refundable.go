@@ -7,9 +7,9 @@ type originalNotRefundable struct{}
 
 var notRefundableTexts = []refund.Text{
 	{EN: "Sale {orig_no} is {state}: there is nothing to give back, but refund {refund_no} of {amt} was made.",
-		ZH: "原交易 {orig_no} 状态为{state},没有可退款项,却发生了退款 {refund_no}({amt})。"},
+		ZH: "原交易 {orig_no} 状态为{state}，没有可退款项，却发生了退款 {refund_no}（{amt}）。"},
 	{EN: "Sale {orig_no} is {state}: nobody knows yet whether there is anything to give back by refund {refund_no} of {amt}.",
-		ZH: "原交易 {orig_no} 状态为{state},退款 {refund_no}({amt})是否有款可退尚不确定。"},
+		ZH: "原交易 {orig_no} 状态为{state}，退款 {refund_no}（{amt}）是否有款可退尚不确定。"},
 }
 
 func (originalNotRefundable) Info() refund.RuleInfo {
@@ -37,7 +37,7 @@ func (originalNotRefundable) Check(c *refund.Case) refund.Result {
 	case refund.Unknown, refund.Pending, refund.Abnormal:
 		return refund.Speak("RC-205", refund.Medium, refund.Fill(notRefundableTexts[1], c.Standard(state)...)).Unless(refund.Text{
 			EN: "If the sale's answer turned up as approved, it would not be said.",
-			ZH: "若之后得到原交易成功的应答,则不提示。",
+			ZH: "若之后得到原交易成功的应答，则不提示。",
 		})
 	}
 	return refund.Result{}

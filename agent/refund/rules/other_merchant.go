@@ -7,7 +7,7 @@ type otherMerchant struct{}
 
 var merchantTexts = []refund.Text{
 	{EN: "Sale {orig_no} was taken by merchant {orig_place}; refund {refund_no} of {amt} is made by merchant {refund_place}.",
-		ZH: "原交易 {orig_no} 发生在商户 {orig_place},退款 {refund_no}({amt})在商户 {refund_place} 办理。"},
+		ZH: "原交易 {orig_no} 发生在商户 {orig_place}，退款 {refund_no}（{amt}）在商户 {refund_place} 办理。"},
 }
 
 func (otherMerchant) Info() refund.RuleInfo {

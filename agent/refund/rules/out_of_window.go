@@ -7,7 +7,7 @@ type outOfWindow struct{}
 
 var windowTexts = []refund.Text{
 	{EN: "Sale {orig_no} is {age} days old; {brand} accepts refunds up to {limit} days.",
-		ZH: "原交易 {orig_no} 已过 {age} 天,{brand}的退款期限为 {limit} 天。"},
+		ZH: "原交易 {orig_no} 已过 {age} 天，{brand}的退款期限为 {limit} 天。"},
 }
 
 func (outOfWindow) Info() refund.RuleInfo {

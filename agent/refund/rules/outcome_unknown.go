@@ -7,7 +7,7 @@ type outcomeUnknown struct{}
 
 var outcomeTexts = []refund.Text{
 	{EN: "The {kind} {refund_no} of {amt} is {state}: it has no final result. Query before doing anything else; do not send a second one.",
-		ZH: "{kind} {refund_no}({amt})状态为{state},无最终结果。请先查询,不要再次发起。"},
+		ZH: "{kind} {refund_no}（{amt}）状态为{state}，无最终结果。请先查询，不要再次发起。"},
 }
 
 func (outcomeUnknown) Info() refund.RuleInfo {
@@ -28,6 +28,6 @@ func (outcomeUnknown) Check(c *refund.Case) refund.Result {
 		refund.PutText("kind", refund.KindText(c.Refund.Record.Kind)),
 		refund.PutText("state", refund.OutcomeText(outcome)))...)).Unless(refund.Text{
 		EN: "If its final result turned up, it would count or not count accordingly.",
-		ZH: "若之后得到最终结果,将据此计入或不计入。",
+		ZH: "若之后得到最终结果，将据此计入或不计入。",
 	})
 }

@@ -7,13 +7,13 @@ type overRefund struct{}
 
 var overTexts = []refund.Text{
 	{EN: "With refund {refund_no} the total refunded on {orig_no} would be {total}, more than the {orig_amt} paid.",
-		ZH: "加上退款 {refund_no},原交易 {orig_no} 累计退款 {total},超过实付 {orig_amt}。"},
+		ZH: "加上退款 {refund_no}，原交易 {orig_no} 累计退款 {total}，超过实付 {orig_amt}。"},
 	{EN: "Sale {orig_no} is already undone; {kind} {refund_no} of {amt} would pay out a second time.",
-		ZH: "原交易 {orig_no} 已被冲正,{kind} {refund_no}({amt})会重复付款。"},
+		ZH: "原交易 {orig_no} 已被冲正，{kind} {refund_no}（{amt}）会重复付款。"},
 	{EN: "Sale {orig_no} is already voided by {earlier_no}; {kind} {refund_no} of {amt} would pay out a second time.",
-		ZH: "原交易 {orig_no} 已被 {earlier_no} 撤销,{kind} {refund_no}({amt})会重复付款。"},
+		ZH: "原交易 {orig_no} 已被 {earlier_no} 撤销，{kind} {refund_no}（{amt}）会重复付款。"},
 	{EN: "Sale {orig_no} is already refunded by {earlier_no} ({earlier_amt}); {kind} {refund_no} of {amt} would pay out a second time.",
-		ZH: "原交易 {orig_no} 已由 {earlier_no} 退款({earlier_amt}),{kind} {refund_no}({amt})会重复付款。"},
+		ZH: "原交易 {orig_no} 已由 {earlier_no} 退款（{earlier_amt}），{kind} {refund_no}（{amt}）会重复付款。"},
 }
 
 func (overRefund) Info() refund.RuleInfo {
@@ -68,7 +68,7 @@ func restsOnGuess(t refund.Text) refund.Text {
 // ifNoGuess is what would change a finding that only guesses make.
 var ifNoGuess = refund.Text{
 	EN: "Only refunds or voids that name no sale make it so; if one of them belonged to another sale, it would not be said.",
-	ZH: "仅由未注明原交易的退款或撤销得出;若其中一笔属于其他交易,则不提示。",
+	ZH: "仅由未注明原交易的退款或撤销得出；若其中一笔属于其他交易，则不提示。",
 }
 
 // sumsForbidden returns why no sum is made (verdicts.md § 3), "" if one is.

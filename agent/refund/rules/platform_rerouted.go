@@ -8,9 +8,9 @@ type platformRerouted struct{}
 
 var reroutedTexts = []refund.Text{
 	{EN: "The payment platform could not use the original account and sent refund {refund_no} of {amt} to {route} ({recipient}). Confirm with the payer that it arrived.",
-		ZH: "支付平台无法退回原账户,已将退款 {refund_no}({amt})转到{route}({recipient})。请与付款人确认是否到账。"},
+		ZH: "支付平台无法退回原账户，已将退款 {refund_no}（{amt}）转到{route}（{recipient}）。请与付款人确认是否到账。"},
 	{EN: "The payment platform returned refund {refund_no} of {amt} to {route} instead of the account that paid; it is the same user.",
-		ZH: "支付平台将退款 {refund_no}({amt})退到了{route}而非原付款账户,收款人为同一用户。"},
+		ZH: "支付平台将退款 {refund_no}（{amt}）退到了{route}而非原付款账户，收款人为同一用户。"},
 }
 
 func (platformRerouted) Info() refund.RuleInfo {

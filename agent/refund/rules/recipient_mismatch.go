@@ -12,13 +12,13 @@ type recipientMismatch struct{}
 
 var mismatchTexts = []refund.Text{
 	{EN: "Refund {refund_no} of {amt} goes to {recipient}, but sale {orig_no} was paid by {payer}. Compared on {key_kind}; the two are different ({where}).",
-		ZH: "退款 {refund_no}({amt})的收款方是 {recipient},而原交易 {orig_no} 的付款方是 {payer}。按{key_kind}比对,两者不同({where})。"},
+		ZH: "退款 {refund_no}（{amt}）的收款方是 {recipient}，而原交易 {orig_no} 的付款方是 {payer}。按{key_kind}比对，两者不同（{where}）。"},
 	{EN: "Visible digits differ: sale {orig_no} was paid with {payer}, refund {refund_no} goes to {recipient} (differs {where}).",
-		ZH: "可见号码不同:原交易 {orig_no} 付款为 {payer},退款 {refund_no} 收款为 {recipient}({where}不同)。"},
+		ZH: "可见号码不同：原交易 {orig_no} 付款为 {payer}，退款 {refund_no} 收款为 {recipient}（{where}不同）。"},
 	{EN: "Refund {refund_no} of {amt} goes to {recipient}, but sale {orig_no} was paid by {payer}, through another channel.",
-		ZH: "退款 {refund_no}({amt})的收款方是 {recipient},而原交易 {orig_no} 由 {payer} 通过其他渠道付款。"},
+		ZH: "退款 {refund_no}（{amt}）的收款方是 {recipient}，而原交易 {orig_no} 由 {payer} 通过其他渠道付款。"},
 	{EN: "Refund {refund_no} of {amt} goes to {recipient}; {n} sales fit it ({candidates}) and none of them was paid by that account.",
-		ZH: "退款 {refund_no}({amt})的收款方是 {recipient};有 {n} 笔交易符合({candidates}),均非该账户付款。"},
+		ZH: "退款 {refund_no}（{amt}）的收款方是 {recipient}；有 {n} 笔交易符合（{candidates}），均非该账户付款。"},
 }
 
 func (recipientMismatch) Info() refund.RuleInfo {
@@ -53,7 +53,7 @@ func (recipientMismatch) Check(c *refund.Case) refund.Result {
 		}
 		return res.Unless(refund.Text{
 			EN: "If the payment account references (PAR) of both were known and equal, the recipient would be equivalent.",
-			ZH: "若双方的支付账户参考号(PAR)已知且相同,则视为同一账户。",
+			ZH: "若双方的支付账户参考号（PAR）已知且相同，则视为同一账户。",
 		})
 	case c.Recipient == refund.Unverifiable:
 		return refund.Silent(c.Reason)

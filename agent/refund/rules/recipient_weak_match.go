@@ -7,9 +7,9 @@ type recipientWeakMatch struct{}
 
 var weakTexts = []refund.Text{
 	{EN: "Only {digits} digits could be compared ({payer}). They agree, but two different {sharers} can share them; treat as probable, not proven.",
-		ZH: "只能比对 {digits} 位可见号码({payer}),结果一致;但不同的{sharers}可能相同,只能算“很可能是”,不能算“已证实”。"},
+		ZH: "只能比对 {digits} 位可见号码（{payer}），结果一致；但不同的{sharers}可能相同，只能算“很可能是”，不能算“已证实”。"},
 	{EN: "Only {key_kind} could be compared ({payer}). It agrees, but two different {sharers} can share it; treat as probable, not proven.",
-		ZH: "只能比对{key_kind}({payer}),结果一致;但不同的{sharers}可能相同,只能算“很可能是”,不能算“已证实”。"},
+		ZH: "只能比对{key_kind}（{payer}），结果一致；但不同的{sharers}可能相同，只能算“很可能是”，不能算“已证实”。"},
 }
 
 func (recipientWeakMatch) Info() refund.RuleInfo {
@@ -35,7 +35,7 @@ func (recipientWeakMatch) Check(c *refund.Case) refund.Result {
 			refund.PutInt("digits", c.Compared.Digits), refund.PutText("sharers", c.CompareText()),
 			refund.PutText("key_kind", c.KeyKindText()))...)).Unless(refund.Text{
 			EN: "If both full numbers or PARs were known, they would prove or disprove it.",
-			ZH: "若已知双方完整号码或 PAR,即可证实或否定。",
+			ZH: "若已知双方完整号码或 PAR，即可证实或否定。",
 		})
 	case c.Recipient == refund.Unverifiable:
 		return refund.Silent(c.Reason)

@@ -7,7 +7,7 @@ type refundFailed struct{}
 
 var failedTexts = []refund.Text{
 	{EN: "The {kind} {refund_no} of {amt} did not reach {recipient}: the channel reports it as abnormal. The payer has not been made whole.",
-		ZH: "{kind} {refund_no}({amt})未到达 {recipient}:渠道返回异常。付款人尚未收到退款。"},
+		ZH: "{kind} {refund_no}（{amt}）未到达 {recipient}：渠道返回异常。付款人尚未收到退款。"},
 }
 
 func (refundFailed) Info() refund.RuleInfo {
@@ -26,6 +26,6 @@ func (refundFailed) Check(c *refund.Case) refund.Result {
 	return refund.Speak("RC-605", refund.Medium, refund.Fill(failedTexts[0], c.Standard(
 		refund.PutText("kind", refund.KindText(c.Refund.Record.Kind)))...)).Unless(refund.Text{
 		EN: "If the channel delivered the money after all and said so, it would not be said.",
-		ZH: "若渠道之后送达并有记录,则不提示。",
+		ZH: "若渠道之后送达并有记录，则不提示。",
 	})
 }

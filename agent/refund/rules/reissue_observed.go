@@ -7,7 +7,7 @@ type reissueObserved struct{}
 
 var observedTexts = []refund.Text{
 	{EN: "A corrected refund {refund_no} of {amt} went to the payer {payer} at {time}, after {earlier_no} had gone to somebody else.",
-		ZH: "已于 {time} 向原付款人 {payer} 重新退款 {refund_no}({amt}),此前 {earlier_no} 退给了他人。"},
+		ZH: "已于 {time} 向原付款人 {payer} 重新退款 {refund_no}（{amt}），此前 {earlier_no} 退给了他人。"},
 }
 
 func (reissueObserved) Info() refund.RuleInfo {

@@ -7,7 +7,7 @@ type reissueWrongAgain struct{}
 
 var againTexts = []refund.Text{
 	{EN: "Refund {refund_no} of {amt} again goes to {recipient}, not to the payer {payer} of sale {orig_no}; {earlier_no} already went to somebody else.",
-		ZH: "退款 {refund_no}({amt})的收款方仍是 {recipient},不是原交易 {orig_no} 的付款人 {payer};此前 {earlier_no} 已退给他人。"},
+		ZH: "退款 {refund_no}（{amt}）的收款方仍是 {recipient}，不是原交易 {orig_no} 的付款人 {payer}；此前 {earlier_no} 已退给他人。"},
 }
 
 func (reissueWrongAgain) Info() refund.RuleInfo {

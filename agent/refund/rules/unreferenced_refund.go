@@ -8,11 +8,11 @@ type unreferencedRefund struct{}
 
 var unreferencedTexts = []refund.Text{
 	{EN: "Refund {refund_no} of {amt} was made without a reference to a sale, and its recipient {recipient} paid for none that fits.",
-		ZH: "退款 {refund_no}({amt})未关联原交易,且收款方 {recipient} 没有相符的付款。"},
+		ZH: "退款 {refund_no}（{amt}）未关联原交易，且收款方 {recipient} 没有相符的付款。"},
 	{EN: "Refund {refund_no} of {amt} was made without a reference to a sale; its recipient {recipient} paid for sale {orig_no}, which was taken as its original.",
-		ZH: "退款 {refund_no}({amt})未关联原交易;收款方 {recipient} 是交易 {orig_no} 的付款方,按该交易处理。"},
+		ZH: "退款 {refund_no}（{amt}）未关联原交易；收款方 {recipient} 是交易 {orig_no} 的付款方，按该交易处理。"},
 	{EN: "Refund {refund_no} of {amt} was made without a reference to a sale; its recipient {recipient} paid for several that fit, and none was taken as its original.",
-		ZH: "退款 {refund_no}({amt})未关联原交易;收款方 {recipient} 有多笔相符的付款,未按其中任何一笔处理。"},
+		ZH: "退款 {refund_no}（{amt}）未关联原交易；收款方 {recipient} 有多笔相符的付款，未按其中任何一笔处理。"},
 }
 
 func (unreferencedRefund) Info() refund.RuleInfo {
@@ -27,7 +27,7 @@ func (unreferencedRefund) Info() refund.RuleInfo {
 func (unreferencedRefund) Check(c *refund.Case) refund.Result {
 	would := refund.Text{
 		EN: "If the refund named its sale, it would be compared with that one.",
-		ZH: "若退款注明原交易,将与其比对。",
+		ZH: "若退款注明原交易，将与其比对。",
 	}
 	switch {
 	case c.Search.Result == refund.SearchNoReference:

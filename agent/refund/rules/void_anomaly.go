@@ -7,9 +7,9 @@ type voidAnomaly struct{}
 
 var anomalyTexts = []refund.Text{
 	{EN: "Void {refund_no} is of {amt}, but sale {orig_no} was of {orig_amt}: a void takes back the whole sale.",
-		ZH: "撤销 {refund_no} 金额为 {amt},而原交易 {orig_no} 为 {orig_amt}:撤销必须全额。"},
+		ZH: "撤销 {refund_no} 金额为 {amt}，而原交易 {orig_no} 为 {orig_amt}：撤销必须全额。"},
 	{EN: "Void {refund_no} ({amt}) is in batch {batch}, but sale {orig_no} is in batch {orig_batch}: a void is made in the batch of its sale.",
-		ZH: "撤销 {refund_no}({amt})在批次 {batch},而原交易 {orig_no} 在批次 {orig_batch}:撤销须在同一批次。"},
+		ZH: "撤销 {refund_no}（{amt}）在批次 {batch}，而原交易 {orig_no} 在批次 {orig_batch}：撤销须在同一批次。"},
 }
 
 func (voidAnomaly) Info() refund.RuleInfo {
