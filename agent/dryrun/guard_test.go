@@ -65,7 +65,7 @@ func holdsAll(want, got any) bool {
 
 // TestGuardJournals: of every journal exactly the wanted lines are printed, in order, and
 // lines that are no asks are refused. testdata/guard are those of the contract; the labels of
-// guard-more were written by hand from guard.md, for the sentences that those do not show.
+// guard-more were written by hand, for the sentences of guard.md that those do not show.
 func TestGuardJournals(t *testing.T) {
 	wants, err := filepath.Glob("testdata/guard*/*.want.jsonl")
 	if err != nil || len(wants) < 80 {

@@ -38,7 +38,7 @@ var mayImport = map[string][]string{
 	"agent/ingest":     {"agent/refund", "agent/sanitise", "agent/spelling", "agent/tomlfile", "protocol/..."},
 	// What guard.md decides, and the daemon's half of it.
 	"agent/ask":    {"agent/refund", "agent/refund/memhistory"},
-	"agent/guard":  {"agent/ask", "agent/ledger", "agent/refund"},
+	"agent/guard":  {"agent/ask", "agent/ledger", "agent/refund", "protocol/cardnumber"},
 	"agent/refund": {"protocol/cardnumber", "protocol/printable", "protocol/strictjson"},
 	// A memory of events for tests and small tools, random journals for tests, and
 	// the rules, one file each.

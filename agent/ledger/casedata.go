@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"yuanlu/agent/ask"
 	"yuanlu/agent/ledger/outbox"
 	"yuanlu/agent/ledger/rows"
 	"yuanlu/agent/ledger/sqlite"
@@ -18,6 +19,25 @@ type caseData struct {
 	Refund   *sideData       `json:"refund"`
 	Original *sideData       `json:"original"`
 	Evidence []evidenceData  `json:"evidence"`
+	Guard    guardData       `json:"guard"`
+}
+
+// guardData is what was asked about the refund before it was made (guard.md § 6).
+type guardData struct {
+	Level  string `json:"level"`
+	Ask    string `json:"ask"`
+	Action string `json:"action"`
+	At     string `json:"at"`
+	State  string `json:"state"`
+	Reason string `json:"reason"`
+}
+
+// guardOf returns what a record keeps of the guard.
+func guardOf(r *refund.Record) guardData {
+	if m := r.Guard; m != nil {
+		return guardData{m.Level, m.Ask, m.Action, m.At, m.State, m.Reason}
+	}
+	return guardData{Level: string(ask.Off)}
 }
 
 // sideData is a refund or its original as published.
@@ -42,6 +62,7 @@ type sideData struct {
 	RefundNo      string         `json:"refund_no"`
 	ChannelRefund string         `json:"channel_refund"`
 	Party         *partyData     `json:"party"`
+	Releaser      string         `json:"releaser,omitempty"` // of a refund that was held, and released
 }
 
 // partyData is what may be published of a party: never more than the newest token and
@@ -105,7 +126,10 @@ func (t *tx) caseData(step *refund.CaseChange, row *rows.Record) ([]byte, error)
 	step.Refund = r
 	data := caseData{
 		CaseID: step.CaseID, Severity: step.Severity.String(), Decision: v.Decision, Verdict: *v,
-		Explain: step.Judged.Explain, Refund: sideOf(t.linkName(row.Link), &r),
+		Explain: step.Judged.Explain, Refund: sideOf(t.linkName(row.Link), &r), Guard: guardOf(&r),
+	}
+	if r.Guard != nil {
+		data.Refund.Releaser = r.Guard.Releaser
 	}
 	if data.Evidence, err = appendEvidence(nil, t.c, row); err != nil {
 		return nil, err

@@ -82,7 +82,7 @@ func embedded(name string, schema object) object {
 		case object:
 			if ref, ok := x["$ref"].(string); ok {
 				if other, ok := strings.CutPrefix(ref, SchemaURN("")); ok {
-					x["$ref"] = "#/components/schemas/" + other
+					x["$ref"] = "#/components/schemas/" + strings.ReplaceAll(other, "#", "")
 				} else {
 					x["$ref"] = place + strings.TrimPrefix(ref, "#")
 				}
@@ -126,7 +126,7 @@ func addExamples(messages object) error {
 			return fmt.Errorf("topics: example %s: %w", name, err)
 		}
 		of := name
-		for _, more := range []string{"Revised", "Cleared"} {
+		for _, more := range []string{"Revised", "Cleared", "HoldOpened", "HoldEnded"} {
 			of = strings.TrimSuffix(of, more)
 		}
 		m, ok := messages[of].(object)

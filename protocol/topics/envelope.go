@@ -49,8 +49,10 @@ func SchemaURN(name string) string { return "urn:yuanlu:schema:" + name }
 // DataSchema is the id of the schema of `data` in events of type typ: on up/event the
 // one of its type, or event-data.v1, which demands nothing, where the type has none.
 func DataSchema(typ string) string {
-	if name, ok := strings.CutPrefix(typ, "yuanlu.case."); ok {
-		return SchemaURN("case." + name)
+	for _, on := range []string{"case.", "hold."} { // of up/case
+		if name, ok := strings.CutPrefix(typ, "yuanlu."+on); ok {
+			return SchemaURN(on + name)
+		}
 	}
 	if name := "event-data." + typ + ".v1"; hasSchema(name) {
 		return SchemaURN(name)

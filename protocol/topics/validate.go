@@ -112,9 +112,12 @@ func (w *walker) value(r *rule, depth int) bool {
 	return w.plain(r, depth)
 }
 
-// one checks the value against the first of these rules that takes it.
+// one checks the value against the first of these rules that takes it. Where several could
+// and none does, the failure is that of the first.
 func (w *walker) one(of []*rule, depth int) bool {
 	start, kinds := w.Reader, kindsOf(w.Kind())
+	var first walker
+	failed := false
 	for i, sub := range of {
 		last := i == len(of)-1
 		if to := sub.of(); !last && to != nil && to.kinds&kinds == 0 {
@@ -124,7 +127,11 @@ func (w *walker) one(of []*rule, depth int) bool {
 		if w.value(sub, depth+1) {
 			return true
 		}
+		if !failed {
+			first, failed = *w, true
+		}
 	}
+	*w = first
 	return false
 }
 

@@ -116,7 +116,7 @@ type envelope struct {
 // Kinds of case event: those of this version, and those that later ones may add.
 var (
 	knownCase  = regexp.MustCompile(`^yuanlu\.case\.(opened|revised|cleared)\.v1$`)
-	futureCase = regexp.MustCompile(`^yuanlu\.case\.[a-z][a-z0-9_]*\.v[1-9][0-9]{0,3}$`)
+	futureCase = regexp.MustCompile(`^yuanlu\.(?:case|hold)\.[a-z][a-z0-9_]*\.v[1-9][0-9]{0,3}$`)
 	caseSchema = regexp.MustCompile(`^urn:yuanlu:schema:case\.(opened|revised|cleared)\.v1$`)
 	caseID     = regexp.MustCompile(`^[0-9A-HJKMNP-TV-Z]{26}$`)
 )
@@ -140,7 +140,7 @@ func (in *incoming) event(isCase bool) store.Message {
 		return in.refuse("schema", err.Error())
 	}
 	switch {
-	case !isCase && strings.HasPrefix(e.Type, "yuanlu.case."), future && !futureCase.MatchString(e.Type):
+	case !isCase && (strings.HasPrefix(e.Type, "yuanlu.case.") || strings.HasPrefix(e.Type, "yuanlu.hold.")), future && !futureCase.MatchString(e.Type):
 		return in.refuse("type", "not a type of this topic")
 	case isCase && in.seq == 0:
 		return in.refuse("sequence", "sequence and stream must be 20 digits from 1, and a name")
