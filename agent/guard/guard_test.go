@@ -416,7 +416,7 @@ func TestHoldsAreReported(t *testing.T) {
 	if _, err := r.Cancel(t.Context(), k, "01"); err != nil {
 		t.Fatal(err)
 	}
-	list, _, err := r.db.Due(t.Context(), time.Now().Add(time.Hour), 10)
+	list, _, err := r.db.Due(t.Context(), time.Now().Add(time.Hour), 10, nil)
 	if err != nil || len(list) != 2 || list[0].Type != "yuanlu.hold.opened.v1" || list[1].Type != "yuanlu.hold.ended.v1" ||
 		list[1].Sequence != list[0].Sequence+1 || list[0].Subject != "hold/"+pos+"/a-1" || list[0].ID == list[1].ID {
 		t.Errorf("%+v %v", list, err)
