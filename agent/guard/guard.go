@@ -298,12 +298,15 @@ func (g *Guard) HoldChanged(h ask.Held) {
 	if open == known { // neither opened nor ended now
 		return
 	}
-	at := slog.LevelInfo
-	if h.State == ask.Bypassed {
-		at = slog.LevelError
+	log := g.o.Log.With(slog.String("link", h.Link), slog.String("terminal", h.Key.Terminal), slog.String("ask", h.Key.ID), slog.Bool("practice", h.Practice))
+	switch {
+	case open:
+		log.Info("hold.opened", "level", h.Level)
+		return
+	case h.State == ask.Bypassed:
+		log.Error("hold.bypassed", "record", h.Record)
+	default:
+		log.Info("hold.ended", "state", h.State, "by", h.By)
 	}
-	g.o.Log.Log(context.Background(), at, "hold."+string(h.State), "link", h.Link, "terminal", h.Key.Terminal, "ask", h.Key.ID, "by", h.By, "practice", h.Practice)
-	if !open {
-		g.o.Ended(h)
-	}
+	g.o.Ended(h)
 }
