@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
@@ -36,6 +37,7 @@ type serving struct {
 	broker                     broker.Options
 	root, host, share          string
 	store, listen, tokenFile   string
+	tlsCert, tlsKey, proxy     string
 	signKey, signID, logFormat string
 	observe                    bool
 	keepDays, terminalMB       int64
@@ -61,6 +63,9 @@ func (p *program) servingFlags(f *flag.FlagSet) *serving {
 	text(&s.store, "store", "", "SQLite `file`, or postgres://…; empty: YUANLU_DESK_STORE, else yuanlu-desk.db. A password is better in PGPASSFILE", "SQLite 文件或 postgres://…")
 	text(&s.listen, "listen", "127.0.0.1:8417", "address of the HTTP API; - for none", "HTTP 接口地址")
 	text(&s.tokenFile, "token-file", "", "`file` whose first line every request must bear; needed beyond the loopback", "令牌文件")
+	text(&s.tlsCert, "tls-cert", "", "certificate `file` (PEM) of the HTTP API; people beyond the loopback need it, or --proxy", "HTTP 接口证书")
+	text(&s.tlsKey, "tls-key", "", "its private key `file` (PEM)", "HTTP 接口私钥")
+	text(&s.proxy, "proxy", "", "`address` of the proxy that ends TLS for people, and names the client in X-Forwarded-For", "终止 TLS 的代理地址")
 	f.BoolVar(&s.observe, "observe", false, p.t("take and store, but acknowledge nothing and say no presence: another desk does", "只接收存储，不确认"))
 	f.Int64Var(&s.keepDays, "keep-days", 540, p.t("`days` that cases, events and refused messages are kept; 0: for ever", "保留天数，0 为永久"))
 	f.Int64Var(&s.terminalMB, "terminal-mb", 256, p.t("`MiB` of case events that one terminal may take up; more are neither stored nor acknowledged", "每终端案件事件上限"))
@@ -76,6 +81,7 @@ type desk struct {
 	consumer *consumer.Consumer
 	api      *api.API
 	listener net.Listener // nil: no API
+	cert     *tls.Certificate
 	log      *slog.Logger
 	keep     time.Duration // 0: for ever
 	now      func() time.Time
@@ -133,6 +139,13 @@ func (p *program) equip(ctx context.Context, s *serving) (*desk, error) {
 			return nil, err
 		}
 	}
+	if s.tlsCert != "" {
+		c, err := tls.LoadX509KeyPair(s.tlsCert, s.tlsKey)
+		if err != nil {
+			return nil, fmt.Errorf("%w: --tls-cert, --tls-key: %w", errConfig, err)
+		}
+		d.cert = &c
+	}
 	if err := d.bind(s.listen, token); err != nil {
 		return nil, err
 	}
@@ -177,6 +190,10 @@ func (s *serving) check() error {
 		return fmt.Errorf("%w: --keep-days wants 0 to 36500", errUsage)
 	case s.terminalMB < 1 || s.terminalMB > 1<<20:
 		return fmt.Errorf("%w: --terminal-mb wants 1 to %d", errUsage, 1<<20)
+	case (s.tlsCert == "") != (s.tlsKey == ""):
+		return fmt.Errorf("%w: --tls-cert and --tls-key belong together", errUsage)
+	case s.proxy != "" && net.ParseIP(s.proxy) == nil:
+		return fmt.Errorf("%w: --proxy wants an IP address", errUsage)
 	case s.share != "" && !store.Shared(s.store):
 		return fmt.Errorf("%w: --share needs a store that all its desks share: --store postgres://…; with a file each, each would have a part of every stream", errConfig)
 	case s.share != "" && s.observe:
@@ -200,6 +217,9 @@ func (d *desk) bind(address, token string) (err error) {
 	}
 	if d.listener, err = net.Listen("tcp", address); err != nil {
 		return fmt.Errorf("%w: %w", errConfig, err)
+	}
+	if d.cert != nil {
+		d.listener = tls.NewListener(d.listener, &tls.Config{Certificates: []tls.Certificate{*d.cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}})
 	}
 	return nil
 }
@@ -241,7 +261,7 @@ func (p *program) assemble(ctx context.Context, d *desk, s *serving, key sign.Ke
 	}
 	d.api = api.New(api.Options{Store: d.store, Release: release, Status: func() any { return d.consumer.Status() }, Ready: ready,
 		Metrics: metrics.Handler(metrics.Options{Status: d.consumer.Status, Totals: d.store.Totals, Version: version, Log: d.log}),
-		Token:   token, Now: p.now, Log: d.log})
+		Token:   token, Proxy: s.proxy, Now: p.now, Log: d.log})
 	return nil
 }
 
@@ -249,7 +269,11 @@ func (p *program) assemble(ctx context.Context, d *desk, s *serving, key sign.Ke
 func (p *program) printReady(s *serving, d *desk) error {
 	where := ""
 	if d.listener != nil {
-		where = "http://" + d.listener.Addr().String()
+		scheme := "http://"
+		if d.cert != nil {
+			scheme = "https://"
+		}
+		where = scheme + d.listener.Addr().String()
 	}
 	if p.json {
 		return p.printJSON(map[string]any{"ready": true, "api": where, "store": d.store.Kind(), "broker": s.broker.URL, "host": s.host, "pid": os.Getpid()})

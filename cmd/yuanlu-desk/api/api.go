@@ -28,6 +28,7 @@ type Options struct {
 	Ready   func() bool
 	Metrics http.Handler // nil: there are none
 	Token   string
+	Proxy   string // address of the proxy that ends TLS for people; "": none
 	Now     func() time.Time
 	Log     *slog.Logger
 }
@@ -39,11 +40,13 @@ type API struct {
 	routes []string      // patterns of mux, "GET /v1/cases/{id}"
 	stop   chan struct{} // closed by Stop
 	open   chan struct{} // one for each open stream
+	// hashing has one for each password that is looked at.
+	hashing chan struct{}
 }
 
 // New makes the interface.
 func New(o Options) *API {
-	a := &API{o: o, mux: http.NewServeMux(), stop: make(chan struct{}), open: make(chan struct{}, mostStreams)}
+	a := &API{o: o, mux: http.NewServeMux(), stop: make(chan struct{}), open: make(chan struct{}, mostStreams), hashing: make(chan struct{}, 2)}
 	for path, answer := range map[string]func(context.Context, *query) (any, error){
 		"/v1/status": a.status, "/v1/cases": a.cases, "/v1/cases/{id}": a.oneCase, "/v1/events": a.events, "/v1/terminals": a.terminals,
 		"/v1/terminals/{terminal}": a.terminal, "/v1/gaps": a.gaps, "/v1/quarantine": a.quarantine, "/v1/quarantine/{n}": a.kept,
@@ -52,6 +55,7 @@ func New(o Options) *API {
 		a.handle("GET "+path, func(w http.ResponseWriter, r *http.Request) { a.question(w, r, answer) })
 	}
 	a.changes()
+	a.work()
 	a.handle("GET /v1/stream", a.stream)
 	a.handle("GET /v1/openapi.json", a.document)
 	a.handle("GET "+healthPath, a.health)
@@ -91,6 +95,8 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	switch {
+	case forPeople(r.URL.Path):
+		a.admit(w, r)
 	case a.o.Token != "" && r.URL.Path != healthPath && !a.known(r):
 		h.Set("WWW-Authenticate", `Bearer realm="yuanlu-desk"`)
 		a.fail(w, http.StatusUnauthorized, "token", "Authorization: Bearer with the token of this desk is needed")

@@ -15,6 +15,11 @@
 //	POST /v1/quarantine/{n}/release   {"who","why"}; looked at again, and stored if it fits now
 //	POST /v1/quarantine/{n}/discard   {"who","why"}
 //
+//	POST /v1/login, /v1/logout, /v1/password; GET /v1/me          sessions of people (casework.md § 13)
+//	POST /v1/work/{do}, /v1/work/file                            commands
+//	GET /v1/work/cases/{no}[/journal | /files/{seq}]             a case
+//	GET /v1/work/lists/{name}, /find, /stats, /reads, /people    questions
+//
 //	GET /v1/openapi.json              this, for machines
 //	GET /healthz                      200 or 503; without a token
 //	GET /metrics                      for Prometheus

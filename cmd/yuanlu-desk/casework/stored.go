@@ -172,3 +172,23 @@ func (d *Desk) Hire(at int64, text []byte) ([]Event, Refusal) {
 	d.consequences()
 	return d.events, refusal
 }
+
+// Sides is both sides of a refund by its last report; Original is the last that was known.
+type Sides struct {
+	ID       string `json:"id"`
+	Refund   any    `json:"refund"`
+	Original *Side  `json:"original"`
+}
+
+// Sides returns both sides of each refund of a case.
+func (d *Desk) Sides(no string) (out []Sides) {
+	if c := d.cases[no]; c != nil {
+		for _, r := range c.refunds {
+			out = append(out, Sides{r.id, r.last.Refund, r.original})
+		}
+	}
+	return out
+}
+
+// FileBytes is the size that a file may have, in bytes (setting file_mib).
+func (d *Desk) FileBytes() int64 { return d.set.FileMiB << 20 }
