@@ -10,22 +10,22 @@ import (
 var (
 	alreadyText = refund.Text{
 		EN: "A {kind} under the number {refund_no} was sent before ({earlier_amt}). To ask for its state under the same number is right; under a new number it would be paid twice.",
-		ZH: "退款单号 {refund_no} 的{kind}此前已发起({earlier_amt})。以同一单号查询或重试是正确的;换用新单号将重复退款。"}
+		ZH: "退款单号 {refund_no} 的{kind}此前已发起（{earlier_amt}）。以同一单号查询或重试是正确的；换用新单号将重复退款。"}
 	beingText = refund.Text{
 		EN: "The same sale {orig_no} was asked about {secs} s before or after this one ({ask}), and that refund is not there yet. Look whether somebody else is making it.",
-		ZH: "同一原交易 {orig_no} 在前后 {secs} 秒内已有询问({ask}),其退款尚未出现。请确认是否有人正在办理同一笔退款。"}
+		ZH: "同一原交易 {orig_no} 在前后 {secs} 秒内已有询问（{ask}），其退款尚未出现。请确认是否有人正在办理同一笔退款。"}
 	otherSaleText = refund.Text{
 		EN: "The customer does not show the account that paid sale {orig_no} ({payer}), and has a sale of his own here: look whether the right one was picked.",
-		ZH: "顾客出示的账户不是原交易 {orig_no} 的付款账户({payer}),且该顾客另有可退交易:请核对是否选错原交易。"}
+		ZH: "顾客出示的账户不是原交易 {orig_no} 的付款账户（{payer}），且该顾客另有可退交易：请核对是否选错原交易。"}
 	otherPayerText = refund.Text{
 		EN: "The customer does not show the account that paid sale {orig_no} ({payer}). Somebody else may have paid for him; ask.",
-		ZH: "顾客出示的账户不是原交易 {orig_no} 的付款账户({payer})。可能由他人代付,请询问。"}
+		ZH: "顾客出示的账户不是原交易 {orig_no} 的付款账户（{payer}）。可能由他人代付，请询问。"}
 	matchText = refund.Text{
 		EN: "The customer shows the account that paid sale {orig_no} ({payer}).",
-		ZH: "顾客出示的账户与原交易 {orig_no} 的付款账户一致({payer})。"}
+		ZH: "顾客出示的账户与原交易 {orig_no} 的付款账户一致（{payer}）。"}
 	presentedFlawText = refund.Text{
 		EN: "What the customer has shown could not be compared: {flaw}.",
-		ZH: "顾客出示的标识无法比对:{flaw}。"}
+		ZH: "顾客出示的标识无法比对：{flaw}。"}
 )
 
 // Rules describes the findings that only answers have, as refund.Rule.Info describes those

@@ -94,13 +94,24 @@ const deepest = 12
 // Chinese returns the Chinese of an English text, as far as the catalogue has it; what it
 // does not have stays. Text that is Chinese already comes back as it is.
 func Chinese(en string) string {
-	zh, _ := load().chinese(en, deepest)
+	zh, _ := (&translation{load(), map[string]found{}}).chinese(en, deepest)
 	return zh
 }
 
-// chinese also reports whether the text as a whole was found, or is no language.
-func (b *book) chinese(en string, depth int) (zh string, ok bool) {
-	switch zh, exact := b.exact[en]; {
+// translation is that of one text; done has its parts.
+type translation struct {
+	*book
+	done map[string]found
+}
+
+// found is the Chinese of a text, and whether all of it was found or is no language.
+type found struct {
+	zh  string
+	all bool
+}
+
+func (t *translation) chinese(en string, depth int) (zh string, all bool) {
+	switch zh, exact := t.exact[en]; {
 	case exact:
 		return zh, true
 	case depth == 0:
@@ -108,47 +119,59 @@ func (b *book) chinese(en string, depth int) (zh string, ok bool) {
 	case neutral(en):
 		return en, true
 	}
-	if zh, ok := b.fitting(en, depth, func(p *pattern) bool { return p.fixed() >= specific }); ok {
-		return zh, true
+	if was, ok := t.done[en]; ok {
+		return was.zh, was.all
 	}
-	if zh, ok := b.apart(en, depth); ok {
-		return zh, true
-	}
-	if zh, ok := b.fitting(en, depth, func(p *pattern) bool { return p.fixed() < specific }); ok {
-		return zh, true
-	}
-	return b.apart(en, depth)
+	zh, all = t.parts(en, depth)
+	t.done[en] = found{zh, all}
+	return zh, all
 }
 
-// specific is how many bytes of a pattern are fixed where it may fit a text of several
-// parts: "{} or {}" fits one part only.
-const specific = 8
-
-// fitting fills the first pattern that fits.
-func (b *book) fitting(en string, depth int, which func(*pattern) bool) (zh string, ok bool) {
-	for i := range b.patterns {
-		if !which(&b.patterns[i]) {
-			continue
+// parts translates a text that is no single entry: as a chain of known parts, else by a
+// pattern, else as far as it goes.
+func (t *translation) parts(en string, depth int) (zh string, all bool) {
+	for i := range t.patterns { // the name of a room before what it reports
+		p := &t.patterns[i]
+		if rest, ok := strings.CutPrefix(en, p.pieces[0]); ok && rest != "" && len(p.pieces) == 2 && p.pieces[1] == "" && strings.HasSuffix(p.pieces[0], ": ") {
+			zh, all := t.chinese(rest, depth-1)
+			return strings.ReplaceAll(p.zh, "{1}", zh), all
 		}
-		gaps, ok := match(en, b.patterns[i].pieces)
+	}
+	chain, all := t.apart(en, depth)
+	if all {
+		return chain, true
+	}
+	for i := range t.patterns {
+		p := &t.patterns[i]
+		gaps, ok := match(en, p.pieces)
 		if !ok {
 			continue
 		}
-		filled := make([]string, 0, 2*len(gaps))
+		filled, known := make([]string, 0, 2*len(gaps)), true
 		for k, gap := range gaps {
-			gap, _ = b.chinese(gap, depth-1)
-			filled = append(filled, "{"+strconv.Itoa(k+1)+"}", gap)
+			zh, all := t.chinese(gap, depth-1)
+			known = known && all
+			filled = append(filled, "{"+strconv.Itoa(k+1)+"}", zh)
 		}
-		return strings.NewReplacer(filled...).Replace(b.patterns[i].zh), true
+		if known || p.fixed() >= specific {
+			return strings.NewReplacer(filled...).Replace(p.zh), true
+		}
 	}
-	return en, false
+	if zh, ok := t.bracketed(en, depth); ok {
+		return zh, true
+	}
+	return chain, false
 }
+
+// specific is how many bytes of a pattern are fixed where something that is not known may
+// stand in a gap: else "{} or {}" would fit many a sentence.
+const specific = 8
 
 // joint is where a text of several parts comes apart, and what stands there in Chinese.
 type joint struct{ en, zh string }
 
 // apart translates a text part by part.
-func (b *book) apart(en string, depth int) (zh string, ok bool) {
+func (t *translation) apart(en string, depth int) (zh string, ok bool) {
 	for _, j := range []joint{{"\n", "\n"}, {"; ", "；"}, {": ", "："}, {", ", "，"}} {
 		for at := 0; ; {
 			next := strings.Index(en[at:], j.en)
@@ -156,9 +179,12 @@ func (b *book) apart(en string, depth int) (zh string, ok bool) {
 				break
 			}
 			at += next
-			left, known := b.chinese(en[:at], depth-1)
+			left, known := en[:at], false
+			if strings.Count(left, "(") == strings.Count(left, ")") { // else what is in brackets would come apart
+				left, known = t.chinese(left, depth-1)
+			}
 			if known {
-				right, all := b.chinese(en[at+len(j.en):], depth-1)
+				right, all := t.chinese(en[at+len(j.en):], depth-1)
 				if !han(left) && !han(right) {
 					return left + j.en + right, all
 				}
@@ -167,9 +193,14 @@ func (b *book) apart(en string, depth int) (zh string, ok bool) {
 			at += len(j.en)
 		}
 	}
+	return en, false
+}
+
+// bracketed translates a text with something in brackets behind it.
+func (t *translation) bracketed(en string, depth int) (zh string, ok bool) {
 	if open := strings.Index(en, " ("); open > 0 && strings.HasSuffix(en, ")") {
-		if left, known := b.chinese(en[:open], depth-1); known {
-			inside, all := b.chinese(en[open+2:len(en)-1], depth-1)
+		if left, known := t.chinese(en[:open], depth-1); known {
+			inside, all := t.chinese(en[open+2:len(en)-1], depth-1)
 			return left + "（" + inside + "）", all
 		}
 	}

@@ -11,10 +11,13 @@ import (
 // spans are what stays in both languages wherever it stands: a command line, a path, a
 // name of the configuration, an address, a value in quotes, an escape.
 var spans = regexp.MustCompile(`"[^"]*"|'[^']*'|` + "`[^`]*`" +
-	`|\b(yuanlu|firmware-sim)( [a-z-]+)*( --?[a-z]+| [A-Z]+)*|\b(sudo |systemctl |timedatectl|chown |chmod |journalctl |usermod |udevadm |mount |kill |ss |df |du |lsof |fuser |apt |dmesg|nohup |stty )[^，。；：（）！？、)]*` +
-	`|\[{1,2}[a-z_.]+\]{1,2}|\{\d+\}|--?[a-z][a-z-]*|[A-Za-z0-9_.+-]*[/\\@][A-Za-z0-9_./*:\\@+-]*|\b[a-z0-9-]+\.[a-z0-9._-]+|[a-z0-9]+[_-][a-z0-9_-]+|[A-Za-z]*[0-9A-Z][A-Za-z0-9]*|\b[a-z_.]+ [=+] [a-z0-9]+|%[-+#0-9.]*[a-z]`)
+	`|\b(yuanlu|firmware-sim)( [a-z-]+)*( --?[a-z]+| [A-Z]+)*|\b(sudo |ps |systemctl |timedatectl|chown |chmod |journalctl |usermod |udevadm |mount |kill |ss |df |du |lsof |fuser |apt |dmesg|nohup |stty )[^，。；：（）！？、)]*` +
+	`|\[{1,2}[a-z_.]+\]{1,2}|\{[a-z_0-9]+\}|--?[a-z][a-z-]*|[A-Za-z0-9_.+-]*[/\\@][A-Za-z0-9_./*:\\@+-]*|\b[a-z0-9-]+\.[a-z0-9._-]+|[a-z0-9]+[_-][a-z0-9_-]+|[A-Za-z]*[0-9A-Z][A-Za-z0-9]*|\b[a-z_.]+ [=+] [a-z0-9]+|%[-+#0-9.]*[a-z]`)
 
 var word = regexp.MustCompile(`[a-z]{2,}`)
+
+// usage is how an argument is written, with names for its parts.
+var usage = regexp.MustCompile(`\p{Han}+=\p{Han}+[\p{Han}\[\],]*|%s=%s[\p{Han},]*|//\p{Han}+:|\[:\p{Han}+\]`)
 
 // halfwidth is punctuation of English beside a Chinese character.
 var halfwidth = regexp.MustCompile(`\p{Han}[,;:!?()]|[,;:!?)]\p{Han}|\(\p{Han}`)
@@ -32,7 +35,7 @@ func Foreign(text string, chinese bool, data ...string) string {
 		}
 		return ""
 	}
-	if wrong := halfwidth.FindString(text); wrong != "" {
+	if wrong := halfwidth.FindString(usage.ReplaceAllString(text, " ")); wrong != "" {
 		return fmt.Sprintf("halfwidth punctuation %q", wrong)
 	}
 	for _, one := range data {
@@ -50,6 +53,6 @@ func Foreign(text string, chinese bool, data ...string) string {
 func technical(w string) bool {
 	const all = " yuanlu mispos smart cup systemd udev root chown chmod wal db usb tls tcp mqtt json toml pid baud openid token id url true false debug info warn error " +
 		"ms min en zh utf keys captures bundles quarantine core enabled profile mqtt ttyUSB requeue tail verb args run tar gz raw stdin stdout bash zsh fish sh dbus ptys tty pty sha chrony ntp " +
-		"group user even odd none echo dn up ack cmd config state name port wire time level list show stat probe start stop check schema revert replay"
+		"group user even odd none echo always kernel off advise hold office other consent broker key value defs man shell http log doctor outbox export import guard keygen getty ps df listen status health us dn up ack cmd config state name port wire time level list show stat probe start stop check schema revert replay"
 	return strings.Contains(all+" ", " "+w+" ")
 }

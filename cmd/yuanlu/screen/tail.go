@@ -217,17 +217,20 @@ func (s *Screen) eventSentence(code string, f *fields) string {
 		text = s.bold(text)
 	}
 	colon := s.t(": ", "：")
-	for _, key := range []string{"port", "address", "file", "reason", "err", "text", "of"} {
+	for _, key := range []string{"code", "verdict", "about", "port", "address", "file", "reason", "err", "text", "of"} {
 		v := f.take(key)
-		switch {
-		case v == "":
-		case key == "of":
-			text += colon + s.name(v)
-			colon = s.t(", ", "，")
-		default:
-			text += colon + s.english(v)
-			colon = s.t(", ", "，")
+		if v == "" {
+			continue
 		}
+		told := s.english(v)
+		switch {
+		case key == "code", key == "verdict", key == "of":
+			told = s.name(v)
+		case key == "text" && s.Lang == Chinese && told == v: // its code has a name
+			continue
+		}
+		text += colon + told
+		colon = s.t(", ", "，")
 	}
 	for _, key := range f.order {
 		if v, left := f.values[key]; left && key != "link" && v != "" {
