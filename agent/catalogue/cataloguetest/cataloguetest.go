@@ -39,7 +39,7 @@ func Foreign(text string, chinese bool, data ...string) string {
 		return fmt.Sprintf("halfwidth punctuation %q", wrong)
 	}
 	for _, one := range data {
-		text = strings.ReplaceAll(text, one, " ")
+		text = regexp.MustCompile(`\b`+regexp.QuoteMeta(one)+`\b`).ReplaceAllString(text, " ")
 	}
 	for _, w := range word.FindAllString(spans.ReplaceAllString(text, " "), -1) {
 		if !technical(w) {
@@ -53,6 +53,6 @@ func Foreign(text string, chinese bool, data ...string) string {
 func technical(w string) bool {
 	const all = " yuanlu mispos smart cup systemd udev root chown chmod wal db usb tls tcp mqtt json toml pid baud openid token id url true false debug info warn error " +
 		"ms min en zh utf keys captures bundles quarantine core enabled profile mqtt ttyUSB requeue tail verb args run tar gz raw stdin stdout bash zsh fish sh dbus ptys tty pty sha chrony ntp " +
-		"group user even odd none echo always kernel off advise hold office other consent broker key value defs man shell http log doctor outbox export import guard keygen getty ps df listen status health us dn up ack cmd config state name port wire time level list show stat probe start stop check schema revert replay"
+		"group user even odd none echo always kernel off advise hold office other consent broker key value defs man shell http log doctor outbox export import guard keygen getty sudo ps df listen status health us dn up ack cmd config state name port wire time level list show stat probe start stop check schema revert replay"
 	return strings.Contains(all+" ", " "+w+" ")
 }

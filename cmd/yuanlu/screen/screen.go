@@ -19,6 +19,7 @@ type Screen struct {
 	W      io.Writer
 	Lang   Language
 	Zone   *time.Location // of times
+	Now    time.Time      // near which a time needs no date; zero: the clock's
 	Colour bool
 	Plain  bool // signs beyond ASCII cannot be shown
 	Width  int  // columns; 0: no bound, lines are not wrapped
@@ -158,7 +159,11 @@ func (s *Screen) tableOf(rows [][]string, paint func(row, col int, cell string) 
 // Clock returns a moment as short as it may be.
 func (s *Screen) Clock(t time.Time) string {
 	t = t.In(s.Zone)
-	if time.Since(t).Abs() < 12*time.Hour {
+	now := s.Now
+	if now.IsZero() {
+		now = time.Now()
+	}
+	if now.Sub(t).Abs() < 12*time.Hour {
 		return t.Format("15:04:05")
 	}
 	return t.Format("2006-01-02 15:04")

@@ -30,7 +30,9 @@ const (
 	detailNoFigure // no counters of links, no process
 	detailNoText   // of problems that are notes, only the first line
 	detailShort    // of every problem, name and remedy
-	detailLeast    // links and problems in one line each
+	detailNoPlace  // no wire and port of links, nothing that is as it should be
+	detailOneLine  // remedies of one line
+	detailLeast    // no remedies
 )
 
 // StatusLines returns the lines of Status without their ends.
@@ -67,11 +69,13 @@ func (s *Screen) statusLines(st *State, detail int) []string {
 	row(t("outbox", "待发"), s.outbox(&h.Outbox, detail))
 	n := h.Counts
 	row(t("today", "今日"), fmt.Sprintf(t("%d records, %d refunds and voids, %d cases", "记录 %d，退款和撤销 %d，案件 %d"), n.RecordsToday, n.RefundsToday, n.CasesToday))
-	row(t("in all", "总计"), fmt.Sprintf(t("%d records, %d refunds and voids, %d cases%s", "记录 %d，退款和撤销 %d，案件 %d%s"), n.Records, n.Refunds, n.Cases, s.open(h.Outbox.Open)))
+	if detail < detailNoPlace || len(h.Outbox.Open) > 0 {
+		row(t("in all", "总计"), fmt.Sprintf(t("%d records, %d refunds and voids, %d cases%s", "记录 %d，退款和撤销 %d，案件 %d%s"), n.Records, n.Refunds, n.Cases, s.open(h.Outbox.Open)))
+	}
 	if h.StoreError != "" && !st.Running {
 		row(t("store", "数据库"), s.english(h.StoreError))
 	}
-	if st.Running {
+	if st.Running && (detail < detailNoPlace || !h.Clock.Synced) {
 		clock := t("synchronised", "已同步")
 		if !h.Clock.Synced {
 			clock = s.yellow(t("not synchronised", "未同步"))
@@ -127,7 +131,11 @@ func (s *Screen) problem(one *health.Problem, detail int) []string {
 	if detail < detailShort {
 		lines = append(lines, s.hang("    ", 4, s.Lang.Text(one.Text))...)
 	}
-	return append(lines, s.hang("    → ", 6, s.Lang.Text(one.Remedy))...)
+	remedy := s.hang("    → ", 6, s.Lang.Text(one.Remedy))
+	if detail >= detailOneLine {
+		remedy = []string{s.cut(s.sign("    → "+s.Lang.Text(one.Remedy)), s.Width)}
+	}
+	return append(lines, remedy...)
 }
 
 // link returns the lines of a link: how it is, and its counters.
@@ -139,7 +147,10 @@ func (s *Screen) link(l *health.Link, now time.Time, detail int) []string {
 		state = s.level(l.State, s.name(l.State))
 	}
 	where := l.Wire + t(", ", "，") + l.Port
-	lines := s.hang(head, 12, state+t(" (", "（")+where+t(")", "）"))
+	if detail < detailNoPlace {
+		state += t(" (", "（") + where + t(")", "）")
+	}
+	lines := s.hang(head, 12, state)
 	if figures := s.linkFigures(l, now); figures != "" && detail == detailAll {
 		lines = append(lines, s.hang(strings.Repeat(" ", 12), 12, figures)...)
 	}
