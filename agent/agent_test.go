@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"yuanlu/agent/beat"
 	"yuanlu/agent/config"
 	"yuanlu/agent/control"
 	"yuanlu/agent/health"
@@ -271,9 +272,9 @@ func (s *stalledReporter) Status() health.Broker {
 
 func TestWatchdogIsFedOnlyWithProgress(t *testing.T) {
 	reporter := &stalledReporter{}
-	// The limit leaves room for the slowest idle goroutine (idleTick).
+	// The limit leaves room for the slowest idle goroutine (beat.Every).
 	r := newRig(t, "", func(o *Options) {
-		o.Watchdog = 2 * idleTick
+		o.Watchdog = 2 * beat.Every
 		o.NewReporter = func(*Agent) (Reporter, error) { return reporter, nil }
 	})
 	r.run(t)

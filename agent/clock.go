@@ -8,13 +8,14 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"yuanlu/agent/beat"
 	"yuanlu/agent/ingest"
 	"yuanlu/agent/refund"
 )
 
 const (
 	// clockEvery is how often the clock is looked at.
-	clockEvery = 2 * time.Second
+	clockEvery = beat.Every
 	// stepLimit is the jump of the clock against the monotonic one that counts as a step.
 	stepLimit = 2 * time.Second
 	// syncedFor is how long one answer of the kernel is used.

@@ -8,10 +8,9 @@ import (
 	"strings"
 	"sync"
 	"time"
-)
 
-// idleTick is how often an idle goroutine shows that it is alive.
-const idleTick = 2 * time.Second
+	"yuanlu/agent/beat"
+)
 
 // Layers of goroutines, in the order in which they stop.
 const (
@@ -90,6 +89,9 @@ func (c *crew) state(layer int) (running []string, err error) {
 	defer c.mu.Unlock()
 	return slices.Clone(c.running[layer]), errors.Join(c.errs[layer]...)
 }
+
+// rest waits for the next beat of d; it returns false if ctx ended first.
+func rest(ctx context.Context, d time.Duration) bool { return sleep(ctx, beat.In(time.Now(), d)) }
 
 // sleep waits for d; it returns false if ctx ended first.
 func sleep(ctx context.Context, d time.Duration) bool {

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"yuanlu/agent/beat"
 	"yuanlu/agent/ledger"
 	"yuanlu/agent/refund"
 )
@@ -137,16 +138,16 @@ func untilDone(ctx context.Context, try func() bool) {
 
 // releaseDue releases the verdicts whose pending_grace has passed.
 func (s *store) releaseDue(ctx context.Context, db *ledger.DB) error {
-	longest := min(idleTick, max(s.options.Grace/4, 100*time.Millisecond))
+	longest := min(beat.Every, max(s.options.Grace/4, 100*time.Millisecond))
 	for {
 		running := time.Since(s.began)
 		applied, next, err := db.ReleaseDue(ctx, running)
-		wait := longest
+		wait := beat.In(time.Now(), longest)
 		switch {
 		case err != nil && ctx.Err() == nil && !errors.Is(err, ledger.ErrUnavailable):
 			s.log.Error("held.failed", "err", err)
 		case next > 0:
-			wait = min(longest, max(next-running, 10*time.Millisecond))
+			wait = min(wait, max(next-running, 10*time.Millisecond))
 		}
 		s.outcomes.take(applied)
 		s.timers["held"].Add(1)
@@ -164,7 +165,7 @@ const redatePause = 50 * time.Millisecond
 func (s *store) redate(ctx context.Context, db *ledger.DB) error {
 	for {
 		s.timers["redate"].Add(1)
-		wait := clockEvery
+		wait := beat.In(time.Now(), clockEvery)
 		if s.clock.Synced() {
 			done, err := db.Redate(ctx, s.clock.Boot())
 			s.outcomes.take(done.Applied)
@@ -194,7 +195,7 @@ func (s *store) retain(ctx context.Context, db *ledger.DB) error {
 	next := time.Now().Add(time.Minute) // not in the way of the start
 	for {
 		s.timers["retention"].Add(1)
-		wait := idleTick
+		wait := beat.In(time.Now(), beat.Every)
 		if !time.Now().Before(next) {
 			removed, err := db.Retain(ctx, s.retainBefore(ctx, db), retainStep)
 			switch {

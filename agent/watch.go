@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"yuanlu/agent/beat"
 	"yuanlu/agent/health"
 	"yuanlu/agent/ingest"
 )
@@ -45,7 +46,7 @@ func (w *watch) clockState(ctx context.Context, s *store) error {
 		if db := s.db.Load(); db != nil && !trusted {
 			s.sawNewest(ctx, db)
 		}
-		if !sleep(ctx, clockEvery) {
+		if !rest(ctx, clockEvery) {
 			return nil
 		}
 	}
@@ -84,12 +85,12 @@ type socket struct {
 }
 
 // holdersEvery is how often it is looked who else has the ports open.
-const holdersEvery = 5 * time.Second
+const holdersEvery = beat.Every
 
 // watchHolders shows the workers which other processes have their ports open: one that
 // reads along takes bytes away, and no read shows it.
 func (a *Agent) watchHolders(ctx context.Context, workers []*ingest.Worker) error {
-	for sleep(ctx, holdersEvery) {
+	for rest(ctx, holdersEvery) {
 		byPort, open := map[string]*ingest.Worker{}, []string(nil)
 		for _, w := range workers {
 			if h := w.Health(); h.State == ingest.StateOnline || h.State == ingest.StateDegraded {
@@ -101,7 +102,9 @@ func (a *Agent) watchHolders(ctx context.Context, workers []*ingest.Worker) erro
 			continue
 		}
 		for port, holders := range a.o.Holders(open) {
-			byPort[port].SetHolders(holders)
+			if w := byPort[port]; w != nil {
+				w.SetHolders(holders)
+			}
 		}
 	}
 	return nil
@@ -116,7 +119,7 @@ func watchDevices(ctx context.Context, hotplug Hotplug, sockets []socket) error 
 			return nil
 		}
 		if err != nil {
-			if !sleep(ctx, idleTick) {
+			if !sleep(ctx, beat.Every) {
 				return nil
 			}
 			continue

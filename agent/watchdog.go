@@ -28,7 +28,7 @@ func newTimers(names ...string) timers {
 const defaultWatchdog = time.Minute
 
 // watchdog finds out whether every goroutine makes progress. Each shows a counter that
-// it moves at least every idleTick, busy or not; one whose counter stands still
+// it moves at least every beat.Every, busy or not; one whose counter stands still
 // for limit is stalled. It is used by one goroutine.
 type watchdog struct {
 	limit time.Duration

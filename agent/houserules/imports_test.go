@@ -35,7 +35,8 @@ var mayImport = map[string][]string{
 	"agent/probe":      {"agent/ingest", "protocol/frame"},
 	"agent/newfile":    {},
 	"agent/logbook":    {"protocol/cardnumber", "protocol/printable"},
-	"agent/ingest":     {"agent/refund", "agent/sanitise", "agent/spelling", "agent/tomlfile", "protocol/..."},
+	"agent/beat":       {},
+	"agent/ingest":     {"agent/beat", "agent/refund", "agent/sanitise", "agent/spelling", "agent/tomlfile", "protocol/..."},
 	// What guard.md decides, and the daemon's half of it.
 	"agent/ask":    {"agent/refund", "agent/refund/memhistory"},
 	"agent/guard":  {"agent/ask", "agent/ledger", "agent/refund", "protocol/cardnumber"},
@@ -54,7 +55,7 @@ var mayImport = map[string][]string{
 	"agent/ledger/rows":          {"agent/ledger/sqlite", "agent/refund"},
 	"agent/ledger/salvage":       {"agent/ledger/sqlite", "agent/ledger/rows", "agent/refund"},
 	"agent/ledger/carry":         {"agent/ledger/sqlite"},
-	"agent/report":               {"agent/refund", "agent/health", "agent/logbook", "protocol/mqtt", "protocol/topics", "protocol/printable"},
+	"agent/report":               {"agent/beat", "agent/refund", "agent/health", "agent/logbook", "protocol/mqtt", "protocol/topics", "protocol/printable"},
 	"agent/control":              {"agent/refund"},
 	"agent/health":               {"agent/catalogue", "agent/config", "agent/refund", "agent/ingest", "agent/ledger", "protocol/printable"}, // the last two for what they report of themselves
 	"agent/machine":              {"agent/config", "agent/health"},

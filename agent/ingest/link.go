@@ -5,13 +5,16 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"sync"
 	"time"
+
+	"yuanlu/agent/beat"
 )
 
 // Timing of the link goroutine.
 const (
 	openLimit  = 10 * time.Second       // for one Open
-	readPoll   = 500 * time.Millisecond // the longest wait in one Read: how late a stop is noticed
+	readPoll   = 500 * time.Millisecond // the longest wait in one Read while something is unfinished
 	readAgain  = 10 * time.Millisecond  // the shortest: for bytes that are there already
 	backOffMin = time.Second
 	backOffMax = 30 * time.Second
@@ -30,6 +33,7 @@ var errAsked = errors.New("ingest: asked to reopen the port")
 // inbox and closes it, until ctx is done. It never waits for the store.
 func (w *Worker) runLink(ctx context.Context) {
 	failures, lost, opened := 0, 0, 0
+	defer context.AfterFunc(ctx, w.reading.wake)()
 	for ctx.Err() == nil {
 		port, name, err := w.open(ctx)
 		if err != nil {
@@ -146,7 +150,7 @@ func (w *Worker) read(ctx context.Context, port Port) (gotBytes bool, err error)
 		if w.reopen.Load() {
 			return gotBytes, errAsked
 		}
-		n, err := w.readOnce(port, buf, silentAt)
+		n, err := w.readOnce(ctx, port, buf, silentAt)
 		if n > 0 {
 			gotBytes, empty = true, 0
 			w.tapBytes(buf[:n])
@@ -175,17 +179,53 @@ func (w *Worker) read(ctx context.Context, port Port) (gotBytes bool, err error)
 	return gotBytes, nil
 }
 
-// readOnce reads until silentAt, for readPoll at most and readAgain at least.
-func (w *Worker) readOnce(port Port, buf []byte, silentAt time.Time) (int, error) {
+// readOnce reads until silentAt, for readPoll at most and readAgain at least. On a line that
+// rests it waits for the next beat, or until breakRead.
+func (w *Worker) readOnce(ctx context.Context, port Port, buf []byte, silentAt time.Time) (int, error) {
 	now := time.Now()
 	wait := readPoll
 	if !silentAt.IsZero() {
 		wait = min(readPoll, max(readAgain, silentAt.Sub(now)))
+	} else if !w.stalling() {
+		wait = beat.In(now, beat.Every)
 	}
 	w.busy.Store(now.UnixNano())
 	defer w.busy.Store(0)
-	if err := port.SetReadDeadline(now.Add(wait)); err != nil {
+	if err := w.reading.begin(port, now.Add(wait), func() bool { return ctx.Err() != nil || w.reopen.Load() }); err != nil {
 		return 0, err
 	}
+	defer w.reading.end()
 	return port.Read(buf)
+}
+
+// reader is the port that a Read waits at, for another goroutine to end the wait.
+type reader struct {
+	mu   sync.Mutex
+	port Port // nil: none
+}
+
+// begin sets the deadline of the Read that follows, which has passed where the wait would be
+// broken at once.
+func (r *reader) begin(port Port, deadline time.Time, broken func() bool) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.port = port; broken() {
+		deadline = time.Now()
+	}
+	return port.SetReadDeadline(deadline)
+}
+
+func (r *reader) end() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.port = nil
+}
+
+// wake ends a Read that waits.
+func (r *reader) wake() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.port != nil {
+		_ = r.port.SetReadDeadline(time.Unix(1, 0)) // a port that is closed reads no more
+	}
 }

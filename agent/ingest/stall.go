@@ -102,6 +102,13 @@ func (w *Worker) stallBegins(why string, lost uint64) {
 	}
 }
 
+// stalling reports whether an episode is under way.
+func (w *Worker) stalling() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return !w.stalls.begin.IsZero()
+}
+
 // stallEnds notes that the episode is over, once the reader has gone on for stallRest, or
 // at once where the port is no longer read.
 func (w *Worker) stallEnds(atOnce bool) {

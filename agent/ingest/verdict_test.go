@@ -92,8 +92,8 @@ func TestVerdictOfAWorker(t *testing.T) {
 		want(t, "state", b.w.Health().State, StateOnline)
 		noise(20)
 		want(t, "the terminal was set to another speed", b.w.Health().Verdict, VerdictNoFrame)
-		port.gone <- errTest
 		b.denied = errTest
+		port.gone <- errTest
 		pass(time.Second)
 		want(t, "unplugged", b.w.Health().Verdict, VerdictNoPort)
 		b.ports <- newMemPort()

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"yuanlu/agent/beat"
 	"yuanlu/agent/refund"
 	"yuanlu/agent/sanitise"
 	"yuanlu/protocol/frame"
@@ -93,15 +94,16 @@ type Options struct {
 
 // Worker reads one link for as long as it runs.
 type Worker struct {
-	opt    Options
-	log    *slog.Logger
-	wire   Wire
-	memory *overlay
-	inbox  *inbox
-	port   livePort
-	kick   chan struct{} // cap 1: try to open now
-	reopen atomic.Bool   // close the port and open it again
-	tap    atomic.Pointer[Tap]
+	opt     Options
+	log     *slog.Logger
+	wire    Wire
+	memory  *overlay
+	inbox   *inbox
+	port    livePort
+	kick    chan struct{} // cap 1: try to open now
+	reopen  atomic.Bool   // close the port and open it again
+	reading reader
+	tap     atomic.Pointer[Tap]
 	// busy is the time (Unix ns) since which the link goroutine is in a call of the
 	// driver, 0 if it is in none.
 	busy     atomic.Int64
@@ -173,7 +175,6 @@ func defaults(o *Options) {
 
 // Timing of Run.
 const (
-	tick       = 2 * time.Second  // at the latest, Progress grows
 	hung       = 30 * time.Second // in one call of the driver: Progress stays
 	applyLimit = 60 * time.Second // for the answer to one Submit
 	stopLimit  = 3 * time.Second  // to store what waits when the worker stops
@@ -190,7 +191,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		defer close(linkDone)
 		w.runLink(ctx)
 	}()
-	timer := time.NewTimer(tick)
+	timer := time.NewTimer(beat.Every)
 	defer timer.Stop()
 	for ctx.Err() == nil {
 		var ready <-chan struct{}
@@ -241,7 +242,7 @@ func (w *Worker) mayWait() int {
 
 // untilNext is the time until something happens by itself.
 func (w *Worker) untilNext() time.Duration {
-	d := tick
+	d := beat.In(time.Now(), beat.Every) // at the latest, Progress grows
 	if !w.nextDue.IsZero() {
 		d = min(d, time.Until(w.nextDue))
 	}
@@ -302,9 +303,10 @@ func (w *Worker) tapRest() {
 // Sanitiser returns what cleans the raw bytes of this link.
 func (w *Worker) Sanitiser() *sanitise.Sanitiser { return w.opt.Profile.Sanitiser() }
 
-// Reopen makes the worker close its port, within half a second, and open it again.
+// Reopen makes the worker close its port and open it again.
 func (w *Worker) Reopen() {
 	w.reopen.Store(true)
+	w.reading.wake()
 	w.Wake()
 }
 

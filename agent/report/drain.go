@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"yuanlu/agent/beat"
 	"yuanlu/agent/refund"
 	"yuanlu/protocol/mqtt"
 	"yuanlu/protocol/topics"
@@ -16,7 +17,7 @@ import (
 const (
 	retryFirst   = 30 * time.Second // topics.md rule 5
 	retryMost    = 15 * time.Minute
-	drainBeat    = 5 * time.Second // longest sleep, for the watchdog
+	drainBeat    = beat.Every      // longest sleep, for the watchdog
 	hostGrace    = 2 * time.Second // for the retained presence to come after subscribing
 	drainBatch   = 32
 	eventBatch   = 14 // smaller, so that a new case does not wait behind many events
@@ -118,7 +119,7 @@ func (d *drain) turn(ctx context.Context) error {
 		return d.settle(ctx)
 	}
 	d.batch, d.spare = nil, nil // there may be none for days
-	wait := min(drainBeat, again)
+	wait := min(beat.In(time.Now(), drainBeat), again)
 	if !next.IsZero() {
 		wait = max(min(wait, next.Sub(now)), 10*time.Millisecond)
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"yuanlu/agent/beat"
 	"yuanlu/agent/health"
 	"yuanlu/agent/refund"
 	"yuanlu/protocol/topics"
@@ -15,7 +16,7 @@ import (
 const (
 	lookEvery    = 2 * time.Second // least time between two looks for changes
 	summaryEvery = 2 * time.Second // least time between two summaries
-	presenceBeat = 5 * time.Second // longest sleep, for the watchdog
+	presenceBeat = beat.Every      // longest sleep, for the watchdog
 )
 
 // presence publishes what is retained: state, info, health, links, summary,
@@ -71,7 +72,7 @@ func (r *Reporter) healthJitter() time.Duration {
 // turn waits for something to publish and publishes it.
 func (p *presence) turn(ctx context.Context) error {
 	now := time.Now()
-	wait := min(presenceBeat, p.health.Sub(now))
+	wait := min(beat.In(now, presenceBeat), p.health.Sub(now))
 	if p.planned {
 		wait = min(wait, p.nextLook.Sub(now))
 	}

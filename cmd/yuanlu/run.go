@@ -87,8 +87,9 @@ func (s *service) runAgent(ctx context.Context) (again bool, err error) {
 		book.Logger().Error("link.unusable", "link", l.Name, "port", l.Port, "why", usbport.ErrNoUSB)
 	}
 	events := usbport.NewEvents()
-	defer func() { err = errors.Join(err, events.Close()) }()
-	a, err := s.newAgent(c, book, events)
+	holders := ports.NewHolders()
+	defer func() { err = errors.Join(err, events.Close(), holders.Close()) }()
+	a, err := s.newAgent(c, book, events, holders)
 	if err != nil && s.config.Failed(time.Now(), err, book.Logger()) {
 		return true, nil
 	}
@@ -188,7 +189,7 @@ func (s *service) openLog(c *config.Config) *logbook.Book {
 	})
 }
 
-func (s *service) newAgent(c *config.Config, book *logbook.Book, events *usbport.Events) (*agent.Agent, error) {
+func (s *service) newAgent(c *config.Config, book *logbook.Book, events *usbport.Events, holders *ports.Holders) (*agent.Agent, error) {
 	links, err := linksOf(c)
 	if err != nil {
 		return nil, err
@@ -203,7 +204,7 @@ func (s *service) newAgent(c *config.Config, book *logbook.Book, events *usbport
 		Judge: newJudge(settingsOf(c)), Severity: severityOf(c.Case.MinSeverity),
 		Links: links, Book: book, NewReporter: s.reporterOf(c, book), Notify: s.notifier(book.Logger()), Watchdog: watchdog,
 		Clock: agent.NewClock(s.now, b.Date, askClock(c)), Configuration: s.config,
-		Hotplug: ports.Hotplug(events), CertEnds: certEnds(c), Verbs: revertVerb(s.config), Holders: ports.Holders,
+		Hotplug: ports.Hotplug(events), CertEnds: certEnds(c), Verbs: revertVerb(s.config), Holders: holders.Of,
 	})
 }
 

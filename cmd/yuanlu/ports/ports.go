@@ -131,9 +131,27 @@ func names(holders []serialport.Holder) []string {
 	return all
 }
 
-// Holders returns for each of these ports which processes besides this one have its
-// device open, "pid 812 (minicom)", as far as this user may see them. It opens nothing.
-func Holders(ports []string) map[string][]string {
+// Holders finds out which processes have ports open. It is used by one goroutine.
+type Holders struct {
+	openings *serialport.Openings
+	found    map[string][]string // what was found last
+	at       time.Time           // when
+}
+
+// NewHolders has looked at nothing yet.
+func NewHolders() *Holders { return &Holders{openings: serialport.NewOpenings()} }
+
+// Close frees what NewHolders has taken.
+func (h *Holders) Close() error { return h.openings.Close() }
+
+// lookEvery is how often it is looked at all processes though no port was opened: one may
+// hand an open port to another.
+const lookEvery = time.Minute
+
+// Of returns for each of these ports which processes besides this one have its
+// device open, "pid 812 (minicom)", as far as this user may see them. It opens nothing, and
+// looks at the processes only after something was opened or closed.
+func (h *Holders) Of(ports []string) map[string][]string {
 	nodes := map[string]string{} // by port
 	var all []string
 	for _, port := range ports {
@@ -142,6 +160,15 @@ func Holders(ports []string) map[string][]string {
 			all = append(all, node)
 		}
 	}
+	if !h.openings.Since(all) && time.Since(h.at) < lookEvery {
+		return h.found
+	}
+	h.found, h.at = holders(nodes, all), time.Now()
+	return h.found
+}
+
+// holders looks at all processes.
+func holders(nodes map[string]string, all []string) map[string][]string {
 	found, held := serialport.AllHolders(all), map[string][]string{}
 	for port, node := range nodes {
 		others := slices.DeleteFunc(slices.Clone(found[node]), func(h serialport.Holder) bool { return h.PID == os.Getpid() })
