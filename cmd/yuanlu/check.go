@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"yuanlu/agent/catalogue"
 	"yuanlu/agent/dryrun"
 	"yuanlu/agent/refund"
 	"yuanlu/cmd/yuanlu/screen"
@@ -48,7 +49,7 @@ func (p *program) check(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, run.Close()) }()
-	left, err := run.Lines(ctx, in, func(err error) { fmt.Fprintf(p.stderr, "yuanlu check: %v\n", err) }, p.recordsProgress())
+	left, err := run.Lines(ctx, in, func(err error) { p.complain("check", catalogue.Translated(err.Error())) }, p.recordsProgress())
 	if err != nil {
 		return err
 	}

@@ -4,9 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 
+	"yuanlu/agent/catalogue"
 	"yuanlu/agent/config"
 	"yuanlu/agent/control"
 	"yuanlu/agent/logbook"
@@ -59,14 +59,13 @@ func (p *program) order(ctx context.Context, c *config.Config, v *verb, unavaila
 	var refused *control.Error
 	switch {
 	case errors.Is(err, control.ErrNotRunning):
-		hint := ""
+		hint := catalogue.Text{}
 		if v.name == "capture" {
-			hint = "; " + p.lang.T("it is the one that reads the port: systemctl start yuanlu", "端口由守护进程读取：systemctl start yuanlu")
+			hint = catalogue.Both("; it is the one that reads the port: systemctl start yuanlu", "；端口由守护进程读取：systemctl start yuanlu")
 		}
-		fmt.Fprintf(p.stderr, "yuanlu %s: %v%s\n", v.name, err, hint)
-		return errPrinted(exitNotFound)
+		return p.notFound(v, catalogue.Textf("%v%s", "%v%s", err, hint))
 	case errors.As(err, &refused) && !errors.Is(err, control.ErrBusy):
-		fmt.Fprintf(p.stderr, "yuanlu %s: %s\n", v.name, refused.Message)
+		p.complain(v.name, catalogue.Translated(refused.Message))
 		code, known := map[string]int{"not_found": exitNotFound, "bad_request": exitUsage, "unavailable": unavailable, "busy": exitDevice}[refused.Code]
 		if !known {
 			code = exitInternal

@@ -3,9 +3,9 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
+	"yuanlu/agent/catalogue"
 	"yuanlu/cmd/yuanlu/ports"
 	"yuanlu/drivers/serialport"
 	"yuanlu/drivers/usbport"
@@ -43,7 +43,7 @@ func (p *program) links(ctx context.Context, args []string) error {
 func (p *program) linksList(path string) error {
 	c, _, err := p.configInForce(path)
 	if err != nil { // a technician may look before there is a configuration
-		fmt.Fprintf(p.stderr, "yuanlu links: %s\n", p.lang.T("without a configuration nobody knows which device is a link of ours", "没有有效配置，无法标出已配置的链路"))
+		p.complain("links", catalogue.Both("without a configuration it is not known which device is a link of ours", "没有有效配置，无法标出已配置的链路"))
 	}
 	all, err := ports.List(c.Config)
 	if err != nil {
@@ -63,7 +63,7 @@ func (p *program) linksList(path string) error {
 
 // portError prints why a port does not open, and returns the exit code of its class.
 func (p *program) portError(verb string, err error) error {
-	fmt.Fprintf(p.stderr, "yuanlu %s: %s\n", verb, ports.Classify(err).Reason)
+	p.complain(verb, catalogue.Translated(ports.Classify(err).Reason))
 	switch {
 	case errors.Is(err, serialport.ErrAbsent), errors.Is(err, usbport.ErrAbsent):
 		return errPrinted(exitNotFound)

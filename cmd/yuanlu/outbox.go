@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"yuanlu/agent/bundle"
 	"yuanlu/agent/catalogue"
 	"yuanlu/agent/config"
 	"yuanlu/agent/control"
@@ -81,6 +82,9 @@ func (p *program) outboxList(ctx context.Context, path string, most int) error {
 	}
 	if err != nil {
 		return err
+	}
+	for i := range all { // the back office's own words
+		all[i].Message = string(bundle.Mask([]byte(all[i].Message)))
 	}
 	if !p.json {
 		return p.people(c.Time.Location()).Entries(all)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"yuanlu/agent/catalogue"
 	"yuanlu/agent/dryrun"
 	"yuanlu/agent/ingest"
 	"yuanlu/agent/refund"
@@ -60,7 +61,7 @@ func (p *program) replay(ctx context.Context, args []string) error {
 	r := replaying{program: p, in: in, wire: wire, clock: clock, final: o.final, refuse: func(err error) {
 		refused++
 		if !o.explain { // which prints it at its message
-			fmt.Fprintf(p.stderr, "yuanlu replay: %v\n", err)
+			p.complain("replay", catalogue.Translated(err.Error()))
 		}
 	}}
 	var got ingest.Replayed

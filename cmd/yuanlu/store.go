@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"yuanlu/agent/catalogue"
 	"yuanlu/agent/config"
 	"yuanlu/agent/ledger"
 	"yuanlu/agent/transfer"
@@ -146,7 +147,7 @@ func (p *program) passphrase(v *verb, file string, make bool) (string, error) {
 	case file != "":
 		b, err := os.ReadFile(file)
 		if errors.Is(err, fs.ErrNotExist) {
-			fmt.Fprintf(p.stderr, "yuanlu store: %v\n", err)
+			p.complain("store", catalogue.Translated(err.Error()))
 			return "", errPrinted(exitNotFound)
 		}
 		if err != nil {
