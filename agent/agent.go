@@ -135,11 +135,13 @@ func New(o Options) (*Agent, error) {
 	if a.o.Notify == nil {
 		a.o.Notify = func(string) {}
 	}
+	a.tills = newTills(o.Config.Time.Location(), a.Store)
 	a.events = newEvents(a.clock, a.log, a.Wake)
 	a.outcomes = &outcomes{merchant: o.Config.Terminal.MerchantID, clock: a.clock, log: a.log, watch: o.Book.Passing(), wake: a.Wake}
-	a.store = &store{options: ledgerOptions(&o, a.clock), clock: a.clock, outcomes: a.outcomes, log: a.log, notify: a.o.Notify, wake: a.Wake,
+	kept := ledgerOptions(&o, a.clock)
+	kept.HoldChanged = a.tills.holdChanged
+	a.store = &store{options: kept, clock: a.clock, outcomes: a.outcomes, log: a.log, notify: a.o.Notify, wake: a.Wake,
 		began: a.began, timers: a.timers}
-	a.tills = newTills(o.Config.Time.Location(), a.Store)
 	a.SetDigest(o.Config.Digest())
 	if a.o.Configuration == nil {
 		a.o.Configuration = ownFile{o.Config}
@@ -289,6 +291,7 @@ func (a *Agent) startOutside(c *crew) {
 
 // startInside starts detection on an open store.
 func (a *Agent) startInside(c *crew, db *ledger.DB) {
+	a.startGuard(c, db)
 	var workers []*ingest.Worker
 	var sockets []socket
 	for _, l := range a.o.Links {
@@ -322,7 +325,8 @@ func (a *Agent) startInside(c *crew, db *ledger.DB) {
 func (a *Agent) workerOptions(l Link, db *ledger.DB) ingest.Options {
 	zone := a.o.Config.Time.Location()
 	return ingest.Options{
-		Link: l.Config.Name, Wire: l.Config.Wire, Profile: l.Profile, Open: l.Open, Classify: l.Classify,
+		Guard: a.tills.guardOf(l.Config.Name),
+		Link:  l.Config.Name, Wire: l.Config.Wire, Profile: l.Profile, Open: l.Open, Classify: l.Classify,
 		Applier: a.store, Recaller: db, Tokenizer: db.Keys(), MAC: db.Keys().MAC, Log: a.log,
 		FrameTimeout: l.Config.FrameTimeout,
 		NewGuesser:   func() (ingest.Guesser, error) { return probe.NewGuess() },

@@ -10,16 +10,17 @@ import (
 	"yuanlu/agent/guard"
 	"yuanlu/agent/guard/api"
 	"yuanlu/agent/guard/till"
+	"yuanlu/agent/ingest"
 	"yuanlu/agent/ledger"
 )
 
 // tills is the guard as those outside see it: the firmware of each link, the local API, and
 // people at the control socket.
 type tills struct {
-	zone    *time.Location
-	store   func() *ledger.DB
-	links   map[string]*till.Link
-	service atomic.Pointer[guard.Service] // nil until the store is open
+	zone  *time.Location
+	store func() *ledger.DB
+	links map[string]*till.Link
+	guard atomic.Pointer[guard.Guard] // nil until the store is open
 }
 
 func newTills(zone *time.Location, store func() *ledger.DB) *tills {
@@ -27,11 +28,26 @@ func newTills(zone *time.Location, store func() *ledger.DB) *tills {
 }
 
 // open has a guard answer the links of these names from now on.
-func (t *tills) open(s guard.Service, links []string) {
+func (t *tills) open(g *guard.Guard, links []string) {
 	for _, name := range links {
-		t.links[name] = till.NewLink(name, s, t.zone)
+		t.links[name] = till.NewLink(name, g, t.zone)
 	}
-	t.service.Store(&s)
+	t.guard.Store(g)
+}
+
+// holdChanged takes what the store reports of a hold. It never blocks.
+func (t *tills) holdChanged(h ask.Held) {
+	if g := t.guard.Load(); g != nil {
+		g.HoldChanged(h)
+	}
+}
+
+// guardOf returns what answers the firmware of a link, nil: nothing.
+func (t *tills) guardOf(link string) ingest.Guard {
+	if l := t.links[link]; l != nil {
+		return l
+	}
+	return nil
 }
 
 // holdEnded tells the firmware that asked of the end of a hold. It never blocks.
@@ -52,8 +68,8 @@ func (a *Agent) startAPI(c *crew, s guard.Service, links []string) {
 // verbs returns what the control socket answers about asks and holds.
 func (t *tills) verbs() map[string]control.Handler {
 	v := till.Verbs{Zone: t.zone, Service: func() guard.Service {
-		if s := t.service.Load(); s != nil {
-			return *s
+		if g := t.guard.Load(); g != nil {
+			return g
 		}
 		return nil
 	}, Book: func() till.Book {

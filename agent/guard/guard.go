@@ -25,6 +25,8 @@ type Store interface {
 type Keeper interface {
 	Holds(ctx context.Context, open bool) ([]ask.Held, error)
 	ForgetAsks(ctx context.Context, now time.Time) (n int, err error)
+	// AnswerArrived is ledger.DB.AnswerArrived.
+	AnswerArrived(k ask.Key)
 }
 
 // Link is one link with its level.
@@ -267,6 +269,7 @@ func (g *Guard) Left(h *ask.Held) time.Duration {
 
 // Arrived implements Service. It does not wait for the disk.
 func (g *Guard) Arrived(k ask.Key) {
+	g.o.Keeper.AnswerArrived(k) // a record may come before it is stored
 	select {
 	case g.arrived <- k:
 	default:

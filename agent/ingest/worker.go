@@ -116,11 +116,13 @@ type Worker struct {
 	// storeReason is why nothing can be stored, "" while it can.
 	storeReason string
 
-	decoder            // only of the goroutine of Run
-	evidence evidence  // likewise
-	queue              // likewise
-	talk     talk      // likewise
-	began    time.Time // of the worker
+	decoder              // only of the goroutine of Run
+	evidence   evidence  // likewise
+	queue                // likewise
+	talk       talk      // likewise
+	began      time.Time // of the worker
+	turns      []turn    // only of the goroutine of Run
+	turnsAsked chan chan struct{}
 }
 
 // ErrOptions: a required option is missing.
@@ -141,6 +143,7 @@ func NewWorker(o Options) (*Worker, error) {
 	w.wire = wire
 	w.scanner, w.askDue = wire.Scanner(), true
 	w.stored, w.talk, w.began = make(chan stored, 1), newTalk(), o.Clock().Now
+	w.turnsAsked = make(chan chan struct{})
 	w.health = Untried(o.Link, o.Wire, "", o.Clock().Now)
 	w.health.Verdict, w.health.VerdictSince = VerdictNotOpened, w.health.Since
 	return w, nil
@@ -211,11 +214,14 @@ func (w *Worker) Run(ctx context.Context) error {
 			w.settleOrder(d)
 		case e := <-w.ended():
 			w.holdEnded(e)
+		case done := <-w.turnsAsked:
+			w.takeTurn(done)
 		case <-timer.C:
 			w.retryStuck()
 		}
 		w.due()
 		w.noAnswer()
+		w.settleTurns()
 		w.askNext(ctx)
 		w.orderNext(ctx)
 		w.sayAgain()

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"yuanlu/agent/ask"
@@ -220,6 +221,43 @@ func (d *DB) EndHold(ctx context.Context, k ask.Key, by ask.Ending) (a Asked, en
 	})
 }
 
+// arrivals are the asks whose answer has reached who asked, until that is stored: what comes
+// on a link after the confirm must be judged by it.
+type arrivals struct {
+	mu  sync.Mutex // guards the rest
+	all map[ask.Key]bool
+}
+
+// mostArrivals bounds what waits to be stored; one more is known when it is stored.
+const mostArrivals = 1024
+
+func (a *arrivals) add(k ask.Key) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.all == nil {
+		a.all = map[ask.Key]bool{}
+	}
+	if len(a.all) < mostArrivals {
+		a.all[k] = true
+	}
+}
+
+func (a *arrivals) remove(k ask.Key) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.all, k)
+}
+
+func (a *arrivals) has(k ask.Key) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.all[k]
+}
+
+// AnswerArrived has the answer to an ask count as arrived for all that is stored from now on.
+// It does not wait for the store; NoteArrived makes it durable.
+func (d *DB) AnswerArrived(k ask.Key) { d.arrived.add(k) }
+
 // NoteArrived notes that the answer to an ask has reached who asked; of a held one durably.
 func (d *DB) NoteArrived(ctx context.Context, k ask.Key) error {
 	_, _, err := d.changeAsk(ctx, k, func(t *tx, e *ask.Entry) (bool, error) {
@@ -230,6 +268,9 @@ func (d *DB) NoteArrived(ctx context.Context, k ask.Key) error {
 		t.undo(func() { e.Arrived = false })
 		return true, t.putHold(e)
 	})
+	if err == nil || errors.Is(err, ErrAskUnknown) {
+		d.arrived.remove(k)
+	}
 	return err
 }
 

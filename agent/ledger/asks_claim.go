@@ -15,6 +15,10 @@ func (t *tx) claim(link string, r *refund.Record) (ask.Claim, refund.Record) {
 		return ask.Claim{}, marked
 	}
 	c := t.d.book.Claim(r)
+	if e := c.Entry; e != nil && !e.Arrived && t.d.arrived.has(e.Key()) {
+		e.Arrived = true
+		t.undo(func() { e.Arrived = false })
+	}
 	if !r.Training {
 		marked.Guard = c.Mark(t.d.o.level(link))
 	}

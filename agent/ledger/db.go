@@ -39,6 +39,7 @@ type DB struct {
 	lock      *storeLock
 	readOnly  bool
 	temporary bool
+	arrived   arrivals
 
 	writer          chan struct{} // holds one token: the right to use what stands below
 	w               *conn         // nil while the store is not available

@@ -83,8 +83,10 @@ func (d *DB) loadForReading(c *conn) error {
 		return err
 	}
 	d.queue.Reading(stream)
-	_, d.names, err = loadLinks(c)
-	return err
+	if _, d.names, err = loadLinks(c); err != nil {
+		return err
+	}
+	return d.loadHolds(c)
 }
 
 func loadFigures(c *conn) (figures, error) {
