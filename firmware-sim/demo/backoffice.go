@@ -23,11 +23,19 @@ type caseEvent struct {
 	Attempt     int    `json:"attempt"`
 	Data        struct {
 		CaseID   string      `json:"case_id"`
+		Ask      string      `json:"ask"` // of yuanlu.hold.*
+		Hold     holdState   `json:"hold"`
 		Severity string      `json:"severity"`
 		Verdict  caseVerdict `json:"verdict"`
 		Refund   caseRecord  `json:"refund"`
 		Original *caseRecord `json:"original"`
 	} `json:"data"`
+}
+
+// holdState is what the back office reads of a hold: guard.md § 6.
+type holdState struct {
+	State string `json:"state"`
+	By    string `json:"by"`
 }
 
 type caseVerdict struct {
@@ -141,7 +149,8 @@ func (b *backOffice) fault(format string, args ...any) {
 // take checks a case event, acknowledges it and keeps it.
 func (b *backOffice) take(name string, e *caseEvent) {
 	seq, err := strconv.ParseInt(e.Sequence, 10, 64)
-	if err != nil || len(e.Sequence) != 20 || e.SpecVersion != "1.0" || e.ID == "" || e.Stream == "" || e.Data.CaseID == "" {
+	hold := strings.HasPrefix(e.Type, "yuanlu.hold.")
+	if err != nil || len(e.Sequence) != 20 || e.SpecVersion != "1.0" || e.ID == "" || e.Stream == "" || (e.Data.CaseID == "") != hold {
 		b.fault("%s: a case event without its envelope", name)
 		return
 	}
@@ -160,7 +169,11 @@ func (b *backOffice) take(name string, e *caseEvent) {
 		b.repeats++
 	} else {
 		s.ids[e.ID] = true
-		b.keep(name, e)
+		if hold {
+			b.out.holdCame(e)
+		} else {
+			b.keep(name, e)
+		}
 	}
 	if seq >= s.next {
 		s.early[seq] = true

@@ -151,7 +151,7 @@ func TestLeaksAreFound(t *testing.T) {
 // TestAgentThatEnds: an agent that goes away by itself fails the demo at once, and the directory is kept.
 func TestAgentThatEnds(t *testing.T) {
 	bin := filepath.Join(t.TempDir(), "agent")
-	if err := os.WriteFile(bin, []byte("#!/bin/sh\n[ \"$1\" = config ] && exit 0\necho I give up\nexit 1\n"), 0o700); err != nil {
+	if err := os.WriteFile(bin, []byte("#!/bin/sh\ncase \"$1\" in config|guard) exit 0;; esac\necho I give up\nexit 1\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("TMPDIR", t.TempDir())

@@ -9,7 +9,7 @@ import (
 type secrets struct{ patterns [][]byte }
 
 func newSecrets(c *crew) *secrets {
-	s := &secrets{}
+	s := &secrets{patterns: [][]byte{[]byte(supervisorPIN)}}
 	for _, station := range c.stations {
 		for _, id := range station.term.Secrets() {
 			s.patterns = append(s.patterns, []byte(id), []byte(hex.EncodeToString([]byte(id))))

@@ -33,6 +33,7 @@ type station struct {
 	port                   string // as the agent's configuration names it
 	seed                   uint64
 	faults                 wire.Faults
+	guard                  bool // it asks before its refunds, and its agent holds what is wrong
 
 	agent  *exec.Cmd
 	exited chan error
@@ -52,13 +53,17 @@ const usualSilence = 500 * time.Millisecond
 type crew struct{ stations []*station }
 
 // plan is which terminals the demo has; the wires of the later ones are asked for first.
-type plan struct{ name, model, wire, instead string }
+type plan struct {
+	name, model, wire, instead string
+	guard                      bool
+}
 
 func plans() []plan {
 	return []plan{
-		{"t-esign", "e-sign", "mispos", ""},
-		{"t-traditional", "traditional", "cup8583", "mispos"},
-		{"t-smart", "smart", "smart", ""},
+		{"t-esign", "e-sign", "mispos", "", false},
+		{"t-traditional", "traditional", "cup8583", "mispos", false},
+		{"t-smart", "smart", "smart", "", false},
+		{"t-guard", "smart", "smart", "", true},
 	}
 }
 
@@ -67,7 +72,7 @@ func plans() []plan {
 func equip(ctx context.Context, o Options, dir, url string, out *output) (*crew, error) {
 	c := &crew{}
 	for i, p := range plans() {
-		s := &station{name: p.name, model: p.model, wire: p.wire, dir: filepath.Join(dir, p.name), seed: o.Seed + uint64(i), faults: o.Faults}
+		s := &station{name: p.name, model: p.model, wire: p.wire, dir: filepath.Join(dir, p.name), seed: o.Seed + uint64(i), faults: o.Faults, guard: p.guard}
 		s.faults.Split = pieces
 		err := s.equip(ctx, o.Agent, url, i)
 		if errors.Is(err, errWire) && p.instead != "" {
@@ -76,7 +81,7 @@ func equip(ctx context.Context, o Options, dir, url string, out *output) (*crew,
 			err = s.equip(ctx, o.Agent, url, i)
 		}
 		if errors.Is(err, errWire) {
-			out.line("%s: this agent does not know wire %s; it stays away", p.model, s.wire)
+			out.line("%s: this agent does not know wire %s; it stays away", s.title(), s.wire)
 			continue
 		}
 		if err != nil {
@@ -84,7 +89,7 @@ func equip(ctx context.Context, o Options, dir, url string, out *output) (*crew,
 			return nil, err
 		}
 		c.stations = append(c.stations, s)
-		out.line("%-11s %-7s on %s, agent %s", s.model, s.wire, s.port, s.name)
+		out.line("%-11s %-7s on %s, agent %s", s.title(), s.wire, s.port, s.name)
 	}
 	if len(c.stations) == 0 {
 		return nil, errors.New("the agent knows none of the wires")
@@ -104,7 +109,14 @@ func (s *station) equip(ctx context.Context, agent, url string, i int) error {
 	if err != nil {
 		return err
 	}
-	text := fmt.Sprintf(config, s.name, filepath.Join(s.dir, "store"), s.wire, port, silence, url, grace)
+	level := ""
+	if s.guard {
+		level = guardLevel
+	}
+	text := fmt.Sprintf(config, s.name, filepath.Join(s.dir, "store"), s.wire, port, silence, level, url, grace)
+	if s.guard {
+		text += supervisor
+	}
 	if err := os.WriteFile(s.configFile(), []byte(text), 0o600); err != nil {
 		return err
 	}
@@ -116,6 +128,11 @@ func (s *station) equip(ctx context.Context, agent, url string, i int) error {
 		}
 		return fmt.Errorf("%s config check: %w: %s", agent, err, out)
 	}
+	if s.guard {
+		if err := s.setPIN(ctx, agent); err != nil {
+			return err
+		}
+	}
 	start := time.Now().In(time.FixedZone("", 8*3600)).AddDate(0, 0, -3)
 	start = time.Date(start.Year(), start.Month(), start.Day(), 9, 0, 0, 0, start.Location())
 	term, err := terminal.New(terminal.Options{Model: s.model, Wire: s.wire, Seed: s.seed, TerminalID: id, Start: start,
@@ -123,7 +140,11 @@ func (s *station) equip(ctx context.Context, agent, url string, i int) error {
 	if err != nil {
 		return err
 	}
-	s.term, s.source = term, terminal.Programme(term, s.wire)
+	if s.source = terminal.Programme(term, s.wire); s.guard {
+		term.Guard(terminal.GuardOptions{Supervisor: "s-1", PIN: supervisorPIN, Deadline: patience})
+		s.source = terminal.GuardedProgramme(term, s.wire)
+	}
+	s.term = term
 	s.journal, err = terminal.OpenJournal(filepath.Join(s.dir, truthFile))
 	return err
 }
@@ -177,7 +198,7 @@ name = "pos"
 wire = %q
 port = %q
 frame_timeout = %q
-
+%s
 [mqtt]
 url = %q
 
@@ -191,6 +212,34 @@ pending_grace = %q
 [log]
 level = "info"
 `
+
+// guardLevel stands in the link of a station that asks, supervisor behind the configuration.
+const (
+	guardLevel = "guard = \"hold\"\n"
+	supervisor = "\n[[guard.supervisor]]\nid = \"s-1\"\nname = \"Wang\"\noperators = [\"90\"]\n"
+	// supervisorPIN is as long as a PIN may be, so that it is found in no file by chance.
+	supervisorPIN = "628401739512"
+	// patience is how long the terminal waits for an answer: on a busy or emulated machine longer than a real one does.
+	patience = 5 * time.Second
+)
+
+// title is the station in the table.
+func (s *station) title() string {
+	if s.guard {
+		return "smart+guard"
+	}
+	return s.model
+}
+
+// setPIN sets the PIN of the supervisor, as a technician does.
+func (s *station) setPIN(ctx context.Context, agent string) error {
+	cmd := exec.CommandContext(ctx, agent, "guard", "pin", "s-1", "--config", s.configFile())
+	cmd.Stdin = strings.NewReader(supervisorPIN + "\n" + supervisorPIN + "\n")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s guard pin: %w: %s", agent, err, out)
+	}
+	return nil
+}
 
 // play plays the terminal at a pace that shows something.
 func (s *station) play(all context.Context) error {

@@ -23,6 +23,11 @@ type line struct {
 	Missed     int    `json:"cases_missed"`
 	False      int    `json:"cases_false"`
 	Other      int    `json:"other_recipient"`
+	Asked      int    `json:"asked"`     // refunds that the guard was asked about
+	Held       int    `json:"held"`      // of these
+	Prevented  int    `json:"prevented"` // not made
+	Released   int    `json:"released"`
+	Bypassed   int    `json:"bypassed"` // made although held
 }
 
 // result is how cases and truth compare.
@@ -50,6 +55,11 @@ func (r *result) total() line {
 		t.Missed += l.Missed
 		t.False += l.False
 		t.Other += l.Other
+		t.Asked += l.Asked
+		t.Held += l.Held
+		t.Prevented += l.Prevented
+		t.Released += l.Released
+		t.Bypassed += l.Bypassed
 	}
 	return t
 }
@@ -61,10 +71,16 @@ func compare(c *crew, desk *backOffice) *result {
 	r := &result{}
 	known := map[string]bool{}
 	for _, s := range c.stations {
-		l := line{Terminal: s.model, Wire: s.wire}
+		l := line{Terminal: s.title(), Wire: s.wire}
 		for _, e := range s.ledger() {
 			if e.Record.Copy == "reprint" || e.Record.Copy == "upload" {
 				continue
+			}
+			if e.Guard != nil {
+				r.guarded(&l, &e, desk)
+			}
+			if e.Silent && e.Truth == nil {
+				continue // it was not made
 			}
 			l.Records++
 			if e.Truth == nil {
@@ -97,6 +113,41 @@ func compare(c *crew, desk *backOffice) *result {
 		}
 	}
 	return r
+}
+
+// guarded compares what the guard was asked about one refund with what the contract demands, and what became of it with
+// the case: every wrong refund is held, no right one is, and a bypass is a critical case.
+func (r *result) guarded(l *line, e *scenario.Entry, desk *backOffice) {
+	g, c := e.Guard, desk.cases[keyOf(e)]
+	differs := func(format string, args ...any) {
+		r.differ = append(r.differ, fmt.Sprintf("%s %s %s, ask %s (%s, %s): ", l.Terminal, e.Record.Kind, yuan(e.Record.Amount), g.Ask, g.Label, g.End)+
+			fmt.Sprintf(format, args...))
+	}
+	l.Asked++
+	switch {
+	case g.Action == "" || g.Action == "refused":
+		differs("it was not answered (%s)", g.Action)
+	case g.Label == scenario.Wrong && g.MustHold && g.Action != "hold":
+		differs("it was to be held, and answered %s", g.Action)
+	case g.Label == scenario.Wrong && g.Action == "proceed":
+		differs("it is wrong, and answered proceed")
+	case g.Label == scenario.Right && g.Action == "hold":
+		differs("it is right, and was held")
+	}
+	if g.Action == "hold" {
+		l.Held++
+	}
+	switch g.End {
+	case scenario.Prevented:
+		l.Prevented++
+	case scenario.ReleasedRightly, scenario.ReleasedWrongly:
+		l.Released++
+	case scenario.Bypassed:
+		l.Bypassed++
+		if e.Truth != nil && e.Truth.Case && (c == nil || c.Data.Severity != "critical" || !strings.Contains(codes(c), "hold_bypassed")) {
+			differs("it was made although it was held, and no critical case says so")
+		}
+	}
 }
 
 // one compares one refund with its case, nil if none came.
@@ -194,6 +245,19 @@ func (s *output) caseCame(model string, e *caseEvent) {
 		severity, refund.Kind, yuan(refund.Amount), refund.Channel, e.Data.Verdict.Recipient, text)
 }
 
+// holdCame prints that a hold was opened or has ended: one line.
+func (s *output) holdCame(e *caseEvent) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.o.JSON {
+		s.json(map[string]any{"hold": e.Data.Hold, "ask": e.Data.Ask, "type": e.Type, "sequence": e.Sequence})
+		return
+	}
+	refund := e.Data.Refund
+	fmt.Fprintf(s.o.Out, "%s %-11s %-7s %-8s %-6s %9s %-11s %s\n", time.Now().Format("15:04:05"), "smart+guard", "hold", e.Data.Hold.State,
+		refund.Kind, yuan(refund.Amount), refund.Channel, e.Data.Hold.By)
+}
+
 // tail prints the last lines of a log.
 func (s *output) tail(name string, data []byte) {
 	lines := strings.Split(strings.TrimRight(string(data), "\n"), "\n")
@@ -210,11 +274,11 @@ func (s *output) table(r *result) {
 			"notes": r.notes, "ok": r.ok()})
 		return
 	}
-	s.line("\n%-11s %-8s %8s %8s %6s %6s %12s %9s %7s %6s %6s", "terminal", "wire", "records", "refunds", "wrong",
-		"right", "cannot tell", "cases", "missed", "false", "other")
+	s.line("\n%-11s %-8s %8s %8s %6s %6s %12s %6s %7s %6s %6s %6s %5s %10s %9s %9s", "terminal", "wire", "records", "refunds", "wrong",
+		"right", "cannot tell", "cases", "missed", "false", "other", "asked", "held", "prevented", "released", "bypassed")
 	for _, l := range append(r.lines, r.total()) {
-		s.line("%-11s %-8s %8d %8d %6d %6d %12d %9d %7d %6d %6d", l.Terminal, l.Wire, l.Records, l.Refunds, l.Wrong,
-			l.Right, l.CannotTell, l.Received, l.Missed, l.False, l.Other)
+		s.line("%-11s %-8s %8d %8d %6d %6d %12d %6d %7d %6d %6d %6d %5d %10d %9d %9d", l.Terminal, l.Wire, l.Records, l.Refunds, l.Wrong,
+			l.Right, l.CannotTell, l.Received, l.Missed, l.False, l.Other, l.Asked, l.Held, l.Prevented, l.Released, l.Bypassed)
 	}
 	for _, d := range r.differ {
 		s.line("DIFFERS %s", d)
@@ -226,6 +290,7 @@ func (s *output) table(r *result) {
 		s.line("note: %s", d)
 	}
 	if r.ok() {
+		s.line("every wrong refund that was asked about was held, no right one was; every bypass is a critical case")
 		s.line("every wrong refund came as a case, no right one did; no clear card number or openid left a terminal's line")
 	}
 }

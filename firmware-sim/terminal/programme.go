@@ -13,6 +13,27 @@ func Programme(t *Terminal, wireName string) *Source {
 	return &Source{t: t, script: showcase(wireName), between: programmeCustomers, crowd: true}
 }
 
+// GuardedProgramme is a Programme for a terminal that asks before its refunds: before it comes a wrong refund for each way
+// of a cashier.
+func GuardedProgramme(t *Terminal, wireName string) *Source {
+	return &Source{t: t, script: slices.Concat(cashierSteps(), showcase(wireName)), between: programmeCustomers, crowd: true}
+}
+
+// cashierSteps are a wrong refund for each way of a cashier, and one that a customer proves to be right.
+func cashierSteps() steps {
+	var out, back steps
+	for i, who := range scenario.Cashiers() {
+		name := fmt.Sprintf("till%d", i)
+		out = append(out, scenario.Step{Do: "sale", As: name, By: fmt.Sprintf("guest%d", 50+i), Pay: "chip", Amount: int64(3000 + 100*i), Form: "clear"})
+		back = append(back, scenario.Step{Do: "refund", Of: name, To: "stranger", Entry: "keyed", Form: "clear", Amount: 1500, Cashier: who})
+	}
+	return append(slices.Concat(out, back),
+		scenario.Step{Do: "sale", As: "till-right", By: "guest60", Pay: "chip", Amount: 2500, Form: "clear"},
+		scenario.Step{Do: "refund", Of: "till-right", Form: "clear", Amount: 500},
+		scenario.Step{Do: "sale", As: "till-wx", By: "guest61", Pay: "wechat", Amount: 2600},
+		scenario.Step{Do: "refund", Of: "till-wx", Amount: 600, Presented: "guest61"})
+}
+
 // programmeCustomers is how many seeded customers come before, between and after the steps of a programme.
 const programmeCustomers = 2
 
