@@ -144,7 +144,7 @@ func TestOpenAPIDescribesEveryRoute(t *testing.T) {
 		{"POST /v1/gaps/close", "/v1/gaps/close", `{`, 400},
 		{"POST /v1/quarantine/{n}/discard", kept + "/discard", `{"who":"anna","why":"garbage"}`, 200},
 		{"POST /v1/quarantine/{n}/discard", kept + "/discard", `{"who":"anna","why":"garbage"}`, 404},
-		{"GET /v1/actions", "/v1/actions", "", 200}, {"GET /v1/stream", "/v1/stream", "", 200}, {"GET /v1/openapi.json", "/v1/openapi.json", "", 200},
+		{"GET /v1/actions", "/v1/actions", "", 200}, {"GET /v1/holds", "/v1/holds?state=all", "", 200}, {"GET /v1/holds", "/v1/holds?state=some", "", 400}, {"GET /v1/prevented", "/v1/prevented?terminal=t-1", "", 200}, {"GET /v1/stream", "/v1/stream", "", 200}, {"GET /v1/openapi.json", "/v1/openapi.json", "", 200},
 		{"GET /healthz", "/healthz", "", 200}, {"GET /metrics", "/metrics", "", 200},
 	} {
 		t.Run(q.route, func(t *testing.T) {
