@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"time"
 
+	"yuanlu/agent/config"
 	"yuanlu/agent/health"
 	"yuanlu/agent/ingest"
 	"yuanlu/agent/ledger"
@@ -118,7 +119,9 @@ func (a *Agent) links() []health.Link {
 				s = h
 			}
 		}
-		all = append(all, health.LinkIn(&s, a.o.Config.Time.Location()))
+		link := health.LinkIn(&s, a.o.Config.Time.Location())
+		link.Guard = cmp.Or(l.Config.Guard, config.GuardOff)
+		all = append(all, link)
 	}
 	return all
 }

@@ -14,6 +14,7 @@ import (
 	"yuanlu/agent/config"
 	"yuanlu/agent/control"
 	"yuanlu/agent/desired"
+	"yuanlu/agent/guard"
 	"yuanlu/agent/ingest"
 	"yuanlu/agent/ledger"
 	"yuanlu/agent/logbook"
@@ -80,7 +81,7 @@ type Link interface {
 	Sanitiser() *sanitise.Sanitiser
 }
 
-// Options are what a Set works with; all are needed.
+// Options are what a Set works with; all but Office are needed.
 type Options struct {
 	Agent    Agent
 	Config   *config.Config         // of this run of the agent
@@ -88,6 +89,9 @@ type Options struct {
 	Book     *logbook.Book
 	Now      func() time.Time
 	Selftest Func
+	// Office returns what the back office may order of the guard, nil while there is none; nil:
+	// there is never one.
+	Office func() guard.Office
 }
 
 // Set is the commands of one agent. It is safe for concurrent use.
@@ -104,7 +108,7 @@ func New(o Options) *Set { return &Set{o: o, log: o.Book.Logger()} }
 func (s *Set) Funcs() Funcs {
 	return Funcs{
 		"capture-start": s.captureStartCommand, "capture-stop": s.captureStopCommand, "config-get": s.configGet,
-		"link-reopen": s.linkReopen, "log-level": s.logLevel, "log-tail": s.logTail, "selftest": s.o.Selftest,
+		"hold-cancel": s.holdCancel, "hold-release": s.holdRelease, "link-reopen": s.linkReopen, "log-level": s.logLevel, "log-tail": s.logTail, "selftest": s.o.Selftest,
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"yuanlu/agent/config"
 	"yuanlu/agent/control"
 	"yuanlu/agent/desired"
+	"yuanlu/agent/guard"
 	"yuanlu/agent/ingest"
 	"yuanlu/agent/ledger"
 	"yuanlu/agent/logbook"
@@ -27,6 +28,7 @@ type rig struct {
 	wakes   int
 	reopens int
 	tap     ingest.Tap
+	office  guard.Office
 }
 
 func newRig(t *testing.T) *rig {
@@ -39,7 +41,7 @@ func newRig(t *testing.T) *rig {
 	}
 	r := &rig{book: logbook.Open(logbook.Options{})}
 	r.set = New(Options{Agent: r, Config: c, InForce: func() desired.InForce { return desired.InForce{Config: c, File: c} }, Book: r.book,
-		Now: time.Now})
+		Now: time.Now, Office: func() guard.Office { return r.office }})
 	t.Cleanup(func() { r.set.EndCaptures(time.Second) })
 	return r
 }

@@ -17,7 +17,8 @@ import (
 type Link struct {
 	ingest.LinkHealth
 	Text   config.Text `json:"text"`
-	Remedy config.Text `json:"remedy"` // empty: nothing needs to be done
+	Remedy config.Text `json:"remedy"`          // empty: nothing needs to be done
+	Guard  string      `json:"guard,omitempty"` // level of its guard, "" not known
 }
 
 // LinkIn returns a link in words. Times are in a zone.

@@ -169,6 +169,32 @@ func TestCommandsRefused(t *testing.T) {
 	})
 }
 
+// TestReleasesAreTakenOnlySigned: without keys of the back office no hold is released, and a
+// cancel is taken all the same.
+func TestReleasesAreTakenOnlySigned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var done []string
+		g := start(t, &brokertest.Fake{}, func(g *rig, o *report.Options) {
+			g.names = []string{"hold-cancel", "hold-release"}
+			g.do = func(_ context.Context, c report.Command) (any, error) {
+				done = append(done, c.Name)
+				return map[string]any{"state": "cancelled"}, nil
+			}
+		})
+		pass(time.Minute)
+		const about = `{"merchant_id":"M","terminal_id":"T","ask":"a-1","by":"ann"`
+		g.push(names.Cmd("hold-release"), command("r1", 60, about+`,"reason":"consent"}`), false)
+		g.push(names.Cmd("hold-release"), command("r2", 60, about+`}`), false)
+		g.push(names.Cmd("hold-cancel"), command("c1", 60, about+`}`), false)
+		expectRsp(t, g, "hold-release", "r1 rejected unsigned", "r2 rejected args")
+		expectRsp(t, g, "hold-cancel", "c1 ok")
+		if fmt.Sprint(done) != "[hold-cancel]" {
+			t.Errorf("done: %v", done)
+		}
+		g.stop()
+	})
+}
+
 func TestCommandsAtOnceAndRememberedAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := start(t, &brokertest.Fake{}, func(g *rig, o *report.Options) {

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -107,7 +108,7 @@ func linkStates(s *health.Snapshot, session string) []topics.LinkState {
 	var all []topics.LinkState
 	for _, l := range s.Links {
 		one := topics.LinkState{V: 1, Session: session, Name: l.Name, State: l.State, Since: topics.At(l.Since), Reason: l.Reason,
-			Wire: l.Wire, Port: l.Port, FramesGood: l.FramesGood, FramesBad: l.FramesBad, Verdict: l.Verdict, VerdictSince: topics.At(l.VerdictSince)}
+			Wire: l.Wire, Port: l.Port, FramesGood: l.FramesGood, FramesBad: l.FramesBad, Verdict: l.Verdict, VerdictSince: topics.At(l.VerdictSince), Guard: cmp.Or(l.Guard, "off")}
 		if l.Text.EN != "" {
 			one.Text = &topics.Text{EN: l.Text.EN, ZH: l.Text.ZH}
 		}

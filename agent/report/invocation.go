@@ -278,6 +278,10 @@ func (c *commands) checkArgs(name string, args json.RawMessage) error {
 	return &CommandError{Code: "args", Message: text + " (" + topics.SchemaURN(spec.ArgsSchema()) + ")", Rejected: true}
 }
 
+// onlySigned is the command that is refused where the terminal has no keys of its back
+// office. Source: guard.md § 6.
+const onlySigned = "hold-release"
+
 // do does a command: those of reporting itself here, all others in Options.Commands.
 func (c *commands) do(ctx context.Context, v *invocation, cmd *topics.Cmd) (any, error) {
 	args := cmd.Args
@@ -289,6 +293,9 @@ func (c *commands) do(ctx context.Context, v *invocation, cmd *topics.Cmd) (any,
 	}
 	if !slices.Contains(c.names(), v.name) {
 		return nil, ErrUnknownCommand
+	}
+	if v.name == onlySigned && len(c.r.o.Keys) == 0 {
+		return nil, &CommandError{Code: "unsigned", Message: "this terminal has no [[backoffice.key]], and a release is taken only signed", Rejected: true}
 	}
 	if !harmless(v.name) {
 		if err := c.taken.take(ctx, cmd); err != nil {

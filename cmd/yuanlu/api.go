@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"yuanlu/agent/ask"
 	guardapi "yuanlu/agent/guard/api"
 	"yuanlu/agent/refund"
 	"yuanlu/agent/refund/rules"
@@ -87,11 +88,15 @@ type ruleLine struct {
 	Texts      []refund.Text `json:"texts"`                 // with {placeholders}
 }
 
-// ruleLines describes every rule of the judge, in its order.
+// ruleLines describes every rule of the judge, in its order, and then those that only answers
+// of the guard have.
 func ruleLines() []ruleLine {
-	var lines []ruleLine
+	var infos []refund.RuleInfo
 	for _, r := range rules.All() {
-		i := r.Info()
+		infos = append(infos, r.Info())
+	}
+	var lines []ruleLine
+	for _, i := range append(infos, ask.Rules()...) {
 		one := ruleLine{Code: i.Code, Numbers: i.Numbers, Severities: []string{}, Version: i.Version, Reads: i.Inputs, CannotTell: i.CannotTell, Texts: i.Templates}
 		if one.Numbers == nil {
 			one.Numbers = []string{}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"yuanlu/agent/ask"
 	"yuanlu/agent/refund/rules"
 )
 
@@ -21,7 +22,7 @@ func TestAPIRules(t *testing.T) {
 			Texts               []struct{ EN, ZH string }
 		}
 	}
-	if err := json.Unmarshal([]byte(out), &got); code != 0 || err != nil || len(got.Rules) != len(rules.All()) {
+	if err := json.Unmarshal([]byte(out), &got); code != 0 || err != nil || len(got.Rules) != len(rules.All())+len(ask.Rules()) {
 		t.Fatalf("exit %d, %v, %d rules", code, err, len(got.Rules))
 	}
 	known := map[string]bool{}

@@ -202,6 +202,7 @@ type LinkState struct {
 	VerdictSince Time   `json:"verdict_since,omitzero"`
 	Text         *Text  `json:"text,omitempty"`
 	Fits         string `json:"fits,omitzero"` // the wire that fits, where it is not this one
+	Guard        string `json:"guard"`         // level: off advise hold office
 }
 
 // CaseSummary is the payload of up/case-summary: what a consumer that has just

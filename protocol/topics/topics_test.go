@@ -350,7 +350,7 @@ func TestCommandTable(t *testing.T) {
 			t.Errorf("%s: an unknown argument: %v", c.Name, err)
 		}
 	}
-	want := "capture-start capture-stop case-resend config-get link-reopen log-level log-tail outbox-stat ping rebirth restart selftest support-bundle"
+	want := "capture-start capture-stop case-resend config-get hold-cancel hold-release link-reopen log-level log-tail outbox-stat ping rebirth restart selftest support-bundle"
 	if got := strings.Join(names, " "); got != want {
 		t.Errorf("commands %s, want %s", got, want)
 	}
