@@ -53,17 +53,13 @@ func TestAPIRules(t *testing.T) {
 	}
 	var schema struct {
 		Defs map[string]struct {
-			Properties map[string]struct {
-				Items struct {
-					Properties map[string]struct{ Examples []string }
-				}
-			}
+			Properties map[string]struct{ Examples []string }
 		} `json:"$defs"`
 	}
 	if err := json.Unmarshal(raw, &schema); err != nil {
 		t.Fatal(err)
 	}
-	named := schema.Defs["verdict"].Properties["findings"].Items.Properties["code"].Examples
+	named := schema.Defs["finding"].Properties["code"].Examples
 	for code := range known {
 		if !slices.Contains(named, code) {
 			t.Errorf("case.v1 does not name the code %s", code)
