@@ -43,6 +43,8 @@ type Reporter interface {
 	Status() health.Broker
 	// Echo sends the broker something and returns the time until it has acknowledged it.
 	Echo(ctx context.Context) (time.Duration, error)
+	// AskBackOffice returns the time until a ping of the back office came that was asked for.
+	AskBackOffice(ctx context.Context) (time.Duration, error)
 }
 
 // Configuration is what sets the configuration in force; *desired.Machine is one. It is

@@ -261,8 +261,9 @@ func (s *stalledReporter) Run(ctx context.Context) error {
 	<-ctx.Done()
 	return nil
 }
-func (s *stalledReporter) Wake()                                       {}
-func (s *stalledReporter) Echo(context.Context) (time.Duration, error) { return 0, nil }
+func (s *stalledReporter) Wake()                                                {}
+func (s *stalledReporter) AskBackOffice(context.Context) (time.Duration, error) { return 0, nil }
+func (s *stalledReporter) Echo(context.Context) (time.Duration, error)          { return 0, nil }
 func (s *stalledReporter) Status() health.Broker {
 	if !s.stuck.Load() {
 		s.progress.Add(1)

@@ -35,6 +35,7 @@ func (e *echoing) answer(err error, status health.Broker) {
 	e.err, e.status = err, status
 }
 
+func (e *echoing) AskBackOffice(context.Context) (time.Duration, error) { return 0, nil }
 func (e *echoing) Echo(context.Context) (time.Duration, error) {
 	e.echoes.Add(1)
 	e.mu.Lock()

@@ -62,7 +62,7 @@ func (a *Agent) echo(ctx context.Context, args json.RawMessage, send func(any) e
 		return err
 	}
 	s := a.Glance(ctx)
-	return send(map[string][]health.Checkup{"lines": a.examine(ctx, &s, q.Lang == "zh", nil, "broker", "backoffice")})
+	return send(map[string][]health.Checkup{"lines": a.examine(ctx, &s, q.Lang == "zh", nil, "broker", health.StepEcho)})
 }
 
 // Examine looks at everything and returns a line for each, in English or Chinese; after
@@ -86,6 +86,13 @@ func (a *Agent) measure(ctx context.Context, step string, s *health.Snapshot, m 
 	case "store":
 		if db := a.Store(); db != nil {
 			m.Store = tryStore(ctx, db)
+		}
+	case health.StepEcho:
+		if s.MQTT != nil && s.MQTT.Connected {
+			ctx, cancel := context.WithTimeout(ctx, health.EchoWithin)
+			defer cancel()
+			took, err := a.reporter.AskBackOffice(ctx)
+			m.Answer = &health.Answer{Took: took, Err: err}
 		}
 	case "broker":
 		if s.MQTT != nil && s.MQTT.Connected {

@@ -60,6 +60,7 @@ type Contact struct {
 	Refused   bool          // the broker does not grant it
 	Err       error         // why the connection cannot be used
 	Host      *HostSeen     // nil: not looked for
+	Answer    *Answer       // nil: the back office was not asked
 	CloseErr  error
 }
 
@@ -132,6 +133,10 @@ func (e *Examination) contact(name config.Text) {
 	}
 	if c.Host != nil {
 		e.hostSeen(c.Host)
+	}
+	if c.Answer != nil {
+		e.m.Answer = c.Answer
+		lookAtEcho(e)
 	}
 	if c.CloseErr != nil {
 		e.add(Warning, name, same(c.CloseErr.Error()), config.Text{})

@@ -48,7 +48,7 @@ type check struct {
 func checks() []check {
 	return []check{
 		{"daemon", lookAtDaemon}, {"config", lookAtConfig}, {"store", lookAtStore}, {"disk", lookAtDisk}, {"links", lookAtLinks},
-		{"clock", lookAtClock}, {"broker", lookAtBroker}, {"backoffice", lookAtBackoffice}, {"certificate", lookAtCertificate}, {"settings", lookAtSettings}, {"rest", lookAtRest},
+		{"clock", lookAtClock}, {"broker", lookAtBroker}, {"backoffice", lookAtBackoffice}, {StepEcho, lookAtEcho}, {"certificate", lookAtCertificate}, {"settings", lookAtSettings}, {"rest", lookAtRest},
 	}
 }
 
@@ -82,6 +82,7 @@ type Measured struct {
 	// broker), EchoErr why it did not.
 	EchoTook time.Duration
 	EchoErr  error
+	Answer   *Answer // step StepEcho; nil: the back office was not asked
 }
 
 // Progress is what became of one step.
@@ -93,12 +94,12 @@ type Progress struct {
 	Text  string `json:"text,omitempty"` // of the first line of that level
 }
 
-// Run goes through the checks of these steps in their order, all of them where none is
-// named, and returns their lines; after each step it calls progress, unless that is nil.
+// Run goes through the checks of these steps in their order, all of them but StepEcho
+// where none is named, and returns their lines; after each step it calls progress, unless that is nil.
 // It ends early with ctx.
 func (e *Examination) Run(ctx context.Context, progress func(Progress), steps ...string) []Checkup {
 	e.shown = map[int]bool{}
-	all := checks()
+	all := slices.DeleteFunc(checks(), func(c check) bool { return c.step == StepEcho && len(steps) == 0 })
 	if len(steps) > 0 {
 		named := make([]check, 0, len(steps))
 		for _, step := range steps {

@@ -46,6 +46,7 @@ type Reporter struct {
 	status  health.Broker
 	current *session                    // nil: not connected
 	links   map[string]topics.LinkState // whose state is retained at the broker, as last published
+	echoes  map[string]chan struct{}    // pings that were asked for, by their id; closed when one comes
 }
 
 // signal wakes one goroutine; many signals are as good as one.

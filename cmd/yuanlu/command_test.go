@@ -124,14 +124,14 @@ func TestDoctorEcho(t *testing.T) {
 	broker := brokertest.Start(t, brokertest.Options{Unchecked: true})
 	config, _ := writeConfig(t, "[mqtt]\nurl = \""+broker.URL()+"\"\n[backoffice]\nhost = \"desk\"\n")
 	code, out, errs := yl(t, "", "doctor", "--echo", "--config", config)
-	if code != 4 || !strings.Contains(out, "round trip") || !strings.Contains(out, "‼ back office") {
+	if code != 5 || !strings.Contains(out, "round trip") || !strings.Contains(out, "‼ back office") || !strings.Contains(out, "it does not answer within") {
 		t.Errorf("without a daemon: exit %d: %s%s", code, out, errs)
 	}
 	d := startDaemon(t, config)
 	eventually(t, "mqtt.connected", func() bool { return strings.Contains(d.log.String(), " mqtt.connected") })
 	eventually(t, "the echo", func() bool {
 		code, out, errs = yl(t, "", "doctor", "--echo", "--config", config)
-		return code == 4 && strings.Contains(out, "the broker answers within") && strings.Contains(out, "has not said that it is there")
+		return code == 5 && strings.Contains(out, "the broker answers within") && strings.Contains(out, "it does not answer within")
 	})
 	if code, out, _ := yl(t, "", "doctor", "--config", config, "--lang", "zh"); code > 5 || !strings.Contains(out, "内应答") || !strings.Contains(out, "数据库") {
 		t.Errorf("doctor: exit %d: %s", code, out)

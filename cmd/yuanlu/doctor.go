@@ -50,7 +50,10 @@ func (p *program) doctor(ctx context.Context, args []string) error {
 		if err := p.showCheckups(all); err != nil {
 			return err
 		}
-		if health.Worst(all) == health.Error {
+		broker := func(l health.Checkup) bool {
+			return l.Level == health.Error && l.Name == p.lang.T("broker", "服务器")
+		}
+		if slices.ContainsFunc(all, broker) {
 			return errPrinted(exitBroker)
 		}
 		return doctorExit(health.Worst(all))
@@ -169,7 +172,7 @@ func (p *program) examineHere(ctx context.Context, c *config.Config, unasked err
 			case "clock":
 				m.Synced = agent.NewClock(p.now, time.Time{}, askClock(c)).Synced()
 			case "broker":
-				m.Contact = p.contactBroker(ctx, c)
+				m.Contact = p.contactBroker(ctx, c, len(steps) == 1)
 			}
 		}}
 	return e.Run(ctx, nil, steps...)
@@ -284,8 +287,9 @@ func lookAtFolder(ctx context.Context, c *config.Config, daemon uint32, unopened
 	return &f
 }
 
-// contactBroker connects to the broker as the terminal itself; nil: none is configured.
-func (p *program) contactBroker(ctx context.Context, c *config.Config) *health.Contact {
+// contactBroker connects to the broker as the terminal itself and, if that is wanted, asks
+// the back office; nil: none is configured.
+func (p *program) contactBroker(ctx context.Context, c *config.Config, ask bool) *health.Contact {
 	if len(c.MQTT.URLs) == 0 {
 		return nil
 	}
@@ -293,8 +297,12 @@ func (p *program) contactBroker(ctx context.Context, c *config.Config) *health.C
 	if err != nil {
 		return &health.Contact{Failed: []health.Attempt{{Text: err.Error()}}}
 	}
+	keys, err := backofficeKeys(c)
+	if err != nil {
+		return &health.Contact{Failed: []health.Attempt{{Text: err.Error()}}}
+	}
 	route := mqtt.NewRoute(c.MQTT.URLs)
 	dial := dialTo(c, agent.NewClock(p.now, time.Time{}, askClock(c)), route)
-	return report.Contact(ctx, report.Attempt{Names: names, HostID: c.Backoffice.Host, Within: c.MQTT.ConnectTimeout, URL: c.MQTT.URLs[0],
+	return report.Contact(ctx, report.Attempt{Names: names, HostID: c.Backoffice.Host, Ask: ask, Keys: keys, Within: c.MQTT.ConnectTimeout, URL: c.MQTT.URLs[0],
 		Addresses: route.Addresses, Dial: func(ctx context.Context) (report.Broker, error) { return dial(ctx, "", nil) }})
 }

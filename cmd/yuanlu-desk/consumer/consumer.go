@@ -305,6 +305,9 @@ func (c *Consumer) work(ctx context.Context, conn Broker) error {
 		if err := c.answer(conn, answer.Acks); err != nil {
 			return err
 		}
+		if err := c.echo(conn, list); err != nil {
+			return err
+		}
 	}
 }
 
