@@ -266,12 +266,7 @@ func (a *Agent) Run(ctx context.Context) error {
 
 // startOutside starts what reports the state, even without a store.
 func (a *Agent) startOutside(c *crew) {
-	server, err := control.Listen(a.o.Config.Control.Socket, a.verbs(), a.log)
-	if err != nil {
-		a.log.Error("control.unavailable", "err", err)
-	} else {
-		c.start(layerLocal, "control", server.Run)
-	}
+	c.start(layerLocal, "control", a.answerVerbs)
 	c.start(layerLocal, "watchdog", func(ctx context.Context) error {
 		return feed(ctx, a.o.Watchdog, a.counters, func() {
 			s := a.Glance(ctx)
@@ -288,6 +283,31 @@ func (a *Agent) startOutside(c *crew) {
 	}
 	if a.reporter != nil {
 		c.start(layerReport, "report", a.reporter.Run)
+	}
+}
+
+// controlRetry is how soon the control socket is tried again where it cannot be made: a
+// read-only or full disk becomes writable while the agent runs.
+const controlRetry = 5 * time.Second
+
+// answerVerbs answers on the control socket until ctx ends, as soon as it can be made.
+func (a *Agent) answerVerbs(ctx context.Context) error {
+	logged := ""
+	for {
+		server, err := control.Listen(a.o.Config.Control.Socket, a.verbs(), a.log)
+		if err == nil {
+			if logged != "" {
+				a.log.Info("control.available", "socket", a.o.Config.Control.Socket)
+			}
+			return server.Run(ctx)
+		}
+		if err.Error() != logged {
+			logged = err.Error()
+			a.log.Error("control.unavailable", "err", err)
+		}
+		if !sleep(ctx, controlRetry) {
+			return nil
+		}
 	}
 }
 

@@ -209,9 +209,9 @@ func (s *Set) logLevel(_ context.Context, args json.RawMessage, _ func(any)) (an
 	if long == 0 {
 		long = levelFor
 	}
+	// Before it is done, so that a log that is silenced shows by which command.
+	s.log.Warn("log.level_changed", "level", q.Level, "for", long)
 	usual, until := s.o.Book.SetLevelFor(level, long)
-	// At the highest level, so that a log that was silenced shows by which command.
-	s.log.Error("log.level_changed", "level", q.Level, "until", until, "configured", logbook.LevelName(usual))
 	return struct {
 		Level      string    `json:"level"`
 		Configured string    `json:"configured"`

@@ -29,7 +29,7 @@ var passOn = map[string]string{
 // TestEveryEventHasASchema: every type that the code can queue for up/event has a schema
 // event-data.{type}.v1, and there is no schema of a type that nothing queues.
 func TestEveryEventHasASchema(t *testing.T) {
-	queued, passed := map[string]string{}, map[string]bool{}
+	queued, passed := map[string]string{"echo.asked": "agent/report/echo.go: sent at once, never queued"}, map[string]bool{}
 	code(t, func(r *room, f sourceFile, fset *token.FileSet) {
 		if r.dir != "cmd/yuanlu" && r.dir != "agent" && !strings.HasPrefix(r.dir, "agent/") {
 			return

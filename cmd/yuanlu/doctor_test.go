@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -23,7 +24,7 @@ func TestDoctorTexts(t *testing.T) {
 	replace := func(text, dir string) string {
 		text = strings.NewReplacer(dir, "DIR", broker.URL(), "URL", strings.TrimPrefix(broker.URL(), "tcp://"), "HOST").Replace(text)
 		for _, one := range [][2]string{{`\b[0-9a-f]{16}\b`, "DIGEST"}, {`\d+ MiB`, "N MiB"}, {`(round trip|往返) [0-9.]+[µm]?s`, "$1 TIME"},
-			{`\d+ pages`, "N pages"}, {`\d+ 页`, "N 页"}, {`plug the cable in[^"\n]*`, "FIND"}, {`插好连接线[^"\n]*`, "FIND"}} {
+			{`\d+ pages`, "N pages"}, {`\d+ 页`, "N 页"}, {`(it answers, within|有应答，用时) [0-9.]+[µm]?s`, "$1 TIME"}, {`plug the cable in[^"\n]*`, "FIND"}, {`插好连接线[^"\n]*`, "FIND"}} {
 			text = regexp.MustCompile(one[0]).ReplaceAllString(text, one[1])
 		}
 		return text
@@ -82,6 +83,7 @@ func TestDoctorTexts(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	answerEchoes(t, broker.URL())
 	state(true)
 	run("desk online", config, dir, "doctor", "--echo")
 	state(false)
@@ -100,4 +102,35 @@ func TestDoctorTexts(t *testing.T) {
 	if got := out.String(); got != string(want) {
 		t.Errorf("differs from %s:\n%s", file, got)
 	}
+}
+
+// answerEchoes is a back office that answers each echo.asked with the ping it asks for,
+// until the test ends.
+func answerEchoes(t *testing.T, url string) {
+	t.Helper()
+	desk := brokertest.NewClient(t, url, "desk-echo", nil, "yuanlu/v1/+/up/event")
+	stop, done := make(chan struct{}), make(chan struct{})
+	t.Cleanup(func() { close(stop); <-done })
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(20 * time.Millisecond)
+		defer tick.Stop()
+		for seen := 0; ; {
+			select {
+			case <-stop:
+				return
+			case <-tick.C:
+			}
+			for all := desk.Received(); seen < len(all); seen++ {
+				var e struct {
+					Type string
+					Data struct{ Ping string }
+				}
+				if json.Unmarshal(all[seen].Payload, &e) == nil && e.Type == "echo.asked" {
+					at := time.Now().UTC().Format(time.RFC3339)
+					desk.Send(strings.Replace(all[seen].Topic, "up/event", "dn/cmd/ping", 1), fmt.Appendf(nil, `{"id":%q,"ts":%q,"ttl_s":60,"args":{}}`, e.Data.Ping, at))
+				}
+			}
+		}
+	}()
 }
