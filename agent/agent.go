@@ -266,7 +266,7 @@ func (a *Agent) Run(ctx context.Context) error {
 
 // startOutside starts what reports the state, even without a store.
 func (a *Agent) startOutside(c *crew) {
-	c.start(layerLocal, "control", a.answerVerbs)
+	a.answerVerbs(c)
 	c.start(layerLocal, "watchdog", func(ctx context.Context) error {
 		return feed(ctx, a.o.Watchdog, a.counters, func() {
 			s := a.Glance(ctx)
@@ -290,25 +290,23 @@ func (a *Agent) startOutside(c *crew) {
 // read-only or full disk becomes writable while the agent runs.
 const controlRetry = 5 * time.Second
 
-// answerVerbs answers on the control socket until ctx ends, as soon as it can be made.
-func (a *Agent) answerVerbs(ctx context.Context) error {
-	logged := ""
-	for {
-		server, err := control.Listen(a.o.Config.Control.Socket, a.verbs(), a.log)
-		if err == nil {
-			if logged != "" {
-				a.log.Info("control.available", "socket", a.o.Config.Control.Socket)
-			}
-			return server.Run(ctx)
-		}
-		if err.Error() != logged {
-			logged = err.Error()
-			a.log.Error("control.unavailable", "err", err)
-		}
-		if !sleep(ctx, controlRetry) {
-			return nil
-		}
+// answerVerbs answers on the control socket, as soon as it can be made.
+func (a *Agent) answerVerbs(c *crew) {
+	server, err := control.Listen(a.o.Config.Control.Socket, a.verbs(), a.log)
+	if err == nil {
+		c.start(layerLocal, "control", server.Run)
+		return
 	}
+	a.log.Error("control.unavailable", "err", err)
+	c.start(layerLocal, "control", func(ctx context.Context) error {
+		for sleep(ctx, controlRetry) {
+			if server, err := control.Listen(a.o.Config.Control.Socket, a.verbs(), a.log); err == nil {
+				a.log.Info("control.available", "socket", a.o.Config.Control.Socket)
+				return server.Run(ctx)
+			}
+		}
+		return nil
+	})
 }
 
 // startInside starts detection on an open store.

@@ -131,7 +131,7 @@ func TestSelftest(t *testing.T) {
 		t.Errorf("%+v, %v", got, err)
 	}
 	text = fmt.Sprint(got.Lines)
-	for _, want := range []string{"{服务器 error 已连接，但无应答：no PUBACK 检查", "{后台 warning 自 ", "{生效配置 error", "line 3: nonsense"} {
+	for _, want := range []string{"{服务器 error 已连接，但无应答：no PUBACK 检查", "{后台 warning 自 ", "{生效配置 error", "第 3 行：nonsense"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %s in %s", want, text)
 		}

@@ -30,7 +30,7 @@ func lookAtEcho(e *Examination) {
 	case a.Err == nil:
 		e.fine(backoffice, textf("it answers, within %s", "有应答，用时 %s", a.Took.Round(time.Millisecond)))
 	case errors.Is(a.Err, context.DeadlineExceeded):
-		e.add(Error, backoffice, textf("it does not answer within %s: no ping came for the event echo.asked", "%s 内没有应答：发出 echo.asked 事件后未收到 ping", EchoWithin),
+		e.add(Error, backoffice, textf("it does not answer within %s: no ping came for the event echo.asked", "%s 内没有应答：发出 echo.asked 事件后未收到后台命令", EchoWithin),
 			both("the back office must run, read up/event and up/case, and write dn/cmd/ping and dn/ack, with a key that this terminal knows; the broker's access list must allow all of it; one that does not know echo.asked shows itself by acknowledging cases (yuanlu outbox stat)",
 				"后台须运行，可读 up/event、up/case，可写 dn/cmd/ping、dn/ack，并使用本终端已知的密钥；服务器访问控制须全部允许；不支持 echo.asked 的后台可通过案件确认情况判断（yuanlu outbox stat）"))
 	default:

@@ -39,7 +39,9 @@ func (st *station) awaitVerdict(verdict, text string) {
 		l = st.theLink()
 		return l.Verdict == verdict && strings.Contains(l.Text.EN, text)
 	})
-	out, err := st.command("doctor").CombinedOutput()
+	doctor := st.command("doctor")
+	doctor.Env = append(doctor.Env, "LC_ALL=C.UTF-8")
+	out, err := doctor.CombinedOutput()
 	if code := exitOf(err); !strings.Contains(string(out), text) || (verdict == ingest.VerdictGood) != strings.Contains(string(out), "√ link pos") {
 		st.t.Errorf("doctor ends with %d: %s", code, out)
 	}
