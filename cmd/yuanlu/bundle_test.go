@@ -29,6 +29,18 @@ const (
 	privateKey     = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg"
 )
 
+// sightingOf is one record of a channel as it is stored, number n of its batch; a refund is
+// of the sale before it.
+func sightingOf(db *ledger.DB, kind refund.Kind, n int, channel refund.Channel, party refund.Party) refund.Sighting {
+	r := refund.Record{Kind: kind, Outcome: refund.Approved, MerchantID: "898000000000001", TerminalID: "10000001", Channel: channel, Entry: refund.EntryChip,
+		Amount: 1000, HasAmount: true, Currency: "CNY", At: "2026-08-23T09:00:00+08:00", Stan: fmt.Sprintf("%06d", n), Batch: "000001",
+		RRN: fmt.Sprintf("%012d", n), OrderNo: fmt.Sprint("O", n), Party: &party}
+	if kind == refund.KindRefund {
+		r.Original = refund.Original{RRN: fmt.Sprintf("%012d", n-1), OrderNo: fmt.Sprint("O", n-1)}
+	}
+	return refund.Sighting{Record: refund.Seal(r, db.Keys()), Received: time.Now(), ClockSynced: true, FrameMAC: db.Keys().MAC([]byte(r.RRN))}
+}
+
 // fillStore makes a store with wrong refunds by card and wallet: cases, waiting
 // events, one that the back office refused with a card number in its own words.
 func fillStore(t *testing.T, dir string) {
@@ -38,13 +50,7 @@ func fillStore(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	record := func(kind refund.Kind, n int, channel refund.Channel, party refund.Party) refund.Sighting {
-		r := refund.Record{Kind: kind, Outcome: refund.Approved, MerchantID: "898000000000001", TerminalID: "10000001", Channel: channel, Entry: refund.EntryChip,
-			Amount: 1000, HasAmount: true, Currency: "CNY", At: "2026-08-23T09:00:00+08:00", Stan: fmt.Sprintf("%06d", n), Batch: "000001",
-			RRN: fmt.Sprintf("%012d", n), OrderNo: fmt.Sprint("O", n), Party: &party}
-		if kind == refund.KindRefund {
-			r.Original = refund.Original{RRN: fmt.Sprintf("%012d", n-1), OrderNo: fmt.Sprint("O", n-1)}
-		}
-		return refund.Sighting{Record: refund.Seal(r, db.Keys()), Received: time.Now(), ClockSynced: true, FrameMAC: db.Keys().MAC([]byte(r.RRN))}
+		return sightingOf(db, kind, n, channel, party)
 	}
 	card := func(id string) refund.Party { return refund.Party{Scheme: refund.SchemePAN, ID: refund.NewSecret(id)} }
 	openid := func(id string) refund.Party {

@@ -38,7 +38,38 @@ func List(c *config.Config) ([]Device, error) {
 	}
 	serial, err := serialDevices(links)
 	usb, usbErr := usbDevices(links)
-	return append(serial, usb...), errors.Join(err, usbErr)
+	return append(append(serial, usb...), unlisted(c, append(serial, usb...))...), errors.Join(err, usbErr)
+}
+
+// unlisted returns the ports that are configured and not among the devices that were found:
+// they are not there, or are no device of the machine, such as a pseudo-terminal.
+func unlisted(c *config.Config, found []Device) []Device {
+	if c == nil {
+		return nil
+	}
+	listed := map[string]bool{}
+	for i := range found {
+		listed[found[i].Link] = true
+	}
+	var all []Device
+	for _, l := range c.Links {
+		if listed[l.Name] {
+			continue
+		}
+		d := Device{Kind: "serial", Port: l.Port, Link: l.Name}
+		if IsUSB(l.Port) {
+			d.Kind, d.Problem = "usb", usbport.ErrAbsent.Error()
+		} else if node, err := serialport.Node(l.Port); err == nil {
+			d.Node = node
+			for _, h := range serialport.Holders(node) {
+				d.Holders = append(d.Holders, h.String())
+			}
+		} else {
+			d.Problem = serialport.ErrAbsent.Error()
+		}
+		all = append(all, d)
+	}
+	return all
 }
 
 func serialDevices(links map[string]string) ([]Device, error) {

@@ -25,9 +25,9 @@ func (s *Screen) Cases(all []ledger.CaseRow) error {
 		_, err := fmt.Fprintln(s.W, t("no cases", "没有案件"))
 		return err
 	}
-	narrow := s.narrow()
+	narrow, unbound := s.narrow(), s.Width == 0
 	rows := [][]string{{t("case", "案件"), t("changed", "变更"), t("severity", "级别"), t("amount", "金额"), t("paid to", "退至"), t("finding", "发现")}}
-	if !narrow {
+	if unbound {
 		rows[0] = append(rows[0][:4:4], t("recipient", "收款方"), t("paid to", "退至"), t("finding", "发现"))
 	}
 	short := shortest(all)
@@ -41,14 +41,17 @@ func (s *Screen) Cases(all []ledger.CaseRow) error {
 		if len(one.Verdict.Findings) > 0 {
 			finding = s.named(one.Verdict.Findings[0].Code)
 		}
+		if !unbound {
+			to = fewStars(to)
+		}
 		if narrow {
-			id, to = id[:min(short, len(id))], fewStars(to)
+			id = id[:min(short, len(id))]
 			if finding != "" {
 				finding = s.name(one.Verdict.Findings[0].Code)
 			}
 		}
 		row := []string{id, changed, severity, s.amount(&one.Refund, one.Refund.Currency), to, finding}
-		if !narrow {
+		if unbound {
 			row = append(row[:4:4], s.name(string(one.Verdict.Recipient)), to, finding)
 		}
 		rows = append(rows, row)
@@ -59,7 +62,7 @@ func (s *Screen) Cases(all []ledger.CaseRow) error {
 			return s.bold(cell)
 		case col == 2 && all[row-1].Open:
 			return s.level(all[row-1].Severity.String(), cell)
-		case col == 4 && !narrow:
+		case col == 4 && unbound:
 			return s.level(string(all[row-1].Verdict.Recipient), cell)
 		}
 		return cell

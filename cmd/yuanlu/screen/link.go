@@ -30,7 +30,14 @@ func (s *Screen) Devices(all []ports.Device) {
 		if d.Terminal {
 			what += s.t(" (smart terminal)", "（智能终端）")
 		}
-		rows = append(rows, []string{d.Port, d.Node, what, s.use(d)})
+		row := []string{d.Port, d.Node, what, s.use(d)}
+		if s.narrow() { // the name for the configuration, and what matters of it
+			row = []string{d.Port, strings.TrimPrefix(d.Node, d.Port), s.use(d)}
+			if row[1] == "" {
+				row[1] = what
+			}
+		}
+		rows = append(rows, row)
 	}
 	s.Table(rows)
 }
