@@ -130,6 +130,8 @@
 //     old verdict that had found its sale, or the cancellation, stands if that is lost.
 //   - A case event that waited and whose refund is lost is sent as it was, under a new
 //     sequence and its old id.
+//   - Of a hold the newest version counts wherever it lies: one that was forgotten comes
+//     back and is forgotten again. Who repeats its ask gets the first answer.
 //   - Events and what wires remember are taken from the newest whole version of a page
 //     that is in use. One that was removed in a lost frame comes back: it is sent twice.
 //
@@ -163,6 +165,8 @@
 //	acknowledgement (512 each)         again
 //	while a case is put back           in quarantine, or waiting under its new sequence    TestRequeueCutShort
 //	before a new token key is written  the old ring; the rotation has not happened      TestKillAtEachStep/rotate.write-1
+//	while a refund is held, or its     what was answered or released is there, once, and  TestKillWhileHolding
+//	hold ends                          so are its events
 //	while records get their date again what is dated and flagged stays, the rest goes   TestKillWhileRedating
 //	                                   on; each verdict is released once
 //	a checkpoint cut short             the WAL is whole and is played again             TestKillAtRandomMoments

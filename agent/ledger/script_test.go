@@ -61,6 +61,8 @@ func child(dir string) int {
 		}
 	case "commits":
 		err = commits(o)
+	case "holds":
+		err = holdsChild(o, os.Stdout)
 	case "redate":
 		err = redateChild(o)
 	case "resident":
