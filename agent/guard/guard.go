@@ -304,7 +304,7 @@ func (g *Guard) HoldChanged(h ask.Held) {
 	log := g.o.Log.With(slog.String("link", h.Link), slog.String("terminal", h.Key.Terminal), slog.String("ask", h.Key.ID), slog.Bool("practice", h.Practice))
 	switch {
 	case open:
-		log.Info("hold.opened", "level", h.Level)
+		log.Info("hold.opened", "level", h.Level, "until", h.Until, "for", h.Until.Sub(h.Opened).Round(time.Second))
 		return
 	case h.State == ask.Bypassed:
 		log.Error("hold.bypassed", "record", h.Record)

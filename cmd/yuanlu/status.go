@@ -12,6 +12,7 @@ import (
 	"yuanlu/agent"
 	"yuanlu/agent/config"
 	"yuanlu/agent/control"
+	"yuanlu/agent/guard/till"
 	"yuanlu/agent/health"
 	"yuanlu/agent/ingest"
 	"yuanlu/agent/ledger"
@@ -47,15 +48,37 @@ func (p *program) showStatus(ctx context.Context, path string, people func(*time
 	if err != nil {
 		return err
 	}
+	held, err := openHolds(ctx, c.Config)
+	if err != nil {
+		return err
+	}
 	if p.json {
 		return p.printJSON(struct {
 			Running bool   `json:"running"`
 			Origin  string `json:"config_origin"`
 			Version int64  `json:"config_version"`
 			health.Snapshot
-		}{running, c.Origin(), c.Version, s})
+			Holds []till.HoldLine `json:"holds,omitempty"`
+		}{running, c.Origin(), c.Version, s, held})
 	}
-	return people(c.Time.Location()).Status(&screen.State{Snapshot: s, Running: running, Origin: c.Describe()})
+	view := people(c.Time.Location())
+	if err := view.Status(&screen.State{Snapshot: s, Running: running, Origin: c.Describe()}); err != nil || len(held) == 0 {
+		return err
+	}
+	return view.HeldNow(held)
+}
+
+// openHolds returns the refunds that are held now, none where the daemon cannot answer that.
+func openHolds(ctx context.Context, c *config.Config) (lines []till.HoldLine, err error) {
+	err = control.Call(ctx, c.Control.Socket, "hold-list", map[string]bool{}, control.Each(func(l till.HoldLine) error {
+		lines = append(lines, l)
+		return nil
+	}))
+	var refused *control.Error
+	if errors.Is(err, control.ErrNotRunning) || errors.As(err, &refused) {
+		err = nil
+	}
+	return lines, err
 }
 
 // watchEvery is how often status --watch looks.

@@ -105,6 +105,9 @@ func (s *Screen) Case(w io.Writer, terminal string, payload []byte) error {
 		_, err := fmt.Fprintf(w, "%s  %s\n", clean(terminal), s.t("an event of a kind that cannot be shown", "无法显示的事件"))
 		return err
 	}
+	if strings.HasPrefix(e.Type, "yuanlu.hold.") {
+		return s.hold(w, terminal, payload)
+	}
 	d, r := &e.Data, &e.Data.Refund
 	what := strings.TrimPrefix(e.Type, "yuanlu.case.")
 	what, _, _ = strings.Cut(what, ".")

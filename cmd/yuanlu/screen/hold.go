@@ -27,6 +27,14 @@ func (s *Screen) Holds(lines []till.HoldLine) error {
 	return nil
 }
 
+// HeldNow prints, below a status, the refunds that are held now.
+func (s *Screen) HeldNow(lines []till.HoldLine) error {
+	if _, err := fmt.Fprintf(s.W, "\n%s\n", s.t("held refunds (yuanlu hold show ASK, release or cancel)", "暂停的退款（用 yuanlu hold 查看、放行或取消）")); err != nil {
+		return err
+	}
+	return s.Holds(lines)
+}
+
 // Hold prints one hold: what would be refunded, what is wrong, and what became of it.
 func (s *Screen) Hold(l *till.HoldLine) error {
 	t := s.t
