@@ -3,7 +3,6 @@ package ledger
 import (
 	"context"
 	"slices"
-	"time"
 
 	"yuanlu/agent/ledger/rows"
 	"yuanlu/agent/ledger/sqlite"
@@ -251,12 +250,4 @@ func (t *tx) count(s *refund.Sighting, ch *refund.Changes) error {
 		return nil
 	}
 	return t.countDay(s.Received, 1, 0)
-}
-
-// countDay counts on the day that when is in the zone of Options.Now, whatever zone the
-// process or when has: Counts asks by that day.
-func (t *tx) countDay(when time.Time, refunds, cases int64) error {
-	return t.c.Do(`INSERT INTO daily(day, refunds, cases) VALUES(?1, ?2, ?3)
- ON CONFLICT(day) DO UPDATE SET refunds = refunds + ?2, cases = cases + ?3`,
-		when.In(t.d.o.Now().Location()).Format(time.DateOnly), refunds, cases)
 }

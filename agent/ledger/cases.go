@@ -69,6 +69,7 @@ type caseRow struct {
 	events         int64
 	opened, change int64
 	published      string // what its newest event published, as compared with the next verdict
+	at             int64  // of the table cases
 }
 
 // caseStep enters a released verdict into its refund's case and queues the event that the
@@ -101,6 +102,7 @@ func (t *tx) caseStep(j *refund.Judged, why *circumstances) (*refund.CaseChange,
 		return nil, nil
 	case old == nil:
 		step.Type, now.opened = refund.CaseOpened, now.change
+		now.at = max(t.n.seq, t.h.index.upTo+1)
 		if err := t.countDay(why.time, 0, 1); err != nil {
 			return nil, err
 		}
@@ -108,7 +110,7 @@ func (t *tx) caseStep(j *refund.Judged, why *circumstances) (*refund.CaseChange,
 		return nil, nil
 	default:
 		step.Type = refund.CaseRevised
-		now.events, now.opened = old.events+1, old.opened
+		now.events, now.opened, now.at = old.events+1, old.opened, old.at
 		wasPass := decisionOf(old.published) == refund.Pass
 		switch {
 		case v.Decision == refund.Pass && !wasPass:
@@ -162,20 +164,44 @@ func decisionOf(published string) refund.Decision {
 	return refund.Decision(d)
 }
 
+// caseColumns are those of the table cases as Conn's schema has them, and whether at is one.
+func (c *conn) caseColumns() (columns string, at bool, err error) {
+	const old = `case_id, seq, original, open, severity, events, opened, changed, told`
+	version, err := c.version()
+	if version < daysVersion {
+		return old, false, err
+	}
+	return old + `, at`, true, err
+}
+
 func loadCase(c *conn, id string) (*caseRow, error) {
+	columns, at, err := c.caseColumns()
+	if err != nil {
+		return nil, err
+	}
 	var k *caseRow
-	_, err := c.First(`SELECT seq, original, open, severity, events, opened, changed, told FROM cases WHERE case_id = ?1`, func(r *sqlite.Row) error {
-		k = &caseRow{id: id, seq: r.Int(0), original: r.Int(1), open: r.Int(2) != 0, severity: refund.Severity(r.Int(3)),
-			events: r.Int(4), opened: r.Int(5), change: r.Int(6), published: r.Text(7)}
+	_, err = c.First(`SELECT `+columns+` FROM cases WHERE case_id = ?1`, func(r *sqlite.Row) error {
+		k = &caseRow{id: id, seq: r.Int(1), original: r.Int(2), open: r.Int(3) != 0, severity: refund.Severity(r.Int(4)),
+			events: r.Int(5), opened: r.Int(6), change: r.Int(7), published: r.Text(8)}
+		if at {
+			k.at = r.Int(9)
+		}
 		return nil
 	}, id)
 	return k, err
 }
 
 func saveCase(c *conn, r *caseRow) error {
-	return c.Do(`INSERT OR REPLACE INTO cases(case_id, seq, original, open, severity, events, opened, changed, told)
- VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)`,
-		r.id, r.seq, sqlite.PositiveInt(r.original), r.open, int64(r.severity), r.events, r.opened, r.change, r.published)
+	columns, at, err := c.caseColumns()
+	if err != nil {
+		return err
+	}
+	sql, args := `INSERT OR REPLACE INTO cases(`+columns+`) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9`,
+		[]any{r.id, r.seq, sqlite.PositiveInt(r.original), r.open, int64(r.severity), r.events, r.opened, r.change, r.published}
+	if at {
+		sql, args = sql+`, ?10`, append(args, r.at)
+	}
+	return c.Do(sql+`)`, args...)
 }
 
 // loadRow returns a record's row, nil if there is none.

@@ -14,6 +14,7 @@ type conn struct {
 	rules map[string][]string // names of rules by rule set, as read
 	saved string              // rule set whose names this connection has written
 	find  *ranges
+	known int64 // the schema version, 0: not asked yet
 }
 
 // openConn opens a database whose pages have sums.
@@ -23,6 +24,14 @@ func openConn(path string, mode sqlite.Mode) (*conn, error) {
 		return nil, err
 	}
 	return &conn{Conn: c}, nil
+}
+
+// version returns the schema version; nothing changes it once a store is in use.
+func (c *conn) version() (v int64, err error) {
+	if c.known == 0 {
+		c.known, _, err = c.Int("PRAGMA user_version")
+	}
+	return c.known, err
 }
 
 // rulesName is where the store keeps the names of a rule set's rules, in their

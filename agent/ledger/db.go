@@ -27,7 +27,7 @@ type judge interface {
 
 // DB is the store of one terminal. It is safe for concurrent use. Every exported
 // method that writes is one transaction, durable when it returns nil; Sent and Acked
-// hold at once in this process and are saved with what is written next.
+// hold at once in this process and are saved some together.
 //
 // After an I/O error the store closes itself and every method returns
 // ErrUnavailable until a later call has reopened and checked it.
@@ -45,6 +45,7 @@ type DB struct {
 	w               *conn         // nil while the store is not available
 	now             figures       // as committed
 	index           *keyIndex
+	lacking         atomic.Pointer[lacking] // as of now and index, for readers
 	unreleased      map[int64]*unreleasedVerdict
 	links           map[string]int64
 	names           map[int64]string
@@ -79,6 +80,7 @@ type figures struct {
 	synced   bool      // whether the clock was trusted at the newest record, or is since
 	undated  undated
 	payers   payers
+	days     []dayCount // what the table daily lacks
 	outbox   outbox.Figures
 	tallies  outbox.Tallies
 	removed  int64 // records that retention has removed
@@ -185,6 +187,7 @@ func (d *DB) transact(do func(*tx) error) error {
 	for _, f := range t.atEnd {
 		f()
 	}
+	d.publishDays()
 	return nil
 }
 
@@ -320,6 +323,7 @@ func (d *DB) Close() error {
 				err = d.transact(func(t *tx) (err error) { more, err = t.save(); return err })
 			}
 		}
+		err = errors.Join(err, d.saveAllKeys())
 		d.readers.close()
 		if d.w != nil {
 			d.lock.clean()

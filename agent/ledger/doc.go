@@ -1,7 +1,7 @@
 // Package ledger is the durable truth of one terminal: records, verdicts, cases and
 // what waits for the back office, in one SQLite database. One exported method is one
 // transaction; when it returns nil, a power cut changes nothing about it. Sent and Acked are
-// saved with what is written next: after a power cut an event may be published once more.
+// saved some together: after a power cut an event may be published once more.
 //
 // # The folder
 //
@@ -22,7 +22,7 @@
 // migrations/0001.sql describes each. record holds every sighting; the row of a first
 // sighting is the event as completed by its copies. key holds what events are found
 // by, without the newest: their keys are kept in memory and written sorted, some thousands
-// together (keyindex.go). The payers of sales are found by blocks of hashes (payer.go).
+// together (keyindex.go), and the days of status with them (days.go). The payers of sales are found by blocks of hashes (payer.go).
 //
 // # Sums
 //

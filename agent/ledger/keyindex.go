@@ -52,7 +52,7 @@ type keyEntry struct {
 // newKeyIndex reads what must be known of the table.
 func newKeyIndex(c *conn) (*keyIndex, error) {
 	x := &keyIndex{heads: make([]int32, keyHeads)}
-	version, _, err := c.Int("PRAGMA user_version")
+	version, err := c.version()
 	if err != nil {
 		return nil, err
 	}
@@ -192,7 +192,21 @@ func (t *tx) saveKeys() error {
 	return err
 }
 
-// writeKeys writes all keys that are in memory, in the table's order.
+// saveAllKeys writes what is in memory when the store is closed: a store that lies there
+// proves with its keys, too, which record is the newest. Where there is no room, they are
+// collected at the next opening.
+func (d *DB) saveAllKeys() error {
+	if d.w == nil || d.readOnly || d.temporary || len(d.index.entries)+len(d.now.days) == 0 {
+		return nil
+	}
+	err := d.transact((*tx).writeKeys)
+	if errors.Is(err, ErrDiskFull) {
+		return nil
+	}
+	return err
+}
+
+// writeKeys writes all keys that are in memory, in the table's order, and the days with them.
 func (t *tx) writeKeys() error {
 	x := t.h.index
 	if x.upTo == directKeys {
@@ -219,6 +233,9 @@ func (t *tx) writeKeys() error {
 		if err := t.insertKey(x.value(e), e.seq); err != nil {
 			return err
 		}
+	}
+	if err := t.saveDays(); err != nil {
+		return err
 	}
 	upTo := t.n.seq
 	t.after(func() { x.saved(upTo) })

@@ -3,6 +3,7 @@ package ledger
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -55,10 +56,16 @@ func TestTheSameKeysWhereverTheyAre(t *testing.T) {
 				t.Fatalf("seed %d, %d keys at once: written up to record %d of %d", seed, flush, upTo, d.now.seq)
 			}
 			had := keysOf(t, d)
+			d.breakOff(errors.New("injected"))
+			_, _, err = d.Memory(ctx, "pos", "reopen")
+			must(t, err)
+			if again := keysOf(t, d); !maps.Equal(again, had) {
+				t.Errorf("seed %d, %d keys at once: broken off: %s", seed, flush, differ(had, again))
+			}
 			must(t, d.Close())
 			d = openTest(t, o)
-			if again := keysOf(t, d); !maps.Equal(again, had) {
-				t.Errorf("seed %d, %d keys at once: opened again: %s", seed, flush, differ(had, again))
+			if again := keysOf(t, d); !maps.Equal(again, had) || len(d.index.entries) > 0 {
+				t.Errorf("seed %d, %d keys at once: opened again: %s; %d in memory", seed, flush, differ(had, again), len(d.index.entries))
 			}
 			if want == nil {
 				want = had

@@ -38,6 +38,9 @@ func (d *DB) load(c *conn) error {
 	if n.payers, index, err = collect(c); err != nil {
 		return err
 	}
+	if n.days, err = loadDays(c, index.upTo, d.o.Now().Location()); err != nil {
+		return err
+	}
 	links, names, err := loadLinks(c)
 	if err != nil {
 		return err
@@ -58,6 +61,7 @@ func (d *DB) load(c *conn) error {
 		return err
 	}
 	d.now, d.index, d.links, d.names = n, index, links, names
+	d.publishDays()
 	d.queue.Open(waiting, stream, made, before, n.outbox, n.tallies)
 	return nil
 }
@@ -321,7 +325,7 @@ func (t *tx) saveFigures() error {
 			return err
 		}
 	}
-	if t.out.Figures != t.d.now.outbox {
+	if t.out.Figures != t.d.now.outbox && t.out.MustSave() {
 		return t.out.SaveSent()
 	}
 	return nil

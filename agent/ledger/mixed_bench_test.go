@@ -128,6 +128,7 @@ func BenchmarkMix(b *testing.B) {
 			n := max(b.N/mixBatch, 1) * mixBatch
 			_, err := d.Apply(context.Background(), m.arrivals(n, mix.refunds, mix.wrong))
 			must(b, err)
+			must(b, d.transact((*tx).writeKeys))
 			commits := rowsSince(b, d, d.now.seq-int64(n))
 			c := plainStore(b)
 			b.ResetTimer()
@@ -170,7 +171,7 @@ func rowsSince(b *testing.B, d *DB, after int64) map[int64][]plainRow {
 	}
 	add(`INSERT INTO record VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)`, 13, `SELECT *, seq FROM record WHERE seq > ?1`)
 	add(`INSERT INTO verdict VALUES(?1, ?2, ?3, ?4, ?5)`, 5, `SELECT *, seq FROM verdict WHERE seq > ?1`)
-	add(`INSERT INTO cases VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)`, 9, `SELECT *, seq FROM cases WHERE seq > ?1`)
+	add(`INSERT INTO cases VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)`, 10, `SELECT *, seq FROM cases WHERE seq > ?1`)
 	add(`INSERT OR IGNORE INTO outbox VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)`, 10, `SELECT outbox.*, cases.seq FROM outbox JOIN cases USING(case_id) WHERE cases.seq > ?1`)
 	add(`INSERT OR IGNORE INTO key VALUES(?1, ?2)`, 2, `SELECT *, seq FROM key WHERE seq > ?1`)
 	return commits

@@ -74,8 +74,8 @@ func (d *DB) Attempt(stream string, entry int64) int {
 // Sent notes that the broker has acknowledged these entries (Notice.Entry; a case's
 // is its Sequence) of this stream; cases of another change nothing. A case is due again
 // at retry, at most 15 minutes ahead, unless the back office acknowledges it before; an
-// event is done. It is kept in memory and saved with what is written next, or when there
-// is much of it: losing it costs a duplicate attempt. topics.md rule 4.
+// event is done. It is kept in memory and saved with the next commit once there is much of
+// it: losing it costs a duplicate attempt. topics.md rule 4.
 func (d *DB) Sent(ctx context.Context, stream string, entries []int64, retry time.Time) error {
 	d.queue.Sent(stream, entries, retry)
 	if !d.queue.MustSave(d.o.Now()) {

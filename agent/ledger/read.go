@@ -200,7 +200,7 @@ func (d *DB) Counts(ctx context.Context, now time.Time) (Counts, error) {
 			return err
 		}
 		n.RecordsToday = max(0, end-first)
-		return countDays(c, start.Format(time.DateOnly), &n)
+		return d.countDays(c, start.Format(time.DateOnly), now.Location(), &n)
 	})
 	return n, err
 }
@@ -222,15 +222,6 @@ func firstSince(c *conn, newest, ms int64) (int64, error) {
 		}
 	}
 	return lo, nil
-}
-
-func countDays(c *conn, today string, n *Counts) error {
-	_, err := c.First(`SELECT coalesce(sum(refunds), 0), coalesce(sum(cases), 0), coalesce(sum(CASE day WHEN ?1 THEN refunds END), 0),
- coalesce(sum(CASE day WHEN ?1 THEN cases END), 0) FROM daily`, func(r *sqlite.Row) error {
-		n.Refunds, n.Cases, n.RefundsToday, n.CasesToday = r.Int(0), r.Int(1), r.Int(2), r.Int(3)
-		return nil
-	}, today)
-	return err
 }
 
 // openCases counts them.

@@ -77,6 +77,7 @@ func (t *tx) removeBefore(limit time.Time, step int) (int, error) {
 		return 0, err
 	}
 	removed := 0
+	var needed *needed
 	for i := range list {
 		r, err := list[i].Decode()
 		if err != nil {
@@ -86,8 +87,13 @@ func (t *tx) removeBefore(limit time.Time, step int) (int, error) {
 			t.n.looked = 0 // from the beginning next time: a case may be closed then
 			return removed, t.saveRemoved(removed)
 		}
+		if needed == nil {
+			if needed, err = t.beginRemoving(list); err != nil {
+				return 0, err
+			}
+		}
 		t.n.looked = list[i].Seq
-		gone, err := t.removeRecord(&list[i], &r)
+		gone, err := t.removeRecord(&list[i], &r, needed)
 		if err != nil {
 			return 0, err
 		}
@@ -127,19 +133,60 @@ func (t *tx) saveRemoved(n int) error {
 	return saveBounds(t.c, &t.n.bounds)
 }
 
-// removeRecord removes a record unless something still needs it.
-func (t *tx) removeRecord(row *rows.Record, r *refund.Record) (bool, error) {
-	event := row.Seq
+// eventOf is the event that a row is a sighting of.
+func eventOf(row *rows.Record) int64 {
 	if row.CopyOf > 0 {
-		event = row.CopyOf
+		return row.CopyOf
 	}
-	needed, _, err := t.c.Int(`SELECT EXISTS(SELECT 1 FROM cases WHERE open = 1 AND seq = ?1)
- OR EXISTS(SELECT 1 FROM cases WHERE open = 1 AND original = ?1) OR EXISTS(SELECT 1 FROM held WHERE seq = ?1)`, event)
-	if err == nil && needed == 0 && t.out.Figures.Untold > 0 {
-		needed, _, err = t.c.Int(`SELECT EXISTS(SELECT 1 FROM cases JOIN untold USING(case_id) WHERE cases.seq = ?1)
- OR EXISTS(SELECT 1 FROM cases JOIN untold USING(case_id) WHERE cases.original = ?1)`, event)
+	return row.Seq
+}
+
+// needed is what of some events is needed by cases: for those that are open or whose event
+// is still to be made, the refund and its original. cases are the ids of all, by refund.
+type needed struct {
+	events map[int64]bool
+	cases  map[int64][]string
+}
+
+// beginRemoving looks through the cases, which have no index, once for all of these rows.
+// What is kept in memory of records and cases that may go is written before.
+func (t *tx) beginRemoving(list []rows.Record) (*needed, error) {
+	if len(t.n.days) > 0 || list[len(list)-1].Seq > t.h.index.upTo {
+		if err := t.writeKeys(); err != nil {
+			return nil, err
+		}
 	}
-	if err != nil || needed != 0 {
+	n := &needed{map[int64]bool{}, map[int64][]string{}}
+	asked := map[int64]bool{}
+	for i := range list {
+		asked[eventOf(&list[i])] = true
+	}
+	err := t.c.Each(`SELECT seq, original, open, case_id FROM cases`, func(r *sqlite.Row) error {
+		seq, original := r.Int(0), r.Int(1)
+		if asked[seq] {
+			n.cases[seq] = append(n.cases[seq], r.Text(3))
+		}
+		if r.Int(2) != 0 {
+			n.events[seq], n.events[original] = true, true
+		}
+		return nil
+	})
+	if err != nil || t.out.Figures.Untold == 0 {
+		return n, err
+	}
+	return n, t.c.Each(`SELECT cases.seq, cases.original FROM untold JOIN cases USING(case_id)`, func(r *sqlite.Row) error {
+		n.events[r.Int(0)], n.events[r.Int(1)] = true, true
+		return nil
+	})
+}
+
+// removeRecord removes a record unless something still needs it.
+func (t *tx) removeRecord(row *rows.Record, r *refund.Record, needed *needed) (bool, error) {
+	event := eventOf(row)
+	if needed.events[event] {
+		return false, nil
+	}
+	if waits, _, err := t.c.Int(`SELECT EXISTS(SELECT 1 FROM held WHERE seq = ?1)`, event); err != nil || waits != 0 {
 		return false, err
 	}
 	t.d.recent.forget(row.Seq)
@@ -149,9 +196,13 @@ func (t *tx) removeRecord(row *rows.Record, r *refund.Record) (bool, error) {
 	for _, sql := range []string{
 		`DELETE FROM record WHERE seq = ?1`,
 		`DELETE FROM verdict WHERE seq = ?1`,
-		`DELETE FROM cases WHERE seq = ?1`,
 	} {
 		if err := t.c.Do(sql, row.Seq); err != nil {
+			return false, err
+		}
+	}
+	for _, id := range needed.cases[row.Seq] {
+		if err := t.c.Do(`DELETE FROM cases WHERE case_id = ?1`, id); err != nil {
 			return false, err
 		}
 	}

@@ -17,6 +17,10 @@ const applicationID = 0x5955414e
 // (keyindex.go).
 const keysVersion = 4
 
+// daysVersion is the one from which on cases lack their indexes, and the table daily what is
+// counted again at the opening (days.go).
+const daysVersion = 5
+
 // migrations returns the steps that lead from version n to n+1, in order. Step n is
 // the file migrations/000n.sql; a published one never changes.
 func migrations() ([]string, error) {

@@ -124,8 +124,13 @@ func waitsFor(r, sale *Record) bool {
 	if !hasKey(r) {
 		return r.MerchantID == sale.MerchantID
 	}
-	for _, key := range triedKeys {
-		if key.names(r, sale) {
+	return pointsAt(r, sale)
+}
+
+// pointsAt reports whether a refund or void points at a number of the sale.
+func pointsAt(r, sale *Record) bool {
+	for i := range triedKeys {
+		if triedKeys[i].names(r, sale) {
 			return true
 		}
 	}

@@ -171,6 +171,9 @@ func (w *work) refundsOf(sale *Event, before int64) (events []*Event, verdicts [
 		if e.Seq >= before || !e.Record.Kind.Judged() || e.Record.Training || w.passed[e.Seq] {
 			continue
 		}
+		if hasKey(&e.Record) && !pointsAt(&e.Record, &sale.Record) {
+			continue // of these no verdict has the sale as its original, so none is read
+		}
 		j, err := w.verdict(e.Seq)
 		if err != nil {
 			return nil, nil, err

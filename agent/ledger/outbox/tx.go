@@ -36,6 +36,7 @@ type Tx struct {
 	was    Figures // as committed
 	saved  bool    // SaveSent has run
 	undone int     // of Queue.Done, removed by this transaction
+	gone   bool    // rows were removed: they prove no more what the figures are
 }
 
 // Begin begins a transaction on what is committed.
@@ -190,6 +191,7 @@ func (t *Tx) removeEntries(entries []int64, bytes int64) error {
 			return err
 		}
 	}
+	t.gone = true
 	t.Figures.Waiting -= int64(len(entries))
 	t.Figures.Bytes -= bytes
 	t.env.After(func() { t.q.Remove(entries) })
@@ -248,6 +250,7 @@ func (t *Tx) forgetDone() error {
 		if err := t.c.Do(`DELETE FROM outbox WHERE entry = ?1`, e); err != nil {
 			return err
 		}
+		t.gone = true
 		t.Figures.Waiting--
 		t.Figures.Bytes -= size
 	}
@@ -288,13 +291,27 @@ func (t *Tx) forgetRange(first, last int64) error {
 	if err := t.c.Do(`DELETE FROM outbox WHERE entry BETWEEN ?1 AND ?2`, first, last); err != nil {
 		return err
 	}
+	t.gone = true
 	t.Figures.Waiting -= n
 	t.Figures.Bytes -= bytes
 	t.env.After(func() { t.q.AckedGone(n) })
 	return nil
 }
 
-// SaveSent removes the events that are done and writes the outbox's figures.
+// sentUnsaved is how many cases may be sent and not saved as such: after a power cut they are
+// published again at once.
+const sentUnsaved = 64
+
+// MustSave reports whether the figures have to be written with this transaction. The numbers
+// of entries that were only added are those of their rows, and what was sent may wait.
+func (t *Tx) MustSave() bool {
+	o, was := &t.Figures, &t.was
+	return t.gone || t.Renewed || o.Sent != was.Sent || o.Acked != was.Acked || o.Dropped != was.Dropped ||
+		t.q.SentSeq()-was.Sent >= sentUnsaved
+}
+
+// SaveSent removes the events that are done and writes the outbox's figures. The numbers of
+// the newest entries are always among them: those that the store has may be older.
 func (t *Tx) SaveSent() error {
 	if t.saved {
 		return nil
@@ -313,8 +330,8 @@ func (t *Tx) SaveSent() error {
 	for _, m := range []struct {
 		name        string
 		value, then int64
-	}{{"outbox.last", o.Last, was.Last}, {"outbox.sent", o.Sent, was.Sent}, {"outbox.acked", o.Acked, was.Acked},
-		{"outbox.dropped", o.Dropped, was.Dropped}, {"outbox.events", o.Events, was.Events}} {
+	}{{"outbox.last", o.Last, -1}, {"outbox.sent", o.Sent, was.Sent}, {"outbox.acked", o.Acked, was.Acked},
+		{"outbox.dropped", o.Dropped, was.Dropped}, {"outbox.events", o.Events, -1}} {
 		if m.value == m.then {
 			continue
 		}
