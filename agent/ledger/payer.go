@@ -56,7 +56,7 @@ func (p *payers) flush(c *conn, last int64) error {
 		blob = binary.BigEndian.AppendUint32(blob, x.hash)
 		blob = binary.BigEndian.AppendUint32(blob, uint32(min(x.seq-base, 1<<32-1)))
 	}
-	*p = payers{}
+	*p = payers{entries: make([]payerEntry, 0, len(e))} // as much room again: a rollback goes on with the old one
 	return c.Do(`INSERT INTO payer(last, base, tokens) VALUES(?1, ?2, ?3)`, last, base, blob)
 }
 
