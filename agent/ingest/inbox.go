@@ -47,6 +47,17 @@ func signal(c chan struct{}) {
 	}
 }
 
+// setLimit changes how many bytes may wait.
+func (b *inbox) setLimit(limit int) {
+	b.mu.Lock()
+	more := limit > b.limit
+	b.limit = limit
+	b.mu.Unlock()
+	if more {
+		signal(b.room)
+	}
+}
+
 // put adds bytes, waiting for room; when ctx is done it adds them all the same, so
 // that nothing read is lost and the buffer exceeds its limit by one read at most. Once
 // the wait has lasted for long, late is called, and again each time it has.

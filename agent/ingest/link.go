@@ -19,7 +19,7 @@ const (
 	backOffMin = time.Second
 	backOffMax = 30 * time.Second
 	goodFor    = 10 * time.Second // a port open that long was a good one: back-off starts again at its least
-	readSize   = 4096
+	readSize   = 2048
 	noProgress = 100 // Reads in a row that return neither bytes nor an error
 )
 

@@ -197,6 +197,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	timer := time.NewTimer(beat.Every)
 	defer timer.Stop()
 	for ctx.Err() == nil {
+		w.inbox.setLimit(w.readAhead())
 		var ready <-chan struct{}
 		if w.stuck == nil && len(w.waiting) < w.mayWait() {
 			ready = w.inbox.ready
@@ -236,14 +237,34 @@ func (w *Worker) Run(ctx context.Context) error {
 	return w.flush()
 }
 
-// mayWait is how many arrivals may wait for the store. While it takes them, a few
-// batches keep it busy, and what is left on the line costs no memory; while it is
-// away, the line must be emptied, or the kernel drops what comes.
+// What is read and not stored is lost when the power goes, on a wire without confirm. While
+// the store takes what comes, no more is read than keeps it busy: a batch in flight, aheadMost
+// behind it, and one read in the inbox and one in the hands of the reader. While it is away or
+// slow the line must be emptied, or the kernel drops what comes.
+const (
+	aheadMost = 32
+	slowAfter = 500 * time.Millisecond // for one batch; less than stallLeast
+)
+
+// storeTakes reports whether the store takes what comes.
+func (w *Worker) storeTakes() bool {
+	return w.stuck == nil && w.retryAt.IsZero() && (w.inFlight == 0 || time.Since(w.sentAt) < slowAfter)
+}
+
+// mayWait is how many arrivals may wait for the store, those in flight among them.
 func (w *Worker) mayWait() int {
-	if w.retryAt.IsZero() {
-		return min(w.opt.MaxWaiting, 4*MaxBatch)
+	if w.storeTakes() {
+		return min(w.opt.MaxWaiting, MaxBatch+aheadMost)
 	}
 	return w.opt.MaxWaiting
+}
+
+// readAhead is how many bytes may wait for the decoder.
+func (w *Worker) readAhead() int {
+	if w.storeTakes() {
+		return min(w.opt.Buffer, readSize)
+	}
+	return w.opt.Buffer
 }
 
 // untilNext is the time until something happens by itself.
@@ -254,6 +275,9 @@ func (w *Worker) untilNext() time.Duration {
 	}
 	if !w.retryAt.IsZero() && (w.inFlight == 0 || w.stuck != nil) {
 		d = min(d, time.Until(w.retryAt))
+	}
+	if w.inFlight > 0 && w.storeTakes() {
+		d = min(d, slowAfter-time.Since(w.sentAt))
 	}
 	if w.evidence.guesser != nil {
 		d = min(d, unreadPause)

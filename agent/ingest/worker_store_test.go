@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -105,11 +106,14 @@ func TestRecordsThatComeMeanwhileShareACommit(t *testing.T) {
 		want(t, "left in the port", len(port.in), 0) // read, though nothing is stored yet
 		want(t, "stored", b.store.stans(), "")
 		pass(10 * time.Second)
-		var sizes []int
+		sizes, sum := []int{}, 0
 		for _, batch := range b.store.batches {
-			sizes = append(sizes, len(batch))
+			sizes, sum = append(sizes, len(batch)), sum+len(batch)
 		}
-		want(t, "sizes", fmt.Sprint(sizes), "[1 64 64 22]")
+		// While a batch is in flight no more than aheadMost and one read wait behind it.
+		if sum != 151 || len(sizes) > 5 || slices.Max(sizes) != MaxBatch {
+			t.Errorf("batches of %v, want 151 in at most 5", sizes)
+		}
 		want(t, "confirms", strings.Count(port.output(), "["), 151)
 		_ = b.stop()
 	})
