@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"yuanlu/agent/ask"
 	"yuanlu/agent/command"
 	"yuanlu/agent/config"
 	"yuanlu/agent/control"
@@ -141,14 +142,14 @@ func New(o Options) (*Agent, error) {
 	a.events = newEvents(a.clock, a.log, a.Wake)
 	a.outcomes = &outcomes{merchant: o.Config.Terminal.MerchantID, clock: a.clock, log: a.log, watch: o.Book.Passing(), wake: a.Wake}
 	kept := ledgerOptions(&o, a.clock)
-	kept.HoldChanged = a.tills.holdChanged
+	kept.HoldChanged = func(h ask.Held) { a.tills.holdChanged(h); a.Wake() }
 	a.store = &store{options: kept, clock: a.clock, outcomes: a.outcomes, log: a.log, notify: a.o.Notify, wake: a.Wake,
 		began: a.began, timers: a.timers}
 	a.SetDigest(o.Config.Digest())
 	if a.o.Configuration == nil {
 		a.o.Configuration = ownFile{o.Config}
 	}
-	a.commands = command.New(command.Options{Agent: a, Config: o.Config, InForce: a.o.Configuration.InForce, Book: o.Book, Now: a.clock.Now, Selftest: a.selftest})
+	a.commands = command.New(command.Options{Agent: a, Config: o.Config, InForce: a.o.Configuration.InForce, Book: o.Book, Now: a.clock.Now, Selftest: a.selftest, Office: a.tills.office})
 	if o.NewReporter != nil {
 		r, err := o.NewReporter(a)
 		if err != nil {

@@ -9,7 +9,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"yuanlu/agent/ask"
 	"yuanlu/agent/beat"
+	"yuanlu/agent/config"
 	"yuanlu/agent/ledger"
 	"yuanlu/agent/refund"
 )
@@ -51,7 +53,18 @@ func ledgerOptions(o *Options, clock *Clock) ledger.Options {
 		Dir: c.Store.Dir, Mount: c.Store.Mount, Retention: c.Store.Retention, Terminal: c.Terminal.ID,
 		Judge: o.Judge, MinSeverity: o.Severity, Grace: grace, OutboxMaxBytes: c.Delivery.MaxBytes,
 		Now: func() time.Time { return clock.Now().In(zone) }, Log: o.Book.Logger(),
+		Level: func(link string) ask.Level { return levelOf(c, link) },
 	}
+}
+
+// levelOf returns the level of the guard on a link.
+func levelOf(c *config.Config, link string) ask.Level {
+	for i := range c.Links {
+		if l := &c.Links[i]; l.Name == link && l.Guard != "" {
+			return ask.Level(l.Guard)
+		}
+	}
+	return ask.Off
 }
 
 // sawNewest shows the clock the newest time in the store.

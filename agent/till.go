@@ -42,6 +42,14 @@ func (t *tills) holdChanged(h ask.Held) {
 	}
 }
 
+// office returns what the back office may order, nil while the store is not open.
+func (t *tills) office() guard.Office {
+	if g := t.guard.Load(); g != nil {
+		return g
+	}
+	return nil
+}
+
 // guardOf returns what answers the firmware of a link, nil: nothing.
 func (t *tills) guardOf(link string) ingest.Guard {
 	if l := t.links[link]; l != nil {
