@@ -136,7 +136,7 @@ func TestErrors(t *testing.T) {
 		{"syntax, and the rest too", "[terminal]\nid = \"a\nmerchant = 1\n" + strings.TrimPrefix(least, "[terminal]\nid = \"t-00423\"\n"),
 			"f:1:2: terminal.id is missing\nf:2:8: syntax: basic strings cannot have new lines\nf:3:1: unknown name \"merchant\" in [terminal]; did you mean \"merchant_id\"?"},
 		{"control character", least + "[log]\nfile = \"/a\\u0007\"\n", `f:9:8: file holds a control character`},
-		{"not utf-8", "[terminal]\n\xff\n", `f:2:1: the file is not UTF-8 text`},
+		{"not utf-8", "[terminal]\n\xff\n", `f:2:1: the file is not UTF-8 text: save it as UTF-8 (from GBK: iconv -f GBK -t UTF-8)`},
 		{"empty", "", "f: terminal.id is missing\nf: there is no [[link]]: the agent would hear nothing"},
 		{"column in characters", least + "[log] # 日志\nlevel = \"信息\"\n", `f:9:9: level wants one of debug, info, warn, error`},
 		{"inline", "terminal = {id = \"a\", mid = 1}\nlink = [{name = \"p\", wire = \"smart\", port = \"x/y\"}]\n",

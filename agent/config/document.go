@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"yuanlu/agent/tomlfile"
 )
@@ -23,6 +22,7 @@ type document struct {
 	entries  []entry
 	elements map[string][]tomlfile.Place // "link": where each [[link]] stands
 	tables   map[string]tomlfile.Place   // "[mqtt]": where
+	bare     map[int]string              // by line: a value that is a word without quotes
 }
 
 // maxSyntaxErrors bounds how many broken lines are reported for one file.
@@ -42,8 +42,9 @@ type reader struct {
 // the document. A line with a syntax error is left out and the text read again,
 // so that one missing quote does not hide the other mistakes.
 func readDocument(file string, text []byte) (document, Errors) {
-	text = slices.Clone(text)
-	var syntax Errors
+	m := mend(file, text)
+	text = m.text
+	syntax := m.errs
 	for {
 		all, wrong := tomlfile.Parse(text)
 		if wrong != nil {
@@ -55,27 +56,13 @@ func readDocument(file string, text []byte) (document, Errors) {
 			for _, e := range all {
 				r.expression(e)
 			}
+			r.doc.bare = m.bare
 			return r.doc, append(syntax, r.errs...)
 		}
 		for i := wrong.From; i < wrong.To; i++ {
 			text[i] = ' '
 		}
 	}
-}
-
-func badUTF8Line(text []byte) int {
-	line := 1
-	for len(text) > 0 {
-		c, n := utf8.DecodeRune(text)
-		if c == utf8.RuneError && n <= 1 {
-			break
-		}
-		if c == '\n' {
-			line++
-		}
-		text = text[n:]
-	}
-	return line
 }
 
 func (r *reader) problem(at tomlfile.Place, name, format string, args ...any) {

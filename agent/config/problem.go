@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"sort"
 	"strings"
 )
@@ -54,3 +55,24 @@ func (e Errors) sorted() Errors {
 	})
 	return e
 }
+
+// FileError is what kept a file from being read. It is of class ErrConfig, and of that of
+// its cause: fs.ErrNotExist, fs.ErrPermission.
+type FileError struct {
+	Path string
+	Err  error
+}
+
+// Error names the cause, and what to do about it.
+func (e *FileError) Error() string {
+	switch {
+	case errors.Is(e.Err, fs.ErrNotExist):
+		return "there is no configuration " + e.Path + ": run yuanlu setup"
+	case errors.Is(e.Err, fs.ErrPermission):
+		return "this user may not read " + e.Path + ": use sudo, or be of its group"
+	}
+	return "configuration: " + e.Err.Error()
+}
+
+// Unwrap returns the classes.
+func (e *FileError) Unwrap() []error { return []error{ErrConfig, e.Err} }

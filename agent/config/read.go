@@ -22,7 +22,7 @@ const MaxFile = 256 << 10
 func Read(path string, o Options) (*Config, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
+		return nil, &FileError{Path: path, Err: err}
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
@@ -54,7 +54,7 @@ func Partly(path string, o Options) (*Config, error) {
 	}
 	doc, _ := readDocument(path, text)
 	l := &loader{file: path, settings: settings(o), given: map[string]tomlfile.Place{},
-		c: &Config{File: path, sum: sum(text)}, tables: doc.tables, elements: doc.elements}
+		bare: doc.bare, c: &Config{File: path, sum: sum(text)}, tables: doc.tables, elements: doc.elements}
 	l.load(doc)
 	l.c.complete()
 	l.c.Links = slices.DeleteFunc(l.c.Links, func(k Link) bool { return k.Port == "" || k.Name == "" })
@@ -64,11 +64,12 @@ func Partly(path string, o Options) (*Config, error) {
 // parse is Parse, and Desired where base is not nil.
 func parse(path string, text []byte, base *Config, o Options) (*Config, error) {
 	if !utf8.Valid(text) {
-		return nil, Errors{{File: path, Line: badUTF8Line(text), Col: 1, Message: "the file is not UTF-8 text"}}
+		line, col := badUTF8(text)
+		return nil, Errors{{File: path, Line: line, Col: col, Message: wrongEncoding(text)}}
 	}
 	doc, errs := readDocument(path, text)
 	l := &loader{file: path, settings: settings(o), errs: errs, given: map[string]tomlfile.Place{},
-		base: base, c: &Config{File: path, sum: sum(text)}, tables: doc.tables, elements: doc.elements}
+		bare: doc.bare, base: base, c: &Config{File: path, sum: sum(text)}, tables: doc.tables, elements: doc.elements}
 	l.load(doc)
 	if len(l.errs) > 0 {
 		return nil, l.errs.sorted()
@@ -86,6 +87,7 @@ type loader struct {
 	errs     Errors
 	base     *Config                   // the terminal's own configuration, while one from afar is read
 	given    map[string]tomlfile.Place // "mqtt.url", "link[1].port": where the value stands
+	bare     map[int]string            // by line: a value that is a word without quotes
 	tables   map[string]tomlfile.Place
 	elements map[string][]tomlfile.Place
 }
@@ -243,11 +245,27 @@ func (l *loader) entry(e entry) {
 		if p, list := s.field(l.c, e.index).(*[]string); list {
 			_, at = s.storeList(p, e.value)
 		}
-		l.problem(at, name, "%s %s", s.key, wrong)
+		l.problem(at, name, "%s %s", s.key, l.wrongWord(s, e, wrong))
+	} else if word := l.bare[e.value.At.Line]; word != "" {
+		l.problem(e.value.At, name, "%s is text, which needs quotes: write %s = %q", word, s.key, word)
 	} else {
 		l.checkLocal(s, e)
 	}
 	l.given[name] = e.value.At
+}
+
+// wrongWord adds to what is wrong with a word without quotes how the line should be.
+func (l *loader) wrongWord(s *Setting, e entry, wrong string) string {
+	word := l.bare[e.value.At.Line]
+	if word == "" {
+		return wrong
+	}
+	var c Config
+	c.Links, c.Backoffice.Keys = make([]Link, 1), make([]Key, 1)
+	if s.reset(&c, 0) != "" || s.Default == "" {
+		return wrong
+	}
+	return fmt.Sprintf("%s; write for example: %s = %s", wrong, s.key, s.literal(&c, 0))
 }
 
 func (l *loader) names() []string {

@@ -19,7 +19,7 @@ var codeForm = regexp.MustCompile(`^[a-z][a-z_]*(\.[a-z_]+)*$`)
 // variableCodes are the places where a code is no literal of the call, with what it may be.
 var variableCodes = map[string][]string{
 	"agent/applied.go logCase":              {"case.opened", "case.revised", "case.cleared"},
-	"agent/applied.go watchRecord":          {"record"},
+	"agent/applied.go watchRecord":          {"record.stored"},
 	"agent/ingest/link.go notOpen":          {"link.absent", "link.denied"},
 	"agent/watch.go clockState":             {"clock.unsynced", "clock.synced"},
 	"agent/desired/machine.go report":       {"config.state_lost", "config.reverted", "config.local"},

@@ -212,6 +212,9 @@ func readerGone(err error) bool {
 
 // exitCode returns the code of a class of errors.
 func exitCode(err error) int {
+	if _, ok := errors.AsType[*config.FileError](err); ok && errors.Is(err, fs.ErrPermission) {
+		return exitPermission // another user's terminal, not a wrong configuration
+	}
 	for _, class := range exitClasses() {
 		if errors.Is(err, class.err) {
 			return class.code

@@ -80,7 +80,7 @@ func TestExitCodesAndUsage(t *testing.T) {
 		{"replay without wire", []string{"replay", "x"}, 2, "--wire is missing"},
 		{"replay of an unknown wire", []string{"replay", "--wire", "mispso", "x"}, 2, `did you mean "mispos"?`},
 		{"replay at a bad time", []string{"replay", "--wire", "mispos", "--now", "noon", "x"}, 2, "--now wants a time"},
-		{"no configuration", []string{"run", "--config", missing}, 78, "no such file"},
+		{"no configuration", []string{"run", "--config", missing}, 78, "there is no configuration "},
 		{"cases without a word", []string{"cases"}, 2, "missing"},
 		{"cases with a wrong word", []string{"cases", "shwo"}, 2, "want list"},
 		{"a wrong level", []string{"tail", "-p", "loud"}, 2, "-p wants"},

@@ -11,7 +11,7 @@ import (
 // spans are what stays in both languages wherever it stands: a command line, a path, a
 // name of the configuration, an address, a value in quotes, an escape.
 var spans = regexp.MustCompile(`"[^"]*"|'[^']*'|` + "`[^`]*`" +
-	`|\b(yuanlu|firmware-sim)( [a-z-]+)*( --?[a-z]+| [A-Z]+)*|\b(sudo |ps |systemctl |timedatectl|chown |chmod |journalctl |usermod |udevadm |mount |kill |ss |df |du |lsof |fuser |apt |dmesg|nohup |stty )[^，。；：（）！？、)]*` +
+	`|\b(yuanlu|firmware-sim)( [a-z-]+)*( --?[a-z]+| [A-Z]+)*|\b(sudo |ps |systemctl |timedatectl|chown |chmod |journalctl |usermod |udevadm |mount |kill |ss |df |du |lsof |fuser |apt |iconv |sed |dmesg|nohup |stty )[^，。；：（）！？、)]*` +
 	`|\[{1,2}[a-z_.]+\]{1,2}|\{[a-z_0-9]+\}|--?[a-z][a-z-]*|[A-Za-z0-9_.+-]*[/\\@][A-Za-z0-9_./*:\\@+-]*|\b[a-z0-9-]+\.[a-z0-9._-]+|[a-z0-9]+[_-][a-z0-9_-]+|[A-Za-z]*[0-9A-Z][A-Za-z0-9]*|\b[a-z_.]+ [=+] [a-z0-9]+|%[-+#0-9.]*[a-z]`)
 
 var word = regexp.MustCompile(`[a-z]{2,}`)
