@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -33,8 +34,9 @@ func runVerb() *verb {
 // service is one run of the daemon: one agent after the other, until it is to stop.
 type service struct {
 	*program
-	config  *desired.Machine
-	restart command.Restart
+	config    *desired.Machine
+	restart   command.Restart
+	reloading atomic.Bool // from RELOADING=1 until READY=1
 }
 
 func (p *program) daemon(ctx context.Context, args []string) (err error) {
@@ -224,6 +226,16 @@ func (s *service) commandsOf(c *config.Config, book *logbook.Book, a *agent.Agen
 // message that is lost does no harm: the next one has the same content.
 func (s *service) notifier(log *slog.Logger) func(state string) {
 	return func(state string) {
+		switch {
+		case state == "RELOADING=1":
+			s.reloading.Store(true)
+		case strings.Contains(state, "READY=1"):
+			s.reloading.Store(false)
+		case state == "STOPPING=1" && s.reloading.Load():
+			// One agent ends and the next begins: a manager that reads this before the command
+			// of the reload has ended waits for the end of the process, and kills it.
+			return
+		}
 		if _, err := daemon.SdNotify(false, state); err != nil {
 			log.Debug("systemd.notify", "err", err)
 		}
