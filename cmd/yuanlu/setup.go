@@ -112,7 +112,7 @@ func (in *installation) checkGiven(v *verb, key string) error {
 			continue
 		}
 		if wrong := config.WrongValue(configOptions(), one[1], value); given && wrong != "" {
-			return in.wrongUsage(v, "--%s %s", one[0], in.sentence(wrong))
+			return in.wrongUsage(v, "%s", in.sentence("--"+one[0]+" "+wrong))
 		}
 	}
 	for _, one := range in.links {
@@ -152,6 +152,7 @@ func (in *installation) run(ctx context.Context) error {
 		return err
 	}
 	in.sayf("%s written\n", "已写入 %s\n", in.file)
+	in.closeSecrets(after)
 	if in.noStart {
 		return nil
 	}
@@ -230,7 +231,7 @@ func (in *installation) linkOf(text string) (config.Link, error) {
 	}
 	for _, one := range check {
 		if wrong := config.WrongValue(configOptions(), "link[]."+one[0], one[1]); wrong != "" {
-			return l, fmt.Errorf("%s %s", one[0], in.sentence(wrong))
+			return l, errors.New(in.sentence(one[0] + " " + wrong))
 		}
 	}
 	if len(parts) == 3 {

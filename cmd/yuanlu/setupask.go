@@ -50,7 +50,7 @@ func (in *installation) ask(setting, question, now string, check func(string) st
 		if in.yes {
 			return "", in.missing(setting, wrong)
 		}
-		in.sayf("  %s\n", "  %s\n", in.sentence(wrong))
+		in.sayf("  %s\n", "  %s\n", in.sentence(lastPart(setting)+" "+wrong))
 	}
 	return "", in.missing(setting, check(now))
 }
@@ -63,9 +63,12 @@ func (in *installation) missing(setting, wrong string) error {
 			name = "--" + one[0]
 		}
 	}
-	in.complainf("%s %s\n", "%s %s\n", name, in.sentence(wrong))
+	in.complainf("%s\n", "%s\n", in.sentence(name+" "+wrong))
 	return errUsage
 }
+
+// lastPart returns what a setting is called within its table.
+func lastPart(setting string) string { return setting[strings.LastIndexByte(setting, '.')+1:] }
 
 func wrongValue(setting string) func(string) string {
 	return func(text string) string { return config.WrongValue(configOptions(), setting, text) }
@@ -260,7 +263,7 @@ func (in *installation) askBroker(context.Context) error {
 				return wrong
 			}
 			if _, err := os.Stat(filepath.Clean(text)); err != nil {
-				return err.Error()
+				return "wants a file that is there"
 			}
 			return ""
 		})
@@ -311,7 +314,7 @@ func (in *installation) testBroker(ctx context.Context, c *config.Config) error 
 	if in.yes || health.Worst(lines) != health.Error {
 		return nil
 	}
-	answer, err := in.ask("", in.lang.T("write the configuration all the same? cases wait on this terminal until the broker can be reached (yes, no)", "仍然写入配置？连上服务器前案件保存在本机（yes/no）"), "no", func(text string) string {
+	answer, err := in.ask("answer", in.lang.T("write the configuration all the same? cases wait on this terminal until the broker can be reached (yes, no)", "仍然写入配置？连上服务器前案件保存在本机（yes/no）"), "no", func(text string) string {
 		if text != "yes" && text != "no" {
 			return "wants one of yes, no"
 		}

@@ -180,6 +180,35 @@ func (in *installation) write(text []byte) (err error) {
 	return syncFolder(filepath.Dir(in.file))
 }
 
+// closeSecrets makes the password and the private key readable for the daemon's group, which
+// is that of the configuration's folder, and for no other user. Only root can.
+func (in *installation) closeSecrets(c *config.Config) {
+	info, err := os.Stat(filepath.Dir(in.file))
+	if err != nil || os.Geteuid() != 0 {
+		return
+	}
+	folder, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || folder.Gid == 0 {
+		return // there is no group of a daemon
+	}
+	for _, name := range []string{c.MQTT.PasswordFile, c.MQTT.KeyFile} {
+		secret, err := os.Stat(name)
+		if name == "" || err != nil {
+			continue // doctor names it
+		}
+		owner, ok := secret.Sys().(*syscall.Stat_t)
+		mode := secret.Mode().Perm()&^0o037 | 0o040
+		if !ok || owner.Gid == folder.Gid && mode == secret.Mode().Perm() {
+			continue
+		}
+		if err := errors.Join(os.Chown(name, -1, int(folder.Gid)), os.Chmod(name, mode)); err != nil {
+			in.complainf("%v\n", "%v\n", err)
+			continue
+		}
+		in.sayf("%s: for its owner and the daemon's group alone (mode %04o)\n", "%s：仅属主和守护进程组可读（权限 %04o）\n", name, mode)
+	}
+}
+
 func syncFolder(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
