@@ -338,6 +338,18 @@ func TestBypassOfAnAnswerThatNeverArrived(t *testing.T) {
 	t.Errorf("%+v", a.Verdicts[0].Verdict.Findings)
 }
 
+// TestBypassRightBehindTheConfirm is critical: the answer has arrived, though that is not stored yet.
+func TestBypassRightBehindTheConfirm(t *testing.T) {
+	r := newRig(t, nil)
+	k := r.hold("pos", "a-1", "")
+	r.db.AnswerArrived(k)
+	a := r.store(refund.Record{Kind: refund.KindRefund, Outcome: refund.Approved, MerchantID: merchant, TerminalID: pos, Channel: refund.ChannelCard, Amount: 400, HasAmount: true,
+		Currency: "CNY", Original: refund.Original{RRN: "260822000101"}, At: "2026-08-23T09:01:00+08:00", Party: card(2), Ask: "a-1"})
+	if f := a.Verdicts[0].Verdict.Findings[0]; f.Code != refund.CodeHoldBypassed || f.Severity != refund.Critical {
+		t.Errorf("%+v", f)
+	}
+}
+
 // TestAHoldExpires in running time, and who waits for it learns it.
 func TestAHoldExpires(t *testing.T) {
 	r := newRig(t, func(o *Options) { o.HoldFor = 50 * time.Millisecond })

@@ -301,3 +301,24 @@ func TestQuestionIsInClearOnlyForTheGuard(t *testing.T) {
 		}
 	}
 }
+
+// TestTurn: a till waits until all that its link has brought is durable, or its own time is over.
+func TestTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, _, port := startGuarded(t, func(b *bench, _ *memGuard) { b.store.slow = 2 * time.Second })
+		if err := b.w.Turn(t.Context()); err != nil {
+			t.Errorf("nothing came: %v", err)
+		}
+		port.in <- smartSale(1, 1)
+		pass(time.Millisecond)
+		short, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		if err := b.w.Turn(short); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("before it is durable: %v", err)
+		}
+		if err := b.w.Turn(t.Context()); err != nil || b.store.stans() != "000001" {
+			t.Errorf("%v, stored %s", err, b.store.stans())
+		}
+		_ = b.stop()
+	})
+}
