@@ -11,6 +11,9 @@
 // of its own, and what a full disk or a dead pipe cannot take is counted and
 // logged later. A line that repeats is logged at 1, 10, 100 … with its count.
 //
+// What passes (Book.Passing) is shown to those who watch and written nowhere: a record at
+// the moment it is stored.
+//
 // Card numbers do not reach this package (refund.Secret cannot print itself);
 // as a last fence, a run of 14 to 19 digits that passes for a card number is
 // masked in whatever is written.

@@ -8,7 +8,7 @@ import (
 )
 
 // RecordCode is the code of the line about one record that became durable.
-const RecordCode = "record"
+const RecordCode = "record.stored"
 
 // passingRing is how many passing lines are remembered.
 const passingRing = 100

@@ -120,7 +120,7 @@ func TestDaemonAndItsVerbs(t *testing.T) {
 				t.Errorf("%v: exit %d\n%s", args, code, out)
 			}
 		}
-		if code, out, _ := yl(t, "", "tail", "--config", config); code != 0 || !strings.Contains(out, "sale CNY ") || strings.Contains(d.log.String(), " record link=") {
+		if code, out, _ := yl(t, "", "tail", "--config", config); code != 0 || !strings.Contains(out, "sale CNY ") || strings.Contains(d.log.String(), "record.stored") {
 			t.Errorf("a sale: exit %d\n%s", code, out)
 		}
 		if code, _, errs := yl(t, "", "tail", "--config", config, "--link", "nope"); code != 3 || !strings.Contains(errs, "no link nope") {

@@ -115,9 +115,9 @@ const someLog = `2026-08-23T13:34:15.000+08:00 INFO agent.ready
 2026-08-23T13:34:15.100+08:00 INFO link.online link=pos port=/dev/ttyS1
 2026-08-23T13:34:15.120+08:00 WARN link.absent link=qr reason="open /dev/ttyUSB0: no such serial port (no such file or directory)"
 2026-08-23T13:35:20.300+08:00 WARN mqtt.unreachable err="mqtt: network: broker.example:8883 refuses the connection; check that the broker runs and listens on this port"
-2026-08-23T14:03:05.000+08:00 INFO record link=pos kind=sale outcome=approved amount=1200 currency=CNY channel=card shown=620000******2227 number=260823000101
-2026-08-23T14:03:06.000+08:00 INFO record link=pos kind=sale outcome=approved amount=4350 currency=CNY channel=wechat shown=oUpF********************eS6o number=4200001
-2026-08-23T14:03:19.000+08:00 INFO record link=pos kind=refund outcome=approved amount=350 currency=CNY channel=card shown=620550*********3346 number=260823000102 recipient=different
+2026-08-23T14:03:05.000+08:00 INFO record.stored link=pos kind=sale outcome=approved amount=1200 currency=CNY channel=card shown=620000******2227 number=260823000101
+2026-08-23T14:03:06.000+08:00 INFO record.stored link=pos kind=sale outcome=approved amount=4350 currency=CNY channel=wechat shown=oUpF********************eS6o number=4200001
+2026-08-23T14:03:19.000+08:00 INFO record.stored link=pos kind=refund outcome=approved amount=350 currency=CNY channel=card shown=620550*********3346 number=260823000102 recipient=different
 2026-08-23T14:03:19.001+08:00 WARN case.opened case=1VSE99RDQG9E12XB9CY2D7M6A4 refund=260823000102 recipient=different shown=620550*********3346 amount=350 currency=CNY payer=620000******2227 finding=recipient_mismatch severity=critical kind=refund link=pos
 2026-08-23T14:03:19.500+08:00 ERROR store.unavailable err="ledger: the store is not available: open /var/lib/yuanlu/yuanlu.db: read-only file system"
 `
