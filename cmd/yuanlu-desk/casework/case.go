@@ -58,11 +58,13 @@ type Case struct {
 	advised map[string]bool // since it was opened or reopened
 	overdue map[overdue]bool
 
-	changed bool // an event ended the open proposal
-	news    bool // the last report differs from the one before
-	wakes   bool // a report ends waiting
-	due     *due // the first thing that happens by itself; nil: none, or not known
-	dueDone bool // due is known
+	changed bool  // an event ended the open proposal
+	news    bool  // the last report differs from the one before
+	wakes   bool  // a report ends waiting
+	fresh   bool  // changed since the queue was made
+	step    int64 // when its first step is due, with due; 0: it has none
+	due     *due  // the first thing that happens by itself; nil: none, or not known
+	dueDone bool  // due is known
 }
 
 // refund is a refund in a case, by its last report.
@@ -77,6 +79,8 @@ type refund struct {
 	stores      []string // by each of its reports
 	original    *Side    // the last known
 	severity    string   // of the last report but cleared
+	at          int64    // of the record, where dated
+	dated       bool
 	codes       []string // of the first report
 	batchClosed bool     // no void any more
 }

@@ -2,6 +2,7 @@ package casework
 
 import (
 	"cmp"
+	"container/heap"
 	"slices"
 )
 
@@ -14,13 +15,12 @@ type step struct {
 // voidEnd returns when the void of a refund ends; 0 if it has no store with a cutoff, or
 // is no wrong one.
 func (d *Desk) voidEnd(r *refund) int64 {
-	at, ok := moment(r.last.Refund.At)
-	if r.role != roleRefund || !ok {
+	if r.role != roleRefund || !r.dated {
 		return 0
 	}
 	for i := range d.places {
 		if p := &d.places[i]; p.Store == r.store && p.Cutoff != "" {
-			return d.cal.cutoff(at, p.Cutoff)
+			return d.cal.cutoff(r.at, p.Cutoff)
 		}
 	}
 	return 0
@@ -173,7 +173,11 @@ func (d *Desk) next(c *Case) *due {
 			})
 		}
 	}
-	for _, s := range d.steps(c) {
+	c.step = 0
+	for i, s := range d.steps(c) {
+		if i == 0 {
+			c.step = s.due
+		}
 		o := overdue{s.name, d.cal.Format(s.due)}
 		if !c.overdue[o] {
 			add(s.due, dueOverdue, func(d *Desk, c *Case) { d.write(c.No, bySystem, "overdue", &o) })
@@ -185,19 +189,60 @@ func (d *Desk) next(c *Case) *due {
 // run lets everything happen that is due until a time (casework.md § 8), and sets the clock.
 func (d *Desk) run(until int64) {
 	until = max(until, d.clock)
-	for {
-		var first *Case
-		for _, c := range d.order {
-			if n := d.next(c); n != nil && n.at <= until && (first == nil || n.at < first.due.at) {
-				first = c
-			}
+	for d.requeue(); len(d.queue) > 0 && d.queue[0].at <= until; d.requeue() {
+		first, ok := heap.Pop(&d.queue).(queued)
+		c := first.c
+		if n := d.next(c); ok && d.cases[c.No] == c && n != nil && n.at == first.at { // else it has changed since
+			d.clock = max(d.clock, n.at)
+			n.write(d, c)
+			d.consequences()
 		}
-		if first == nil {
-			break
-		}
-		d.clock = max(d.clock, first.due.at)
-		first.due.write(d, first)
-		d.consequences()
 	}
 	d.clock = until
+}
+
+// requeue puts the cases that changed into the queue, at what they do next.
+func (d *Desk) requeue() {
+	for _, c := range d.fresh {
+		c.fresh = false
+		if n := d.next(c); n != nil {
+			heap.Push(&d.queue, queued{n.at, c})
+		}
+	}
+	d.fresh = d.fresh[:0]
+}
+
+// queued is when a case does something by itself, as it was when it changed last.
+type queued struct {
+	at int64
+	c  *Case
+}
+
+// queue has the earliest first, and of one time the smallest number.
+type queue []queued
+
+// Len is one method of heap.Interface.
+func (q queue) Len() int { return len(q) }
+
+// Less is one method of heap.Interface.
+func (q queue) Less(i, j int) bool {
+	return q[i].at < q[j].at || q[i].at == q[j].at && q[i].c.No < q[j].c.No
+}
+
+// Swap is one method of heap.Interface.
+func (q queue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
+
+// Push is one method of heap.Interface.
+func (q *queue) Push(x any) {
+	if one, ok := x.(queued); ok {
+		*q = append(*q, one)
+	}
+}
+
+// Pop is one method of heap.Interface.
+func (q *queue) Pop() any {
+	last := len(*q) - 1
+	one := (*q)[last]
+	*q = (*q)[:last]
+	return one
 }

@@ -249,6 +249,10 @@ func (d *Desk) apply(e Event, data change) {
 		d.add(c)
 	}
 	c.take(d, &e, data)
+	if !c.fresh {
+		c.fresh = true
+		d.fresh = append(d.fresh, c)
+	}
 }
 
 // take applies an event to a case, in the desk or a copy, and computes what follows.

@@ -34,9 +34,12 @@ func (d *Desk) list(p *Person, name string) ([]*Case, Refusal) {
 			out = append(out, c)
 		}
 	}
+	ends := map[*Case]int64{}
+	for _, c := range out {
+		ends[c] = d.voidSort(c)
+	}
 	slices.SortStableFunc(out, func(a, b *Case) int {
-		return cmp.Or(cmp.Compare(rank(a.severity), rank(b.severity)), cmp.Compare(d.voidSort(a), d.voidSort(b)),
-			cmp.Compare(a.opened, b.opened), cmp.Compare(a.No, b.No))
+		return cmp.Or(cmp.Compare(rank(a.severity), rank(b.severity)), cmp.Compare(ends[a], ends[b]), cmp.Compare(a.opened, b.opened), cmp.Compare(a.No, b.No))
 	})
 	return out, ""
 }
@@ -59,8 +62,8 @@ func (d *Desk) listed(p *Person, c *Case, name string) bool {
 	case "mine":
 		return c.open() && c.owner == p.ID
 	case "overdue":
-		steps := d.steps(c)
-		return len(steps) > 0 && steps[0].due <= d.clock
+		d.next(c)
+		return c.step > 0 && c.step <= d.clock
 	}
 	return c.proposal != nil && p.has(judges...) && d.judges(p, c, true) == ""
 }

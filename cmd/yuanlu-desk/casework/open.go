@@ -1,6 +1,9 @@
 package casework
 
-import "regexp"
+import (
+	"regexp"
+	"slices"
+)
 
 var (
 	hashForm     = regexp.MustCompile(`^[0-9a-f]{64}$`)
@@ -37,12 +40,9 @@ func (a *openArgs) run(d *Desk, p *Person, _ *Case) Refusal {
 	if !known || !p.of(a.store) {
 		return NotFound
 	}
-	for _, c := range d.order {
-		for _, r := range c.refunds {
-			if s := &r.last.Refund; c.open() && s.MerchantID == merchant && s.numbered(a.refund.RefundNo) {
-				return Exists
-			}
-		}
+	same := d.casesOf([]string{keyOf("number", merchant, a.refund.RefundNo)}, func(r *refund) bool { return r.last.Refund.numbered(a.refund.RefundNo) })
+	if slices.ContainsFunc(same, (*Case).open) {
+		return Exists
 	}
 	no := d.nextNumber()
 	side := a.refund

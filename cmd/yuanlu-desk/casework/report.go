@@ -120,6 +120,7 @@ func (x *reported) apply(d *Desk, c *Case, _ *Event) {
 		d.home[x.ID] = c
 	}
 	r.role, r.last = x.Role, *x
+	r.at, r.dated = moment(x.Refund.At)
 	if x.Type == fromHand {
 		r.store = d.named(c)
 	} else {
@@ -137,6 +138,7 @@ func (x *reported) apply(d *Desk, c *Case, _ *Event) {
 		r.stores = append(r.stores, r.store)
 	}
 	c.put(r.store)
+	d.index.put(r)
 }
 
 // named is the store that a person named who opened a case by hand.
@@ -171,19 +173,15 @@ func (d *Desk) homeOf(r *reported, e *TerminalEvent) *Case {
 	if c := d.home[r.ID]; c != nil {
 		return c
 	}
-	sale := func(c *Case) bool {
-		return slices.ContainsFunc(c.refunds, func(h *refund) bool { return sameSale(h.original, r.Original) })
-	}
-	if r.Original != nil {
-		for _, c := range d.order {
-			if c.open() && sale(c) {
-				return c
-			}
+	held := d.casesOf(d.index.sales(r.Original), func(h *refund) bool { return sameSale(h.original, r.Original) })
+	for _, c := range held {
+		if c.open() {
+			return c
 		}
-		for i := len(d.order) - 1; i >= 0 && r.corrected(); i-- {
-			if c := d.order[i]; !c.open() && !c.isMerged() && sale(c) {
-				return c
-			}
+	}
+	for _, c := range slices.Backward(held) {
+		if r.corrected() && !c.isMerged() {
+			return c
 		}
 	}
 	if e.kind == typeFollowed {
@@ -224,7 +222,7 @@ func (d *Desk) takeIn(id string) {
 // suggest compares a new case with the other open ones (casework.md § 4).
 func (d *Desk) suggest(c *Case) {
 	mine := c.refunds[0]
-	for _, other := range slices.Clone(d.order) {
+	for _, other := range d.casesOf(d.index.like(mine), func(r *refund) bool { return r != mine }) {
 		if other == c || !other.open() {
 			continue
 		}

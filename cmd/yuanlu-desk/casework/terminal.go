@@ -306,16 +306,16 @@ func sameSale(a, b *Side) bool {
 		return false
 	}
 	both := func(x, y string) bool { return x != "" && y != "" }
-	sameDay := a.day() != "" && a.day() == b.day()
+	sameDay := func() bool { return a.day() != "" && a.day() == b.day() }
 	switch {
 	case both(a.ChannelTxn, b.ChannelTxn):
 		return a.ChannelTxn == b.ChannelTxn && a.Channel == b.Channel
 	case both(a.OrderNo, b.OrderNo):
 		return a.OrderNo == b.OrderNo
 	case both(a.TerminalID, b.TerminalID) && both(a.RRN, b.RRN):
-		return a.TerminalID == b.TerminalID && a.RRN == b.RRN && sameDay
+		return a.TerminalID == b.TerminalID && a.RRN == b.RRN && sameDay()
 	case both(a.TerminalID, b.TerminalID) && both(a.Batch, b.Batch) && both(a.STAN, b.STAN):
-		return a.TerminalID == b.TerminalID && a.Batch == b.Batch && a.STAN == b.STAN && sameDay
+		return a.TerminalID == b.TerminalID && a.Batch == b.Batch && a.STAN == b.STAN && sameDay()
 	}
 	return false
 }
