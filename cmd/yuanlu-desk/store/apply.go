@@ -26,6 +26,7 @@ type applying struct {
 	usage   map[string]*usage
 	touched []string // of usage, as touched
 	w       int64    // newest number of the case desk, given out or found
+	current bool     // the case desk is up to date
 }
 
 // Apply stores messages in one transaction and returns what may be acknowledged to the

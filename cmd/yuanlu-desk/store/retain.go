@@ -88,7 +88,7 @@ func (a *applying) oldCases(cut int64, step int, removed *int64) error {
 // oldWork removes cases of the case desk that were closed before a moment, in Unix seconds;
 // those that were merged into another with that one. Open ones stay (casework.md § 13).
 func (a *applying) oldWork(s *Store, cut int64, step int, removed *int64) error {
-	d, err := s.desk(a.tx)
+	d, err := a.desk(s)
 	if err != nil {
 		return err
 	}

@@ -50,6 +50,17 @@ func (s *Store) desk(t *tx) (*casework.Desk, error) {
 	return w.desk, nil
 }
 
+// desk is the case desk in this transaction, which holds the desk's row: nothing else is
+// stored meanwhile, so it is brought up to date once.
+func (a *applying) desk(s *Store) (*casework.Desk, error) {
+	if a.current && s.work.desk != nil {
+		return s.work.desk, nil
+	}
+	d, err := s.desk(a.tx)
+	a.current = err == nil
+	return d, err
+}
+
 // build makes an empty desk with the set-up.
 func (s *Store) build(t *tx) error {
 	s.work.desk, s.work.upto = casework.New(), 0
@@ -129,7 +140,7 @@ var errSetup = errors.New("store: the set-up of the case desk changed")
 
 // line lets the desk answer a line of casework.md § 10, and stores what it caused.
 func (a *applying) line(s *Store, text []byte) (casework.Answer, error) {
-	d, err := s.desk(a.tx)
+	d, err := a.desk(s)
 	if err != nil {
 		return casework.Answer{}, err
 	}
@@ -262,7 +273,7 @@ func (s *Store) takeOver(ctx context.Context) error {
 // casework takes a case event that was stored to the case desk. One that the desk does not
 // understand is counted; it is stored all the same.
 func (a *applying) casework(s *Store, payload []byte, received time.Time) error {
-	if _, err := s.desk(a.tx); err != nil {
+	if _, err := a.desk(s); err != nil {
 		return err
 	}
 	e, err := casework.ReadEvent(payload)
@@ -371,7 +382,7 @@ func (s *Store) SetUp(ctx context.Context, lines []byte) error {
 // desk itself. A refusal is returned as ErrHand.
 func (s *Store) Hire(ctx context.Context, now time.Time, person []byte) error {
 	_, err := s.change(ctx, func(a *applying) error {
-		d, err := s.desk(a.tx)
+		d, err := a.desk(s)
 		if err != nil {
 			return err
 		}
