@@ -47,7 +47,8 @@ func asked(e *ask.Entry) Asked {
 // Ask answers a sealed ask by what is committed; a hold that it makes, and what it ends, is
 // durable then. A known ask is answered as it was. When ctx ends before the judge has, its
 // error is returned and nothing is kept; once the commit has begun it is waited for.
-// Errors: ErrAskReused; else as Preview's, and the ask could not be judged.
+// Errors: ErrAskReused; of ctx, ErrUnavailable (a store that has to be opened again is not
+// waited for), ErrClosed, ErrReadOnly: the ask could not be judged.
 // Source: guard.md § 1, guard.md § 2 and guard.md § 3.
 func (d *DB) Ask(ctx context.Context, a *refund.Ask, how AskHow) (Asked, error) {
 	if d.readOnly {

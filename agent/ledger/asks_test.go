@@ -291,3 +291,45 @@ func checkHolds(t *testing.T, dir, out string) int {
 	}
 	return len(said)
 }
+
+// slowForesight reads the history for as long as it is given any.
+type slowForesight struct{ judge }
+
+func (j slowForesight) Foresee(h refund.History, _ int64, _ *refund.Ask) (refund.Foreseen, error) {
+	for {
+		for _, err := range h.Range(1, 1) {
+			if err != nil {
+				return refund.Foreseen{}, err
+			}
+		}
+	}
+}
+
+// TestALateAskIsNotKept: a judge that does not end by the deadline is ended, and the same ask
+// is judged when it comes again; of a store that is away the error comes at once.
+func TestALateAskIsNotKept(t *testing.T) {
+	d := openTest(t, testOptions(t.TempDir()))
+	apply(t, d, saleOf(1, start))
+	quick := d.judge
+	d.judge = slowForesight{quick}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := d.Ask(ctx, askTo(d, "a-1", 1, card(100)), holdLevel()); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+	d.judge = quick
+	got, err := d.Ask(t.Context(), askTo(d, "a-1", 1, card(100)), holdLevel())
+	if err != nil || got.Repeated || got.Entry.Held == nil {
+		t.Errorf("again: %+v %v", got, err)
+	}
+	<-d.writer
+	d.breakOff(errors.New("disk"))
+	d.release()
+	if _, err := d.Ask(t.Context(), askTo(d, "a-2", 1, card(100)), holdLevel()); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("away: %v", err)
+	}
+	must(t, d.Close())
+	if _, err := d.Ask(t.Context(), askTo(d, "a-2", 1, card(100)), holdLevel()); !errors.Is(err, ErrClosed) {
+		t.Errorf("closed: %v", err)
+	}
+}
