@@ -90,10 +90,13 @@ e2e:
 lab:
 	YUANLU_USBLAB=$${YUANLU_USBLAB:-auto} $(GO) test -timeout 15m -v -run '^TestLab' ./drivers/... ./cmd/...
 
+# All figures in bin/bench.txt, in the form that benchstat reads; each has its floor of the same
+# run, and the load of the machine stands before every part.
 bench: build
-	$(GO) test -run '^$$' -bench . -timeout 20m ./protocol/... ./agent/ingest ./agent/refund/... ./agent/report/...
-	$(GO) test -run '^$$' -bench . -timeout 30m ./agent/ledger
-	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./cmd/yuanlu/e2e
+	@load() { echo "load: $$(cut -d' ' -f1-3 /proc/loadavg)"; }; set -o pipefail; { \
+	  load; $(GO) test -run '^$$' -bench . -timeout 20m ./protocol/... ./agent/ingest ./agent/refund/... ./agent/report/... && \
+	  load && $(GO) test -run '^$$' -bench . -timeout 30m ./agent/ledger && \
+	  load && $(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./cmd/yuanlu/e2e && load; } | tee bin/bench.txt
 
 # All of what `make test` runs a seeded tenth of, then every quick test 200 times.
 soak: build

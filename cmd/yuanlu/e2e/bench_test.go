@@ -150,10 +150,52 @@ func newest(b testing.TB, dir string) int64 {
 	return n
 }
 
-// BenchmarkThroughput: records per second end to end through a pty, with history;
-// beside it the bare pty, and the rows those records left written by the store alone.
+// mixed returns n records of a busy day behind a history of sales: every fifth is a refund of a
+// sale of the history, each of another one, and 95 of 10 000 records are refunds to another card.
+func mixed(history, n int) []wire.Record {
+	recs := make([]wire.Record, n)
+	for i := range recs {
+		recs[i] = saleAt(history + i)
+		if i%5 != 4 {
+			continue
+		}
+		of := (i / 5 * 7919) % history
+		recs[i] = wrongRefund(history+i, of)
+		if i%2000 >= 95 { // i ends in 4 or 9: 19 of 400 refunds are wrong
+			recs[i].Party.ID = saleAt(of).Party.ID
+		}
+	}
+	return recs
+}
+
+// TestMixedLoad: the load of the benchmark is the one that its figures name.
+func TestMixedLoad(t *testing.T) {
+	const history, n = 100_000, 50_000
+	refunds, wrong, of := 0, 0, map[string]bool{}
+	for _, r := range mixed(history, n) {
+		if r.Kind != "refund" {
+			continue
+		}
+		refunds++
+		of[r.Original.RRN] = true
+		sale, err := strconv.Atoi(r.Original.RRN)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Party.ID != saleAt(sale).Party.ID {
+			wrong++
+		}
+	}
+	if refunds != n/5 || wrong != 475 || len(of) != refunds {
+		t.Errorf("%d refunds of %d sales, %d wrong; want %d of as many, 475 wrong", refunds, len(of), wrong, n/5)
+	}
+}
+
+// BenchmarkThroughput: records per second end to end through a pty, a fifth of them refunds,
+// with history; beside it the bare pty, and the rows those records left written by the store
+// alone.
 func BenchmarkThroughput(b *testing.B) {
-	const history, n = 100_000, 30_000
+	const history, n = 100_000, 50_000
 	for range b.N {
 		line, err := wire.OpenPTY()
 		if err != nil {
@@ -161,11 +203,7 @@ func BenchmarkThroughput(b *testing.B) {
 		}
 		st := newStation(b, settings{port: line.Place()})
 		withHistory(b, st.store, history)
-		recs := make([]wire.Record, n)
-		for i := range recs {
-			recs[i] = saleAt(history + i)
-		}
-		bytes := encode(b, recs...)
+		bytes := encode(b, mixed(history, n)...)
 		st.startOnline()
 		idle := look(b, st.cmd.Process.Pid)
 		begin := time.Now()
