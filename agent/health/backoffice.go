@@ -29,7 +29,7 @@ func lookAtBackoffice(e *Examination) {
 	if h := m.Host; h != nil {
 		switch at := e.clockTime(h.At); {
 		case !h.Known:
-			e.add(Warning, backoffice, both("has not said that it is there; cases go all the same", "未声明在线；案件照常发送"), checkHost)
+			e.add(Warning, backoffice, textf("%s has not said that it is there; cases go all the same", "%s 未声明在线；案件照常发送", e.Config.Backoffice.Host), checkHost)
 		case !h.Online:
 			e.add(Warning, backoffice, textf("is offline since %s; cases wait", "自 %s 起离线；案件等待中", at), both("ask the back office", "联系后台"))
 		default:

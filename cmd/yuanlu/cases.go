@@ -3,7 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"io/fs"
+	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"yuanlu/agent/catalogue"
 	"yuanlu/agent/config"
@@ -27,6 +31,9 @@ func (p *program) cases(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if filter.Limit < 1 {
+		return p.wrongUsage(v, "%s", p.lang.T("-n wants a number from 1", "-n 需要不小于 1 的数字"))
+	}
 	if *severity != "" {
 		if filter.Severity = severityOf(*severity); filter.Severity.String() != *severity {
 			return p.wrongUsage(v, "%s", p.lang.T("--severity wants info, low, medium, high or critical", "--severity 需要 info、low、medium、high 或 critical"))
@@ -48,12 +55,26 @@ func (p *program) withStore(ctx context.Context, path string, do func(*config.Co
 	if err != nil {
 		return err
 	}
+	if err := mayLook(c.Store.Dir); err != nil {
+		return err
+	}
 	db, err := ledger.OpenReadOnly(ctx, c.Store.Dir)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	return do(c, db)
+}
+
+// mayLook reports whether this user may read a store: who may not sees no store there, or
+// an old one without its WAL, which are no answers.
+func mayLook(dir string) error {
+	for path, how := range map[string]uint32{dir: unix.R_OK | unix.X_OK, filepath.Join(dir, "yuanlu.db"): unix.R_OK | unix.W_OK} {
+		if err := unix.Access(path, how); errors.Is(err, fs.ErrPermission) {
+			return &fs.PathError{Op: "open", Path: path, Err: err}
+		}
+	}
+	return nil
 }
 
 func (p *program) casesList(ctx context.Context, c *config.Config, db *ledger.DB, filter ledger.CaseFilter) error {

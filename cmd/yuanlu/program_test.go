@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -399,4 +401,24 @@ func (e *endless) Read(p []byte) (int, error) {
 	}
 	p[0] = '\n'
 	return 1, nil
+}
+
+// TestWhoMayNotLook: a store of another user is no empty one.
+func TestWhoMayNotLook(t *testing.T) {
+	dir := t.TempDir()
+	if err := mayLook(dir); err != nil {
+		t.Errorf("one's own: %v", err)
+	}
+	if err := mayLook(dir + "/none"); err != nil {
+		t.Errorf("none: %v", err)
+	}
+	if code := exitCode(&fs.PathError{Op: "open", Path: dir, Err: syscall.EACCES}); code != exitPermission {
+		t.Errorf("exit %d", code)
+	}
+	config, _ := writeConfig(t, "")
+	for _, args := range [][]string{{"cases", "list", "-n", "-1"}, {"outbox", "list", "-n", "-1"}, {"replay", "--wire", "mispos", "--records", "--final", config}} {
+		if code, out, errs := yl(t, "", args...); code != 2 {
+			t.Errorf("%q: exit %d: %s%s", args, code, out, errs)
+		}
+	}
 }

@@ -45,6 +45,9 @@ func (p *program) replay(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if o.records && o.final {
+		return p.wrongUsage(v, "%s", p.lang.T("--final is about verdicts: it does not go with --records", "--final 针对判定，不能与 --records 同用"))
+	}
 	if o.explain && (o.records || o.final) {
 		return p.wrongUsage(v, "%s", p.lang.T("--explain goes with neither --records nor --final", "--explain 不能与 --records 或 --final 同用"))
 	}
@@ -79,6 +82,9 @@ func (p *program) replay(ctx context.Context, args []string) error {
 			"yuanlu replay: no frame of wire %s in this capture: try %s; `yuanlu links probe PORT` listens to the port and says which wire and speed fit\n",
 			"yuanlu replay: 此抓包中没有 %s 协议的帧：请试 %s；`yuanlu links probe PORT` 会监听端口并给出合适的协议和波特率\n"),
 			o.wire, strings.Join(otherWires(o.wire), p.lang.T(" or ", " 或 ")))
+		if len(got.LeftOut) > 0 { // bytes, and no frame among them: not a capture of this wire
+			err = errPrinted(exitData)
+		}
 	}
 	if err == nil && refused > 0 {
 		err = errPrinted(exitData)
