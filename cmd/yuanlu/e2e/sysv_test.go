@@ -23,7 +23,7 @@ stat -c 'user %U' /proc/$pid
 sed -i 's/level = "info"/level = "debug"/' /etc/yuanlu/yuanlu.toml
 step /etc/init.d/yuanlu reload
 for i in $(seq 100); do grep -q config.reloaded /var/lib/yuanlu/log/yuanlu.log && break; sleep 0.1; done
-grep -c config.reloaded /var/lib/yuanlu/log/yuanlu.log
+if grep -q config.reloaded /var/lib/yuanlu/log/yuanlu.log; then echo "read again"; fi
 echo "== killed, and started again by its supervisor"
 kill -9 $daemon
 for i in $(seq 300); do # for five seconds its only child is sleep
@@ -45,7 +45,8 @@ ls -d /etc/yuanlu /var/lib/yuanlu /etc/init.d/yuanlu 2>&1 || true
 // openrcScript is the same with OpenRC, and one file in place of a package.
 const openrcScript = `set -eu
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8
-mkdir -p /run/openrc && touch /run/openrc/softlevel
+for d in daemons exclusive failed hotplugged inactive options scheduled started starting stopping tmp wasinactive; do mkdir -p /run/openrc/$d; done
+touch /run/openrc/softlevel # as if it had booted
 dpkg -x /srv/yuanlu-static_1.0.0_amd64.deb /tmp/x
 install -m 755 /tmp/x/usr/bin/yuanlu /usr/bin/yuanlu
 install -m 755 /tmp/x/usr/share/doc/yuanlu-static/yuanlu.openrc /etc/init.d/yuanlu
@@ -59,7 +60,7 @@ echo "daemon of $(ps | head -1)"
 sed -i 's/level = "info"/level = "debug"/' /etc/yuanlu/yuanlu.toml
 rc-service yuanlu reload
 for i in $(seq 100); do grep -q config.reloaded /var/lib/yuanlu/log/yuanlu.log && break; sleep 0.1; done
-echo "reloads: $(grep -c config.reloaded /var/lib/yuanlu/log/yuanlu.log)"
+if grep -q config.reloaded /var/lib/yuanlu/log/yuanlu.log; then echo "read again"; fi
 rc-service yuanlu stop
 echo "left: $(ps | wc -l)"
 `
@@ -104,11 +105,11 @@ func TestE2EWithoutSystemd(t *testing.T) {
 	sysv, first := bare(t, "sysv", sysvScript)
 	inOrder(t, sysv,
 		"Next: yuanlu setup", "there is no /etc/yuanlu/yuanlu.toml: run yuanlu setup", "/etc/yuanlu/yuanlu.toml written", "# /etc/init.d/yuanlu start",
-		"yuanlu: runs, pid ", "user yuanlu", "init.d/yuanlu reload\n1\n", "/usr/bin/yuanlu\n", "yuanlu: stopped", "yuanlu: started", "yuanlu: stopped", "yuanlu: does not run", "status: 3",
+		"yuanlu: runs, pid ", "user yuanlu", "init.d/yuanlu reload", "read again", "started again by its supervisor", "/usr/bin/yuanlu", "yuanlu: stopped", "yuanlu: started", "yuanlu: stopped", "yuanlu: does not run", "status: 3",
 		`did you mean "level"?`, "wrong configuration: 78", "purge removes /var/lib/yuanlu", "cannot access '/etc/yuanlu'", "cannot access '/var/lib/yuanlu'")
 	openrc, second := bare(t, "openrc", openrcScript)
 	inOrder(t, openrc,
-		"/etc/yuanlu/yuanlu.toml written", "# rc-service yuanlu start", "started", "daemon of yuanlu", "reloads: 1", "left: 0")
+		"/etc/yuanlu/yuanlu.toml written", "# rc-service yuanlu start", "started", "daemon of yuanlu", "read again", "left: 0")
 	if first != second {
 		t.Error("the same source gives two packages that differ")
 	}
