@@ -22,6 +22,7 @@ var wrongConfigurations = map[string]string{
 
 // everyPath runs every verb wrongly, with nothing there, and with everything broken.
 func everyPath(t *testing.T, lang string, took func(args []string, text string)) {
+	t.Chdir(t.TempDir()) // a bundle goes where it is asked for
 	dir := t.TempDir()
 	run := func(args ...string) {
 		_, out, errs := yl(t, "no record\n", append([]string{"--lang=" + lang}, args...)...)
