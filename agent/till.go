@@ -97,6 +97,9 @@ func (b storedAsks) Holds(ctx context.Context, open bool) ([]ask.Held, error) {
 	return b.db.Holds(ctx, open)
 }
 
+// Asks implements till.Book.
+func (b storedAsks) Asks(ctx context.Context) ([]ask.Entry, error) { return b.db.Asks(ctx) }
+
 // Entry implements till.Book.
 func (b storedAsks) Entry(ctx context.Context, k ask.Key) (ask.Entry, error) {
 	a, err := b.db.FindAsk(ctx, k)

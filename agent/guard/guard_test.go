@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"yuanlu/agent/ask"
 	"yuanlu/agent/ledger"
@@ -432,5 +435,49 @@ func TestHoldsAreReported(t *testing.T) {
 	if err != nil || len(list) != 2 || list[0].Type != "yuanlu.hold.opened.v1" || list[1].Type != "yuanlu.hold.ended.v1" ||
 		list[1].Sequence != list[0].Sequence+1 || list[0].Subject != "hold/"+pos+"/a-1" || list[0].ID == list[1].ID {
 		t.Errorf("%+v %v", list, err)
+	}
+}
+
+// TestPractisedBy: what each operator asked, what was held of it, and what he himself put
+// right; real asks and looks are no practice, and a restart leaves what was held.
+func TestPractisedBy(t *testing.T) {
+	r := newRig(t, nil)
+	r.store(refund.Record{Kind: refund.KindSale, Outcome: refund.Approved, MerchantID: merchant, TerminalID: pos, Channel: refund.ChannelCard, Training: true,
+		Amount: 1000, HasAmount: true, Currency: "CNY", RRN: "260822000101", At: "2026-08-22T10:00:00+08:00", Party: card(1)})
+	ask := func(text string) {
+		t.Helper()
+		if _, err := r.ask("pos", text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	by := func(text, operator string) string { return replaceOperator(text, operator) }
+	replacing := func(text, id string) string {
+		return strings.Replace(text, `"deadline_ms":5000`, `"deadline_ms":5000,"replaces":"`+id+`"`, 1)
+	}
+	training := `,"training":true`
+	ask(asked("real", 2, ""))
+	ask(by(asked("a-1", 2, training), "01"))
+	ask(replacing(by(asked("a-2", 1, training), "001"), "a-1")) // he corrects it, his number typed otherwise
+	ask(by(asked("b-1", 2, training), "02"))
+	ask(replacing(by(asked("b-2", 1, training), "01"), "b-1")) // another corrects it
+	ask(by(asked("b-3", 2, training), "02"))                   // stays open
+	ask(strings.Replace(by(asked("b-4", 2, training), "02"), `"deadline_ms":5000`, `"find":true`, 1))
+	count := func() []Practised {
+		all, err := r.db.Asks(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return PractisedBy(all)
+	}
+	want := []Practised{{merchant, "01", 3, 1, 1}, {merchant, "02", 2, 2, 0}}
+	if diff := cmp.Diff(want, count()); diff != "" {
+		t.Error(diff)
+	}
+	r.stop()
+	r.start()
+	// Of what corrected them, which was not held, the store knows nothing.
+	want = []Practised{{merchant, "01", 1, 1, 1}, {merchant, "02", 2, 2, 1}}
+	if diff := cmp.Diff(want, count()); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -173,10 +173,7 @@ func (g *Guard) samePerson(supervisor, operator string) bool {
 
 // sameOperator compares cashier numbers: those of digits without leading zeros.
 func sameOperator(a, b string) bool {
-	if digits(a) && digits(b) {
-		a, b = strings.TrimLeft(a, "0"), strings.TrimLeft(b, "0")
-	}
-	return a == b
+	return digits(a) == digits(b) && plainNumber(a) == plainNumber(b)
 }
 
 func digits(s string) bool {

@@ -12,7 +12,7 @@ import (
 // in an entry allows the folder and everything below it.
 var mayImport = map[string][]string{
 	"cmd/yuanlu/ports":  {"agent/config", "agent/ingest", "drivers/serialport", "drivers/usbport"},
-	"cmd/yuanlu/screen": {"cmd/yuanlu/ports", "agent/ask", "agent/guard/till", "agent/capture", "agent/catalogue", "agent/config", "agent/health", "agent/ingest", "agent/ledger", "agent/logbook", "agent/probe", "agent/refund", "protocol/explain", "protocol/printable"},
+	"cmd/yuanlu/screen": {"cmd/yuanlu/ports", "agent/ask", "agent/guard", "agent/guard/till", "agent/capture", "agent/catalogue", "agent/config", "agent/health", "agent/ingest", "agent/ledger", "agent/logbook", "agent/probe", "agent/refund", "protocol/explain", "protocol/printable"},
 	"cmd/yuanlu":        {"cmd/manual", "cmd/yuanlu/ports", "cmd/yuanlu/screen", "agent/...", "drivers/serialport", "drivers/usbport", "protocol/..."},
 	"cmd/manual":        {},
 	"cmd/firmware-sim":  {"firmware-sim/...", "protocol/notices"},

@@ -192,6 +192,21 @@ func (d *DB) Holds(ctx context.Context, open bool) ([]ask.Held, error) {
 	return holds, nil
 }
 
+// Asks returns the remembered asks, by place: with a hold those of 30 days, others those of 24
+// hours and of this process.
+func (d *DB) Asks(ctx context.Context) ([]ask.Entry, error) {
+	if err := d.acquire(ctx); err != nil {
+		return nil, err
+	}
+	defer d.release()
+	all := d.book.All()
+	list := make([]ask.Entry, 0, len(all))
+	for _, e := range all {
+		list = append(list, asked(e).Entry)
+	}
+	return list, nil
+}
+
 // OverdueHolds returns the asks with an open hold whose own time and this long after it is not
 // after at, by place.
 func (d *DB) OverdueHolds(ctx context.Context, at time.Time, after time.Duration) ([]ask.Key, error) {

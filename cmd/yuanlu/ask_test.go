@@ -46,6 +46,9 @@ func TestAskAndHoldWithoutADaemon(t *testing.T) {
 		{"", []string{"hold", "release", "a-1"}, exitUsage, "release needs --by and --reason"},
 		{"", []string{"hold", "relaese", "a-1"}, exitUsage, `did you mean "release"`},
 		{"", []string{"hold", "cancel", "a-1"}, exitNotFound, "not running"},
+		{"", []string{"practice"}, exitOK, "no cashier has practised"},
+		{"", []string{"practice", "--lang", "zh"}, exitOK, "没有收银员做过退款练习"},
+		{"", []string{"practice", "01"}, exitUsage, ""},
 	} {
 		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
 			code, out, errs := yl(t, c.stdin, append(c.args, "--config", config)...)

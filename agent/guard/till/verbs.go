@@ -17,6 +17,8 @@ import (
 type Book interface {
 	// Holds returns the remembered holds, by place; open: those alone that are open.
 	Holds(ctx context.Context, open bool) ([]ask.Held, error)
+	// Asks returns the remembered asks, by place.
+	Asks(ctx context.Context) ([]ask.Entry, error)
 	// Entry returns one remembered ask.
 	Entry(ctx context.Context, k ask.Key) (ask.Entry, error)
 }
@@ -69,9 +71,9 @@ type Verbs struct {
 	Zone    *time.Location
 }
 
-// Handlers returns hold-list, hold-show, hold-release, hold-cancel and guard-ask.
+// Handlers returns hold-list, hold-show, hold-release, hold-cancel, practice-list and guard-ask.
 func (v *Verbs) Handlers() map[string]control.Handler {
-	return map[string]control.Handler{"hold-list": v.list, "hold-show": v.show, "hold-release": v.release, "hold-cancel": v.cancel, "guard-ask": v.ask}
+	return map[string]control.Handler{"hold-list": v.list, "hold-show": v.show, "hold-release": v.release, "hold-cancel": v.cancel, "practice-list": v.practice, "guard-ask": v.ask}
 }
 
 func badRequest(what string) error {
@@ -127,6 +129,24 @@ func (v *Verbs) line(ctx context.Context, s guard.Service, book Book, h *ask.Hel
 		out.Answer, out.Left = &a, int64(math.Ceil(r.Left.Seconds()))
 	}
 	return out
+}
+
+// practice sends a guard.Practised for each operator who has practised.
+func (v *Verbs) practice(ctx context.Context, _ json.RawMessage, send func(any) error) error {
+	_, book, err := v.both()
+	if err != nil {
+		return err
+	}
+	all, err := book.Asks(ctx)
+	if err != nil {
+		return err
+	}
+	for _, one := range guard.PractisedBy(all) {
+		if err := send(one); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // find returns the one hold that is meant.
