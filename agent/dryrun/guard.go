@@ -170,7 +170,8 @@ func (r *Run) Ask(ctx context.Context, seq int64, a *refund.Ask) (refused bool, 
 	return false, r.flush()
 }
 
-// EndHold does what the hold_end on line seq states: nothing, if that ask is not held.
+// EndHold does what the hold_end on line seq states: nothing, if that ask is not there or
+// held no more. One that never was held can be cancelled: it is not being made (guard.md § 3).
 func (r *Run) EndHold(ctx context.Context, seq int64, h *refund.HoldEnd) error {
 	if err := r.judge(ctx); err != nil {
 		return err
@@ -179,13 +180,11 @@ func (r *Run) EndHold(ctx context.Context, seq int64, h *refund.HoldEnd) error {
 		return err
 	}
 	k := ask.Key{Merchant: h.MerchantID, Terminal: h.TerminalID, ID: h.Ask}
-	if known, err := r.db.FindAsk(ctx, k); err != nil || known.Entry.Held == nil {
-		if errors.Is(err, ledger.ErrAskUnknown) {
-			err = nil
-		}
-		return err
+	err := r.end(ctx, seq, k, ask.Ending{State: ask.State(h.State), By: h.By})
+	if errors.Is(err, ledger.ErrAskUnknown) {
+		return nil
 	}
-	if err := r.end(ctx, seq, k, ask.Ending{State: ask.State(h.State), By: h.By}); err != nil {
+	if err != nil {
 		return err
 	}
 	r.printAllHolds()
