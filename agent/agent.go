@@ -127,6 +127,9 @@ type Agent struct {
 	counts  ledger.Counts
 	lookErr error
 
+	guardSeen   *health.Guarding
+	guardLooked time.Time
+
 	onsets  health.Onsets
 	changes health.Changes
 }

@@ -120,7 +120,7 @@ func TestSelftest(t *testing.T) {
 			t.Errorf("no %s in %s", want, text)
 		}
 	}
-	if got.Verdict != health.Fine || len(steps) != 11 || !strings.Contains(steps[2], `"step":3,"steps":11,"what":"store","level":"ok"`) {
+	if got.Verdict != health.Fine || len(steps) != 12 || !strings.Contains(steps[2], `"step":3,"steps":12,"what":"store","level":"ok"`) {
 		t.Errorf("verdict %s, steps %q", got.Verdict, steps)
 	}
 

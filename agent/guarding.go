@@ -53,9 +53,7 @@ func (a *Agent) guardOptions(db *ledger.DB) guard.Options {
 		}
 		o.Links = append(o.Links, guard.Link{Name: l.Config.Name, Level: level})
 	}
-	for _, one := range s.Supervisors {
-		o.Supervisors = append(o.Supervisors, guard.Supervisor{ID: one.ID, Operators: one.Operators})
-	}
+	o.Supervisors = supervisorList(a.o.Config)
 	return o
 }
 

@@ -83,6 +83,10 @@ func (a *Agent) look(ctx context.Context, db *ledger.DB, s *health.Snapshot, age
 		a.looked = time.Now()
 	}
 	s.Outbox, s.Counts = a.outbox, a.counts
+	if time.Since(a.guardLooked) >= max(age, guardAge) || age == 0 {
+		a.guardSeen, a.guardLooked = LookAtGuard(ctx, db, a.o.Config, s.At, uint32(os.Geteuid())), time.Now()
+	}
+	s.Guarding = a.guardSeen
 	if a.lookErr != nil {
 		s.StoreError, s.StoreFull = a.lookErr.Error(), errors.Is(a.lookErr, ledger.ErrDiskFull)
 	}
@@ -90,6 +94,9 @@ func (a *Agent) look(ctx context.Context, db *ledger.DB, s *health.Snapshot, age
 
 // glanceAge is how old the store's figures may be in a Glance.
 const glanceAge = 500 * time.Millisecond
+
+// guardAge is how old what is known of the guard may be in a Glance.
+const guardAge = time.Minute
 
 // Look returns the figures of a store, also of one that is only open for reading. Today is
 // the day that now is in its location.

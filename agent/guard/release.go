@@ -38,7 +38,7 @@ func (g *Guard) Release(ctx context.Context, k ask.Key, r Release) (ask.Held, er
 	if err := g.comparePIN(ctx, &h, r.By, r.PIN); err != nil {
 		return h, err
 	}
-	if g.samePerson(r.By, h.Operator) {
+	if samePerson(g.o.Supervisors, r.By, h.Operator) {
 		return h, &Refusal{Code: CodeSamePerson}
 	}
 	return g.end(ctx, k, ask.Ending{State: ask.Released, By: r.By, Reason: r.Reason, Text: r.Text, At: g.o.Now()})
@@ -159,11 +159,11 @@ func (g *Guard) comparePIN(ctx context.Context, h *ask.Held, by string, pin PIN)
 }
 
 // samePerson reports whether a supervisor has asked himself.
-func (g *Guard) samePerson(supervisor, operator string) bool {
+func samePerson(all []Supervisor, supervisor, operator string) bool {
 	if sameOperator(supervisor, operator) {
 		return true
 	}
-	for _, s := range g.o.Supervisors {
+	for _, s := range all {
 		if s.ID == supervisor && slices.ContainsFunc(s.Operators, func(o string) bool { return sameOperator(o, operator) }) {
 			return true
 		}

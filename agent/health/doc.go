@@ -6,7 +6,7 @@
 // daemon runs. Each check stands in one file, with its codes, its texts in both languages
 // and its remedies, in both:
 //
-//	daemon.go config.go store.go disk.go links.go clock.go broker.go backoffice.go certificate.go rest.go
+//	daemon.go config.go store.go disk.go links.go guard.go clock.go broker.go backoffice.go certificate.go rest.go
 //
 // The package opens no file, asks no clock and starts nothing: what a check needs and a
 // Snapshot does not show is measured by the caller (Measured).

@@ -47,7 +47,7 @@ type check struct {
 // no other has.
 func checks() []check {
 	return []check{
-		{"daemon", lookAtDaemon}, {"config", lookAtConfig}, {"store", lookAtStore}, {"disk", lookAtDisk}, {"links", lookAtLinks},
+		{"daemon", lookAtDaemon}, {"config", lookAtConfig}, {"store", lookAtStore}, {"disk", lookAtDisk}, {"links", lookAtLinks}, {"guard", lookAtGuard},
 		{"clock", lookAtClock}, {"broker", lookAtBroker}, {"backoffice", lookAtBackoffice}, {StepEcho, lookAtEcho}, {"certificate", lookAtCertificate}, {"settings", lookAtSettings}, {"rest", lookAtRest},
 	}
 }
@@ -76,6 +76,7 @@ type Measured struct {
 	Store     *OpenStore // store: of the daemon; nil: it is not open
 	Folder    *Folder    // store: where no daemon has opened it
 	Devices   []Device   // links, where no daemon has opened them
+	Guarding  *Guarding  // guard, where there is no snapshot; nil: no link has one
 	Synced    bool       // clock, where there is no snapshot
 	Contact   *Contact   // broker, of a connection made for the examination; nil: no broker is configured
 	// EchoTook is how long the broker took to acknowledge a message of the daemon (step

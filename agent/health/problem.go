@@ -52,7 +52,7 @@ func (p *problems) add(level, code, about string, text, remedy config.Text) *Pro
 func Problems(s *Snapshot, c *config.Config) []Problem {
 	var all problems
 	for _, find := range []func(*problems, *Snapshot, *config.Config){
-		storeProblems, diskProblems, linkProblems, brokerProblems, backofficeProblems, certificateProblems, clockProblems, metricsProblems, aheadProblems,
+		storeProblems, diskProblems, linkProblems, guardProblems, brokerProblems, backofficeProblems, certificateProblems, clockProblems, metricsProblems, aheadProblems,
 	} {
 		find(&all, s, c)
 	}

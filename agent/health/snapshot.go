@@ -28,7 +28,8 @@ type Snapshot struct {
 	Damage     []ledger.DamageNote `json:"damage,omitempty"`      // that still lies in quarantine/
 	RolledBack *ledger.Renewal     `json:"rolled_back,omitempty"` // nil: it was not, as far as is known
 	Links      []Link              `json:"links"`
-	MQTT       *Broker             `json:"mqtt,omitempty"` // nil: no broker is configured
+	Guarding   *Guarding           `json:"guarding,omitempty"` // nil: no link has a guard
+	MQTT       *Broker             `json:"mqtt,omitempty"`     // nil: no broker is configured
 	Outbox     Outbox              `json:"outbox"`
 	Counts     ledger.Counts       `json:"counts"`
 	Records    int64               `json:"records_since_start"`

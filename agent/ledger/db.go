@@ -64,6 +64,7 @@ type DB struct {
 
 	committer committer     // arrivals that wait to be stored; has a lock of its own
 	queue     *outbox.Queue // what waits in the outbox; has a lock of its own
+	guarded   guarded       // what is counted of the refunds; has a lock of its own
 	damageMu  sync.Mutex    // guards damage
 	damage    []DamageNote
 	renewing  sync.RWMutex // written while the stream changes: what Due returns is of one stream; taken before writer

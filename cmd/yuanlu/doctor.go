@@ -105,9 +105,9 @@ func (p *program) examine(ctx context.Context, path string) []health.Checkup {
 	lines, running, err := p.askDaemon(ctx, c, "selftest")
 	switch {
 	case err != nil:
-		all = append(all, p.examineHere(ctx, c, err, "config", "store", "daemon", "links", "clock")...)
+		all = append(all, p.examineHere(ctx, c, err, "config", "store", "daemon", "links", "guard", "clock")...)
 	case !running:
-		all = append(all, p.examineHere(ctx, c, nil, "config", "store", "daemon", "links", "clock", "broker", "settings")...)
+		all = append(all, p.examineHere(ctx, c, nil, "config", "store", "daemon", "links", "guard", "clock", "broker", "settings")...)
 	default:
 		all = append(all, lines...)
 		all = append(all, p.holdersSeenHere(ctx, c, lines)...)
@@ -169,6 +169,8 @@ func (p *program) examineHere(ctx context.Context, c *config.Config, unasked err
 				if unasked == nil {
 					m.Devices = lookAtDevices(c, daemon)
 				}
+			case "guard":
+				m.Guarding = p.lookAtGuard(ctx, c, daemon)
 			case "clock":
 				m.Synced = agent.NewClock(p.now, time.Time{}, askClock(c)).Synced()
 			case "broker":
@@ -176,6 +178,24 @@ func (p *program) examineHere(ctx context.Context, c *config.Config, unasked err
 			}
 		}}
 	return e.Run(ctx, nil, steps...)
+}
+
+// lookAtGuard looks at the guard of the links without a daemon, in its store if there is one
+// that can be read: what is wrong with that has a line of its own.
+func (p *program) lookAtGuard(ctx context.Context, c *config.Config, daemon uint32) *health.Guarding {
+	db, err := ledger.OpenReadOnly(ctx, c.Store.Dir)
+	if err != nil {
+		return agent.LookAtGuard(ctx, nil, c, p.now(), daemon)
+	}
+	defer db.Close() // it was only read: an error loses nothing
+	var found *health.Guarding
+	for range 100 { // each look counts a part of the refunds
+		found = agent.LookAtGuard(ctx, db, c, p.now(), daemon)
+		if found == nil || !slices.ContainsFunc(found.Links, func(l health.GuardedLink) bool { return !l.Counted }) || ctx.Err() != nil {
+			break
+		}
+	}
+	return found
 }
 
 // unaskedOf returns why a daemon cannot be asked, in the form of the examination.

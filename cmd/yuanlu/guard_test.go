@@ -5,8 +5,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"yuanlu/agent/ask"
 	"yuanlu/agent/guard/pins"
+	"yuanlu/agent/ledger"
+	"yuanlu/agent/refund"
 )
 
 // withSupervisor adds a supervisor to a configuration.
@@ -54,4 +58,47 @@ func TestGuardPIN(t *testing.T) {
 	if err != nil || info.Mode() != 0o600 {
 		t.Error(info, err)
 	}
+}
+
+// TestDoctorAndStatusOfAGuard: without a daemon, too, doctor names a level that has no supervisor
+// and refunds without an ask, and status the level.
+func TestDoctorAndStatusOfAGuard(t *testing.T) {
+	config, dir := storeAt(t)
+	withSupervisor(t, config)
+	text, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(config, []byte(strings.Replace(string(text), "port = \"/dev/ttyS1\"\n", "port = \"/dev/ttyS1\"\nguard = \"hold\"\n", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	db, err := ledger.Open(t.Context(), ledger.Options{Dir: dir, Judge: newJudge(refund.DefaultSettings()), Level: func(string) ask.Level { return ask.HoldLevel }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := refund.Record{Kind: refund.KindRefund, Outcome: refund.Approved, MerchantID: "M", TerminalID: "T", Operator: "7", Channel: refund.ChannelCard,
+		Amount: 100, HasAmount: true, Currency: "CNY", At: time.Now().Format(time.RFC3339)}
+	if _, err := db.Apply(t.Context(), []refund.Arrival{{Link: "pos", Sightings: []refund.Sighting{{Record: refund.Seal(own, db.Keys()), Received: time.Now()}}}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	expect := func(verb, lang string, words ...string) {
+		t.Helper()
+		_, out, errs := yl(t, "", verb, "--config", config, "--lang", lang)
+		for _, w := range words {
+			if !strings.Contains(out, w) {
+				t.Errorf("%s in %s lacks %q: %s%s", verb, lang, w, out, errs)
+			}
+		}
+	}
+	expect("doctor", "en", "no supervisor has a PIN", "1 of 1 refunds in 30 days were not asked about")
+	if err := pins.Set(filepath.Join(dir, "keys"), "s-1", refund.NewSecret("271828")); err != nil {
+		t.Fatal(err)
+	}
+	expect("doctor", "en", "could release refunds of these cashiers of the last 30 days: 7")
+	expect("doctor", "zh", "30 天内以下收银员的退款：7", "1 笔退款中有 1 笔事前未核查")
+	expect("status", "en", "guard hold")
+	expect("status", "zh", "核查 hold")
 }

@@ -129,7 +129,7 @@ func (p *program) snapshot(ctx context.Context, c *config.Config) (s health.Snap
 	now := p.now()
 	s = health.Snapshot{Terminal: c.Terminal.ID, Merchant: c.Terminal.MerchantID, Config: c.Digest(), At: now, Verdict: "stopped", DiskFree: -1}
 	for _, l := range c.Links {
-		s.Links = append(s.Links, health.Link{LinkHealth: ingest.LinkHealth{Name: l.Name, Wire: l.Wire, Port: l.Port, State: "unknown", Verdict: "unknown"}})
+		s.Links = append(s.Links, health.Link{LinkHealth: ingest.LinkHealth{Name: l.Name, Wire: l.Wire, Port: l.Port, State: "unknown", Verdict: "unknown"}, Guard: l.Guard})
 	}
 	s.Damage = ledger.FoundDamage(c.Store.Dir)
 	s.Problems = health.DamageProblems(s.Damage)

@@ -147,6 +147,9 @@ func (s *Screen) link(l *health.Link, now time.Time, detail int) []string {
 		state = s.level(l.State, s.name(l.State))
 	}
 	where := l.Wire + t(", ", "，") + l.Port
+	if l.Guard != "" && l.Guard != config.GuardOff {
+		where += t(", guard ", "，核查 ") + l.Guard
+	}
 	if detail < detailNoPlace {
 		state += t(" (", "（") + where + t(")", "）")
 	}
