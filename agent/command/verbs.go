@@ -103,8 +103,17 @@ func (s *Set) tail(ctx context.Context, args json.RawMessage, send func(any) err
 			return err
 		}
 	}
+	if !q.Follow {
+		return nil
+	}
+	return follow(ctx, sub, shown, send)
+}
+
+// follow sends the lines of a subscription until it or ctx ends, but for those already shown,
+// and a line of its own where lines were missed.
+func follow(ctx context.Context, sub *logbook.Subscription, shown map[string]bool, send func(any) error) error {
 	missed := int64(0)
-	for q.Follow {
+	for {
 		select {
 		case l, open := <-sub.Lines():
 			if !open {
@@ -127,5 +136,4 @@ func (s *Set) tail(ctx context.Context, args json.RawMessage, send func(any) err
 			return nil
 		}
 	}
-	return nil
 }

@@ -56,28 +56,35 @@ func edit(text []byte, c Change) ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%w: line %d: %w", ErrConfig, e.Path[0].At.Line, err)
 		}
-		inTable := table == c.Table && index == c.Element
-		if inTable {
-			insert = lineEnd(text, end.to)
+		if table != c.Table || index != c.Element {
+			continue
 		}
-		if !inTable || strings.Join(names(e.Path), ".") != c.Key {
+		insert = lineEnd(text, end.to)
+		if strings.Join(names(e.Path), ".") != c.Key {
 			continue
 		}
 		if c.Value == "" {
-			return splice(text, bytes.LastIndexByte(text[:begin], '\n')+1, lineEnd(text, end.to), ""), nil
+			return splice(text, bytes.LastIndexByte(text[:begin], '\n')+1, insert, ""), nil
 		}
 		return splice(text, end.from, end.to, c.Value), nil
 	}
-	switch line := c.Key + " = " + c.Value + "\n"; {
+	return added(text, c, there, insert), nil
+}
+
+// added returns the text with a setting that it has not: behind the last one of its table,
+// which is there and ends at insert, or in a table at the end.
+func added(text []byte, c Change, there bool, insert int) []byte {
+	line := c.Key + " = " + c.Value + "\n"
+	switch {
 	case c.Value == "":
-		return text, nil
+		return text
 	case there:
 		if insert == len(text) && !bytes.HasSuffix(text, []byte("\n")) {
 			line = "\n" + line
 		}
-		return splice(text, insert, insert, line), nil
+		return splice(text, insert, insert, line)
 	default:
-		return splice(text, len(text), len(text), newTable(text, c.Table)+line), nil
+		return splice(text, len(text), len(text), newTable(text, c.Table)+line)
 	}
 }
 

@@ -213,10 +213,7 @@ func TestOrders(t *testing.T) {
 		_, orders := g.seen()
 		want(t, "orders", orders, "a-1falses-12false a-2true01false falses-1true")
 		want(t, "PIN", g.pin, "")
-		var states []string
-		for _, s := range bodiesOnce(said(t, port.output())) {
-			states = append(states, s)
-		}
+		states := bodiesOnce(said(t, port.output()))
 		want(t, "states", strings.Join(states, " "), `state{"ask":"a-1","state":"released"} state{"ask":"a-2","state":"released"} state{"ask":"","state":"released"} state{"ask":"a-1","state":"released"}`)
 		_ = b.stop()
 		if strings.Contains(b.log.String(), "628401") {

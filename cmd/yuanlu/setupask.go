@@ -228,27 +228,40 @@ func (in *installation) askBroker(context.Context) error {
 		return nil
 	}
 	if _, given := in.given["mqtt.url"]; !given || now != "" {
-		answer, err := in.ask("mqtt.url", in.lang.T("broker, such as tls://broker.example:8883 (none: nothing is reported)", "MQTT 服务器，如 tls://broker.example:8883（none 表示不上报）"), now,
-			func(text string) string {
-				if text == "none" || text == "" && in.yes {
-					return ""
-				}
-				if text == "" {
-					return "wants a URL such as tls://broker.example:8883, or none"
-				}
-				return wrongValue("mqtt.url")(text)
-			})
-		if err != nil {
+		if err := in.askBrokerURL(now); err != nil {
 			return err
 		}
-		if answer == "none" {
-			answer = ""
-		}
-		in.given["mqtt.url"] = answer
 	}
 	if in.given["mqtt.url"] == "" || in.yes {
 		return nil
 	}
+	return in.askBrokerFiles()
+}
+
+// askBrokerURL asks for mqtt.url; "none" leaves it empty.
+func (in *installation) askBrokerURL(now string) error {
+	answer, err := in.ask("mqtt.url", in.lang.T("broker, such as tls://broker.example:8883 (none: nothing is reported)", "MQTT 服务器，如 tls://broker.example:8883（none 表示不上报）"), now,
+		func(text string) string {
+			if text == "none" || text == "" && in.yes {
+				return ""
+			}
+			if text == "" {
+				return "wants a URL such as tls://broker.example:8883, or none"
+			}
+			return wrongValue("mqtt.url")(text)
+		})
+	if err != nil {
+		return err
+	}
+	if answer == "none" {
+		answer = ""
+	}
+	in.given["mqtt.url"] = answer
+	return nil
+}
+
+// askBrokerFiles asks for the certificates and the password's file.
+func (in *installation) askBrokerFiles() error {
 	for _, one := range [][2]string{
 		{"mqtt.ca_file", in.lang.T("certificate of the broker's authority (empty: the system's)", "服务器 CA 证书文件（留空用系统自带）")},
 		{"mqtt.cert_file", in.lang.T("certificate of this terminal (empty: none)", "本终端证书文件（留空则无）")},

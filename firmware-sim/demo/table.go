@@ -71,26 +71,7 @@ func compare(c *crew, desk *backOffice) *result {
 	r := &result{}
 	known := map[string]bool{}
 	for _, s := range c.stations {
-		l := line{Terminal: s.title(), Wire: s.wire}
-		for _, e := range s.ledger() {
-			if e.Record.Copy == "reprint" || e.Record.Copy == "upload" {
-				continue
-			}
-			if e.Guard != nil {
-				r.guarded(&l, &e, desk)
-			}
-			if e.Silent && e.Truth == nil {
-				continue // it was not made
-			}
-			l.Records++
-			if e.Truth == nil {
-				continue
-			}
-			l.Refunds++
-			known[keyOf(&e)] = true
-			r.one(&l, &e, desk.cases[keyOf(&e)])
-		}
-		r.lines = append(r.lines, l)
+		r.lines = append(r.lines, r.station(s, desk, known))
 		if note := s.stalls(); note != "" {
 			r.notes = append(r.notes, note)
 		}
@@ -113,6 +94,30 @@ func compare(c *crew, desk *backOffice) *result {
 		}
 	}
 	return r
+}
+
+// station compares one terminal's truth with the cases, and adds to known what it refunded.
+func (r *result) station(s *station, desk *backOffice, known map[string]bool) line {
+	l := line{Terminal: s.title(), Wire: s.wire}
+	for _, e := range s.ledger() {
+		if e.Record.Copy == "reprint" || e.Record.Copy == "upload" {
+			continue
+		}
+		if e.Guard != nil {
+			r.guarded(&l, &e, desk)
+		}
+		if e.Silent && e.Truth == nil {
+			continue // it was not made
+		}
+		l.Records++
+		if e.Truth == nil {
+			continue
+		}
+		l.Refunds++
+		known[keyOf(&e)] = true
+		r.one(&l, &e, desk.cases[keyOf(&e)])
+	}
+	return l
 }
 
 // guarded compares what the guard was asked about one refund with what the contract demands, and what became of it with

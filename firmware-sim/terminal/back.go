@@ -71,11 +71,7 @@ func (t *Terminal) refund(s scenario.Step) (*scenario.Entry, error) {
 	}
 	facts := scenario.Facts{Invented: s.Of == "invented", OtherWay: d != nil && channel != d.entry.Record.Channel}
 	recipient := to + "/" + account
-	if s.Of == "nothing" && s.By != "" {
-		payer = s.By + "/card"
-	} else if s.Of == "elsewhere" || s.Of == "before" || s.Of == "nothing" {
-		payer = recipient
-	}
+	payer = payerOf(s, payer, recipient)
 	g, err := t.consult(s, &r, payer, recipient, facts)
 	if err != nil {
 		return nil, err
@@ -95,6 +91,17 @@ func (t *Terminal) refund(s scenario.Step) (*scenario.Entry, error) {
 		kept.lost = amount
 	}
 	return e, nil
+}
+
+// payerOf returns who paid what a refund is of, where the terminal knows of no sale.
+func payerOf(s scenario.Step, payer, recipient string) string {
+	switch {
+	case s.Of == "nothing" && s.By != "":
+		return s.By + "/card"
+	case s.Of == "elsewhere" || s.Of == "before" || s.Of == "nothing":
+		return recipient
+	}
+	return payer
 }
 
 func (t *Terminal) backAmount(s scenario.Step, d *deal) int64 {

@@ -261,7 +261,7 @@ func (f *form) order(do string) Order {
 	switch do {
 	case "finding":
 		owed := int64(0)
-		o.Wrong, o.Owed = f.texts("wrong", 1, 64), &owed
+		o.Wrong, o.Owed = f.texts("wrong"), &owed
 		owed = f.integer("owed", 0, most)
 	case "request":
 		o.Route = f.one("route", "void", "reversal", "acquirer", "platform", "direct")

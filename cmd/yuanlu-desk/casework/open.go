@@ -24,7 +24,7 @@ func readOpen(f *form) args {
 	a.refund = refundSide{Side: Side{Kind: roleRefund, Outcome: "approved",
 		Channel: r.one("channel", "card", "wechat", "alipay", "unionpay_qr", "jd", "ecny", "cash", "unknown"), Amount: r.integer("amount", 1, largest),
 		Currency: r.text("currency", 3, 3), At: r.text("at", 1, 64), RefundNo: r.text("number", 1, 64),
-		Operator: r.optional("operator", 0, 64), TerminalID: r.optional("terminal_id", 0, 64), Shown: r.optional("shown", 0, 64)}}
+		Operator: r.optional("operator", 64), TerminalID: r.optional("terminal_id", 64), Shown: r.optional("shown", 64)}}
 	_, good := moment(a.refund.At)
 	f.check(r.done() && good && currencyForm.MatchString(a.refund.Currency))
 	return a

@@ -42,7 +42,7 @@ var idForm = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
 // person reads one object of casework.md § 2.
 func person(v value) (Person, bool) {
 	f := object(v)
-	p := Person{ID: f.text("id", 1, 32), Staff: f.text("staff", 1, 64), Roles: f.texts("roles", 1, 64), Stores: f.texts("stores", 1, 64),
+	p := Person{ID: f.text("id", 1, 32), Staff: f.text("staff", 1, 64), Roles: f.texts("roles"), Stores: f.texts("stores"),
 		Operators: []Operator{}, Active: f.bool("active")}
 	f.check(idForm.MatchString(p.ID) && !among(p.ID, []string{"terminal", "system", "desk"}) && len(p.Roles) > 0)
 	for _, r := range p.Roles {

@@ -55,7 +55,7 @@ func places(v value) ([]Place, bool) {
 	names := map[string]bool{}
 	for _, e := range v.list {
 		f := object(e)
-		p := Place{f.text("store", 1, 64), f.text("merchant_id", 1, 64), f.texts("terminals", 1, 64), f.text("cutoff", 0, 5)}
+		p := Place{f.text("store", 1, 64), f.text("merchant_id", 1, 64), f.texts("terminals"), f.text("cutoff", 0, 5)}
 		distinct(f, p.Terminals)
 		if p.Cutoff != "" {
 			_, good := clock(p.Cutoff)

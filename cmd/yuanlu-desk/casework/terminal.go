@@ -166,7 +166,7 @@ func (f *form) caseID(name string) string {
 }
 
 // note reads a string of a terminal that may be absent.
-func (f *form) note(name string) string { return f.optional(name, 0, 256) }
+func (f *form) note(name string) string { return f.optional(name, 256) }
 
 func (e *TerminalEvent) readReport(d *form, id string) {
 	r := &reported{ID: id, Terminal: strings.TrimPrefix(e.Source, terminalURN), Event: e.ID, Stream: e.Stream, Sequence: e.Sequence, Type: e.kind,

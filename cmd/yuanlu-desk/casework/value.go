@@ -156,13 +156,13 @@ func (f *form) string(v value, name string, lo, hi int) string {
 	return v.text
 }
 
-// optional reads a string that may be absent.
-func (f *form) optional(name string, lo, hi int) string {
+// optional reads a string of at most hi characters that may be absent.
+func (f *form) optional(name string, hi int) string {
 	v, ok := f.maybe(name)
 	if !ok {
 		return ""
 	}
-	return f.string(v, name, lo, hi)
+	return f.string(v, name, 0, hi)
 }
 
 func (f *form) integer(name string, lo, hi int64) int64 {
@@ -200,10 +200,10 @@ func (f *form) list(name string, each func(value)) {
 	}
 }
 
-// texts reads a list of strings.
-func (f *form) texts(name string, lo, hi int) []string {
+// texts reads a list of strings of 1 to 64 characters.
+func (f *form) texts(name string) []string {
 	out := []string{}
-	f.list(name, func(v value) { out = append(out, f.string(v, name, lo, hi)) })
+	f.list(name, func(v value) { out = append(out, f.string(v, name, 1, 64)) })
 	return out
 }
 

@@ -195,27 +195,33 @@ func (a *applying) journal(s *Store, d *casework.Desk, events []casework.Event) 
 		}
 	}
 	for no := range cases {
-		f, ok := d.Facts(no)
-		if !ok {
-			continue
-		}
-		if _, err := a.exec(`INSERT INTO work_case(case_no, closed, merged_into) VALUES(?,?,?)
- ON CONFLICT(case_no) DO UPDATE SET closed = excluded.closed, merged_into = excluded.merged_into`, no, f.Closed, f.Into); err != nil {
-			return err
-		}
-		for _, id := range f.Refunds {
-			if _, err := a.exec(`INSERT INTO work_refund(refund, case_no) VALUES(?,?) ON CONFLICT(refund) DO UPDATE SET case_no = excluded.case_no`, id, no); err != nil {
-				return err
-			}
-		}
-		if year, last, ok := strings.Cut(strings.TrimPrefix(no, "C-"), "-"); ok {
-			if _, err := a.exec(`INSERT INTO work_year(year, last) VALUES(?, CAST(? AS BIGINT)) ON CONFLICT(year) DO UPDATE
- SET last = CASE WHEN excluded.last > work_year.last THEN excluded.last ELSE work_year.last END`, year, last); err != nil {
+		if f, ok := d.Facts(no); ok {
+			if err := a.found(no, f); err != nil {
 				return err
 			}
 		}
 	}
 	s.work.upto = a.w
+	return nil
+}
+
+// found stores what a case is found by: its refunds, the number given last in its year.
+func (a *applying) found(no string, f casework.Fact) error {
+	if _, err := a.exec(`INSERT INTO work_case(case_no, closed, merged_into) VALUES(?,?,?)
+ ON CONFLICT(case_no) DO UPDATE SET closed = excluded.closed, merged_into = excluded.merged_into`, no, f.Closed, f.Into); err != nil {
+		return err
+	}
+	for _, id := range f.Refunds {
+		if _, err := a.exec(`INSERT INTO work_refund(refund, case_no) VALUES(?,?) ON CONFLICT(refund) DO UPDATE SET case_no = excluded.case_no`, id, no); err != nil {
+			return err
+		}
+	}
+	if year, last, ok := strings.Cut(strings.TrimPrefix(no, "C-"), "-"); ok {
+		if _, err := a.exec(`INSERT INTO work_year(year, last) VALUES(?, CAST(? AS BIGINT)) ON CONFLICT(year) DO UPDATE
+ SET last = CASE WHEN excluded.last > work_year.last THEN excluded.last ELSE work_year.last END`, year, last); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

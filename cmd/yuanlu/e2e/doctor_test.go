@@ -33,7 +33,6 @@ type patient struct {
 	line   *wire.PTY
 	broker *brokertest.Broker
 	as     uint32 // the user that doctor runs as; 0: root
-	found  string // what doctor printed, where setUp has run it itself
 }
 
 const nobody = 65534
