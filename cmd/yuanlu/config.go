@@ -112,6 +112,7 @@ func (p *program) configCheck(file string) error {
 	for _, l := range ports.WithoutUSB(c) {
 		warnings = append(warnings, noUSBText(p.lang, l))
 	}
+	warnings = append(warnings, p.guardWarnings(c)...)
 	if p.json {
 		return p.printJSON(map[string]any{"ok": true, "file": file, "digest": c.Digest(), "warnings": warnings})
 	}

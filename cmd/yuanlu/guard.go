@@ -66,6 +66,25 @@ func (p *program) guard(_ context.Context, args []string) error {
 	return err
 }
 
+// guardWarnings names the links that hold refunds which no supervisor of the configuration can
+// release. Which of them has a PIN is no matter of the configuration: doctor looks.
+func (p *program) guardWarnings(c *config.Config) (warnings []string) {
+	if len(c.Guard.Supervisors) > 0 {
+		return nil
+	}
+	for _, l := range c.Links {
+		switch {
+		case l.Guard == config.GuardHold && len(c.Backoffice.Keys) == 0:
+			warnings = append(warnings, fmt.Sprintf(p.lang.T("link %s: guard = \"hold\", and nobody can release a held refund: add a [[guard.supervisor]], or a [[backoffice.key]] for the back office",
+				"链路 %s：guard = \"hold\"，但无人可放行：添加 [[guard.supervisor]]，或为后台添加 [[backoffice.key]]"), l.Name))
+		case l.Guard == config.GuardHold || l.Guard == config.GuardOffice:
+			warnings = append(warnings, fmt.Sprintf(p.lang.T("link %s: guard = %q, and only the back office can release a held refund: there is no [[guard.supervisor]]",
+				"链路 %s：guard = %q，只有后台可放行：没有 [[guard.supervisor]]"), l.Name, l.Guard))
+		}
+	}
+	return warnings
+}
+
 // twoPINs reads a PIN and the same once more.
 func (p *program) twoPINs() (first, second refund.Secret, err error) {
 	lines := bufio.NewReader(io.LimitReader(p.stdin, 1<<10))

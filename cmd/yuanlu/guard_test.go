@@ -102,3 +102,31 @@ func TestDoctorAndStatusOfAGuard(t *testing.T) {
 	expect("status", "en", "guard hold")
 	expect("status", "zh", "核查 hold")
 }
+
+// TestConfigCheckOfAGuard: a level without a supervisor is a
+// warning in both languages; one with a supervisor is none.
+func TestConfigCheckOfAGuard(t *testing.T) {
+	const key = "[[backoffice.key]]\nid = \"k\"\npublic_key = \"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"\n"
+	for _, c := range []struct{ level, more, lang, want string }{
+		{"hold", "", "en", "nobody can release"},
+		{"hold", "", "zh", "但无人可放行"},
+		{"hold", key, "en", "only the back office can release"},
+		{"office", key, "zh", "只有后台可放行"},
+		{"advise", "", "en", ""},
+		{"hold", "[[guard.supervisor]]\nid = \"s-1\"\n", "en", ""},
+	} {
+		config, _ := storeAt(t)
+		text, err := os.ReadFile(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		with := strings.Replace(string(text), "port = \"/dev/ttyS1\"\n", "port = \"/dev/ttyS1\"\nguard = \""+c.level+"\"\n", 1) + c.more
+		if err := os.WriteFile(config, []byte(with), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		code, out, errs := yl(t, "", "config", "check", "--config", config, "--lang", c.lang)
+		if code != exitOK || (c.want == "") != (errs == "") || !strings.Contains(errs, c.want) {
+			t.Errorf("%+v: %d %s%s", c, code, out, errs)
+		}
+	}
+}
