@@ -38,12 +38,13 @@ func (c *Calendar) Format(t int64) string {
 	return time.Unix(t, 0).In(c.zone).Format("2006-01-02T15:04:05-07:00")
 }
 
-// maybeFormat writes "" for 0.
-func (c *Calendar) maybeFormat(t int64) string {
-	if t == 0 {
+// since writes when a track came to its state, and "" while that is none: the second 0 is a
+// time like any other.
+func (c *Calendar) since(t track) string {
+	if t.state == none {
 		return ""
 	}
-	return c.Format(t)
+	return c.Format(t.since)
 }
 
 // date returns the day of a time in the desk's zone, and the seconds since its beginning.
@@ -125,6 +126,20 @@ func moment(s string) (int64, bool) {
 	}
 	t, err := time.Parse(time.RFC3339, s)
 	return t.Unix(), err == nil
+}
+
+// written reads a time of a journal, as Format wrote it: also one that lies outside the
+// years 1970 to 2099, because what is computed (an expiry, an input time in the desk's
+// zone) is bound to no years.
+func written(s string) (int64, bool) {
+	const behind = len("-01-02T15:04:05-07:00")
+	digits, rest := s[:max(0, len(s)-behind)], s[max(0, len(s)-behind):]
+	year, err := strconv.Atoi(digits)
+	t, bad := time.Parse("2006-01-02T15:04:05-07:00", "2000"+rest) // a leap year
+	if err != nil || bad != nil || len(digits) < 4 {
+		return 0, false
+	}
+	return time.Date(year, t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), 0, t.Location()).Unix(), true
 }
 
 // date reads a date of the years 1970 to 2099 as days since 1970-01-01.

@@ -53,7 +53,7 @@ func (d *Desk) steps(c *Case) []step {
 	case c.state == stateVerifying && c.wait == nil && c.proposal == nil:
 		add("decide", d.cal.days(max(c.verifying, c.woke), d.set.DecideDays))
 	case c.wait != nil:
-		until, _ := moment(c.wait.Until)
+		until, _ := written(c.wait.Until)
 		add("wait", until)
 	}
 	if c.open() {
@@ -164,7 +164,7 @@ func (d *Desk) next(c *Case) *due {
 			add(a.ends, dueReissue, func(d *Desk, c *Case) { d.write(c.No, bySystem, "reissue_lapsed", &reissueLapsed{a.seq}) })
 		}
 		if c.wait != nil {
-			until, _ := moment(c.wait.Until)
+			until, _ := written(c.wait.Until)
 			add(until, dueWake, func(d *Desk, c *Case) { d.write(c.No, bySystem, "woke", &woke{"time"}) })
 		}
 		if c.recovery.state == trackRequested {

@@ -175,7 +175,7 @@ func lapses(what string) bool {
 // ErrJournal.
 func (d *Desk) Apply(e Event) error {
 	data := blank(e.What)
-	at, ok := moment(e.At)
+	at, ok := written(e.At)
 	if data == nil || !ok || e.Case != DeskJournal && len(e.Case) < len("C-2026-000001") {
 		return fmt.Errorf("%w: case %s, event %d: unknown kind or time", ErrJournal, e.Case, e.Seq)
 	}

@@ -121,8 +121,8 @@ func (d *Desk) view(c *Case) *View {
 	f := d.cal.Format
 	v := &View{No: c.No, Version: c.version, Hash: c.hash, State: c.state, Severity: c.severity, Opened: f(c.opened), Owner: c.owner,
 		Stores: append([]string{}, slices.Sorted(maps.Keys(c.stores))...), Refunds: []RefundView{},
-		Recovery:   RecoveryView{c.recovery.state, d.cal.maybeFormat(c.recovery.since), c.money.recovered, c.lostNow()},
-		Payer:      PayerView{c.payer.state, d.cal.maybeFormat(c.payer.since), c.money.paid, c.money.arrived},
+		Recovery:   RecoveryView{c.recovery.state, d.cal.since(c.recovery), c.money.recovered, c.lostNow()},
+		Payer:      PayerView{c.payer.state, d.cal.since(c.payer), c.money.paid, c.money.arrived},
 		Identified: c.identified, Proposal: c.proposal, Outcome: c.outcome, MergedInto: c.into, Payable: c.payable, Advice: []string{}, Steps: []StepView{},
 		Contacts: len(c.contacts), Files: len(c.files)}
 	if until := d.voidUntil(c); until > 0 {

@@ -144,8 +144,8 @@ func (x *unreachable) apply(_ *Desk, c *Case, _ *Event) { c.money.unreachable = 
 
 func (x *proposed) apply(_ *Desk, c *Case, e *Event) {
 	p := &Proposal{Seq: e.Seq, Maker: e.By, Commands: x.Commands, Base: x.Base, ApproveBy: x.ApproveBy, Expires: x.Expires}
-	p.by, _ = moment(x.ApproveBy)
-	p.ends, _ = moment(x.Expires)
+	p.by, _ = written(x.ApproveBy)
+	p.ends, _ = written(x.Expires)
 	c.proposal = p
 }
 
@@ -161,7 +161,7 @@ func (x *found) apply(_ *Desk, c *Case, _ *Event) {
 
 func (x *reissueApproved) apply(_ *Desk, c *Case, e *Event) {
 	a := approval{seq: e.Seq, amount: x.Amount, number: x.Number}
-	a.ends, _ = moment(x.Expires)
+	a.ends, _ = written(x.Expires)
 	c.money.approvals = append(c.money.approvals, a)
 	c.money.declined, c.money.unreachable = false, false
 }
