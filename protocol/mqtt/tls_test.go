@@ -136,7 +136,7 @@ func TestClientCertificateIsReadAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustClose(t, c)
-	if !strings.Contains(b.Log(), "u't1'") {
+	if !b.Logs("u't1'") {
 		t.Errorf("the broker knows the terminal under another name:\n%s", b.Log())
 	}
 	until, err := mqtt.CertificateExpiry(o.CertFile)

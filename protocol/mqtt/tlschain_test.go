@@ -115,7 +115,7 @@ func TestTLSRotationAtTheNextConnection(t *testing.T) {
 				t.Fatalf("%s: %v", name, err)
 			}
 			mustClose(t, c)
-			if !strings.Contains(b.Log(), "u'"+name+"'") {
+			if !b.Logs("u'" + name + "'") {
 				t.Errorf("the broker did not see %s:\n%s", name, b.Log())
 			}
 		}

@@ -265,3 +265,14 @@ func (b *Broker) Log() string {
 	defer b.output.mu.Unlock()
 	return b.output.buf.String()
 }
+
+// Logs reports whether mosquitto prints a text within 10 s: what it prints comes later than
+// what it sends to a client.
+func (b *Broker) Logs(text string) bool {
+	for deadline := time.Now().Add(10 * time.Second); !strings.Contains(b.Log(), text); <-time.After(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			return false
+		}
+	}
+	return true
+}
