@@ -179,7 +179,7 @@ func TestE2EGuardAtTheCounter(t *testing.T) {
 	if out := c.verb(t, "", 0, "status", "--json"); !strings.Contains(out, `"ask":"`+left+`"`) {
 		t.Error(out)
 	}
-	if out := c.verb(t, "", 0, "tail", "-n", "200"); !strings.Contains(out, "hold.opened") || !strings.Contains(out, "5m0s") {
+	if out := c.verb(t, "", 0, "tail", "-n", "200"); !strings.Contains(out, "a refund is held") || !strings.Contains(out, "5m0s") {
 		t.Error(out)
 	}
 	if out := c.verb(t, "", 0, "hold", "show", left); !strings.Contains(out, "CNY 15.00") || !strings.Contains(out, "recipient_mismatch") {
