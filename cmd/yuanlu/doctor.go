@@ -174,7 +174,7 @@ func (p *program) examineHere(ctx context.Context, c *config.Config, unasked err
 			case "clock":
 				m.Synced = agent.NewClock(p.now, time.Time{}, askClock(c)).Synced()
 			case "broker":
-				m.Contact = p.contactBroker(ctx, c, len(steps) == 1)
+				m.Contact = p.contactBroker(ctx, c, slices.Contains(steps, health.StepEcho))
 			}
 		}}
 	return e.Run(ctx, nil, steps...)
@@ -281,7 +281,7 @@ func (p *program) echo(ctx context.Context, path string) ([]health.Checkup, erro
 	}
 	lines, running, err := p.askDaemon(ctx, f.Config, "echo")
 	if err == nil && !running {
-		lines = p.examineHere(ctx, f.Config, nil, "broker")
+		lines = p.examineHere(ctx, f.Config, nil, "broker", health.StepEcho)
 	}
 	return lines, err
 }

@@ -81,7 +81,7 @@ func TestE2ETLS(t *testing.T) {
 	// Without the daemon the doctor tries for himself.
 	install(old.KeyFile, "key_file")
 	out, err := st.command("doctor").CombinedOutput()
-	if exitOf(err) != 5 || !strings.Contains(string(out), "is not that of the certificate "+files["cert_file"]) || !strings.Contains(string(out), "→ put both files of one renewal there") {
+	if exitOf(err) != 5 || !strings.Contains(string(out), "is not that of the certificate "+files["cert_file"]) || !strings.Contains(string(out), "put both files of one renewal there") {
 		t.Errorf("doctor: %v: %s", err, out)
 	}
 }
