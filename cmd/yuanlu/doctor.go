@@ -187,7 +187,7 @@ func (p *program) lookAtGuard(ctx context.Context, c *config.Config, daemon uint
 	if err != nil {
 		return agent.LookAtGuard(ctx, nil, c, p.now(), daemon)
 	}
-	defer db.Close() // it was only read: an error loses nothing
+	defer func() { _ = db.Close() }() // it was only read: an error loses nothing
 	var found *health.Guarding
 	for range 100 { // each look counts a part of the refunds
 		found = agent.LookAtGuard(ctx, db, c, p.now(), daemon)
