@@ -135,8 +135,7 @@ func (e *Examination) contact(name config.Text) {
 		e.hostSeen(c.Host)
 	}
 	if c.Answer != nil {
-		e.m.Answer = c.Answer
-		lookAtEcho(e)
+		e.m.Answer = c.Answer // StepEcho follows where it was asked
 	}
 	if c.CloseErr != nil {
 		e.add(Warning, name, same(c.CloseErr.Error()), config.Text{})

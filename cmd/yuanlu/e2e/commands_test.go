@@ -107,7 +107,7 @@ func everyCommand(t *testing.T, c *commander, st *station, fw *firmware) {
 		}
 	}
 	all := c.said("self-1")
-	if len(all) != 13 || all[0].Status != topics.RspAccepted || all[1].Status != topics.RspProgress {
+	if len(all) != 14 || all[0].Status != topics.RspAccepted || all[1].Status != topics.RspProgress {
 		t.Errorf("selftest: %v", all)
 	}
 	bundleCommand(t, c, st, fw)
