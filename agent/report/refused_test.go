@@ -51,6 +51,11 @@ func contents(t *testing.T, dir string) string {
 			out.WriteString(table + row + "\n")
 		}
 	}
+	// The number of the newest case, wherever it stands.
+	for _, row := range rowsOf(t, db, `SELECT max(coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'outbox.last'), 0),
+ coalesce((SELECT max(entry) FROM outbox WHERE type NOT LIKE 'dn.%'), 0)) AS newest`) {
+		out.WriteString(row + "\n")
+	}
 	err = filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() || strings.HasPrefix(e.Name(), "yuanlu.db") || e.Name() == "lock" { // the lock counts commits
 			return err
