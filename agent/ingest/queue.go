@@ -40,13 +40,14 @@ type stored struct {
 type waiting struct {
 	arrival    refund.Arrival
 	reply      []byte
-	generation int // of the port the confirm is for
+	generation int       // of the port the confirm is for
+	since      time.Time // when it came
 }
 
 // enqueue adds an arrival.
 func (w *Worker) enqueue(a refund.Arrival, reply []byte) {
 	w.queued++
-	w.waiting = append(w.waiting, waiting{a, bytes.Clone(reply), w.generation})
+	w.waiting = append(w.waiting, waiting{a, bytes.Clone(reply), w.generation, time.Now()})
 	w.countWaiting()
 }
 

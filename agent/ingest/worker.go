@@ -226,7 +226,9 @@ func (w *Worker) Run(ctx context.Context) error {
 		w.askNext(ctx)
 		w.orderNext(ctx)
 		w.sayAgain()
-		w.dispatch()
+		if w.gathering() == 0 {
+			w.dispatch()
+		}
 		if w.stuck == nil && len(w.waiting) < w.mayWait() { // else what came is not known yet
 			w.weigh()
 		}
@@ -281,6 +283,9 @@ func (w *Worker) untilNext() time.Duration {
 	}
 	if w.evidence.guesser != nil {
 		d = min(d, unreadPause)
+	}
+	if wait := w.gathering(); wait > 0 && w.inFlight == 0 {
+		d = min(d, wait)
 	}
 	return max(w.untilTalk(d), time.Millisecond)
 }

@@ -386,7 +386,7 @@ func TestWorkerGivesUpAfterSilence(t *testing.T) {
 		port.in <- append([]byte("\x02\x90\x00"), sale(1)...) // a false start swallows the frame
 		pass(450 * time.Millisecond)
 		want(t, "stored before the silence", b.store.stans(), "")
-		pass(100 * time.Millisecond)
+		pass(60*time.Millisecond + gatherFor)
 		want(t, "stored after it", b.store.stans(), "000001")
 
 		f := sale(2)
