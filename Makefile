@@ -72,7 +72,7 @@ unit:
 
 # The rooms without a machine in them on a 32-bit one (ARM, emulated by qemu-arm-static).
 # Left out: what starts itself as another process, and what tries every byte.
-PURE := $(addprefix ./protocol/,cup8583 currency explain frame mispos printable sensitive smart strictjson topics) \
+PURE := $(addprefix ./protocol/,cup8583 currency evidence explain frame mispos printable sensitive smart strictjson topics) \
   ./agent/config ./agent/desired ./agent/refund ./agent/refund/rules ./agent/refund/memhistory
 unit32:
 	CGO_ENABLED=0 GOARCH=arm GOARM=6 $(GO) test -timeout 10m -tags nousb -exec qemu-arm-static \

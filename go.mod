@@ -17,8 +17,10 @@ require (
 	github.com/prometheus/client_model v0.6.2
 	github.com/prometheus/common v0.66.1
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.2
+	github.com/transparency-dev/merkle v0.0.2
 	go.bug.st/serial v1.8.0
 	golang.org/x/crypto v0.42.0
+	golang.org/x/mod v0.43.0
 	golang.org/x/net v0.44.0
 	golang.org/x/sys v0.50.0
 	golang.org/x/text v0.44.0

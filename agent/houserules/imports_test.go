@@ -88,6 +88,8 @@ var mayImport = map[string][]string{
 	"protocol/cardnumber": {},
 	// The one reader of JSON.
 	"protocol/strictjson": {},
+	// Leaves, trees, notes and packs of evidence.md.
+	"protocol/evidence": {"protocol/strictjson"},
 	// What every message in a test must satisfy.
 	"protocol/topics/topicstest": {"protocol/topics"},
 	"protocol/wiretest":          {},
@@ -105,6 +107,7 @@ var onlyHere = map[string][]string{
 	"github.com/google/gousb":                  {"drivers/usbport"},
 	"github.com/prometheus/client_golang":      {"cmd/yuanlu-desk/metrics"},
 	"github.com/moov-io/iso8583":               {"protocol/cup8583"},
+	"golang.org/x/mod":                         {"protocol/evidence"},
 	"github.com/pelletier/go-toml/v2/unstable": {"agent/tomlfile"},
 	"github.com/mochi-mqtt/server/v2":          {"firmware-sim", "cmd/firmware-sim"},
 }
