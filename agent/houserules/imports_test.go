@@ -19,6 +19,8 @@ var mayImport = map[string][]string{
 	"cmd/yuanlu-desk":   {"cmd/manual", "cmd/yuanlu-desk/...", "protocol/mqtt", "protocol/printable", "protocol/topics", "protocol/notices"},
 	// The work on a case: pure.
 	"cmd/yuanlu-desk/casework": {"protocol/strictjson"},
+	// Bills of platforms and acquirers: pure.
+	"cmd/yuanlu-desk/bills": {},
 	// Passwords and sessions.
 	"cmd/yuanlu-desk/people": {},
 

@@ -1,0 +1,200 @@
+package bills
+
+import (
+	"strconv"
+	"unicode/utf8"
+)
+
+// Kinds of entries, their states and directions (bills.md § 1).
+const (
+	Sale       = "sale"
+	Refund     = "refund"
+	Void       = "void"
+	RefundBack = "refund_back" // the money of a refund is back with the merchant
+	Adjust     = "adjust"      // the acquirer's correction
+	Fee        = "fee"
+	Other      = "other"
+
+	Success    = "success"
+	Processing = "processing"
+	Failed     = "failed"
+	Closed     = "closed"
+
+	In  = "in" // into the merchant's purse
+	Out = "out"
+)
+
+// Entry is one row of a bill in the one form of all formats (bills.md § 1). What is not
+// stated is empty.
+type Entry struct {
+	Format        string
+	Line          int    // physical, from 1
+	Row           string // 32 hex digits that name the row in every copy of the bill
+	Kind          string
+	Status        string
+	Direction     string
+	Channel       string
+	MerchantID    string
+	TerminalID    string
+	At            string // RFC 3339, +08:00
+	SettledAt     string
+	Amount        int64 // fen, never negative
+	Currency      string
+	OrderNo       string
+	ChannelTxn    string
+	RefundNo      string
+	ChannelRefund string
+	STAN          string
+	Batch         string
+	RRN           string
+	Original      Original
+	Route         string
+	Shown         string // a card number, masked
+}
+
+// Original is how a refund or void names its sale.
+type Original struct{ OrderNo, ChannelTxn, STAN, Date string }
+
+// Moved reports whether the entry is about money that has moved or is on its way.
+func (e *Entry) Moved() bool { return e.Status == Success || e.Status == Processing }
+
+// Bill is the summary of one bill (bills.md § 1). Amounts are in fen.
+type Bill struct {
+	Format     string
+	File       string // the base name of the file, printable
+	Member     int    // of a zip, from 1; 0: none
+	SHA256     string // of the unpacked bytes, in hex
+	Covers     []string
+	From, To   string // dates, both included; "" where there is none
+	Rows       int
+	Entries    int
+	Refused    int
+	Duplicates int
+	InCount    int
+	InAmount   int64
+	OutCount   int
+	OutAmount  int64
+	Complete   bool
+}
+
+// Sink takes what a file says, in the order of its lines. A Bill comes behind its entries.
+// Neither may be kept or changed after the call.
+type Sink interface {
+	Entry(e *Entry)
+	Bill(b *Bill)
+	Refused(r *Refusal)
+}
+
+// AppendJSON appends the line of an entry, without its end.
+func (e *Entry) AppendJSON(b []byte) []byte {
+	b = append(b, `{"type":"entry"`...)
+	b = appendText(b, "format", e.Format)
+	b = AppendNumber(b, "line", int64(e.Line))
+	b = appendText(b, "row", e.Row)
+	b = appendText(b, "kind", e.Kind)
+	b = appendText(b, "status", e.Status)
+	b = appendText(b, "direction", e.Direction)
+	b = appendText(b, "channel", e.Channel)
+	b = appendText(b, "merchant_id", e.MerchantID)
+	b = appendText(b, "terminal_id", e.TerminalID)
+	b = appendText(b, "at", e.At)
+	b = appendText(b, "settled_at", e.SettledAt)
+	b = AppendNumber(b, "amount", e.Amount)
+	b = appendText(b, "currency", e.Currency)
+	b = appendText(b, "order_no", e.OrderNo)
+	b = appendText(b, "channel_txn", e.ChannelTxn)
+	b = appendText(b, "refund_no", e.RefundNo)
+	b = appendText(b, "channel_refund", e.ChannelRefund)
+	b = appendText(b, "stan", e.STAN)
+	b = appendText(b, "batch", e.Batch)
+	b = appendText(b, "rrn", e.RRN)
+	b = append(b, `,"original":{"order_no":`...)
+	b = AppendQuoted(b, e.Original.OrderNo)
+	b = appendText(b, "channel_txn", e.Original.ChannelTxn)
+	b = appendText(b, "stan", e.Original.STAN)
+	b = appendText(b, "date", e.Original.Date)
+	b = append(b, '}')
+	b = appendText(b, "route", e.Route)
+	b = appendText(b, "shown", e.Shown)
+	return append(b, '}')
+}
+
+// AppendJSON appends the line of a bill, without its end.
+func (v *Bill) AppendJSON(b []byte) []byte {
+	b = append(b, `{"type":"bill"`...)
+	b = appendText(b, "format", v.Format)
+	b = appendText(b, "file", v.File)
+	b = AppendNumber(b, "member", int64(v.Member))
+	b = appendText(b, "sha256", v.SHA256)
+	b = AppendList(b, "covers", v.Covers)
+	b = appendText(b, "from", v.From)
+	b = appendText(b, "to", v.To)
+	b = AppendNumber(b, "rows", int64(v.Rows))
+	b = AppendNumber(b, "entries", int64(v.Entries))
+	b = AppendNumber(b, "refused", int64(v.Refused))
+	b = AppendNumber(b, "duplicates", int64(v.Duplicates))
+	b = AppendNumber(b, "in_count", int64(v.InCount))
+	b = AppendNumber(b, "in_amount", v.InAmount)
+	b = AppendNumber(b, "out_count", int64(v.OutCount))
+	b = AppendNumber(b, "out_amount", v.OutAmount)
+	b = append(b, `,"complete":`...)
+	b = strconv.AppendBool(b, v.Complete)
+	return append(b, '}')
+}
+
+func appendText(b []byte, name, value string) []byte {
+	b = append(append(append(b, `,"`...), name...), `":`...)
+	return AppendQuoted(b, value)
+}
+
+// AppendNumber appends a further member of an object.
+func AppendNumber(b []byte, name string, value int64) []byte {
+	b = append(append(append(b, `,"`...), name...), `":`...)
+	return strconv.AppendInt(b, value, 10)
+}
+
+// AppendList appends a further member of an object: a list of texts.
+func AppendList(b []byte, name string, values []string) []byte {
+	b = append(append(append(b, `,"`...), name...), `":[`...)
+	for i, v := range values {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = AppendQuoted(b, v)
+	}
+	return append(b, ']')
+}
+
+// AppendQuoted appends a JSON text in which only what must be is escaped: bills.md § 1 wants
+// non-ASCII and <>& as they are, which encoding/json does not write (U+2028).
+func AppendQuoted(b []byte, s string) []byte {
+	const hex = "0123456789abcdef"
+	b = append(b, '"')
+	for i := 0; i < len(s); {
+		c := s[i]
+		r, size := rune(c), 1
+		if c >= utf8.RuneSelf {
+			r, size = utf8.DecodeRuneInString(s[i:])
+		}
+		switch {
+		case c == '"' || c == '\\':
+			b = append(b, '\\', c)
+		case c == '\n':
+			b = append(b, '\\', 'n')
+		case c == '\r':
+			b = append(b, '\\', 'r')
+		case c == '\t':
+			b = append(b, '\\', 't')
+		case c == '\b':
+			b = append(b, '\\', 'b')
+		case c == '\f':
+			b = append(b, '\\', 'f')
+		case c < 0x20:
+			b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+		default:
+			b = utf8.AppendRune(b, r)
+		}
+		i += size
+	}
+	return append(b, '"')
+}
