@@ -41,12 +41,15 @@ type API struct {
 	stop   chan struct{} // closed by Stop
 	open   chan struct{} // one for each open stream
 	// hashing has one for each password that is looked at.
-	hashing chan struct{}
+	hashing  chan struct{}
+	feed     *feed
+	watching watchers
 }
 
 // New makes the interface.
 func New(o Options) *API {
-	a := &API{o: o, mux: http.NewServeMux(), stop: make(chan struct{}), open: make(chan struct{}, mostStreams), hashing: make(chan struct{}, 2)}
+	a := &API{o: o, mux: http.NewServeMux(), stop: make(chan struct{}), open: make(chan struct{}, mostStreams), hashing: make(chan struct{}, 2),
+		feed: newFeed(o.Store), watching: watchers{of: map[string]int{}}}
 	for path, answer := range map[string]func(context.Context, *query) (any, error){
 		"/v1/status": a.status, "/v1/cases": a.cases, "/v1/cases/{id}": a.oneCase, "/v1/events": a.events, "/v1/terminals": a.terminals,
 		"/v1/terminals/{terminal}": a.terminal, "/v1/gaps": a.gaps, "/v1/quarantine": a.quarantine, "/v1/quarantine/{n}": a.kept,
@@ -56,7 +59,7 @@ func New(o Options) *API {
 	}
 	a.changes()
 	a.work()
-	a.handle("GET /v1/stream", a.stream)
+	a.handle("GET "+streamPath, a.stream)
 	a.handle("GET /v1/openapi.json", a.document)
 	a.handle("GET "+healthPath, a.health)
 	if o.Metrics != nil {
@@ -95,7 +98,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	switch {
-	case forPeople(r.URL.Path):
+	case forPeople(r.URL.Path), r.URL.Path == streamPath && asPerson(r):
 		a.admit(w, r)
 	case a.o.Token != "" && r.URL.Path != healthPath && !a.known(r):
 		h.Set("WWW-Authenticate", `Bearer realm="yuanlu-desk"`)

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -31,7 +32,21 @@ type rig struct {
 
 func newRig(t *testing.T, token string) *rig {
 	t.Helper()
-	s, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "desk.db"))
+	return newRigAt(t, token, filepath.Join(t.TempDir(), "desk.db"))
+}
+
+// cluster is the PostgreSQL of this package's tests.
+var cluster = desktest.NewCluster()
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	cluster.Close()
+	os.Exit(code)
+}
+
+func newRigAt(t *testing.T, token, place string) *rig {
+	t.Helper()
+	s, err := store.Open(t.Context(), place)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,7 @@
 //	GET /v1/gaps                      terminal, all, after, limit
 //	GET /v1/quarantine[/{n}]          terminal, code, before, limit; of one its payload in base64
 //	GET /v1/actions                   what was done by hand: terminal, before, limit
-//	GET /v1/stream                    after or Last-Event-ID; kinds
+//	GET /v1/stream                    after or Last-Event-ID; kinds (with a session: {"case","version"} of what the person sees)
 //
 //	POST /v1/gaps/close               {"terminal","stream","to","who","why","force"}
 //	POST /v1/quarantine/{n}/release   {"who","why"}; looked at again, and stored if it fits now

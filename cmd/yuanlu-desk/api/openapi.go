@@ -21,6 +21,9 @@ func (a *API) document(w http.ResponseWriter, _ *http.Request) {
 // whether the desk works.
 const healthPath = "/healthz"
 
+// streamPath is asked with the token, or with a session for what its person sees.
+const streamPath = "/v1/stream"
+
 func (a *API) health(w http.ResponseWriter, _ *http.Request) {
 	status, ready := http.StatusOK, a.o.Ready()
 	if !ready {

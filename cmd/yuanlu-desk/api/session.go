@@ -43,6 +43,7 @@ var (
 	tooLarge    = refusal{http.StatusRequestEntityTooLarge, "too_large", "The request is too large.", "请求过大。"}
 	notJSON     = refusal{http.StatusUnsupportedMediaType, "content_type", "Content-Type: application/json is needed.", "须使用 Content-Type: application/json。"}
 	noAnswer    = refusal{http.StatusServiceUnavailable, "store", "The store does not answer. Send again with the same key.", "存储暂无响应，请使用相同的键重新发送。"}
+	manyStreams = refusal{http.StatusServiceUnavailable, "streams", "Too many pages are open.", "打开的页面过多。"}
 	damaged     = refusal{http.StatusInternalServerError, "file_damaged", "The stored file is not what was filed: its hash differs.", "存储的文件与登记的哈希不符。"}
 )
 
@@ -126,7 +127,11 @@ func (a *API) with(do func(http.ResponseWriter, *http.Request, *session)) http.H
 			a.refuse(w, noSession)
 			return
 		}
-		one, err := a.o.Store.Session(r.Context(), people.TokenHash(c.Value), a.o.Now())
+		find := a.o.Store.Session
+		if r.URL.Path == streamPath { // an open page is no use
+			find = a.o.Store.Lasts
+		}
+		one, err := find(r.Context(), people.TokenHash(c.Value), a.o.Now())
 		if errors.Is(err, store.ErrNotFound) {
 			a.refuse(w, noSession)
 			return
@@ -143,7 +148,7 @@ func (a *API) with(do func(http.ResponseWriter, *http.Request, *session)) http.H
 			a.refuse(w, noSession)
 		case r.Method == http.MethodPost && (one.CSRF == "" || r.Header.Get("X-CSRF-Token") != one.CSRF):
 			a.refuse(w, forged)
-		case login.MustChange && strings.HasPrefix(r.URL.Path, "/v1/work/"):
+		case login.MustChange && (strings.HasPrefix(r.URL.Path, "/v1/work/") || r.URL.Path == streamPath):
 			a.refuse(w, mustChange)
 		default:
 			do(w, r, s)

@@ -29,17 +29,25 @@ type frame struct {
 	data any
 }
 
+// position is the number behind which a stream begins; given false: from now on.
+func position(q *query) (after int64, given bool) {
+	after, given = q.n("after"), q.values.Has("after")
+	if n, err := strconv.ParseInt(q.r.Header.Get("Last-Event-ID"), 10, 64); err == nil && n >= 0 {
+		return n, true
+	}
+	return after, given
+}
+
 // stream sends what changes, in the order of the store's numbers. Terminals and
 // gaps are sent as they are when they are sent: of several changes only the last
 // may be seen.
 func (a *API) stream(w http.ResponseWriter, r *http.Request) {
-	q := &query{r: r, values: r.URL.Query()}
-	after, given := q.n("after"), q.values.Has("after")
-	if last := r.Header.Get("Last-Event-ID"); last != "" {
-		if n, err := strconv.ParseInt(last, 10, 64); err == nil && n >= 0 {
-			after, given = n, true
-		}
+	if asPerson(r) {
+		a.with(a.watch)(w, r)
+		return
 	}
+	q := &query{r: r, values: r.URL.Query()}
+	after, given := position(q)
 	kinds := strings.FieldsFunc(q.text("kinds"), func(c rune) bool { return c == ',' })
 	for _, k := range kinds {
 		if !slices.Contains([]string{"case", "event", "terminal", "gap"}, k) {
@@ -67,14 +75,30 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.WriteHeader(http.StatusOK)
-	s := &streaming{a: a, w: w, out: http.NewResponseController(w), kinds: kinds, after: after}
+	s := &streaming{a: a, outlet: outlet{w, http.NewResponseController(w)}, kinds: kinds, after: after}
 	s.run(r.Context())
 }
 
+// outlet is where server-sent events go.
+type outlet struct {
+	w   http.ResponseWriter
+	out *http.ResponseController
+}
+
+// write sends a text now; a client that does not take it within streamWrite is cut off.
+func (o outlet) write(text string) error {
+	if err := o.out.SetWriteDeadline(time.Now().Add(streamWrite)); err != nil {
+		return err
+	}
+	if _, err := o.w.Write([]byte(text)); err != nil {
+		return err
+	}
+	return o.out.Flush()
+}
+
 type streaming struct {
+	outlet
 	a     *API
-	w     http.ResponseWriter
-	out   *http.ResponseController
 	kinds []string
 	after int64
 }
@@ -110,16 +134,6 @@ func (s *streaming) run(ctx context.Context) {
 		case <-look.C:
 		}
 	}
-}
-
-func (s *streaming) write(text string) error {
-	if err := s.out.SetWriteDeadline(time.Now().Add(streamWrite)); err != nil {
-		return err
-	}
-	if _, err := s.w.Write([]byte(text)); err != nil {
-		return err
-	}
-	return s.out.Flush()
 }
 
 // send sends one part; more: there was as much as fits in one.

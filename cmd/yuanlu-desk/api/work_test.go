@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,7 +25,41 @@ import (
 // office is a desk with people; its clock is moved by the test.
 type office struct {
 	*rig
-	now time.Time
+	log *logged
+	mu  sync.Mutex
+	now time.Time // guarded by mu
+}
+
+func (o *office) clock() time.Time {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.now
+}
+
+// wait lets time pass.
+func (o *office) wait(d time.Duration) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.now = o.now.Add(d)
+}
+
+// logged is a log that a test reads.
+type logged struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+func (l *logged) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.text = append(l.text, b...)
+	return len(b), nil
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return string(l.text)
 }
 
 // worker is somebody who is logged in.
@@ -38,12 +73,25 @@ const (
 	secret   = "a good long secret"
 )
 
-func newOffice(t *testing.T) *office {
+// offices runs a test at a desk on SQLite, and at one on PostgreSQL.
+func offices(t *testing.T, do func(*testing.T, *office)) {
+	t.Run("sqlite", func(t *testing.T) { do(t, newOffice(t, filepath.Join(t.TempDir(), "desk.db"))) })
+	t.Run("postgres", func(t *testing.T) { do(t, newOffice(t, cluster.Database(t))) })
+}
+
+// hashOfSecret is made once: it takes a while.
+var hashOfSecret = sync.OnceValue(func() string { return people.Hash(secret) })
+
+func newOffice(t *testing.T, place string) *office {
 	t.Helper()
-	o := &office{rig: newRig(t, "sesame"), now: time.Date(2026, 8, 24, 1, 0, 0, 0, time.UTC)}
-	a := api.New(api.Options{Store: o.s, Token: "sesame", Now: func() time.Time { return o.now }, Log: slog.New(slog.DiscardHandler)})
+	o := &office{rig: newRigAt(t, "sesame", place), now: time.Date(2026, 8, 24, 1, 0, 0, 0, time.UTC)}
+	o.log = &logged{}
+	a := api.New(api.Options{Store: o.s, Token: "sesame", Now: o.clock, Log: slog.New(slog.NewTextHandler(o.log, nil))})
 	o.api, o.server = a, httptest.NewServer(a)
-	t.Cleanup(o.server.Close)
+	t.Cleanup(func() {
+		o.server.CloseClientConnections()
+		o.server.Close()
+	})
 	if err := o.s.SetUp(t.Context(), []byte(`{"stores":[{"store":"s1","merchant_id":"898000000000001","terminals":[],"cutoff":""},{"store":"s2","merchant_id":"M2","terminals":[],"cutoff":""}]}`)); err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +105,7 @@ func (o *office) hire(id, role, shop string) {
 	if err := o.s.Hire(o.t.Context(), o.now, []byte(p)); err != nil {
 		o.t.Fatal(err)
 	}
-	if err := o.s.SetLogin(o.t.Context(), id, store.Login{Hash: people.Hash(secret)}); err != nil {
+	if err := o.s.SetLogin(o.t.Context(), id, store.Login{Hash: hashOfSecret()}); err != nil {
 		o.t.Fatal(err)
 	}
 }
@@ -114,8 +162,19 @@ func (o *office) login(id string) *worker {
 	return &worker{o, c.Name + "=" + c.Value, in.CSRF}
 }
 
-func TestLogin(t *testing.T) {
-	o := newOffice(t)
+// enter begins a session without the password, which takes a while to look at.
+func (o *office) enter(id string) *worker {
+	o.t.Helper()
+	token, csrf := people.Token(), people.Token()
+	if err := o.s.Begin(o.t.Context(), store.Session{Hash: people.TokenHash(token), Person: id, CSRF: csrf, Made: o.clock()}); err != nil {
+		o.t.Fatal(err)
+	}
+	return &worker{o, "__Host-yuanlu=" + token, csrf}
+}
+
+func TestLogin(t *testing.T) { offices(t, checkLogin) }
+
+func checkLogin(t *testing.T, o *office) {
 	o.hire("ann", "analyst", "*")
 	wrong := func(login string) string {
 		return o.want(nil, 401, "wrong_login", "POST", "/v1/login", fmt.Sprintf(`{"login":%q,"password":"not the password"}`, login))
@@ -127,7 +186,7 @@ func TestLogin(t *testing.T) {
 		wrong("ann")
 	}
 	o.want(nil, 429, "too_often", "POST", "/v1/login", fmt.Sprintf(`{"login":"ann","password":%q}`, secret))
-	o.now = o.now.Add(15*time.Minute + time.Second)
+	o.wait(15*time.Minute + time.Second)
 	w := o.login("ann")
 	o.want(w, 200, `"login"`, "POST", "/v1/login", fmt.Sprintf(`{"login":"ann","password":%q}`, secret))
 	o.want(w, 200, `"id":"ann"`, "GET", "/v1/me", "")
@@ -139,19 +198,20 @@ func TestLogin(t *testing.T) {
 	o.want(nil, 401, "login", "POST", "/v1/work/claim", "{}", "Authorization: Bearer sesame")
 
 	other := o.login("ann")
-	o.now = o.now.Add(59 * time.Minute)
+	o.wait(59 * time.Minute)
 	o.want(w, 200, "", "GET", "/v1/me", "")
-	o.now = o.now.Add(2 * time.Minute)
+	o.wait(2 * time.Minute)
 	o.want(w, 200, "", "GET", "/v1/me", "")
 	o.want(other, 401, "login", "GET", "/v1/me", "") // idle for an hour
 	o.want(w, 200, "out", "POST", "/v1/logout", "{}")
 	o.want(w, 401, "login", "GET", "/v1/me", "")
 }
 
-func TestPasswordMustBeChanged(t *testing.T) {
-	o := newOffice(t)
+func TestPasswordMustBeChanged(t *testing.T) { offices(t, checkPasswordMustBeChanged) }
+
+func checkPasswordMustBeChanged(t *testing.T, o *office) {
 	o.hire("ann", "analyst", "*")
-	if err := o.s.SetLogin(t.Context(), "ann", store.Login{Hash: people.Hash(secret), MustChange: true}); err != nil {
+	if err := o.s.SetLogin(t.Context(), "ann", store.Login{Hash: hashOfSecret(), MustChange: true}); err != nil {
 		t.Fatal(err)
 	}
 	w := o.login("ann")
@@ -164,14 +224,15 @@ func TestPasswordMustBeChanged(t *testing.T) {
 	o.want(w, 401, "login", "GET", "/v1/me", "") // a new password ends the sessions
 }
 
-func TestCommandsOverHTTP(t *testing.T) {
-	o := newOffice(t)
+func TestCommandsOverHTTP(t *testing.T) { offices(t, checkCommandsOverHTTP) }
+
+func checkCommandsOverHTTP(t *testing.T, o *office) {
 	for id, role := range map[string]string{"ann": "analyst", "chen": "checker", "aud": "auditor", "adm": "admin"} {
 		o.hire(id, role, "*")
 	}
 	o.hire("lu", "manager", "s2")
 	o.publish("t-1/up/case", desktest.Case{Seq: 1}.JSON())
-	ann, chen, aud, adm, lu := o.login("ann"), o.login("chen"), o.login("aud"), o.login("adm"), o.login("lu")
+	ann, chen, aud, adm, lu := o.enter("ann"), o.enter("chen"), o.enter("aud"), o.enter("adm"), o.enter("lu")
 
 	claim := `{"case":"` + workCase + `","expect":2}`
 	first := o.want(ann, 200, `"what":"claimed"`, "POST", "/v1/work/claim", claim, "Idempotency-Key: k1")
@@ -211,11 +272,12 @@ func TestCommandsOverHTTP(t *testing.T) {
 	o.want(ann, 401, "login", "GET", "/v1/me", "") // what she may do is another now
 }
 
-func TestFilesOverHTTP(t *testing.T) {
-	o := newOffice(t)
+func TestFilesOverHTTP(t *testing.T) { offices(t, checkFilesOverHTTP) }
+
+func checkFilesOverHTTP(t *testing.T, o *office) {
 	o.hire("ann", "analyst", "*")
 	o.publish("t-1/up/case", desktest.Case{Seq: 1}.JSON())
-	ann := o.login("ann")
+	ann := o.enter("ann")
 	png := "\x89PNG\r\n\x1a\n<script>alert(1)</script>"
 	put := "/v1/work/file?case=" + workCase + "&kind=screenshot&name="
 	o.want(ann, 415, "file_type", "POST", put+"x.png", "<html><script>alert(1)</script>", "Content-Type: image/png")
@@ -238,13 +300,14 @@ type recorder struct{ *httptest.ResponseRecorder }
 func (recorder) SetWriteDeadline(time.Time) error { return nil }
 
 // TestWorkIsDescribed: real answers of each route of people fit the document.
-func TestWorkIsDescribed(t *testing.T) {
-	o := newOffice(t)
+func TestWorkIsDescribed(t *testing.T) { offices(t, checkWorkIsDescribed) }
+
+func checkWorkIsDescribed(t *testing.T, o *office) {
 	o.hire("ann", "analyst", "*")
 	o.hire("aud", "auditor", "*")
 	o.hire("adm", "admin", "*")
 	o.publish("t-1/up/case", desktest.Case{Seq: 1}.JSON())
-	ann, aud, adm := o.login("ann"), o.login("aud"), o.login("adm")
+	ann, aud, adm := o.enter("ann"), o.enter("aud"), o.enter("adm")
 	_, schemas := document(t)
 	at := "/v1/work/cases/" + workCase
 	asked := map[string]bool{"GET /v1/work/cases/{no}/files/{seq}": true} // bytes: TestFilesOverHTTP

@@ -14,7 +14,10 @@ type Reading struct {
 	Of   string `json:"of"`
 }
 
-var lookers = []string{cashier, manager, analyst, checker, supervisor, finance, auditor}
+var (
+	lookers     = []string{cashier, manager, analyst, checker, supervisor, finance, auditor}
+	deskLookers = []string{admin, auditor, supervisor} // of the desk's own journal
+)
 
 // read notes that somebody looked at something; by "" is the desk itself, which is not.
 func (d *Desk) read(by, what, of string) {

@@ -102,7 +102,7 @@ type DeskView struct {
 // show returns what a person sees of a case, or of the desk; p nil sees all.
 func (d *Desk) show(p *Person, no string) (any, Refusal) {
 	if no == DeskJournal {
-		if p != nil && !p.has(admin, auditor, supervisor) {
+		if p != nil && !p.has(deskLookers...) {
 			return nil, NotAllowed
 		}
 		return DeskView{DeskJournal, d.version, d.hash}, ""

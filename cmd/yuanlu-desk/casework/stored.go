@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 )
 
 // What a store needs to build a Desk again: the set-up, what the terminals sent, the
@@ -138,6 +140,28 @@ func (d *Desk) Show(no string) (*View, bool) {
 		return nil, false
 	}
 	return d.view(c), true
+}
+
+// Where returns the version of a journal, and the stores of a case, sorted; false if there is
+// no such journal.
+func (d *Desk) Where(no string) (version int64, stores []string, ok bool) {
+	if no == DeskJournal {
+		return d.version, nil, true
+	}
+	c := d.cases[no]
+	if c == nil {
+		return 0, nil, false
+	}
+	return c.version, slices.Sorted(maps.Keys(c.stores)), true
+}
+
+// Watches reports whether a person may know that a journal changed: who may look at it, and
+// sees a case of these stores (casework.md §§ 2, 9).
+func (p *Person) Watches(no string, stores []string) bool {
+	if no == DeskJournal {
+		return p.has(deskLookers...)
+	}
+	return p.has(lookers...) && (p.of("") || slices.ContainsFunc(stores, p.of))
 }
 
 // Person returns somebody that the desk knows; false if it does not.

@@ -64,8 +64,9 @@ func (s *Store) Begin(ctx context.Context, one Session) error {
 // seenEvery is how often the last use of a session is stored.
 const seenEvery = time.Minute
 
-// Session returns the session of a hash that lasts still, and notes its use. ErrNotFound.
-func (s *Store) Session(ctx context.Context, hash string, now time.Time) (one Session, err error) {
+// Lasts returns the session of a hash that lasts still, and does not count as its use.
+// ErrNotFound.
+func (s *Store) Lasts(ctx context.Context, hash string, now time.Time) (one Session, err error) {
 	err = s.read(ctx, func(t *tx) error {
 		var made, seen int64
 		found, err := t.row(`SELECT person, csrf, made, seen FROM work_session WHERE hash = ?`, []any{hash}, &one.Person, &one.CSRF, &made, &seen)
@@ -78,7 +79,12 @@ func (s *Store) Session(ctx context.Context, hash string, now time.Time) (one Se
 		}
 		return nil
 	})
-	if err != nil || now.Sub(one.Seen) < seenEvery {
+	return one, err
+}
+
+// Session is Lasts, and notes that the session is used.
+func (s *Store) Session(ctx context.Context, hash string, now time.Time) (one Session, err error) {
+	if one, err = s.Lasts(ctx, hash, now); err != nil || now.Sub(one.Seen) < seenEvery {
 		return one, err
 	}
 	return one, s.write(ctx, func(t *tx) error {
