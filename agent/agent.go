@@ -181,10 +181,18 @@ func (a *Agent) Commands() *command.Set { return a.commands }
 
 // Link implements command.Agent.
 func (a *Agent) Link(name string) command.Link {
+	if w := a.worker(name); w != nil {
+		return w
+	}
+	return nil
+}
+
+// worker returns the worker of a link, nil if there is none.
+func (a *Agent) worker(link string) *ingest.Worker {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, w := range a.workers {
-		if w.Health().Name == name {
+		if w.Health().Name == link {
 			return w
 		}
 	}
@@ -194,7 +202,7 @@ func (a *Agent) Link(name string) command.Link {
 // verbs returns what the control socket answers.
 func (a *Agent) verbs() map[string]control.Handler {
 	all := a.commands.Verbs()
-	maps.Copy(all, a.tills.verbs())
+	maps.Copy(all, a.tills.verbs(a.shown))
 	maps.Copy(all, a.o.Verbs)
 	all["status"] = func(ctx context.Context, _ json.RawMessage, send func(any) error) error {
 		return send(a.Snapshot(ctx))

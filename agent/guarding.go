@@ -11,7 +11,9 @@ import (
 	"yuanlu/agent/config"
 	"yuanlu/agent/guard"
 	"yuanlu/agent/guard/pins"
+	"yuanlu/agent/guard/till"
 	"yuanlu/agent/ledger"
+	"yuanlu/agent/refund"
 )
 
 // startGuard starts what answers asks, on an open store, and the local API where a link has a
@@ -59,15 +61,18 @@ func (a *Agent) guardOptions(db *ledger.DB) guard.Options {
 
 // turn waits until all that came before it on a link is durable.
 func (a *Agent) turn(ctx context.Context, link string) error {
-	a.mu.Lock()
-	workers := a.workers
-	a.mu.Unlock()
-	for _, w := range workers {
-		if w.Health().Name == link {
-			return w.Turn(ctx)
-		}
+	if w := a.worker(link); w != nil {
+		return w.Turn(ctx)
 	}
 	return nil // a link that is not enabled brings nothing
+}
+
+// shown waits for the next card or account that a link reads; till.ErrNoLink: it does not run.
+func (a *Agent) shown(ctx context.Context, link string) (*refund.Party, error) {
+	if w := a.worker(link); w != nil {
+		return w.Shown(ctx)
+	}
+	return nil, till.ErrNoLink
 }
 
 // officeThere reports whether the back office can decide now: the broker is connected and no

@@ -12,6 +12,7 @@ import (
 	"yuanlu/agent/guard/till"
 	"yuanlu/agent/ingest"
 	"yuanlu/agent/ledger"
+	"yuanlu/agent/refund"
 )
 
 // tills is the guard as those outside see it: the firmware of each link, the local API, and
@@ -73,9 +74,10 @@ func (a *Agent) startAPI(c *crew, s guard.Service, links []string) {
 	c.start(layerLinks, "guard api", server.Run)
 }
 
-// verbs returns what the control socket answers about asks and holds.
-func (t *tills) verbs() map[string]control.Handler {
-	v := till.Verbs{Zone: t.zone, Service: func() guard.Service {
+// verbs returns what the control socket answers about asks and holds; shown waits for the next
+// card or account that a link reads.
+func (t *tills) verbs(shown func(context.Context, string) (*refund.Party, error)) map[string]control.Handler {
+	v := till.Verbs{Zone: t.zone, Shown: shown, Service: func() guard.Service {
 		if g := t.guard.Load(); g != nil {
 			return g
 		}

@@ -62,6 +62,9 @@ func (w *cupWire) Frame(f frame.Frame, now Clock) (Step, error) {
 	w.begin()
 	if !w.profile.knows(mti) {
 		w.leaveOut(cupType(mti, m.Text(3), m.Text(25), m.Type()))
+		if request {
+			w.step.Shown, _ = w.party()
+		}
 		return w.done(), nil
 	}
 	w.expire(now, false)
@@ -129,6 +132,9 @@ func (w *cupWire) request(mti string, raw []byte, now Clock) {
 		w.note(note)
 	}
 	kind, _ := w.kindOf(mti, &f)
+	if mti != cupUpload && kind != refund.KindReversal {
+		w.step.Shown = f.record.Party
+	}
 	own := m.Batch()
 	for i := range talk {
 		r := &talk[i]

@@ -156,6 +156,7 @@ func (w *Worker) step(s Step, now Clock, raw []byte, offset int64) {
 		w.write(w.generation, s.Immediate)
 	}
 	w.arrive(s, now, raw)
+	w.show(s.Shown)
 	w.guardStep(&s)
 }
 

@@ -56,7 +56,9 @@ func (w *misposWire) Frame(f frame.Frame, now Clock) (Step, error) {
 		of, ok := m.Byte(mispos.TypeAgain)
 		own := w.profile.types[of]
 		if !ok || !own.known || own.again {
-			return w.leaveOut(typeLeftOut(code)), nil // of what is not stated, or it makes no records
+			s := w.leaveOut(typeLeftOut(code)) // of what is not stated, or it makes no records
+			s.Shown = nil                      // and is printed once more
+			return s, nil
 		}
 		t.kind = own.kind
 	}
@@ -72,13 +74,13 @@ func (w *misposWire) Frame(f frame.Frame, now Clock) (Step, error) {
 	if flaw != "" {
 		note = flaw
 	}
-	return Step{Records: w.records[:], Ignored: note}, nil
+	return Step{Records: w.records[:], Ignored: note, Shown: showRecord(&d.Record)}, nil
 }
 
-// leaveOut is the step of a message that makes no record.
+// leaveOut is the step of a message that makes no record: a balance inquiry reads a card, too.
 func (w *misposWire) leaveOut(what LeftOut) Step {
 	w.leftOut[0] = what
-	return Step{LeftOut: w.leftOut[:]}
+	return Step{LeftOut: w.leftOut[:], Shown: w.party(w.channel(w.message.Bytes(mispos.Issuer)))}
 }
 
 func typeLeftOut(code byte) LeftOut { return LeftOutValue("type", strconv.Itoa(int(code))) }

@@ -63,6 +63,9 @@ func (w *smartWire) Frame(f frame.Frame, now Clock) (Step, error) {
 		step := Step{Reply: w.confirm(f.ID), LeftOut: w.leftOut, Ignored: strings.Join(w.notes, "; ")}
 		if err == nil {
 			step.Records, step.Memory = w.records, w.changes
+			if len(w.records) > 0 {
+				step.Shown = showRecord(&w.records[0].Record)
+			}
 		}
 		return step, err
 	}

@@ -37,6 +37,9 @@ type Step struct {
 	// nil: none. What else the step brings comes before them.
 	Question *Question
 	Order    *Order
+	// Shown is the card or account that the frame's message names as that of who is at the
+	// counter, in clear, whether it makes a record or not; nil: none.
+	Shown *refund.Party
 	// Confirmed is the id of a data frame of the agent that the firmware confirms, 0: none.
 	Confirmed byte
 	// LeftOut is why messages made no record although nothing is wrong with them, one

@@ -116,10 +116,11 @@ type Worker struct {
 	// storeReason is why nothing can be stored, "" while it can.
 	storeReason string
 
-	decoder              // only of the goroutine of Run
-	evidence   evidence  // likewise
-	queue                // likewise
-	talk       talk      // likewise
+	decoder             // only of the goroutine of Run
+	evidence   evidence // likewise
+	queue               // likewise
+	talk       talk     // likewise
+	shown      shown
 	began      time.Time // of the worker
 	turns      []turn    // only of the goroutine of Run
 	turnsAsked chan chan struct{}

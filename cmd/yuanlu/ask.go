@@ -17,14 +17,14 @@ import (
 )
 
 func askVerb() *verb {
-	return &verb{name: "ask", usage: "--refund-of NUMBER --amount YUAN [--void] [--card] [--channel C] [--terminal T] [--link L] [--operator N] [--hold]",
+	return &verb{name: "ask", usage: "--refund-of NUMBER --amount YUAN [--void] [--card] [--card-read LINK] [--channel C] [--terminal T] [--link L] [--operator N] [--hold]",
 		en: "ask what would be found about a refund before it is made", zh: "退款前先询问：这笔退款会有什么问题", run: (*program).ask}
 }
 
 // askFlags are the flags of ask.
 type askFlags struct {
-	path, of, amount, channel, terminal, link, operator *string
-	void, card, hold                                    *bool
+	path, of, amount, channel, terminal, link, operator, cardRead *string
+	void, card, hold                                              *bool
 }
 
 // ask is a look (guard.md § 1) for a person at the counter; with --hold it is an ask of the
@@ -41,6 +41,7 @@ func (p *program) ask(ctx context.Context, args []string) error {
 		operator: f.String("operator", "", p.lang.T("cashier `number`", "收银员`号`")),
 		void:     f.Bool("void", false, p.lang.T("a void instead of a refund", "撤销而非退货")),
 		card:     f.Bool("card", false, p.lang.T("ask for the number of the card that will get the money, without showing it", "输入收款卡号（不回显）")),
+		cardRead: f.String("card-read", "", p.lang.T("compare with the card that the terminal at `LINK` reads next (a balance inquiry will do)", "与`链路`上终端下一次读到的卡比较（可用余额查询）")),
 		hold:     f.Bool("hold", false, p.lang.T("hold it if it must be, as an ask of the till does", "需要时暂停，与收银系统的核查相同"))}
 	if _, err := p.parse(v, f, args, 0, 0); err != nil {
 		return err
@@ -58,7 +59,12 @@ func (p *program) ask(ctx context.Context, args []string) error {
 		return err
 	}
 	var raw json.RawMessage
-	err = p.order(ctx, c.Config, v, exitStore, "guard-ask", till.AskArgs{Link: *q.link, Ask: body}, func(answer json.RawMessage) error {
+	err = p.order(ctx, c.Config, v, exitStore, "guard-ask", till.AskArgs{Link: *q.link, Ask: body, CardRead: *q.cardRead}, func(answer json.RawMessage) error {
+		var wait till.CardAwaited
+		if json.Unmarshal(answer, &wait) == nil && wait.CardRead != "" {
+			fmt.Fprintf(p.stderr, p.lang.T("have the customer's card read on link %[1]s, within %[2]d s (a balance inquiry will do)\n", "请在 %[2]d 秒内于链路 %[1]s 读取顾客的卡（可用余额查询）\n"), wait.CardRead, wait.WithinS)
+			return nil
+		}
 		raw = append(raw[:0], answer...)
 		return nil
 	})

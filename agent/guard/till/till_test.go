@@ -97,12 +97,14 @@ func TestEveryCodeHasItsSentence(t *testing.T) {
 type service struct {
 	guard.Service
 	err     error
+	asked   guard.Request
 	release guard.Release
 	arrived ask.Key
 	during  func(k ask.Key)
 }
 
 func (s *service) Ask(_ context.Context, r guard.Request) (guard.Reply, error) {
+	s.asked = r
 	return guard.Reply{Answer: ask.Answer{Ask: r.Ask.ID, Action: ask.Proceed, Recipient: refund.Same}}, s.err
 }
 

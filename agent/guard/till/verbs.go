@@ -61,7 +61,22 @@ type HoldArgs struct {
 type AskArgs struct {
 	Link string          `json:"link"`
 	Ask  json.RawMessage `json:"ask"` // guard.md § 1
+	// CardRead names the link whose next card or account is the one presented, "" none. A
+	// CardAwaited is then sent first.
+	CardRead string `json:"card_read,omitempty"`
 }
+
+// CardAwaited is sent when a card may be read now.
+type CardAwaited struct {
+	CardRead string `json:"card_read"` // name of the link
+	WithinS  int64  `json:"within_s"`  // seconds until it is no longer awaited
+}
+
+// cardWithin is how long a person has to read the card.
+const cardWithin = time.Minute
+
+// ErrNoLink: no link of that name runs.
+var ErrNoLink = errors.New("no link of that name runs")
 
 // Verbs answers people on the control socket. Both functions may return nil while the store
 // is not open.
@@ -69,6 +84,9 @@ type Verbs struct {
 	Service func() guard.Service
 	Book    func() Book
 	Zone    *time.Location
+	// Shown waits for the next card or account that a link reads, and returns it sealed.
+	// Errors: ErrNoLink, that of ctx.
+	Shown func(ctx context.Context, link string) (*refund.Party, error)
 }
 
 // Handlers returns hold-list, hold-show, hold-release, hold-cancel, practice-list and guard-ask.
@@ -237,6 +255,12 @@ func (v *Verbs) ask(ctx context.Context, args json.RawMessage, send func(any) er
 	if err != nil {
 		return send(Refused{Action: ActionRefused, Error: Error{guard.CodeForm, guard.Form(err).Field}})
 	}
+	if q.CardRead != "" {
+		if a.Presented, err = v.presented(ctx, q.CardRead, send); err != nil {
+			return err
+		}
+		received = time.Now()
+	}
 	reply, err := s.Ask(ctx, guard.Request{Link: q.Link, Ask: a, Received: received})
 	var refused *guard.Refusal
 	switch {
@@ -250,4 +274,21 @@ func (v *Verbs) ask(ctx context.Context, args json.RawMessage, send func(any) er
 	}
 	s.Arrived(ask.KeyOf(&a))
 	return nil
+}
+
+// presented waits until the customer's card has been read on a link.
+func (v *Verbs) presented(ctx context.Context, link string, send func(any) error) (*refund.Party, error) {
+	if err := send(CardAwaited{link, int64(cardWithin / time.Second)}); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, cardWithin)
+	defer cancel()
+	p, err := v.Shown(ctx, link)
+	switch {
+	case errors.Is(err, ErrNoLink):
+		return nil, &control.Error{Code: "not_found", Message: "no link " + link, About: "card_read"}
+	case errors.Is(err, context.DeadlineExceeded):
+		return nil, &control.Error{Code: "unavailable", Message: "no card was read within a minute"}
+	}
+	return p, err
 }

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -23,6 +24,7 @@ const guardPIN = "628401739512"
 type counter struct {
 	*station
 	term    *terminal.Terminal
+	port    string // the link that the agent reads
 	socket  *wire.Socket
 	entries []scenario.Entry
 }
@@ -31,12 +33,9 @@ type counter struct {
 func newCounter(t *testing.T, seed uint64, o terminal.GuardOptions) *counter {
 	t.Helper()
 	c := &counter{}
-	link := filepath.Join(t.TempDir(), "pos")
+	c.port = filepath.Join(t.TempDir(), "pos")
+	c.plug(t)
 	var err error
-	if c.socket, err = wire.Plug("pty", link, 0); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.socket.Close() })
 	if c.term, err = terminal.New(terminal.Options{Model: "smart", Seed: seed, Wrong: 0.5}); err != nil {
 		t.Fatal(err)
 	}
@@ -48,13 +47,24 @@ func newCounter(t *testing.T, seed uint64, o terminal.GuardOptions) *counter {
 		o.Presents = -1
 	}
 	c.term.Guard(o)
-	c.station = newStation(t, settings{port: link, wire: "smart", link: `guard = "hold"`,
+	c.station = newStation(t, settings{port: c.port, wire: "smart", link: `guard = "hold"`,
 		extra: "[[guard.supervisor]]\nid = \"s-1\"\nname = \"Wang\"\noperators = [\"90\"]\n"})
 	if out := c.verb(t, guardPIN+"\n"+guardPIN+"\n", 0, "guard", "pin", "s-1"); strings.Contains(out, guardPIN) {
 		t.Error("the PIN is printed")
 	}
 	c.startOnline()
 	return c
+}
+
+// plug puts the terminal's line in; a play takes it out at its end.
+func (c *counter) plug(t *testing.T) {
+	t.Helper()
+	socket, err := wire.Plug("pty", c.port, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.socket = socket
+	t.Cleanup(func() { _ = socket.Close() })
 }
 
 // verb runs a verb on the station and returns what it prints.
@@ -219,6 +229,29 @@ func (c *counter) look(t *testing.T) {
 	if n := len(c.holds(t)); n != 6 {
 		t.Errorf("%d holds: a look held something", n)
 	}
+	c.cardRead(t, number)
+}
+
+// cardRead asks about a sale while another customer has his card read.
+func (c *counter) cardRead(t *testing.T, number string) {
+	t.Helper()
+	cmd := c.command("ask", "--refund-of", number, "--amount", "1.00", "--card-read", "pos", "--lang", "en")
+	prompt, err := cmd.StderrPipe()
+	var out bytes.Buffer
+	if cmd.Stdout = &out; err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	line, _ := bufio.NewReader(prompt).ReadString('\n')
+	c.plug(t)
+	c.play(t, []scenario.Step{{Do: "sale", As: "read", By: "g77", Pay: "chip", Amount: 500, Form: "clear"}}, 0, wire.Faults{})
+	code := exitOf(cmd.Wait())
+	if !strings.Contains(line, "card read on link pos, within 60 s") || code != 5 || !strings.Contains(out.String(), "presented_mismatch") || !strings.Contains(out.String(), "5.00") {
+		t.Errorf("exit status %d: %s%s", code, line, out.String())
+	}
+	c.verb(t, "", 3, "ask", "--refund-of", number, "--amount", "1.00", "--card-read", "nope")
 }
 
 // TestE2EGuardLostAndLate: an answer that never arrives lets the firmware go on, which is a finding at medium; one that
