@@ -21,6 +21,8 @@ var mayImport = map[string][]string{
 	"cmd/yuanlu-desk/casework": {"protocol/strictjson"},
 	// Bills of platforms and acquirers: pure.
 	"cmd/yuanlu-desk/bills": {},
+	// What people see in a browser.
+	"cmd/yuanlu-desk/page": {"cmd/yuanlu-desk/casework", "cmd/yuanlu-desk/store"},
 	// Passwords and sessions.
 	"cmd/yuanlu-desk/people": {},
 

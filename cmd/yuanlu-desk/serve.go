@@ -21,6 +21,7 @@ import (
 	"yuanlu/cmd/yuanlu-desk/broker"
 	"yuanlu/cmd/yuanlu-desk/consumer"
 	"yuanlu/cmd/yuanlu-desk/metrics"
+	"yuanlu/cmd/yuanlu-desk/page"
 	"yuanlu/cmd/yuanlu-desk/sign"
 	"yuanlu/cmd/yuanlu-desk/store"
 )
@@ -259,9 +260,13 @@ func (p *program) assemble(ctx context.Context, d *desk, s *serving, key sign.Ke
 	release := func(ctx context.Context, n int64, h store.Hand) error {
 		return consumer.Release(ctx, d.store, decode, n, h)
 	}
+	pages, err := page.New(page.Options{Store: d.store, Now: p.now, Log: d.log})
+	if err != nil {
+		return errors.Join(err, d.store.Close())
+	}
 	d.api = api.New(api.Options{Store: d.store, Release: release, Status: func() any { return d.consumer.Status() }, Ready: ready,
 		Metrics: metrics.Handler(metrics.Options{Status: d.consumer.Status, Totals: d.store.Totals, Version: version, Log: d.log}),
-		Token:   token, Proxy: s.proxy, Now: p.now, Log: d.log})
+		Token:   token, Page: pages, Proxy: s.proxy, Now: p.now, Log: d.log})
 	return nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"yuanlu/cmd/yuanlu-desk/page"
 	"yuanlu/cmd/yuanlu-desk/store"
 )
 
@@ -28,7 +29,8 @@ type Options struct {
 	Ready   func() bool
 	Metrics http.Handler // nil: there are none
 	Token   string
-	Proxy   string // address of the proxy that ends TLS for people; "": none
+	Page    *page.Page // what browsers see; nil: nothing
+	Proxy   string     // address of the proxy that ends TLS for people; "": none
 	Now     func() time.Time
 	Log     *slog.Logger
 }
@@ -98,7 +100,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	switch {
-	case forPeople(r.URL.Path), r.URL.Path == streamPath && asPerson(r):
+	case forPeople(r.URL.Path), a.forPage(r.URL.Path), r.URL.Path == streamPath && asPerson(r):
 		a.admit(w, r)
 	case a.o.Token != "" && r.URL.Path != healthPath && !a.known(r):
 		h.Set("WWW-Authenticate", `Bearer realm="yuanlu-desk"`)

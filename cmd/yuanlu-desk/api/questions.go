@@ -99,8 +99,8 @@ func (q *query) next(name, value string) *string {
 	return &link
 }
 
-// page cuts a list that was read with one more than its limit.
-func page[T any](q *query, list []T, limit int, name string, place func(*T) string) ([]T, *string) {
+// paged cuts a list that was read with one more than its limit.
+func paged[T any](q *query, list []T, limit int, name string, place func(*T) string) ([]T, *string) {
 	if len(list) <= limit {
 		return list, nil
 	}
@@ -134,7 +134,7 @@ func (a *API) cases(ctx context.Context, q *query) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, next := page(q, list, limit, "before", func(c *store.CaseRow) string { return number(c.N) })
+	list, next := paged(q, list, limit, "before", func(c *store.CaseRow) string { return number(c.N) })
 	return map[string]any{"cases": list, "next": next}, nil
 }
 
@@ -167,7 +167,7 @@ func (a *API) events(ctx context.Context, q *query) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, next := page(q, list, limit, "after", func(e *store.EventRow) string {
+	list, next := paged(q, list, limit, "after", func(e *store.EventRow) string {
 		if f.BySequence {
 			return number(e.Seq)
 		}
@@ -186,7 +186,7 @@ func (a *API) terminals(ctx context.Context, q *query) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, next := page(q, list, limit, "after", func(t *store.TerminalRow) string { return t.Terminal })
+	list, next := paged(q, list, limit, "after", func(t *store.TerminalRow) string { return t.Terminal })
 	return map[string]any{"terminals": list, "next": next}, nil
 }
 
@@ -210,7 +210,7 @@ func (a *API) gaps(ctx context.Context, q *query) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, next := page(q, list, limit, "after", func(s *store.StreamRow) string { return s.Terminal + "/" + s.Stream })
+	list, next := paged(q, list, limit, "after", func(s *store.StreamRow) string { return s.Terminal + "/" + s.Stream })
 	return map[string]any{"streams": list, "next": next}, nil
 }
 
@@ -224,7 +224,7 @@ func (a *API) quarantine(ctx context.Context, q *query) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, next := page(q, list, limit, "before", func(r *store.Refused) string { return number(r.N) })
+	list, next := paged(q, list, limit, "before", func(r *store.Refused) string { return number(r.N) })
 	return map[string]any{"quarantine": list, "next": next}, nil
 }
 
@@ -245,6 +245,6 @@ func (a *API) actions(ctx context.Context, q *query) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, next := page(q, list, limit, "before", func(r *store.Action) string { return number(r.N) })
+	list, next := paged(q, list, limit, "before", func(r *store.Action) string { return number(r.N) })
 	return map[string]any{"actions": list, "next": next}, nil
 }

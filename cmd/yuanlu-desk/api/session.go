@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"strings"
 
 	"yuanlu/cmd/yuanlu-desk/casework"
+	"yuanlu/cmd/yuanlu-desk/page"
 	"yuanlu/cmd/yuanlu-desk/people"
 	"yuanlu/cmd/yuanlu-desk/store"
 )
@@ -77,14 +79,23 @@ func forPeople(path string) bool {
 func (a *API) admit(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Security-Policy", policy)
 	var cross http.CrossOriginProtection
+	do := a.mux.ServeHTTP
+	if a.forPage(r.URL.Path) {
+		do = a.page
+	}
 	switch {
 	case !a.safe(r):
 		a.refuse(w, noTLS)
 	case cross.Check(r) != nil:
 		a.refuse(w, forged)
 	default:
-		a.mux.ServeHTTP(w, r)
+		do(w, r)
 	}
+}
+
+// forPage reports whether a path is one of the page.
+func (a *API) forPage(path string) bool {
+	return a.o.Page != nil && !strings.HasPrefix(path, "/v1/") && path != healthPath && path != "/metrics"
 }
 
 // safe reports whether no one on the way can read a request.
@@ -116,43 +127,66 @@ func (a *API) client(r *http.Request) string {
 // session is one request of somebody who is logged in.
 type session struct {
 	store.Session
-	person casework.Person
+	person     casework.Person
+	mustChange bool // before anything else
+}
+
+// session returns that of a request; ErrNotFound if somebody must log in first.
+func (a *API) session(r *http.Request) (*session, error) {
+	c, err := r.Cookie(cookie)
+	if err != nil {
+		return nil, store.ErrNotFound
+	}
+	find := a.o.Store.Session
+	if r.URL.Path == streamPath { // an open page is no use
+		find = a.o.Store.Lasts
+	}
+	one, err := find(r.Context(), people.TokenHash(c.Value), a.o.Now())
+	if err != nil {
+		return nil, err
+	}
+	s := &session{Session: one}
+	if s.person, err = a.o.Store.Person(r.Context(), one.Person); err == nil && !s.person.Active {
+		return nil, store.ErrNotFound
+	}
+	login, err2 := a.o.Store.Login(r.Context(), one.Person)
+	s.mustChange = login.MustChange
+	if err = errors.Join(err, err2); err != nil {
+		return nil, fmt.Errorf("a person who is logged in: %s", err) // not found there is an error of the store
+	}
+	return s, nil
 }
 
 // with answers a request of a session; a POST must show that it comes from our page.
 func (a *API) with(do func(http.ResponseWriter, *http.Request, *session)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		c, err := r.Cookie(cookie)
-		if err != nil {
-			a.refuse(w, noSession)
-			return
-		}
-		find := a.o.Store.Session
-		if r.URL.Path == streamPath { // an open page is no use
-			find = a.o.Store.Lasts
-		}
-		one, err := find(r.Context(), people.TokenHash(c.Value), a.o.Now())
-		if errors.Is(err, store.ErrNotFound) {
-			a.refuse(w, noSession)
-			return
-		}
-		s := &session{Session: one}
-		if err == nil {
-			s.person, err = a.o.Store.Person(r.Context(), one.Person)
-		}
-		login, err2 := a.o.Store.Login(r.Context(), one.Person)
+		s, err := a.session(r)
 		switch {
-		case err != nil || err2 != nil:
-			a.broken(w, r, errors.Join(err, err2))
-		case !s.person.Active:
+		case errors.Is(err, store.ErrNotFound):
 			a.refuse(w, noSession)
-		case r.Method == http.MethodPost && (one.CSRF == "" || r.Header.Get("X-CSRF-Token") != one.CSRF):
+		case err != nil:
+			a.broken(w, r, err)
+		case r.Method == http.MethodPost && (s.CSRF == "" || r.Header.Get("X-CSRF-Token") != s.CSRF):
 			a.refuse(w, forged)
-		case login.MustChange && (strings.HasPrefix(r.URL.Path, "/v1/work/") || r.URL.Path == streamPath):
+		case s.mustChange && (strings.HasPrefix(r.URL.Path, "/v1/work/") || r.URL.Path == streamPath):
 			a.refuse(w, mustChange)
 		default:
 			do(w, r, s)
 		}
+	}
+}
+
+// page answers what a browser shows; who is not logged in, or must change his password
+// first, sees no more than that.
+func (a *API) page(w http.ResponseWriter, r *http.Request) {
+	s, err := a.session(r)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		a.o.Page.Serve(w, r, nil)
+	case err != nil:
+		a.broken(w, r, err)
+	default:
+		a.o.Page.Serve(w, r, &page.Visitor{Person: s.person, CSRF: s.CSRF, MustChange: s.mustChange})
 	}
 }
 
@@ -250,16 +284,7 @@ func (a *API) logout(w http.ResponseWriter, r *http.Request, s *session) {
 }
 
 func (a *API) me(w http.ResponseWriter, r *http.Request, s *session) {
-	login, err := a.o.Store.Login(r.Context(), s.Person)
-	if err != nil {
-		a.broken(w, r, err)
-		return
-	}
-	language := "en"
-	if strings.HasPrefix(strings.ToLower(r.Header.Get("Accept-Language")), "zh") {
-		language = "zh"
-	}
-	a.respond(w, http.StatusOK, map[string]any{"person": s.person, "csrf": s.CSRF, "language": language, "must_change": login.MustChange})
+	a.respond(w, http.StatusOK, map[string]any{"person": s.person, "csrf": s.CSRF, "language": page.Language(r), "must_change": s.mustChange})
 }
 
 // password changes that of the person himself, and ends his sessions but a new one.

@@ -39,6 +39,7 @@ type Desk struct {
 	touched []string
 	key     string
 	newKey  Key
+	dry     bool // guards alone: nothing is written
 }
 
 type personKey struct{ person, key string }

@@ -220,8 +220,11 @@ func (d *Desk) head(no string) (int64, string) {
 	return 0, noHash
 }
 
-// write adds an event to a journal, and applies it.
+// write adds an event to a journal, and applies it; not while guards alone are looked at.
 func (d *Desk) write(no, by, what string, data change) {
+	if d.dry {
+		return
+	}
 	seq, hash := d.head(no)
 	e := Event{Case: no, Seq: seq + 1, At: d.cal.Format(d.clock), By: by, What: what, Data: encode(data), Key: d.key, Prev: hash}
 	d.key = ""

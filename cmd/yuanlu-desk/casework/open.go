@@ -14,14 +14,14 @@ var (
 // openArgs opens a case by hand (casework.md § 5, open).
 type openArgs struct {
 	store, text string
-	refund      refundSide
+	refund      RefundSide
 }
 
 // readOpen reads the arguments; merchant and case are not known yet.
 func readOpen(f *form) args {
 	a := &openArgs{store: f.text("store", 1, 64), text: f.words()}
 	r := object(f.get("refund"))
-	a.refund = refundSide{Side: Side{Kind: roleRefund, Outcome: "approved",
+	a.refund = RefundSide{Side: Side{Kind: roleRefund, Outcome: "approved",
 		Channel: r.one("channel", "card", "wechat", "alipay", "unionpay_qr", "jd", "ecny", "cash", "unknown"), Amount: r.integer("amount", 1, largest),
 		Currency: r.text("currency", 3, 3), At: r.text("at", 1, 64), RefundNo: r.text("number", 1, 64),
 		Operator: r.optional("operator", 64), TerminalID: r.optional("terminal_id", 64), Shown: r.optional("shown", 64)}}

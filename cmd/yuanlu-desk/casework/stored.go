@@ -199,16 +199,19 @@ func (d *Desk) Hire(at int64, text []byte) ([]Event, Refusal) {
 
 // Sides is both sides of a refund by its last report; Original is the last that was known.
 type Sides struct {
-	ID       string `json:"id"`
-	Refund   any    `json:"refund"`
-	Original *Side  `json:"original"`
+	ID       string     `json:"id"`
+	Refund   RefundSide `json:"refund"`
+	Original *Side      `json:"original"`
+	// Terminal and Event name the event of up/case that reported it last; "": by hand.
+	Terminal string `json:"-"`
+	Event    string `json:"-"`
 }
 
 // Sides returns both sides of each refund of a case.
 func (d *Desk) Sides(no string) (out []Sides) {
 	if c := d.cases[no]; c != nil {
 		for _, r := range c.refunds {
-			out = append(out, Sides{r.id, r.last.Refund, r.original})
+			out = append(out, Sides{r.id, r.last.Refund, r.original, r.last.Terminal, r.last.Event})
 		}
 	}
 	return out

@@ -1,6 +1,7 @@
 package casework
 
 import (
+	"cmp"
 	"regexp"
 	"strings"
 )
@@ -54,12 +55,17 @@ type pointer struct {
 	RRN        string `json:"rrn,omitempty"`
 }
 
-// refundSide is the refund of a report.
-type refundSide struct {
+// RefundSide is the refund of a report (casework.md § 4).
+type RefundSide struct {
 	Side
 	Approver string  `json:"approver"`
 	Releaser string  `json:"releaser"`
 	PointsTo pointer `json:"points_to"`
+}
+
+// Points is the first number by which a refund names its original; "" if it names none.
+func (s *RefundSide) Points() string {
+	return cmp.Or(s.PointsTo.ChannelTxn, s.PointsTo.OrderNo, s.PointsTo.RRN)
 }
 
 // reported is what a terminal, or a person by hand, reports of one refund.
@@ -77,7 +83,7 @@ type reported struct {
 	Severity  string     `json:"severity"`
 	Cancelled bool       `json:"cancelled"`
 	Codes     []string   `json:"codes"`
-	Refund    refundSide `json:"refund"`
+	Refund    RefundSide `json:"refund"`
 	Original  *Side      `json:"original"`
 }
 
@@ -190,7 +196,7 @@ func (e *TerminalEvent) readReport(d *form, id string) {
 		})
 	}
 	refund := object(d.get("refund"))
-	r.Refund = refundSide{Side: refund.side(), Approver: refund.note("approver"), Releaser: refund.note("releaser")}
+	r.Refund = RefundSide{Side: refund.side(), Approver: refund.note("approver"), Releaser: refund.note("releaser")}
 	if p, ok := refund.maybe("points_to"); ok {
 		to := object(p)
 		r.Refund.PointsTo = pointer{to.note("channel_txn"), to.note("order_no"), to.note("rrn")}

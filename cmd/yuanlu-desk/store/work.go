@@ -308,17 +308,17 @@ type Worked struct {
 // members are those of the line but at, which is now. Two commands at once are answered one after the
 // other, whichever desk they came to.
 func (s *Store) Work(ctx context.Context, now time.Time, by, members string) (got casework.Answer, done Worked, err error) {
-	return s.workWith(ctx, now, by, members, func(*applying) error { return nil })
+	return s.workWith(ctx, now, by, members, func(*applying, casework.Answer) error { return nil })
 }
 
 // workWith is Work, and does something more where the command is not refused.
-func (s *Store) workWith(ctx context.Context, now time.Time, by, members string, more func(*applying) error) (got casework.Answer, done Worked, err error) {
+func (s *Store) workWith(ctx context.Context, now time.Time, by, members string, more func(*applying, casework.Answer) error) (got casework.Answer, done Worked, err error) {
 	_, err = s.change(ctx, func(a *applying) error {
 		var err error
 		if got, err = a.line(s, fmt.Appendf(nil, `{"at":%q,%s}`, stamp(now), members)); err != nil || got.Refused != "" {
 			return err
 		}
-		if err := more(a); err != nil {
+		if err := more(a, got); err != nil {
 			return err
 		}
 		done = Worked{Events: got.Events}

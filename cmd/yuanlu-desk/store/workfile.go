@@ -20,7 +20,7 @@ type File struct {
 // WorkFile is Work for the command file: the file itself is stored in the same transaction,
 // if the command is not refused.
 func (s *Store) WorkFile(ctx context.Context, now time.Time, by, members, hash, kind string, body []byte) (got casework.Answer, done Worked, err error) {
-	return s.workWith(ctx, now, by, members, func(a *applying) error {
+	return s.workWith(ctx, now, by, members, func(a *applying, _ casework.Answer) error {
 		_, err := a.exec(`INSERT INTO work_file(sha256, type, added, body) VALUES(?,?,?,?) ON CONFLICT(sha256) DO NOTHING`, hash, kind, millis(now), body)
 		return err
 	})
@@ -92,19 +92,11 @@ func (s *Store) Sides(ctx context.Context, no string) (list []Sided, err error) 
 	}
 	return list, s.read(ctx, func(t *tx) error {
 		for i := range list {
-			var payload string
-			found, err := t.row(`SELECT payload FROM event WHERE kind = 'case' AND case_id = ? ORDER BY n DESC LIMIT 1`, []any{list[i].ID}, &payload)
+			one, err := t.report(list[i].Terminal, list[i].Event)
 			if err != nil {
 				return err
 			}
-			var e struct {
-				Data struct {
-					Verdict json.RawMessage `json:"verdict"`
-				} `json:"data"`
-			}
-			if found && json.Unmarshal([]byte(payload), &e) == nil {
-				list[i].Verdict = e.Data.Verdict
-			}
+			list[i].Verdict = one.Verdict
 		}
 		return nil
 	})

@@ -1,0 +1,9 @@
+package page
+
+import "testing"
+
+func TestTemplatesParse(t *testing.T) {
+	if _, err := New(Options{}); err != nil {
+		t.Fatal(err)
+	}
+}
