@@ -21,15 +21,16 @@ all: build
 build:
 	@tags=$$(.ci/setup tags) && set -x && \
 	$(GO) build -tags "$$tags" -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
-	@for p in yuanlu firmware-sim yuanlu-desk; do \
+	@for p in yuanlu firmware-sim yuanlu-desk yuanlu-verify; do \
 	  bin/$$p version --licences >bin/$$p.THIRD_PARTY.txt && bin/$$p version --sbom >bin/$$p.cdx.json || exit 1; done
 
 setup:
 	@.ci/setup build test lab root deb
 
-# One static file without USB, for terminals without libusb.
+# One static file without USB, for terminals without libusb; the verifier is one everywhere.
 static:
 	CGO_ENABLED=0 $(GO) build -tags nousb -ldflags '$(LDFLAGS)' -o bin/yuanlu-static ./cmd/yuanlu
+	CGO_ENABLED=0 $(GO) build -ldflags '$(LDFLAGS)' -o bin/yuanlu-verify ./cmd/yuanlu-verify
 	@bin/yuanlu-static version --licences >bin/yuanlu-static.THIRD_PARTY.txt
 	@bin/yuanlu-static version --sbom >bin/yuanlu-static.cdx.json
 
@@ -72,7 +73,7 @@ unit:
 
 # The rooms without a machine in them on a 32-bit one (ARM, emulated by qemu-arm-static).
 # Left out: what starts itself as another process, and what tries every byte.
-PURE := $(addprefix ./protocol/,cup8583 currency evidence explain frame mispos printable sensitive smart strictjson topics) \
+PURE := $(addprefix ./protocol/,cup8583 currency evidence evidence/pack explain frame mispos printable sensitive smart strictjson topics) \
   ./agent/config ./agent/desired ./agent/refund ./agent/refund/rules ./agent/refund/memhistory
 unit32:
 	CGO_ENABLED=0 GOARCH=arm GOARM=6 $(GO) test -timeout 10m -tags nousb -exec qemu-arm-static \

@@ -17,6 +17,9 @@ var mayImport = map[string][]string{
 	"cmd/manual":        {},
 	"cmd/firmware-sim":  {"firmware-sim/...", "protocol/notices"},
 	"cmd/yuanlu-desk":   {"cmd/manual", "cmd/yuanlu-desk/...", "protocol/mqtt", "protocol/printable", "protocol/topics", "protocol/notices"},
+	"cmd/yuanlu-verify": {"cmd/manual", "cmd/yuanlu-verify/verify", "protocol/notices", "protocol/printable"},
+	// The checks of a pack: pure.
+	"cmd/yuanlu-verify/verify": {"protocol/evidence/..."},
 	// The work on a case: pure.
 	"cmd/yuanlu-desk/casework": {"protocol/strictjson"},
 	// Bills of platforms and acquirers: pure.
@@ -93,7 +96,9 @@ var mayImport = map[string][]string{
 	// The one reader of JSON.
 	"protocol/strictjson": {},
 	// Leaves, trees, notes and packs of evidence.md.
-	"protocol/evidence": {"protocol/strictjson"},
+	"protocol/evidence":      {"protocol/strictjson"},
+	"protocol/evidence/pack": {"protocol/evidence"},
+	"protocol/evidence/seal": {"protocol/evidence"},
 	// What every message in a test must satisfy.
 	"protocol/topics/topicstest": {"protocol/topics"},
 	"protocol/wiretest":          {},
