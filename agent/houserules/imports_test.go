@@ -23,7 +23,8 @@ var mayImport = map[string][]string{
 	// The work on a case: pure.
 	"cmd/yuanlu-desk/casework": {"protocol/strictjson"},
 	// Bills of platforms and acquirers: pure.
-	"cmd/yuanlu-desk/bills": {},
+	"cmd/yuanlu-desk/bills":       {},
+	"cmd/yuanlu-desk/bills/match": {"cmd/yuanlu-desk/bills", "protocol/strictjson"},
 	// What people see in a browser.
 	"cmd/yuanlu-desk/page": {"cmd/yuanlu-desk/casework", "cmd/yuanlu-desk/store"},
 	// Passwords and sessions.

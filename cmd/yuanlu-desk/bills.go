@@ -11,29 +11,75 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"time"
 
 	"yuanlu/cmd/yuanlu-desk/bills"
+	"yuanlu/cmd/yuanlu-desk/bills/match"
 )
 
 // errRefused is the class of runs in which a file or a line was refused; each was printed.
 var errRefused = errors.New("files or lines were refused")
 
-// bills reads bills and prints what they state (bills.md § 1).
+// bills reads bills, or matches them with what terminals reported of a day (bills.md § 1).
 func (p *program) bills(_ context.Context, v *verb, args []string) error {
-	files, err := p.parse(v, p.flags(v), args, math.MaxInt)
+	f := p.flags(v)
+	day := f.String("day", "", p.t("match: the `day`, YYYY-MM-DD", "match：`日期` YYYY-MM-DD"))
+	days := f.String("terminal-days", "", p.t("match: the digests of terminals, JSON Lines in a `file`", "match：终端日摘要 JSON Lines `文件`"))
+	var files []string
+	f.Func("bills", p.t("match: the bills, one `file` or more", "match：一个或多个账单`文件`"), func(s string) error { files = append(files, s); return nil })
+	rest, err := p.parse(v, f, args, math.MaxInt)
 	if err != nil {
 		return err
 	}
-	if len(files) < 2 || files[0] != "check" {
-		return fmt.Errorf("%w: check FILE… is needed", errUsage)
+	verb := ""
+	if len(rest) > 0 {
+		verb, files = rest[0], append(files, rest[1:]...)
 	}
-	return p.checkBills(files[1:])
+	switch {
+	case verb == "check" && len(files) > 0 && *day == "" && *days == "":
+		return p.checkBills(files)
+	case verb == "match" && len(files) > 0 && *days != "" && isDay(*day):
+		return p.matchBills(*day, *days, files)
+	}
+	return fmt.Errorf("%w: check FILE… or match --day YYYY-MM-DD --terminal-days FILE --bills FILE… is needed", errUsage)
 }
 
 func (p *program) checkBills(files []string) error {
 	s := &billPrinter{out: bufio.NewWriter(p.stdout), errs: bufio.NewWriter(p.stderr), chinese: p.lang == "zh"}
 	for _, path := range files {
 		readBills(path, s)
+	}
+	return s.close()
+}
+
+func isDay(s string) bool {
+	_, err := time.Parse(time.DateOnly, s)
+	return err == nil
+}
+
+// matchBills prints how bills fit the digests of terminals of a day (bills.md § 6).
+func (p *program) matchBills(day, days string, files []string) error {
+	s := &billPrinter{out: bufio.NewWriter(p.stdout), errs: bufio.NewWriter(p.stderr), chinese: p.lang == "zh"}
+	name := filepath.Base(days)
+	var digests []*match.Digest
+	switch data, err := readMost(days, bills.MaxFile+1); {
+	case err != nil:
+		s.Refused(&bills.Refusal{File: bills.Printable(name), Code: bills.Unreadable})
+	case len(data) > bills.MaxFile:
+		s.Refused(&bills.Refusal{File: bills.Printable(name), Code: bills.TooLarge})
+	default:
+		digests = match.ParseDigests(name, data, s.Refused)
+	}
+	book := match.NewBook(s.Refused)
+	for _, path := range files {
+		readBills(path, book)
+	}
+	results, totals := match.Match(day, digests, book)
+	for _, r := range results {
+		s.line(r.AppendJSON(s.buf[:0]))
+	}
+	for _, t := range totals {
+		s.line(t.AppendJSON(s.buf[:0]))
 	}
 	return s.close()
 }

@@ -14,8 +14,8 @@ func TestBillsShared(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cases, err := filepath.Glob(filepath.Join(root, "c*", "cmd"))
-	if err != nil || len(cases) < 10 {
+	cases, err := filepath.Glob(filepath.Join(root, "*", "cmd"))
+	if err != nil || len(cases) < 13 {
 		t.Fatalf("%d cases, %v", len(cases), err)
 	}
 	for _, file := range cases {
@@ -64,7 +64,8 @@ func TestBillsUsage(t *testing.T) {
 		args string
 		code int
 	}{
-		{"", 2}, {"check", 2}, {"look x", 2}, {"check --day 2026-08-23 x", 2}, {"check --terminal-days x x", 2}, {"match", 2}, {"check --lang fr x", 2}, {"--help", 0}, {"check none", 65}, {"check " + bill, 0}, {"check .", 65},
+		{"", 2}, {"check", 2}, {"look x", 2}, {"check --day 2026-08-23 x", 2}, {"check --terminal-days x x", 2}, {"match", 2}, {"match --day 2026-08-23 --bills " + bill, 2},
+		{"match --day 2026-08-32 --terminal-days " + bill + " --bills " + bill, 2}, {"match --day 2026-08-23 --terminal-days " + bill, 2}, {"check --lang fr x", 2}, {"--help", 0}, {"check none", 65}, {"check " + bill, 0}, {"check .", 65},
 	} {
 		t.Run(tc.args, func(t *testing.T) {
 			if r := run1("", append([]string{"bills"}, strings.Fields(tc.args)...)...); r.code != tc.code || (r.code != 0) != (r.errors != "") {

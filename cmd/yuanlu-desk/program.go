@@ -77,7 +77,7 @@ func verbs() []verb {
 		{"gaps", "[list] [--terminal ID] | close TERMINAL STREAM LAST --why TEXT [--force]; --store FILE|URL", "what is missing; stop waiting for what will not come", "缺失的事件；不再等待", (*program).gaps},
 		{"quarantine", "[list] [--terminal ID] | show N | release N --why TEXT | discard N --why TEXT; --store FILE|URL", "what was refused; store it after all, or throw it away", "被隔离的报文；放行或丢弃", (*program).quarantine},
 		{"work", "--check FILE | --setup FILE [--store FILE|URL]", "answer lines as the case desk does; store its settings, calendar and stores", "按案件台规则回答；存入设置、日历与门店", (*program).work},
-		{"bills", "check FILE…", "what the bills of platforms and acquirers state, line by line", "逐行读取平台与收单机构的账单", (*program).bills},
+		{"bills", "check FILE… | match --day YYYY-MM-DD --terminal-days FILE --bills FILE…", "what the bills of platforms and acquirers state, line by line; how it fits what terminals reported of a day", "逐行读取平台与收单机构的账单；与终端当日上报逐笔核对", (*program).bills},
 		{"people", "[list] | add ID --staff N --role R[,R] --shop S[,S] [--operator M/T/N]… | password ID; --store FILE|URL", "who works at the case desk; its first person; a new password", "案件台人员；新增首位人员；重设密码", (*program).people},
 		{"sign", "--key FILE --topic TOPIC [--terminal ID] [FILE|-]", "wrap a payload with a signature, for mosquitto_pub -s", "给下发报文签名", (*program).sign},
 		{"keygen", "--out FILE [--id ID]", "make a signing key", "生成签名密钥", (*program).keygen},

@@ -37,6 +37,7 @@ const (
 	RowConflict     Code = "row_conflict"
 	Truncated       Code = "truncated"
 	SummaryMismatch Code = "summary_mismatch"
+	TerminalDay     Code = "terminal_day" // bills.md § 6
 )
 
 // Refusal is one thing that was refused and its place. It holds nothing of a cell.
@@ -101,5 +102,6 @@ var texts = []struct {
 	{Day, "not of the bill's day; download the bills of both days again", "不属于账单日期；请重新下载这两日的账单"},
 	{RowConflict, "the row came before with other content; the first stands, ask the platform which is right", "该行此前已出现且内容不同；以先到者为准，请向平台核实"},
 	{Truncated, "the bill ends before its end; download it again", "账单不完整；请重新下载"},
+	{TerminalDay, "no digest of a terminal's day; ask the terminal again with day-resend", "不是有效的终端日摘要；请用 day-resend 让终端重发"},
 	{SummaryMismatch, "the rows do not add up to the bill's own sums; download it again", "明细与账单合计不符；请重新下载"},
 }

@@ -1,0 +1,164 @@
+package match
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"yuanlu/cmd/yuanlu-desk/bills"
+)
+
+// Entry is a statement entry that all bills given agree on, and its time.
+type Entry struct {
+	bills.Entry
+	when time.Time
+	kept bool // it takes part: no platform's bill has the same under another name
+}
+
+// Book collects bills as they are read (bills.Sink): each bill once, each row once.
+type Book struct {
+	refused func(*bills.Refusal)
+	bills   []bills.Bill
+	sums    map[string]bool // SHA-256 of bills
+	pending []bills.Entry   // of the bill that is being read
+	rows    map[string]*Entry
+	entries []*Entry         // in the order in which they came
+	has     map[int][]string // channels of the rows of an acquirer's bill, by index of bills
+}
+
+// NewBook returns an empty book. refused takes what is refused, in the order of reading.
+func NewBook(refused func(*bills.Refusal)) *Book {
+	return &Book{refused: refused, sums: map[string]bool{}, rows: map[string]*Entry{}, has: map[int][]string{}}
+}
+
+// Refused passes a refusal on.
+func (b *Book) Refused(r *bills.Refusal) { b.refused(r) }
+
+// Entry takes an entry of the bill that is being read.
+func (b *Book) Entry(e *bills.Entry) {
+	kept := *e
+	for _, s := range texts(&kept) {
+		*s = strings.Clone(*s) // a cell would hold its whole line in memory
+	}
+	b.pending = append(b.pending, kept)
+}
+
+// Bill takes the summary behind its entries, and with it the bill.
+func (b *Book) Bill(v *bills.Bill) {
+	pending := b.pending
+	b.pending = nil
+	if b.sums[v.SHA256] {
+		return
+	}
+	b.sums[v.SHA256] = true
+	at := len(b.bills)
+	b.bills = append(b.bills, *v)
+	for i := range pending {
+		e := &pending[i]
+		if !slices.Contains(b.has[at], e.Channel) {
+			b.has[at] = append(b.has[at], e.Channel)
+		}
+		before, again := b.rows[e.Row]
+		if !again {
+			when, err := time.Parse(time.RFC3339, e.At)
+			if err != nil {
+				continue // every entry has one
+			}
+			before = &Entry{Entry: *e, when: when}
+			b.rows[e.Row] = before
+			b.entries = append(b.entries, before)
+		} else if !before.fill(e) {
+			b.refused(&bills.Refusal{File: v.File, Member: v.Member, Line: e.Line, Code: bills.RowConflict})
+		}
+	}
+}
+
+// texts are the members of an entry that may be empty in one bill and stated in another.
+func texts(e *bills.Entry) []*string {
+	return []*string{&e.MerchantID, &e.TerminalID, &e.SettledAt, &e.OrderNo, &e.ChannelTxn, &e.RefundNo, &e.ChannelRefund, &e.STAN, &e.Batch, &e.RRN,
+		&e.Original.OrderNo, &e.Original.ChannelTxn, &e.Original.STAN, &e.Original.Date, &e.Route, &e.Shown}
+}
+
+// fill takes from another bill's copy of the row what is not stated here; false if the two
+// contradict each other, and then nothing is taken.
+func (e *Entry) fill(other *bills.Entry) bool {
+	mine, theirs := texts(&e.Entry), texts(other)
+	for i := range mine {
+		if *mine[i] != "" && *theirs[i] != "" && *mine[i] != *theirs[i] {
+			return false
+		}
+	}
+	if e.Kind != other.Kind || e.Direction != other.Direction || e.Channel != other.Channel || e.At != other.At || e.Amount != other.Amount || e.Currency != other.Currency ||
+		e.Status != other.Status && e.Status != bills.Processing && other.Status != bills.Processing {
+		return false
+	}
+	for i := range mine {
+		if *mine[i] == "" {
+			*mine[i] = *theirs[i]
+		}
+	}
+	if e.Status == bills.Processing {
+		e.Status = other.Status
+	}
+	return true
+}
+
+// isFund reports whether a format is about the purse and not about transactions.
+func isFund(format string) bool { return format == bills.WechatFund || format == bills.AlipayFund }
+
+// platform returns the channel of a platform's trade bill, "" for other formats.
+func platform(format string) string {
+	switch format {
+	case bills.WechatTrade:
+		return "wechat"
+	case bills.AlipayTrade:
+		return "alipay"
+	case bills.UnionpayZM:
+		return "unionpay_qr"
+	}
+	return ""
+}
+
+// spans reports whether a bill is about a date and covers a kind.
+func spans(v *bills.Bill, date, kind string) bool {
+	return v.From != "" && v.From <= date && date <= v.To && slices.Contains(v.Covers, kind)
+}
+
+// settle decides which entries take part: those of an acquirer are left out where a
+// platform's bill has the same transactions under other numbers.
+func (b *Book) settle() {
+	for _, e := range b.entries {
+		e.kept = true
+		kind := e.Kind
+		if kind == bills.Void {
+			kind = bills.Refund
+		}
+		if e.Format != bills.AcquirerCSV || kind != bills.Sale && kind != bills.Refund {
+			continue
+		}
+		for i := range b.bills {
+			if v := &b.bills[i]; platform(v.Format) == e.Channel && spans(v, e.At[:10], kind) {
+				e.kept = false
+			}
+		}
+	}
+}
+
+// covers reports whether complete bills cover a kind of a channel on a date, and whether
+// one with an end mark of its own does.
+func (b *Book) covers(channel, date, kind string) (covered, marked bool) {
+	for i := range b.bills {
+		v := &b.bills[i]
+		if !v.Complete || !spans(v, date, kind) {
+			continue
+		}
+		switch {
+		case platform(v.Format) == channel:
+			covered = true
+			marked = marked || v.Format != bills.UnionpayZM
+		case v.Format == bills.AcquirerCSV && (channel == "card" || slices.Contains(b.has[i], channel)):
+			covered = true
+		}
+	}
+	return covered, marked
+}
