@@ -16,7 +16,7 @@ var mayImport = map[string][]string{
 	"cmd/yuanlu":        {"cmd/manual", "cmd/yuanlu/ports", "cmd/yuanlu/screen", "agent/...", "drivers/serialport", "drivers/usbport", "protocol/..."},
 	"cmd/manual":        {},
 	"cmd/firmware-sim":  {"firmware-sim/...", "protocol/notices"},
-	"cmd/yuanlu-desk":   {"cmd/manual", "cmd/yuanlu-desk/...", "protocol/mqtt", "protocol/printable", "protocol/topics", "protocol/notices"},
+	"cmd/yuanlu-desk":   {"agent/newfile", "cmd/manual", "cmd/yuanlu-desk/...", "protocol/mqtt", "protocol/printable", "protocol/topics", "protocol/notices"},
 	"cmd/yuanlu-verify": {"cmd/manual", "cmd/yuanlu-verify/verify", "protocol/notices", "protocol/printable"},
 	// The checks of a pack: pure.
 	"cmd/yuanlu-verify/verify": {"protocol/evidence/..."},

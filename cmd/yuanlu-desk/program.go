@@ -79,6 +79,8 @@ func verbs() []verb {
 		{"work", "--check FILE | --setup FILE [--store FILE|URL]", "answer lines as the case desk does; store its settings, calendar and stores", "按案件台规则回答；存入设置、日历与门店", (*program).work},
 		{"bills", "check FILE… | match --day YYYY-MM-DD --terminal-days FILE --bills FILE…", "what the bills of platforms and acquirers state, line by line; how it fits what terminals reported of a day", "逐行读取平台与收单机构的账单；与终端当日上报逐笔核对", (*program).bills},
 		{"people", "[list] | add ID --staff N --role R[,R] --shop S[,S] [--operator M/T/N]… | password ID; --store FILE|URL", "who works at the case desk; its first person; a new password", "案件台人员；新增首位人员；重设密码", (*program).people},
+		{"backup", "FILE|- [--store FILE|URL]", "write all that the desk has into one file, while it runs", "在线备份全部数据到一个文件", (*program).backup},
+		{"restore", "FILE|- [--check] [--store FILE|URL]", "make a store of a backup, of either database, where there is none", "由备份还原数据库", (*program).restore},
 		{"sign", "--key FILE --topic TOPIC [--terminal ID] [FILE|-]", "wrap a payload with a signature, for mosquitto_pub -s", "给下发报文签名", (*program).sign},
 		{"keygen", "--out FILE [--id ID]", "make a signing key", "生成签名密钥", (*program).keygen},
 		{"api", "", "print the OpenAPI document of the HTTP API", "输出 HTTP 接口的 OpenAPI 文档", (*program).api},
@@ -169,6 +171,7 @@ func (p *program) exit(v *verb, err error) int {
 	}{
 		{sign.ErrOpen, exitPermission}, {fs.ErrPermission, exitPermission}, {errConfig, exitConfig}, {mqtt.ErrOptions, exitConfig},
 		{topics.ErrName, exitConfig}, {sign.ErrKey, exitConfig}, {store.ErrPlace, exitConfig}, {sign.ErrPayload, exitData}, {errLines, exitData},
+		{store.ErrBackup, exitData}, {store.ErrNotEmpty, exitStore},
 		{sign.ErrTopic, exitUsage}, {errAPI, exitBroker}, {store.ErrHand, exitData}, {store.ErrUnavailable, exitStore}, {store.ErrVersion, exitStore},
 		{fs.ErrNotExist, exitNotFound}, {store.ErrNotFound, exitNotFound},
 	} {

@@ -2,6 +2,7 @@ package casework
 
 import (
 	"bytes"
+	"container/heap"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -219,3 +220,21 @@ func (d *Desk) Sides(no string) (out []Sides) {
 
 // FileBytes is the size that a file may have, in bytes (setting file_mib).
 func (d *Desk) FileBytes() int64 { return d.set.FileMiB << 20 }
+
+// Count is the number of cases that the desk knows.
+func (d *Desk) Count() int { return len(d.cases) }
+
+// Clock is the desk's time, in Unix seconds: that of its last line or event.
+func (d *Desk) Clock() int64 { return d.clock }
+
+// NextDue is when something happens by itself next (casework.md § 8), in Unix seconds; false
+// if nothing does.
+func (d *Desk) NextDue() (int64, bool) {
+	for d.requeue(); len(d.queue) > 0; heap.Pop(&d.queue) {
+		first := d.queue[0]
+		if n := d.next(first.c); n != nil && n.at == first.at && d.cases[first.c.No] == first.c {
+			return first.at, true
+		}
+	}
+	return 0, false
+}

@@ -97,7 +97,7 @@ func (s *Store) write(ctx context.Context, do func(*tx) error) error {
 	t := &tx{Tx: raw, d: s.d, ctx: ctx}
 	if err := do(t); err != nil {
 		_ = raw.Rollback() // what went wrong before is what counts
-		if errors.Is(err, ErrVersion) || errors.Is(err, ErrHand) {
+		if errors.Is(err, ErrVersion) || errors.Is(err, ErrHand) || errors.Is(err, ErrBackup) {
 			return err
 		}
 		return classify(err)
