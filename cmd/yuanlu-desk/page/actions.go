@@ -1,6 +1,7 @@
 package page
 
 import (
+	"cmp"
 	"slices"
 
 	"yuanlu/cmd/yuanlu-desk/casework"
@@ -18,9 +19,19 @@ type action struct {
 // that are refused now (casework.md § 14, 4).
 type actions struct {
 	Suggested *action
-	Reason    string // the step that it does; ""
-	Others    []action
+	Reason    string   // the step that it does; ""
+	Daily     []action // contact, file, note
+	Others    []action // the three first have the keys 2 to 4
 	Disabled  []action
+}
+
+// daily commands stand first: they are given most often.
+func daily(do string) bool { return slices.Contains([]string{"contact", "file", "note"}, do) }
+
+// rank puts those that go on with a case before those that hand it over.
+func rank(do string) int {
+	return slices.Index([]string{"claim", "propose", "request", "received", "refused", "sent", "settled", "failed", "declined", "unreachable", "answered",
+		"identify", "wait", "resume", "escalate", "count", "assign", "release"}, do)
 }
 
 // direct commands have no arguments.
@@ -60,10 +71,14 @@ func (v *Visitor) actions(c *casework.View, offers []casework.Offer) (out action
 			out.Suggested = &a
 		case o.Refusal != "":
 			out.Disabled = append(out.Disabled, a)
+		case daily(o.Do):
+			out.Daily = append(out.Daily, a)
 		case !inProposal(o.Do):
 			out.Others = append(out.Others, a)
 		}
 	}
+	slices.SortStableFunc(out.Daily, func(a, b action) int { return cmp.Compare(a.Do, b.Do) })
+	slices.SortStableFunc(out.Others, func(a, b action) int { return cmp.Compare(rank(a.Do), rank(b.Do)) })
 	return out
 }
 

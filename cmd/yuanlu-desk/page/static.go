@@ -76,6 +76,7 @@ func (p *Page) templates(lang string) (*template.Template, error) {
 		"options":  options,
 		"list":     func(items ...string) []string { return items },
 		"args":     args,
+		"verdict":  s.verdict,
 		"said":     s.said,
 		"caselink": caselink,
 		"isdirect": direct,
@@ -158,6 +159,13 @@ func (s *speaker) said(english, chinese string) template.HTML {
 		return written(chinese)
 	}
 	return written(chinese) + " " + written(english)
+}
+
+// verdict is what the terminal decided about a refund.
+func (s *speaker) verdict(decision, recipient string) template.HTML {
+	return s.each(func(s *speaker) template.HTML {
+		return s.html("sides.verdict", map[string]template.HTML{"decision": s.named("decision", decision), "recipient": s.named("recipient", recipient)})
+	})
 }
 
 // caselink leads to another case.

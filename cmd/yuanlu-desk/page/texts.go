@@ -95,6 +95,19 @@ func (s *speaker) html(key string, fill map[string]template.HTML) template.HTML 
 	return `<span lang="zh">` + filled(t.zh, fill) + `</span> <span lang="en">` + filled(t.en, fill) + `</span>`
 }
 
+// each writes something in the language of the page; in both, once in each, so that no
+// sentence mixes them.
+func (s *speaker) each(write func(*speaker) template.HTML) template.HTML {
+	if s.lang != both {
+		return write(s)
+	}
+	chinese, english := write(s.texts.speaker(zh)), write(s.texts.speaker(en))
+	if chinese == english {
+		return chinese
+	}
+	return `<span lang="zh">` + chinese + `</span> <span lang="en">` + english + `</span>`
+}
+
 // escaped is a text that is never markup.
 func escaped(s string) template.HTML {
 	return template.HTML(template.HTMLEscapeString(s)) //nolint:gosec // it is escaped

@@ -78,22 +78,7 @@ func (s *speaker) entry(e casework.Event, currency string) entry {
 	if c := str(data["currency"]); c != "" {
 		currency = c
 	}
-	fill := map[string]template.HTML{}
-	for name, value := range data {
-		fill[name] = s.member(e.What, name, value, currency)
-	}
-	if e.What == "advised" {
-		fill["advice"] = s.named("advice", str(data["advice"])+"/"+str(data["why"]))
-	}
-	if person, ok := data["person"].(map[string]any); ok {
-		fill["person"] = mono(str(person["id"]))
-	}
-	for _, name := range []string{"number", "ref", "owner", "checker"} { // those that may be empty or absent
-		if fill[name] == "" {
-			fill[name] = s.html("none", nil)
-		}
-	}
-	out.Says = s.html("what."+e.What, fill)
+	out.Says = s.each(func(s *speaker) template.HTML { return s.sentence(e.What, data, currency) })
 	out.Text, out.Sequence = str(data["text"]), str(data["sequence"])
 	out.Contact, out.File = integer(data["contact"]), integer(data["file"])
 	if e.What == "proposed" {
@@ -105,6 +90,30 @@ func (s *speaker) entry(e casework.Event, currency string) entry {
 		}
 	}
 	return out
+}
+
+// sentence puts the data of an event into words.
+func (s *speaker) sentence(what string, data map[string]any, currency string) template.HTML {
+	fill := map[string]template.HTML{}
+	for name, value := range data {
+		fill[name] = s.member(what, name, value, currency)
+	}
+	if what == "advised" {
+		fill["advice"] = s.named("advice", str(data["advice"])+"/"+str(data["why"]))
+	}
+	if person, ok := data["person"].(map[string]any); ok {
+		fill["person"] = mono(str(person["id"]))
+	}
+	for _, name := range []string{"number", "ref", "owner", "checker"} { // those that may be empty or absent
+		if fill[name] == "" {
+			fill[name] = s.html("none", nil)
+		}
+	}
+	key := "what." + what
+	if what == "contacted" && str(data["number"]) == "" {
+		key += ".bare"
+	}
+	return s.html(key, fill)
 }
 
 // member writes one member of an event's data.
@@ -165,6 +174,10 @@ func integer(v any) int64 {
 
 // order puts a command of a proposal into words, with every value (casework.md § 14, 5).
 func (s *speaker) order(o *casework.Order, currency string) template.HTML {
+	return s.each(func(s *speaker) template.HTML { return s.ordered(o, currency) })
+}
+
+func (s *speaker) ordered(o *casework.Order, currency string) template.HTML {
 	given := func(p *string) template.HTML {
 		if p == nil || *p == "" {
 			return s.html("none", nil)

@@ -84,7 +84,9 @@
 
   // command makes the body of a form's command.
   const command = (form, button) => {
-    const sent = form.dataset.case !== undefined ? { case: body().dataset.case, expect: Number(body().dataset.version) } : {};
+    const sent = form.dataset.case !== undefined ? { case: body().dataset.case } : {};
+    // What is only added needs no version: it changes nothing that somebody must have seen.
+    if (sent.case && !["note", "contact", "file"].includes(form.dataset.do)) sent.expect = Number(body().dataset.version);
     if (form.dataset.do === "propose") {
       sent.commands = orders(form);
       sent.text = form.elements.namedItem("text").value;
@@ -164,6 +166,13 @@
     } catch { /* the next try tells */ }
   };
 
+  // done empties a form whose command was answered, and closes its panel.
+  const done = (form) => {
+    form.reset();
+    dirty.delete(form.id);
+    const panel = form.closest(".panel");
+    if (panel) panel.hidden = true;
+  };
   const labelOf = (form, button) => {
     const h = form.querySelector("h2, h3");
     return (h ? h.textContent : (button ? button.textContent : "")).trim();
@@ -172,8 +181,7 @@
     const name = form.dataset.do;
     run(form, `/v1/work/${name}`, () => command(form, button), place(form), async (got) => {
       const text = say("done").replace("{what}", labelOf(form, button));
-      form.reset();
-      dirty.delete(form.id);
+      done(form);
       if (name === "open") { location.assign("/case/" + got.case.no); return; }
       await refresh();
       toast(text);
@@ -189,17 +197,17 @@
   };
 
   // upload files a document; the desk counts and hashes it itself.
-  const upload = (of, file, kind, where) => {
+  const upload = (of, file, kind, where, next) => {
     const name = (file.name || "picture").slice(0, 200);
     const url = `/v1/work/file?case=${encodeURIComponent(body().dataset.case)}&name=${encodeURIComponent(name)}&kind=${encodeURIComponent(kind)}`;
     of.dataset.same = `${name}/${file.size}/${file.lastModified}/${kind}`;
     if (of.dataset.sameFile !== of.dataset.same) { delete of.dataset.key; of.dataset.sameFile = of.dataset.same; }
     run(of, url, () => ({ body: file, headers: { "Content-Type": file.type || "application/octet-stream" } }), where, async (got) => {
       const filed = got.events.find((e) => e.what === "filed");
-      if (of.reset) of.reset();
-      dirty.delete(of.id);
+      done(of);
       await refresh();
       toast(say("uploaded").replace("{name}", name).replace("{hash}", filed ? filed.data.sha256 : ""));
+      if (next) next();
     });
   };
 
@@ -232,7 +240,7 @@
     }
     const at = document.activeElement;
     return { forms, details: Array.from(document.querySelectorAll("details[open]")).map((d) => d.className), x: scrollX, y: scrollY, path: location.pathname,
-      focus: at && at.id, from: at && "selectionStart" in at && at.type !== "checkbox" ? [at.selectionStart, at.selectionEnd] : null,
+      focus: at && at.id, focused: at && at !== document.body, from: at && "selectionStart" in at && at.type !== "checkbox" ? [at.selectionStart, at.selectionEnd] : null,
       find: $("find") && $("find").value, row: marked() };
   };
   const restore = (kept) => {
@@ -261,6 +269,7 @@
       at.focus({ preventScroll: true });
       if (kept.from && kept.from[0] !== null) try { at.setSelectionRange(...kept.from); } catch { /* a field without a selection */ }
     }
+    if (!at && kept.focused) { const h = $("h-actions") || $("main"); h.focus({ preventScroll: true }); }
     scrollTo(kept.x, kept.y);
     if (kept.row) mark(document.querySelector(`[data-row][data-case="${CSS.escape(kept.row)}"]`));
   };
@@ -284,6 +293,7 @@
       const got = await part(location.href);
       if (!got || !got.body) return false;
       const kept = keep();
+      if (got.documentElement.lang !== document.documentElement.lang) toast("");
       document.documentElement.lang = got.documentElement.lang;
       document.title = got.title;
       const fresh = got.body;
@@ -512,13 +522,15 @@
   const pictures = (data) => Array.from(data ? data.files : []);
   const add = (files) => {
     if (!$("panel-file") || !files.length) return false;
-    const holder = $("form-file");
-    openPanelKeeping("file");
-    const next = (i) => { if (i < files.length) { const f = files[i]; upload(holder, f, f.type.startsWith("image/") ? "screenshot" : "other", place(holder)); } };
-    next(0);
+    const each = (i) => {
+      const form = $("form-file"), f = files[i];
+      if (!form || !f) return;
+      shown($("panel-file"), true, false);
+      upload(form, f, f.type.startsWith("image/") ? "screenshot" : "other", place(form), () => each(i + 1));
+    };
+    each(0);
     return true;
   };
-  const openPanelKeeping = (name) => { const p = $("panel-" + name); if (p.hidden) shown(p, true, false); };
   document.addEventListener("paste", (e) => { if (body().dataset.place === "case" && add(pictures(e.clipboardData))) e.preventDefault(); });
   let inside = 0;
   const dropping = (on) => { body().classList.toggle("dropping", on); };
