@@ -29,6 +29,8 @@ var mayImport = map[string][]string{
 	"cmd/yuanlu-desk/page": {"cmd/yuanlu-desk/casework", "cmd/yuanlu-desk/store"},
 	// Passwords and sessions.
 	"cmd/yuanlu-desk/people": {},
+	// People who log in by a provider of OpenID Connect.
+	"cmd/yuanlu-desk/oidc": {"cmd/yuanlu-desk/people"},
 
 	"agent":            {"agent/..."},
 	"agent/houserules": {"agent/catalogue", "agent/codes"},
@@ -112,6 +114,8 @@ var onlyHere = map[string][]string{
 	"modernc.org/sqlite":                       {"agent/ledger/sqlite", "cmd/yuanlu-desk/store"},
 	"github.com/jackc/pgx/v5":                  {"cmd/yuanlu-desk/store"},
 	"github.com/pressly/goose/v3":              {"cmd/yuanlu-desk/store"},
+	"github.com/coreos/go-oidc/v3":             {"cmd/yuanlu-desk/oidc"},
+	"golang.org/x/oauth2":                      {"cmd/yuanlu-desk/oidc"},
 	"go.bug.st/serial":                         {"drivers/serialport"},
 	"golang.org/x/crypto/argon2":               {"agent/guard/pins", "cmd/yuanlu-desk"},
 	"github.com/google/gousb":                  {"drivers/usbport"},

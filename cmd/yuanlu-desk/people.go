@@ -15,7 +15,7 @@ import (
 // people lists those who work at the case desk, and makes or changes one on the machine of
 // the desk (casework.md § 13).
 func (p *program) people(ctx context.Context, v *verb, args []string) error {
-	do, args, err := act(args, "list", "add", "password")
+	do, args, err := act(args, "list", "add", "password", "bind")
 	if err != nil {
 		return err
 	}
@@ -25,6 +25,11 @@ func (p *program) people(ctx context.Context, v *verb, args []string) error {
 	if do == "add" {
 		add.flags(p, f.StringVar, f.Func)
 		f.BoolVar(&add.inactive, "inactive", false, p.t("may not log in any more", "停用"))
+	}
+	var bound store.Identity
+	if do == "bind" {
+		f.StringVar(&bound.Issuer, "issuer", "", p.t("--oidc-issuer of serve", "serve 的 --oidc-issuer"))
+		f.StringVar(&bound.Subject, "sub", "", p.t("the person's `sub` at that provider; empty: he may not log in by it any more", "此人在统一登录中的 sub；留空则解除绑定"))
 	}
 	most := 1
 	if do == "list" {
@@ -41,6 +46,8 @@ func (p *program) people(ctx context.Context, v *verb, args []string) error {
 		switch do {
 		case "add":
 			return p.hire(ctx, at.db, rest[0], &add)
+		case "bind":
+			return p.bindPerson(ctx, at.db, rest[0], bound)
 		case "password":
 			return p.newPassword(ctx, at.db, rest[0])
 		}
@@ -86,6 +93,15 @@ func (p *program) hire(ctx context.Context, db *store.Store, id string, h *hired
 		return err
 	}
 	return p.newPassword(ctx, db, id)
+}
+
+// bindPerson lets a person log in as an identity of a provider (casework.md § 13).
+func (p *program) bindPerson(ctx context.Context, db *store.Store, id string, one store.Identity) error {
+	if one.Issuer == "" {
+		return fmt.Errorf("%w: --issuer is needed", errUsage)
+	}
+	one.Person, one.By, one.At = id, "machine", p.now()
+	return db.Bind(ctx, one)
 }
 
 // newPassword prints a password that must be changed at first use.

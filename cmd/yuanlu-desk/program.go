@@ -78,7 +78,7 @@ func verbs() []verb {
 		{"quarantine", "[list] [--terminal ID] | show N | release N --why TEXT | discard N --why TEXT; --store FILE|URL", "what was refused; store it after all, or throw it away", "被隔离的报文；放行或丢弃", (*program).quarantine},
 		{"work", "--check FILE | --setup FILE [--store FILE|URL]", "answer lines as the case desk does; store its settings, calendar and stores", "按案件台规则回答；存入设置、日历与门店", (*program).work},
 		{"bills", "check FILE… | match --day YYYY-MM-DD --terminal-days FILE --bills FILE…", "what the bills of platforms and acquirers state, line by line; how it fits what terminals reported of a day", "逐行读取平台与收单机构的账单；与终端当日上报逐笔核对", (*program).bills},
-		{"people", "[list] | add ID --staff N --role R[,R] --shop S[,S] [--operator M/T/N]… | password ID; --store FILE|URL", "who works at the case desk; its first person; a new password", "案件台人员；新增首位人员；重设密码", (*program).people},
+		{"people", "[list] | add ID --staff N --role R[,R] --shop S[,S] [--operator M/T/N]… | password ID | bind ID --issuer URL --sub SUB; --store FILE|URL", "who works at the case desk; its first person; a new password; who is who at a provider of OpenID Connect", "案件台人员；新增首位人员；重设密码；绑定统一登录身份", (*program).people},
 		{"backup", "FILE|- [--store FILE|URL]", "write all that the desk has into one file, while it runs", "在线备份全部数据到一个文件", (*program).backup},
 		{"restore", "FILE|- [--check] [--store FILE|URL]", "make a store of a backup, of either database, where there is none", "由备份还原数据库", (*program).restore},
 		{"sign", "--key FILE --topic TOPIC [--terminal ID] [FILE|-]", "wrap a payload with a signature, for mosquitto_pub -s", "给下发报文签名", (*program).sign},

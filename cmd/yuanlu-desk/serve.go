@@ -21,6 +21,7 @@ import (
 	"yuanlu/cmd/yuanlu-desk/broker"
 	"yuanlu/cmd/yuanlu-desk/consumer"
 	"yuanlu/cmd/yuanlu-desk/metrics"
+	"yuanlu/cmd/yuanlu-desk/oidc"
 	"yuanlu/cmd/yuanlu-desk/page"
 	"yuanlu/cmd/yuanlu-desk/sign"
 	"yuanlu/cmd/yuanlu-desk/store"
@@ -39,6 +40,9 @@ type serving struct {
 	root, host, share          string
 	store, listen, tokenFile   string
 	tlsCert, tlsKey, proxy     string
+	oidc                       oidc.Options
+	oidcSecretFile             string
+	provider                   *oidc.Provider // nil: none
 	signKey, signID, logFormat string
 	observe                    bool
 	keepDays, terminalMB       int64
@@ -67,6 +71,9 @@ func (p *program) servingFlags(f *flag.FlagSet) *serving {
 	text(&s.tlsCert, "tls-cert", "", "certificate `file` (PEM) of the HTTP API; people beyond the loopback need it, or --proxy", "HTTP 接口证书")
 	text(&s.tlsKey, "tls-key", "", "its private key `file` (PEM)", "HTTP 接口私钥")
 	text(&s.proxy, "proxy", "", "`address` of the proxy that ends TLS for people, and names the client in X-Forwarded-For", "终止 TLS 的代理地址")
+	text(&s.oidc.Issuer, "oidc-issuer", "", "https://… of a provider of OpenID Connect by which people may log in too; yuanlu-desk people bind, or an admin, says who is who there", "统一登录（OpenID Connect）的签发者 URL")
+	text(&s.oidc.Client, "oidc-client", "", "`id` of this desk at that provider, with {address of the desk}/v1/oidc/back as redirect URI", "本案件台在统一登录中的客户端标识")
+	text(&s.oidcSecretFile, "oidc-secret-file", "", "`file` whose first line is the client's secret, where it has one", "客户端密钥文件")
 	f.BoolVar(&s.observe, "observe", false, p.t("take and store, but acknowledge nothing and say no presence: another desk does", "只接收存储，不确认"))
 	f.Int64Var(&s.keepDays, "keep-days", 540, p.t("`days` that cases, events and refused messages are kept; 0: for ever", "保留天数，0 为永久"))
 	f.Int64Var(&s.terminalMB, "terminal-mb", 256, p.t("`MiB` of case events that one terminal may take up; more are neither stored nor acknowledged", "每终端案件事件上限"))
@@ -147,6 +154,9 @@ func (p *program) equip(ctx context.Context, s *serving) (*desk, error) {
 		}
 		d.cert = &c
 	}
+	if err := s.signOn(p.now); err != nil {
+		return nil, err
+	}
 	if err := d.bind(s.listen, token); err != nil {
 		return nil, err
 	}
@@ -195,12 +205,31 @@ func (s *serving) check() error {
 		return fmt.Errorf("%w: --tls-cert and --tls-key belong together", errUsage)
 	case s.proxy != "" && net.ParseIP(s.proxy) == nil:
 		return fmt.Errorf("%w: --proxy wants an IP address", errUsage)
+	case (s.oidc.Issuer == "") != (s.oidc.Client == "") || s.oidc.Issuer == "" && s.oidcSecretFile != "":
+		return fmt.Errorf("%w: --oidc-issuer and --oidc-client belong together", errUsage)
 	case s.share != "" && !store.Shared(s.store):
 		return fmt.Errorf("%w: --share needs a store that all its desks share: --store postgres://…; with a file each, each would have a part of every stream", errConfig)
 	case s.share != "" && s.observe:
 		return fmt.Errorf("%w: --observe and --share exclude each other: those that share acknowledge", errUsage)
 	}
 	return s.broker.Check()
+}
+
+// signOn makes the provider by which people may log in too, if there is one.
+func (s *serving) signOn(now func() time.Time) (err error) {
+	if s.oidc.Issuer == "" {
+		return nil
+	}
+	s.oidc.Now = now
+	if s.oidcSecretFile != "" {
+		if s.oidc.Secret, err = secretLine(s.oidcSecretFile); err != nil {
+			return err
+		}
+	}
+	if s.provider, err = oidc.New(s.oidc); err != nil {
+		return fmt.Errorf("%w: %w", errConfig, err)
+	}
+	return nil
 }
 
 // bind listens; beyond the loopback only with a token.
@@ -266,7 +295,7 @@ func (p *program) assemble(ctx context.Context, d *desk, s *serving, key sign.Ke
 	}
 	d.api = api.New(api.Options{Store: d.store, Release: release, Status: func() any { return d.consumer.Status() }, Ready: ready,
 		Metrics: metrics.Handler(metrics.Options{Status: d.consumer.Status, Totals: d.store.Totals, Version: version, Log: d.log}),
-		Token:   token, Page: pages, Proxy: s.proxy, Now: p.now, Log: d.log})
+		Token:   token, Page: pages, Proxy: s.proxy, OIDC: s.provider, Now: p.now, Log: d.log})
 	return nil
 }
 

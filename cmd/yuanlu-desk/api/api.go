@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"yuanlu/cmd/yuanlu-desk/oidc"
 	"yuanlu/cmd/yuanlu-desk/page"
 	"yuanlu/cmd/yuanlu-desk/store"
 )
@@ -29,8 +30,9 @@ type Options struct {
 	Ready   func() bool
 	Metrics http.Handler // nil: there are none
 	Token   string
-	Page    *page.Page // what browsers see; nil: nothing
-	Proxy   string     // address of the proxy that ends TLS for people; "": none
+	Page    *page.Page     // what browsers see; nil: nothing
+	Proxy   string         // address of the proxy that ends TLS for people; "": none
+	OIDC    *oidc.Provider // by which people may log in too; nil: none
 	Now     func() time.Time
 	Log     *slog.Logger
 }
@@ -43,14 +45,16 @@ type API struct {
 	stop   chan struct{} // closed by Stop
 	open   chan struct{} // one for each open stream
 	// hashing has one for each password that is looked at.
-	hashing  chan struct{}
+	hashing chan struct{}
+	// asking has one for each answer that is fetched from the provider of identities.
+	asking   chan struct{}
 	feed     *feed
 	watching watchers
 }
 
 // New makes the interface.
 func New(o Options) *API {
-	a := &API{o: o, mux: http.NewServeMux(), stop: make(chan struct{}), open: make(chan struct{}, mostStreams), hashing: make(chan struct{}, 2),
+	a := &API{o: o, mux: http.NewServeMux(), stop: make(chan struct{}), open: make(chan struct{}, mostStreams), hashing: make(chan struct{}, 2), asking: make(chan struct{}, mostAsking),
 		feed: newFeed(o.Store), watching: watchers{of: map[string]int{}}}
 	for path, answer := range map[string]func(context.Context, *query) (any, error){
 		"/v1/status": a.status, "/v1/cases": a.cases, "/v1/cases/{id}": a.oneCase, "/v1/events": a.events, "/v1/terminals": a.terminals,
@@ -61,6 +65,7 @@ func New(o Options) *API {
 	}
 	a.changes()
 	a.work()
+	a.oidcRoutes()
 	a.handle("GET "+streamPath, a.stream)
 	a.handle("GET /v1/openapi.json", a.document)
 	a.handle("GET "+healthPath, a.health)

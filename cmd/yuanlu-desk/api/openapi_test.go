@@ -252,5 +252,5 @@ func TestHealthAndMetrics(t *testing.T) {
 
 // ofPeople reports whether a route is for people, with a session: TestWorkIsDescribed.
 func ofPeople(path string) bool {
-	return strings.HasPrefix(path, "/v1/work/") || slices.Contains([]string{"/v1/login", "/v1/logout", "/v1/me", "/v1/password"}, path)
+	return strings.HasPrefix(path, "/v1/work/") || strings.HasPrefix(path, "/v1/oidc/") || slices.Contains([]string{"/v1/login", "/v1/logout", "/v1/me", "/v1/password"}, path)
 }

@@ -72,7 +72,7 @@ func (a *API) broken(w http.ResponseWriter, r *http.Request, err error) {
 
 // forPeople reports whether a path is worked at with a session, never with the token.
 func forPeople(path string) bool {
-	return strings.HasPrefix(path, "/v1/work/") || slices.Contains([]string{"/v1/login", "/v1/logout", "/v1/me", "/v1/password"}, path)
+	return strings.HasPrefix(path, "/v1/work/") || strings.HasPrefix(path, oidcPath) || slices.Contains([]string{"/v1/login", "/v1/logout", "/v1/me", "/v1/password"}, path)
 }
 
 // admit lets in requests of people: over TLS or the loopback, from our own pages.
@@ -150,7 +150,7 @@ func (a *API) session(r *http.Request) (*session, error) {
 		return nil, store.ErrNotFound
 	}
 	login, err2 := a.o.Store.Login(r.Context(), one.Person)
-	s.mustChange = login.MustChange
+	s.mustChange = login.MustChange && !one.Identified
 	if err = errors.Join(err, err2); err != nil {
 		return nil, fmt.Errorf("a person who is logged in: %s", err) // not found there is an error of the store
 	}
@@ -262,15 +262,24 @@ func (a *API) login(w http.ResponseWriter, r *http.Request) {
 
 // begin begins a session of a person and answers with it.
 func (a *API) begin(w http.ResponseWriter, r *http.Request, person string, change bool) {
-	token := people.Token()
-	s := store.Session{Hash: people.TokenHash(token), Person: person, CSRF: people.Token(), Made: a.o.Now()}
-	if err := a.o.Store.Begin(r.Context(), s); err != nil {
+	csrf, err := a.newSession(w, r, store.Session{Person: person})
+	if err != nil {
 		a.broken(w, r, err)
 		return
 	}
-	a.o.Log.Info("login.done", "person", person)
+	a.respond(w, http.StatusOK, map[string]any{"login": person, "csrf": csrf, "must_change": change})
+}
+
+// newSession stores a session and sends its cookie.
+func (a *API) newSession(w http.ResponseWriter, r *http.Request, s store.Session) (csrf string, err error) {
+	token := people.Token()
+	s.Hash, s.CSRF, s.Made = people.TokenHash(token), people.Token(), a.o.Now()
+	if err := a.o.Store.Begin(r.Context(), s); err != nil {
+		return "", err
+	}
+	a.o.Log.Info("login.done", "person", s.Person, "identified", s.Identified)
 	http.SetCookie(w, &http.Cookie{Name: cookie, Value: token, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: int(store.SessionLasts.Seconds())})
-	a.respond(w, http.StatusOK, map[string]any{"login": person, "csrf": s.CSRF, "must_change": change})
+	return s.CSRF, nil
 }
 
 func (a *API) logout(w http.ResponseWriter, r *http.Request, s *session) {

@@ -126,7 +126,14 @@ func (o *office) send(w *worker, method, path, body string, header ...string) (*
 		name, value, _ := strings.Cut(h, ": ")
 		q.Header.Set(name, value)
 	}
-	rsp, err := http.DefaultClient.Do(q)
+	return o.do(q)
+}
+
+// do asks, and follows no redirect.
+func (o *office) do(q *http.Request) (*http.Response, string) {
+	o.t.Helper()
+	c := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	rsp, err := c.Do(q)
 	if err != nil {
 		o.t.Fatal(err)
 	}
@@ -136,6 +143,14 @@ func (o *office) send(w *worker, method, path, body string, header ...string) (*
 		o.t.Fatal(err)
 	}
 	return rsp, string(b)
+}
+
+// bound binds an identity to a person.
+func (o *office) bound(id, issuer, sub string) {
+	o.t.Helper()
+	if err := o.s.Bind(o.t.Context(), store.Identity{Person: id, Issuer: issuer, Subject: sub, By: "test", At: o.clock()}); err != nil {
+		o.t.Fatal(err)
+	}
 }
 
 // want asks and checks the status and a part of the answer.
@@ -307,6 +322,8 @@ func checkWorkIsDescribed(t *testing.T, o *office) {
 	o.hire("aud", "auditor", "*")
 	o.hire("adm", "admin", "*")
 	o.publish("t-1/up/case", desktest.Case{Seq: 1}.JSON())
+	p := newProvider(t)
+	o.atProvider(p.server.URL)
 	ann, aud, adm := o.enter("ann"), o.enter("aud"), o.enter("adm")
 	_, schemas := document(t)
 	at := "/v1/work/cases/" + workCase
@@ -333,8 +350,13 @@ func checkWorkIsDescribed(t *testing.T, o *office) {
 		{aud, "GET /v1/work/reads", "/v1/work/reads", "", "", 200},
 		{ann, "GET /v1/work/reads", "/v1/work/reads", "", "", 403},
 		{adm, "GET /v1/work/people", "/v1/work/people", "", "", 200},
+		{adm, "POST /v1/oidc/people", "/v1/oidc/people", `{"person":"aud","sub":"x"}`, "", 200},
+		{adm, "POST /v1/oidc/people", "/v1/oidc/people", `{"person":"ann2","sub":"x"}`, "", 404},
+		{adm, "GET /v1/oidc/people", "/v1/oidc/people", "", "", 200},
+		{nil, "GET /v1/oidc/login", "/v1/oidc/login", "", "", 302},
+		{nil, "GET /v1/oidc/back", "/v1/oidc/back?code=x&state=x", "", "", 401},
 		{ann, "POST /v1/password", "/v1/password", `{"old":"` + secret + `","new":"another long secret"}`, "", 200},
-		{aud, "POST /v1/logout", "/v1/logout", "", "", 200},
+		{adm, "POST /v1/logout", "/v1/logout", "", "", 200},
 	} {
 		asked[q.route] = true
 		method, path, _ := strings.Cut(q.route, " ")
@@ -347,9 +369,16 @@ func checkWorkIsDescribed(t *testing.T, o *office) {
 			t.Errorf("%s: %s, want %d: %s", q.path, rsp.Status, q.want, body)
 			continue
 		}
-		schema, err := schemas.Compile(fmt.Sprintf("urn:desk#/paths/%s/%s/responses/%d/content/application~1json/schema", escape(path), strings.ToLower(method), q.want))
+		kind, _, _ := strings.Cut(rsp.Header.Get("Content-Type"), ";")
+		schema, err := schemas.Compile(fmt.Sprintf("urn:desk#/paths/%s/%s/responses/%d/content/%s/schema", escape(path), strings.ToLower(method), q.want, escape(kind)))
+		if q.want == http.StatusFound {
+			continue
+		}
 		if err != nil {
 			t.Fatal(err)
+		}
+		if kind != "application/json" {
+			continue
 		}
 		answer, err := jsonschema.UnmarshalJSON(strings.NewReader(body))
 		if err == nil {

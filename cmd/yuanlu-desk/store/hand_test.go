@@ -262,7 +262,7 @@ func (r *rig) downgrade(more ...string) {
 	}
 	defer db.Close()
 	list := []string{"DROP TABLE goose_db_version", "DELETE FROM desk WHERE id = 2", `UPDATE meta SET value = '2' WHERE name = 'version'`}
-	for _, name := range []string{"setup", "event", "input", "case", "refund", "year", "gone", "key", "read", "file", "filed", "login", "session", "failure"} {
+	for _, name := range []string{"setup", "event", "input", "case", "refund", "year", "gone", "key", "read", "file", "filed", "login", "session", "failure", "identity"} {
 		list = append(list, "DROP TABLE work_"+name)
 	}
 	for _, q := range append(list, more...) {

@@ -41,6 +41,7 @@ func (t *tx) endSessions(person string) error {
 // Session is one login of a person, by the hash of its token.
 type Session struct {
 	Hash, Person, CSRF string
+	Identified         bool // by a provider, not by a password
 	Made, Seen         time.Time
 }
 
@@ -56,7 +57,7 @@ func (s *Store) Begin(ctx context.Context, one Session) error {
 		if _, err := t.exec(`DELETE FROM work_session WHERE made < ? OR seen < ?`, millis(one.Made.Add(-SessionLasts)), millis(one.Made.Add(-SessionIdle))); err != nil {
 			return err
 		}
-		_, err := t.exec(`INSERT INTO work_session(hash, person, csrf, made, seen) VALUES(?,?,?,?,?)`, one.Hash, one.Person, one.CSRF, millis(one.Made), millis(one.Made))
+		_, err := t.exec(`INSERT INTO work_session(hash, person, csrf, identified, made, seen) VALUES(?,?,?,?,?,?)`, one.Hash, one.Person, one.CSRF, flag(one.Identified), millis(one.Made), millis(one.Made))
 		return err
 	})
 }
@@ -69,7 +70,7 @@ const seenEvery = time.Minute
 func (s *Store) Lasts(ctx context.Context, hash string, now time.Time) (one Session, err error) {
 	err = s.read(ctx, func(t *tx) error {
 		var made, seen int64
-		found, err := t.row(`SELECT person, csrf, made, seen FROM work_session WHERE hash = ?`, []any{hash}, &one.Person, &one.CSRF, &made, &seen)
+		found, err := t.row(`SELECT person, csrf, identified, made, seen FROM work_session WHERE hash = ?`, []any{hash}, &one.Person, &one.CSRF, &one.Identified, &made, &seen)
 		if err != nil {
 			return err
 		}
@@ -119,12 +120,12 @@ func (s *Store) Failed(ctx context.Context, login, address string, now time.Time
 	})
 }
 
-// Barred reports whether a login or an address has failed too often.
+// Barred reports whether a login or an address has failed too often; a login "" never has.
 func (s *Store) Barred(ctx context.Context, login, address string, now time.Time) (barred bool, err error) {
 	err = s.read(ctx, func(t *tx) error {
 		var byLogin, byAddress int
 		since := millis(now.Add(-FailureTime))
-		if _, err := t.row(`SELECT count(*) FROM work_failure WHERE login = ? AND at > ?`, []any{login, since}, &byLogin); err != nil {
+		if _, err := t.row(`SELECT count(*) FROM work_failure WHERE login = ? AND login <> '' AND at > ?`, []any{login, since}, &byLogin); err != nil {
 			return err
 		}
 		_, err := t.row(`SELECT count(*) FROM work_failure WHERE address = ? AND at > ?`, []any{address, since}, &byAddress)
