@@ -74,7 +74,7 @@ func (q *request) help() error {
 }
 
 func (q *request) login() error {
-	return q.write(http.StatusOK, "login", frame{Title: q.say.text("title.login"), Place: "login"}, nil)
+	return q.write(http.StatusOK, "login", frame{Title: q.say.text("title.login"), Place: "login"}, q.p.o.Provider)
 }
 
 func (q *request) password() error {

@@ -26,9 +26,10 @@ type Store interface {
 
 // Options are what a page is made of.
 type Options struct {
-	Store Store
-	Now   func() time.Time
-	Log   *slog.Logger
+	Store    Store
+	Provider bool // people may log in by a provider of OpenID Connect too
+	Now      func() time.Time
+	Log      *slog.Logger
 }
 
 // Visitor is who looks at a page.
