@@ -27,6 +27,9 @@ var mayImport = map[string][]string{
 	"cmd/yuanlu-desk/bills/match": {"cmd/yuanlu-desk/bills", "protocol/strictjson"},
 	// What people see in a browser.
 	"cmd/yuanlu-desk/page": {"cmd/yuanlu-desk/casework", "cmd/yuanlu-desk/store"},
+	// Packs, pure; and who stamps them.
+	"cmd/yuanlu-desk/evidence": {"cmd/yuanlu-desk/casework", "cmd/yuanlu-desk/tsa", "cmd/yuanlu-verify/verify", "protocol/evidence/..."}, // the second and third in tests
+	"cmd/yuanlu-desk/tsa":      {"protocol/evidence/seal"},
 	// Passwords and sessions.
 	"cmd/yuanlu-desk/people": {},
 	// People who log in by a provider of OpenID Connect.

@@ -20,13 +20,8 @@ func fingerprint(c *x509.Certificate) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// known reports whether a chain has a certificate of a list. The last certificate of a longer chain that
-// did not sign itself counts only by its own hash: nothing else holds its bytes.
+// known reports whether a chain has a certificate of a list.
 func known(chain []*x509.Certificate, trusted []string) bool {
-	last := chain[len(chain)-1]
-	if len(chain) > 1 && string(last.RawIssuer) != string(last.RawSubject) && !slices.Contains(trusted, fingerprint(last)) {
-		return false
-	}
 	return slices.ContainsFunc(chain, func(c *x509.Certificate) bool { return slices.Contains(trusted, fingerprint(c)) })
 }
 
@@ -102,7 +97,11 @@ func (w *work) stamp(der, content []byte, where string) (*seal.Stamp, *problem) 
 		return nil, wrong(where, err.Error(), "时间戳不成立")
 	}
 	c := s.Chain[0]
-	w.addKey(Key{"stamper", c.Subject.String(), fingerprint(c), known(s.Chain, w.trust.stampers)})
+	trusted := known(s.Chain, w.trust.stampers)
+	if !seal.Closed(s.Chain) { // only its hash holds the bytes of the last certificate
+		trusted = slices.Contains(w.trust.stampers, fingerprint(s.Chain[len(s.Chain)-1]))
+	}
+	w.addKey(Key{"stamper", c.Subject.String(), fingerprint(c), trusted})
 	return s, nil
 }
 

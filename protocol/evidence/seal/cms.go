@@ -89,6 +89,12 @@ func CheckChain(chain []*x509.Certificate, at time.Time) error {
 	return nil
 }
 
+// Closed reports whether the last certificate of a chain signed itself. Where it did not, and
+// is not the only one, its own signature cannot be checked, and with it not all of its bytes.
+func Closed(chain []*x509.Certificate) bool {
+	return len(chain) == 1 || selfIssued(chain[len(chain)-1])
+}
+
 func signedBy(c, issuer *x509.Certificate) bool {
 	return bytes.Equal(c.RawIssuer, issuer.RawSubject) && c.CheckSignatureFrom(issuer) == nil
 }
