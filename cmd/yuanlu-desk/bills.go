@@ -101,7 +101,8 @@ func (s *billPrinter) Bill(b *bills.Bill) { s.line(b.AppendJSON(s.buf[:0])) }
 // Refused prints a refusal on standard error.
 func (s *billPrinter) Refused(r *bills.Refusal) {
 	s.refused = true
-	_, _ = fmt.Fprintf(s.errs, "%s: %s: %s\n", r.Place(), r.Code, r.Code.Text(s.chinese)) // close returns the error
+	s.buf = r.AppendLine(s.buf[:0], s.chinese)
+	_, _ = s.errs.Write(s.buf) // close returns the error
 }
 
 func (s *billPrinter) line(b []byte) {

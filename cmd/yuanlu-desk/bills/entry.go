@@ -2,6 +2,7 @@ package bills
 
 import (
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -170,32 +171,24 @@ func AppendList(b []byte, name string, values []string) []byte {
 // non-ASCII and <>& as they are, which encoding/json does not write (U+2028).
 func AppendQuoted(b []byte, s string) []byte {
 	const hex = "0123456789abcdef"
-	b = append(b, '"')
-	for i := 0; i < len(s); {
-		c := s[i]
-		r, size := rune(c), 1
-		if c >= utf8.RuneSelf {
-			r, size = utf8.DecodeRuneInString(s[i:])
-		}
-		switch {
-		case c == '"' || c == '\\':
-			b = append(b, '\\', c)
-		case c == '\n':
-			b = append(b, '\\', 'n')
-		case c == '\r':
-			b = append(b, '\\', 'r')
-		case c == '\t':
-			b = append(b, '\\', 't')
-		case c == '\b':
-			b = append(b, '\\', 'b')
-		case c == '\f':
-			b = append(b, '\\', 'f')
-		case c < 0x20:
-			b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
-		default:
-			b = utf8.AppendRune(b, r)
-		}
-		i += size
+	const special, short = "\"\\\n\r\t\b\f", "\"\\nrtbf"
+	if !utf8.ValidString(s) {
+		s = strings.ToValidUTF8(s, "\ufffd")
 	}
-	return append(b, '"')
+	b = append(b, '"')
+	from := 0
+	for i := range len(s) {
+		c := s[i]
+		if c >= ' ' && c != '"' && c != '\\' {
+			continue
+		}
+		b = append(append(b, s[from:i]...), '\\')
+		if at := strings.IndexByte(special, c); at >= 0 {
+			b = append(b, short[at])
+		} else {
+			b = append(b, 'u', '0', '0', hex[c>>4], hex[c&15])
+		}
+		from = i + 1
+	}
+	return append(append(b, s[from:]...), '"')
 }

@@ -210,3 +210,21 @@ func TestNoPersonalDataIsKept(t *testing.T) {
 		})
 	}
 }
+
+// A text is written as encoding/json writes it, but for what the page wants as it is.
+func TestAppendQuoted(t *testing.T) {
+	all := "<>&\u2028\u2029 é微\U0001F600\x7f"
+	for c := range rune(0x100) {
+		all += string(c)
+	}
+	got := AppendQuoted(nil, all)
+	var back string
+	if err := json.Unmarshal(got, &back); err != nil || back != all {
+		t.Errorf("%s: %v", got, err)
+	}
+	for text, want := range map[string]string{"<>&\u2028é\x7f": "\"<>&\u2028é\x7f\"", "\"\\\n\r\t\b\f\x00\x1f": `"\"\\\n\r\t\b\f\u0000\u001f"`, "a\xffb": "\"a\ufffdb\"", "": `""`} {
+		if got := string(AppendQuoted(nil, text)); got != want {
+			t.Errorf("%q: %s, want %s", text, got, want)
+		}
+	}
+}

@@ -1,6 +1,6 @@
 package bills
 
-import "fmt"
+import "strconv"
 
 // Code is why a file, a head or a line is refused (bills.md § 3).
 type Code string
@@ -50,11 +50,21 @@ type Refusal struct {
 }
 
 // Place returns FILE:LINE:COL, with FILE#N for a member of a zip (bills.md § 1).
-func (r *Refusal) Place() string {
+func (r *Refusal) Place() string { return string(r.appendPlace(nil)) }
+
+func (r *Refusal) appendPlace(b []byte) []byte {
+	b = append(b, r.File...)
 	if r.Member > 0 {
-		return fmt.Sprintf("%s#%d:%d:%d", r.File, r.Member, r.Line, r.Col)
+		b = strconv.AppendInt(append(b, '#'), int64(r.Member), 10)
 	}
-	return fmt.Sprintf("%s:%d:%d", r.File, r.Line, r.Col)
+	b = strconv.AppendInt(append(b, ':'), int64(r.Line), 10)
+	return strconv.AppendInt(append(b, ':'), int64(r.Col), 10)
+}
+
+// AppendLine appends the line of standard error, with the text in English or Chinese.
+func (r *Refusal) AppendLine(b []byte, chinese bool) []byte {
+	b = append(append(append(r.appendPlace(b), ": "...), r.Code...), ": "...)
+	return append(append(b, r.Code.Text(chinese)...), '\n')
 }
 
 // Text returns what the code means and what to do about it, in English or Chinese.
