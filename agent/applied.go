@@ -48,6 +48,11 @@ func (o *outcomes) take(all []refund.Applied) {
 			o.logCase(one.Link, &one.Cases[k])
 			news = true
 		}
+		for k := range one.Followed {
+			f := &one.Followed[k]
+			o.log.Info("case.followed", "case", f.CaseID, "what", f.What, "seq", f.Seq)
+			news = true
+		}
 		if g := one.Integrity; g != nil {
 			o.log.Warn("integrity.capture_gap", "link", one.Link, "seq", g.Seq,
 				"expected_debit", g.Expected.DebitAmount, "observed_debit", g.Observed.DebitAmount,

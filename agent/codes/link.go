@@ -36,6 +36,7 @@ func linkCodes() []Code {
 		row("records.unstored", fault, catalogue.Both("the daemon stopped with records that it could not store", "守护进程停止时有记录未能保存"), catalogue.Both("the store was away", "数据库不可用"), catalogue.Both("print the open batch again at the terminal", "在终端上重打未结批次")),
 		row("refund.judged", debug, catalogue.Both("what was decided about one refund", "单笔退款的判定"), catalogue.Both("a refund or void came", "收到退款或撤销"), usual()),
 		row("case.cleared", info, catalogue.Both("a case is none any more", "案件已解除"), catalogue.Both("the sale that was missing has come", "缺失的原交易已到达"), usual()),
+		row("case.followed", info, catalogue.Both("something became of a case", "案件有后续"), catalogue.Both("its refund was undone or settled, the sale was refunded again, or the payer came back", "该退款被撤销或已结算、同一交易再次退款，或付款人再次出现"), catalogue.Both("yuanlu cases show ID", "yuanlu cases show 编号")),
 		row("case.opened", warn, catalogue.Both("a refund is wrong, or may be", "退款有误或存疑"), catalogue.Both("who gets the money is not who paid, or it cannot be told", "收款方与付款方不符，或无法判断"), catalogue.Both("yuanlu cases show ID", "yuanlu cases show 编号")),
 		row("case.revised", warn, catalogue.Both("the verdict about a case has changed", "案件判定有变化"), catalogue.Both("another record of the same event has come", "收到同一事件的其他记录"), catalogue.Both("yuanlu cases show ID", "yuanlu cases show 编号")),
 	}

@@ -50,6 +50,8 @@ var mayImport = map[string][]string{
 	"agent/logbook":    {"protocol/cardnumber", "protocol/printable"},
 	"agent/beat":       {},
 	"agent/ingest":     {"agent/beat", "agent/refund", "agent/sanitise", "agent/spelling", "agent/tomlfile", "protocol/..."},
+	// What becomes of a case (casework.md § 12).
+	"agent/follow": {"agent/refund"},
 	// What guard.md decides, and the daemon's half of it.
 	"agent/ask":    {"agent/refund", "agent/refund/memhistory"},
 	"agent/guard":  {"agent/ask", "agent/ledger", "agent/refund", "protocol/cardnumber"},
@@ -62,7 +64,7 @@ var mayImport = map[string][]string{
 	"agent/guard/till":           {"agent/ask", "agent/control", "agent/guard", "agent/ingest", "agent/refund", "protocol/sensitive", "protocol/smart"},
 	"agent/guard/api":            {"agent/ask", "agent/guard", "agent/guard/till", "agent/refund", "protocol/strictjson"},
 	"agent/guard/pins":           {"agent/newfile", "agent/refund"},
-	"agent/ledger":               {"agent/ask", "agent/ledger/...", "agent/newfile", "agent/refund"},
+	"agent/ledger":               {"agent/ask", "agent/follow", "agent/ledger/...", "agent/newfile", "agent/refund"},
 	"agent/ledger/outbox":        {"agent/ledger/rows", "agent/ledger/sqlite", "agent/refund"},
 	"agent/ledger/sqlite":        {},
 	"agent/ledger/rows":          {"agent/ledger/sqlite", "agent/refund"},

@@ -122,12 +122,8 @@ func (t *tx) store(link int64, s *refund.Sighting, ch *refund.Changes, done *ref
 	if err := t.insertRecord(link, s, ch); err != nil {
 		return err
 	}
-	for i := range ch.Events {
-		if e := &ch.Events[i]; e.Event.Seq != ch.Seq {
-			if err := t.updateEvent(e); err != nil {
-				return err
-			}
-		}
+	if err := t.updateEvents(ch); err != nil {
+		return err
 	}
 	if ch.Bounds != nil {
 		ch.Bounds.RemovedDay = t.n.bounds.RemovedDay
@@ -141,6 +137,9 @@ func (t *tx) store(link int64, s *refund.Sighting, ch *refund.Changes, done *ref
 		historical: historical(s) || t.d.rebuilding,
 	}
 	if err := t.storeVerdicts(ch.Verdicts, &why, done); err != nil {
+		return err
+	}
+	if err := t.follow(ch, &why, done); err != nil {
 		return err
 	}
 	if ch.Integrity != nil && !t.d.temporary {
@@ -216,6 +215,23 @@ func (t *tx) insertRecord(link int64, s *refund.Sighting, ch *refund.Changes) er
 func namedKeys(kind refund.Kind, keys []refund.Key) []byte {
 	if kind.Judged() || slices.ContainsFunc(keys, func(k refund.Key) bool { return k.Kind == refund.KeyBatch }) {
 		return rows.PackKeys(keys)
+	}
+	return nil
+}
+
+// updateEvents replaces what is stored of the events that a record has changed.
+func (t *tx) updateEvents(ch *refund.Changes) error {
+	for i := range ch.Events {
+		e := &ch.Events[i]
+		if e.Event.Seq == ch.Seq {
+			continue
+		}
+		if err := t.noteUndone(e.Event); err != nil {
+			return err
+		}
+		if err := t.updateEvent(e); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -220,17 +220,7 @@ func (t *tx) queueHold(e *ask.Entry, what string) error {
 		ID: keyedID(t.d.keys.caseKey, []string{"hold", k.Merchant, k.Terminal, k.ID, what}), Type: "yuanlu.hold." + what + ".v1",
 		Subject: "hold/" + k.Terminal + "/" + k.ID, Time: now, ClockSynced: t.n.synced, Data: data,
 	}
-	room := t.out.Figures.Untold == 0
-	if room {
-		if room, err = t.out.MakeRoom(rows.EntrySize(&n)); err != nil {
-			return err
-		}
-	}
-	if !room {
-		t.out.Figures.Untold++ // with its data, which nothing else can make again
-		return rows.InsertEntry(t.c.Conn, "untold", 0, "", &n)
-	}
-	return t.out.PutCase("", &n)
+	return t.putWhole("", &n)
 }
 
 func (t *tx) holdData(e *ask.Entry) ([]byte, error) {

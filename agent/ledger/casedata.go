@@ -62,7 +62,31 @@ type sideData struct {
 	RefundNo      string         `json:"refund_no"`
 	ChannelRefund string         `json:"channel_refund"`
 	Party         *partyData     `json:"party"`
-	Releaser      string         `json:"releaser,omitempty"` // of a refund that was held, and released
+	PointsTo      *pointsTo      `json:"points_to,omitempty"` // of a refund
+	Releaser      string         `json:"releaser,omitempty"`  // of a refund that was held, and released
+}
+
+// pointsTo is what a refund says of its original, as far as it states it (casework.md § 12).
+type pointsTo struct {
+	ChannelTxn string `json:"channel_txn,omitempty"`
+	OrderNo    string `json:"order_no,omitempty"`
+	RRN        string `json:"rrn,omitempty"`
+}
+
+// refundSideOf is sideOf of the refund that an event is about.
+func refundSideOf(link string, r *refund.Record) *sideData {
+	s, o := sideOf(link, r), &r.Original
+	given := func(v string) string {
+		if refund.Given(v) {
+			return v
+		}
+		return ""
+	}
+	s.PointsTo = &pointsTo{given(o.ChannelTxn), given(o.OrderNo), given(o.RRN)}
+	if r.Guard != nil {
+		s.Releaser = r.Guard.Releaser
+	}
+	return s
 }
 
 // partyData is what may be published of a party: never more than the newest token and
@@ -126,10 +150,7 @@ func (t *tx) caseData(step *refund.CaseChange, row *rows.Record) ([]byte, error)
 	step.Refund = r
 	data := caseData{
 		CaseID: step.CaseID, Severity: step.Severity.String(), Decision: v.Decision, Verdict: *v,
-		Explain: step.Judged.Explain, Refund: sideOf(t.linkName(row.Link), &r), Guard: guardOf(&r),
-	}
-	if r.Guard != nil {
-		data.Refund.Releaser = r.Guard.Releaser
+		Explain: step.Judged.Explain, Refund: refundSideOf(t.linkName(row.Link), &r), Guard: guardOf(&r),
 	}
 	if data.Evidence, err = appendEvidence(nil, t.c, row); err != nil {
 		return nil, err

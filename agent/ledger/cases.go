@@ -51,6 +51,9 @@ func (t *tx) storeVerdicts(verdicts []refund.Judged, why *circumstances, done *r
 		if ch != nil {
 			done.Cases = append(done.Cases, *ch)
 		}
+		if err := t.followUndone(seq, why, done); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -94,8 +97,11 @@ func (t *tx) caseStep(j *refund.Judged, why *circumstances) (*refund.CaseChange,
 	worst, published := worstOf(v), publishedOf(v)
 	step := refund.CaseChange{CaseID: row.CaseID, Severity: worst, Judged: *j}
 	now := caseRow{id: row.CaseID, seq: v.Seq, open: true, severity: worst, events: 1, published: published, change: rows.Millis(why.time)}
-	if v.Original != nil {
+	switch { // a cancelled verdict has no original: the case keeps the one it had
+	case v.Original != nil:
 		now.original = v.Original.Seq
+	case old != nil:
+		now.original = old.original
 	}
 	switch {
 	case old == nil && worst < t.d.o.MinSeverity:
@@ -123,6 +129,7 @@ func (t *tx) caseStep(j *refund.Judged, why *circumstances) (*refund.CaseChange,
 		return nil, err
 	}
 	countOpen(&t.out.Tallies, old, &now)
+	t.d.following.opened(&now)
 	return &step, t.queueCase(&step, &now, row, why)
 }
 

@@ -38,9 +38,9 @@ func collect(c *conn) (payers, *keyIndex, error) {
 	return p, x, err
 }
 
-// collect adds the payers of a sale, or of a copy of one.
+// collect adds the payers of a sale or preauth, or of a copy of one.
 func (p *payers) collect(row *rows.Record, r *refund.Record) {
-	if !r.Kind.IsSale() || r.Party == nil {
+	if !r.Kind.Pays() || r.Party == nil {
 		return
 	}
 	seq := row.Seq

@@ -57,6 +57,7 @@ type DB struct {
 	unknown         bool          // the last transaction failed in its commit
 	ran             running
 	recent          recent
+	following       following
 	damagePublished int  // how many of damage have an event
 	rebuilding      bool // a salvage judges old records again
 	book            *ask.Book
@@ -100,8 +101,9 @@ type tx struct {
 	atEnd []func()         // run once it is committed
 	// ifFailed is run, the last first, if it is not.
 	ifFailed []ask.Undo
-	out      *outbox.Tx // has the outbox's figures; those of n are set at the end
-	caseID   string     // in place of the computed one, "": none
+	out      *outbox.Tx     // has the outbox's figures; those of n are set at the end
+	caseID   string         // in place of the computed one, "": none
+	undone   map[int64]bool // refunds and voids that the record at hand has undone
 }
 
 // after has f run once the transaction is committed.

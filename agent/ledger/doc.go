@@ -48,6 +48,8 @@
 //	payer       no             made again from the records
 //	held        no             made again from the records
 //	cases       no             made again from the verdicts, under the ids that the records have
+//	followed    no             made again from the records, in the new stream
+//	refund_after no            likewise
 //	daily       no             made again from the records
 //	link        no             taken from pages that match, else "unknown"
 //	memory      no             taken from pages that match

@@ -60,6 +60,9 @@ func (d *DB) load(c *conn) error {
 	if err := d.loadHolds(c); err != nil {
 		return err
 	}
+	if d.following, err = loadFollowing(c); err != nil {
+		return err
+	}
 	d.now, d.index, d.links, d.names = n, index, links, names
 	d.publishDays()
 	d.queue.Open(waiting, stream, made, before, n.outbox, n.tallies)

@@ -291,10 +291,8 @@ func (t *tx) judgeRedated() ([]refund.Applied, error) {
 	if err := t.freeze(ch.Verdicts); err != nil {
 		return nil, err
 	}
-	for i := range ch.Events {
-		if err := t.updateEvent(&ch.Events[i]); err != nil {
-			return nil, err
-		}
+	if err := t.updateEvents(&ch); err != nil {
+		return nil, err
 	}
 	var applied []refund.Applied
 	for _, j := range ch.Verdicts {
@@ -306,7 +304,7 @@ func (t *tx) judgeRedated() ([]refund.Applied, error) {
 			applied = append(applied, a)
 		}
 	}
-	return applied, nil
+	return t.followRedated(applied, &ch)
 }
 
 // redatedSeqs returns the numbers of the next records between two that were dated again.

@@ -1,12 +1,15 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"log/slog"
 	"slices"
 	"strings"
 	"time"
 
+	"yuanlu/agent/follow"
 	"yuanlu/agent/ledger/outbox"
 	"yuanlu/agent/ledger/rows"
 	"yuanlu/agent/ledger/sqlite"
@@ -160,12 +163,9 @@ func renumber(c *conn, caseKey []byte, stream string) (waiting int64, err error)
 	if err := requeueAll(c); err != nil {
 		return 0, err
 	}
-	events := map[string]int64{}
+	again := &renumbering{c: c, key: caseKey, stream: stream, events: map[string]int64{}, followed: map[followedKey]int64{}}
 	for _, table := range []string{"outbox", "untold"} {
-		n, err := renumberTable(c, table, func(of string) string {
-			events[of]++
-			return eventID(caseKey, of, stream, events[of])
-		})
+		n, err := again.table(table)
 		if err != nil {
 			return 0, err
 		}
@@ -173,44 +173,102 @@ func renumber(c *conn, caseKey []byte, stream string) (waiting int64, err error)
 			waiting = n
 		}
 	}
-	for id, n := range events {
-		if err := c.Do(`UPDATE cases SET events = ?2 WHERE case_id = ?1`, id, n); err != nil {
-			return 0, err
-		}
-	}
-	return waiting, nil
+	return waiting, again.save()
 }
 
-// renumberTable assigns to the cases of outbox or untold their new ids, and those of outbox
-// the sequences from 1 on: never a greater one than any that is still to come.
-func renumberTable(c *conn, table string, id func(of string) string) (n int64, err error) {
-	type entry struct {
-		n      int64
-		caseID string
-	}
-	var all []entry
-	err = c.Each("SELECT entry, case_id FROM "+table+" WHERE entry < ?1 ORDER BY entry", func(r *sqlite.Row) error {
-		all = append(all, entry{r.Int(0), r.Text(1)})
+// renumbering is what the new stream has used so far.
+type renumbering struct {
+	c        *conn
+	key      []byte
+	stream   string
+	events   map[string]int64 // by case
+	followed map[followedKey]int64
+}
+
+// followedKey is what the events about what became of a case are counted by.
+type followedKey struct {
+	caseID string
+	what   follow.What
+	seq    int64
+}
+
+// waiting is one case event in outbox or untold.
+type waiting struct {
+	n            int64
+	caseID, kind string
+	data         []byte
+}
+
+// table assigns to the cases of outbox or untold their new ids, and those of outbox the sequences
+// from 1 on: never a greater one than any that is still to come.
+func (r *renumbering) table(table string) (n int64, err error) {
+	var all []waiting
+	err = r.c.Each("SELECT entry, case_id, type, CASE type WHEN ?2 THEN data END FROM "+table+" WHERE entry < ?1 ORDER BY entry", func(s *sqlite.Row) error {
+		all = append(all, waiting{s.Int(0), s.Text(1), s.Text(2), bytes.Clone(s.View(3))})
 		return nil
-	}, rows.FirstEvent)
+	}, rows.FirstEvent, typeFollowed)
 	if err != nil {
 		return 0, err
 	}
-	for _, e := range all {
+	for i := range all {
+		e := &all[i]
 		n++
 		to := e.n
 		if table == "outbox" {
 			to = n
 		}
-		newID := ""
-		if e.caseID != "" { // the id of a hold's event is not made from the stream (guard.md § 6)
-			newID = id(e.caseID)
+		id, err := r.id(table, e)
+		if err != nil {
+			return 0, err
 		}
-		if err := c.Do("UPDATE "+table+" SET entry = ?2, id = coalesce(?3, id) WHERE entry = ?1", e.n, to, sqlite.StatedText(newID)); err != nil {
+		if err := r.c.Do("UPDATE "+table+" SET entry = ?2, id = coalesce(?3, id) WHERE entry = ?1", e.n, to, sqlite.StatedText(id)); err != nil {
 			return 0, err
 		}
 	}
 	return n, nil
+}
+
+// id returns the id of an event in the new stream, "" where it is not made from the stream: of a
+// hold's (guard.md § 6).
+func (r *renumbering) id(table string, e *waiting) (string, error) {
+	if e.caseID == "" {
+		return "", nil
+	}
+	if e.kind != typeFollowed {
+		r.events[e.caseID]++
+		return eventID(r.key, e.caseID, r.stream, r.events[e.caseID]), nil
+	}
+	var data struct {
+		What     follow.What    `json:"what"`
+		Evidence []evidenceData `json:"evidence"`
+	}
+	if json.Unmarshal(e.data, &data) != nil || len(data.Evidence) == 0 {
+		return "", rows.Damaged(table, e.n, "its data is not readable")
+	}
+	k := followedKey{e.caseID, data.What, data.Evidence[0].Record}
+	r.followed[k]++
+	return followID(r.key, k.caseID, r.stream, k.what, k.seq, r.followed[k]), nil
+}
+
+// save writes how many events of each case are in the new stream.
+func (r *renumbering) save() error {
+	for id, n := range r.events {
+		if err := r.c.Do(`UPDATE cases SET events = ?2 WHERE case_id = ?1`, id, n); err != nil {
+			return err
+		}
+	}
+	if version, err := r.c.version(); err != nil || version < followVersion {
+		return err
+	}
+	if err := r.c.Do(`UPDATE followed SET n = 0`); err != nil {
+		return err
+	}
+	for k, n := range r.followed {
+		if err := r.c.Do(`UPDATE followed SET n = ?4 WHERE case_id = ?1 AND what = ?2 AND seq = ?3`, k.caseID, string(k.what), k.seq, n); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // requeueAll puts the refused cases back behind all that wait.

@@ -206,6 +206,9 @@ func (t *tx) removeRecord(row *rows.Record, r *refund.Record, needed *needed) (b
 			return false, err
 		}
 	}
+	if err := t.forgetFollowed(row, needed.cases[row.Seq]); err != nil {
+		return false, err
+	}
 	if on := row.Date(r, t.d.o.Now().Location()); on > t.n.bounds.RemovedDay {
 		t.n.bounds.RemovedDay = on
 	}

@@ -180,7 +180,11 @@ func (s *salvager) restore(t *tx, seq int64) error {
 	}
 	why := circumstances{time: rows.Time(row.Received), synced: row.Flags&rows.Synced != 0, seq: seq, record: &r, historical: true}
 	old.Verdict.Rev = max(old.Verdict.Rev, now.Verdict.Rev+1)
-	return t.storeVerdicts([]refund.Judged{old}, &why, new(refund.Applied))
+	verdicts := []refund.Judged{old}
+	if err := t.storeVerdicts(verdicts, &why, new(refund.Applied)); err != nil {
+		return err
+	}
+	return t.follow(&refund.Changes{Seq: seq, Verdicts: verdicts}, &why, new(refund.Applied))
 }
 
 // instead puts the old verdict in place of a new one where it was the first and stands:

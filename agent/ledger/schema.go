@@ -21,6 +21,10 @@ const keysVersion = 4
 // counted again at the opening (days.go).
 const daysVersion = 5
 
+// followVersion is the one from which on it is known what was published of what became of cases
+// (follow.go).
+const followVersion = 6
+
 // migrations returns the steps that lead from version n to n+1, in order. Step n is
 // the file migrations/000n.sql; a published one never changes.
 func migrations() ([]string, error) {

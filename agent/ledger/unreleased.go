@@ -214,5 +214,8 @@ func (t *tx) released(seq int64, ch *refund.Changes) (refund.Applied, error) {
 		time: t.d.o.Now(), synced: t.n.synced, seq: seq, record: &a.Record,
 		historical: a.Record.Copy != "" || t.d.rebuilding,
 	}
-	return a, t.storeVerdicts(ch.Verdicts, &why, &a)
+	if err := t.storeVerdicts(ch.Verdicts, &why, &a); err != nil {
+		return a, err
+	}
+	return a, t.follow(ch, &why, &a)
 }

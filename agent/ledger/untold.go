@@ -20,12 +20,29 @@ import (
 // keepUntold notes a case event that found no room. Of one case it keeps the opening and
 // the newest step after it: what lies between adds nothing.
 func (t *tx) keepUntold(caseID string, n refund.Notice) error {
-	if err := t.c.Do(`DELETE FROM untold WHERE case_id = ?1 AND type <> ?2`, caseID, refund.CaseOpened); err != nil {
+	if err := t.c.Do(`DELETE FROM untold WHERE case_id = ?1 AND type NOT IN (?2, ?3)`, caseID, refund.CaseOpened, typeFollowed); err != nil {
 		return err
 	}
 	t.out.Figures.Untold += 1 - t.c.Changes()
 	n.Data = nil
 	return rows.InsertEntry(t.c.Conn, "untold", 0, caseID, &n)
+}
+
+// putWhole queues an event that is not made of a case's verdict alone; without room it is noted
+// with its data, which nothing else can make again.
+func (t *tx) putWhole(caseID string, n *refund.Notice) error {
+	room := t.out.Figures.Untold == 0
+	if room {
+		var err error
+		if room, err = t.out.MakeRoom(rows.EntrySize(n)); err != nil {
+			return err
+		}
+	}
+	if !room {
+		t.out.Figures.Untold++
+		return rows.InsertEntry(t.c.Conn, "untold", 0, caseID, n)
+	}
+	return t.out.PutCase(caseID, n)
 }
 
 // freeze completes the noted events of the cases that these verdicts are about. It is

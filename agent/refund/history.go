@@ -58,7 +58,7 @@ type History interface {
 	// Find returns the events that own or want a key of k.Kind whose value begins
 	// with k.Value, for any of the keys; the caller compares again.
 	Find(keys ...Key) iter.Seq2[*Event, error]
-	// Payers returns the sales and completions that any of these tokens (of an
+	// Payers returns the sales, completions and preauths that any of these tokens (of an
 	// identifier or a PAR) is a party of. It may return more events than asked:
 	// the caller compares again.
 	Payers(tokens []string) iter.Seq2[*Event, error]
@@ -127,8 +127,8 @@ type Changes struct {
 }
 
 // Stored is an event with the keys it has from now on (they replace the keys it
-// had) and the tokens its party is found by with History.Payers (only sales and
-// completions; nil for others).
+// had) and the tokens its party is found by with History.Payers (only of sales,
+// completions and preauths; nil for others).
 type Stored struct {
 	Event *Event
 	Keys  []Key

@@ -8,6 +8,9 @@ const partEnd = "\x1f"
 // IsSale reports whether money came in: sales and completions, the candidates of verdicts.md § 2.
 func (k Kind) IsSale() bool { return k == KindSale || k == KindCompletion }
 
+// Pays reports whether the party of such a record is who pays: sales, completions and preauths.
+func (k Kind) Pays() bool { return k.IsSale() || k == KindPreauth }
+
 // IsVoid reports whether "void" in verdicts.md means this kind.
 func (k Kind) IsVoid() bool { return k == KindVoid || k == KindCompletionVoid }
 
@@ -154,6 +157,15 @@ func waiterKeys(dst []Key, sale *Record) []Key {
 // KeysOf returns the keys that an event with this record has whatever was judged about it:
 // all of those that get no verdict, but KeyBatch. A store makes keys of its records again.
 func KeysOf(r *Record) []Key { return storedKeys(&Event{Record: *r}, nil) }
+
+// KeysOfRefunds returns what to look for to find the refunds and voids whose original a sale is,
+// and perhaps others: the caller compares their verdicts.
+func KeysOfRefunds(sale *Event) []Key {
+	return append(waiterKeys(nil, &sale.Record), refundsOfKey(sale.Seq))
+}
+
+// KeysOfBatch returns what to look for to find the settlements of a record's batch.
+func KeysOfBatch(r *Record) []Key { return []Key{batchKey(r)} }
 
 // storedKeys returns all keys of an event but KeyBatch, which depends on others.
 // No search finds unusable and training records, except unusable sales, which

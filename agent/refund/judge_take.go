@@ -194,7 +194,7 @@ func (w *work) store(e *Event) (s Stored, write bool, err error) {
 		}
 	}
 	s.Keys = storedKeys(e, verdict)
-	if e.Record.Kind.IsSale() && unusable(&e.Record) == "" {
+	if e.Record.Kind.Pays() && unusable(&e.Record) == "" {
 		s.Payer = e.Record.Party.AllTokens()
 	}
 	if s.New {

@@ -71,6 +71,7 @@ type Applied struct {
 	Verdicts  []Judged     // released because of it, in seq order; never unreleased ones
 	Cases     []CaseChange // in sequence order
 	Integrity *Integrity
+	Followed  []Followed // what became of cases because of it, in sequence order
 	// Sighting is what was received; nil where the verdict had only waited.
 	Sighting *Sighting
 }
@@ -84,6 +85,14 @@ type CaseChange struct {
 	Judged   Judged
 	Refund   Record
 	Original *Record // nil: none found
+}
+
+// Followed is something that became of a case, as it is published to the back office
+// (casework.md § 12).
+type Followed struct {
+	CaseID string
+	What   string
+	Seq    int64 // of the record that caused it
 }
 
 // Types of case events (topics.md, Case event).

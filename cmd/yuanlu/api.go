@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"yuanlu/agent/ask"
+	"yuanlu/agent/follow"
 	guardapi "yuanlu/agent/guard/api"
 	"yuanlu/agent/refund"
 	"yuanlu/agent/refund/rules"
@@ -88,15 +90,15 @@ type ruleLine struct {
 	Texts      []refund.Text `json:"texts"`                 // with {placeholders}
 }
 
-// ruleLines describes every rule of the judge, in its order, and then those that only answers
-// of the guard have.
+// ruleLines describes every rule of the judge, in its order, then those that only answers of the
+// guard have, and what is published of what becomes of a case.
 func ruleLines() []ruleLine {
 	var infos []refund.RuleInfo
 	for _, r := range rules.All() {
 		infos = append(infos, r.Info())
 	}
 	var lines []ruleLine
-	for _, i := range append(infos, ask.Rules()...) {
+	for _, i := range slices.Concat(infos, ask.Rules(), follow.Rules()) {
 		one := ruleLine{Code: i.Code, Numbers: i.Numbers, Severities: []string{}, Version: i.Version, Reads: i.Inputs, CannotTell: i.CannotTell, Texts: i.Templates}
 		if one.Numbers == nil {
 			one.Numbers = []string{}

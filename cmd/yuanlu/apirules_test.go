@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"yuanlu/agent/ask"
+	"yuanlu/agent/follow"
 	"yuanlu/agent/refund/rules"
 )
 
@@ -22,7 +23,7 @@ func TestAPIRules(t *testing.T) {
 			Texts               []struct{ EN, ZH string }
 		}
 	}
-	if err := json.Unmarshal([]byte(out), &got); code != 0 || err != nil || len(got.Rules) != len(rules.All())+len(ask.Rules()) {
+	if err := json.Unmarshal([]byte(out), &got); code != 0 || err != nil || len(got.Rules) != len(rules.All())+len(ask.Rules())+len(follow.Rules()) {
 		t.Fatalf("exit %d, %v, %d rules", code, err, len(got.Rules))
 	}
 	known := map[string]bool{}
@@ -47,19 +48,13 @@ func TestAPIRules(t *testing.T) {
 			t.Errorf("%s: exit %d\n%s", lang, code, out)
 		}
 	}
-	raw, err := os.ReadFile("../../protocol/topics/schema/case.v1.json")
-	if err != nil {
-		t.Fatal(err)
+	for _, r := range follow.Rules() {
+		delete(known, r.Code)
+		if !slices.Contains(exampleValues(t, "case.followed.v1", "what"), r.Code) {
+			t.Errorf("case.followed.v1 does not name %s", r.Code)
+		}
 	}
-	var schema struct {
-		Defs map[string]struct {
-			Properties map[string]struct{ Examples []string }
-		} `json:"$defs"`
-	}
-	if err := json.Unmarshal(raw, &schema); err != nil {
-		t.Fatal(err)
-	}
-	named := schema.Defs["finding"].Properties["code"].Examples
+	named := exampleValues(t, "case.v1", "$defs", "finding", "code")
 	for code := range known {
 		if !slices.Contains(named, code) {
 			t.Errorf("case.v1 does not name the code %s", code)
@@ -70,4 +65,27 @@ func TestAPIRules(t *testing.T) {
 			t.Errorf("case.v1 names %s, which is the code of no rule", code)
 		}
 	}
+}
+
+// exampleValues returns the examples of a member in a schema, or in one of its definitions.
+func exampleValues(t *testing.T, schema string, path ...string) []string {
+	t.Helper()
+	raw, err := os.ReadFile("../../protocol/topics/schema/" + schema + ".json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	type object struct {
+		Properties map[string]struct{ Examples []string }
+	}
+	var doc struct {
+		object
+		Defs map[string]object `json:"$defs"`
+	}
+	if err := json.Unmarshal(raw, &doc); err != nil {
+		t.Fatal(err)
+	}
+	if len(path) == 3 {
+		return doc.Defs[path[1]].Properties[path[2]].Examples
+	}
+	return doc.Properties[path[0]].Examples
 }

@@ -93,7 +93,7 @@ func TestDaemonAndItsVerbs(t *testing.T) {
 	if _, err := master.Write(hexFile(t, "../../agent/ingest/testdata/vectors/mispos-kinds.mispos.hex")); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "case.opened", d.said("case.opened"))
+	eventually(t, "three cases", func() bool { return strings.Count(d.log.String(), " case.opened ") == 3 })
 
 	t.Run("status", func(t *testing.T) {
 		if code, out, errs := yl(t, "", "status", "--config", config); code != 0 || !strings.Contains(out, "good, last ") || !strings.Contains(out, "mqtt_not_configured") {
@@ -114,7 +114,7 @@ func TestDaemonAndItsVerbs(t *testing.T) {
 		}
 	})
 	t.Run("tail", func(t *testing.T) {
-		for want, args := range map[string][]string{" case.opened case=": {"--raw"}, "case opened, medium: refund ": nil, "立案，中：退货 ": {"--lang", "zh"}} {
+		for want, args := range map[string][]string{" case.opened case=": {"--raw"}, "case opened, medium: void of a completion ": nil, "立案，中：预授权完成撤销 ": {"--lang", "zh"}} {
 			code, out, _ := yl(t, "", append([]string{"tail", "--config", config, "--cases", "-n", "1"}, args...)...)
 			if code != 0 || strings.Count(out, "\n") != 1 || !strings.Contains(out, want) {
 				t.Errorf("%v: exit %d\n%s", args, code, out)

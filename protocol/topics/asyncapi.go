@@ -126,7 +126,7 @@ func addExamples(messages object) error {
 			return fmt.Errorf("topics: example %s: %w", name, err)
 		}
 		of := name
-		for _, more := range []string{"Revised", "Cleared", "HoldOpened", "HoldEnded"} {
+		for _, more := range []string{"Revised", "Cleared", "RefundAfter", "Followed", "Tally", "HoldOpened", "HoldEnded"} {
 			of = strings.TrimSuffix(of, more)
 		}
 		m, ok := messages[of].(object)

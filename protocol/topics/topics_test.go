@@ -447,8 +447,8 @@ func TestExamples(t *testing.T) {
 			}
 		}
 	}
-	if n := len(doc.Components.Messages["case"].Examples); n != 5 {
-		t.Errorf("%d examples of cases, want opened, revised and cleared, and a hold's two", n)
+	if n := len(doc.Components.Messages["case"].Examples); n != 8 {
+		t.Errorf("%d examples of cases, want opened, revised, cleared, two of followed, a tally, and a hold's two", n)
 	}
 	if _, err := Example("other"); err == nil {
 		t.Error("an example of no channel")

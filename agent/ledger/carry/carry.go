@@ -28,8 +28,14 @@ func tables(schema int64) (names, by []string) {
 	if schema >= withHolds {
 		names, by = append(names, "hold"), append(by, "id")
 	}
+	if schema >= withFollowed {
+		names, by = append(names, "followed", "refund_after"), append(by, "case_id, what, seq", "seq")
+	}
 	return names, by
 }
+
+// withFollowed is the schema version from which on there are the tables followed and refund_after.
+const withFollowed = 6
 
 // withHolds is the schema version from which on there is the table hold.
 const withHolds = 3
