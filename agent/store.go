@@ -197,6 +197,30 @@ func (s *store) redate(ctx context.Context, db *ledger.DB) error {
 	}
 }
 
+// tally has the tallies of the days that are over queued, once the clock is trusted.
+func (s *store) tally(ctx context.Context, db *ledger.DB) error {
+	for {
+		s.timers["tally"].Add(1)
+		wait := beat.In(time.Now(), beat.Every)
+		if s.clock.Synced() {
+			queued, more, err := db.SendTallies(ctx, s.clock.Now())
+			switch {
+			case err != nil && ctx.Err() == nil && !errors.Is(err, ledger.ErrUnavailable):
+				s.log.Error("tally.failed", "err", err)
+			case queued > 0:
+				s.log.Info("tally.queued", "tallies", queued)
+				s.wake()
+			}
+			if more {
+				wait = redatePause
+			}
+		}
+		if !sleep(ctx, wait) {
+			return nil
+		}
+	}
+}
+
 const (
 	retainEvery = time.Hour
 	retainStep  = 200                    // records per transaction

@@ -21,5 +21,7 @@ func storeCodes() []Code {
 		row("store.unavailable", fault, catalogue.Both("nothing can be stored", "无法保存记录"), catalogue.Both("the disk is full, read-only, gone or another owner's", "磁盘已满、只读、丢失，或属主错误"), catalogue.Both("yuanlu doctor", "yuanlu doctor")),
 		row("store.upgrade_later", warn, catalogue.Both("the store is converted later", "数据库稍后转换"), catalogue.Both("not enough room now", "当前空间不足"), catalogue.Both("make room where store.dir lies", "清理 store.dir 所在分区")),
 		row("store.upgraded", info, catalogue.Both("the store was converted; an older yuanlu cannot read it", "数据库已转换；旧版 yuanlu 无法读取"), catalogue.Both("an upgrade of the program", "程序升级"), usual()),
+		row("tally.failed", fault, catalogue.Both("the tallies of a day could not be made", "当日统计未能生成"), catalogue.Both("the store is away", "数据库不可用"), catalogue.Both("yuanlu doctor; it is tried again", "yuanlu doctor；会自动重试")),
+		row("tally.queued", info, catalogue.Both("how many refunds each operator made on a day is on its way to the back office", "当日各操作员退款笔数统计待上报"), catalogue.Both("the day is over, or a late record has changed it", "当日已结束，或迟到记录改变了统计"), usual()),
 	}
 }

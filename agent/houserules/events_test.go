@@ -21,6 +21,7 @@ var passOn = map[string]string{
 	"agent/events.go Event":                    "as Agent.Event",
 	"agent/ledger/bounds.go queueCase":         "the type of a case event",
 	"agent/ledger/asks_rows.go queueHold":      "the type of an event of a hold, on up/case",
+	"agent/ledger/tally.go tally":              "typeTally, on up/case",
 	"agent/ledger/followdata.go queueFollowed": "typeFollowed, on up/case",
 	"agent/ledger/rows/entry.go ScanEntryInto": "what the store holds",
 	"agent/ledger/outboxlist.go UnmarshalJSON": "a list that is read back",

@@ -142,6 +142,9 @@ func (t *tx) store(link int64, s *refund.Sighting, ch *refund.Changes, done *ref
 	if err := t.follow(ch, &why, done); err != nil {
 		return err
 	}
+	if err := t.noteDates(ch); err != nil {
+		return err
+	}
 	if ch.Integrity != nil && !t.d.temporary {
 		if err := t.queueGap(ch.Integrity, &why); err != nil {
 			return err

@@ -58,8 +58,10 @@ type DB struct {
 	ran             running
 	recent          recent
 	following       following
-	damagePublished int  // how many of damage have an event
-	rebuilding      bool // a salvage judges old records again
+	dueDays         map[string]bool      // the table day_due
+	notBefore       map[string]time.Time // when a day that is due may be published again
+	damagePublished int                  // how many of damage have an event
+	rebuilding      bool                 // a salvage judges old records again
 	book            *ask.Book
 	closed          bool
 
@@ -88,7 +90,8 @@ type figures struct {
 	removed  int64 // records that retention has removed
 	sweeping bool  // keys of removed records may be left
 	swept    sweepPlace
-	looked   int64 // newest record that retention has looked at
+	looked   int64  // newest record that retention has looked at
+	runDay   string // of the newest run in day_run
 }
 
 // tx is one transaction on the writer connection.
@@ -103,6 +106,7 @@ type tx struct {
 	ifFailed []ask.Undo
 	out      *outbox.Tx     // has the outbox's figures; those of n are set at the end
 	caseID   string         // in place of the computed one, "": none
+	dueDays  []string       // that this transaction has noted as due
 	undone   map[int64]bool // refunds and voids that the record at hand has undone
 }
 

@@ -50,6 +50,9 @@
 //	cases       no             made again from the verdicts, under the ids that the records have
 //	followed    no             made again from the records, in the new stream
 //	refund_after no            likewise
+//	day_run     no             made again from the records
+//	day_due     no             all days are due, but those of which records may be lost
+//	tally       no             published again in the new stream
 //	daily       no             made again from the records
 //	link        no             taken from pages that match, else "unknown"
 //	memory      no             taken from pages that match

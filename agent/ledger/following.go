@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"yuanlu/agent/ledger/rows"
 	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
@@ -151,8 +150,11 @@ func loadFollowing(c *conn) (following, error) {
 			continue
 		}
 		e, err := loadEvent(c, k.refund)
-		if err != nil || e == nil {
-			return f, cmp.Or(err, error(rows.Damaged("cases", k.refund, "its refund is missing")))
+		if err != nil {
+			return f, err
+		}
+		if e == nil {
+			continue
 		}
 		var sale *refund.Event
 		if !k.seen && k.sale != 0 {

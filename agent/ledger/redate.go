@@ -238,7 +238,11 @@ func (t *tx) redateRow(row *rows.Record, s *span, boot time.Time) (changed bool,
 	if text == r.At {
 		return false, nil
 	}
+	before := r
 	r.At = text
+	if err := t.moveDate(row.Seq, &before, &r); err != nil {
+		return false, err
+	}
 	if row.CaseID != "" && t.out.Figures.Untold > 0 {
 		if err := t.freezeCase(row.Seq); err != nil {
 			return false, err
@@ -303,6 +307,9 @@ func (t *tx) judgeRedated() ([]refund.Applied, error) {
 		if len(a.Verdicts) > 0 {
 			applied = append(applied, a)
 		}
+	}
+	if err := t.noteDates(&ch); err != nil { // who is undone may have changed
+		return nil, err
 	}
 	return t.followRedated(applied, &ch)
 }

@@ -163,7 +163,7 @@ func renumber(c *conn, caseKey []byte, stream string) (waiting int64, err error)
 	if err := requeueAll(c); err != nil {
 		return 0, err
 	}
-	again := &renumbering{c: c, key: caseKey, stream: stream, events: map[string]int64{}, followed: map[followedKey]int64{}}
+	again := &renumbering{c: c, key: caseKey, stream: stream, events: map[string]int64{}, followed: map[followedKey]int64{}, tallies: map[string]int64{}}
 	for _, table := range []string{"outbox", "untold"} {
 		n, err := again.table(table)
 		if err != nil {
@@ -183,6 +183,7 @@ type renumbering struct {
 	stream   string
 	events   map[string]int64 // by case
 	followed map[followedKey]int64
+	tallies  map[string]int64 // by subject
 }
 
 // followedKey is what the events about what became of a case are counted by.
@@ -194,17 +195,17 @@ type followedKey struct {
 
 // waiting is one case event in outbox or untold.
 type waiting struct {
-	n            int64
-	caseID, kind string
-	data         []byte
+	n                     int64
+	caseID, kind, subject string
+	data                  []byte
 }
 
 // table assigns to the cases of outbox or untold their new ids, and those of outbox the sequences
 // from 1 on: never a greater one than any that is still to come.
 func (r *renumbering) table(table string) (n int64, err error) {
 	var all []waiting
-	err = r.c.Each("SELECT entry, case_id, type, CASE type WHEN ?2 THEN data END FROM "+table+" WHERE entry < ?1 ORDER BY entry", func(s *sqlite.Row) error {
-		all = append(all, waiting{s.Int(0), s.Text(1), s.Text(2), bytes.Clone(s.View(3))})
+	err = r.c.Each("SELECT entry, case_id, type, CASE type WHEN ?2 THEN data END, subject FROM "+table+" WHERE entry < ?1 ORDER BY entry", func(s *sqlite.Row) error {
+		all = append(all, waiting{s.Int(0), s.Text(1), s.Text(2), s.Text(4), bytes.Clone(s.View(3))})
 		return nil
 	}, rows.FirstEvent, typeFollowed)
 	if err != nil {
@@ -231,6 +232,10 @@ func (r *renumbering) table(table string) (n int64, err error) {
 // id returns the id of an event in the new stream, "" where it is not made from the stream: of a
 // hold's (guard.md § 6).
 func (r *renumbering) id(table string, e *waiting) (string, error) {
+	if e.kind == typeTally {
+		r.tallies[e.subject]++
+		return tallyID(r.key, e.subject, r.stream, r.tallies[e.subject]), nil
+	}
 	if e.caseID == "" {
 		return "", nil
 	}
@@ -265,6 +270,17 @@ func (r *renumbering) save() error {
 	}
 	for k, n := range r.followed {
 		if err := r.c.Do(`UPDATE followed SET n = ?4 WHERE case_id = ?1 AND what = ?2 AND seq = ?3`, k.caseID, string(k.what), k.seq, n); err != nil {
+			return err
+		}
+	}
+	if version, err := r.c.version(); err != nil || version < datesVersion {
+		return err
+	}
+	if err := r.c.Do(`UPDATE tally SET n = 0`); err != nil {
+		return err
+	}
+	for subject, n := range r.tallies {
+		if err := r.c.Do(`UPDATE tally SET n = ?2 WHERE subject = ?1`, subject, n); err != nil {
 			return err
 		}
 	}

@@ -130,6 +130,9 @@ func (t *tx) saveRemoved(n int) error {
 	if err := t.c.Do(`DELETE FROM payer WHERE last < ?1`, first); err != nil {
 		return err
 	}
+	if err := t.forgetDates(first); err != nil {
+		return err
+	}
 	return saveBounds(t.c, &t.n.bounds)
 }
 

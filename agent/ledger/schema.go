@@ -25,6 +25,9 @@ const daysVersion = 5
 // (follow.go).
 const followVersion = 6
 
+// datesVersion is the one from which on records are found by their date (dates.go).
+const datesVersion = 7
+
 // migrations returns the steps that lead from version n to n+1, in order. Step n is
 // the file migrations/000n.sql; a published one never changes.
 func migrations() ([]string, error) {

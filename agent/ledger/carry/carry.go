@@ -31,8 +31,14 @@ func tables(schema int64) (names, by []string) {
 	if schema >= withFollowed {
 		names, by = append(names, "followed", "refund_after"), append(by, "case_id, what, seq", "seq")
 	}
+	if schema >= withDates {
+		names, by = append(names, "day_run", "day_due", "tally"), append(by, "first", "day", "subject")
+	}
 	return names, by
 }
+
+// withDates is the schema version from which on there are the tables day_run, day_due and tally.
+const withDates = 7
 
 // withFollowed is the schema version from which on there are the tables followed and refund_after.
 const withFollowed = 6
