@@ -18,8 +18,8 @@ const (
 	PayerSeen   What = "payer_seen"
 )
 
-// mostSince is how long after a refund its payer is looked for.
-const mostSince = 60 * 24 * time.Hour
+// MostSince is how long after a refund its payer is looked for.
+const MostSince = 60 * 24 * time.Hour
 
 // Settles reports whether s is a settlement that closes the batch of the refund or void r,
 // after it in the journal.
@@ -43,7 +43,7 @@ func Shows(s *refund.Event, r *refund.Record, sale *refund.Event) bool {
 	}
 	at, ok := s.Record.Time()
 	since, dated := r.Time()
-	if !ok || !dated || !at.After(since) || at.Sub(since) > mostSince {
+	if !ok || !dated || !at.After(since) || at.Sub(since) > MostSince {
 		return false
 	}
 	c := refund.Compare(sale.Record.Party, s.Record.Party)

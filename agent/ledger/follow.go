@@ -233,7 +233,7 @@ func (t *tx) followOther(e *refund.Event, isNew bool, why *circumstances, done *
 		return nil
 	}
 	if follow.MayShow(&e.Record) {
-		err := t.eachPublished(t.d.following.paidBy(e.Record.Party), func(told *openedCase) error { return t.followPayer(told, e, why, done) })
+		err := t.eachPublished(t.d.following.shownBy(&e.Record), func(told *openedCase) error { return t.followPayer(told, e, why, done) })
 		if err != nil {
 			return err
 		}
@@ -271,7 +271,7 @@ func (t *tx) followSettled(told *openedCase, s *refund.Event, why *circumstances
 	if known, err := t.wasFollowed(told.k.id, follow.Settled); known || err != nil {
 		return err
 	}
-	t.after(func() { drop(t.d.following.batches, told.event.Seq) })
+	t.after(func() { t.d.following.settled(told.event) })
 	return t.queueRecord(told, follow.Settled, s, follow.SaySettled(told.event, s), why, done)
 }
 
@@ -287,7 +287,7 @@ func (t *tx) followPayer(told *openedCase, s *refund.Event, why *circumstances, 
 	if known, err := t.wasFollowed(told.k.id, follow.PayerSeen); known || err != nil {
 		return err
 	}
-	t.after(func() { drop(t.d.following.payers, told.event.Seq) })
+	t.after(func() { t.d.following.seen(told.event, sale) })
 	return t.queueRecord(told, follow.PayerSeen, s, follow.SaySeen(told.event, s), why, done)
 }
 

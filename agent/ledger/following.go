@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"yuanlu/agent/follow"
 	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
@@ -16,7 +17,7 @@ import (
 type following struct {
 	sales   []pair // by sale, refund
 	batches map[uint32][]int64
-	payers  map[uint32][]int64
+	payers  map[uint32][]moment
 	latest  time.Time // newest `at` of what may show a payer
 	older   bool      // there are records that latest does not know of
 }
@@ -68,22 +69,32 @@ func (f *following) refunds(sale int64) []int64 {
 // watch notes what a case's refund and sale are found by. sale may be nil.
 func (f *following) watch(e, sale *refund.Event) {
 	if f.batches == nil {
-		f.batches, f.payers = map[uint32][]int64{}, map[uint32][]int64{}
+		f.batches, f.payers = map[uint32][]int64{}, map[uint32][]moment{}
 	}
 	if e.Record.Batch != "" {
-		addTo(f.batches, batchSum(&e.Record), e.Seq)
+		sum := batchSum(&e.Record)
+		if i, ok := slices.BinarySearch(f.batches[sum], e.Seq); !ok {
+			f.batches[sum] = slices.Insert(f.batches[sum], i, e.Seq)
+		}
 	}
-	if sale != nil {
-		for _, t := range sale.Record.Party.AllTokens() {
-			addTo(f.payers, sqlite.Checksum(0, []byte(t)), e.Seq)
+	at, ok := e.Record.Time()
+	if sale == nil || !ok {
+		return
+	}
+	m := moment{at.UnixNano(), e.Seq}
+	for _, t := range sale.Record.Party.AllTokens() {
+		sum := sqlite.Checksum(0, []byte(t))
+		if i, ok := slices.BinarySearchFunc(f.payers[sum], m, byMoment); !ok {
+			f.payers[sum] = slices.Insert(f.payers[sum], i, m)
 		}
 	}
 }
 
-func addTo(m map[uint32][]int64, sum uint32, seq int64) {
-	if !slices.Contains(m[sum], seq) {
-		m[sum] = append(m[sum], seq)
-	}
+// moment is a refund and when it was, in ns since 1970.
+type moment struct{ at, refund int64 }
+
+func byMoment(a, b moment) int {
+	return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.refund, b.refund))
 }
 
 func batchSum(r *refund.Record) uint32 {
@@ -93,28 +104,45 @@ func batchSum(r *refund.Record) uint32 {
 // inBatch returns the refunds of cases that may be in the batch of a settlement.
 func (f *following) inBatch(r *refund.Record) []int64 { return f.batches[batchSum(r)] }
 
-// paidBy returns the refunds of cases whose payer may be this party.
-func (f *following) paidBy(p *refund.Party) []int64 {
-	if len(f.payers) == 0 {
+// shownBy returns the refunds of cases whose payer a record may show: those of the 60 days
+// before it.
+func (f *following) shownBy(r *refund.Record) []int64 {
+	at, ok := r.Time()
+	if len(f.payers) == 0 || !ok {
 		return nil
 	}
+	from, to := moment{at.Add(-follow.MostSince).UnixNano(), 0}, moment{at.UnixNano(), 0}
 	var list []int64
-	for _, t := range p.AllTokens() {
-		list = append(list, f.payers[sqlite.Checksum(0, []byte(t))]...)
+	for _, t := range r.Party.AllTokens() {
+		all := f.payers[sqlite.Checksum(0, []byte(t))]
+		first, _ := slices.BinarySearchFunc(all, from, byMoment)
+		for _, m := range all[first:] {
+			if m.at >= to.at {
+				break
+			}
+			list = append(list, m.refund)
+		}
 	}
 	slices.Sort(list)
 	return slices.Compact(list)
 }
 
-// drop takes a refund out of a list: what was looked for has come.
-func drop(m map[uint32][]int64, seq int64) {
-	for sum, list := range m {
-		if i := slices.Index(list, seq); i >= 0 {
-			if list = slices.Delete(list, i, i+1); len(list) == 0 {
-				delete(m, sum)
-			} else {
-				m[sum] = list
-			}
+// settled takes a refund out of its batch: the settlement has come.
+func (f *following) settled(e *refund.Event) {
+	sum := batchSum(&e.Record)
+	if i, ok := slices.BinarySearch(f.batches[sum], e.Seq); ok {
+		f.batches[sum] = slices.Delete(f.batches[sum], i, i+1)
+	}
+}
+
+// seen takes a refund from those of its payer, who has come.
+func (f *following) seen(e, sale *refund.Event) {
+	at, _ := e.Record.Time()
+	m := moment{at.UnixNano(), e.Seq}
+	for _, t := range sale.Record.Party.AllTokens() {
+		sum := sqlite.Checksum(0, []byte(t))
+		if i, ok := slices.BinarySearchFunc(f.payers[sum], m, byMoment); ok {
+			f.payers[sum] = slices.Delete(f.payers[sum], i, i+1)
 		}
 	}
 }

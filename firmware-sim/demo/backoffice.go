@@ -23,7 +23,9 @@ type caseEvent struct {
 	Attempt     int    `json:"attempt"`
 	Data        struct {
 		CaseID   string      `json:"case_id"`
-		Ask      string      `json:"ask"` // of yuanlu.hold.*
+		Ask      string      `json:"ask"`  // of yuanlu.hold.*
+		What     string      `json:"what"` // of yuanlu.case.followed.v1
+		Text     bothTexts   `json:"text"` // likewise
 		Hold     holdState   `json:"hold"`
 		Severity string      `json:"severity"`
 		Verdict  caseVerdict `json:"verdict"`
@@ -31,6 +33,18 @@ type caseEvent struct {
 		Original *caseRecord `json:"original"`
 	} `json:"data"`
 }
+
+// bothTexts is a text for people.
+type bothTexts struct {
+	EN string `json:"en"`
+	ZH string `json:"zh"`
+}
+
+// typeFollowed is about a case that came before, typeTally about none.
+const (
+	typeFollowed = "yuanlu.case.followed.v1"
+	typeTally    = "yuanlu.case.tally.v1"
+)
 
 // holdState is what the back office reads of a hold: guard.md § 6.
 type holdState struct {
@@ -150,7 +164,7 @@ func (b *backOffice) fault(format string, args ...any) {
 func (b *backOffice) take(name string, e *caseEvent) {
 	seq, err := strconv.ParseInt(e.Sequence, 10, 64)
 	hold := strings.HasPrefix(e.Type, "yuanlu.hold.")
-	if err != nil || len(e.Sequence) != 20 || e.SpecVersion != "1.0" || e.ID == "" || e.Stream == "" || (e.Data.CaseID == "") != hold {
+	if err != nil || len(e.Sequence) != 20 || e.SpecVersion != "1.0" || e.ID == "" || e.Stream == "" || (e.Data.CaseID == "") != (hold || e.Type == typeTally) {
 		b.fault("%s: a case event without its envelope", name)
 		return
 	}
@@ -169,9 +183,12 @@ func (b *backOffice) take(name string, e *caseEvent) {
 		b.repeats++
 	} else {
 		s.ids[e.ID] = true
-		if hold {
+		switch {
+		case hold:
 			b.out.holdCame(e)
-		} else {
+		case e.Type == typeFollowed:
+			b.follow(name, e)
+		case e.Type != typeTally:
 			b.keep(name, e)
 		}
 	}
@@ -208,6 +225,17 @@ func (b *backOffice) keep(name string, e *caseEvent) {
 		model = s.model
 	}
 	b.out.caseCame(model, e)
+}
+
+// follow takes what became of a case, which must have come before.
+func (b *backOffice) follow(name string, e *caseEvent) {
+	for _, id := range b.opened {
+		if id == e.Data.CaseID {
+			b.out.followedCame(name, e)
+			return
+		}
+	}
+	b.fault("%s: what became of a case came before the case", name)
 }
 
 // gaps counts sequences that never came.

@@ -250,6 +250,17 @@ func (s *output) caseCame(model string, e *caseEvent) {
 		severity, refund.Kind, yuan(refund.Amount), refund.Channel, e.Data.Verdict.Recipient, text)
 }
 
+// followedCame prints what became of a case: one line.
+func (s *output) followedCame(model string, e *caseEvent) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.o.JSON {
+		s.json(map[string]any{"followed": e.Data, "type": e.Type, "sequence": e.Sequence})
+		return
+	}
+	fmt.Fprintf(s.o.Out, "%s %-11s %-7s %s\n", time.Now().Format("15:04:05"), model, e.Data.What, e.Data.Text.EN)
+}
+
 // holdCame prints that a hold was opened or has ended: one line.
 func (s *output) holdCame(e *caseEvent) {
 	s.mu.Lock()

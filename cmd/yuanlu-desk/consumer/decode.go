@@ -115,9 +115,9 @@ type envelope struct {
 
 // Kinds of case event: those of this version, and those that later ones may add.
 var (
-	knownCase  = regexp.MustCompile(`^yuanlu\.case\.(opened|revised|cleared)\.v1$`)
+	knownCase  = regexp.MustCompile(`^yuanlu\.case\.(opened|revised|cleared|followed|tally)\.v1$`)
 	futureCase = regexp.MustCompile(`^yuanlu\.(?:case|hold)\.[a-z][a-z0-9_]*\.v[1-9][0-9]{0,3}$`)
-	caseSchema = regexp.MustCompile(`^urn:yuanlu:schema:case\.(opened|revised|cleared)\.v1$`)
+	caseSchema = regexp.MustCompile(`^urn:yuanlu:schema:case\.(opened|revised|cleared|followed|tally)\.v1$`)
 	caseID     = regexp.MustCompile(`^[0-9A-HJKMNP-TV-Z]{26}$`)
 )
 
@@ -222,12 +222,15 @@ func (in *incoming) caseFacts(out *store.Event, e *envelope) {
 	var verdict, refund map[string]json.RawMessage
 	_ = json.Unmarshal(data["verdict"], &verdict) // of a future kind it may be anything: then there is nothing to find it by
 	_ = json.Unmarshal(data["refund"], &refund)
+	if strings.HasPrefix(e.Type, "yuanlu.case.followed.") {
+		return // of another refund, or of none
+	}
 	out.Facts = store.Facts{Severity: store.SeverityRank(text(data, "severity")), Decision: text(data, "decision"),
 		Recipient: text(verdict, "recipient"), Merchant: text(refund, "merchant_id")}
 	switch {
 	case strings.HasPrefix(e.Type, "yuanlu.case.cleared."):
 		out.Facts.State = store.CaseCleared
-	case !out.Future, strings.HasPrefix(e.Type, "yuanlu.case.opened."), strings.HasPrefix(e.Type, "yuanlu.case.revised."):
+	case strings.HasPrefix(e.Type, "yuanlu.case.opened."), strings.HasPrefix(e.Type, "yuanlu.case.revised."):
 		out.Facts.State = store.CaseOpen
 	}
 }

@@ -101,21 +101,28 @@ func (d *desk) receive(c mqtt.Client, m mqtt.Message) {
 	} else {
 		d.byID[e.ID] = bytes
 		d.receiveSequence(e.Stream, seq)
-		opened, known := d.cases[e.Data.CaseID]
-		if known && e.Type == "yuanlu.case.opened.v1" {
-			d.fault("case %s opened twice (%s)", e.Data.CaseID, opened.ID)
-		}
-		if !known && e.Type != "yuanlu.case.opened.v1" {
-			d.fault("case %s begins with %s", e.Data.CaseID, e.Type)
-		}
-		d.cases[e.Data.CaseID] = e
-		if d.arrived != nil {
-			d.arrived <- time.Now()
+		if e.Type != "yuanlu.case.followed.v1" && e.Type != "yuanlu.case.tally.v1" {
+			d.receiveCase(&e)
 		}
 	}
 	if !d.mute {
 		ack := fmt.Sprintf(`{"stream":%q,"acked_seq":%d}`, e.Stream, d.whole[e.Stream])
 		c.Publish("yuanlu/v1/"+d.terminal+"/dn/ack", 1, false, ack)
+	}
+}
+
+// receiveCase takes an event about a case's own verdict.
+func (d *desk) receiveCase(e *caseEvent) {
+	opened, known := d.cases[e.Data.CaseID]
+	if known && e.Type == "yuanlu.case.opened.v1" {
+		d.fault("case %s opened twice (%s)", e.Data.CaseID, opened.ID)
+	}
+	if !known && e.Type != "yuanlu.case.opened.v1" {
+		d.fault("case %s begins with %s", e.Data.CaseID, e.Type)
+	}
+	d.cases[e.Data.CaseID] = *e
+	if d.arrived != nil {
+		d.arrived <- time.Now()
 	}
 }
 
