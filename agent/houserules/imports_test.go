@@ -16,7 +16,7 @@ var mayImport = map[string][]string{
 	"cmd/yuanlu":        {"cmd/manual", "cmd/yuanlu/ports", "cmd/yuanlu/screen", "agent/...", "drivers/serialport", "drivers/usbport", "protocol/..."},
 	"cmd/manual":        {},
 	"cmd/firmware-sim":  {"firmware-sim/...", "protocol/notices"},
-	"cmd/yuanlu-desk":   {"agent/newfile", "cmd/manual", "cmd/yuanlu-desk/...", "protocol/mqtt", "protocol/printable", "protocol/topics", "protocol/notices"},
+	"cmd/yuanlu-desk":   {"agent/newfile", "cmd/manual", "cmd/yuanlu-desk/...", "protocol/evidence/...", "protocol/mqtt", "protocol/printable", "protocol/topics", "protocol/notices"},
 	"cmd/yuanlu-verify": {"cmd/manual", "cmd/yuanlu-verify/verify", "protocol/notices", "protocol/printable"},
 	// The checks of a pack: pure.
 	"cmd/yuanlu-verify/verify": {"protocol/evidence/..."},
@@ -30,6 +30,8 @@ var mayImport = map[string][]string{
 	// Packs, pure; and who stamps them.
 	"cmd/yuanlu-desk/evidence": {"cmd/yuanlu-desk/casework", "cmd/yuanlu-desk/tsa", "cmd/yuanlu-verify/verify", "protocol/evidence/..."}, // the second and third in tests
 	"cmd/yuanlu-desk/tsa":      {"protocol/evidence/seal"},
+	// What the desk answers to a terminal's checkpoint: pure.
+	"cmd/yuanlu-desk/cosign": {"protocol/evidence"},
 	// Passwords and sessions.
 	"cmd/yuanlu-desk/people": {},
 	// People who log in by a provider of OpenID Connect.

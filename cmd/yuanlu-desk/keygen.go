@@ -12,11 +12,15 @@ func (p *program) keygen(_ context.Context, v *verb, args []string) error {
 	f := p.flags(v)
 	out := f.String("out", "", p.t("`file` to make, readable by its owner alone", "输出`文件`"))
 	id := f.String("id", "", p.t("`id` of the key, 1 to 64 of a-z, 0-9 and -; empty: made from the key", "密钥标识"))
+	cosigner := f.String("cosign", "", p.t("make a co-signing key of this `name` of the desk, in place of a key for messages", "生成该后台`名称`的联署密钥，而非报文签名密钥"))
 	if _, err := p.parse(v, f, args, 0); err != nil {
 		return err
 	}
 	if *out == "" {
 		return fmt.Errorf("%w: --out is needed", errUsage)
+	}
+	if *cosigner != "" {
+		return p.keygenCosign(*cosigner, *out)
 	}
 	key, err := sign.Generate(*id)
 	if err != nil {

@@ -82,7 +82,8 @@ func verbs() []verb {
 		{"backup", "FILE|- [--store FILE|URL]", "write all that the desk has into one file, while it runs", "在线备份全部数据到一个文件", (*program).backup},
 		{"restore", "FILE|- [--check] [--store FILE|URL]", "make a store of a backup, of either database, where there is none", "由备份还原数据库", (*program).restore},
 		{"sign", "--key FILE --topic TOPIC [--terminal ID] [FILE|-]", "wrap a payload with a signature, for mosquitto_pub -s", "给下发报文签名", (*program).sign},
-		{"keygen", "--out FILE [--id ID]", "make a signing key", "生成签名密钥", (*program).keygen},
+		{"keygen", "--out FILE [--id ID | --cosign NAME]", "make a signing key, or a co-signing key", "生成签名密钥或联署密钥", (*program).keygen},
+		{"evidence", "replay --key FILE [MESSAGES]", "answer terminals' checkpoints of a file as the desk does", "按后台规则回答文件中的终端检查点", (*program).evidence},
 		{"api", "", "print the OpenAPI document of the HTTP API", "输出 HTTP 接口的 OpenAPI 文档", (*program).api},
 		{"completion", "bash|zsh|fish", "print the completion of a shell", "输出 shell 的命令补全脚本", (*program).completion},
 		{"man", "FOLDER", "write the manual pages into a folder, for man -M", "将手册页写入目录，供 man -M 使用", (*program).man},
@@ -170,7 +171,7 @@ func (p *program) exit(v *verb, err error) int {
 		code int
 	}{
 		{sign.ErrOpen, exitPermission}, {fs.ErrPermission, exitPermission}, {errConfig, exitConfig}, {mqtt.ErrOptions, exitConfig},
-		{topics.ErrName, exitConfig}, {sign.ErrKey, exitConfig}, {store.ErrPlace, exitConfig}, {sign.ErrPayload, exitData}, {errLines, exitData},
+		{topics.ErrName, exitConfig}, {sign.ErrKey, exitConfig}, {errCosignKey, exitConfig}, {store.ErrPlace, exitConfig}, {sign.ErrPayload, exitData}, {errLines, exitData},
 		{store.ErrBackup, exitData}, {store.ErrNotEmpty, exitStore},
 		{sign.ErrTopic, exitUsage}, {errAPI, exitBroker}, {store.ErrHand, exitData}, {store.ErrUnavailable, exitStore}, {store.ErrVersion, exitStore},
 		{fs.ErrNotExist, exitNotFound}, {store.ErrNotFound, exitNotFound},

@@ -33,8 +33,8 @@ type Leaf struct {
 	D    Value
 }
 
-// AppendLeaf writes the bytes of a leaf around d, which is JSON of the form that evidence.md
-// § 1 has for the type.
+// AppendLeaf writes the bytes of a leaf around d, which RecordData.Append and its like write
+// for the type.
 func AppendLeaf(b []byte, n int64, at time.Time, kind string, d []byte) []byte {
 	b = append(b, `{"v":1,"n":`...)
 	b = strconv.AppendInt(b, n, 10)
