@@ -25,6 +25,8 @@ var mayImport = map[string][]string{
 	// Bills of platforms and acquirers: pure.
 	"cmd/yuanlu-desk/bills":       {},
 	"cmd/yuanlu-desk/bills/match": {"cmd/yuanlu-desk/bills", "protocol/strictjson"},
+	// What the desk's doctor finds.
+	"cmd/yuanlu-desk/checkup": {"cmd/yuanlu-desk/casework"},
 	// What people see in a browser.
 	"cmd/yuanlu-desk/page": {"cmd/yuanlu-desk/casework", "cmd/yuanlu-desk/store"},
 	// Packs, pure; and who stamps them.

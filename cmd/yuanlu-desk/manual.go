@@ -50,6 +50,7 @@ func handbook() *manual.Program {
 		en, zh string
 	}{
 		{exitOK, "ok", "正常"}, {exitInternal, "internal error", "内部错误"}, {exitUsage, "wrong usage", "用法错误"}, {exitNotFound, "not found", "未找到"},
+		{exitWarnings, "doctor: warnings", "体检：有警告"}, {exitErrors, "doctor: errors", "体检：有错误"},
 		{exitData, "bad input data", "输入数据有误"}, {exitBroker, "broker or API unreachable", "无法连接服务器或接口"}, {exitStore, "store not writable, or of another version", "数据库不可写或版本不符"},
 		{exitPermission, "permission", "权限不足"}, {exitConfig, "configuration", "配置错误"},
 	} {

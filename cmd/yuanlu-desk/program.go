@@ -27,6 +27,8 @@ const (
 	exitInternal   = 1
 	exitUsage      = 2
 	exitNotFound   = 3
+	exitWarnings   = 4
+	exitErrors     = 5
 	exitData       = 65
 	exitBroker     = 69
 	exitStore      = 73
@@ -62,6 +64,9 @@ var (
 	errUsage  = errors.New("usage")
 	errConfig = errors.New("configuration")
 	errAPI    = errors.New("the desk's API does not answer")
+	// What the doctor has printed already.
+	errWarnings = errors.New("warnings")
+	errErrors   = errors.New("errors")
 )
 
 // verb is one thing that the program does.
@@ -79,6 +84,7 @@ func verbs() []verb {
 		{"work", "--check FILE | --setup FILE [--store FILE|URL]", "answer lines as the case desk does; store its settings, calendar and stores", "按案件台规则回答；存入设置、日历与门店", (*program).work},
 		{"bills", "check FILE… | match --day YYYY-MM-DD --terminal-days FILE --bills FILE…", "what the bills of platforms and acquirers state, line by line; how it fits what terminals reported of a day", "逐行读取平台与收单机构的账单；与终端当日上报逐笔核对", (*program).bills},
 		{"people", "[list] | add ID --staff N --role R[,R] --shop S[,S] [--operator M/T/N]… | password ID | bind ID --issuer URL --sub SUB; --store FILE|URL", "who works at the case desk; its first person; a new password; who is who at a provider of OpenID Connect", "案件台人员；新增首位人员；重设密码；绑定统一登录身份", (*program).people},
+		{"doctor", "[--settings FILE] | --broker URL …, as serve", "everything that can be wrong with a desk, each with a command that helps", "逐项体检，并给出处理命令", (*program).doctor},
 		{"backup", "FILE|- [--store FILE|URL]", "write all that the desk has into one file, while it runs", "在线备份全部数据到一个文件", (*program).backup},
 		{"restore", "FILE|- [--check] [--store FILE|URL]", "make a store of a backup, of either database, where there is none", "由备份还原数据库", (*program).restore},
 		{"sign", "--key FILE --topic TOPIC [--terminal ID] [FILE|-]", "wrap a payload with a signature, for mosquitto_pub -s", "给下发报文签名", (*program).sign},
@@ -161,6 +167,10 @@ func (p *program) exit(v *verb, err error) int {
 		return exitOK
 	case errors.Is(err, errRefused):
 		return exitData // each refusal was printed
+	case errors.Is(err, errWarnings):
+		return exitWarnings
+	case errors.Is(err, errErrors):
+		return exitErrors
 	case errors.Is(err, errUsage):
 		fmt.Fprintf(p.stderr, "yuanlu-desk %s: %v\n%s yuanlu-desk %s %s\n", v.name, err, p.t("usage:", "用法："), v.name, v.usage)
 		return exitUsage

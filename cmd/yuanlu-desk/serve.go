@@ -50,6 +50,13 @@ type serving struct {
 
 func (p *program) servingFlags(f *flag.FlagSet) *serving {
 	s := &serving{}
+	p.addServing(f, s)
+	return s
+}
+
+// addServing adds the flags of serve. Each begins with what s has only if that was never set:
+// all are set to their defaults.
+func (p *program) addServing(f *flag.FlagSet, s *serving) {
 	s.broker.URLName = "--broker"
 	text := func(to *string, name, def, en, zh string) { f.StringVar(to, name, def, p.t(en, zh)) }
 	text(&s.broker.URL, "broker", "", "tls://host:8883, or tcp://127.0.0.1:1883", "MQTT 服务器")
@@ -80,7 +87,6 @@ func (p *program) servingFlags(f *flag.FlagSet) *serving {
 	text(&s.signKey, "sign-key", "", "key `file`: acknowledgements are signed", "签名密钥文件")
 	text(&s.signID, "sign-key-id", "", "`id` of that key; empty: the file's own", "签名密钥标识")
 	text(&s.logFormat, "log", "text", "text or json", "日志格式 text 或 json")
-	return s
 }
 
 // desk is what serve runs.
@@ -241,8 +247,7 @@ func (d *desk) bind(address, token string) (err error) {
 	if err != nil {
 		return fmt.Errorf("%w: --listen: %w", errUsage, err)
 	}
-	ip := net.ParseIP(host)
-	if local := host == "localhost" || ip != nil && ip.IsLoopback(); !local && token == "" {
+	if !loopback(host) && token == "" {
 		return fmt.Errorf("%w: --listen %s is open to others; it needs --token-file", errUsage, address)
 	}
 	if d.listener, err = net.Listen("tcp", address); err != nil {
@@ -252,6 +257,12 @@ func (d *desk) bind(address, token string) (err error) {
 		d.listener = tls.NewListener(d.listener, &tls.Config{Certificates: []tls.Certificate{*d.cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}})
 	}
 	return nil
+}
+
+// loopback reports whether a host is this machine alone.
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 func (p *program) assemble(ctx context.Context, d *desk, s *serving, key sign.Key, token string) (err error) {

@@ -158,7 +158,8 @@ func (c *Consumer) Run(ctx context.Context) {
 			wait = 0
 		}
 		wait = min(max(2*wait, 250*time.Millisecond), backoffMost)
-		c.o.Log.Warn("broker.away", "err", err, "remedy", remedy(err))
+		help, _ := Remedy(err)
+		c.o.Log.Warn("broker.away", "err", err, "remedy", help)
 		c.note(func(s *Status) { s.Connected, s.LastError = false, err.Error() })
 		pause(ctx, time.Duration(rand.Float64()*float64(wait)))
 	}
@@ -251,6 +252,15 @@ func (c *Consumer) publishPresence(ctx context.Context, conn Broker, online bool
 type filter struct {
 	filter string
 	qos    byte
+}
+
+// Filters are what a desk subscribes to, for the broker's access list.
+func (o *Options) Filters() []string {
+	var list []string
+	for _, f := range (&Consumer{o: *o, host: topics.Names{Root: o.Root}.HostState(o.Host)}).filters() {
+		list = append(list, f.filter)
+	}
+	return list
 }
 
 // filters are what we subscribe to. What is retained goes to every desk, with

@@ -83,6 +83,17 @@ func isPostgres(place string) bool {
 // Shared reports whether several desks, on several machines, can use this place.
 func Shared(place string) bool { return isPostgres(place) }
 
+// Named is a place as it may be printed: a URL without its password.
+func Named(place string) string {
+	if u, err := url.Parse(place); isPostgres(place) && err == nil {
+		return u.Redacted()
+	}
+	if isPostgres(place) {
+		return "postgres://…"
+	}
+	return place
+}
+
 // Exists reports whether there can be a store at a place, without making one: an
 // SQLite file must be there. fs.ErrNotExist, ErrPlace.
 func Exists(place string) error {
