@@ -40,7 +40,7 @@ func probeOpener(port string) func(context.Context, probe.Setting) (ingest.Port,
 				return nil, err
 			}
 		}
-		open := ports.Opener(config.Link{Port: port, Baud: s.Baud, DataBits: s.DataBits, Parity: s.Parity, StopBits: "1"})
+		open := ports.Opener(config.Link{Port: port, Baud: s.Baud, DataBits: s.DataBits, Parity: s.Parity, StopBits: "1"}, nil)
 		opened, _, err := open(ctx)
 		return opened, err
 	}

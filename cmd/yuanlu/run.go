@@ -36,6 +36,7 @@ type service struct {
 	*program
 	config    *desired.Machine
 	restart   command.Restart
+	kept      *ports.Kept
 	reloading atomic.Bool // from RELOADING=1 until READY=1
 }
 
@@ -51,7 +52,7 @@ func (p *program) daemon(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, m.Close()) }()
-	s := &service{program: p, config: m}
+	s := &service{program: p, config: m, kept: ports.NewKept(p.env)}
 	if p.whole {
 		if err := protect(); err != nil {
 			fmt.Fprintf(p.stderr, "yuanlu run: %v\n", err)
@@ -129,6 +130,7 @@ func (s *service) steer(ctx context.Context, cancel func(), book *logbook.Book, 
 		case sig := <-s.signals:
 			if sig != syscall.SIGHUP {
 				again = false
+				s.kept.Leave()
 				s.restart.CallOff()
 				cancel()
 			} else if ctx.Err() == nil {
@@ -192,9 +194,12 @@ func (s *service) openLog(c *config.Config) *logbook.Book {
 }
 
 func (s *service) newAgent(c *config.Config, book *logbook.Book, events *usbport.Events, holders *ports.Holders) (*agent.Agent, error) {
-	links, err := linksOf(c)
+	links, err := s.linksOf(c)
 	if err != nil {
 		return nil, err
+	}
+	if err := s.kept.Only(c.Links); err != nil {
+		book.Logger().Debug("systemd.notify", "err", err)
 	}
 	watchdog, err := daemon.SdWatchdogEnabled(false)
 	if err != nil {
@@ -277,14 +282,14 @@ func (p *program) tuneMemory() {
 
 // linksOf joins the links of the configuration with what opens their ports. The
 // profiles have been checked with the configuration.
-func linksOf(c *config.Config) ([]agent.Link, error) {
+func (s *service) linksOf(c *config.Config) ([]agent.Link, error) {
 	var all []agent.Link
 	for _, l := range c.Links {
 		profile, err := readProfile(l.Wire, l.Profile)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, agent.Link{Config: l, Profile: profile, Open: ports.Opener(l), Classify: ports.Classify})
+		all = append(all, agent.Link{Config: l, Profile: profile, Open: ports.Opener(l, s.kept), Classify: ports.Classify})
 	}
 	return all, nil
 }

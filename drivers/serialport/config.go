@@ -27,6 +27,10 @@ type Config struct {
 	Parity string
 	// StopBits is "1" or "2". "": 1. Linux has no 1.5.
 	StopBits string
+	// Kept is a descriptor of the device that somebody kept open since an earlier opening
+	// (Port.Descriptor): the bytes that came since are still there. Open takes it over or
+	// closes it. nil, or one of another device: the device is opened.
+	Kept *os.File
 }
 
 const (

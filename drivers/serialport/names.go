@@ -162,6 +162,21 @@ func linkBase(dir, name string) string {
 	return filepath.Base(target)
 }
 
+// IsNode reports whether an open file is the device that a port names now (Config.Port).
+func IsNode(f *os.File, port string) bool {
+	_, node, err := locate(port)
+	if err != nil {
+		return false
+	}
+	var st syscall.Stat_t
+	info, err := f.Stat()
+	if err != nil || syscall.Stat(node, &st) != nil {
+		return false
+	}
+	own, ok := info.Sys().(*syscall.Stat_t)
+	return ok && idOf(own) == idOf(&st)
+}
+
 // A Holder is a process that has a port open.
 type Holder struct {
 	PID     int
@@ -202,8 +217,8 @@ func AllHolders(nodes []string) map[string][]Holder {
 	}
 	for _, e := range procs {
 		pid, err := strconv.Atoi(e.Name())
-		if err != nil {
-			continue
+		if err != nil || pid == 1 && attribute("/proc/1", "comm") == "systemd" {
+			continue // systemd reads nothing: it keeps what a service that starts again has open
 		}
 		open := openDevices(pid, devices)
 		for id, node := range devices {

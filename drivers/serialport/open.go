@@ -36,6 +36,53 @@ func deviceNumbers(rdev uint64) (major, minor uint32) { return unix.Major(rdev),
 // ErrTooManyFiles, or ctx's error. Nothing stays open after an error. The caller
 // closes the port.
 func Open(ctx context.Context, cfg Config) (*Port, error) {
+	if cfg.Kept != nil {
+		return openKept(ctx, cfg)
+	}
+	return openOn(ctx, cfg, openLocked)
+}
+
+// openKept opens the port on the descriptor that was kept, if it is of that device.
+func openKept(ctx context.Context, cfg Config) (*Port, error) {
+	kept, fits := cfg.Kept, false
+	p, err := openOn(ctx, cfg, func(node string) (own *os.File, id deviceID, err error) {
+		if id, fits = takeKept(kept, node); fits {
+			return kept, id, nil
+		}
+		_ = kept.Close() // of a device that is no longer there
+		return openLocked(node)
+	})
+	if err != nil && !fits {
+		_ = kept.Close() // a second time, perhaps
+	}
+	return p, err
+}
+
+// takeKept makes a kept descriptor of the device of node one of this process.
+func takeKept(kept *os.File, node string) (id deviceID, fits bool) {
+	var st, now syscall.Stat_t
+	raw, err := kept.SyscallConn()
+	if err != nil || syscall.Stat(node, &st) != nil {
+		return id, false
+	}
+	err = raw.Control(func(fd uintptr) {
+		if syscall.Fstat(int(fd), &now) != nil || idOf(&now) != idOf(&st) {
+			return
+		}
+		if _, err := unix.IoctlGetTermios(int(fd), unix.TCGETS); err != nil || fd >= maxDescriptor-spare {
+			return // it has hung up
+		}
+		// A process that was killed has left its exclusive mode; and the lock is of the
+		// process that took it, for those who want to know who has the port.
+		_ = unix.IoctlSetInt(int(fd), unix.TIOCNXCL, 0)
+		_ = unix.Flock(int(fd), unix.LOCK_UN)
+		fits = unix.Flock(int(fd), unix.LOCK_EX|unix.LOCK_NB) == nil
+	})
+	return idOf(&now), fits && err == nil
+}
+
+// openOn opens the port on a locked descriptor of its device.
+func openOn(ctx context.Context, cfg Config, locked func(node string) (*os.File, deviceID, error)) (*Port, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -47,7 +94,7 @@ func Open(ctx context.Context, cfg Config) (*Port, error) {
 	if err != nil {
 		return nil, err
 	}
-	own, id, err := openLocked(node)
+	own, id, err := locked(node)
 	if err != nil {
 		return nil, err
 	}

@@ -47,6 +47,18 @@ type Port struct {
 // Name returns the device node behind the port, links resolved, as at Open.
 func (p *Port) Name() string { return p.name }
 
+// Descriptor calls f with the descriptor that holds the port's lock: a copy of it, in
+// another process, keeps the device open, its settings as they are and what comes in the
+// kernel's buffer, after Close too (Config.Kept). Errors: os.ErrClosed.
+func (p *Port) Descriptor(f func(fd uintptr)) error {
+	p.use.RLock()
+	defer p.use.RUnlock()
+	if closed, _ := p.state(); closed {
+		return p.fault("descriptor", os.ErrClosed)
+	}
+	return p.raw.Control(f)
+}
+
 // Read waits for at least one byte and returns what has arrived. It returns zero
 // bytes only with an error: os.ErrDeadlineExceeded (nothing was there at the deadline
 // or later; nothing is lost), ErrGone, os.ErrClosed, or io.ErrShortBuffer for an empty b.

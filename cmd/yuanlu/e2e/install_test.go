@@ -29,6 +29,18 @@ func packages(t *testing.T, dir, version string, more ...string) {
 	}
 }
 
+// lintian has Debian's own checks look at a package, where they are installed.
+func lintian(t *testing.T, file string) {
+	t.Helper()
+	if _, err := exec.LookPath("lintian"); err != nil {
+		t.Log("Debian's checks are not installed here (apt-get install lintian)")
+		return
+	}
+	if out, err := exec.Command("lintian", "--allow-root", "--fail-on", "error,warning", file).CombinedOutput(); err != nil {
+		t.Errorf("lintian: %v: %s", err, out)
+	}
+}
+
 // readmeInstall returns the lines of the README's section Install.
 func readmeInstall(t *testing.T) string {
 	t.Helper()
@@ -43,8 +55,21 @@ func readmeInstall(t *testing.T) string {
 type counted struct {
 	Build   struct{ Version string }
 	Records int
-	Links   []struct{ State string }
-	Counts  struct{ Records int }
+	Links   []struct {
+		Name, State string
+		Records     int
+	}
+	Counts struct{ Records int }
+}
+
+// of returns how many records a link has brought since the daemon began.
+func (c counted) of(link string) int {
+	for _, l := range c.Links {
+		if l.Name == link {
+			return l.Records
+		}
+	}
+	return 0
 }
 
 func (g *debian) status() (s counted) {
@@ -99,6 +124,17 @@ getent group yuanlu >/dev/null || groupadd --system yuanlu
 chgrp yuanlu "$(readlink /dev/ttyUSB0)" && chmod 660 "$(readlink /dev/ttyUSB0)"`)
 }
 
+// prints has a terminal without confirms sell at /dev/ttyUSB1, so many transactions, and adds
+// it to the configuration as link card.
+func (g *debian) prints(count int) {
+	g.t.Helper()
+	g.must(`systemd-run -q --unit printer --property=StandardInput=null /srv/firmware-sim run --terminal traditional --link pty --symlink /dev/ttyUSB1 --journal /run/printed.jsonl --speed 0 --rate 20 --count ` + itoa(count) + `
+for i in $(seq 100); do [ -e /dev/ttyUSB1 ] && break; sleep 0.1; done
+chgrp yuanlu "$(readlink /dev/ttyUSB1)" && chmod 660 "$(readlink /dev/ttyUSB1)"
+printf '\n[[link]]\nname = "card"\nwire = "mispos"\nport = "/dev/ttyUSB1"\n' >>/etc/yuanlu/yuanlu.toml
+systemctl reload yuanlu`)
+}
+
 // TestE2EInstall: the README's lines, word for word, in a clean Debian; then upgrade under
 // a running daemon while records arrive, a refused downgrade, removal, purge.
 func TestE2EInstall(t *testing.T) {
@@ -108,6 +144,7 @@ func TestE2EInstall(t *testing.T) {
 	}
 	g := boot(t, shared)
 	packages(t, shared, "1.0.0")
+	lintian(t, filepath.Join(shared, "yuanlu_1.0.0_amd64.deb"))
 	packages(t, filepath.Join(shared, "newer"), "2.0.0")
 	packages(t, filepath.Join(shared, "older"), "0.9.0", "STORE_VERSION=1")
 	if out, err := exec.Command("go", "build", "-o", filepath.Join(shared, "firmware-sim"), "yuanlu/cmd/firmware-sim").CombinedOutput(); err != nil {
@@ -181,21 +218,26 @@ func checkUnit(t *testing.T, g *debian) {
 func upgrade(t *testing.T, g *debian, sold int) {
 	t.Helper()
 	eventually(t, time.Minute, "records before the upgrade", func() bool { return g.status().Counts.Records > 20 })
+	const printed = 300
+	g.prints(printed)
+	eventually(t, time.Minute, "records of a terminal without confirms", func() bool { return g.status().of("card") > 20 })
 	before := g.status().Counts.Records
 	g.must("apt-get install -y /srv/newer/yuanlu_2.0.0_amd64.deb")
 	if s := g.status(); s.Build.Version != "2.0.0" || before >= sold {
 		t.Errorf("after the upgrade: version %q runs, %d of %d records had come before it", s.Build.Version, before, sold)
 	}
+	// What has come meanwhile waited in the kernel, which is asked again after a plain restart.
+	g.must("sleep 1; systemctl restart yuanlu")
 	eventually(t, 2*time.Minute, "the firmware has ended", func() bool {
-		out, _ := g.run("systemctl is-active firmware")
-		return !strings.HasPrefix(out, "active")
+		out, _ := g.run("systemctl is-active firmware printer")
+		return !strings.HasPrefix(out, "active") && !strings.HasSuffix(strings.TrimSpace(out), "\nactive")
 	})
 	if out, _ := g.run("systemctl show -p Result --value firmware"); strings.TrimSpace(out) != "success" {
 		t.Errorf("firmware-sim: %s", g.must("journalctl -u firmware --no-pager | tail -5"))
 	}
-	journal := strings.Count(g.must("/srv/firmware-sim ledger /run/journal.jsonl"), "\n")
+	journal := strings.Count(g.must("/srv/firmware-sim ledger /run/journal.jsonl; /srv/firmware-sim ledger /run/printed.jsonl"), "\n")
 	eventually(t, time.Minute, "every record in the store", func() bool { return g.status().Counts.Records >= journal })
-	if s := g.status(); s.Counts.Records != journal || journal < sold {
+	if s := g.status(); s.Counts.Records != journal || journal < sold+printed {
 		t.Errorf("%d records in the store, %d in the firmware's journal", s.Counts.Records, journal)
 	}
 	if out := g.must("journalctl -u yuanlu --no-pager"); strings.Contains(out, "integrity.capture_gap") || strings.Contains(out, "records.unstored") {

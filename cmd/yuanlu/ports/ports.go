@@ -21,7 +21,8 @@ import (
 // Opener returns the function that opens the port of a link. A USB device is opened in
 // a process of its own: descriptors and transfers of a broken one have brought the
 // library down before.
-func Opener(l config.Link) ingest.Opener {
+// kept, if not nil, is what keeps serial ports open between two runs of the program.
+func Opener(l config.Link, kept *Kept) ingest.Opener {
 	if IsUSB(l.Port) {
 		return func(ctx context.Context) (ingest.Port, string, error) {
 			name, err := usbport.ParseName(l.Port)
@@ -37,16 +38,31 @@ func Opener(l config.Link) ingest.Opener {
 	}
 	settings := serialport.Config{Port: l.Port, Baud: l.Baud, DataBits: l.DataBits, Parity: l.Parity, StopBits: l.StopBits}
 	return func(ctx context.Context) (ingest.Port, string, error) {
+		settings := settings
+		settings.Kept = kept.take(l.Port)
 		p, err := serialport.Open(ctx, settings)
 		if err != nil {
+			if settings.Kept != nil {
+				kept.forget(l.Name)
+			}
 			return nil, "", err
 		}
-		return tty{p}, p.Name(), nil
+		kept.keep(l.Name, p)
+		return tty{p, func() { kept.forget(l.Name) }}, p.Name(), nil
 	}
 }
 
 // tty is a serial line whose driver may count errors.
-type tty struct{ *serialport.Port }
+type tty struct {
+	*serialport.Port
+	forget func() // that it is kept open
+}
+
+// Close closes the port, also where it was kept open.
+func (p tty) Close() error {
+	p.forget()
+	return p.Port.Close()
+}
 
 // LineCounts returns what the driver counts, in the form of the worker.
 func (p tty) LineCounts() (ingest.LineCounts, bool) {
