@@ -357,11 +357,16 @@ func (a *Agent) startInside(c *crew, db *ledger.DB) {
 
 func (a *Agent) workerOptions(l Link, db *ledger.DB) ingest.Options {
 	zone := a.o.Config.Time.Location()
+	var settings []ingest.LineSetting
+	if c := l.Config; c.Baud > 0 && c.DataBits == 8 && (c.Parity == "none" || c.Parity == "even" || c.Parity == "odd") {
+		settings = probe.Settings(c.Baud, c.Parity)
+	}
 	return ingest.Options{
 		Guard: a.tills.guardOf(l.Config.Name),
 		Link:  l.Config.Name, Wire: l.Config.Wire, Profile: l.Profile, Open: l.Open, Classify: l.Classify,
 		Applier: a.store, Recaller: db, Tokenizer: db.Keys(), MAC: db.Keys().MAC, Log: a.log,
 		FrameTimeout: l.Config.FrameTimeout,
+		Settings:     settings,
 		NewGuesser:   func() (ingest.Guesser, error) { return probe.NewGuess() },
 		Clock:        func() ingest.Clock { return a.clock.Reception(zone) },
 		OnEvent: func(event string, attrs ...slog.Attr) {

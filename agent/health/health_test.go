@@ -71,7 +71,8 @@ func TestWordsOfAWrongWire(t *testing.T) {
 		{"same framing", ingest.VerdictRefused, ingest.Fit{Wire: "cup8583"}, "it is wire cup8583, not mispos", `set wire = "cup8583" in [[link]] pos`},
 		{"the built-in profile", ingest.VerdictRefused, ingest.Fit{Wire: "mispos"}, "the built-in one does", "take the profile out"},
 		{"no profile", ingest.VerdictRefused, ingest.Fit{}, "the acquirer's profile is missing", "replay --explain"},
-		{"another speed", ingest.VerdictNoFrame, ingest.Fit{Wire: "mispos", Baud: 19200, Framing: "8N1"}, "it is wire mispos", `wire = "mispos", baud = 19200 (8N1)`},
+		{"another speed", ingest.VerdictNoFrame, ingest.Fit{Wire: "mispos", Baud: 19200, Framing: "8N1"}, "the terminal sends wire mispos at 19200 baud, 8N1", `wire = "mispos", baud = 19200 (8N1)`},
+		{"another parity", ingest.VerdictNoFrame, ingest.Fit{Wire: "mispos", Baud: 9600, Framing: "8E1"}, "9600 baud, 8E1", `baud = 9600 (8E1), parity = "even"`},
 		{"seven bits", ingest.VerdictNoFrame, ingest.Fit{SevenBit: "even"}, "seven data bits with even parity", "eight data bits"},
 		{"nothing fits", ingest.VerdictNoFrame, ingest.Fit{}, "speed, parity, wire or cable is wrong", "yuanlu links probe /dev/ttyS1"},
 	} {

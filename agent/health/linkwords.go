@@ -130,6 +130,8 @@ func noFrameWords(l *ingest.LinkHealth, probe config.Text) (text, remedy config.
 	}
 	switch {
 	case f == nil:
+	case f.Wire != "" && f.Baud > 0:
+		return textf("%d bytes came, but no frame: the terminal sends wire %s at %d baud, %s", "收到 %d 字节，但没有帧：终端以协议 %s、波特率 %d、%s 发送", n, f.Wire, f.Baud, f.Framing), useFit(l)
 	case f.Wire != "":
 		return textf("%d bytes came, but no frame of wire %s: it is wire %s", "收到 %d 字节，但没有协议 %s 的帧：实际是协议 %s", n, l.Wire, f.Wire), useFit(l)
 	case len(f.Sees) > 0:
@@ -162,6 +164,9 @@ func useFit(l *ingest.LinkHealth) config.Text {
 	lines := fmt.Sprintf("wire = %q", l.Fit.Wire)
 	if l.Fit.Baud > 0 {
 		lines += fmt.Sprintf(", baud = %d (%s)", l.Fit.Baud, l.Fit.Framing)
+		if parity := map[string]string{"8E1": "even", "8O1": "odd"}[l.Fit.Framing]; parity != "" {
+			lines += fmt.Sprintf(", parity = %q", parity)
+		}
 	}
 	return textf("set %s in [[link]] %s, then: sudo systemctl reload yuanlu", "在 [[link]] %[2]s 中设置 %[1]s，然后：sudo systemctl reload yuanlu", lines, l.Name)
 }

@@ -204,10 +204,13 @@ func (w *Worker) weigh() {
 // setFit notes what fits; nil: nothing needs to.
 func (w *Worker) setFit(f *Fit) {
 	w.mu.Lock()
+	if f != nil && f.Wire == "" && w.tuned != nil {
+		f = w.tuned
+	}
 	was := w.health.Fit
 	w.health.Fit = f
 	w.mu.Unlock()
-	if f != nil && f.Wire != "" && (was == nil || was.Wire != f.Wire) {
+	if f != nil && f.Wire != "" && f.Baud == 0 && (was == nil || was.Wire != f.Wire) {
 		w.log.Warn("link.fits", "wire", f.Wire, "configured", w.opt.Wire)
 		w.opt.OnChange()
 	}

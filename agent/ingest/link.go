@@ -144,8 +144,17 @@ func (w *Worker) read(ctx context.Context, port Port) (gotBytes bool, err error)
 	sure := false          // the port was asked once more
 	empty := 0
 	var line lineMeter
+	w.setTuned(nil)
+	tune := tuning{errors: w.lineFaults()}
 	for ctx.Err() == nil {
 		w.meter(&line, port, false)
+		if tune.due(w) {
+			if err := tune.round(ctx, w, port); err != nil {
+				return gotBytes, err
+			}
+			w.inbox.mark(markSilence) // what came before belongs to nothing that comes now
+			silentAt = time.Time{}
+		}
 		w.stallEnds(false)
 		if w.reopen.Load() {
 			return gotBytes, errAsked

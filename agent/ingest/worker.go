@@ -80,6 +80,9 @@ type Options struct {
 	Classify func(error) Fault
 	// NewGuesser makes what finds out which wire fits; nil: that is not found out.
 	NewGuesser func() (Guesser, error)
+	// Settings are those of the line: first the configured one, then others at which it is
+	// listened where the driver shows that the first one is wrong; empty: that is not done.
+	Settings []LineSetting
 	// OnEvent is called with "link.lost" and "link.restored", OnChange after the state of
 	// Health has changed: from several goroutines, and they may not block. nil: not called.
 	OnEvent  func(event string, attrs ...slog.Attr)
@@ -113,6 +116,7 @@ type Worker struct {
 	health LinkHealth
 	shape  *Shape // of what is not understood; nil: all is
 	stalls stalls
+	tuned  *Fit // at another setting of the line than the configured one; nil: none is known
 	// storeReason is why nothing can be stored, "" while it can.
 	storeReason string
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -91,6 +92,28 @@ func newPlan(line bool) *plan {
 		return &plan{}
 	}
 	return &plan{speeds: []int{9600, 115200, 19200, 38400, 57600, 4800, 2400, 1200}}
+}
+
+// Settings returns the setting of a link's line, and the others at which a terminal may send,
+// the likely ones first.
+func Settings(baud int, parity string) []ingest.LineSetting {
+	all := []ingest.LineSetting{{Baud: baud, Parity: parity}}
+	add := func(baud int, parity string) {
+		if s := (ingest.LineSetting{Baud: baud, Parity: parity}); !slices.Contains(all, s) {
+			all = append(all, s)
+		}
+	}
+	speeds := newPlan(true).speeds
+	for _, baud := range speeds[:2] {
+		add(baud, "none")
+	}
+	for _, parity := range []string{"none", "even", "odd"} {
+		add(baud, parity)
+	}
+	for _, baud := range speeds {
+		add(baud, "none")
+	}
+	return all
 }
 
 // take returns the next setting; after is what came at the one before it.

@@ -102,7 +102,7 @@ func openOn(ctx context.Context, cfg Config, locked func(node string) (*os.File,
 	if err != nil {
 		return nil, errors.Join(err, own.Close())
 	}
-	p, err := newPort(own, lib, asked, node, id, mode.BaudRate)
+	p, err := newPort(own, lib, asked, node, id, mode)
 	if err != nil {
 		return nil, errors.Join(err, lib.Close(), own.Close())
 	}
@@ -245,14 +245,14 @@ func libraryError(node string, err error) error {
 }
 
 // newPort starts the watch of the node and returns the finished port.
-func newPort(own *os.File, lib serial.Port, asked, node string, id deviceID, baud int) (*Port, error) {
+func newPort(own *os.File, lib serial.Port, asked, node string, id deviceID, mode serial.Mode) (*Port, error) {
 	raw, err := own.SyscallConn()
 	if err != nil {
 		return nil, openError(node, err)
 	}
 	p := &Port{
-		name: node, asked: asked, id: id, file: own, raw: raw, lib: lib,
-		perByte:  bitsPerByte * time.Second / time.Duration(baud),
+		name: node, asked: asked, id: id, file: own, raw: raw, lib: lib, mode: mode,
+		perByte:  bitsPerByte * time.Second / time.Duration(mode.BaudRate),
 		patience: writePatience,
 	}
 	if err := own.SetDeadline(time.Time{}); err != nil {

@@ -32,6 +32,7 @@ type Port struct {
 	file     *os.File        // own descriptor: lock, readiness, settings
 	raw      syscall.RawConn // of file
 	lib      serial.Port     // only touched under use
+	mode     serial.Mode     // as it was opened
 	perByte  time.Duration
 	patience time.Duration // of a Write, beyond the time the bytes need
 	watch    *watch
@@ -57,6 +58,33 @@ func (p *Port) Descriptor(f func(fd uintptr)) error {
 		return p.fault("descriptor", os.ErrClosed)
 	}
 	return p.raw.Control(f)
+}
+
+// Tune sets speed and parity of the open line, which keeps its data and stop bits, proves them
+// by reading them back, and drops what has arrived. Errors: ErrSettings, ErrGone,
+// os.ErrClosed.
+func (p *Port) Tune(baud int, parity string) error {
+	p.use.RLock()
+	defer p.use.RUnlock()
+	if closed, gone := p.state(); closed {
+		return p.fault("tune", os.ErrClosed)
+	} else if gone {
+		return p.fault("tune", ErrGone)
+	}
+	mode, err := Config{Baud: baud, Parity: parity, DataBits: p.mode.DataBits}.mode()
+	if err != nil {
+		return err
+	}
+	mode.StopBits = p.mode.StopBits
+	if err := p.lib.SetMode(&mode); err != nil {
+		return p.lineFault("tune", err)
+	}
+	cerr := p.raw.Control(func(fd uintptr) {
+		if err = compare(int(fd), p.name, &mode); err == nil {
+			err = unix.IoctlSetInt(int(fd), unix.TCFLSH, unix.TCIFLUSH)
+		}
+	})
+	return errors.Join(err, cerr)
 }
 
 // Read waits for at least one byte and returns what has arrived. It returns zero

@@ -64,6 +64,41 @@ func TestSettingsAreOnTheLine(t *testing.T) {
 	}
 }
 
+// TestTune: the speed of an open line is another, a parity that it does not have is an error,
+// and what has arrived before is gone.
+func TestTune(t *testing.T) {
+	dev := openPTY(t)
+	p := open(t, Config{Port: dev.slave, StopBits: "2"})
+	if _, err := dev.Write([]byte("before")); err != nil {
+		t.Fatal(err)
+	}
+	awaitInput(t, dev.slave, len("before"))
+	if err := p.Tune(19200, "none"); err != nil {
+		t.Fatal(err)
+	}
+	got, err := unix.IoctlGetTermios(int(dev.Fd()), unix.TCGETS2)
+	if err != nil || got.Ospeed != 19200 || got.Cflag&unix.CSTOPB == 0 {
+		t.Errorf("%d, %x, %v", got.Ospeed, got.Cflag, err)
+	}
+	if _, err := dev.Write([]byte("after")); err != nil {
+		t.Fatal(err)
+	}
+	awaitInput(t, dev.slave, len("after"))
+	buf := make([]byte, 100)
+	if n, err := p.Read(buf); err != nil || string(buf[:n]) != "after" {
+		t.Errorf("%q, %v", buf[:n], err)
+	}
+	if err := p.Tune(19200, "even"); !errors.Is(err, ErrSettings) {
+		t.Error(err)
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := p.Tune(9600, "none"); !errors.Is(err, os.ErrClosed) {
+		t.Error(err)
+	}
+}
+
 // A pty takes only 8 bits without parity and returns success when asked for others:
 // the settings must be read back.
 func TestASettingThatWasNotTakenIsNamed(t *testing.T) {

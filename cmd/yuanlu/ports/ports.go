@@ -58,6 +58,9 @@ type tty struct {
 	forget func() // that it is kept open
 }
 
+// Tune sets speed and parity of the open line.
+func (p tty) Tune(s ingest.LineSetting) error { return p.Port.Tune(s.Baud, s.Parity) }
+
 // Close closes the port, also where it was kept open.
 func (p tty) Close() error {
 	p.forget()
