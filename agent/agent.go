@@ -187,18 +187,6 @@ func (a *Agent) Link(name string) command.Link {
 	return nil
 }
 
-// worker returns the worker of a link, nil if there is none.
-func (a *Agent) worker(link string) *ingest.Worker {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, w := range a.workers {
-		if w.Health().Name == link {
-			return w
-		}
-	}
-	return nil
-}
-
 // verbs returns what the control socket answers.
 func (a *Agent) verbs() map[string]control.Handler {
 	all := a.commands.Verbs()

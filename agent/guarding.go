@@ -12,6 +12,7 @@ import (
 	"yuanlu/agent/guard"
 	"yuanlu/agent/guard/pins"
 	"yuanlu/agent/guard/till"
+	"yuanlu/agent/ingest"
 	"yuanlu/agent/ledger"
 	"yuanlu/agent/refund"
 )
@@ -65,6 +66,18 @@ func (a *Agent) turn(ctx context.Context, link string) error {
 		return w.Turn(ctx)
 	}
 	return nil // a link that is not enabled brings nothing
+}
+
+// worker returns the worker of a link, nil if there is none.
+func (a *Agent) worker(link string) *ingest.Worker {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, w := range a.workers {
+		if w.Health().Name == link {
+			return w
+		}
+	}
+	return nil
 }
 
 // shown waits for the next card or account that a link reads; till.ErrNoLink: it does not run.

@@ -102,7 +102,7 @@ func boot(t *testing.T, shared string) *debian {
 			t.Logf("the guest's console: %s", tailOf(g.log.String(), 20))
 		}
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute) // a loaded machine
 	defer cancel()
 	for {
 		if g.leader == 0 {
