@@ -113,6 +113,9 @@ func (s *speaker) sentence(what string, data map[string]any, currency string) te
 	if what == "contacted" && str(data["number"]) == "" {
 		key += ".bare"
 	}
+	if what == "escalated" && str(data["answer_by"]) != "" {
+		key += ".by"
+	}
 	return s.html(key, fill)
 }
 
