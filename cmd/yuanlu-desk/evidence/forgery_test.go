@@ -21,7 +21,7 @@ func terminalOf(s, from *scenario) {
 // TestForgeries: what evidence.md says that each cannot do unnoticed is found, with the check that
 // finds it. All else is signed by the office as it should be.
 func TestForgeries(t *testing.T) {
-	dir, url := authority(t, "stamper")
+	dir, url := authority(t)
 	stamp := stamperAt(t, url)
 	known := hashOfPEM(t, filepath.Join(dir, "ca.pem"))
 	key := p256(t)

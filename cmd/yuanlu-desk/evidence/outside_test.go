@@ -59,7 +59,7 @@ default_tsa = clock
 [ clock ]
 serial = serial
 crypto_device = builtin
-signer_cert = tsa.pem
+signer_cert = stamper.pem
 certs = ca.pem
 signer_key = tsa.key
 signer_digest = sha256
@@ -71,14 +71,16 @@ ess_cert_id_alg = sha256
 `
 
 // authority is a TSA made of openssl ts behind HTTP.
-func authority(t testing.TB, usage string) (dir, url string) {
+func authority(t testing.TB) (dir, url string) {
 	t.Helper()
 	dir = t.TempDir()
 	fatal(t, os.WriteFile(filepath.Join(dir, "tsa.cnf"), []byte(authorityConfig), 0o600))
 	fatal(t, os.WriteFile(filepath.Join(dir, "serial"), []byte("01\n"), 0o600))
 	command(t, dir, "openssl", "req", "-x509", "-config", "tsa.cnf", "-extensions", "ca", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "ca.key", "-out", "ca.pem", "-days", "3650", "-subj", "/CN=Outside Root")
 	command(t, dir, "openssl", "req", "-config", "tsa.cnf", "-newkey", "rsa:2048", "-nodes", "-keyout", "tsa.key", "-out", "tsa.csr", "-subj", "/CN=Outside Clock")
-	command(t, dir, "openssl", "x509", "-req", "-in", "tsa.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "tsa.cnf", "-extensions", usage, "-days", "3650", "-out", "tsa.pem")
+	for _, usage := range []string{"stamper", "other"} {
+		command(t, dir, "openssl", "x509", "-req", "-in", "tsa.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "tsa.cnf", "-extensions", usage, "-days", "3650", "-out", usage+".pem")
+	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		query, err := io.ReadAll(r.Body)
 		if err != nil || r.Header.Get("Content-Type") != seal.QueryType {
@@ -120,7 +122,7 @@ func hashOfPEM(t testing.TB, file string) string {
 // TestWithoutOurProgram: in the unpacked folder of a signed and stamped pack, the commands
 // of README.txt hold, and so does the verifier.
 func TestWithoutOurProgram(t *testing.T) {
-	dir, url := authority(t, "stamper")
+	dir, url := authority(t)
 	s := story(t, forgery{}, stamperAt(t, url))
 	s.in.Signer = certified(t, p256(t), true)
 	text := s.build()
@@ -199,7 +201,6 @@ func otherSigners(t *testing.T, dir string, token []byte) {
 	fatal(t, os.WriteFile(filepath.Join(dir, "token"), token, 0o600))
 	command(t, dir, "openssl", "cms", "-verify", "-noverify", "-inform", "DER", "-in", "token", "-out", "info", "-binary")
 	for usage, taken := range map[string]bool{"stamper": true, "other": false} {
-		command(t, dir, "openssl", "x509", "-req", "-in", "tsa.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "tsa.cnf", "-extensions", usage, "-days", "3650", "-out", usage+".pem")
 		command(t, dir, "openssl", "cms", "-sign", "-binary", "-nodetach", "-cades", "-nosmimecap", "-md", "sha256", "-econtent_type", "1.2.840.113549.1.9.16.1.4", "-in", "info", "-signer", usage+".pem", "-inkey", "tsa.key",
 			"-certfile", "ca.pem", "-outform", "DER", "-out", "signed")
 		der, err := os.ReadFile(filepath.Join(dir, "signed"))
@@ -213,7 +214,7 @@ func otherSigners(t *testing.T, dir string, token []byte) {
 // TestStampsThatAreRefused: a signer that may do more than stamp, a stamp over other bytes, an
 // answer that is none, and every byte of a good token changed.
 func TestStampsThatAreRefused(t *testing.T) {
-	dir, url := authority(t, "stamper")
+	dir, url := authority(t)
 	token, err := stamperAt(t, url)([]byte("content"))
 	fatal(t, err)
 	otherSigners(t, dir, token)

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
@@ -130,7 +131,15 @@ func (w *work) readMeta() (m meta, p *problem) {
 }
 
 func (w *work) checkManifest() (bool, *problem) {
-	var listed []pack.Entry
+	var p *problem
+	w.meta, p = w.readMeta()
+	keys := w.readKeys() // the other checks look at them, whatever is wrong with the lists
+	return false, cmp.Or(p, w.checkLists(), keys)
+}
+
+// checkLists compares the lists of hashes with the entries.
+func (w *work) checkLists() *problem {
+	var listed, covered []pack.Entry
 	for _, e := range w.archive.Entries {
 		if e.Name == pack.Sums {
 			break
@@ -140,26 +149,17 @@ func (w *work) checkManifest() (bool, *problem) {
 		}
 	}
 	if p := w.same(pack.Sums, pack.SumList(listed)); p != nil {
-		return false, p
-	}
-	var p *problem
-	if w.meta, p = w.readMeta(); p != nil {
-		return false, p
+		return p
 	}
 	listed = append(listed, *w.archive.Find(pack.Sums))
-	if p := w.same(pack.Manifest, pack.ManifestXML(listed, w.meta.signed)); p != nil {
-		return false, p
+	if p := w.same(pack.Manifest, pack.ManifestXML(listed, w.meta.signed)); p != nil || !w.meta.stamped {
+		return p
 	}
-	if w.meta.stamped {
-		covered := []pack.Entry{*w.archive.Find(pack.Manifest)}
-		if e := w.archive.Find(pack.Signature); e != nil && w.meta.signed {
-			covered = append(covered, *e)
-		}
-		if p := w.same(pack.Manifest2, pack.StampXML(covered)); p != nil {
-			return false, p
-		}
+	covered = append(covered, *w.archive.Find(pack.Manifest))
+	if e := w.archive.Find(pack.Signature); e != nil && w.meta.signed {
+		covered = append(covered, *e)
 	}
-	return false, w.readKeys()
+	return w.same(pack.Manifest2, pack.StampXML(covered))
 }
 
 // same compares an entry with what it must be.
@@ -237,16 +237,16 @@ func (w *work) readLogs(l line) *problem {
 func (w *work) logsAreThose(l line) *problem {
 	var origins []string
 	if w.archive.Find(pack.Checkpoints) != nil {
-		all, p := w.lines(pack.Checkpoints)
-		if p != nil {
+		if p := w.each(pack.Checkpoints, nil, func(c line) *problem {
+			if o := c.Get("origin").Text; !slices.Contains(origins, o) {
+				origins = append(origins, o)
+			}
+			return nil
+		}); p != nil {
 			return p
-		}
-		for _, c := range all {
-			origins = append(origins, c.Get("origin").Text)
 		}
 	}
 	slices.Sort(origins)
-	origins = slices.Compact(origins)
 	if !slices.EqualFunc(origins, w.logs, func(o string, k evidence.Key) bool { return o == k.Name }) {
 		return l.wrong("logs are not those of terminal/checkpoints.jsonl", "终端日志与 terminal/checkpoints.jsonl 不一致")
 	}

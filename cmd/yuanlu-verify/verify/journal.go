@@ -2,6 +2,7 @@ package verify
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -18,16 +19,29 @@ const late = 25 * time.Hour
 
 // entry is one event of the case's journal.
 type entry struct {
-	line     line
+	no       int // of its line
+	text     []byte
 	seq      int64
 	at       time.Time
 	leftOut  bool
 	n        int64 // in the desk's log; -1: left out
+	what     string
 	anchored string
 }
 
-func (e *entry) what() string                    { return e.line.Get("what").Text }
-func (e *entry) data(name string) evidence.Value { return e.line.Get("data").Get(name) }
+func (e *entry) where() string { return fmt.Sprintf("%s line %d", pack.Journal, e.no) }
+
+// value returns the event, read again.
+func (e *entry) value() evidence.Value {
+	v, err := evidence.Parse(e.text)
+	if err != nil {
+		return evidence.Value{} // it was read once
+	}
+	return v
+}
+
+// data returns a member of the event's data.
+func (e *entry) data(name string) evidence.Value { return e.value().Get("data").Get(name) }
 
 func (w *work) checkJournal() (bool, *problem) {
 	if p := w.readJournal(); p != nil {
@@ -43,25 +57,24 @@ func (w *work) checkJournal() (bool, *problem) {
 }
 
 func (w *work) readJournal() *problem {
-	all, p := w.lines(pack.Journal)
-	if p != nil {
-		return p
-	}
 	head, left := strings.Repeat("0", 64), []int64{}
-	for i, l := range all {
+	if p := w.each(pack.Journal, nil, func(l line) *problem {
 		e, p := w.readEntry(l, head)
 		if p != nil {
 			return p
 		}
-		if e.seq != int64(i)+1 {
+		if e.seq != int64(len(w.journal))+1 {
 			return l.wrong("events are numbered 1, 2, 3", "事件应从 1 起连续编号")
 		}
 		if head = l.Get("hash").Text; e.leftOut {
 			left = append(left, e.seq)
 		}
 		w.journal = append(w.journal, e)
+		return nil
+	}); p != nil {
+		return p
 	}
-	if len(all) == 0 || head != w.meta.hash || int64(len(all)) != w.meta.version {
+	if n := len(w.journal); n == 0 || head != w.meta.hash || int64(n) != w.meta.version {
 		return wrong(pack.Journal, "version and hash of pack.json are not those of the last event", "pack.json 的版本、哈希与最后一个事件不符")
 	}
 	if _, kinds, _ := leavesOut(w.meta.profile); !slices.Equal(left, w.meta.leftEvents) || len(left) > 0 && len(kinds) == 0 {
@@ -72,7 +85,7 @@ func (w *work) readJournal() *problem {
 
 // readEntry reads one event that stands behind one with the hash prev.
 func (w *work) readEntry(l line, prev string) (e entry, p *problem) {
-	e.line, e.n = l, -1
+	e.no, e.text, e.n = l.no, l.Raw, -1
 	e.leftOut = l.Get("left_out").Kind == 't'
 	s, ok := l.texts("case", "prev", "hash")
 	var isSeq bool
@@ -99,6 +112,7 @@ func (w *work) readEntry(l line, prev string) (e entry, p *problem) {
 	if e.at, ok = written(t[0]); !ok || t[1] == "" || t[2] == "" {
 		return e, l.malformed()
 	}
+	e.what = t[2]
 	bare, _ := bytes.CutSuffix(l.Raw, []byte(`,"hash":"`+s[2]+`"}`))
 	if sum := sha256.Sum256(append(slices.Clone(bare), '}')); hex.EncodeToString(sum[:]) != s[2] {
 		return e, l.wrong("hash is not that of the event", "与该事件的哈希不符")
@@ -129,34 +143,36 @@ func (w *work) byDesk(n *evidence.Note) bool {
 }
 
 func (w *work) checkProofs() *problem {
-	all, p := w.rows(pack.Proofs, "seq", "n", "proof")
+	r, p := w.open(pack.Proofs, "seq", "n", "proof")
 	if p != nil {
 		return p
 	}
-	next, before := 0, int64(-1)
+	before := int64(-1)
 	for i := range w.journal {
 		e := &w.journal[i]
 		if e.leftOut {
 			continue
 		}
-		if next == len(all) {
-			return wrong(e.line.where(), "no line of "+pack.Proofs+" is about this event", pack.Proofs+" 中没有该事件")
+		l, more, p := r.next()
+		if p != nil {
+			return p
 		}
-		l := all[next]
-		next++
+		if !more {
+			return wrong(e.where(), "no line of "+pack.Proofs+" is about this event", pack.Proofs+" 中没有该事件")
+		}
 		seq, ok := l.number("seq", 1)
 		n, isN := l.number("n", 0)
 		proof, isProof := l.proof()
 		if !ok || !isN || !isProof || seq != e.seq || n <= before {
 			return l.wrong("one line an event, n rising", "每个事件一行，n 递增")
 		}
-		if evidence.CheckInclusion(proof, w.desk.Size, w.desk.Root, n, evidence.LeafHash(e.line.Raw)) != nil {
+		if evidence.CheckInclusion(proof, w.desk.Size, w.desk.Root, n, evidence.LeafHash(e.text)) != nil {
 			return l.wrong(fmt.Sprintf("event %d is not included in %s", seq, pack.DeskNote), fmt.Sprintf("事件 %d 不在 %s 之内", seq, pack.DeskNote))
 		}
 		e.n, before = n, n
 	}
-	if next < len(all) {
-		return all[next].wrong("a proof of no event in the journal", "日志中没有该事件")
+	if l, more, p := r.next(); p != nil || more {
+		return cmp.Or(p, l.wrong("a proof of no event in the journal", "日志中没有该事件"))
 	}
 	return nil
 }
@@ -168,17 +184,16 @@ type anchor struct {
 }
 
 func (w *work) checkAnchors() *problem {
-	all, p := w.rows(pack.Anchors, "origin", "n", "proof")
+	r, p := w.open(pack.Anchors, "origin", "n", "proof")
 	if p != nil {
 		return p
 	}
-	next := 0
 	var anchors []anchor
 	for _, l := range w.leaves {
 		if l.Type != evidence.LeafAnchor {
 			continue
 		}
-		n, err := evidence.ParseNote(l.D.Get("desk").Text)
+		n, err := evidence.ParseNote(l.d().Get("desk").Text)
 		if err != nil {
 			return wrong(l.where(), "an anchor that is no note", "锚定内容不是检查点")
 		}
@@ -189,17 +204,20 @@ func (w *work) checkAnchors() *problem {
 		if !w.byDesk(n) {
 			return wrong(l.where(), "an anchor that the journal's key did not sign", "锚定内容未由后台日志密钥签名")
 		}
-		if next == len(all) {
-			return wrong(l.where(), "no line of "+pack.Anchors+" is about this anchor", pack.Anchors+" 中没有该锚定")
+		proof, more, p := r.next()
+		if p == nil && !more {
+			p = wrong(l.where(), "no line of "+pack.Anchors+" is about this anchor", pack.Anchors+" 中没有该锚定")
 		}
-		if p := w.checkAnchor(all[next], l, n); p != nil {
+		if p == nil {
+			p = w.checkAnchor(proof, l, n)
+		}
+		if p != nil {
 			return p
 		}
-		next++
 		anchors = append(anchors, anchor{n.Size, l.At})
 	}
-	if next < len(all) {
-		return all[next].wrong("a proof of no anchor in this pack", "包内没有该锚定")
+	if l, more, p := r.next(); p != nil || more {
+		return cmp.Or(p, l.wrong("a proof of no anchor in this pack", "包内没有该锚定"))
 	}
 	slices.SortStableFunc(anchors, func(a, b anchor) int { return a.at.Compare(b.at) })
 	w.sayAnchored(anchors)

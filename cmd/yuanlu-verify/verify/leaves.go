@@ -11,35 +11,46 @@ import (
 
 // leaf is one line of terminal/leaves.jsonl whose inclusion holds.
 type leaf struct {
-	*evidence.Leaf
-	origin string
-	under  *point
-	line   line
-	holds  bool // it is included
+	*evidence.Leaf // without its D, which d reads again: ten thousand of them may be large
+	origin         string
+	text           string
+	under          *point
+	line           int
+	holds          bool // it is included
 }
 
-func (l leaf) where() string { return fmt.Sprintf("%s leaf %d", l.line.where(), l.N) }
+func (l leaf) where() string { return fmt.Sprintf("%s line %d leaf %d", pack.Leaves, l.line, l.N) }
+
+// d returns member d of the leaf.
+func (l leaf) d() evidence.Value {
+	again, err := evidence.ParseLeaf([]byte(l.text))
+	if err != nil {
+		return evidence.Value{} // it was read once
+	}
+	return again.D
+}
 
 func (w *work) checkLeaves() (bool, *problem) {
 	if !w.hasTerminal() {
 		return true, nil
 	}
-	all, p := w.rows(pack.Leaves, "origin", "n", "size", "leaf", "proof")
-	if p != nil {
-		return false, p
-	}
-	if len(all) > maxLeaves {
-		return false, all[maxLeaves].wrong("more than 10000 leaves", "叶超过 10000 条")
-	}
 	var first *problem
-	for _, l := range all {
+	p := w.each(pack.Leaves, []string{"origin", "n", "size", "leaf", "proof"}, func(l line) *problem {
+		if l.no > maxLeaves {
+			return l.wrong("more than 10000 leaves", "叶超过 10000 条")
+		}
 		one, p := w.readLeaf(l)
 		if first == nil {
 			first = p
 		}
 		if one.holds = p == nil; one.Leaf != nil {
+			one.D = evidence.Value{}
 			w.leaves = append(w.leaves, one) // the other checks look at it, too
 		}
+		return nil
+	})
+	if first == nil {
+		first = p
 	}
 	if p := w.checkSeqs(); first == nil {
 		first = p
@@ -56,7 +67,7 @@ func (w *work) readLeaf(l line) (one leaf, p *problem) {
 	if !ok || !isN || !isSize || !isProof {
 		return one, l.malformed()
 	}
-	one = leaf{origin: s[0], line: l, under: w.pointOf(s[0], size)}
+	one = leaf{origin: s[0], text: s[1], line: l.no, under: w.pointOf(s[0], size)}
 	if one.under == nil {
 		return one, l.wrong("no checkpoint of this log and size is in the pack", "包内没有该日志、该大小的检查点")
 	}
@@ -87,9 +98,9 @@ func (w *work) checkSeqs() *problem {
 		key, value := l.origin, int64(0)
 		switch l.Type {
 		case evidence.LeafRecord:
-			value, _ = l.D.Get("seq").Int() // ParseLeaf has read it
+			value, _ = l.d().Get("seq").Int() // ParseLeaf has read it
 		case evidence.LeafVerdict:
-			v := l.D.Get("verdict")
+			v := l.d().Get("verdict")
 			key += " " + v.Get("seq").Text
 			value, _ = v.Get("rev").Int() // ParseLeaf has read it
 			if gap := value - last[key] - 1; gap > 0 {
@@ -141,31 +152,18 @@ func (w *work) sayMissing() {
 
 // event is one line of events.jsonl.
 type event struct {
-	line                         line
+	no                           int // of its line
+	text                         []byte
 	id, source, stream, sequence string
 	used                         bool
 }
 
+func (e *event) where() string { return fmt.Sprintf("%s line %d", pack.Events, e.no) }
+
 func (w *work) checkEvents() (bool, *problem) {
-	all, p := w.lines(pack.Events)
-	if p != nil {
-		return false, p
-	}
 	w.eventAt = map[[2]string]int{}
-	for _, l := range all {
-		s, ok := l.texts("id", "source", "stream", "sequence")
-		if !ok {
-			return false, l.malformed()
-		}
-		e := event{line: l, id: s[0], source: s[1], stream: s[2], sequence: s[3]}
-		if last := len(w.events) - 1; last >= 0 && !w.events[last].before(&e) {
-			return false, l.wrong("events stand by source, stream, sequence, none twice", "事件应按来源、流、序号排列，不得重复")
-		}
-		if _, twice := w.eventAt[[2]string{e.source, e.id}]; twice {
-			return false, l.wrong("an event twice", "事件重复")
-		}
-		w.eventAt[[2]string{e.source, e.id}] = len(w.events)
-		w.events = append(w.events, e)
+	if p := w.each(pack.Events, nil, w.readEvent); p != nil {
+		return false, p
 	}
 	for _, l := range w.leaves {
 		if p := w.matchEvent(l); p != nil {
@@ -174,10 +172,27 @@ func (w *work) checkEvents() (bool, *problem) {
 	}
 	for _, e := range w.events {
 		if !e.used {
-			w.say(e.line.where()+": event "+e.id+" has no leaf in this pack", e.line.where()+"：事件 "+e.id+" 在本包内没有对应的叶")
+			w.say(e.where()+": event "+e.id+" has no leaf in this pack", e.where()+"：事件 "+e.id+" 在本包内没有对应的叶")
 		}
 	}
-	return len(all) == 0, nil
+	return len(w.events) == 0, nil
+}
+
+func (w *work) readEvent(l line) *problem {
+	s, ok := l.texts("id", "source", "stream", "sequence")
+	if !ok {
+		return l.malformed()
+	}
+	e := event{no: l.no, text: l.Raw, id: s[0], source: s[1], stream: s[2], sequence: s[3]}
+	if last := len(w.events) - 1; last >= 0 && !w.events[last].before(&e) {
+		return l.wrong("events stand by source, stream, sequence, none twice", "事件应按来源、流、序号排列，不得重复")
+	}
+	if _, twice := w.eventAt[[2]string{e.source, e.id}]; twice {
+		return l.wrong("an event twice", "事件重复")
+	}
+	w.eventAt[[2]string{e.source, e.id}] = len(w.events)
+	w.events = append(w.events, e)
+	return nil
 }
 
 func (e *event) before(o *event) bool {
@@ -196,15 +211,20 @@ func (w *work) matchEvent(l leaf) *problem {
 		return nil
 	}
 	terminal, _ := evidence.TerminalOf(l.origin) // readKeys has read it
-	i, ok := w.eventAt[[2]string{"urn:yuanlu:terminal:" + terminal, l.D.Get("id").Text}]
+	d := l.d()
+	i, ok := w.eventAt[[2]string{"urn:yuanlu:terminal:" + terminal, d.Get("id").Text}]
 	if !ok {
 		return wrong(l.where(), "its event is not in events.jsonl", "events.jsonl 中没有其事件")
 	}
 	e := &w.events[i]
 	e.used = true
+	received, err := evidence.Parse(e.text)
+	if err != nil {
+		return wrong(e.where(), "not one JSON object without anything around it", "不是单个 JSON 对象")
+	}
 	for _, name := range []string{"type", "subject", "time", "data"} {
-		if !l.D.Get(name).Equal(e.line.Get(name)) {
-			return wrong(l.where(), "its event has another "+name+" ("+e.line.where()+")", "与事件的 "+name+" 不同（"+e.line.where()+"）")
+		if !d.Get(name).Equal(received.Get(name)) {
+			return wrong(l.where(), "its event has another "+name+" ("+e.where()+")", "与事件的 "+name+" 不同（"+e.where()+"）")
 		}
 	}
 	return nil

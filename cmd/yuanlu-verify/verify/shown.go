@@ -17,7 +17,7 @@ type shown struct {
 
 // fold applies one event of a journal.
 func (s *shown) fold(e *entry) {
-	switch e.what() {
+	switch e.what {
 	case "opened":
 		s.state = "new"
 	case "claimed", "assigned":
@@ -32,7 +32,7 @@ func (s *shown) fold(e *entry) {
 			s.found = false
 		}
 	case "reopened":
-		s.state, s.owner, s.outcome = "verifying", e.line.Get("by").Text, ""
+		s.state, s.owner, s.outcome = "verifying", e.value().Get("by").Text, ""
 		if s.found {
 			s.state = "working"
 		}
@@ -104,13 +104,13 @@ func (w *work) checkFiles() (bool, *problem) {
 	filed := false
 	for i := range w.journal {
 		e := &w.journal[i]
-		if e.what() != "filed" {
+		if e.what != "filed" {
 			continue
 		}
 		filed = true
 		sum := e.data("sha256").Text
 		if !isHash(sum) {
-			return false, e.line.malformed()
+			return false, line{entry: pack.Journal, no: e.no}.malformed()
 		}
 		if slices.Contains(kinds, e.data("kind").Text) {
 			left = append(left, sum)
@@ -137,7 +137,7 @@ func (w *work) checkFiles() (bool, *problem) {
 func (w *work) checkFile(e *entry, name string) *problem {
 	f := w.archive.Find(name)
 	if f == nil {
-		return wrong(e.line.where(), name+" is missing", "缺少 "+name)
+		return wrong(e.where(), name+" is missing", "缺少 "+name)
 	}
 	if sum := f.Sum; hex.EncodeToString(sum[:]) != e.data("sha256").Text {
 		return wrong(name, "its bytes have another hash", "内容哈希不符")
@@ -156,7 +156,8 @@ func (w *work) facts() Facts {
 	}
 	for i := range w.journal {
 		e := &w.journal[i]
-		f.Entries = append(f.Entries, Entry{Seq: e.seq, At: e.line.Get("at").Text, By: e.line.Get("by").Text, What: e.what(), Data: string(e.line.Get("data").Raw),
+		v := e.value()
+		f.Entries = append(f.Entries, Entry{Seq: e.seq, At: v.Get("at").Text, By: v.Get("by").Text, What: e.what, Data: string(v.Get("data").Raw),
 			LeftOut: e.leftOut, Anchored: e.anchored, Stamped: w.stampOf(e.n)})
 		f.Sums = addSums(f.Sums, e)
 	}
@@ -170,7 +171,7 @@ func addSums(sums []Sum, e *entry) []Sum {
 		{"received", "amount", "received back", "已追回"}, {"sent", "amount", "sent to the payer", "已付给付款方"}, {"written_off", "amount", "written off", "核销"},
 		{"closed", "lost", "lost, at closing", "结案时损失"}, {"closed", "payable", "still payable, at closing", "结案时仍应付"},
 	} {
-		if n, ok := e.data(s.member).Int(); ok && e.what() == s.what {
+		if n, ok := e.data(s.member).Int(); ok && e.what == s.what {
 			sums = append(sums, Sum{Text{s.en, s.zh}, n})
 		}
 	}

@@ -113,8 +113,7 @@ type point struct {
 	*evidence.Note
 	text string // the note's bytes
 	at   int64  // of its co-signature
-	line line
-	n    int64 // in the desk's log, once checked; -1: not
+	n    int64  // in the desk's log, once checked; -1: not
 
 	holds bool // signatures and consistency
 }
@@ -128,19 +127,21 @@ func (w *work) checkCheckpoints() (bool, *problem) {
 		w.say("no log of a terminal: a case by hand, or of an agent without one", "没有终端日志：手工开立的案件，或旧版终端程序")
 		return true, nil
 	}
-	all, p := w.rows(pack.Checkpoints, "origin", "size", "note", "from", "proof")
-	if p != nil {
-		return false, p
-	}
-	if len(all) == 0 {
-		return false, wrong(pack.Checkpoints, "an entry without lines", "条目为空")
-	}
 	w.pointAt = map[place]int{}
 	var first *problem
-	for _, l := range all {
+	lines := 0
+	p := w.each(pack.Checkpoints, []string{"origin", "size", "note", "from", "proof"}, func(l line) *problem {
+		lines++
 		if p := w.readPoint(l); first == nil {
 			first = p
 		}
+		return nil
+	})
+	switch {
+	case first == nil && p != nil:
+		first = p
+	case lines == 0:
+		first = wrong(pack.Checkpoints, "an entry without lines", "条目为空")
 	}
 	return false, first
 }
@@ -157,8 +158,8 @@ func (w *work) readPoint(l line) *problem {
 	if err != nil || n.Origin != s[0] || n.Size != size || len(n.Lines) != 2 {
 		return l.wrong("not a note of this origin and size with exactly two signature lines", "不是该来源与大小、恰有两行签名的检查点")
 	}
-	pt := point{Note: n, text: s[1], line: l, n: -1}
-	p := w.checkPoint(&pt, from, proof)
+	pt := point{Note: n, text: s[1], n: -1}
+	p := w.checkPoint(l, &pt, from, proof)
 	pt.holds = p == nil
 	w.pointAt[place{n.Origin, size}] = len(w.points)
 	w.points = append(w.points, pt) // the other checks look at it, too
@@ -166,8 +167,8 @@ func (w *work) readPoint(l line) *problem {
 }
 
 // checkPoint checks the signatures of a checkpoint and that it continues the one before.
-func (w *work) checkPoint(pt *point, from int64, proof []evidence.Hash) *problem {
-	n, l := pt.Note, pt.line
+func (w *work) checkPoint(l line, pt *point, from int64, proof []evidence.Hash) *problem {
+	n := pt.Note
 	i := slices.IndexFunc(w.logs, func(k evidence.Key) bool { return k.Name == n.Origin })
 	if i < 0 || n.Lines[0].Name != n.Origin || n.SignedBy(w.logs[i]) != nil {
 		return l.wrong("not signed by the log's key of keys.json", "未由 keys.json 中该日志的密钥签名")

@@ -22,16 +22,10 @@ func (w *work) checkStamps() (bool, *problem) {
 	if p := w.checkNotes(); p != nil {
 		return false, p
 	}
-	all, p := w.rows(pack.Stamps, "note", "tst", "proof")
-	if p != nil {
+	if p := w.each(pack.Stamps, []string{"note", "tst", "proof"}, w.readStamp); p != nil {
 		return false, p
 	}
-	for _, l := range all {
-		if p := w.readStamp(l); p != nil {
-			return false, p
-		}
-	}
-	if len(all) == 0 {
+	if len(w.stamped) == 0 {
 		w.say("no outside stamp on the desk's log: its times are the merchant's own", "后台日志没有外部时间戳：时间由商户自述")
 		return true, nil
 	}
@@ -41,15 +35,13 @@ func (w *work) checkStamps() (bool, *problem) {
 
 // checkNotes checks that the desk's log has each checkpoint's note.
 func (w *work) checkNotes() *problem {
-	all, p := w.rows(pack.Notes, "origin", "size", "n", "proof")
-	if p != nil {
-		return p
-	}
-	if len(all) != len(w.points) {
-		return wrong(pack.Notes, "one line is wanted for each of "+pack.Checkpoints, pack.Checkpoints+" 的每一行都应有一行")
-	}
-	for i, l := range all {
-		pt := &w.points[i]
+	next := 0
+	p := w.each(pack.Notes, []string{"origin", "size", "n", "proof"}, func(l line) *problem {
+		if next == len(w.points) {
+			return l.wrong("a note of no checkpoint in this pack", "包内没有该检查点")
+		}
+		pt := &w.points[next]
+		next++
 		origin, ok := l.texts("origin")
 		size, isSize := l.number("size", 1)
 		n, isN := l.number("n", 0)
@@ -61,8 +53,12 @@ func (w *work) checkNotes() *problem {
 			return l.wrong("this checkpoint's note is not included in "+pack.DeskNote, "该检查点不在 "+pack.DeskNote+" 之内")
 		}
 		pt.n = n
+		return nil
+	})
+	if p == nil && next < len(w.points) {
+		p = wrong(pack.Notes, "one line is wanted for each of "+pack.Checkpoints, pack.Checkpoints+" 的每一行都应有一行")
 	}
-	return nil
+	return p
 }
 
 func (w *work) readStamp(l line) *problem {

@@ -52,13 +52,13 @@ func (w *work) checkVerdicts() (bool, *problem) {
 	for _, l := range w.leaves {
 		switch l.Type {
 		case evidence.LeafRecord:
-			seq, _ := l.D.Get("seq").Int()    // ParseLeaf has read both
-			of, _ := l.D.Get("copy_of").Int() //
-			records[place{l.origin, seq}] = l //
+			seq, _ := l.d().Get("seq").Int()    // ParseLeaf has read both
+			of, _ := l.d().Get("copy_of").Int() //
+			records[place{l.origin, seq}] = l   //
 			copied[place{l.origin, seq}] = of > 0 || copied[place{l.origin, seq}]
 			copied[place{l.origin, of}] = true
 		case evidence.LeafVerdict:
-			seq, _ := l.D.Get("verdict").Get("seq").Int() // ParseLeaf has read it
+			seq, _ := l.d().Get("verdict").Get("seq").Int() // ParseLeaf has read it
 			at := place{l.origin, seq}
 			if _, ok := last[at]; !ok {
 				order = append(order, at)
@@ -68,7 +68,7 @@ func (w *work) checkVerdicts() (bool, *problem) {
 	}
 	for _, at := range order {
 		l := last[at]
-		v := l.D.Get("verdict")
+		v := l.d().Get("verdict")
 		original, has := v.Get("original").Get("seq").Int()
 		from := place{l.origin, original}
 		refund, okRefund := records[at]
@@ -91,7 +91,7 @@ func (w *work) sayNotAgain(at place) {
 
 // again compares the parties of both records by their tokens with what the verdict states.
 func (w *work) again(l, refund, sale leaf) *problem {
-	ours, theirs := identifiersOf(refund.D.Get("record")), identifiersOf(sale.D.Get("record"))
+	ours, theirs := identifiersOf(refund.d().Get("record")), identifiersOf(sale.d().Get("record"))
 	anyEqual := slices.ContainsFunc(ours, func(a identifier) bool {
 		return slices.ContainsFunc(theirs, func(b identifier) bool { equal, _ := compare(a, b); return equal })
 	})
@@ -106,10 +106,11 @@ func (w *work) again(l, refund, sale leaf) *problem {
 			done, equal = true, equal || same
 		}
 	}
-	recipient := l.D.Get("verdict").Get("recipient").Text
+	verdict := l.d().Get("verdict")
+	recipient := verdict.Get("recipient").Text
 	switch {
 	case !done:
-		seq, _ := l.D.Get("verdict").Get("seq").Int() // ParseLeaf has read it
+		seq, _ := verdict.Get("seq").Int() // ParseLeaf has read it
 		w.sayNotAgain(place{l.origin, seq})
 	case equal && recipient == "different":
 		return wrong(l.where(), "the verdict is different, and the tokens of payer and recipient are equal", "判定为不同，而付款方与收款方的令牌相同")
@@ -132,7 +133,7 @@ func only(all []identifier, scheme string) (found identifier, ok bool) {
 }
 
 func (w *work) addRefund(l, refund leaf, hasRefund bool, sale leaf, hasSale bool) {
-	v := l.D.Get("verdict")
+	v := l.d().Get("verdict")
 	r := Refund{Origin: l.origin, Recipient: v.Get("recipient").Text, Evidence: v.Get("evidence").Text, Reason: v.Get("reason").Text,
 		Decision: v.Get("decision").Text, Cancelled: v.Get("cancelled").Kind == 't'}
 	r.Seq, _ = v.Get("seq").Int() // ParseLeaf has read both
@@ -147,11 +148,11 @@ func (w *work) addRefund(l, refund leaf, hasRefund bool, sale leaf, hasSale bool
 }
 
 func side(l leaf) *Side {
-	rec := l.D.Get("record")
+	rec := l.d().Get("record")
 	s := &Side{Kind: rec.Get("kind").Text, Outcome: rec.Get("outcome").Text, Merchant: rec.Get("merchant_id").Text, Terminal: rec.Get("terminal_id").Text,
 		Operator: rec.Get("operator").Text, Channel: rec.Get("channel").Text, At: rec.Get("at").Text, Currency: rec.Get("currency").Text,
 		Scheme: rec.Get("party").Get("scheme").Text, Shown: rec.Get("party").Get("shown").Text}
-	s.Seq, _ = l.D.Get("seq").Int()       // ParseLeaf has read it
+	s.Seq, _ = l.d().Get("seq").Int()     // ParseLeaf has read it
 	s.Amount, _ = rec.Get("amount").Int() // absent: 0
 	var numbers []string
 	for _, name := range []string{"stan", "batch", "rrn", "order_no", "channel_txn", "refund_no", "channel_refund"} {

@@ -167,60 +167,75 @@ func (l line) malformed() *problem {
 	return l.wrong("not of the form of evidence.md: members and their order", "格式不符：成员及其顺序")
 }
 
-// lines reads the lines of an entry: each one JSON object that ends with a newline.
-func (w *work) lines(name string) ([]line, *problem) {
-	text, p := w.bytes(name)
-	if p != nil {
-		return nil, p
-	}
-	var out []line
-	for no := 1; len(text) > 0; no++ {
-		at := line{entry: name, no: no}
-		end := bytes.IndexByte(text, '\n')
-		if end < 0 || end > maxLine {
-			return nil, at.wrong("a line of at most 1 MiB ends with a newline", "每行至多 1 MiB，以换行符结尾")
-		}
-		if bytes.ContainsFunc(text[:end], func(r rune) bool { return r < ' ' }) {
-			return nil, at.wrong("a control character", "含控制字符")
-		}
-		v, err := evidence.Parse(text[:end])
-		if err != nil || v.Kind != '{' || len(v.Raw) != end {
-			return nil, at.wrong("not one JSON object without anything around it", "不是单个 JSON 对象")
-		}
-		at.Value = v
-		out = append(out, at)
-		text = text[end+1:]
-	}
-	return out, nil
+// reader reads the lines of an entry, one after the other: what is not kept of a line needs
+// no memory.
+type reader struct {
+	entry   string
+	text    []byte
+	no      int
+	members []string // that each line has; nil: any, and written in any way
 }
 
-// rows is lines of which each has just these members, written as casework.md § 1 writes them.
-func (w *work) rows(name string, members ...string) ([]line, *problem) {
-	all, p := w.lines(name)
-	if p != nil {
-		return nil, p
+// open returns a reader of an entry whose lines have just these members, written as
+// casework.md § 1 writes them; none: lines that may have any.
+func (w *work) open(name string, members ...string) (*reader, *problem) {
+	text, p := w.bytes(name)
+	return &reader{entry: name, text: text, members: members}, p
+}
+
+// next returns the next line, one JSON object that ends with a newline; false if there is none.
+func (r *reader) next() (at line, ok bool, p *problem) {
+	if len(r.text) == 0 {
+		return at, false, nil
 	}
-	for _, l := range all {
-		if !l.Has(members...) || !l.Canonical() {
-			return nil, l.malformed()
+	r.no++
+	at = line{entry: r.entry, no: r.no}
+	end := bytes.IndexByte(r.text, '\n')
+	if end < 0 || end > maxLine {
+		return at, false, at.wrong("a line of at most 1 MiB ends with a newline", "每行至多 1 MiB，以换行符结尾")
+	}
+	text := r.text[:end]
+	r.text = r.text[end+1:]
+	if bytes.ContainsFunc(text, func(r rune) bool { return r < ' ' }) {
+		return at, false, at.wrong("a control character", "含控制字符")
+	}
+	v, err := evidence.Parse(text)
+	if err != nil || v.Kind != '{' || len(v.Raw) != end {
+		return at, false, at.wrong("not one JSON object without anything around it", "不是单个 JSON 对象")
+	}
+	if at.Value = v; r.members != nil && (!v.Has(r.members...) || !v.Canonical()) {
+		return at, false, at.malformed()
+	}
+	return at, true, nil
+}
+
+// each calls do with each line up to the first problem.
+func (w *work) each(name string, members []string, do func(l line) *problem) *problem {
+	r, p := w.open(name, members...)
+	for p == nil {
+		l, ok, wrong := r.next()
+		if wrong != nil || !ok {
+			return wrong
 		}
+		p = do(l)
 	}
-	return all, nil
+	return p
 }
 
 // object reads an entry of one line.
 func (w *work) object(name string, members ...string) (line, *problem) {
-	all, p := w.rows(name, members...)
+	r, p := w.open(name, members...)
 	if p != nil {
 		return line{}, p
 	}
-	if len(all) != 1 {
-		return line{}, wrong(name, "one line is wanted", "应当只有一行")
+	l, ok, p := r.next()
+	if p == nil && (!ok || len(r.text) > 0) {
+		p = wrong(name, "one line is wanted", "应当只有一行")
 	}
-	return all[0], nil
+	return l, p
 }
 
-// text returns members that are strings; false if one is none.
+// texts returns members that are strings; false if one is none.
 func (l line) texts(names ...string) ([]string, bool) {
 	out := make([]string, len(names))
 	for i, name := range names {
