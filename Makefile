@@ -97,6 +97,7 @@ bench: build
 	@load() { echo "load: $$(cut -d' ' -f1-3 /proc/loadavg)"; }; set -o pipefail; { \
 	  load; $(GO) test -run '^$$' -bench . -timeout 20m ./protocol/... ./agent/ingest ./agent/refund/... ./agent/report/... && \
 	  load && $(GO) test -run '^$$' -bench . -timeout 30m ./agent/ledger && \
+	  load && $(GO) test -run '^$$' -bench . -timeout 20m ./cmd/yuanlu-desk/bills/... && \
 	  load && $(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./cmd/yuanlu/e2e && load; } | tee bin/bench.txt
 
 # All of what `make test` runs a seeded tenth of, then every quick test 200 times.

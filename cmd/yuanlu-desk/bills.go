@@ -122,15 +122,23 @@ func (s *billPrinter) close() error {
 
 // readBills reads a file with the hash beside it. One that cannot be read is refused.
 func readBills(path string, out bills.Sink) {
-	f := bills.File{Name: filepath.Base(path)}
-	var err error
-	if f.Data, err = readMost(path, bills.MaxFile+1); err != nil {
+	f, err := billFile(path)
+	if err != nil {
 		out.Refused(&bills.Refusal{File: bills.Printable(f.Name), Code: bills.Unreadable})
 		return
 	}
-	f.Hash, err = readMost(path+".sha1", 64<<10)
-	f.Hashed = !errors.Is(err, fs.ErrNotExist) // one that cannot be read fits nothing
 	bills.Read(f, out)
+}
+
+func billFile(path string) (f bills.File, err error) {
+	f.Name = filepath.Base(path)
+	if f.Data, err = readMost(path, bills.MaxFile+1); err != nil {
+		return f, err
+	}
+	var none error
+	f.Hash, none = readMost(path+".sha1", 64<<10)
+	f.Hashed = !errors.Is(none, fs.ErrNotExist) // one that cannot be read fits nothing
+	return f, nil
 }
 
 // readMost returns at most the first bytes of a file.

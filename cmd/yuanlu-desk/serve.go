@@ -46,6 +46,7 @@ type serving struct {
 	signKey, signID, logFormat string
 	observe                    bool
 	keepDays, terminalMB       int64
+	bills                      string // a folder; "": none
 }
 
 func (p *program) servingFlags(f *flag.FlagSet) *serving {
@@ -84,6 +85,7 @@ func (p *program) addServing(f *flag.FlagSet, s *serving) {
 	f.BoolVar(&s.observe, "observe", false, p.t("take and store, but acknowledge nothing and say no presence: another desk does", "只接收存储，不确认"))
 	f.Int64Var(&s.keepDays, "keep-days", 540, p.t("`days` that cases, events and refused messages are kept; 0: for ever", "保留天数，0 为永久"))
 	f.Int64Var(&s.terminalMB, "terminal-mb", 256, p.t("`MiB` of case events that one terminal may take up; more are neither stored nor acknowledged", "每终端案件事件上限"))
+	text(&s.bills, "bills", "", "`folder` whose bills are imported as they come; nothing is written there", "账单目录，新文件自动导入")
 	text(&s.signKey, "sign-key", "", "key `file`: acknowledgements are signed", "签名密钥文件")
 	text(&s.signID, "sign-key-id", "", "`id` of that key; empty: the file's own", "签名密钥标识")
 	text(&s.logFormat, "log", "text", "text or json", "日志格式 text 或 json")
@@ -99,6 +101,7 @@ type desk struct {
 	log      *slog.Logger
 	keep     time.Duration // 0: for ever
 	now      func() time.Time
+	bills    *billFolder // nil: none
 }
 
 func (p *program) serve(ctx context.Context, v *verb, args []string) error {
@@ -285,6 +288,9 @@ func (p *program) assemble(ctx context.Context, d *desk, s *serving, key sign.Ke
 	if d.store, err = store.Open(open, s.store); err != nil {
 		return err
 	}
+	if s.bills != "" {
+		d.bills = newBillFolder(s.bills, d.store, p.now, d.log)
+	}
 	limits := store.DefaultLimits()
 	limits.CaseBytes = s.terminalMB << 20
 	d.store.SetLimits(limits)
@@ -355,6 +361,9 @@ func (d *desk) run(ctx context.Context) error {
 	}
 	wg.Go(func() { d.retain(ctx) })
 	wg.Go(func() { d.tick(ctx) })
+	if d.bills != nil {
+		wg.Go(func() { d.bills.run(ctx, d.now) })
+	}
 	d.log.Info("desk.ready", "store", d.store.Kind(), "version", version)
 	d.notify(daemon.SdNotifyReady)
 	d.consumer.Run(ctx)

@@ -46,6 +46,8 @@ type API struct {
 	open   chan struct{} // one for each open stream
 	// hashing has one for each password that is looked at.
 	hashing chan struct{}
+	// importing has one while a file of bills is read: it may take hundreds of megabytes.
+	importing chan struct{}
 	// asking has one for each answer that is fetched from the provider of identities.
 	asking   chan struct{}
 	feed     *feed
@@ -54,7 +56,7 @@ type API struct {
 
 // New makes the interface.
 func New(o Options) *API {
-	a := &API{o: o, mux: http.NewServeMux(), stop: make(chan struct{}), open: make(chan struct{}, mostStreams), hashing: make(chan struct{}, 2), asking: make(chan struct{}, mostAsking),
+	a := &API{o: o, mux: http.NewServeMux(), stop: make(chan struct{}), open: make(chan struct{}, mostStreams), hashing: make(chan struct{}, 2), importing: make(chan struct{}, 1), asking: make(chan struct{}, mostAsking),
 		feed: newFeed(o.Store), watching: watchers{of: map[string]int{}}}
 	for path, answer := range map[string]func(context.Context, *query) (any, error){
 		"/v1/status": a.status, "/v1/cases": a.cases, "/v1/cases/{id}": a.oneCase, "/v1/events": a.events, "/v1/terminals": a.terminals,
@@ -66,6 +68,8 @@ func New(o Options) *API {
 	a.changes()
 	a.work()
 	a.oidcRoutes()
+	a.handle("POST /v1/bills", a.importBills)
+	a.handle("GET /v1/days/{day}", a.day)
 	a.handle("GET "+streamPath, a.stream)
 	a.handle("GET /v1/openapi.json", a.document)
 	a.handle("GET "+healthPath, a.health)
@@ -144,10 +148,17 @@ func (a *API) question(w http.ResponseWriter, r *http.Request, answer func(conte
 	if err == nil {
 		err = q.done()
 	}
+	if err != nil {
+		a.unanswered(w, r, err)
+		return
+	}
+	a.respond(w, http.StatusOK, got)
+}
+
+// unanswered answers a question that has no answer.
+func (a *API) unanswered(w http.ResponseWriter, r *http.Request, err error) {
 	var bad *errQuery
 	switch {
-	case err == nil:
-		a.respond(w, http.StatusOK, got)
 	case errors.As(err, &bad):
 		a.fail(w, http.StatusBadRequest, "query", bad.Error())
 	case errors.Is(err, errAmbiguous):

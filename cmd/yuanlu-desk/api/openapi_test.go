@@ -145,6 +145,7 @@ func TestOpenAPIDescribesEveryRoute(t *testing.T) {
 		{"POST /v1/quarantine/{n}/discard", kept + "/discard", `{"who":"anna","why":"garbage"}`, 200},
 		{"POST /v1/quarantine/{n}/discard", kept + "/discard", `{"who":"anna","why":"garbage"}`, 404},
 		{"GET /v1/actions", "/v1/actions", "", 200}, {"GET /v1/holds", "/v1/holds?state=all", "", 200}, {"GET /v1/holds", "/v1/holds?state=some", "", 400}, {"GET /v1/prevented", "/v1/prevented?terminal=t-1", "", 200}, {"GET /v1/stream", "/v1/stream", "", 200}, {"GET /v1/openapi.json", "/v1/openapi.json", "", 200},
+		{"POST /v1/bills", "/v1/bills?name=a.csv", "交易时间", 200}, {"POST /v1/bills", "/v1/bills?day=1", "x", 400}, {"GET /v1/days/{day}", "/v1/days/2026-08-23", "", 200}, {"GET /v1/days/{day}", "/v1/days/none", "", 404},
 		{"GET /healthz", "/healthz", "", 200}, {"GET /metrics", "/metrics", "", 200},
 	} {
 		t.Run(q.route, func(t *testing.T) {
@@ -197,7 +198,7 @@ func TestQueryMembersAreDescribed(t *testing.T) {
 				names = append(names, p["name"].(string))
 			}
 		}
-		real := strings.NewReplacer("{id}", desktest.CaseID(1), "{terminal}", "t-1", "{n}", "1").Replace(path)
+		real := strings.NewReplacer("{id}", desktest.CaseID(1), "{terminal}", "t-1", "{n}", "1", "{day}", "2026-08-23").Replace(path)
 		_, body := r.ask("GET", real+"?no_such_member=1", "")
 		var e struct{ Error struct{ Message string } }
 		if err := json.Unmarshal(body, &e); err != nil {

@@ -28,54 +28,60 @@ const (
 // Entry is one row of a bill in the one form of all formats (bills.md § 1). What is not
 // stated is empty.
 type Entry struct {
-	Format        string
-	Line          int    // physical, from 1
-	Row           string // 32 hex digits that name the row in every copy of the bill
-	Kind          string
-	Status        string
-	Direction     string
-	Channel       string
-	MerchantID    string
-	TerminalID    string
-	At            string // RFC 3339, +08:00
-	SettledAt     string
-	Amount        int64 // fen, never negative
-	Currency      string
-	OrderNo       string
-	ChannelTxn    string
-	RefundNo      string
-	ChannelRefund string
-	STAN          string
-	Batch         string
-	RRN           string
-	Original      Original
-	Route         string
-	Shown         string // a card number, masked
+	Format        string   `json:"format"`
+	Line          int      `json:"line"` // physical, from 1
+	Row           string   `json:"row"`  // 32 hex digits that name the row in every copy of the bill
+	Kind          string   `json:"kind"`
+	Status        string   `json:"status"`
+	Direction     string   `json:"direction"`
+	Channel       string   `json:"channel"`
+	MerchantID    string   `json:"merchant_id"`
+	TerminalID    string   `json:"terminal_id"`
+	At            string   `json:"at"` // RFC 3339, +08:00
+	SettledAt     string   `json:"settled_at"`
+	Amount        int64    `json:"amount"` // fen, never negative
+	Currency      string   `json:"currency"`
+	OrderNo       string   `json:"order_no"`
+	ChannelTxn    string   `json:"channel_txn"`
+	RefundNo      string   `json:"refund_no"`
+	ChannelRefund string   `json:"channel_refund"`
+	STAN          string   `json:"stan"`
+	Batch         string   `json:"batch"`
+	RRN           string   `json:"rrn"`
+	Original      Original `json:"original"`
+	Route         string   `json:"route"`
+	Shown         string   `json:"shown"` // a card number, masked
 }
 
 // Original is how a refund or void names its sale.
-type Original struct{ OrderNo, ChannelTxn, STAN, Date string }
+type Original struct {
+	OrderNo    string `json:"order_no"`
+	ChannelTxn string `json:"channel_txn"`
+	STAN       string `json:"stan"`
+	Date       string `json:"date"`
+}
 
 // Moved reports whether the entry is about money that has moved or is on its way.
 func (e *Entry) Moved() bool { return e.Status == Success || e.Status == Processing }
 
 // Bill is the summary of one bill (bills.md § 1). Amounts are in fen.
 type Bill struct {
-	Format     string
-	File       string // the base name of the file, printable
-	Member     int    // of a zip, from 1; 0: none
-	SHA256     string // of the unpacked bytes, in hex
-	Covers     []string
-	From, To   string // dates, both included; "" where there is none
-	Rows       int
-	Entries    int
-	Refused    int
-	Duplicates int
-	InCount    int
-	InAmount   int64
-	OutCount   int
-	OutAmount  int64
-	Complete   bool
+	Format     string   `json:"format"`
+	File       string   `json:"file"`   // the base name of the file, printable
+	Member     int      `json:"member"` // of a zip, from 1; 0: none
+	SHA256     string   `json:"sha256"` // of the unpacked bytes, in hex
+	Covers     []string `json:"covers"`
+	From       string   `json:"from"` // a date; "" where there is none
+	To         string   `json:"to"`   // included
+	Rows       int      `json:"rows"`
+	Entries    int      `json:"entries"`
+	Refused    int      `json:"refused"`
+	Duplicates int      `json:"duplicates"`
+	InCount    int      `json:"in_count"`
+	InAmount   int64    `json:"in_amount"`
+	OutCount   int      `json:"out_count"`
+	OutAmount  int64    `json:"out_amount"`
+	Complete   bool     `json:"complete"`
 }
 
 // Sink takes what a file says, in the order of its lines. A Bill comes behind its entries.

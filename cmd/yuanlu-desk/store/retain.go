@@ -7,7 +7,7 @@ import (
 )
 
 // Retain removes what is older than keep: cases of the case desk that were closed before
-// then, with their files; other events; cases whose newest event came before then, with all
+// then, with their files; bills with their entries, and digests of days; other events; cases whose newest event came before then, with all
 // their events, unless the case desk still has them; refused messages, what was done by hand,
 // and terminals and complete streams without a message since. It removes at
 // most step of each kind in one transaction; removed 0: nothing is left to remove.
@@ -29,6 +29,9 @@ func (s *Store) Retain(ctx context.Context, now time.Time, keep time.Duration, s
 			`DELETE FROM stream WHERE (terminal, stream) IN (SELECT terminal, stream FROM stream s WHERE ` + forgotten + ` ORDER BY terminal, stream LIMIT ?)`,
 			`DELETE FROM link WHERE terminal IN (SELECT terminal FROM terminal WHERE ` + silent + ` ORDER BY terminal LIMIT ?)`,
 			`DELETE FROM terminal WHERE terminal IN (SELECT terminal FROM terminal WHERE ` + silent + ` ORDER BY terminal LIMIT ?)`,
+			`DELETE FROM bill_entry WHERE n IN (SELECT e.n FROM bill_entry e JOIN bill b ON b.sha256 = e.sha256 WHERE b.received < ? ORDER BY e.n LIMIT ?)`,
+			`DELETE FROM bill WHERE n IN (SELECT b.n FROM bill b WHERE b.received < ? AND NOT EXISTS(SELECT 1 FROM bill_entry e WHERE e.sha256 = b.sha256) ORDER BY b.n LIMIT ?)`,
+			`DELETE FROM terminal_day WHERE (terminal, day, rev, part) IN (SELECT terminal, day, rev, part FROM terminal_day WHERE received < ? ORDER BY terminal, day, rev, part LIMIT ?)`,
 		} {
 			n, err := a.exec(q, cut, step)
 			if err != nil {

@@ -60,17 +60,27 @@ func (b *Book) Bill(v *bills.Bill) {
 		}
 		before, again := b.rows[e.Row]
 		if !again {
-			when, err := time.Parse(time.RFC3339, e.At)
-			if err != nil {
-				continue // every entry has one
-			}
-			before = &Entry{Entry: *e, when: when}
-			b.rows[e.Row] = before
-			b.entries = append(b.entries, before)
-		} else if !before.fill(e) {
+			b.Known(e)
+		} else if !Fill(&before.Entry, e) {
 			b.refused(&bills.Refusal{File: v.File, Member: v.Member, Line: e.Line, Code: bills.RowConflict})
 		}
 	}
+}
+
+// Known takes an entry that no bill of this book has, as it was made of all bills before.
+func (b *Book) Known(e *bills.Entry) {
+	when, err := time.Parse(time.RFC3339, e.At)
+	if err != nil {
+		return // every entry has one
+	}
+	b.rows[e.Row] = &Entry{Entry: *e, when: when}
+	b.entries = append(b.entries, b.rows[e.Row])
+}
+
+// KnownBill takes a bill whose entries are known, with the channels of its rows.
+func (b *Book) KnownBill(v *bills.Bill, channels []string) {
+	b.has[len(b.bills)] = channels
+	b.bills = append(b.bills, *v)
 }
 
 // texts are the members of an entry that may be empty in one bill and stated in another.
@@ -79,26 +89,26 @@ func texts(e *bills.Entry) []*string {
 		&e.Original.OrderNo, &e.Original.ChannelTxn, &e.Original.STAN, &e.Original.Date, &e.Route, &e.Shown}
 }
 
-// fill takes from another bill's copy of the row what is not stated here; false if the two
+// Fill takes from another bill's copy of a row what is not stated in mine; false if the two
 // contradict each other, and then nothing is taken.
-func (e *Entry) fill(other *bills.Entry) bool {
-	mine, theirs := texts(&e.Entry), texts(other)
-	for i := range mine {
-		if *mine[i] != "" && *theirs[i] != "" && *mine[i] != *theirs[i] {
+func Fill(mine, other *bills.Entry) bool {
+	here, there := texts(mine), texts(other)
+	for i := range here {
+		if *here[i] != "" && *there[i] != "" && *here[i] != *there[i] {
 			return false
 		}
 	}
-	if e.Kind != other.Kind || e.Direction != other.Direction || e.Channel != other.Channel || e.At != other.At || e.Amount != other.Amount || e.Currency != other.Currency ||
-		e.Status != other.Status && e.Status != bills.Processing && other.Status != bills.Processing {
+	if mine.Kind != other.Kind || mine.Direction != other.Direction || mine.Channel != other.Channel || mine.At != other.At || mine.Amount != other.Amount || mine.Currency != other.Currency ||
+		mine.Status != other.Status && mine.Status != bills.Processing && other.Status != bills.Processing {
 		return false
 	}
-	for i := range mine {
-		if *mine[i] == "" {
-			*mine[i] = *theirs[i]
+	for i := range here {
+		if *here[i] == "" {
+			*here[i] = *there[i]
 		}
 	}
-	if e.Status == bills.Processing {
-		e.Status = other.Status
+	if mine.Status == bills.Processing {
+		mine.Status = other.Status
 	}
 	return true
 }
