@@ -210,7 +210,11 @@ func (t *tx) insertRecord(link int64, s *refund.Sighting, ch *refund.Changes) er
 	}
 	row.Body = refund.EncodeStored(t.h.body[:0], body)
 	t.h.body = row.Body
-	return row.Insert(t.c.Conn)
+	stored, err := t.c.stored(row.Body)
+	if err != nil {
+		return err
+	}
+	return row.Insert(t.c.Conn, stored)
 }
 
 // namedKeys are the keys that an event's row names because they cannot be had from its record:
@@ -258,9 +262,13 @@ func (t *tx) updateEvent(e *refund.Stored) error {
 	}
 	body := refund.EncodeStored(t.h.body[:0], &e.Event.Record)
 	t.h.body = body
+	stored, err := t.c.stored(body)
+	if err != nil {
+		return err
+	}
 	keys := namedKeys(e.Event.Record.Kind, e.Keys)
 	return t.c.Do(`UPDATE record SET undone_by = ?2, keys = ?3, observed = ?4, crc = ?5, body = ?6 WHERE seq = ?1`,
-		seq, sqlite.PositiveInt(e.Event.UndoneBy), keys, sqlite.StatedText(rows.PackTotals(e.Event.Observed)), rows.Sum(seq, body), sqlite.JSON(body))
+		seq, sqlite.PositiveInt(e.Event.UndoneBy), keys, sqlite.StatedText(rows.PackTotals(e.Event.Observed)), rows.Sum(seq, stored), sqlite.JSON(stored))
 }
 
 // count adds a refund to its day, for status.

@@ -137,7 +137,7 @@ const mostPractice = 2000
 // mostPractice of the store's at most.
 func (d *DB) practice(ctx context.Context, r *refund.Record, at time.Time) (*ask.Practice, error) {
 	p := ask.NewPractice(d.judge, at)
-	err := d.w.Each(`SELECT `+rows.RecordColumns+` FROM (SELECT `+rows.RecordColumns+` FROM record WHERE note = 'training' AND length(body) > ?2
+	err := d.w.Each(`SELECT `+rows.RecordColumns+` FROM (SELECT `+rows.RecordColumns+` FROM record WHERE note = 'training' AND (typeof(body) = 'blob' OR length(body) > ?2)
  ORDER BY seq DESC LIMIT ?1) ORDER BY seq`, func(s *sqlite.Row) error {
 		if err := ctx.Err(); err != nil {
 			return err

@@ -3,6 +3,7 @@ package ledger
 import (
 	"strings"
 
+	"yuanlu/agent/ledger/packed"
 	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
@@ -14,7 +15,9 @@ type conn struct {
 	rules map[string][]string // names of rules by rule set, as read
 	saved string              // rule set whose names this connection has written
 	find  *ranges
-	known int64 // the schema version, 0: not asked yet
+	known int64  // the schema version, 0: not asked yet
+	text  []byte // room for a text that is unpacked
+	pack  []byte // room for one that is packed
 }
 
 // openConn opens a database whose pages have sums.
@@ -32,6 +35,17 @@ func (c *conn) version() (v int64, err error) {
 		c.known, _, err = c.Int("PRAGMA user_version")
 	}
 	return c.known, err
+}
+
+// stored returns a text as a row of this store keeps it, good until the next call. A program of
+// an older version can read none that is packed.
+func (c *conn) stored(text []byte) ([]byte, error) {
+	version, err := c.version()
+	if err != nil || version < packedVersion {
+		return text, err
+	}
+	c.pack = packed.Append(c.pack[:0], text)
+	return c.pack, nil
 }
 
 // rulesName is where the store keeps the names of a rule set's rules, in their

@@ -164,8 +164,8 @@ func (d *DB) transact(do func(*tx) error) error {
 	t := &tx{d: d, c: d.w, n: d.now}
 	t.out = outbox.Begin(d.w.Conn, d.queue, &outbox.Env{
 		Count: d.o.OutboxMaxCount, Bytes: d.o.OutboxMaxBytes, Age: d.o.OutboxMaxAge, Now: d.o.Now, NewID: randomID, After: t.after,
-		SetMeta: func(name string, v int64) error { return setMetaInt(t.c, name, v) },
-		Synced:  func() bool { return t.n.synced },
+		SetMeta: func(name string, v int64) error { return setMetaInt(t.c, name, v) }, Stored: t.c.stored,
+		Synced: func() bool { return t.n.synced },
 	}, d.now.outbox, d.now.tallies)
 	t.h = &history{c: d.w, bounds: &t.n.bounds, payers: &t.n.payers, index: d.index, recent: &d.recent}
 	d.unknown = false

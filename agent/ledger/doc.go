@@ -24,6 +24,8 @@
 // by, without the newest: their keys are kept in memory and written sorted, some thousands
 // together (keyindex.go), and the days of status with them (days.go). The payers of sales are found by blocks of hashes (payer.go).
 //
+// The JSON of records, verdicts and events is packed (package packed). Dump has the rows as JSON.
+//
 // # Sums
 //
 // SQLite finds a broken page and not a flipped bit in a text or a number. So every page

@@ -278,7 +278,7 @@ func TestRule09_OneBitOfTheJournalsBeginning(t *testing.T) {
 // is opened. The sale was not found any more, so "different" became "unverifiable".
 func TestRule09_OneBitOfASalesKeyInALargeStore(t *testing.T) {
 	r, _ := probe(probes - 1)
-	if !flipOnce(t, 30_000, "index, leaf", r.Original.RRN, len(r.Original.RRN)-1, 1) {
+	if !flipOnce(t, 55_000, "index, leaf", r.Original.RRN, len(r.Original.RRN)-1, 1) {
 		t.Error("nothing is reported")
 	}
 }

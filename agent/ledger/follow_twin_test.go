@@ -91,10 +91,13 @@ type publishedEvent struct {
 }
 
 func publishedAfter(d *DB, entry int64) (list []publishedEvent, err error) {
-	err = d.w.Each(`SELECT entry, id, type, data FROM outbox WHERE entry > ?1 AND entry < ?2 ORDER BY entry`, func(r *sqlite.Row) error {
-		e := publishedEvent{entry: r.Int(0), id: r.Text(1), typ: r.Text(2)}
-		list = append(list, e)
-		return json.Unmarshal([]byte(r.Text(3)), &list[len(list)-1])
+	err = d.w.Each(`SELECT `+rows.EntryColumns+` FROM outbox WHERE entry > ?1 AND entry < ?2 ORDER BY entry`, func(r *sqlite.Row) error {
+		n, err := rows.ScanEntry(r, "")
+		if err != nil {
+			return err
+		}
+		list = append(list, publishedEvent{entry: n.Entry, id: n.ID, typ: n.Type})
+		return json.Unmarshal(n.Data, &list[len(list)-1])
 	}, entry, rows.FirstEvent)
 	return list, err
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"yuanlu/agent/ledger/packed"
 	"yuanlu/agent/ledger/rows"
 	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
@@ -193,11 +194,16 @@ func (h *history) Bounds() (refund.Bounds, error) {
 // a copy of another.
 func loadEvent(c *conn, seq int64) (e *refund.Event, err error) {
 	_, err = c.First(`SELECT undone_by, observed, crc, body FROM record WHERE seq = ?1 AND copy_of IS NULL`, func(row *sqlite.Row) error {
-		body := row.View(3)
-		if rows.Sum(seq, body) != row.Int(2) {
+		stored := row.View(3)
+		if rows.Sum(seq, stored) != row.Int(2) {
 			return rows.Damaged("record", seq, "checksum does not match")
 		}
-		r, err := refund.DecodeStored(body)
+		text, err := packed.Text(c.text[:0], stored)
+		if err != nil {
+			return rows.Damaged("record", seq, "body is not packed as it says")
+		}
+		c.text = text
+		r, err := refund.DecodeStored(text)
 		if err != nil {
 			return rows.Damaged("record", seq, "body is not a stored record")
 		}
@@ -225,10 +231,17 @@ func (t *tx) storeVerdict(j *refund.Judged) error {
 		return err
 	}
 	v := &j.Verdict
-	both := v.AppendJSON(t.h.body[:0])
-	n := len(both)
-	both = refund.EncodeExplain(both, &j.Explain)
-	t.h.body = both
+	t.h.body = v.AppendJSON(t.h.body[:0])
+	verdict, err := t.c.stored(t.h.body)
+	if err != nil {
+		return err
+	}
+	verdict = slices.Clone(verdict) // the room is for one text
+	t.h.body = refund.EncodeExplain(t.h.body[:0], &j.Explain)
+	explain, err := t.c.stored(t.h.body)
+	if err != nil {
+		return err
+	}
 	return t.c.Do(`INSERT OR REPLACE INTO verdict(seq, rev, crc, verdict, explain) VALUES(?1, ?2, ?3, ?4, ?5)`,
-		v.Seq, int64(v.Rev), rows.Sum(v.Seq, both), sqlite.JSON(both[:n]), sqlite.JSON(both[n:]))
+		v.Seq, int64(v.Rev), rows.Sum(v.Seq, verdict, explain), sqlite.JSON(verdict), sqlite.JSON(explain))
 }

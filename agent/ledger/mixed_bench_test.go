@@ -250,7 +250,7 @@ func BenchmarkPages(b *testing.B) {
 }
 
 // pagesByTable counts the frames of the WAL by the table that their page belongs to.
-func pagesByTable(b *testing.B, d *DB) map[string]int {
+func pagesByTable(b testing.TB, d *DB) map[string]int {
 	b.Helper()
 	owner := map[uint32]string{}
 	must(b, d.w.Each(`SELECT pageno, coalesce((SELECT tbl_name FROM sqlite_schema s WHERE s.name = dbstat.name), 'map') FROM dbstat`,

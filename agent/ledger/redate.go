@@ -273,7 +273,11 @@ func (t *tx) updateRedated(row *rows.Record, r *refund.Record) error {
 	t.d.recent.forget(row.Seq)
 	body := refund.EncodeStored(t.h.body[:0], r)
 	t.h.body = body
-	return t.c.Do(`UPDATE record SET flags = ?2, crc = ?3, body = ?4 WHERE seq = ?1`, row.Seq, row.Flags|rows.Redated, rows.Sum(row.Seq, body), sqlite.JSON(body))
+	stored, err := t.c.stored(body)
+	if err != nil {
+		return err
+	}
+	return t.c.Do(`UPDATE record SET flags = ?2, crc = ?3, body = ?4 WHERE seq = ?1`, row.Seq, row.Flags|rows.Redated, rows.Sum(row.Seq, stored), sqlite.JSON(stored))
 }
 
 // judgeRedated is a step of the second round.

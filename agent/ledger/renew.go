@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"log/slog"
@@ -11,6 +10,7 @@ import (
 
 	"yuanlu/agent/follow"
 	"yuanlu/agent/ledger/outbox"
+	"yuanlu/agent/ledger/packed"
 	"yuanlu/agent/ledger/rows"
 	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
@@ -205,7 +205,11 @@ type waiting struct {
 func (r *renumbering) table(table string) (n int64, err error) {
 	var all []waiting
 	err = r.c.Each("SELECT entry, case_id, type, CASE type WHEN ?2 THEN data END, subject FROM "+table+" WHERE entry < ?1 ORDER BY entry", func(s *sqlite.Row) error {
-		all = append(all, waiting{s.Int(0), s.Text(1), s.Text(2), s.Text(4), bytes.Clone(s.View(3))})
+		data, err := packed.Text(nil, s.View(3))
+		if err != nil {
+			return rows.Damaged(table, s.Int(0), "data are not packed as they say")
+		}
+		all = append(all, waiting{s.Int(0), s.Text(1), s.Text(2), s.Text(4), data})
 		return nil
 	}, rows.FirstEvent, typeFollowed)
 	if err != nil {

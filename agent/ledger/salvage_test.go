@@ -11,14 +11,16 @@ import (
 	"testing"
 	"time"
 
+	"yuanlu/agent/ledger/packed"
 	"yuanlu/agent/ledger/rows"
 	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
 
-// without returns the store's files with every page and frame zeroed in which text stands.
-func (w *walStore) without(text []byte) map[string][]byte {
-	files := maps.Clone(w.files)
+// without returns the store's files with every page and frame zeroed in which a record with this
+// body stands.
+func (w *walStore) without(body []byte) map[string][]byte {
+	files, text := maps.Clone(w.files), packed.Append(nil, body)
 	db, wal := bytes.Clone(files[storeFile]), bytes.Clone(files[walFile])
 	for at := 0; at+sqlite.PageSize <= len(db); at += sqlite.PageSize {
 		if p := db[at : at+sqlite.PageSize]; bytes.Contains(p, text) {
@@ -51,8 +53,12 @@ func TestSalvageLostSale(t *testing.T) {
 		if row, err := loadRow(d.w, sale); err != nil || row != nil || len(d.Damage()) == 0 || d.Damage()[0].Lost == 0 {
 			t.Fatalf("sale %d (record %d) is there: %v, %+v", n, sale, err, d.Damage())
 		}
-		seq, _, err := d.w.Int(`SELECT seq FROM record WHERE instr(body, '` + refundOf(n, 20000+n, card(1), start).RRN + `')`)
-		must(t, err)
+		seq := int64(0)
+		for r, err := range d.Records(ctx, 1) {
+			if must(t, err); r.Record.RRN == refundOf(n, 20000+n, card(1), start).RRN {
+				seq = r.Seq
+			}
+		}
 		if seq == 0 {
 			continue // it lay beside the sale
 		}
@@ -131,21 +137,26 @@ func TestSalvageUncommittedFrames(t *testing.T) {
 	row, err := loadRow(d.w, 4)
 	must(t, err)
 	// The frame with record 4 once more, in which it is another sale, committing nothing.
+	stored, changed := packed.Append(nil, row.Body), false
 	for at := sqlite.WALHeader; at+sqlite.FrameLen <= len(wal); at += sqlite.FrameLen {
-		if p := wal[at : at+sqlite.FrameLen]; bytes.Contains(p, row.Body) {
+		if p := wal[at : at+sqlite.FrameLen]; bytes.Contains(p, stored) {
+			changed = true
 			frame := bytes.Clone(p)
-			other := row.Body // its checksum must take as many bytes in the row
-			for n := 9000; n == 9000 || rows.Sum(4, other)>>31 != rows.Sum(4, row.Body)>>31; n++ {
-				other = bytes.Replace(row.Body, []byte("000004"), fmt.Appendf(nil, "%06d", n), 1)
+			other := stored // it and its checksum must take as many bytes in the row
+			for n := 9000; n == 9000 || len(other) != len(stored) || rows.Sum(4, other)>>31 != rows.Sum(4, stored)>>31; n++ {
+				other = packed.Append(nil, bytes.Replace(row.Body, []byte("000004"), fmt.Appendf(nil, "%06d", n), 1))
 			}
-			i := bytes.Index(frame, row.Body)
+			i := bytes.Index(frame, stored)
 			copy(frame[i:], other)
-			frame = bytes.Replace(frame, sumBytes(4, row.Body), sumBytes(4, other), 1)
+			frame = bytes.Replace(frame, sumBytes(4, stored), sumBytes(4, other), 1)
 			clear(frame[4:8])
 			putFrameSum(head.Order, wal, frame)
 			wal = append(wal, frame...)
 			break
 		}
+	}
+	if !changed {
+		t.Fatal("record 4 is in no frame")
 	}
 	clear(wal[sqlite.WALHeader+sqlite.FrameLen : sqlite.WALHeader+2*sqlite.FrameLen])
 	files[walFile] = wal

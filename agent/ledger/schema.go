@@ -28,6 +28,9 @@ const followVersion = 6
 // datesVersion is the one from which on records are found by their date (dates.go).
 const datesVersion = 7
 
+// packedVersion is the one from which on the JSON of rows is packed.
+const packedVersion = 8
+
 // migrations returns the steps that lead from version n to n+1, in order. Step n is
 // the file migrations/000n.sql; a published one never changes.
 func migrations() ([]string, error) {

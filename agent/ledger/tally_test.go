@@ -32,16 +32,20 @@ func sendTallies(t *testing.T, d *DB, now time.Time) (n int) {
 func tallies(t *testing.T, d *DB) (newest map[string]string, n int) {
 	t.Helper()
 	newest = map[string]string{}
-	must(t, d.w.Each(`SELECT subject, id, data FROM outbox WHERE type = ?1 AND entry < ?2 ORDER BY entry`, func(r *sqlite.Row) error {
-		var data tallyData
-		if err := json.Unmarshal([]byte(r.Text(2)), &data); err != nil {
+	must(t, d.w.Each(`SELECT `+rows.EntryColumns+` FROM outbox WHERE type = ?1 AND entry < ?2 ORDER BY entry`, func(r *sqlite.Row) error {
+		e, err := rows.ScanEntry(r, "")
+		if err != nil {
 			return err
 		}
-		if want := "tally/" + data.MerchantID + "/" + data.TerminalID + "/" + data.Date; r.Text(0) != want {
-			t.Errorf("subject %s, want %s", r.Text(0), want)
+		var data tallyData
+		if err := json.Unmarshal(e.Data, &data); err != nil {
+			return err
+		}
+		if want := "tally/" + data.MerchantID + "/" + data.TerminalID + "/" + data.Date; e.Subject != want {
+			t.Errorf("subject %s, want %s", e.Subject, want)
 		}
 		n++
-		newest[r.Text(0)] = fmt.Sprint(data.Operators)
+		newest[e.Subject] = fmt.Sprint(data.Operators)
 		return nil
 	}, typeTally, rows.FirstEvent))
 	return newest, n

@@ -25,7 +25,7 @@ func (t *tx) keepUntold(caseID string, n refund.Notice) error {
 	}
 	t.out.Figures.Untold += 1 - t.c.Changes()
 	n.Data = nil
-	return rows.InsertEntry(t.c.Conn, "untold", 0, caseID, &n)
+	return rows.InsertEntry(t.c.Conn, "untold", 0, caseID, &n, nil)
 }
 
 // putWhole queues an event that is not made of a case's verdict alone; without room it is noted
@@ -40,7 +40,11 @@ func (t *tx) putWhole(caseID string, n *refund.Notice) error {
 	}
 	if !room {
 		t.out.Figures.Untold++
-		return rows.InsertEntry(t.c.Conn, "untold", 0, caseID, n)
+		stored, err := t.c.stored(n.Data)
+		if err != nil {
+			return err
+		}
+		return rows.InsertEntry(t.c.Conn, "untold", 0, caseID, n, stored)
 	}
 	return t.out.PutCase(caseID, n)
 }
@@ -69,7 +73,11 @@ func (t *tx) freezeCase(seq int64) error {
 		if err := t.complete(u); err != nil {
 			return err
 		}
-		err := t.c.Do(`UPDATE untold SET size = ?2, crc = ?3, data = ?4 WHERE entry = ?1`, u.n.Entry, rows.EntrySize(&u.n), int64(sqlite.Checksum(0, u.n.Data)), sqlite.JSON(u.n.Data))
+		stored, err := t.c.stored(u.n.Data)
+		if err != nil {
+			return err
+		}
+		err = t.c.Do(`UPDATE untold SET size = ?2, crc = ?3, data = ?4 WHERE entry = ?1`, u.n.Entry, rows.EntrySize(&u.n), int64(sqlite.Checksum(0, stored)), sqlite.JSON(stored))
 		if err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,7 +21,7 @@ import (
 const passphraseEnv = "YUANLU_PASSPHRASE"
 
 func storeVerb() *verb {
-	return &verb{name: "store", usage: "export | import FILE [--passphrase-file F] | version",
+	return &verb{name: "store", usage: "export | import FILE [--passphrase-file F] | dump [TABLE] | version",
 		en: "records, verdicts, cases and keys for a replacement terminal, encrypted", zh: "导出或导入记录、判定、案件和密钥（加密），用于更换终端", run: (*program).store}
 }
 
@@ -35,6 +36,9 @@ func (p *program) store(ctx context.Context, args []string) error {
 	}
 	if rest[0] == "version" && len(rest) == 1 {
 		return p.storeVersion(ctx, *path)
+	}
+	if rest[0] == "dump" {
+		return p.storeDump(ctx, v, *path, rest[1:])
 	}
 	if len(rest) == 1 {
 		return p.wrongUsage(v, "%s", p.lang.T("want export or import, and a file", "需要 export 或 import 加文件名"))
@@ -74,6 +78,36 @@ func (p *program) storeVersion(ctx context.Context, path string) error {
 	}
 	_, err = fmt.Fprintln(p.stdout, version)
 	return err
+}
+
+// storeDump prints rows of the store as they lie in the file, as JSON Lines: their texts are
+// packed there, and sqlite3 alone does not show them.
+func (p *program) storeDump(ctx context.Context, v *verb, path string, tables []string) error {
+	if known := ledger.DumpTables(); len(tables) == 0 {
+		tables = known
+	} else if !slices.Contains(known, tables[0]) {
+		return p.wrongUsage(v, p.lang.T("no table %q, want one of %s", "没有表 %q，可选 %s"), tables[0], strings.Join(known, ", "))
+	}
+	c, err := p.readConfig(path)
+	if err != nil {
+		return err
+	}
+	db, err := ledger.OpenReadOnly(ctx, c.Store.Dir)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	for _, table := range tables {
+		for row, err := range db.Dump(ctx, table) {
+			if err != nil {
+				return err
+			}
+			if _, err := fmt.Fprintf(p.stdout, "%s\n", row); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // storeExport writes the store to a new file, whole or not at all.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -114,5 +115,29 @@ func TestStoreIsCarriedToAnotherTerminal(t *testing.T) {
 	}
 	if got, want := list(to), list(config); got != want {
 		t.Errorf("cases\n got %s\nwant %s", got, want)
+	}
+}
+
+// TestStoreDump: what is packed in the file is printed as JSON, a line a row.
+func TestStoreDump(t *testing.T) {
+	config, _ := storeAt(t, saleLine, refundLine)
+	code, all, errs := runStore(t, "", "dump", "--config", config)
+	if code != exitOK || strings.Count(all, `{"table":"record"`) != 2 || strings.Count(all, `{"table":"verdict"`) != 1 {
+		t.Errorf("%d %s %s", code, all, errs)
+	}
+	code, records, _ := runStore(t, "", "dump", "record", "--config", config)
+	if code != exitOK || !strings.Contains(records, `"body":{"v":1,"kind":"sale"`) || !strings.HasPrefix(all, records) {
+		t.Errorf("%d %s", code, records)
+	}
+	for line := range strings.Lines(all) {
+		if !json.Valid([]byte(line)) {
+			t.Errorf("no JSON: %s", line)
+		}
+	}
+	if code, _, errs := runStore(t, "", "dump", "records", "--config", config); code != exitUsage || !strings.Contains(errs, "record, verdict") {
+		t.Errorf("no such table: %d %s", code, errs)
+	}
+	if code, _, _ := runStore(t, "", "dump", "--config", filepath.Join(t.TempDir(), "none.toml")); code == exitOK {
+		t.Error("without a configuration")
 	}
 }

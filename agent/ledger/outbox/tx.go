@@ -17,8 +17,9 @@ type Env struct {
 	Now          func() time.Time
 	NewID        func() string
 	SetMeta      func(name string, value int64) error
-	Synced       func() bool  // whether the clock is trusted
-	After        func(func()) // has a function run once the transaction is committed
+	Stored       func(text []byte) ([]byte, error) // an event's data as a row keeps them, good until the next call
+	Synced       func() bool                       // whether the clock is trusted
+	After        func(func())                      // has a function run once the transaction is committed
 }
 
 // Tx is the outbox as one transaction of the store changes it. What it counts is taken up by
@@ -62,7 +63,11 @@ func (t *Tx) Put(entry int64, caseID string, n *refund.Notice) error {
 	t.Figures.Waiting++
 	t.Figures.Bytes += rows.EntrySize(n)
 	t.Added = append(t.Added, entry)
-	return rows.InsertEntry(t.c, "outbox", entry, caseID, n)
+	stored, err := t.env.Stored(n.Data)
+	if err != nil {
+		return err
+	}
+	return rows.InsertEntry(t.c, "outbox", entry, caseID, n, stored)
 }
 
 // QueueEvent queues an event, or drops it if even without older ones there is no room.

@@ -1,6 +1,7 @@
 package rows
 
 import (
+	"yuanlu/agent/ledger/packed"
 	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
@@ -34,7 +35,8 @@ func ScanEntry(c Columns, stream string) (n refund.Notice, err error) {
 
 // ScanEntryInto is ScanEntry into n, whose Data is written over where it has room.
 func ScanEntryInto(c Columns, stream string, n *refund.Notice) error {
-	typ, data := n.Type, append(n.Data[:0], c.View(9)...)
+	typ := n.Type
+	data, err := packed.Text(n.Data[:0], c.View(9))
 	if b := c.View(3); string(b) != typ {
 		typ = string(b)
 	}
@@ -46,14 +48,18 @@ func ScanEntryInto(c Columns, stream string, n *refund.Notice) error {
 	if n.Entry < FirstEvent {
 		n.Class, n.Sequence = refund.NoticeCase, n.Entry
 	}
-	if !EntryIntact(c) {
+	switch {
+	case !EntryIntact(c):
 		return Damaged("outbox", n.Entry, "checksum does not match")
+	case err != nil:
+		return Damaged("outbox", n.Entry, "data are not packed as they say")
 	}
 	return nil
 }
 
-// InsertEntry writes a row of outbox or untold; entry 0: the table numbers it.
-func InsertEntry(c *sqlite.Conn, table string, entry int64, caseID string, n *refund.Notice) error {
+// InsertEntry writes a row of outbox or untold; entry 0: the table numbers it. stored is
+// n.Data as the table is to keep it: packed, or as it is.
+func InsertEntry(c *sqlite.Conn, table string, entry int64, caseID string, n *refund.Notice, stored []byte) error {
 	flags := int64(0)
 	if n.ClockSynced {
 		flags |= Synced
@@ -63,5 +69,5 @@ func InsertEntry(c *sqlite.Conn, table string, entry int64, caseID string, n *re
 	}
 	return c.Do(`INSERT INTO `+table+`(`+EntryColumns+`) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)`,
 		sqlite.PositiveInt(entry), sqlite.StatedText(caseID), n.ID, n.Type, n.Subject, Millis(n.Time), flags, EntrySize(n),
-		int64(sqlite.Checksum(0, n.Data)), sqlite.JSON(n.Data))
+		int64(sqlite.Checksum(0, stored)), sqlite.JSON(stored))
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"yuanlu/agent/ledger/packed"
 	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
@@ -48,11 +49,12 @@ func (r *Record) Undated() bool {
 	return r.Flags&(AtClock|YearClock) != 0 && r.Flags&(Synced|Redated) == 0
 }
 
-// Insert writes the row, with its checksum.
-func (r *Record) Insert(c *sqlite.Conn) error {
+// Insert writes the row, with its checksum. stored is its Body as the table is to keep it:
+// packed, or as it is.
+func (r *Record) Insert(c *sqlite.Conn, stored []byte) error {
 	return c.Do(`INSERT INTO record(`+RecordColumns+`) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)`,
 		r.Seq, sqlite.PositiveInt(r.CopyOf), sqlite.PositiveInt(r.UndoneBy), r.Link, r.Received, r.Flags, r.MAC, sqlite.StatedText(r.CaseID),
-		r.Keys, sqlite.StatedText(r.Note), sqlite.StatedText(r.Observed), Sum(r.Seq, r.Body), sqlite.JSON(r.Body))
+		r.Keys, sqlite.StatedText(r.Note), sqlite.StatedText(r.Observed), Sum(r.Seq, stored), sqlite.JSON(stored))
 }
 
 // RecordIntact reports whether RecordColumns have the checksum that they were written with.
@@ -62,10 +64,14 @@ func RecordIntact(c Columns) bool { return Sum(c.Int(0), c.View(12)) == c.Int(11
 func ScanRecord(c Columns) (Record, error) {
 	r := Record{
 		Seq: c.Int(0), CopyOf: c.Int(1), UndoneBy: c.Int(2), Link: c.Int(3), Received: c.Int(4), Flags: c.Int(5),
-		MAC: copied(c.View(6)), CaseID: string(c.View(7)), Keys: copied(c.View(8)), Note: string(c.View(9)), Observed: string(c.View(10)), Body: copied(c.View(12)),
+		MAC: copied(c.View(6)), CaseID: string(c.View(7)), Keys: copied(c.View(8)), Note: string(c.View(9)), Observed: string(c.View(10)),
 	}
 	if !RecordIntact(c) {
 		return r, Damaged("record", r.Seq, "checksum does not match")
+	}
+	var err error
+	if r.Body, err = packed.Text(nil, c.View(12)); err != nil {
+		return r, Damaged("record", r.Seq, "body is not packed as it says")
 	}
 	return r, nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"yuanlu/agent/ledger/packed"
 	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
 )
@@ -43,7 +44,7 @@ func TestRecordsComeBack(t *testing.T) {
 			Note: "training", Observed: "1 2 3 4", Body: refund.EncodeStored(nil, &sale)},
 	}
 	for i := range want {
-		must(t, want[i].Insert(c))
+		must(t, want[i].Insert(c, packed.Append(nil, want[i].Body)))
 	}
 	const all = `SELECT ` + RecordColumns + ` FROM record`
 	got, err := Records(c, all)
@@ -69,7 +70,7 @@ func TestEntriesComeBack(t *testing.T) {
 		{Entry: FirstEvent + 1, Class: refund.NoticeEvent, Stream: "S", ID: "b", Type: "x", Subject: "y", Time: noon, Historical: true, Data: []byte(`{}`)},
 	}
 	for i := range list {
-		must(t, InsertEntry(c, "outbox", list[i].Entry, "C", &list[i]))
+		must(t, InsertEntry(c, "outbox", list[i].Entry, "C", &list[i], packed.Append(nil, list[i].Data)))
 	}
 	var got []refund.Notice
 	read := func() error {

@@ -3,6 +3,7 @@ package rows
 import (
 	"errors"
 
+	"yuanlu/agent/ledger/packed"
 	"yuanlu/agent/refund"
 )
 
@@ -19,10 +20,17 @@ func ScanVerdict(c Columns, ruleNames func(ruleSet string) ([]string, error)) (j
 	if !VerdictIntact(c) {
 		return j, Damaged("verdict", seq, "checksum does not match")
 	}
-	if j.Verdict, err = refund.DecodeVerdict(c.View(3)); err == nil {
-		j.Explain, err = refund.DecodeExplain(c.View(4), ruleNames)
+	text, err := packed.Text(nil, c.View(3))
+	if err == nil {
+		j.Verdict, err = refund.DecodeVerdict(text)
 	}
-	if errors.Is(err, refund.ErrStored) {
+	if err == nil {
+		text, err = packed.Text(text[:0], c.View(4))
+	}
+	if err == nil {
+		j.Explain, err = refund.DecodeExplain(text, ruleNames)
+	}
+	if errors.Is(err, refund.ErrStored) || errors.Is(err, packed.ErrPacked) {
 		err = Damaged("verdict", seq, "text is not a verdict")
 	}
 	if err == nil && int64(j.Verdict.Rev) != rev {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"yuanlu/agent/ledger/packed"
 	"yuanlu/agent/ledger/rows"
 	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/refund"
@@ -42,14 +43,14 @@ func made(t testing.TB, n int64) (db, wal []byte) {
 	must(t, c.Do(`INSERT INTO link VALUES(1, 'pos')`))
 	must(t, c.Do(`INSERT INTO meta VALUES('stream', 'S1')`))
 	must(t, c.Do(`INSERT INTO memory VALUES(1, 'batch', ?1, 5)`, []byte("7")))
-	must(t, rows.InsertEntry(c, "outbox", 1, "CASE", &refund.Notice{ID: "I", Type: "case.opened", Subject: "case/CASE", Time: noon, Data: []byte(`{}`)}))
+	must(t, rows.InsertEntry(c, "outbox", 1, "CASE", &refund.Notice{ID: "I", Type: "case.opened", Subject: "case/CASE", Time: noon, Data: []byte(`{}`)}, []byte(`{}`)))
 	for seq := range n {
 		if seq == n/2 {
 			_, _, err := c.Int("PRAGMA wal_checkpoint(TRUNCATE)")
 			must(t, err)
 		}
 		r := record(seq + 1)
-		must(t, r.Insert(c))
+		must(t, r.Insert(c, packed.Append(nil, r.Body)))
 	}
 	db, err = os.ReadFile(path)
 	must(t, err)

@@ -10,7 +10,7 @@ import (
 type shape struct {
 	table string
 	rowid bool // a table whose rows have numbers, which are its first column
-	// A letter per column: i integer, t text, b blob; capital: or NULL; n always NULL
+	// A letter per column: i integer, t text, b blob, j text or blob; capital: or NULL; n always NULL
 	// (the number of the row).
 	kinds string
 	// intact compares the row with its checksum. nil: it has none and is as good as its page.
@@ -19,11 +19,11 @@ type shape struct {
 
 // Shapes of the rows that a salvage reads. Everything else is made again from these.
 var shapes = [...]shape{
-	{"record", true, "nIIiiiBTBTTit", rows.RecordIntact},
-	{"verdict", true, "niitt", rows.VerdictIntact},
+	{"record", true, "nIIiiiBTBTTij", rows.RecordIntact},
+	{"verdict", true, "niijj", rows.VerdictIntact},
 	// outbox and untold; quarantine has two columns more.
-	{"outbox", true, "nTtttiiiit", rows.EntryIntact},
-	{"outbox", true, "nTtttiiiitTT", rows.EntryIntact},
+	{"outbox", true, "nTtttiiiij", rows.EntryIntact},
+	{"outbox", true, "nTtttiiiijTT", rows.EntryIntact},
 	{"hold", true, "nitt", rows.HoldIntact},
 	{"link", true, "nt", nil},
 	{"meta", false, "tt", nil},
@@ -60,7 +60,8 @@ func (s *shape) fits(kinds []int64) bool {
 		if mayNull {
 			want += 'a' - 'A'
 		}
-		if is != want && !(is == 'n' && mayNull) {
+		fits := is == want || want == 'j' && (is == 't' || is == 'b')
+		if !fits && !(is == 'n' && mayNull) {
 			return false
 		}
 	}

@@ -6,7 +6,8 @@ import (
 	"strconv"
 )
 
-// JSON is an argument that is text, without a copy to a string.
+// JSON is an argument that is JSON, without a copy to a string: text, or what package packed has
+// made of it, a blob. The two differ in their first byte.
 type JSON []byte
 
 // PositiveInt is an argument that is NULL unless it is above 0.
@@ -107,7 +108,11 @@ func (c *Conn) bound(sql string, args []any) (*stmt, error) {
 		case []byte:
 			s.bindBlob(at, v)
 		case JSON:
-			s.bindJSON(at, v)
+			if len(v) > 0 && v[0] < ' ' {
+				s.bindBlob(at, v)
+			} else {
+				s.bindJSON(at, v)
+			}
 		case bool:
 			s.bindBool(at, v)
 		case PositiveInt:

@@ -1,0 +1,4 @@
+-- From this version on the JSON of rows is packed where that is shorter: body of record, verdict
+-- and explain of verdict, data of outbox, untold and quarantine are then blobs that begin with
+-- 0x01 (package packed has the layout; `yuanlu store dump` prints them as JSON). Older rows
+-- stay as they are. crc is of the bytes that the row has.
