@@ -196,6 +196,7 @@ func (j *Judge) conclude(c *Case) Judged {
 	}
 	x := Explain{RuleSet: j.ruleSet, Settings: j.digest, Rules: []RuleRun{}, WouldChange: []Text{}}
 	if !c.Cancelled {
+		x.Rules = make([]RuleRun, 0, len(j.rules))
 		for i, rule := range j.rules {
 			res := Silent("unusable record")
 			if c.Flaw == "" || j.codes[i] == CodeDataError {
