@@ -229,6 +229,16 @@
   // What was typed: forms that differ from how they came.
   const dirty = new Set();
   const fieldsOf = (form) => Array.from(form.elements).filter((f) => f.name || f.dataset.pick !== undefined);
+  // keyed names each field, also where several share a name.
+  const keyed = (form) => {
+    const fields = new Map();
+    for (const f of fieldsOf(form)) {
+      const order = f.closest("fieldset[data-order]");
+      const name = `${order ? order.dataset.order : ""}/${f.name || "pick"}/${f.dataset.type === "list" ? f.value : ""}`;
+      if (f.type !== "submit") fields.set(name, f);
+    }
+    return fields;
+  };
   const keep = () => {
     const forms = {};
     for (const form of document.forms) {
@@ -236,7 +246,7 @@
       const panel = form.closest(".panel");
       const where = form.querySelector(".answer");
       forms[form.id] = { dirty: dirty.has(form.id), open: panel ? !panel.hidden : null, key: form.dataset.key, same: form.dataset.same,
-        values: fieldsOf(form).map((f) => (f.type === "file" ? { files: f.files } : { value: f.value, checked: f.checked })), answer: where ? Array.from(where.childNodes) : [] };
+        values: Array.from(keyed(form), ([name, f]) => (f.type === "file" ? { name, files: f.files } : { name, value: f.value, checked: f.checked })), answer: where ? Array.from(where.childNodes) : [] };
     }
     const at = document.activeElement;
     return { forms, details: Array.from(document.querySelectorAll("details[open]")).map((d) => d.className), x: scrollX, y: scrollY, path: location.pathname,
@@ -248,13 +258,14 @@
       const form = $(id);
       if (!form) { if (one.dirty) lost(one); continue; }
       if (one.dirty) {
-        const fields = fieldsOf(form);
-        if (fields.length === one.values.length) {
-          fields.forEach((f, i) => {
-            const v = one.values[i];
-            if (v.files) f.files = v.files; else { f.value = v.value; f.checked = v.checked; }
-          });
-        } else { lost(one); }
+        const fields = keyed(form);
+        for (const v of one.values) {
+          const f = fields.get(v.name);
+          if (!f) continue;
+          if (v.files) f.files = v.files; else { f.value = v.value; f.checked = v.checked; }
+        }
+        for (const pick of form.querySelectorAll("[data-pick]")) picked(pick);
+        dirty.add(id);
         if (one.key) { form.dataset.key = one.key; form.dataset.same = one.same; }
         const where = form.querySelector(".answer");
         if (where) where.replaceChildren(...one.answer);
@@ -513,7 +524,16 @@
   document.addEventListener("input", touch);
   document.addEventListener("change", touch);
   addEventListener("beforeunload", (e) => { if (dirty.size) e.preventDefault(); });
-  document.addEventListener("visibilitychange", arm);
+  // A page that is not looked at holds no connection: a browser has few of them for one desk.
+  document.addEventListener("visibilitychange", async () => {
+    arm();
+    if (document.visibilityState !== "visible") { if (stream) { stream.close(); stream = null; } return; }
+    if (stream || !body().dataset.csrf) return;
+    follow();
+    const now = await part(location.href);
+    if (!now || !now.body) return;
+    if (now.body.dataset.case) changed(now.body.dataset.case, Number(now.body.dataset.version)); else changed("", 0);
+  });
 
   // picked enables the fields of a command of a proposal, so that only those that are meant are checked.
   const picked = (pick) => { for (const f of pick.closest("fieldset").querySelectorAll(".inner [name]")) f.disabled = !pick.checked; };
