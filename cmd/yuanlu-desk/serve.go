@@ -306,7 +306,7 @@ func (p *program) assemble(ctx context.Context, d *desk, s *serving, key sign.Ke
 	release := func(ctx context.Context, n int64, h store.Hand) error {
 		return consumer.Release(ctx, d.store, decode, n, h)
 	}
-	pages, err := page.New(page.Options{Store: d.store, Provider: s.provider != nil, Now: p.now, Log: d.log})
+	pages, err := page.New(page.Options{Store: d.store, Provider: s.oidc.Issuer, Now: p.now, Log: d.log})
 	if err != nil {
 		return errors.Join(err, d.store.Close())
 	}

@@ -22,6 +22,7 @@ import (
 	"yuanlu/cmd/yuanlu-desk/api"
 	"yuanlu/cmd/yuanlu-desk/consumer"
 	"yuanlu/cmd/yuanlu-desk/desktest"
+	"yuanlu/cmd/yuanlu-desk/oidc"
 	"yuanlu/cmd/yuanlu-desk/page"
 	"yuanlu/cmd/yuanlu-desk/people"
 	"yuanlu/cmd/yuanlu-desk/store"
@@ -60,7 +61,11 @@ func newDesk(t *testing.T, place string) *desk {
 	}
 	t.Cleanup(func() { s.Close() })
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	pages, err := page.New(page.Options{Store: s, Now: time.Now, Log: log})
+	provider, err := oidc.New(oidc.Options{Issuer: "https://id.example/", Client: "desk"}) // only named
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages, err := page.New(page.Options{Store: s, Provider: provider.Issuer(), Now: time.Now, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +73,7 @@ func newDesk(t *testing.T, place string) *desk {
 	if d.decode, err = consumer.NewDecoder("yuanlu"); err != nil {
 		t.Fatal(err)
 	}
-	d.server = httptest.NewTLSServer(api.New(api.Options{Store: s, Page: pages, Token: "sesame", Now: time.Now, Log: log}))
+	d.server = httptest.NewTLSServer(api.New(api.Options{Store: s, Page: pages, OIDC: provider, Token: "sesame", Now: time.Now, Log: log}))
 	t.Cleanup(func() {
 		d.server.CloseClientConnections()
 		d.server.Close()

@@ -38,21 +38,29 @@ func (q *request) stats() error {
 	return q.write(http.StatusOK, "stats", f, d)
 }
 
+// office is who works at the desk.
+type office struct {
+	List     []casework.Person
+	Provider bool
+	Subs     map[string]string // by person: the identity at the provider
+}
+
 // people shows who works at the desk, to an admin.
 func (q *request) people() error {
 	if !q.who.has("admin") {
 		return q.refused(casework.NotAllowed)
 	}
 	f := frame{Title: q.say.text("title.people"), Place: "people"}
-	var list []casework.Person
-	ok, err := q.ask(`"show":"desk"`, &f, func(l *store.Looking, _ casework.Answer) error {
-		list = l.Desk.People()
-		return nil
+	d := office{Provider: q.p.o.Provider != ""}
+	ok, err := q.ask(`"show":"desk"`, &f, func(l *store.Looking, _ casework.Answer) (err error) {
+		d.List = l.Desk.People()
+		d.Subs, err = l.Subjects(q.p.o.Provider)
+		return err
 	})
 	if !ok || err != nil {
 		return err
 	}
-	return q.write(http.StatusOK, "people", f, list)
+	return q.write(http.StatusOK, "people", f, d)
 }
 
 // reads shows the reading log, to auditors and supervisors.
@@ -74,7 +82,7 @@ func (q *request) help() error {
 }
 
 func (q *request) login() error {
-	return q.write(http.StatusOK, "login", frame{Title: q.say.text("title.login"), Place: "login"}, q.p.o.Provider)
+	return q.write(http.StatusOK, "login", frame{Title: q.say.text("title.login"), Place: "login"}, q.p.o.Provider != "")
 }
 
 func (q *request) password() error {

@@ -27,7 +27,7 @@ type Store interface {
 // Options are what a page is made of.
 type Options struct {
 	Store    Store
-	Provider bool // people may log in by a provider of OpenID Connect too
+	Provider string // issuer by which people may log in too; "": none
 	Now      func() time.Time
 	Log      *slog.Logger
 }

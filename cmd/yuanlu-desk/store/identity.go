@@ -70,3 +70,15 @@ func (s *Store) Identities(ctx context.Context) (list []Identity, err error) {
 	})
 	return list, err
 }
+
+// Subjects returns the identities at an issuer, by person.
+func (l *Looking) Subjects(issuer string) (map[string]string, error) {
+	subs := map[string]string{}
+	err := l.t.rows(`SELECT person, sub FROM work_identity WHERE issuer = ?`, []any{issuer}, func(r *sql.Rows) error {
+		var person, sub string
+		err := r.Scan(&person, &sub)
+		subs[person] = sub
+		return err
+	})
+	return subs, err
+}

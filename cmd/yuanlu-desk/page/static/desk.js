@@ -179,7 +179,7 @@
   };
   const doForm = (form, button) => {
     const name = form.dataset.do;
-    run(form, `/v1/work/${name}`, () => command(form, button), place(form), async (got) => {
+    run(form, form.dataset.at || `/v1/work/${name}`, () => command(form, button), place(form), async (got) => {
       const text = say("done").replace("{what}", labelOf(form, button));
       done(form);
       if (name === "open") { location.assign("/case/" + got.case.no); return; }
