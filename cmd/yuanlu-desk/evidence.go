@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	"yuanlu/cmd/yuanlu-desk/cosign"
-	"yuanlu/cmd/yuanlu-desk/sign"
 	"yuanlu/protocol/evidence"
 )
 
@@ -30,9 +29,12 @@ func (p *program) evidence(_ context.Context, v *verb, args []string) error {
 	if len(rest) == 0 || rest[0] != "replay" || *key == "" {
 		return fmt.Errorf("%w: replay --key FILE [MESSAGES]", errUsage)
 	}
-	signer, err := readCosigner(*key)
+	signer, open, err := readCosigner(*key)
 	if err != nil {
 		return err
+	}
+	if open { // a replay sends nothing, so a key for trying things out will do
+		fmt.Fprintf(p.stderr, p.t("yuanlu-desk evidence: %s can be read by others than its owner: chmod 600 it\n", "yuanlu-desk evidence：%s 可被他人读取，请执行 chmod 600\n"), *key)
 	}
 	in := p.stdin
 	if len(rest) == 2 && rest[1] != "-" {
@@ -57,24 +59,21 @@ func (p *program) replay(signer *evidence.Signer, in io.Reader) error {
 	return nil
 }
 
-// readCosigner reads a key file of keygen --cosign. The error never holds any of the key.
-func readCosigner(file string) (*evidence.Signer, error) {
+// readCosigner reads a key file of keygen --cosign; open: others than its owner may read it.
+// The error never holds any of the key.
+func readCosigner(file string) (s *evidence.Signer, open bool, err error) {
 	info, err := os.Stat(file)
 	if err != nil {
-		return nil, err
-	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("%w: %s: mode %v, want 0600", sign.ErrOpen, file, info.Mode().Perm())
+		return nil, false, err
 	}
 	line, err := secretLine(file)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	s, err := evidence.ParseSigner(line)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %s: %w", errCosignKey, file, err)
+	if s, err = evidence.ParseSigner(line); err != nil {
+		return nil, false, fmt.Errorf("%w: %s: %w", errCosignKey, file, err)
 	}
-	return s, nil
+	return s, info.Mode().Perm()&0o077 != 0, nil
 }
 
 // keygenCosign makes a co-signing key and prints both vkeys of it (evidence.md § 2).

@@ -132,6 +132,11 @@ func TestWithoutOurProgram(t *testing.T) {
 	if exit, _ := check(t, text, s.trust()); exit != verify.ExitUntrusted {
 		t.Errorf("with an unknown stamper: exit %d", exit)
 	}
+	unsigned := *s
+	unsigned.in.Signer = nil
+	if exit, wrong := check(t, unsigned.build(), s.trust(hashOfPEM(t, filepath.Join(dir, "ca.pem")))); exit != verify.ExitUntrusted || wrong != nil {
+		t.Errorf("stamped and unsigned: exit %d, %v", exit, wrong)
+	}
 	out := filepath.Join(t.TempDir(), "pack")
 	fatal(t, os.WriteFile(out+".zip", text, 0o600))
 	command(t, "", "python3", "-m", "zipfile", "-e", out+".zip", out)

@@ -221,6 +221,62 @@ func TestForms(t *testing.T) {
 	}
 }
 
+// TestBounds: what is beyond a bound is wrong, what is just inside is not.
+func TestBounds(t *testing.T) {
+	known, good := trust(t), entries(t, read(t, "packs", "good.zip"))
+	event := func(x string) string {
+		return `{"id":"X","source":"urn:yuanlu:terminal:t-1","stream":"S9","sequence":"1","x":` + x + "}\n"
+	}
+	frame := len(event("")) - 1
+	for _, tt := range []struct {
+		name, line string
+		wrong      bool
+	}{
+		{"64 levels", event(strings.Repeat("[", 63) + strings.Repeat("]", 63)), false}, {"65 levels", event(strings.Repeat("[", 64) + strings.Repeat("]", 64)), true},
+		{"1 MiB", event(`"` + strings.Repeat("x", 1<<20-frame-2) + `"`), false}, {"1 MiB and a byte", event(`"` + strings.Repeat("x", 1<<20-frame-1) + `"`), true},
+		{"a control character", event("[\t]"), true}, {"no newline", strings.TrimSuffix(event("1"), "\n"), true}, {"an empty line", "\n", true},
+		{"a member twice", event(`{"a":1,"a":1}`), true}, {"half a character", event("\"\xe4\xb8\""), true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			files := append([]pack.File{}, good...)
+			for i := range files {
+				if files[i].Name == pack.Events {
+					files[i].Data = append(bytes.Clone(files[i].Data), tt.line...)
+				}
+			}
+			all := strings.Join(wrongs(run(t, fit(t, files), known)), "\n")
+			if strings.Contains("\n"+all, "\nevents: ") != tt.wrong {
+				t.Errorf("wrong:\n%s", all)
+			}
+		})
+	}
+	many := append([]pack.File{}, good[:2]...)
+	for i := range pack.MaxEntries {
+		many = append(many, pack.File{Name: fmt.Sprintf("x%d", i)})
+	}
+	if err := pack.Write(io.Discard, many); err == nil {
+		t.Error("a pack of 2002 entries is written")
+	}
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for _, f := range many {
+		header := &zip.FileHeader{Name: f.Name, CreatorVersion: 20, ReaderVersion: 20, CRC32: f.Entry().CRC, CompressedSize64: uint64(len(f.Data)), UncompressedSize64: uint64(len(f.Data)), ModifiedDate: 0x21}
+		w, err := z.CreateRaw(header)
+		if err == nil {
+			_, err = w.Write(f.Data)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if rep := run(t, b.Bytes(), known); rep.Exit != verify.ExitWrong || !strings.Contains(wrongs(rep)[0], "2000 entries") {
+		t.Errorf("2002 entries: exit %d, %v", rep.Exit, wrongs(rep))
+	}
+}
+
 // TestEveryByteOfTheContainer: other ZIP files with the same entries are no packs.
 func TestEveryByteOfTheContainer(t *testing.T) {
 	known, text := trust(t), read(t, "packs", "good.zip")
