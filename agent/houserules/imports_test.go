@@ -25,6 +25,8 @@ var mayImport = map[string][]string{
 	// Bills of platforms and acquirers: pure.
 	"cmd/yuanlu-desk/bills":       {},
 	"cmd/yuanlu-desk/bills/match": {"cmd/yuanlu-desk/bills", "protocol/strictjson"},
+	// What people are notified of, and by what.
+	"cmd/yuanlu-desk/notify": {"cmd/yuanlu-desk/store"},
 	// What the desk's doctor finds.
 	"cmd/yuanlu-desk/checkup": {"cmd/yuanlu-desk/casework"},
 	// What people see in a browser.

@@ -139,7 +139,8 @@ func (p *program) lookAtSettings(s *serving, f *checkup.Settings) {
 	} else if f.Err == nil {
 		f.Err = s.check()
 	}
-	for _, one := range [][2]string{{"--password-file", s.broker.PasswordFile}, {"--key-file", s.broker.KeyFile}, {"--token-file", s.tokenFile}, {"--tls-key", s.tlsKey}, {"--sign-key", s.signKey}} {
+	for _, one := range [][2]string{{"--password-file", s.broker.PasswordFile}, {"--key-file", s.broker.KeyFile}, {"--token-file", s.tokenFile}, {"--tls-key", s.tlsKey}, {"--sign-key", s.signKey},
+		{"--webhook-secret", s.notify.secretFile}, {"--mail-password-file", s.notify.mailPassword}} {
 		if one[1] == "" {
 			continue
 		}
@@ -220,6 +221,9 @@ func (p *program) lookInside(ctx context.Context, db *store.Store, f *checkup.Fa
 	f.Broker.Known = totals.Terminals
 	s.Gaps, s.Quarantined = totals.Incomplete, totals.Quarantined
 	if s.OldestGap, err = db.OldestGap(ctx); err != nil && s.SoundErr == nil {
+		s.SoundErr = err
+	}
+	if s.Unsent, s.UnsentSince, s.UnsentReason, err = db.Unsent(ctx); err != nil && s.SoundErr == nil {
 		s.SoundErr = err
 	}
 	if s.JournalErr != nil {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"yuanlu/cmd/yuanlu-desk/api"
+	"yuanlu/cmd/yuanlu-desk/notify"
 	"yuanlu/cmd/yuanlu-desk/sign"
 	"yuanlu/cmd/yuanlu-desk/store"
 	"yuanlu/protocol/mqtt"
@@ -182,7 +183,7 @@ func (p *program) exit(v *verb, err error) int {
 	}{
 		{sign.ErrOpen, exitPermission}, {fs.ErrPermission, exitPermission}, {errConfig, exitConfig}, {mqtt.ErrOptions, exitConfig},
 		{topics.ErrName, exitConfig}, {sign.ErrKey, exitConfig}, {errCosignKey, exitConfig}, {store.ErrPlace, exitConfig}, {sign.ErrPayload, exitData}, {errLines, exitData},
-		{store.ErrBackup, exitData}, {store.ErrNotEmpty, exitStore},
+		{notify.ErrOptions, exitConfig}, {store.ErrBackup, exitData}, {store.ErrNotEmpty, exitStore},
 		{sign.ErrTopic, exitUsage}, {errAPI, exitBroker}, {store.ErrHand, exitData}, {store.ErrUnavailable, exitStore}, {store.ErrVersion, exitStore},
 		{fs.ErrNotExist, exitNotFound}, {store.ErrNotFound, exitNotFound},
 	} {

@@ -21,6 +21,7 @@ import (
 	"yuanlu/cmd/yuanlu-desk/broker"
 	"yuanlu/cmd/yuanlu-desk/consumer"
 	"yuanlu/cmd/yuanlu-desk/metrics"
+	"yuanlu/cmd/yuanlu-desk/notify"
 	"yuanlu/cmd/yuanlu-desk/oidc"
 	"yuanlu/cmd/yuanlu-desk/page"
 	"yuanlu/cmd/yuanlu-desk/sign"
@@ -29,7 +30,7 @@ import (
 
 // Times of the server.
 const (
-	openTime     = 30 * time.Second // for opening the store
+	openTime     = 10 * time.Minute // for opening the store, which an earlier version may have made, and building the case desk
 	shutdownTime = 2 * time.Second
 	headerTime   = 10 * time.Second
 )
@@ -47,6 +48,7 @@ type serving struct {
 	observe                    bool
 	keepDays, terminalMB       int64
 	bills                      string // a folder; "": none
+	notify                     notifying
 }
 
 func (p *program) servingFlags(f *flag.FlagSet) *serving {
@@ -88,6 +90,7 @@ func (p *program) addServing(f *flag.FlagSet, s *serving) {
 	text(&s.bills, "bills", "", "`folder` whose bills are imported as they come; nothing is written there", "账单目录，新文件自动导入")
 	text(&s.signKey, "sign-key", "", "key `file`: acknowledgements are signed", "签名密钥文件")
 	text(&s.signID, "sign-key-id", "", "`id` of that key; empty: the file's own", "签名密钥标识")
+	s.notify.flags(p, text)
 	text(&s.logFormat, "log", "text", "text or json", "日志格式 text 或 json")
 }
 
@@ -100,6 +103,7 @@ type desk struct {
 	cert     *tls.Certificate
 	log      *slog.Logger
 	keep     time.Duration // 0: for ever
+	notices  []notify.Options
 	now      func() time.Time
 	bills    *billFolder // nil: none
 }
@@ -291,6 +295,12 @@ func (p *program) assemble(ctx context.Context, d *desk, s *serving, key sign.Ke
 	if s.bills != "" {
 		d.bills = newBillFolder(s.bills, d.store, p.now, d.log)
 	}
+	if _, err = d.store.Journals(open); err != nil { // what takes long is not left to the first who asks
+		return errors.Join(err, d.store.Close())
+	}
+	if d.notices, err = s.notify.channels(ctx, d); err != nil {
+		return errors.Join(err, d.store.Close())
+	}
 	limits := store.DefaultLimits()
 	limits.CaseBytes = s.terminalMB << 20
 	d.store.SetLimits(limits)
@@ -364,6 +374,9 @@ func (d *desk) run(ctx context.Context) error {
 	if d.bills != nil {
 		wg.Go(func() { d.bills.run(ctx, d.now) })
 	}
+	for _, o := range d.notices {
+		wg.Go(func() { notify.Run(ctx, o) })
+	}
 	d.log.Info("desk.ready", "store", d.store.Kind(), "version", version)
 	d.notify(daemon.SdNotifyReady)
 	d.consumer.Run(ctx)
@@ -375,69 +388,6 @@ func (d *desk) run(ctx context.Context) error {
 		return err
 	default:
 		return nil
-	}
-}
-
-// Times of retention: every hour, a thousand of each kind at a time.
-const (
-	retainEvery = time.Hour
-	retainFirst = time.Minute
-	retainStep  = 1000
-	retainTime  = 30 * time.Second
-)
-
-// retain removes what is older than the desk keeps, until ctx ends.
-func (d *desk) retain(ctx context.Context) {
-	if d.keep == 0 {
-		return
-	}
-	timer := time.NewTimer(retainFirst)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-timer.C:
-		}
-		wait := retainEvery
-		work, cancel := context.WithTimeout(ctx, retainTime)
-		n, err := d.store.Retain(work, d.now(), d.keep, retainStep)
-		cancel()
-		switch {
-		case err != nil && ctx.Err() == nil:
-			d.log.Warn("store.retain", "err", err)
-		case n > 0:
-			d.log.Info("store.retained", "removed", n)
-			wait = time.Second // there may be more
-		}
-		timer.Reset(wait)
-	}
-}
-
-// Times of what happens by itself in the case desk.
-const (
-	tickEvery = 5 * time.Second
-	tickTime  = 30 * time.Second
-)
-
-// tick lets happen what is due in the case desk, until ctx ends.
-func (d *desk) tick(ctx context.Context) {
-	timer := time.NewTicker(tickEvery)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-timer.C:
-		}
-		work, cancel := context.WithTimeout(ctx, tickTime)
-		n, err := d.store.Tick(work, d.now())
-		cancel()
-		if err != nil && ctx.Err() == nil {
-			d.log.Warn("work.tick", "err", err)
-		} else if n > 0 {
-			d.log.Info("work.due", "events", n)
-		}
 	}
 }
 

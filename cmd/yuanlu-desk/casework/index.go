@@ -93,9 +93,11 @@ func (x index) like(r *refund) []string {
 // casesOf returns the cases that hold a refund of one of the keys that fits, by number.
 func (d *Desk) casesOf(keys []string, fits func(*refund) bool) []*Case {
 	var out []*Case
+	found := map[*Case]bool{}
 	for _, k := range keys {
 		for _, id := range d.index[k] {
-			if c := d.home[id]; c != nil && !slices.Contains(out, c) && slices.ContainsFunc(c.refunds, func(r *refund) bool { return r.id == id && fits(r) }) {
+			if c := d.home[id]; c != nil && !found[c] && slices.ContainsFunc(c.refunds, func(r *refund) bool { return r.id == id && fits(r) }) {
+				found[c] = true
 				out = append(out, c)
 			}
 		}

@@ -45,6 +45,19 @@ func (e *Event) seal() {
 	e.Hash = hex.EncodeToString(sum[:])
 }
 
+// sealed reports whether the bytes of an event have a hash: that of all before the member hash,
+// which is the last.
+func sealed(text []byte, hash string) bool {
+	before, ok := bytes.CutSuffix(text, []byte(`,"hash":"`+hash+`"}`))
+	if !ok {
+		return false
+	}
+	h := sha256.New()
+	h.Write(before)
+	h.Write([]byte("}"))
+	return hex.EncodeToString(h.Sum(nil)) == hash
+}
+
 // encode writes JSON as casework.md § 1 has it: in texts only what must be is escaped. The
 // types of this package can always be encoded.
 func encode(v any) []byte {
@@ -170,10 +183,14 @@ func lapses(what string) bool {
 	return false
 }
 
-// Apply takes one event of a journal that was stored, and checks that it stands behind the
-// one before. All journals of a desk are applied in the order in which they were written.
-// ErrJournal.
-func (d *Desk) Apply(e Event) error {
+// Apply takes one event of a journal as it was stored (Event.Bytes), and checks that it stands
+// behind the one before. All journals of a desk are applied in the order in which they were
+// written. ErrJournal.
+func (d *Desk) Apply(text []byte) error {
+	var e Event
+	if err := json.Unmarshal(text, &e); err != nil {
+		return fmt.Errorf("%w: %w", ErrJournal, err)
+	}
 	data := blank(e.What)
 	at, ok := written(e.At)
 	if data == nil || !ok || e.Case != DeskJournal && len(e.Case) < len("C-2026-000001") {
@@ -184,8 +201,7 @@ func (d *Desk) Apply(e Event) error {
 	}
 	d.clock = max(d.clock, at)
 	seq, hash := d.head(e.Case)
-	sealed := e
-	if sealed.seal(); e.Seq != seq+1 || e.Prev != hash || sealed.Hash != e.Hash {
+	if e.Seq != seq+1 || e.Prev != hash || !sealed(text, e.Hash) {
 		return fmt.Errorf("%w: case %s, event %d does not continue event %d", ErrJournal, e.Case, e.Seq, seq)
 	}
 	d.begun = true

@@ -98,7 +98,7 @@ func rebuilt(t *testing.T, in []byte) {
 
 func apply(t *testing.T, d *Desk, e Event) {
 	t.Helper()
-	if err := d.Apply(e); err != nil {
+	if err := d.Apply(e.Bytes()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -115,11 +115,11 @@ func TestApplyRefusesWhatDoesNotContinueItsJournal(t *testing.T) {
 		"no time":         func(e *Event) { e.At = "today" },
 	} {
 		e := good
-		if change(&e); New().Apply(e) == nil {
+		if change(&e); New().Apply(e.Bytes()) == nil {
 			t.Errorf("%s was applied", name)
 		}
 	}
-	if err := New().Apply(good); err != nil {
+	if err := New().Apply(good.Bytes()); err != nil {
 		t.Error(err)
 	}
 }

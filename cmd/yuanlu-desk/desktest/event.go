@@ -20,6 +20,7 @@ type Case struct {
 	Severity string // high
 	Attempt  int    // 1
 	Merchant string // 898000000000001
+	Token    string // of who got the money; the case id
 	Time     time.Time
 }
 
@@ -51,7 +52,7 @@ func (c Case) JSON() []byte {
 		found = "info"
 	}
 	data := fmt.Sprintf(`{"case_id":%q,"severity":%q,"decision":%q,"verdict":{"type":"verdict","seq":2,"rev":1,"kind":"refund","recipient":%q,"reason":"","evidence":"strong","decision":%q,"cancelled":false,"original":null,"findings":[{"code":"recipient_mismatch","rule":"RC-101","severity":%q,"text":{"en":"other card","zh":"卡号不同"}}]},"refund":{"link":"pos","kind":"refund","outcome":"approved","merchant_id":%q,"terminal_id":"10000001","channel":"card","amount":350,"currency":"CNY","at":"2026-08-23T09:00:00+08:00","stan":"%06d","batch":"000001","party":{"scheme":"pan","shown":"620550*********0004","token":"k1:%s"}},"original":null,"evidence":[{"record":2}]}`,
-		id, severity, decision, recipient, decision, found, or(c.Merchant, "898000000000001"), seq%1_000_000, id)
+		id, severity, decision, recipient, decision, found, or(c.Merchant, "898000000000001"), seq%1_000_000, or(c.Token, id))
 	at := c.Time
 	if at.IsZero() {
 		at = time.Date(2026, 8, 23, 1, 0, 0, 0, time.UTC).Add(time.Duration(seq%1_000_000) * time.Second)

@@ -44,10 +44,21 @@ func (s *Store) Apply(ctx context.Context, messages []Message) (Answer, error) {
 	})
 }
 
+// changeTime bounds one transaction. Most take milliseconds; one that takes over the events of
+// years takes minutes.
+const changeTime = 10 * time.Minute
+
+// change runs do in one transaction. Once it has begun it is not ended because a client went
+// away: what became of the commit would not be known, and the case desk had to be built again.
 func (s *Store) change(ctx context.Context, do func(*applying) error) (Answer, error) {
 	a := &applying{limits: s.limits, streams: map[key]*stream{}, usage: map[string]*usage{}}
 	s.work.mu.Lock()
 	defer s.work.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return Answer{}, err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTime)
+	defer cancel()
 	err := s.write(ctx, func(t *tx) error {
 		a.tx = t
 		// One desk at a time: numbers grow in the order of commits.

@@ -98,11 +98,9 @@ func (s *Store) follow(t *tx) error {
 		w.upto = n
 		switch kind {
 		case "event":
-			var e casework.Event
-			if err := json.Unmarshal([]byte(body), &e); err != nil {
+			if err := w.desk.Apply([]byte(body)); err != nil {
 				return fmt.Errorf("%w: number %d: %w", ErrWork, n, err)
 			}
-			return w.desk.Apply(e)
 		case "input":
 			e, err := casework.Recall([]byte(body))
 			if err == nil {

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"time"
+)
+
+// Times of retention: every hour, a thousand of each kind at a time.
+const (
+	retainEvery = time.Hour
+	retainFirst = time.Minute
+	retainStep  = 1000
+	retainTime  = 30 * time.Second
+)
+
+// retain removes what is older than the desk keeps, until ctx ends.
+func (d *desk) retain(ctx context.Context) {
+	if d.keep == 0 {
+		return
+	}
+	timer := time.NewTimer(retainFirst)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		wait := retainEvery
+		work, cancel := context.WithTimeout(ctx, retainTime)
+		n, err := d.store.Retain(work, d.now(), d.keep, retainStep)
+		cancel()
+		switch {
+		case err != nil && ctx.Err() == nil:
+			d.log.Warn("store.retain", "err", err)
+		case n > 0:
+			d.log.Info("store.retained", "removed", n)
+			wait = time.Second // there may be more
+		}
+		timer.Reset(wait)
+	}
+}
+
+// Times of what happens by itself in the case desk.
+const (
+	tickEvery = 5 * time.Second
+	tickTime  = 30 * time.Second
+)
+
+// tick lets happen what is due in the case desk, until ctx ends.
+func (d *desk) tick(ctx context.Context) {
+	timer := time.NewTicker(tickEvery)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		work, cancel := context.WithTimeout(ctx, tickTime)
+		n, err := d.store.Tick(work, d.now())
+		cancel()
+		if err != nil && ctx.Err() == nil {
+			d.log.Warn("work.tick", "err", err)
+		} else if n > 0 {
+			d.log.Info("work.due", "events", n)
+		}
+	}
+}
