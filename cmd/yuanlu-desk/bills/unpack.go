@@ -5,7 +5,6 @@ import (
 	"compress/gzip"
 	"crypto/sha1" //nolint:gosec // what WeChat publishes beside its bills
 	"encoding/hex"
-	"errors"
 	"io"
 	"strings"
 	"unicode"
@@ -85,9 +84,6 @@ func (u *unpacker) gzip(f File) {
 	}
 	readBill(u.out, u.file, 0, f.Name, data)
 }
-
-// errLimit: more was unpacked than may be.
-var errLimit = errors.New("bills: more than the limit")
 
 // unpack returns what a packed stream unpacks to, once all of it is known to be sound. It is
 // read twice, counting and then keeping, so that no more memory is taken than it needs.

@@ -125,6 +125,23 @@ func (d *day) index(refunds []*Refund) {
 			d.back[name] = append(d.back[name], e)
 		}
 	}
+	d.indexTerminals()
+	for _, r := range d.game.refunds {
+		if !r.out && r.able() && r.movedAs() != no {
+			at := likeness(r.Channel, r.Amount)
+			d.lone[at] = append(d.lone[at], r)
+		}
+	}
+	for _, e := range d.game.entries {
+		if !e.out && e.Moved() && e.Channel != "unknown" {
+			at := likeness(e.Channel, e.Amount)
+			d.loose[at] = append(d.loose[at], e)
+		}
+	}
+}
+
+// indexTerminals notes which terminal made a sale and which names a terminal_id.
+func (d *day) indexTerminals() {
 	for _, t := range d.days { // by terminal, day: the first one stands
 		for _, p := range t.parts {
 			for _, s := range p.sales {
@@ -136,18 +153,6 @@ func (d *day) index(refunds []*Refund) {
 			for _, r := range p.refunds {
 				setFirst(d.named, r.TerminalID, t.terminal)
 			}
-		}
-	}
-	for _, r := range d.game.refunds {
-		if !r.out && r.able() && r.movedAs() != no {
-			at := likeness(r.Channel, r.Amount)
-			d.lone[at] = append(d.lone[at], r)
-		}
-	}
-	for _, e := range d.game.entries {
-		if !e.out && e.Moved() && e.Channel != "unknown" {
-			at := likeness(e.Channel, e.Amount)
-			d.loose[at] = append(d.loose[at], e)
 		}
 	}
 }
