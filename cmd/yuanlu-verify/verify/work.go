@@ -50,7 +50,6 @@ type work struct {
 	said      []Text
 	keys      []Key
 	refunds   []Refund
-	sums      []Sum
 }
 
 // Run checks a pack of size bytes. An error is one of reading it.
