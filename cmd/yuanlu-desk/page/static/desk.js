@@ -390,8 +390,20 @@
     };
     for (const kind of ["message", "work", "case"]) stream.addEventListener(kind, take);
   };
-  addEventListener("pagehide", () => { if (stream) { stream.close(); stream = null; } });
-  addEventListener("pageshow", (e) => { if (e.persisted) follow(); });
+  const leave = () => { if (stream) { stream.close(); stream = null; } };
+  // A browser has six connections to a desk, and a person eight streams: a page that is not
+  // seen lets go of its own, and catches up when it is seen again.
+  const seen = async () => {
+    if (document.visibilityState !== "visible") { leave(); return; }
+    follow();
+    const no = body().dataset.case;
+    if (body().dataset.place !== "case") { changed("", 0); return; }
+    const got = await part(`/case/${encodeURIComponent(no)}/changes?after=${body().dataset.version}`);
+    const now = got && got.querySelector("[data-version]");
+    if (now) changed(no, Number(now.dataset.version));
+  };
+  addEventListener("pagehide", leave);
+  addEventListener("pageshow", (e) => { if (e.persisted) seen(); });
   let later;
   const changed = (no, version) => {
     if (body().dataset.place === "case") {
