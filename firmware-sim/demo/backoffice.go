@@ -101,6 +101,7 @@ type backOffice struct {
 	streams  map[string]*stream
 	cases    map[string]*caseEvent // by key of the refund: the newest event
 	opened   map[string]string     // key of the refund: case id
+	followed map[string]followed   // by case id
 	faults   []string              // what was wrong with the delivery
 	events   map[string]int        // up/event by type
 	traffic  map[string][]byte     // topic: payloads, one after the other
@@ -111,7 +112,7 @@ type backOffice struct {
 
 func newBackOffice(out *output) *backOffice {
 	return &backOffice{out: out, stations: map[string]*station{}, streams: map[string]*stream{},
-		cases: map[string]*caseEvent{}, opened: map[string]string{}, events: map[string]int{},
+		cases: map[string]*caseEvent{}, opened: map[string]string{}, followed: map[string]followed{}, events: map[string]int{},
 		traffic: map[string][]byte{}, changed: make(chan struct{}, 1)}
 }
 
@@ -231,7 +232,15 @@ func (b *backOffice) keep(name string, e *caseEvent) {
 func (b *backOffice) follow(name string, e *caseEvent) {
 	for _, id := range b.opened {
 		if id == e.Data.CaseID {
-			b.out.followedCame(name, e)
+			if b.followed[id] == nil {
+				b.followed[id] = followed{}
+			}
+			b.followed[id][e.Data.What]++
+			model := name
+			if s := b.stations[name]; s != nil {
+				model = s.model
+			}
+			b.out.followedCame(model, e)
 			return
 		}
 	}

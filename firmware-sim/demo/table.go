@@ -72,6 +72,7 @@ func compare(c *crew, desk *backOffice) *result {
 	known := map[string]bool{}
 	for _, s := range c.stations {
 		r.lines = append(r.lines, r.station(s, desk, known))
+		r.followed(s, desk)
 		if note := s.stalls(); note != "" {
 			r.notes = append(r.notes, note)
 		}
