@@ -195,34 +195,9 @@ func (d *DB) makeRuns(c *conn) error {
 	if err != nil || from == 0 {
 		return err
 	}
-	oldest := rows.Millis(d.o.Now().Add(-daysBack * day))
-	var list []dayRun // the newest first
-	done := false
-	for at := from - 1; !done; {
-		batch, err := rows.Records(c.Conn, `SELECT `+rows.RecordColumns+` FROM record WHERE seq <= ?1 ORDER BY seq DESC LIMIT 500`, at)
-		if err != nil {
-			return err
-		}
-		done = len(batch) == 0
-		for i := range batch {
-			row := &batch[i]
-			at = row.Seq - 1
-			if done = row.Received < oldest; done {
-				break
-			}
-			r, err := row.Decode()
-			if err != nil {
-				return err
-			}
-			on, ok := dated(&r)
-			switch {
-			case !ok || row.CopyOf != 0:
-			case len(list) > 0 && list[len(list)-1].day == on:
-				list[len(list)-1].first = row.Seq
-			default:
-				list = append(list, dayRun{row.Seq, on})
-			}
-		}
+	list, err := newestRuns(c, from-1, rows.Millis(d.o.Now().Add(-daysBack*day)))
+	if err != nil {
+		return err
 	}
 	if err := c.Begin(); err != nil {
 		return err
@@ -241,6 +216,38 @@ func (d *DB) makeRuns(c *conn) error {
 		return err
 	}
 	return c.Commit()
+}
+
+// newestRuns returns the runs of the records up to this seq that were received since then (ms),
+// the newest first.
+func newestRuns(c *conn, at, since int64) (list []dayRun, err error) {
+	for {
+		batch, err := rows.Records(c.Conn, `SELECT `+rows.RecordColumns+` FROM record WHERE seq <= ?1 ORDER BY seq DESC LIMIT 500`, at)
+		if err != nil {
+			return nil, err
+		}
+		for i := range batch {
+			row := &batch[i]
+			if at = row.Seq - 1; row.Received < since {
+				return list, nil
+			}
+			r, err := row.Decode()
+			if err != nil {
+				return nil, err
+			}
+			on, ok := dated(&r)
+			switch {
+			case !ok || row.CopyOf != 0:
+			case len(list) > 0 && list[len(list)-1].day == on:
+				list[len(list)-1].first = row.Seq
+			default:
+				list = append(list, dayRun{row.Seq, on})
+			}
+		}
+		if len(batch) == 0 {
+			return list, nil
+		}
+	}
 }
 
 // forgetDates removes what is known of days of which retention has removed the records.

@@ -23,6 +23,7 @@ type judge interface {
 	Release(h refund.History, seq int64) (refund.Changes, error)
 	Redated(h refund.History, seqs []int64) (refund.Changes, error)
 	Foresee(h refund.History, seq int64, a *refund.Ask) (refund.Foreseen, error)
+	SupposedOriginal(h refund.History, seq int64) (int64, error)
 }
 
 // DB is the store of one terminal. It is safe for concurrent use. Every exported
@@ -78,20 +79,21 @@ type DB struct {
 // figures is what a transaction counts on from the one before. It is copied when
 // one begins and copied back when it is committed, so a rollback undoes it.
 type figures struct {
-	seq      int64 // newest record
-	bounds   refund.Bounds
-	newest   time.Time // newest trusted `at`
-	synced   bool      // whether the clock was trusted at the newest record, or is since
-	undated  undated
-	payers   payers
-	days     []dayCount // what the table daily lacks
-	outbox   outbox.Figures
-	tallies  outbox.Tallies
-	removed  int64 // records that retention has removed
-	sweeping bool  // keys of removed records may be left
-	swept    sweepPlace
-	looked   int64  // newest record that retention has looked at
-	runDay   string // of the newest run in day_run
+	seq       int64 // newest record
+	bounds    refund.Bounds
+	newest    time.Time // newest trusted `at`
+	synced    bool      // whether the clock was trusted at the newest record, or is since
+	undated   undated
+	payers    payers
+	days      []dayCount // what the table daily lacks
+	outbox    outbox.Figures
+	tallies   outbox.Tallies
+	removed   int64 // records that retention has removed
+	sweeping  bool  // keys of removed records may be left
+	swept     sweepPlace
+	looked    int64  // newest record that retention has looked at
+	lackSales bool   // cases of an earlier version may lack their sales
+	runDay    string // of the newest run in day_run
 }
 
 // tx is one transaction on the writer connection.

@@ -52,6 +52,9 @@ func (t *tx) follow(ch *refund.Changes, why *circumstances, done *refund.Applied
 		t.undone = nil
 		return err
 	}
+	if err := t.recallSales(); err != nil {
+		return err
+	}
 	judged := map[int64]*refund.Judged{}
 	for i := range ch.Events {
 		if e := ch.Events[i].Event; e.Record.Kind.Judged() {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -230,5 +231,26 @@ func TestADateThatIsMadeAgain(t *testing.T) {
 	if want := counted(t, d); len(got) != 1 || len(want) != 1 || got["tally/898000000000001/10000001/2026-08-23"] != "[{01 2 2}]" ||
 		want["tally/898000000000001/10000001/2026-08-23"] != "[{01 2 2}]" {
 		t.Errorf("tallies %v, counted %v", got, want)
+	}
+}
+
+// TestACaseOfAnEarlierVersion: it has no sale any more because its refund was undone before the
+// update. A refund that is made again after the update is published all the same.
+func TestACaseOfAnEarlierVersion(t *testing.T) {
+	o := testOptions(t.TempDir())
+	d := openTest(t, o)
+	apply(t, d, wrongAndRight()[:3]...)
+	must(t, d.write(context.Background(), func(tx *tx) error {
+		return errors.Join(tx.c.Do(`UPDATE cases SET original = NULL`), tx.c.Do(`DELETE FROM followed`), setMeta(tx.c, lackSalesName, "1"))
+	}))
+	must(t, d.Close())
+	d = openTest(t, o)
+	apply(t, d, wrongAndRight()[3:]...)
+	want := []string{refund.CaseOpened, refund.CaseCleared, "undone", "refund_after", "refund_after", "settled", "payer_seen"}
+	if got := namesOf(t, due(t, d)); !slices.Equal(got, want) {
+		t.Errorf("published %q, want %q", got, want)
+	}
+	if left, err := metaText(d.w, lackSalesName); err != nil || left != "" {
+		t.Errorf("it is looked for again: %q, %v", left, err)
 	}
 }

@@ -125,6 +125,11 @@ func loadFigures(c *conn) (figures, error) {
 	if n.undated, err = loadUndated(c); err != nil {
 		return n, err
 	}
+	lack, err := metaInt(c, lackSalesName)
+	if err != nil {
+		return n, err
+	}
+	n.lackSales = lack != 0
 	n.newest, n.synced, err = loadNewest(c)
 	return n, err
 }

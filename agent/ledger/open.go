@@ -364,6 +364,8 @@ func (noJudge) Redated(refund.History, []int64) (refund.Changes, error) {
 	return refund.Changes{}, ErrReadOnly
 }
 
+func (noJudge) SupposedOriginal(refund.History, int64) (int64, error) { return 0, ErrReadOnly }
+
 func (noJudge) Foresee(refund.History, int64, *refund.Ask) (refund.Foreseen, error) {
 	return refund.Foreseen{}, ErrReadOnly
 }

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -159,5 +160,29 @@ func TestATallyIsSentAfterTwoAndAtMostOnceAnHour(t *testing.T) {
 	got, n := tallies(t, d)
 	if want := "[{01 2 1}]"; n != 3 || len(got) != 1 || got["tally/898000000000001/10000001/2026-08-23"] != want {
 		t.Errorf("%d tallies %v, want %s", n, got, want)
+	}
+}
+
+// TestDaysOfAnEarlierVersion: a store of before there were runs of days gets those of its newest
+// days, but for the oldest, which may have begun before.
+func TestDaysOfAnEarlierVersion(t *testing.T) {
+	o := testOptions(t.TempDir())
+	d := openTest(t, o)
+	for n := range 4 {
+		at := start.AddDate(0, 0, n-3)
+		apply(t, d, saleOf(10*n, at), refundOf(10*n, 10*n+1, card(10*n), at))
+	}
+	want := counted(t, d)
+	must(t, d.write(context.Background(), func(tx *tx) error {
+		return errors.Join(tx.c.Do(`DELETE FROM day_run`), tx.c.Do(`DELETE FROM day_due`), setMetaInt(tx.c, "days.from", tx.n.seq+1))
+	}))
+	must(t, d.Close())
+	d = openTest(t, o)
+	apply(t, d, saleOf(90, start))
+	sendTallies(t, d, start.AddDate(0, 0, 2))
+	delete(want, "tally/898000000000001/10000001/2026-08-20")
+	want["tally/898000000000001/10000001/2026-08-23"] = "[{01 2 1}]"
+	if got, _ := tallies(t, d); !maps.Equal(got, want) {
+		t.Errorf("tallies %v, want %v", got, want)
 	}
 }
