@@ -16,7 +16,7 @@ type notifying struct {
 	mailUser, mailPassword, mailCA string
 }
 
-func (n *notifying) flags(p *program, text func(to *string, name, def, en, zh string)) {
+func (n *notifying) flags(text func(to *string, name, def, en, zh string)) {
 	text(&n.webhook, "webhook", "", "`URL` that overdue steps and waiting approvals are posted to", "逾期与待审批通知的 Webhook 地址")
 	text(&n.secretFile, "webhook-secret", "", "`file` whose first line signs what is posted (HMAC-SHA256)", "Webhook 签名密钥文件")
 	text(&n.server, "mail-server", "", "`host:port` of the SMTP server that they are mailed by; STARTTLS is needed beyond the loopback", "邮件服务器")

@@ -90,7 +90,7 @@ func (p *program) addServing(f *flag.FlagSet, s *serving) {
 	text(&s.bills, "bills", "", "`folder` whose bills are imported as they come; nothing is written there", "账单目录，新文件自动导入")
 	text(&s.signKey, "sign-key", "", "key `file`: acknowledgements are signed", "签名密钥文件")
 	text(&s.signID, "sign-key-id", "", "`id` of that key; empty: the file's own", "签名密钥标识")
-	s.notify.flags(p, text)
+	s.notify.flags(text)
 	text(&s.logFormat, "log", "text", "text or json", "日志格式 text 或 json")
 }
 

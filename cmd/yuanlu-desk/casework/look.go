@@ -31,20 +31,27 @@ func (d *Desk) list(p *Person, name string) ([]*Case, Refusal) {
 	if !p.has(lookers...) || name == "next" && !p.has(working...) {
 		return nil, NotAllowed
 	}
-	var out []*Case
+	var rows []row
 	for _, c := range d.order {
 		if p.sees(c) && d.listed(p, c, name) {
-			out = append(out, c)
+			rows = append(rows, row{c, rank(c.severity), d.voidSort(c)})
 		}
 	}
-	ends := map[*Case]int64{}
-	for _, c := range out {
-		ends[c] = d.voidSort(c)
-	}
-	slices.SortStableFunc(out, func(a, b *Case) int {
-		return cmp.Or(cmp.Compare(rank(a.severity), rank(b.severity)), cmp.Compare(ends[a], ends[b]), cmp.Compare(a.opened, b.opened), cmp.Compare(a.No, b.No))
+	slices.SortFunc(rows, func(a, b row) int {
+		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.end, b.end), cmp.Compare(a.c.opened, b.c.opened), cmp.Compare(a.c.No, b.c.No))
 	})
+	out := make([]*Case, len(rows))
+	for i := range rows {
+		out[i] = rows[i].c
+	}
 	return out, ""
+}
+
+// row is a case of a list with what it is sorted by, found once: lists are long.
+type row struct {
+	c    *Case
+	rank int
+	end  int64 // of the void window
 }
 
 // voidSort is the end of the void window; what has none comes last.
