@@ -82,7 +82,7 @@ func (p *program) storeVersion(ctx context.Context, path string) error {
 
 // storeDump prints rows of the store as they lie in the file, as JSON Lines: their texts are
 // packed there, and sqlite3 alone does not show them.
-func (p *program) storeDump(ctx context.Context, v *verb, path string, tables []string) error {
+func (p *program) storeDump(ctx context.Context, v *verb, path string, tables []string) (err error) {
 	if known := ledger.DumpTables(); len(tables) == 0 {
 		tables = known
 	} else if !slices.Contains(known, tables[0]) {
@@ -96,7 +96,7 @@ func (p *program) storeDump(ctx context.Context, v *verb, path string, tables []
 	if err != nil {
 		return err
 	}
-	defer db.Close()
+	defer func() { err = errors.Join(err, db.Close()) }()
 	for _, table := range tables {
 		for row, err := range db.Dump(ctx, table) {
 			if err != nil {

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"yuanlu/agent/ledger/packed"
 	"yuanlu/firmware-sim/scenario"
 	"yuanlu/firmware-sim/wire"
 )
@@ -40,15 +41,19 @@ func storedFacts(t testing.TB, dir string) map[string]int {
 	defer rows.Close()
 	out := map[string]int{}
 	for rows.Next() {
-		var body string
-		if err := rows.Scan(&body); err != nil {
+		var stored []byte
+		if err := rows.Scan(&stored); err != nil {
+			t.Fatal(err)
+		}
+		body, err := packed.Text(nil, stored)
+		if err != nil {
 			t.Fatal(err)
 		}
 		var r struct {
 			wire.Record
 			Party json.RawMessage `json:"party"` // has another form in the store
 		}
-		if err := json.Unmarshal([]byte(body), &r); err != nil {
+		if err := json.Unmarshal(body, &r); err != nil {
 			t.Fatalf("record in the store: %v", err)
 		}
 		out[fact(&r.Record)]++

@@ -94,7 +94,7 @@ func TestLabGuard(t *testing.T) {
 	if result.err != nil || result.Exit != 0 || t.Failed() {
 		t.Errorf("guest: exit %d, %v, console:\n%s\nlog of the agent:\n%s", result.Exit, result.err, result.Output, b.handed("log"))
 	}
-	searchForSecrets(t, slices.Concat(term.Secrets(), []string{guardPIN}), nil, map[string][]byte{"log": b.handed("log"),
-		"store": b.handed("store/yuanlu.db"), "wal": b.handed("store/yuanlu.db-wal"), "console": []byte(result.Output)})
+	store := laidDown(t, map[string][]byte{"yuanlu.db": b.handed("store/yuanlu.db"), "yuanlu.db-wal": b.handed("store/yuanlu.db-wal")})
+	searchForSecrets(t, slices.Concat(term.Secrets(), []string{guardPIN}), []string{store}, map[string][]byte{"log": b.handed("log"), "console": []byte(result.Output)})
 	t.Logf("%v in the guest", result.Took.Round(time.Second))
 }

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	_ "modernc.org/sqlite" // the same reader any technician's sqlite3 is
+
+	"yuanlu/agent/ledger/packed"
 	"yuanlu/firmware-sim/scenario"
 )
 
@@ -42,8 +44,13 @@ func events(dir string) ([]event, error) {
 	defer rows.Close()
 	var out []event
 	for rows.Next() {
-		var caseID, body string
-		if err := rows.Scan(&caseID, &body); err != nil {
+		var caseID string
+		var stored []byte
+		if err := rows.Scan(&caseID, &stored); err != nil {
+			return nil, err
+		}
+		body, err := packed.Text(nil, stored)
+		if err != nil {
 			return nil, err
 		}
 		var r struct {
@@ -53,7 +60,7 @@ func events(dir string) ([]event, error) {
 			Batch      string `json:"batch"`
 			Stan       string `json:"stan"`
 		}
-		if err := json.Unmarshal([]byte(body), &r); err != nil {
+		if err := json.Unmarshal(body, &r); err != nil {
 			return nil, err
 		}
 		out = append(out, event{number(r.TerminalID, r.Batch, r.Stan), r.Kind, r.Amount, caseID})
@@ -199,6 +206,11 @@ func searchForSecrets(t testing.TB, secrets []string, dirs []string, texts map[s
 		})
 		if err != nil {
 			t.Error(err)
+		}
+		for _, folder := range foldersBelow(t, dir) {
+			if b := unpackedTexts(t, folder); b != nil {
+				look(folder+", unpacked", b)
+			}
 		}
 	}
 	for name, b := range texts {

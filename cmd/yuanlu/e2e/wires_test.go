@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"yuanlu/agent/ledger"
+	"yuanlu/agent/ledger/packed"
 	"yuanlu/agent/refund"
 	"yuanlu/agent/refund/rules"
 	"yuanlu/firmware-sim/scenario"
@@ -40,8 +41,12 @@ func storedRows(t testing.TB, dir string) []row {
 	for rows.Next() {
 		var r row
 		var mac []byte
-		var body string
-		if err := rows.Scan(&r.seq, &r.copyOf, &mac, &body); err != nil {
+		var stored []byte
+		if err := rows.Scan(&r.seq, &r.copyOf, &mac, &stored); err != nil {
+			t.Fatal(err)
+		}
+		body, err := packed.Text(nil, stored)
+		if err != nil {
 			t.Fatal(err)
 		}
 		if _, n := binary.Uvarint(mac); n > 0 {
@@ -52,7 +57,7 @@ func storedRows(t testing.TB, dir string) []row {
 			Party json.RawMessage `json:"party"` // has another form in the store
 		}
 		b.Record = &r.Record
-		if err := json.Unmarshal([]byte(body), &b); err != nil {
+		if err := json.Unmarshal(body, &b); err != nil {
 			t.Fatalf("record in the store: %v", err)
 		}
 		all = append(all, r)
