@@ -113,6 +113,14 @@ func TestDaemonAndItsVerbs(t *testing.T) {
 			t.Errorf("exit %d, %v\n%s", code, err, out)
 		}
 	})
+	t.Run("links list", func(t *testing.T) {
+		if code, out, errs := yl(t, "", "links", "list", "--config", config); code != 0 || !strings.Contains(strings.Join(strings.Fields(out), " "), "link pos: good, last ") {
+			t.Errorf("exit %d\n%s%s", code, out, errs)
+		}
+		if code, out, _ := yl(t, "", "links", "list", "--config", config, "--json"); code != 0 || !strings.Contains(out, `"link":"pos"`) || !strings.Contains(out, `"verdict":"good","text":{"en":"good, last `) {
+			t.Errorf("exit %d\n%s", code, out)
+		}
+	})
 	t.Run("tail", func(t *testing.T) {
 		for want, args := range map[string][]string{" case.opened case=": {"--raw"}, "case opened, medium: void of a completion ": nil, "立案，中：预授权完成撤销 ": {"--lang", "zh"}} {
 			code, out, _ := yl(t, "", append([]string{"tail", "--config", config, "--cases", "-n", "1"}, args...)...)

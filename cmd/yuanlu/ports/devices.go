@@ -22,6 +22,9 @@ type Device struct {
 	Link     string   `json:"link,omitempty"`    // that is configured for it
 	Holders  []string `json:"holders,omitempty"` // processes that have it open, as far as may be seen
 	Problem  string   `json:"problem,omitempty"`
+	// Verdict and Text are what the running daemon knows of the link, as status has them.
+	Verdict string      `json:"verdict,omitempty"`
+	Text    config.Text `json:"text,omitzero"`
 }
 
 // List returns what is there, serial ports first, with the links of c (nil: none) that are

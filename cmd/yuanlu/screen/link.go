@@ -48,6 +48,9 @@ func (s *Screen) use(d *ports.Device) string {
 	if d.Link != "" {
 		parts = append(parts, s.t("link ", "链路 ")+d.Link)
 	}
+	if d.Verdict != "" {
+		parts[0] += s.t(": ", "：") + s.level(d.Verdict, s.Lang.Text(d.Text))
+	}
 	for _, h := range d.Holders {
 		parts = append(parts, s.t("open in ", "占用：")+s.english(h))
 	}
