@@ -21,7 +21,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"time"
 
 	"yuanlu/agent/newfile"
@@ -89,7 +88,7 @@ var ErrLow = errors.New("the disk is almost full; the store needs what is left")
 // lookEvery is how many bytes are written between two looks at the disk.
 const lookEvery = 256 << 10
 
-// Write writes the archive. Errors: ctx's, ErrLow, those of the file system; then
+// Write writes the archive; its folder must be there. Errors: ctx's, ErrLow, those of the file system; then
 // nothing is left behind.
 func Write(ctx context.Context, o Options) (r Result, err error) {
 	if o.Low == nil {
@@ -97,9 +96,6 @@ func Write(ctx context.Context, o Options) (r Result, err error) {
 	}
 	if o.Low() {
 		return r, fmt.Errorf("bundle: %w", ErrLow)
-	}
-	if err := os.MkdirAll(filepath.Dir(o.File), 0o700); err != nil {
-		return r, fmt.Errorf("bundle: %w", err)
 	}
 	file, err := newfile.Create(o.File)
 	if err != nil {

@@ -64,7 +64,7 @@ func TestWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	var progress []string
-	o := Options{File: filepath.Join(dir, "sub", "b.tar.gz"), Folder: "yuanlu-t1", Program: "yuanlu 1.0", Now: made,
+	o := Options{File: filepath.Join(dir, "b.tar.gz"), Folder: "yuanlu-t1", Program: "yuanlu 1.0", Now: made,
 		Progress: func(step, steps int, what string) {
 			progress = append(progress, fmt.Sprint(step, "/", steps, " ", what))
 		},
@@ -180,6 +180,9 @@ func TestWriteLeavesTheStoreItsRoom(t *testing.T) {
 	for _, looks := range []int{0, 1, 3, 99} {
 		t.Run(fmt.Sprint(looks), func(t *testing.T) {
 			left := looks
+			if err := os.MkdirAll(filepath.Join(dir, "out"), 0o700); err != nil {
+				t.Fatal(err)
+			}
 			o := Options{File: filepath.Join(dir, "out", "b.tar.gz"), Folder: "b", Now: made, Parts: []Part{{Name: "pos.raw", Path: capture}},
 				Low: func() bool { left--; return left < 0 }}
 			_, err := Write(t.Context(), o)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"os"
 
 	"yuanlu/agent/bundle"
 	"yuanlu/agent/control"
@@ -29,7 +30,7 @@ func (s *Set) Bundle(source bundle.Source, program string) Func {
 		}
 		f := s.o.InForce()
 		dir := bundle.Dir(f.Store.Dir)
-		if err := bundle.Prune(dir); err != nil {
+		if err := errors.Join(bundle.Prune(dir), os.MkdirAll(dir, 0o700)); err != nil {
 			return nil, &control.Error{Code: "unavailable", Message: err.Error()}
 		}
 		now := s.o.Now()

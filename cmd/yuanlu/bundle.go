@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"yuanlu/agent"
@@ -52,6 +53,9 @@ func (p *program) supportBundle(ctx context.Context, args []string) error {
 	if errors.Is(err, os.ErrExist) {
 		p.complain(v.name, catalogue.Textf("%s is there already", "%s 已存在", order.File))
 		return errPrinted(exitUsage)
+	}
+	if errors.Is(err, os.ErrNotExist) {
+		return p.notFound(v, catalogue.Textf("there is no folder %s", "没有文件夹 %s", filepath.Dir(order.File)))
 	}
 	if err != nil {
 		return err
