@@ -32,16 +32,15 @@ var providerKey = sync.OnceValue(func() *rsa.PrivateKey {
 
 // provider is one that answers as a test wants: it lies where no real one would.
 type provider struct {
-	t      *testing.T
-	server *httptest.Server
-	mu     sync.Mutex
-	claims map[string]any // of the next token, but nonce where it is absent
-	key    *rsa.PrivateKey
-	alg    string
-	status int // of the token endpoint
-	// What it was sent.
-	challenge, nonce, verifier string
-	asked                      int // at the token endpoint
+	t        *testing.T
+	server   *httptest.Server
+	mu       sync.Mutex
+	claims   map[string]any // of the next token, but nonce where it is absent
+	key      *rsa.PrivateKey
+	alg      string
+	status   int    // of the token endpoint
+	verifier string // that it was sent
+	asked    int    // times, at the token endpoint
 }
 
 func newProvider(t *testing.T) *provider {

@@ -176,12 +176,10 @@ func checkWatchEnds(t *testing.T, o *office) {
 		})
 	}
 	o.hire("eve", "analyst", "*")
-	w := o.enter("eve")
 	if err := o.s.SetLogin(t.Context(), "eve", store.Login{Hash: hashOfSecret(), MustChange: true}); err != nil {
 		t.Fatal(err)
 	}
-	w = o.enter("eve")
-	o.want(w, 403, "password_change", "GET", "/v1/stream", "")
+	o.want(o.enter("eve"), 403, "password_change", "GET", "/v1/stream", "")
 }
 
 // watched opens a stream and leaves it.
