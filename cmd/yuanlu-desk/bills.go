@@ -11,6 +11,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"time"
 
 	"yuanlu/cmd/yuanlu-desk/bills"
@@ -35,6 +36,7 @@ func (p *program) bills(_ context.Context, v *verb, args []string) error {
 	if len(rest) > 0 {
 		verb, files = rest[0], append(files, rest[1:]...)
 	}
+	defer debug.SetGCPercent(debug.SetGCPercent(30)) // a bill may be 128 MiB: memory is what is short
 	switch {
 	case verb == "check" && len(files) > 0 && *day == "" && *days == "":
 		return p.checkBills(files)

@@ -2,7 +2,6 @@ package match
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"yuanlu/cmd/yuanlu-desk/bills"
@@ -20,7 +19,8 @@ type Book struct {
 	refused func(*bills.Refusal)
 	bills   []bills.Bill
 	sums    map[string]bool // SHA-256 of bills
-	pending []bills.Entry   // of the bill that is being read
+	pending []*Entry        // of the bill that is being read
+	buf     []byte
 	rows    map[string]*Entry
 	entries []*Entry         // in the order in which they came
 	has     map[int][]string // channels of the rows of an acquirer's bill, by index of bills
@@ -36,9 +36,15 @@ func (b *Book) Refused(r *bills.Refusal) { b.refused(r) }
 
 // Entry takes an entry of the bill that is being read.
 func (b *Book) Entry(e *bills.Entry) {
-	kept := *e
-	for _, s := range texts(&kept) {
-		*s = strings.Clone(*s) // a cell would hold its whole line in memory
+	kept := &Entry{Entry: *e}
+	stated := texts(&kept.Entry)
+	b.buf = b.buf[:0]
+	for _, s := range stated {
+		b.buf = append(b.buf, *s...) // a cell would hold its whole line in memory
+	}
+	all := string(b.buf)
+	for _, s := range stated {
+		*s, all = all[:len(*s)], all[len(*s):]
 	}
 	b.pending = append(b.pending, kept)
 }
@@ -53,28 +59,30 @@ func (b *Book) Bill(v *bills.Bill) {
 	b.sums[v.SHA256] = true
 	at := len(b.bills)
 	b.bills = append(b.bills, *v)
-	for i := range pending {
-		e := &pending[i]
+	for _, e := range pending {
 		if !slices.Contains(b.has[at], e.Channel) {
 			b.has[at] = append(b.has[at], e.Channel)
 		}
 		before, again := b.rows[e.Row]
 		if !again {
-			b.Known(e)
-		} else if !Fill(&before.Entry, e) {
+			b.known(e)
+		} else if !Fill(&before.Entry, &e.Entry) {
 			b.refused(&bills.Refusal{File: v.File, Member: v.Member, Line: e.Line, Code: bills.RowConflict})
 		}
 	}
 }
 
 // Known takes an entry that no bill of this book has, as it was made of all bills before.
-func (b *Book) Known(e *bills.Entry) {
+func (b *Book) Known(e *bills.Entry) { b.known(&Entry{Entry: *e}) }
+
+func (b *Book) known(e *Entry) {
 	when, err := time.Parse(time.RFC3339, e.At)
 	if err != nil {
 		return // every entry has one
 	}
-	b.rows[e.Row] = &Entry{Entry: *e, when: when}
-	b.entries = append(b.entries, b.rows[e.Row])
+	e.when = when
+	b.rows[e.Row] = e
+	b.entries = append(b.entries, e)
 }
 
 // KnownBill takes a bill whose entries are known, with the channels of its rows.
