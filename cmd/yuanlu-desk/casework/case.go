@@ -16,6 +16,14 @@ const (
 
 // Case is what the events of one journal make of it.
 type Case struct {
+	// What every list asks of every case stands together at the beginning: a desk has many.
+	state    string
+	owner    string
+	wait     *waiting
+	proposal *Proposal
+	step     int64           // when its first step is due, with due; 0: it has none
+	stores   map[string]bool // of every refund it ever held
+
 	No      string
 	version int64
 	hash    string
@@ -24,16 +32,12 @@ type Case struct {
 
 	opened   int64
 	byHand   bool
-	state    string
-	owner    string
-	stores   map[string]bool // of every refund it ever held
 	refunds  []*refund
 	moved    []*refund // to the case it was merged into
 	severity string
 	since    int64 // when it got its severity
 
 	verifying, woke int64 // when verifying began, and waiting ended last
-	wait            *waiting
 	waits           int64
 
 	contacts   []contact
@@ -46,7 +50,6 @@ type Case struct {
 	recovery   track
 	payer      track
 	escalation *escalation
-	proposal   *Proposal
 
 	closedAt      int64
 	outcome       string
@@ -58,13 +61,12 @@ type Case struct {
 	advised map[string]bool // since it was opened or reopened
 	overdue map[overdue]bool
 
-	changed bool  // an event ended the open proposal
-	news    bool  // the last report differs from the one before
-	wakes   bool  // a report ends waiting
-	fresh   bool  // changed since the queue was made
-	step    int64 // when its first step is due, with due; 0: it has none
-	due     *due  // the first thing that happens by itself; nil: none, or not known
-	dueDone bool  // due is known
+	changed bool // an event ended the open proposal
+	news    bool // the last report differs from the one before
+	wakes   bool // a report ends waiting
+	fresh   bool // changed since the queue was made
+	due     *due // the first thing that happens by itself; nil: none, or not known
+	dueDone bool // due is known
 }
 
 // refund is a refund in a case, by its last report.

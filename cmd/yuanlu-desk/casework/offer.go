@@ -219,21 +219,24 @@ func (d *Desk) Counts(by string) map[string]int {
 	if !ok || !p.has(lookers...) {
 		return nil
 	}
-	n := map[string]int{}
-	for _, name := range ListNames() {
-		if name != "next" || p.has(working...) {
-			n[name] = 0
-		}
+	names := ListNames()
+	if !p.has(working...) {
+		names = slices.DeleteFunc(names, func(name string) bool { return name == "next" })
 	}
+	found := make([]int, len(names))
 	for _, c := range d.order {
-		if !p.sees(c) {
+		if !c.open() && c.proposal == nil || !p.sees(c) { // what is closed is in no list without a proposal
 			continue
 		}
-		for name := range n {
+		for i, name := range names {
 			if d.listed(p, c, name) {
-				n[name]++
+				found[i]++
 			}
 		}
+	}
+	n := map[string]int{}
+	for i, name := range names {
+		n[name] = found[i]
 	}
 	return n
 }
