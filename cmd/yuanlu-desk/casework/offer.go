@@ -31,7 +31,7 @@ func (d *Desk) Offers(by, no string) (out []Offer) {
 		}
 		refusal := k.fits(&command{expect: -1}, p, c)
 		if refusal == "" {
-			refusal = d.probe(p, c, d.trials(do, p, c))
+			refusal = d.probe(p, c, d.trials(do, c))
 		}
 		out = append(out, Offer{do, refusal})
 	}
@@ -56,7 +56,7 @@ func (d *Desk) probe(p *Person, c *Case, trials []args) (first Refusal) {
 }
 
 // trials returns arguments of which some pass if any do.
-func (d *Desk) trials(do string, p *Person, c *Case) []args {
+func (d *Desk) trials(do string, c *Case) []args {
 	proposal := int64(0)
 	if c.proposal != nil {
 		proposal = c.proposal.Seq
