@@ -183,7 +183,7 @@ func (p *program) lookAtStore(ctx context.Context, place string, f *checkup.Fact
 		}
 		var disk unix.Statfs_t
 		if unix.Statfs(filepath.Dir(place), &disk) == nil {
-			s.Free, s.Room = int64(disk.Bavail)*disk.Bsize, int64(disk.Blocks)*disk.Bsize
+			s.Free, s.Room = int64(disk.Bavail)*int64(disk.Bsize), int64(disk.Blocks)*int64(disk.Bsize)
 		}
 	}
 	db, have, err := store.OpenAsItIs(ctx, place)
