@@ -147,8 +147,9 @@ func (v Value) Equal(o Value) bool {
 	return true
 }
 
-// Canonical reports whether a value is written as casework.md § 1 writes it: no spaces, and
-// in texts only what must be is escaped. The members named in free may be written otherwise.
+// Canonical reports whether a value is written as casework.md § 1 writes it: no spaces,
+// integers in decimal within casework.md § 10, and in texts only what must be is escaped. The
+// members named in free may be written otherwise.
 func (v Value) Canonical(free ...string) bool {
 	return string(v.append(nil, free)) == string(v.Raw)
 }
@@ -180,6 +181,10 @@ func (v Value) append(b []byte, free []string) []byte {
 		return append(b, ']')
 	case '"':
 		return AppendString(b, v.Text)
+	case '0':
+		if _, ok := v.Int(); !ok {
+			return b // a number of another form has no canonical one
+		}
 	}
 	return append(b, v.Raw...)
 }

@@ -101,6 +101,11 @@ func TestForgeries(t *testing.T) {
 			f.in.DeskLog = lenient{&f.desk}
 			return f
 		}},
+		{"office: an amount with a fraction, which no sum counts", "journal", 1, func(t *testing.T) *scenario {
+			return story(t, forgery{event: func(seq int64, data string) string {
+				return strings.Replace(data, `"owed":35000,"stake"`, `"owed":35000.0,"stake"`, 1)
+			}}, nil)
+		}},
 		{"holder: an unsigned pack of his own", "", 3, func(t *testing.T) *scenario {
 			s := story(t, forgery{}, nil)
 			s.in.Signer = nil

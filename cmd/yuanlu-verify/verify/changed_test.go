@@ -204,6 +204,11 @@ func TestForms(t *testing.T) {
 		}))},
 		{"the owner of the case", "case", edit(pack.Case, swap(`"owner":""`, `"owner":"bo"`))},
 		{"how many files", "case", edit(pack.Case, swap(`"files":4`, `"files":3`))},
+		{"a version in quotes", "case", edit(pack.Case, swap(`"version":21`, `"version":"21"`))},
+		{"an amount with a fraction", "case", edit(pack.Case, swap(`"payable":0`, `"payable":0.0`))},
+		{"an amount in quotes", "case", edit(pack.Case, swap(`"payable":0`, `"payable":"0"`))},
+		{"a case without stores", "case", edit(pack.Case, swap(`"stores":["s1"]`, `"stores":null`))},
+		{"a case without recovery", "case", edit(pack.Case, swap(`"recovery":{"state":"recovered","since":"2026-08-24T09:30:00+08:00","recovered":35000,"lost":0}`, `"recovery":null`))},
 		{"a member more in a refund", "case", edit(pack.Case, swap(`"back":true`, `"back":true,"x":1`))},
 		{"a file left out that the profile has", "files", edit(pack.Meta, swap(`"files":["`, `"files":["0000000000000000000000000000000000000000000000000000000000000000","`))},
 	} {

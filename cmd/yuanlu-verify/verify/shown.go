@@ -56,14 +56,14 @@ func (w *work) checkCase() (bool, *problem) {
 	for i := range w.journal {
 		s.fold(&w.journal[i])
 	}
-	version, _ := l.number("version", 1) // another value is compared below
+	version, hasVersion := l.number("version", 1)
 	files, hasFiles := l.number("files", 0)
 	contacts, hasContacts := l.number("contacts", 0)
 	for _, c := range []struct {
 		name string
 		same bool
 	}{
-		{"no", l.Get("no").Text == w.meta.caseNo}, {"version", version == w.meta.version && version == int64(len(w.journal))}, {"hash", l.Get("hash").Text == w.meta.hash},
+		{"no", l.Get("no").Text == w.meta.caseNo}, {"version", hasVersion && version == w.meta.version && version == int64(len(w.journal))}, {"hash", l.Get("hash").Text == w.meta.hash},
 		{"state", l.Get("state").Text == s.state}, {"owner", l.Get("owner").Text == s.owner}, {"outcome", l.Get("outcome").Text == s.outcome},
 		{"files", hasFiles && files == s.files}, {"contacts", hasContacts && (contacts == s.contacts || w.leavesOutEvents("contacted"))},
 	} {
@@ -79,7 +79,7 @@ func (w *work) leavesOutEvents(what string) bool {
 	return slices.Contains(events, what)
 }
 
-// caseForm reports whether the parts of a case have the members of casework.md § 10.
+// caseForm reports whether a case and its parts have the members of casework.md § 10, each of its kind.
 func caseForm(v evidence.Value) bool {
 	or := func(name string, members ...string) bool {
 		return v.Get(name).Kind == 'n' || v.Get(name).Has(members...)
@@ -92,8 +92,13 @@ func caseForm(v evidence.Value) bool {
 			return false
 		}
 	}
-	return or("waiting", "for", "until") && each("refunds", "id", "role", "wrong", "decision", "recipient", "severity", "codes", "outcome", "amount", "currency", "cancelled", "back") &&
-		or("finding", "wrong", "owed", "stake", "currency") && or("recovery", "state", "since", "recovered", "lost") && or("payer", "state", "since", "paid", "settled") &&
+	_, isStores := v.Get("stores").Strings()
+	_, isAdvice := v.Get("advice").Strings()
+	_, isPayable := v.Get("payable").Int()
+	until := v.Get("void_until").Kind
+	return isStores && isAdvice && isPayable && (until == 'n' || until == '"') &&
+		or("waiting", "for", "until") && each("refunds", "id", "role", "wrong", "decision", "recipient", "severity", "codes", "outcome", "amount", "currency", "cancelled", "back") &&
+		or("finding", "wrong", "owed", "stake", "currency") && v.Get("recovery").Has("state", "since", "recovered", "lost") && v.Get("payer").Has("state", "since", "paid", "settled") &&
 		or("proposal", "seq", "maker", "commands", "base", "approve_by", "expires") && or("escalation", "body", "ref", "answered") && each("steps", "step", "due")
 }
 
