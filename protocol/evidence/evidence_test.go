@@ -174,7 +174,10 @@ func TestLeaves(t *testing.T) {
 		})
 	}
 	good := evidence.AppendLeaf(nil, 0, at, "note", []byte(`{"what":"stop"}`))
-	for _, bad := range []string{strings.Replace(string(good), ".345Z", "Z", 1), strings.Replace(string(good), `"v":1`, `"v":2`, 1), string(good) + "\n", strings.Replace(string(good), `"n":0`, `"n":-0`, 1)} {
+	for _, bad := range []string{
+		strings.Replace(string(good), ".345Z", "Z", 1), strings.Replace(string(good), `"v":1`, `"v":2`, 1), string(good) + "\n", " " + string(good), string(good) + " ", strings.Replace(string(good), `"n":0`, `"n":-0`, 1),
+		strings.Replace(string(good), `"n":0`, `"n":0.0`, 1),
+	} {
 		if _, err := evidence.ParseLeaf([]byte(bad)); err == nil {
 			t.Errorf("%s is taken", bad)
 		}

@@ -75,7 +75,7 @@ func ParseLeaf(text []byte) (*Leaf, error) {
 	if l.Type == LeafNote {
 		free = nil
 	}
-	if !v.Canonical(free...) || !l.form() {
+	if len(v.Raw) != len(text) || !v.Canonical(free...) || !l.form() {
 		return bad("member d of type " + strconv.Quote(l.Type))
 	}
 	if hasID(l.D, false) {
