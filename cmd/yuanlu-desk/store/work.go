@@ -17,9 +17,10 @@ import (
 // transactions that may use it hold mu from before they begin until they have ended. A
 // transaction that fails leaves it nil: the next one builds it again.
 type work struct {
-	mu   sync.Mutex
-	desk *casework.Desk
-	upto int64 // everything up to this number is in desk
+	mu    sync.Mutex
+	desk  *casework.Desk
+	upto  int64 // everything up to this number is in desk
+	built bool  // desk has just been made, with the set-up of this transaction
 }
 
 // ErrWork is the class of errors of a case desk whose journals cannot be read.
@@ -63,7 +64,7 @@ func (a *applying) desk(s *Store) (*casework.Desk, error) {
 
 // build makes an empty desk with the set-up.
 func (s *Store) build(t *tx) error {
-	s.work.desk, s.work.upto = casework.New(), 0
+	s.work.desk, s.work.upto, s.work.built = casework.New(), 0, true
 	for _, name := range setupNames {
 		var body string
 		found, err := t.row(`SELECT body FROM work_setup WHERE name = ?`, []any{name}, &body)
@@ -88,7 +89,8 @@ func (s *Store) build(t *tx) error {
 // follow takes in what was stored since; by this process at the start, later by others.
 func (s *Store) follow(t *tx) error {
 	w := &s.work
-	from, anew := w.upto, w.upto == 0
+	from, built := w.upto, w.built
+	w.built = false
 	err := t.rows(worked, []any{from, from, from, from}, func(r *sql.Rows) error {
 		var n int64
 		var kind, body string
@@ -110,7 +112,7 @@ func (s *Store) follow(t *tx) error {
 		case "gone":
 			w.desk.Forget(body)
 		case "setup":
-			if !anew {
+			if !built {
 				return errSetup
 			}
 		}

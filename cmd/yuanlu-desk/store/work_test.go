@@ -107,6 +107,30 @@ func TestWorkIsKept(t *testing.T) {
 	})
 }
 
+// A set-up that comes from another process is in force at once, also on a desk that has stored nothing yet.
+func TestSetUpBesideAnEmptyDesk(t *testing.T) {
+	both(t, func(r *rig) {
+		if _, err := r.s.Journals(t.Context()); err != nil { // as serve does when it starts
+			t.Fatal(err)
+		}
+		other, err := store.Open(t.Context(), r.place)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer other.Close()
+		setup := `{"stores":[{"store":"s1","merchant_id":"898000000000001","terminals":[],"cutoff":"22:30"}]}`
+		if err := other.SetUp(t.Context(), []byte(setup)); err != nil {
+			t.Fatal(err)
+		}
+		r.hire("analyst")
+		r.take(c(desktest.Case{Seq: 1}))
+		_, done := r.work("analyst", `"do":"claim","case":%q,"expect":2`, caseOne)
+		if v, ok := done.Case.(*casework.View); !ok || strings.Join(v.Stores, " ") != "s1" {
+			t.Errorf("%+v", done.Case)
+		}
+	})
+}
+
 // Two desks on one PostgreSQL answer at once: of each pair of commands one is done, and the
 // other is stale. Both desks show the same case.
 func TestTwoDesksRace(t *testing.T) {
