@@ -48,10 +48,11 @@ deb:
 release:
 	@GO=$(GO) VERSION='$(VERSION)' COMMIT='$(COMMIT)' DATE='$(DATE)' LDFLAGS='$(LDFLAGS)' SIGNING_KEY='$(SIGNING_KEY)' .ci/release bin/release
 
+# KEEP=1 leaves the desk running with its page until Ctrl-C.
 demo:
 	@.ci/setup build
 	@$(MAKE) --no-print-directory build
-	bin/firmware-sim demo --agent bin/yuanlu --desk bin/yuanlu-desk
+	bin/firmware-sim demo --agent bin/yuanlu --desk bin/yuanlu-desk$(if $(KEEP), --stay)
 
 test:
 	@.ci/setup build test lab root

@@ -18,16 +18,17 @@ func runDemo(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.
 	f.StringVar(&o.Agent, "agent", "", "the yuanlu program")
 	f.StringVar(&o.Desk, "desk", "", "the yuanlu-desk program; without it a small back office inside takes the cases")
 	f.BoolVar(&o.Keep, "keep", false, "keep the directory with configurations, logs, stores and the truth")
+	f.BoolVar(&o.Stay, "stay", false, "after the table leave the desk running with its page, until Ctrl-C; with --desk")
 	f.Uint64Var(&o.Seed, "seed", 1, "the same seed gives the same customers")
 	f.BoolVar(&o.JSON, "json", false, "cases and table as JSON Lines")
-	f.DurationVar(&o.Limit, "limit", 0, "end after so long, whatever has come; 0: 58s")
+	f.DurationVar(&o.Limit, "limit", 0, "end after so long, whatever has come; 0: 90s")
 	var faults list
 	f.Var(&faults, "fault", "split|merge|repeat|stall=RATE on every line; may be repeated")
 	if err := parse(f, args); err != nil {
 		return err
 	}
-	if o.Agent == "" || f.NArg() > 0 {
-		return fmt.Errorf("%w: demo --agent BIN [--desk BIN] [--keep] [--seed N] [--fault …] [--limit 58s]", errUsage)
+	if o.Agent == "" || f.NArg() > 0 || o.Stay && o.Desk == "" {
+		return fmt.Errorf("%w: demo --agent BIN [--desk BIN] [--stay] [--keep] [--seed N] [--fault …] [--limit 90s]", errUsage)
 	}
 	var err error
 	if o.Faults, err = wire.ParseFaults(faults); err != nil {

@@ -35,7 +35,7 @@ const usage = `firmware-sim: payment terminals to test against
 
   firmware-sim run --terminal e-sign|traditional|smart [--link pty|usbip|TTY] [--scenario FILE] …
   firmware-sim run --records FILE --wire mispos|cup8583|smart [--link pty|usbip|TTY]
-  firmware-sim demo --agent BIN [--desk BIN] [--keep] [--seed N]
+  firmware-sim demo --agent BIN [--desk BIN] [--stay] [--keep] [--seed N]
   firmware-sim ledger [FILE…]
   firmware-sim version [--licences | --sbom]
 

@@ -16,8 +16,8 @@ import (
 	"yuanlu/firmware-sim/wire"
 )
 
-// office is a back office without a broker; acks holds what it acknowledged.
-func office() (*backOffice, *[]string) {
+// smallOffice is a back office without a broker; acks holds what it acknowledged.
+func smallOffice() (*backOffice, *[]string) {
 	var acks []string
 	b := newBackOffice(&output{o: Options{Out: &bytes.Buffer{}}})
 	b.publish = func(topic string, payload []byte) error {
@@ -37,7 +37,7 @@ func event(seq, attempt int, key string) []byte {
 const caseTopic = "yuanlu/v1/t-1/up/case"
 
 func TestAcknowledgesWhatIsWhole(t *testing.T) {
-	b, acks := office()
+	b, acks := smallOffice()
 	for _, m := range []struct {
 		seq, attempt int
 		ack          string
@@ -56,7 +56,7 @@ func TestAcknowledgesWhatIsWhole(t *testing.T) {
 }
 
 func TestNoticesWhatIsWrongWithDelivery(t *testing.T) {
-	b, _ := office()
+	b, _ := smallOffice()
 	b.arrive(caseTopic, event(2, 1, "10000001/000001/000002"))
 	if b.gaps() != 1 {
 		t.Errorf("%d gaps, want 1", b.gaps())
@@ -94,7 +94,7 @@ func TestCompare(t *testing.T) {
 		{"nothing undecidable", []scenario.Truth{wrong, right}, []int{1}, "-"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			b, _ := office()
+			b, _ := smallOffice()
 			s := &station{model: "e-sign", wire: "mispos"}
 			for i, truth := range c.truth {
 				s.sent = append(s.sent, refund(fmt.Sprintf("%06d", i+1), truth))
@@ -126,7 +126,7 @@ func TestLeaksAreFound(t *testing.T) {
 	}
 	card := term.Secrets()[0]
 	c := &crew{stations: []*station{{term: term}}}
-	b, _ := office()
+	b, _ := smallOffice()
 	if leaks := findLeaks(c, b, dir); len(leaks) != 0 {
 		t.Error(leaks)
 	}

@@ -14,15 +14,19 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"yuanlu/firmware-sim/office"
 )
 
 // outsideDesk is a yuanlu-desk that takes and acknowledges the cases instead of the small back office inside. What it
 // has accepted it sends on its stream of events.
 type outsideDesk struct {
-	cmd    *exec.Cmd
-	exited chan error
-	cancel context.CancelFunc
-	wg     sync.WaitGroup
+	cmd       *exec.Cmd
+	exited    chan error
+	cancel    context.CancelFunc
+	wg        sync.WaitGroup
+	url       string            // of its API and page
+	passwords map[string]string // first ones of the people of the office, by login
 }
 
 // startDesk starts the program bin against the broker at url and hands what it accepts to desk. Everything it keeps is
@@ -32,6 +36,7 @@ func startDesk(ctx context.Context, bin, url, dir string, desk *backOffice) (*ou
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
+	store := filepath.Join(dir, "desk.db")
 	log, err := os.OpenFile(filepath.Join(dir, "desk.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
@@ -43,7 +48,7 @@ func startDesk(ctx context.Context, bin, url, dir string, desk *backOffice) (*ou
 	}
 	defer ready.Close()
 	d := &outsideDesk{exited: make(chan error, 1)}
-	d.cmd = exec.Command(bin, "serve", "--json", "--broker", url, "--root", root, "--listen", "127.0.0.1:0", "--store", filepath.Join(dir, "desk.db"))
+	d.cmd = exec.Command(bin, "serve", "--json", "--broker", url, "--root", root, "--listen", "127.0.0.1:0", "--store", store)
 	d.cmd.Stdout, d.cmd.Stderr = report, log
 	err = d.cmd.Start()
 	report.Close()
@@ -63,6 +68,11 @@ func startDesk(ctx context.Context, bin, url, dir string, desk *backOffice) (*ou
 	if err != nil || json.Unmarshal(line, &started) != nil || started.API == "" {
 		d.Close()
 		return nil, fmt.Errorf("%s did not say that it is ready; see %s", bin, log.Name())
+	}
+	d.url = started.API
+	if d.passwords, err = office.SetUp(ctx, bin, store); err != nil { // before any case comes
+		d.Close()
+		return nil, err
 	}
 	d.wg.Go(func() { d.follow(ctx, started.API+"/v1/stream?after=0&kinds=case", desk) })
 	return d, nil

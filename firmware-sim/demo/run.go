@@ -20,21 +20,22 @@ type Options struct {
 	Agent  string // path of yuanlu
 	Desk   string // path of yuanlu-desk; empty: a back office inside
 	Keep   bool   // keep the directory
+	Stay   bool   // after the table leave the desk running with its page until the context ends; wants Desk
 	Seed   uint64
 	JSON   bool
 	Colour bool
 	Out    io.Writer
-	Limit  time.Duration // end after so long, whatever has come; 0: a minute less two seconds
+	Limit  time.Duration // end after so long, whatever has come; 0: two minutes less thirty seconds
 	Faults wire.Faults   // of every line, beside frames in pieces; such that lose no byte, or cases will be missed
 }
 
 // ErrDiffers: cases and truth differ; what differs was printed.
 var ErrDiffers = errors.New("cases and truth differ")
 
-// Times of the demo: customers come for a while, then the last cases may take their time. Together well below a
-// minute; an emulated machine may need more than that.
+// Times of the demo: customers come for a while, then the last cases may take their time, then the office works some of
+// them. Together below a minute on a quiet machine; a busy or emulated one may need more than that.
 const (
-	limit   = 58 * time.Second
+	limit   = 90 * time.Second
 	playFor = 12 * time.Second
 	waitFor = 25 * time.Second
 	settle  = 4 * time.Second // longer than pending_grace: what comes falsely has come by then
@@ -48,8 +49,6 @@ const (
 
 // Run runs the demo until its end, at most for o.Limit. On failure the directory is kept.
 func Run(ctx context.Context, o Options) error {
-	ctx, cancel := context.WithTimeout(ctx, cmp.Or(o.Limit, limit))
-	defer cancel()
 	dir, err := os.MkdirTemp("", "yuanlu-demo-")
 	if err != nil {
 		return err
@@ -63,7 +62,9 @@ func Run(ctx context.Context, o Options) error {
 	return failed
 }
 
-func show(ctx context.Context, o Options, dir string, out *output) error {
+func show(all context.Context, o Options, dir string, out *output) error {
+	ctx, cancel := context.WithTimeout(all, cmp.Or(o.Limit, limit))
+	defer cancel()
 	desk := newBackOffice(out)
 	broker, err := startBroker(desk)
 	if err != nil {
@@ -76,9 +77,10 @@ func show(ctx context.Context, o Options, dir string, out *output) error {
 	}
 	defer crew.close()
 	desk.know(crew)
+	var outside *outsideDesk
 	if o.Desk != "" {
 		desk.outside = true
-		outside, err := startDesk(ctx, o.Desk, broker.url, dir, desk)
+		outside, err = startDesk(ctx, o.Desk, broker.url, dir, desk)
 		if err != nil {
 			return err
 		}
@@ -95,13 +97,24 @@ func show(ctx context.Context, o Options, dir string, out *output) error {
 	desk.wait(ctx, crew.expected(), waitFor, settle)
 	crew.stopAgents()
 	result := compare(crew, desk)
+	day, err := outside.work(ctx, crew, desk, out)
+	if err != nil {
+		result.differ = append(result.differ, fmt.Sprintf("office: %v", err))
+	} else if day != nil {
+		result.differ = append(result.differ, day.Differ...)
+	}
 	result.leaks = findLeaks(crew, desk, dir)
 	out.table(result)
-	if result.ok() {
-		return nil
+	out.office(day)
+	if !result.ok() {
+		crew.tails(out)
+		return ErrDiffers
 	}
-	crew.tails(out)
-	return ErrDiffers
+	if o.Stay && day != nil {
+		out.open(outside.url, day)
+		<-all.Done()
+	}
+	return nil
 }
 
 // expected lists the keys of the refunds that must become cases.
