@@ -182,11 +182,17 @@ func (v Value) append(b []byte, free []string) []byte {
 	case '"':
 		return AppendString(b, v.Text)
 	case '0':
-		if _, ok := v.Int(); !ok {
-			return b // a number of another form has no canonical one
-		}
+		return append(b, v.decimal()...)
 	}
 	return append(b, v.Raw...)
+}
+
+// decimal returns a number as it stands; nothing if it has another form than Int takes.
+func (v Value) decimal() []byte {
+	if _, ok := v.Int(); !ok {
+		return nil
+	}
+	return v.Raw
 }
 
 // AppendString writes a text as casework.md § 1 does: only '"', '\' and characters below
