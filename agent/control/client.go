@@ -27,7 +27,7 @@ func Each[T any](do func(T) error) func(json.RawMessage) error {
 // Call asks the daemon on the socket at path and hands every answer to each (nil:
 // they are read and dropped), in order. It ends when the daemon ends the answer, when
 // each returns an error, or when ctx ends (then it returns ctx.Err()). Errors:
-// ErrNotRunning, ErrPermission, *Error (ErrBusy is one), ErrProtocol.
+// ErrNotRunning, ErrPermission, *Error (ErrBusy and ErrStopping are such), ErrProtocol.
 func Call(ctx context.Context, path, verb string, args any, each func(json.RawMessage) error) error {
 	conn, err := dial(ctx, path)
 	if err != nil {

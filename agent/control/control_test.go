@@ -156,6 +156,44 @@ func TestClientGoesAway(t *testing.T) {
 	}
 }
 
+// What a daemon that ends has not finished is no answer: neither nothing at all, which reads
+// as done, nor the first half of a list.
+func TestCutShortIsNoAnswer(t *testing.T) {
+	for _, lines := range []int{0, 1} {
+		t.Run(fmt.Sprint(lines), func(t *testing.T) {
+			path, working := filepath.Join(t.TempDir(), "c.sock"), make(chan struct{})
+			order := func(ctx context.Context, _ json.RawMessage, send func(any) error) error {
+				for i := range lines {
+					if err := send(i); err != nil {
+						return err
+					}
+				}
+				close(working)
+				<-ctx.Done()
+				return ctx.Err()
+			}
+			s, err := Listen(path, map[string]Handler{"order": order}, slog.New(slog.DiscardHandler))
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := make(chan error, 1)
+			go func() { ended <- s.Run(ctx) }()
+			go func() {
+				<-working
+				cancel()
+			}()
+			if _, err := call(t, path, "order", nil); !errors.Is(err, ErrStopping) {
+				t.Errorf("returned %v, want ErrStopping", err)
+			}
+			cancel()
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 func TestHostileRequests(t *testing.T) {
 	path := start(t)
 	for name, text := range map[string]string{

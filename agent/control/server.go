@@ -121,6 +121,10 @@ func (s *Server) client(ctx context.Context, conn *net.UnixConn) {
 	unblock := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer unblock()
 	req, err := readRequest(conn)
+	if err != nil && ctx.Err() != nil {
+		_ = write(conn, answer{Error: cutShort()})
+		return
+	}
 	if err != nil {
 		s.refuse(ctx, conn, &Error{Code: "bad_request", Message: err.Error()})
 		return
@@ -175,13 +179,20 @@ func (s *Server) serve(ctx context.Context, conn *net.UnixConn, handler Handler,
 		return write(conn, answer{Data: raw})
 	})
 	last := answer{End: true}
-	if err != nil && ctx.Err() == nil {
+	if err != nil && ctx.Err() != nil {
+		err = cutShort()
+	}
+	if err != nil {
 		last = answer{Error: asError(err)}
 	}
 	_ = write(conn, last)
 	_ = conn.SetReadDeadline(time.Unix(1, 0))
 	watcher.Wait()
 	cancel()
+}
+
+func cutShort() *Error {
+	return &Error{Code: codeStopped, Message: "the daemon stopped before it had answered; ask again"}
 }
 
 func asError(err error) *Error {

@@ -41,12 +41,15 @@ type Error struct {
 // aboutClients is what a refusal is about when too many clients ask.
 const aboutClients = "clients"
 
+// codeStopped is the code of a request that the end of the daemon, or of one run of its agent, cut short.
+const codeStopped = "stopped"
+
 // Error returns code and message.
 func (e *Error) Error() string { return "control: " + e.Code + ": " + e.Message }
 
-// Is reports whether target is ErrBusy and the error is that refusal.
+// Is reports whether target is ErrBusy or ErrStopping and the error is that refusal.
 func (e *Error) Is(target error) bool {
-	return target == ErrBusy && e.Code == "busy" && e.About == aboutClients
+	return target == ErrBusy && e.Code == "busy" && e.About == aboutClients || target == ErrStopping && e.Code == codeStopped
 }
 
 var (
@@ -57,6 +60,9 @@ var (
 	// ErrBusy: the daemon serves as many clients as it can; it is answered again as
 	// soon as one of them has gone.
 	ErrBusy = errors.New("the daemon serves as many clients as it can")
+	// ErrStopping: the daemon ended, or began another run, while it worked on the request:
+	// the answer so far is not whole, and what was asked for may not have been done.
+	ErrStopping = errors.New("the daemon is stopping")
 	// ErrProtocol: the other side does not speak as it should.
 	ErrProtocol = errors.New("control: unexpected answer")
 )

@@ -3,6 +3,7 @@ package desired
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -43,10 +44,28 @@ func (m *Machine) Revert(ctx context.Context) (RevertDone, error) {
 	case r := <-answer:
 		return r.RevertDone, r.err
 	case <-ctx.Done():
-		return RevertDone{}, ctx.Err()
+		if m.withdraw(answer) {
+			return RevertDone{}, ctx.Err()
+		}
+		r := <-answer // it is being carried out
+		return r.RevertDone, r.err
 	case <-t.C:
-		return RevertDone{}, ErrNotReady
+		if m.withdraw(answer) {
+			return RevertDone{}, ErrNotReady
+		}
+		r := <-answer
+		return r.RevertDone, r.err
 	}
+}
+
+// withdraw takes back a Revert whose caller waits no longer, unless it has begun: it reports whether
+// nothing will be done.
+func (m *Machine) withdraw(answer chan<- revertResult) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	before := len(m.reverts)
+	m.reverts = slices.DeleteFunc(m.reverts, func(one chan<- revertResult) bool { return one == answer })
+	return len(m.reverts) < before
 }
 
 func (m *Machine) revert() revertResult {

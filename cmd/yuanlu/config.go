@@ -154,8 +154,8 @@ func (p *program) configRevert(ctx context.Context, file string) error {
 	ctx, cancel := context.WithTimeout(ctx, desired.RevertWithin)
 	defer cancel()
 	done, err := revertAnyhow(ctx, c)
-	for errors.Is(err, desired.ErrLocked) && wait(ctx, revertAgain) {
-		done, err = revertAnyhow(ctx, c) // the daemon is between two runs of its agent
+	for isBetweenRuns(err) && wait(ctx, revertAgain) {
+		done, err = revertAnyhow(ctx, c)
 	}
 	if err != nil {
 		return err
@@ -187,6 +187,12 @@ func wait(ctx context.Context, d time.Duration) bool {
 	case <-t.C:
 		return true
 	}
+}
+
+// isBetweenRuns reports whether a daemon that goes from one run of its agent to the next is why
+// nothing was done: it ended the request, hung up, or holds the lock.
+func isBetweenRuns(err error) bool {
+	return errors.Is(err, desired.ErrLocked) || errors.Is(err, control.ErrStopping) || errors.Is(err, control.ErrProtocol)
 }
 
 func revertAnyhow(ctx context.Context, c *config.Config) (done desired.RevertDone, err error) {

@@ -64,7 +64,7 @@ func (p *program) order(ctx context.Context, c *config.Config, v *verb, unavaila
 			hint = catalogue.Both("; it is the one that reads the port: systemctl start yuanlu", "；端口由守护进程读取：systemctl start yuanlu")
 		}
 		return p.notFound(v, catalogue.Textf("%v%s", "%v%s", err, hint))
-	case errors.As(err, &refused) && !errors.Is(err, control.ErrBusy):
+	case errors.As(err, &refused) && !errors.Is(err, control.ErrBusy) && !errors.Is(err, control.ErrStopping):
 		p.complain(v.name, catalogue.Translated(refused.Message))
 		code, known := map[string]int{"not_found": exitNotFound, "bad_request": exitUsage, "unavailable": unavailable, "busy": exitDevice}[refused.Code]
 		if !known {

@@ -79,8 +79,8 @@ func TestDesiredInOneProcess(t *testing.T) {
 		t.Errorf("log:\n%s", log)
 	}
 	deaf.Store(false)
-	if code, out, _ := yl(t, "", "config", "revert", "--config", config); code != 0 || !strings.Contains(out, "version 1 of the back office does not count any more") {
-		t.Errorf("config revert: %d %s", code, out)
+	if code, out, errs := yl(t, "", "config", "revert", "--config", config); code != 0 || !strings.Contains(out, "version 1 of the back office does not count any more") {
+		t.Errorf("config revert: %d %s%s", code, out, errs)
 	}
 	eventually(t, "the file again", reported(0, topics.ConfigRejected))
 	if code, out, _ := yl(t, "", "config", "revert", "--config", config); code != 0 || !strings.Contains(out, "was in force already") {

@@ -20,6 +20,7 @@ func exitClasses() []exitClass {
 		{ledger.ErrCarried, exitData},
 		{control.ErrPermission, exitPermission},
 		{control.ErrBusy, exitDevice},
+		{control.ErrStopping, exitDevice},
 		{control.ErrHung, exitDevice},
 		{fs.ErrPermission, exitPermission},
 		{ledger.ErrNotFound, exitNotFound},

@@ -74,7 +74,7 @@ func (t *tailing) run(ctx context.Context) error {
 	for again := false; ; again = true {
 		err := control.Call(ctx, t.config.Control.Socket, "tail", t.query, control.Each(t.show))
 		stopped := errors.Is(err, control.ErrNotRunning)
-		if !stopped && (err != nil && !errors.Is(err, control.ErrProtocol) || !t.query.Follow) {
+		if !stopped && (err != nil && !errors.Is(err, control.ErrProtocol) && !errors.Is(err, control.ErrStopping) || !t.query.Follow) {
 			return err
 		}
 		if stopped {
