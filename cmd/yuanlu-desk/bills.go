@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"syscall"
 	"time"
 
 	"yuanlu/cmd/yuanlu-desk/bills"
@@ -143,9 +144,10 @@ func billFile(path string) (f bills.File, err error) {
 	return f, nil
 }
 
-// readMost returns at most the first bytes of a file.
+// readMost returns at most the first bytes of a file. A named pipe that no program writes to is read as empty: to wait for
+// a writer has no end and no signal stops it.
 func readMost(path string, most int64) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
