@@ -184,6 +184,8 @@ type consultation struct {
 func (c *consultation) label(payer, recipient string, facts scenario.Facts) {
 	r := *c.record
 	r.Outcome, r.ResponseCode, r.Party = "approved", "00", c.ask.Party
+	// What only the answer of the host brings: by which way the money goes, and its numbers.
+	r.RefundRoute, r.ChannelRefund, r.RRN, r.AuthCode, r.Funding = "", "", "", "", ""
 	v := c.t.book.Preview(r)
 	if v == nil {
 		c.g.Label = scenario.CannotTell

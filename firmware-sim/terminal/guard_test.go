@@ -130,6 +130,17 @@ func TestWalletAsk(t *testing.T) {
 	}
 }
 
+// TestRouteIsNotAsked: only the host's answer tells that the money goes to a card of somebody; that a
+// refund which was no repayment then is too much, no answer to the ask can foresee.
+func TestRouteIsNotAsked(t *testing.T) {
+	out := atCounter(t, &till{action: "proceed"}, GuardOptions{}, scenario.Step{Do: "sale", As: "s", By: "anna", Pay: "wechat", Amount: 2000},
+		scenario.Step{Do: "refund", Of: "s", To: "merchant", Amount: 2000},
+		scenario.Step{Do: "refund", Of: "s", Amount: 700, Route: "OTHER_BANKCARD", Account: "none"})
+	if last := out[len(out)-1]; last.Truth.Label != scenario.Wrong || last.Guard.Label == scenario.Wrong || last.Guard.MustHold {
+		t.Errorf("%+v, %+v", last.Truth, last.Guard)
+	}
+}
+
 // TestNoAnswer: it goes on, or stops, as it is set; what is not known to the agent is no bypass.
 func TestNoAnswer(t *testing.T) {
 	steps := []scenario.Step{{Do: "sale", As: "s", By: "anna", Pay: "chip"}, {Do: "refund", Of: "s", As: "r"}, {Do: "reversal", Of: "r"}}[:2]

@@ -48,8 +48,9 @@ func (s *Store) Apply(ctx context.Context, messages []Message) (Answer, error) {
 // years takes minutes.
 const changeTime = 10 * time.Minute
 
-// change runs do in one transaction. Once it has begun it is not ended because a client went
-// away: what became of the commit would not be known, and the case desk had to be built again.
+// change runs do in one transaction. The wait for its turn ends with ctx. Once it has begun it is
+// not ended because a client went away: what became of the commit would not be known, and the case
+// desk had to be built again.
 func (s *Store) change(ctx context.Context, do func(*applying) error) (Answer, error) {
 	a := &applying{limits: s.limits, streams: map[key]*stream{}, usage: map[string]*usage{}}
 	s.work.mu.Lock()
@@ -57,13 +58,18 @@ func (s *Store) change(ctx context.Context, do func(*applying) error) (Answer, e
 	if err := ctx.Err(); err != nil {
 		return Answer{}, err
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTime)
+	work, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTime)
 	defer cancel()
-	err := s.write(ctx, func(t *tx) error {
+	begin, begun := context.AfterFunc(ctx, cancel), false
+	defer begin()
+	err := s.write(work, func(t *tx) error {
 		a.tx = t
 		// One desk at a time: numbers grow in the order of commits.
 		if _, err := a.row(`UPDATE desk SET n = n WHERE id = 1 RETURNING n`, nil, &a.n); err != nil {
 			return err
+		}
+		if begun = begin(); !begun {
+			return ctx.Err()
 		}
 		if _, err := a.row(`SELECT n FROM desk WHERE id = 2`, nil, &a.w); err != nil {
 			return err
@@ -86,8 +92,10 @@ func (s *Store) change(ctx context.Context, do func(*applying) error) (Answer, e
 		_, err := a.exec(`UPDATE desk SET n = ? WHERE id = 1`, a.n)
 		return err
 	})
-	if err != nil {
+	if err != nil && begun {
 		s.work.desk = nil // what became of the commit is not known
+	}
+	if err != nil {
 		return Answer{}, err
 	}
 	s.announce()
@@ -279,11 +287,30 @@ func (a *applying) newer(e *Event) (bool, error) {
 	if err != nil || !found || stream != e.Stream {
 		return err == nil, err
 	}
+	if !states([]byte(payload)) {
+		return true, nil // what became of the case came before what it is
+	}
 	have, now := verdictOf([]byte(payload)), verdictOf(e.Payload)
 	if have.Seq == now.Seq && have.Seq > 0 && have.Rev != now.Rev {
 		return now.Rev > have.Rev, nil
 	}
 	return e.Seq > seq, nil
+}
+
+// states reports whether an event states what its case is.
+func states(payload []byte) bool {
+	var e struct {
+		Type string `json:"type"`
+	}
+	if topics.Exact(payload, &e) != nil {
+		return true
+	}
+	for _, kind := range []string{"opened", "revised", "cleared"} {
+		if strings.HasPrefix(e.Type, "yuanlu.case."+kind+".") {
+			return true
+		}
+	}
+	return false
 }
 
 // verdict names one verdict: the record it is about, and which one about it.

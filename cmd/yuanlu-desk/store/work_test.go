@@ -1,7 +1,6 @@
 package store_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -256,41 +255,6 @@ func TestRetainKeepsOpenCases(t *testing.T) {
 		}
 		if n := r.totals(); n.Cases != 1 || n.Events != 1 {
 			t.Errorf("%+v", n)
-		}
-	})
-}
-
-// gone is the context of a client that goes away once its command has begun.
-type gone struct {
-	context.Context
-	asked int
-}
-
-// Err is nil when it is asked first.
-func (g *gone) Err() error {
-	if g.asked++; g.asked == 1 {
-		return nil
-	}
-	return context.Canceled
-}
-
-// Done is closed.
-func (g *gone) Done() <-chan struct{} {
-	c := make(chan struct{})
-	close(c)
-	return c
-}
-
-// A client that goes away does not end the transaction of its command: what became of it would
-// not be known, and with many cases it takes long to build them again.
-func TestCommandOfClientThatGoesAway(t *testing.T) {
-	both(t, func(r *rig) {
-		r.office()
-		if err := opens(&gone{Context: t.Context()}, r, "analyst-1", 1); err == nil {
-			t.Error("the second command of a client that is gone was begun")
-		}
-		if got := journals(t, r.s); len(got) != 1 {
-			t.Errorf("%d cases", len(got))
 		}
 	})
 }

@@ -126,7 +126,7 @@ func TestE2EDoctorOfConfigurations(t *testing.T) {
 			h := newHeadquarters(p.t, p.broker.URL(), p.id)
 			p.healthy()
 			h.desire(1, 0, strings.Replace(p.file(), p.broker.URL(), "tcp://127.0.0.1:1", 1), "")
-			eventually(p.t, 20*time.Second, "taken", func() bool { _, version, _ := p.inForce(); return version == 1 })
+			eventually(p.t, 20*time.Second, "taken", func() bool { _, version, _ := p.inForce(); return version == 1 && p.said("agent.ready") == 2 })
 		}, want: []string{"on trial: undone by itself after", "config revert"}},
 	})
 }
