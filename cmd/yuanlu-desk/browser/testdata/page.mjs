@@ -471,8 +471,9 @@ await check("13 no request twice; live without a reload", async () => {
 
 await check("13 what others do is shown at once, and never what was typed lost", async () => {
   const page = await opened("ann");
+  const streaming = page.waitForResponse((r) => r.url().endsWith("/v1/stream"));
   await page.go(at(live));
-  await page.waitForRequest((r) => r.url().endsWith("/v1/stream"), { timeout: 5000 }).catch(() => {});
+  await streaming;
   await act("sue", live, "claim");
   await eventually("the new owner", async () => (await text(page, ".owner")).includes("sue"));
   await open(page, "note");
