@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"time"
 
@@ -13,11 +14,12 @@ import (
 // following is where the records of opened cases are found without an index of the
 // store: by the sale, by the batch, and by the payer. It is made of the cases when the store is
 // opened, belongs to the writer, and may name what is no longer so: who asks looks at the case.
-// So nothing of it is taken back when a transaction is.
+// So nothing of it is taken back when a transaction is. It grows with the cases that the store
+// keeps, by 16 bytes for each list: so they are sorted slices and no maps.
 type following struct {
-	sales   []pair // by sale, refund
-	batches map[uint32][]int64
-	payers  map[uint32][]moment
+	sales   []pair    // by sale, refund
+	batches []pair    // by the sum of the batch in place of the sale
+	payers  []sighted // by sum, at, refund
 	latest  time.Time // newest `at` of what may show a payer
 	older   bool      // there are records that latest does not know of
 }
@@ -45,20 +47,28 @@ func (f *following) mayBePaidAfter(r *refund.Record) bool {
 	return ok && (f.older || f.latest.After(at))
 }
 
-// opened notes the sale of a case.
-func (f *following) opened(k *caseRow) {
-	p := pair{k.original, k.seq}
-	if i, ok := slices.BinarySearchFunc(f.sales, p, byPair); !ok {
-		f.sales = slices.Insert(f.sales, i, p)
+// insert puts one into a sorted slice, unless it is there.
+func insert[E any](list []E, one E, by func(a, b E) int) []E {
+	i, there := slices.BinarySearchFunc(list, one, by)
+	if there {
+		return list
 	}
+	return slices.Insert(list, i, one)
 }
 
-// refunds returns the refunds of cases that may be of a sale, in order.
-func (f *following) refunds(sale int64) []int64 {
-	from, _ := slices.BinarySearchFunc(f.sales, pair{sale, 0}, byPair)
-	var list []int64
-	for _, p := range f.sales[from:] {
-		if p.sale != sale {
+// remove takes one out of a sorted slice.
+func remove[E any](list []E, one E, by func(a, b E) int) []E {
+	if i, there := slices.BinarySearchFunc(list, one, by); there {
+		return slices.Delete(list, i, i+1)
+	}
+	return list
+}
+
+// refundsOf returns the refunds of one sale, or of one batch, in order.
+func refundsOf(pairs []pair, of int64) (list []int64) {
+	from, _ := slices.BinarySearchFunc(pairs, pair{of, 0}, byPair)
+	for _, p := range pairs[from:] {
+		if p.sale != of {
 			break
 		}
 		list = append(list, p.refund)
@@ -66,43 +76,57 @@ func (f *following) refunds(sale int64) []int64 {
 	return list
 }
 
+// opened notes the sale of a case.
+func (f *following) opened(k *caseRow) {
+	f.sales = insert(f.sales, pair{k.original, k.seq}, byPair)
+}
+
+// refunds returns the refunds of cases that may be of a sale, in order.
+func (f *following) refunds(sale int64) []int64 { return refundsOf(f.sales, sale) }
+
 // watch notes what a case's refund and sale are found by. sale may be nil.
 func (f *following) watch(e, sale *refund.Event) {
-	if f.batches == nil {
-		f.batches, f.payers = map[uint32][]int64{}, map[uint32][]moment{}
-	}
 	if e.Record.Batch != "" {
-		sum := batchSum(&e.Record)
-		if i, ok := slices.BinarySearch(f.batches[sum], e.Seq); !ok {
-			f.batches[sum] = slices.Insert(f.batches[sum], i, e.Seq)
-		}
+		f.batches = insert(f.batches, pair{batchSum(&e.Record), e.Seq}, byPair)
 	}
+	for _, one := range shownOf(e, sale) {
+		f.payers = insert(f.payers, one, bySighted)
+	}
+}
+
+// sighted is how the payer of a case's refund is found.
+type sighted struct {
+	sum    uint32 // of a token of the payer
+	at     uint32 // of the refund, whole seconds since 1970
+	refund int64
+}
+
+func bySighted(a, b sighted) int {
+	return cmp.Or(cmp.Compare(a.sum, b.sum), cmp.Compare(a.at, b.at), cmp.Compare(a.refund, b.refund))
+}
+
+// shownOf returns those of a refund and its sale, none where the sale, or the refund's time, is not
+// known.
+func shownOf(e, sale *refund.Event) (list []sighted) {
 	at, ok := e.Record.Time()
 	if sale == nil || !ok {
-		return
+		return nil
 	}
-	m := moment{at.UnixNano(), e.Seq}
 	for _, t := range sale.Record.Party.AllTokens() {
-		sum := sqlite.Checksum(0, []byte(t))
-		if i, ok := slices.BinarySearchFunc(f.payers[sum], m, byMoment); !ok {
-			f.payers[sum] = slices.Insert(f.payers[sum], i, m)
-		}
+		list = append(list, sighted{sqlite.Checksum(0, []byte(t)), seconds(at), e.Seq})
 	}
+	return list
 }
 
-// moment is a refund and when it was, in ns since 1970.
-type moment struct{ at, refund int64 }
+// seconds is t in whole seconds since 1970, the nearest that a sighted can hold.
+func seconds(t time.Time) uint32 { return uint32(min(max(t.Unix(), 0), math.MaxUint32)) }
 
-func byMoment(a, b moment) int {
-	return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.refund, b.refund))
-}
-
-func batchSum(r *refund.Record) uint32 {
-	return sqlite.Checksum(0, joined(r.MerchantID, r.TerminalID, r.Batch))
+func batchSum(r *refund.Record) int64 {
+	return int64(sqlite.Checksum(0, joined(r.MerchantID, r.TerminalID, r.Batch)))
 }
 
 // inBatch returns the refunds of cases that may be in the batch of a settlement.
-func (f *following) inBatch(r *refund.Record) []int64 { return f.batches[batchSum(r)] }
+func (f *following) inBatch(r *refund.Record) []int64 { return refundsOf(f.batches, batchSum(r)) }
 
 // shownBy returns the refunds of cases whose payer a record may show: those of the 60 days
 // before it.
@@ -111,16 +135,16 @@ func (f *following) shownBy(r *refund.Record) []int64 {
 	if len(f.payers) == 0 || !ok {
 		return nil
 	}
-	from, to := moment{at.Add(-follow.MostSince).UnixNano(), 0}, moment{at.UnixNano(), 0}
+	from, to := seconds(at.Add(-follow.MostSince)), seconds(at)
 	var list []int64
 	for _, t := range r.Party.AllTokens() {
-		all := f.payers[sqlite.Checksum(0, []byte(t))]
-		first, _ := slices.BinarySearchFunc(all, from, byMoment)
-		for _, m := range all[first:] {
-			if m.at >= to.at {
+		sum := sqlite.Checksum(0, []byte(t))
+		first, _ := slices.BinarySearchFunc(f.payers, sighted{sum, from, 0}, bySighted)
+		for _, one := range f.payers[first:] {
+			if one.sum != sum || one.at > to {
 				break
 			}
-			list = append(list, m.refund)
+			list = append(list, one.refund)
 		}
 	}
 	slices.Sort(list)
@@ -129,42 +153,21 @@ func (f *following) shownBy(r *refund.Record) []int64 {
 
 // settled takes a refund out of its batch: the settlement has come.
 func (f *following) settled(e *refund.Event) {
-	sum := batchSum(&e.Record)
-	if i, ok := slices.BinarySearch(f.batches[sum], e.Seq); ok {
-		f.batches[sum] = slices.Delete(f.batches[sum], i, i+1)
-	}
+	f.batches = remove(f.batches, pair{batchSum(&e.Record), e.Seq}, byPair)
 }
 
 // seen takes a refund from those of its payer, who has come.
 func (f *following) seen(e, sale *refund.Event) {
-	at, _ := e.Record.Time()
-	m := moment{at.UnixNano(), e.Seq}
-	for _, t := range sale.Record.Party.AllTokens() {
-		sum := sqlite.Checksum(0, []byte(t))
-		if i, ok := slices.BinarySearchFunc(f.payers[sum], m, byMoment); ok {
-			f.payers[sum] = slices.Delete(f.payers[sum], i, i+1)
-		}
+	for _, one := range shownOf(e, sale) {
+		f.payers = remove(f.payers, one, bySighted)
 	}
 }
 
-// loadFollowing reads the cases. Of those of which a settlement or the payer was seen, that is
-// not looked for again.
+// loadFollowing reads the cases, some at a time. Of those of which a settlement or the payer was
+// seen, that is not looked for again.
 func loadFollowing(c *conn) (following, error) {
 	var f following
 	if version, err := c.version(); err != nil || version < followVersion {
-		return f, err
-	}
-	type one struct {
-		pair
-		settled, seen bool
-	}
-	var all []one
-	err := c.Each(`SELECT seq, coalesce(original, 0), EXISTS(SELECT 1 FROM followed f WHERE f.case_id = cases.case_id AND what = 'settled'),
- EXISTS(SELECT 1 FROM followed f WHERE f.case_id = cases.case_id AND what = 'payer_seen') FROM cases`, func(r *sqlite.Row) error {
-		all = append(all, one{pair{r.Int(1), r.Int(0)}, r.Int(2) != 0, r.Int(3) != 0})
-		return nil
-	})
-	if err != nil {
 		return f, err
 	}
 	last, _, err := c.Int(`SELECT max(seq) FROM record`)
@@ -172,26 +175,75 @@ func loadFollowing(c *conn) (following, error) {
 		return f, err
 	}
 	f.older = last > 0
-	for _, k := range all {
-		f.sales = append(f.sales, k.pair)
-		if k.settled && k.seen {
-			continue
-		}
-		e, err := loadEvent(c, k.refund)
+	cases, _, err := c.Int(`SELECT count(*) FROM cases`)
+	if err != nil {
+		return f, err
+	}
+	f.sales = make([]pair, 0, cases)
+	for id := ""; ; {
+		some, err := loadFollowed(c, id)
 		if err != nil {
 			return f, err
 		}
-		if e == nil {
-			continue
-		}
-		var sale *refund.Event
-		if !k.seen && k.sale != 0 {
-			if sale, err = loadEvent(c, k.sale); err != nil {
+		for i := range some {
+			if err := f.take(c, &some[i]); err != nil {
 				return f, err
 			}
 		}
-		f.watch(e, sale)
+		if len(some) < followedAtOnce {
+			break
+		}
+		id = some[len(some)-1].id
 	}
 	slices.SortFunc(f.sales, byPair)
+	slices.SortFunc(f.batches, byPair)
+	slices.SortFunc(f.payers, bySighted)
+	f.batches, f.payers = slices.Clip(f.batches), slices.Clip(f.payers)
 	return f, nil
+}
+
+// followedAtOnce is how many cases are read at a time.
+const followedAtOnce = 256
+
+// followedCase is what of a case is already seen.
+type followedCase struct {
+	id string
+	pair
+	settled, seen bool
+}
+
+// loadFollowed reads the cases behind one, in the order of their ids.
+func loadFollowed(c *conn, after string) ([]followedCase, error) {
+	some := make([]followedCase, 0, followedAtOnce)
+	err := c.Each(`SELECT case_id, seq, coalesce(original, 0), EXISTS(SELECT 1 FROM followed f WHERE f.case_id = cases.case_id AND what = 'settled'),
+ EXISTS(SELECT 1 FROM followed f WHERE f.case_id = cases.case_id AND what = 'payer_seen') FROM cases WHERE case_id > ?1 ORDER BY case_id LIMIT ?2`,
+		func(r *sqlite.Row) error {
+			some = append(some, followedCase{r.Text(0), pair{r.Int(2), r.Int(1)}, r.Int(3) != 0, r.Int(4) != 0})
+			return nil
+		}, after, followedAtOnce)
+	return some, err
+}
+
+// take notes one case at the end of the lists, which are sorted when all are there.
+func (f *following) take(c *conn, k *followedCase) error {
+	f.sales = append(f.sales, k.pair)
+	if k.settled && k.seen {
+		return nil
+	}
+	e, err := loadEvent(c, k.refund)
+	if err != nil || e == nil {
+		return err
+	}
+	if !k.settled && e.Record.Batch != "" {
+		f.batches = append(f.batches, pair{batchSum(&e.Record), e.Seq})
+	}
+	if k.seen || k.sale == 0 {
+		return nil
+	}
+	sale, err := loadEvent(c, k.sale)
+	if err != nil {
+		return err
+	}
+	f.payers = append(f.payers, shownOf(e, sale)...)
+	return nil
 }

@@ -25,7 +25,7 @@ import (
 )
 
 // What a drain of 100 000 cases may take of memory, in KiB (issue 5).
-const drainMost = 34 << 10
+const drainMost = 32 << 10
 
 // drainQueue is a store with n queued cases, made once and copied for each test, and
 // the messages of the first of them.
