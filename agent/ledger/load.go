@@ -66,6 +66,10 @@ func (d *DB) load(c *conn) error {
 	if d.following, err = loadFollowing(c); err != nil {
 		return err
 	}
+	// All cases and their records were read once: those pages are not the ones that records need.
+	if err := c.Do(`PRAGMA shrink_memory`); err != nil {
+		return err
+	}
 	d.now, d.index, d.links, d.names = n, index, links, names
 	d.publishDays()
 	d.queue.Open(waiting, stream, made, before, n.outbox, n.tallies)

@@ -26,7 +26,7 @@ const (
 
 // Cache sizes of a connection in KiB: the whole process must fit in 24 MiB.
 const (
-	writerCache    = 2048
+	writerCache    = 1536
 	readerCache    = 256 // what is read runs through: lists, a drain
 	temporaryCache = 80 << 10
 )
