@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 
@@ -27,6 +28,9 @@ func (d *DB) keepBallast() {
 		return
 	}
 	err = unix.Fallocate(int(f.Fd()), 0, 0, ballastSize)
+	for tries := 0; errors.Is(err, unix.EINTR) && tries < 10; tries++ {
+		err = unix.Fallocate(int(f.Fd()), 0, 0, ballastSize)
+	}
 	if e := f.Close(); err != nil || e != nil {
 		_ = os.Remove(path)
 	}

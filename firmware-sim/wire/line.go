@@ -77,6 +77,9 @@ func (p *PTY) Open() bool {
 	err = raw.Control(func(fd uintptr) {
 		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
 		_, err := unix.Poll(fds, 0)
+		for errors.Is(err, unix.EINTR) { // a signal to this process is nothing about the line
+			_, err = unix.Poll(fds, 0)
+		}
 		open = err == nil && fds[0].Revents&unix.POLLHUP == 0
 	})
 	return err == nil && open

@@ -2,11 +2,16 @@ package wire
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func openReader(t *testing.T, path string) *os.File {
@@ -61,6 +66,41 @@ func TestPTYCarriesEveryByte(t *testing.T) {
 	if _, err := io.ReadFull(p, back); err != nil || !bytes.Equal(back, []byte{0x0D, 0x03, 0x11}) {
 		t.Errorf("%X, %v", back, err)
 	}
+}
+
+// TestASignalIsNoClosedPort: a signal that ends a poll is nothing about the other end.
+func TestASignalIsNoClosedPort(t *testing.T) {
+	p, err := OpenPTY()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	openReader(t, p.Place()) // which reads nothing: there is no room soon, and poll finds nothing ready
+	if err := p.master.SetWriteDeadline(time.Now().Add(time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := p.master.Write(make([]byte, 1<<20)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("%d, %v: want a full line", n, err)
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	pid, thread := os.Getpid(), unix.Gettid()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for ctx.Err() == nil {
+			_ = unix.Tgkill(pid, thread, unix.SIGURG) // as the Go runtime does
+		}
+	}()
+	for range 5_000 {
+		if !p.Open() {
+			t.Error("a port that is open is taken for closed")
+			break
+		}
+	}
+	cancel()
+	<-ended
 }
 
 func TestSocketComesBackUnderAnotherName(t *testing.T) {

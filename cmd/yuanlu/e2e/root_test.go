@@ -105,9 +105,9 @@ func boot(t *testing.T, shared string) *debian {
 	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute) // a loaded machine
 	defer cancel()
 	for {
-		if g.leader == 0 {
-			g.leader = childOf(cmd.Process.Pid)
-		} else if out, _ := g.run("systemctl is-system-running"); strings.HasPrefix(out, "running") || strings.HasPrefix(out, "degraded") {
+		// Before the guest's init, the shell's mount and a process of nspawn's own are that child.
+		g.leader = childOf(cmd.Process.Pid)
+		if out, _ := g.run("systemctl is-system-running"); strings.HasPrefix(out, "running") || strings.HasPrefix(out, "degraded") {
 			return g
 		}
 		select {
@@ -115,7 +115,8 @@ func boot(t *testing.T, shared string) *debian {
 			ended <- err
 			t.Skipf("systemd does not boot in a container here: %v: %s", err, tailOf(g.log.String(), 5))
 		case <-ctx.Done():
-			t.Fatalf("the guest does not boot: %s", tailOf(g.log.String(), 20))
+			state, err := g.run("systemctl is-system-running; systemctl list-jobs; systemctl --failed")
+			t.Fatalf("the guest does not boot: %s %v: %s", state, err, tailOf(g.log.String(), 20))
 		case <-time.After(200 * time.Millisecond):
 		}
 	}
