@@ -68,7 +68,7 @@ var mayImport = map[string][]string{
 	"agent/refund/randomjournal": {"agent/refund"},
 	"agent/refund/rules":         {"agent/refund"},
 	"agent/guard/till":           {"agent/ask", "agent/control", "agent/guard", "agent/ingest", "agent/refund", "protocol/sensitive", "protocol/smart"},
-	"agent/guard/api":            {"agent/ask", "agent/guard", "agent/guard/till", "agent/refund", "protocol/strictjson"},
+	"agent/guard/api":            {"agent/ask", "agent/guard", "agent/guard/till", "agent/localhttp", "agent/refund", "protocol/strictjson"},
 	"agent/guard/pins":           {"agent/newfile", "agent/refund"},
 	"agent/ledger":               {"agent/ask", "agent/follow", "agent/ledger/...", "agent/newfile", "agent/refund"},
 	"agent/ledger/outbox":        {"agent/ledger/rows", "agent/ledger/sqlite", "agent/refund"},
@@ -82,7 +82,8 @@ var mayImport = map[string][]string{
 	"agent/health":               {"agent/catalogue", "agent/config", "agent/refund", "agent/ingest", "agent/ledger", "protocol/printable"}, // the last two for what they report of themselves
 	"agent/machine":              {"agent/config", "agent/health"},
 	"agent/metrics":              {"agent/health", "agent/ingest", "agent/refund"},
-	"agent/metrics/scrape":       {"agent/metrics", "agent/config"},
+	"agent/metrics/scrape":       {"agent/metrics", "agent/config", "agent/localhttp"},
+	"agent/localhttp":            {},
 
 	"drivers":            {},
 	"drivers/drivertest": {},

@@ -22,8 +22,6 @@ import (
 
 // serveHTTP answers one request.
 func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
-	s.asked.RLock()
-	defer s.asked.RUnlock()
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")

@@ -16,9 +16,8 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/net/netutil"
-
 	"yuanlu/agent/guard"
+	"yuanlu/agent/localhttp"
 )
 
 // Bounds. Source: guard.md § 5.
@@ -31,8 +30,6 @@ const (
 	// mostWaits bounds the requests that wait for the end of a hold; one more is answered
 	// at once, so that a place is left for asks.
 	mostWaits = 8
-	stopTime  = 100 * time.Millisecond
-	tryEvery  = 10 * time.Second // an address that is not to be had is tried again
 )
 
 // Options are who answers, and where. Service, Socket, Links, Zone and Log are needed.
@@ -53,7 +50,6 @@ type Server struct {
 	o     Options
 	waits chan struct{} // one for each request that waits
 	pace  pace
-	asked sync.RWMutex // locked for reading by every request under way
 	mux   *http.ServeMux
 	known merchants
 }
@@ -80,54 +76,45 @@ func (s *Server) Run(ctx context.Context) error {
 		both.Go(func() { s.keep(ctx, "tcp", s.loopback) })
 	}
 	both.Wait()
-	s.asked.Lock() // the requests under way
-	defer s.asked.Unlock()
 	return nil
 }
 
 // keep listens and serves, again and again, until ctx ends.
-func (s *Server) keep(ctx context.Context, network string, listen func(context.Context) (net.Listener, string, error)) {
+func (s *Server) keep(ctx context.Context, network string, listen func(context.Context) (net.Listener, http.Handler, error)) {
 	last := ""
-	for ctx.Err() == nil {
-		l, token, err := listen(ctx)
-		if err == nil {
-			s.o.Log.Info("guard.listening", "network", network, "address", l.Addr().String())
+	server := localhttp.Server{
+		Listen: listen, Conns: mostConns, Ask: askTime, Answer: askTime, Log: s.o.Log,
+		Listening: func(a net.Addr) {
+			s.o.Log.Info("guard.listening", "network", network, "address", a.String())
 			last = ""
-			err = s.serve(ctx, l, token)
-		}
-		if ctx.Err() != nil {
-			return
-		}
-		if text := fmt.Sprint(err); text != last {
-			s.o.Log.Error("guard.unavailable", "network", network, "err", err)
-			last = text
-		}
-		t := time.NewTimer(tryEvery)
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			t.Stop()
-		}
+		},
+		Failed: func(err error) {
+			if text := fmt.Sprint(err); text != last {
+				s.o.Log.Error("guard.unavailable", "network", network, "err", err)
+				last = text
+			}
+		},
 	}
+	server.Run(ctx)
 }
 
 // socket listens on the unix socket: mode 0660, for the group.
-func (s *Server) socket(context.Context) (net.Listener, string, error) {
+func (s *Server) socket(context.Context) (net.Listener, http.Handler, error) {
 	path := s.o.Socket
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, "", err
+		return nil, nil, err
 	}
 	if info, err := os.Lstat(path); err == nil {
 		if info.Mode()&fs.ModeSocket == 0 {
-			return nil, "", fmt.Errorf("guard socket: %s is there and is no socket", path)
+			return nil, nil, fmt.Errorf("guard socket: %s is there and is no socket", path)
 		}
 		if err := os.Remove(path); err != nil {
-			return nil, "", err
+			return nil, nil, err
 		}
 	}
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
-		return nil, "", err
+		return nil, nil, err
 	}
 	err = os.Chmod(path, 0o600) // until the group is right
 	if err == nil && s.o.Group != "" {
@@ -140,9 +127,9 @@ func (s *Server) socket(context.Context) (net.Listener, string, error) {
 		err = os.Chmod(path, 0o660)
 	}
 	if err != nil {
-		return nil, "", errors.Join(err, l.Close())
+		return nil, nil, errors.Join(err, l.Close())
 	}
-	return l, "", nil
+	return l, http.HandlerFunc(s.serveHTTP), nil
 }
 
 func groupOf(name string) (int, error) {
@@ -157,44 +144,21 @@ func groupOf(name string) (int, error) {
 }
 
 // loopback listens on the loopback address, and reads the token.
-func (s *Server) loopback(ctx context.Context) (net.Listener, string, error) {
+func (s *Server) loopback(ctx context.Context) (net.Listener, http.Handler, error) {
 	data, err := os.ReadFile(s.o.Token)
 	if err != nil {
-		return nil, "", err
+		return nil, nil, err
 	}
 	token, _, _ := strings.Cut(string(data), "\n")
 	if token = strings.TrimSpace(token); len(token) < 16 {
-		return nil, "", errors.New("guard.token_file: want a first line of 16 characters at least")
+		return nil, nil, errors.New("guard.token_file: want a first line of 16 characters at least")
 	}
 	var how net.ListenConfig
 	l, err := how.Listen(ctx, "tcp", s.o.Listen)
-	return l, token, err
-}
-
-// serve answers on l until ctx ends or l fails. It closes l.
-func (s *Server) serve(ctx context.Context, l net.Listener, token string) error {
-	handler := http.Handler(http.HandlerFunc(s.serveHTTP))
-	if token != "" {
-		handler = s.guarded(handler, token, l.Addr().String())
+	if err != nil {
+		return nil, nil, err
 	}
-	server := &http.Server{Handler: handler, ReadTimeout: askTime, WriteTimeout: askTime, MaxHeaderBytes: 8 << 10,
-		BaseContext: func(net.Listener) context.Context { return ctx }, ErrorLog: slog.NewLogLogger(s.o.Log.Handler(), slog.LevelDebug)}
-	server.SetKeepAlivesEnabled(false) // an idle client takes no place
-	down := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(down)
-		bye, done := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
-		defer done()
-		if server.Shutdown(bye) != nil {
-			_ = server.Close() // a client that does not go away is cut off
-		}
-	})
-	err := server.Serve(netutil.LimitListener(l, mostConns))
-	if stop() {
-		return errors.Join(err, server.Close())
-	}
-	<-down
-	return err
+	return l, s.guarded(http.HandlerFunc(s.serveHTTP), token, l.Addr().String()), nil
 }
 
 // pace lets so many asks through a second.

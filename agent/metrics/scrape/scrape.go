@@ -10,7 +10,6 @@ package scrape
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -19,9 +18,8 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/net/netutil"
-
 	"yuanlu/agent/config"
+	"yuanlu/agent/localhttp"
 	"yuanlu/agent/metrics"
 )
 
@@ -30,8 +28,6 @@ const (
 	mostConns = 8                // at once; further ones wait until the kernel's queue is full
 	askTime   = 5 * time.Second  // for a request to come
 	wholeTime = 10 * time.Second // for request and answer
-	stopTime  = 100 * time.Millisecond
-	tryEvery  = 10 * time.Second // a port that is not to be had is tried again
 )
 
 // Options are what is offered, and where. All are needed.
@@ -44,8 +40,7 @@ type Options struct {
 
 // Server offers figures. It is safe for concurrent use; Run is called once.
 type Server struct {
-	o     Options
-	asked sync.RWMutex // locked for reading by every request under way
+	o Options
 
 	mu      sync.Mutex // guards problem
 	problem error
@@ -64,25 +59,17 @@ func (s *Server) Problem() error {
 // Run offers the figures until ctx ends, then waits for the requests under way, which end
 // with it. A port that cannot be had is tried again, and is no error.
 func (s *Server) Run(ctx context.Context) error {
-	for {
-		var how net.ListenConfig
-		l, err := how.Listen(ctx, "tcp", s.o.Listen)
-		if err == nil {
-			s.note(nil)
-			err = s.serve(ctx, l)
-		}
-		if ctx.Err() != nil {
-			return nil
-		}
-		s.note(err)
-		t := time.NewTimer(tryEvery)
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			t.Stop()
-			return nil
-		}
+	server := localhttp.Server{
+		Listen: func(ctx context.Context) (net.Listener, http.Handler, error) {
+			var how net.ListenConfig
+			l, err := how.Listen(ctx, "tcp", s.o.Listen)
+			return l, s, err
+		},
+		Conns: mostConns, Ask: askTime, Answer: wholeTime,
+		Listening: func(net.Addr) { s.note(nil) }, Failed: s.note, Log: s.o.Log,
 	}
+	server.Run(ctx)
+	return nil
 }
 
 // note keeps what is wrong, and logs it where it is another thing than before.
@@ -102,35 +89,8 @@ func (s *Server) note(err error) {
 	s.o.Changed()
 }
 
-// serve answers on l until ctx ends or l fails. It closes l.
-func (s *Server) serve(ctx context.Context, l net.Listener) error {
-	server := &http.Server{Handler: s, ReadTimeout: askTime, WriteTimeout: wholeTime, MaxHeaderBytes: 8 << 10,
-		BaseContext: func(net.Listener) context.Context { return ctx }, ErrorLog: slog.NewLogLogger(s.o.Log.Handler(), slog.LevelDebug)}
-	server.SetKeepAlivesEnabled(false) // an idle client takes no place
-	down := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(down)
-		bye, done := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
-		defer done()
-		if server.Shutdown(bye) != nil {
-			_ = server.Close() // a client that does not go away is cut off
-		}
-	})
-	err := server.Serve(netutil.LimitListener(l, mostConns))
-	if stop() {
-		err = errors.Join(err, server.Close())
-	} else {
-		<-down
-	}
-	s.asked.Lock()
-	defer s.asked.Unlock()
-	return err
-}
-
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.asked.RLock()
-	defer s.asked.RUnlock()
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
