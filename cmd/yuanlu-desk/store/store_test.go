@@ -282,6 +282,12 @@ func TestSameIDWithOtherContentsIsKeptBeside(t *testing.T) {
 		if a := r.take(sum(2)); len(a.PutBack) != 0 {
 			t.Errorf("%+v", a)
 		}
+		// One that the broker kept is from before: what it lacks is sent, and no store was put back.
+		kept := sum(1)
+		kept.retained = true
+		if a := r.take(kept); len(a.PutBack) != 0 || acked(a) != "t-1/S1 2" {
+			t.Errorf("kept by the broker: %+v", a)
+		}
 	})
 }
 
