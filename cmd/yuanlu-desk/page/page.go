@@ -161,6 +161,7 @@ type frame struct {
 	CSS, JS, Icon string // addresses
 	Case          string // shown; "" elsewhere
 	Version       int64
+	Upto          int64  // of the desk, when the page was drawn; what is behind it is not shown
 	Found         string // what was looked for
 	Data          any
 }
@@ -196,7 +197,7 @@ func (q *request) ask(question string, f *frame, more func(*store.Looking, casew
 	defer cancel()
 	members := `"by":` + quoted(q.who.Person.ID) + `,` + question
 	got, err := q.p.o.Store.Look(ctx, q.p.o.Now(), q.who.Person.ID, members, func(l *store.Looking, a casework.Answer) error {
-		f.Counts, f.Now = l.Desk.Counts(q.who.Person.ID), l.Desk.Now()
+		f.Counts, f.Now, f.Upto = l.Desk.Counts(q.who.Person.ID), l.Desk.Now(), l.Upto()
 		return more(l, a)
 	})
 	switch {

@@ -14,13 +14,18 @@ import (
 type Looking struct {
 	Desk *casework.Desk
 	t    *tx
+	upto int64
 }
+
+// Upto is the number up to which everything is in what is read; what changes later is behind
+// it (WorkChanges).
+func (l *Looking) Upto() int64 { return l.upto }
 
 // Look answers a question of a person as Work does, and lets more read what else is shown
 // with the answer, in the same transaction; not if the question is refused. more may run
 // again where the transaction does.
 func (s *Store) Look(ctx context.Context, now time.Time, by, members string, more func(*Looking, casework.Answer) error) (casework.Answer, error) {
-	got, _, err := s.workWith(ctx, now, by, members, func(a *applying, got casework.Answer) error { return more(&Looking{s.work.desk, a.tx}, got) })
+	got, _, err := s.workWith(ctx, now, by, members, func(a *applying, got casework.Answer) error { return more(&Looking{s.work.desk, a.tx, a.w}, got) })
 	return got, err
 }
 

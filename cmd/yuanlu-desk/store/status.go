@@ -163,8 +163,8 @@ func (a *applying) takeSummary(s *Status) error {
 		return st.jump(a, acked, s.Received, HoleElsewhere)
 	case acked < st.settled:
 		st.ackDue = true
-		// One that the broker kept may be from before what is settled; a store that was put back
-		// says so itself, live, when it connects.
+		// One that the broker kept may be from before what is settled; of a store that was put back
+		// there is one published live, when the terminal connects.
 		if s.Summary.LastSeq < st.settled && !s.Retained {
 			a.answer.PutBack = append(a.answer.PutBack, Ack{Terminal: st.terminal, Stream: st.stream, Seq: st.settled})
 		}

@@ -471,10 +471,13 @@ await check("13 no request twice; live without a reload", async () => {
 
 await check("13 what others do is shown at once, and never what was typed lost", async () => {
   const page = await opened("ann");
-  const streaming = page.waitForResponse((r) => r.url().endsWith("/v1/stream"));
+  // What happens after the page was drawn and before its stream begins is shown, too.
+  let begin;
+  const held = new Promise((r) => { begin = r; });
+  await page.route("**/v1/stream*", async (route) => { await held; await route.continue(); });
   await page.go(at(live));
-  await streaming;
   await act("sue", live, "claim");
+  begin();
   await eventually("the new owner", async () => (await text(page, ".owner")).includes("sue"));
   await open(page, "note");
   await page.fill("#note-text", "being typed");

@@ -151,8 +151,9 @@
     busy.delete(of);
     of.removeAttribute("aria-busy");
     const again = () => run(of, url, make, where, done);
+    if (got.status === 200) { delete of.dataset.key; clear(where); await done(got.body); return; } // it draws the page
+    caught();
     if (got.status === 0) { offerAgain(where, say("none"), again).focus(); return; }
-    if (got.status === 200) { delete of.dataset.key; clear(where); await done(got.body); return; }
     const error = got.body && got.body.error;
     if (error && error.code === "stale" && body().dataset.case) { await stale(where, error, again); return; }
     refused(where, error);
@@ -317,7 +318,7 @@
       begin();
       restore(kept);
       return true;
-    } finally { drawing = false; }
+    } finally { drawing = false; caught(); }
   };
 
   // Panels: forms that a button opens.
@@ -378,37 +379,36 @@
     b.disabled = document.visibilityState !== "visible" || !!body().dataset.newer;
   };
 
-  // Live: what changed elsewhere.
+  // Live: what changed elsewhere since the page was drawn. The stream begins behind the number
+  // that the page was drawn at, so that nothing is missed in between.
   let stream = null;
+  let upto = 0; // everything up to this number was seen
   const follow = () => {
+    upto = Math.max(upto, Number(body().dataset.upto || 0));
     if (stream || !body().dataset.csrf || !window.EventSource || ["login", "password"].includes(body().dataset.place)) return;
-    stream = new EventSource("/v1/stream");
+    stream = new EventSource(upto ? `/v1/stream?after=${upto}` : "/v1/stream");
     const take = (e) => {
+      upto = Math.max(upto, Number(e.lastEventId || 0));
       let news;
       try { news = JSON.parse(e.data); } catch { return; }
       if (news && typeof news.case === "string") changed(news.case, Number(news.version));
     };
-    for (const kind of ["message", "work", "case"]) stream.addEventListener(kind, take);
+    stream.addEventListener("message", take);
   };
   const leave = () => { if (stream) { stream.close(); stream = null; } };
   // A browser has six connections to a desk, and a person eight streams: a page that is not
-  // seen lets go of its own, and catches up when it is seen again.
-  const seen = async () => {
-    if (document.visibilityState !== "visible") { leave(); return; }
-    follow();
-    const no = body().dataset.case;
-    if (body().dataset.place !== "case") { changed("", 0); return; }
-    const got = await part(`/case/${encodeURIComponent(no)}/changes?after=${body().dataset.version}`);
-    const now = got && got.querySelector("[data-version]");
-    if (now) changed(no, Number(now.dataset.version));
-  };
+  // seen lets go of its own. Seen again, it goes on behind what it saw last.
+  const seen = () => { arm(); if (document.visibilityState === "visible") follow(); else leave(); };
+  document.addEventListener("visibilitychange", seen);
   addEventListener("pagehide", leave);
   addEventListener("pageshow", (e) => { if (e.persisted) seen(); });
   let later;
+  let missed = 0; // version of this case that came while the page was being drawn, or a command on its way
+  const caught = () => { const v = missed; missed = 0; if (v) changed(body().dataset.case, v); };
   const changed = (no, version) => {
     if (body().dataset.place === "case") {
-      if (no !== body().dataset.case || version <= Number(body().dataset.version) || drawing) return;
-      if (document.querySelector("form[aria-busy], button[aria-busy]")) return; // our own command: its answer draws
+      if (no !== body().dataset.case || version <= Number(body().dataset.version)) return;
+      if (drawing || document.querySelector("form[aria-busy], button[aria-busy]")) { missed = Math.max(missed, version); return; }
       if (dirty.size === 0 && !$("approve")) { refresh().then((ok) => { if (ok) toast(say("live")); }); return; }
       body().dataset.newer = String(version);
       if ($("changed")) $("changed").hidden = false;
@@ -419,7 +419,7 @@
     }
     if (!["next", "mine", "overdue", "approve"].includes(body().dataset.place) || dirty.size) return;
     clearTimeout(later);
-    later = setTimeout(() => { if (document.visibilityState === "visible") refresh(); }, 2000);
+    later = setTimeout(() => { if (document.visibilityState === "visible") { if (drawing) changed(no, version); else refresh(); } }, 2000);
   };
 
   // Rows of lists and sections of a case, for j and k.
@@ -536,17 +536,6 @@
   document.addEventListener("input", touch);
   document.addEventListener("change", touch);
   addEventListener("beforeunload", (e) => { if (dirty.size) e.preventDefault(); });
-  // A page that is not looked at holds no connection: a browser has few of them for one desk.
-  document.addEventListener("visibilitychange", async () => {
-    arm();
-    if (document.visibilityState !== "visible") { if (stream) { stream.close(); stream = null; } return; }
-    if (stream || !body().dataset.csrf) return;
-    follow();
-    const now = await part(location.href);
-    if (!now || !now.body) return;
-    if (now.body.dataset.case) changed(now.body.dataset.case, Number(now.body.dataset.version)); else changed("", 0);
-  });
-
   // picked enables the fields of a command of a proposal, so that only those that are meant are checked.
   const picked = (pick) => { for (const f of pick.closest("fieldset").querySelectorAll(".inner [name]")) f.disabled = !pick.checked; };
 
