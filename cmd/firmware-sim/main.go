@@ -14,6 +14,7 @@ import (
 	"runtime/debug"
 	"syscall"
 
+	"yuanlu/firmware-sim/fleet"
 	"yuanlu/firmware-sim/scenario"
 	"yuanlu/firmware-sim/terminal"
 	"yuanlu/firmware-sim/wire"
@@ -36,6 +37,7 @@ const usage = `firmware-sim: payment terminals to test against
   firmware-sim run --terminal e-sign|traditional|smart [--link pty|usbip|TTY] [--scenario FILE] …
   firmware-sim run --records FILE --wire mispos|cup8583|smart [--link pty|usbip|TTY]
   firmware-sim demo --agent BIN [--desk BIN] [--stay] [--keep] [--seed N]
+  firmware-sim fleet --broker URL --terminals N [--seed S] [--days D] [--desk URL] …
   firmware-sim ledger [FILE…]
   firmware-sim version [--licences | --sbom]
 
@@ -58,7 +60,7 @@ func dispatch(ctx context.Context, args []string, stdin io.Reader, stdout, stder
 		return exitUsage
 	}
 	verbs := map[string]func(context.Context, []string, io.Reader, io.Writer, io.Writer) error{
-		"run": run, "demo": runDemo, "ledger": ledger, "version": version}
+		"run": run, "demo": runDemo, "fleet": runFleet, "ledger": ledger, "version": version}
 	verb, ok := verbs[args[0]]
 	if !ok {
 		if args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
@@ -84,7 +86,7 @@ var errPrinted = errors.New("failed")
 func exitCode(err error) int {
 	var cannot *wire.CannotCarry
 	switch {
-	case errors.Is(err, errUsage), errors.Is(err, terminal.ErrOptions):
+	case errors.Is(err, errUsage), errors.Is(err, terminal.ErrOptions), errors.Is(err, fleet.ErrOptions):
 		return exitUsage
 	case errors.Is(err, fs.ErrPermission):
 		return exitPermission
