@@ -33,7 +33,7 @@ func fromTheFuture(x any, name string) any {
 func payloadOf(channel string) any {
 	return map[string]any{"state": &State{}, "info": &Info{}, "health": &Health{}, "link": &LinkState{}, "case": &Event{},
 		"caseSummary": &CaseSummary{}, "event": &Event{}, "log": &LogLine{}, "rsp": &Rsp{}, "config": &Config{}, "cmd": &Cmd{},
-		"ack": &Ack{}, "desiredConfig": &DesiredConfig{}, "hostState": &HostState{}}[channel]
+		"ack": &Ack{}, "desiredConfig": &DesiredConfig{}, "hostState": &HostState{}, "cosign": &Cosign{}}[channel]
 }
 
 // TestFuturePayloads: members added at every level pass every schema and change
@@ -42,6 +42,9 @@ func payloadOf(channel string) any {
 func TestFuturePayloads(t *testing.T) {
 	v := testValidator(t)
 	for _, c := range Channels() {
+		if c.Name == "checkpoint" {
+			continue // evidence.md § 2: one with other members is refused
+		}
 		example, err := Example(c.Name)
 		if err != nil {
 			t.Fatal(err)

@@ -106,6 +106,9 @@ func (n Names) Log(level string) string { return n.up("log/" + level) }
 // Rsp is the topic of the answers to one command.
 func (n Names) Rsp(cmd string) string { return n.up("rsp/" + cmd) }
 
+// Checkpoint is the topic of the newest checkpoint of the terminal's evidence log.
+func (n Names) Checkpoint() string { return n.up("checkpoint") }
+
 // Config is the topic of the configuration in force.
 func (n Names) Config() string { return n.up("config") }
 
@@ -117,6 +120,9 @@ func (n Names) CmdFilter() string { return n.dn("cmd/#") }
 
 // Ack is the topic of the back office's acknowledgements.
 func (n Names) Ack() string { return n.dn("ack") }
+
+// Cosign is the topic of the newest checkpoint that the back office co-signed.
+func (n Names) Cosign() string { return n.dn("cosign") }
 
 // DesiredConfig is the topic of the desired configuration.
 func (n Names) DesiredConfig() string { return n.dn("config") }

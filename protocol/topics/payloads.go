@@ -325,6 +325,15 @@ type DesiredConfig struct {
 	TrialS int64 `json:"trial_s,omitzero"`
 }
 
+// Cosign is the payload of dn/cosign (evidence.md § 2). What goes up instead is read by
+// evidence.ParseAnnouncement.
+type Cosign struct {
+	V          int    `json:"v"`
+	Origin     string `json:"origin"`
+	Checkpoint string `json:"checkpoint"` // both lines; "": none was co-signed yet
+	Desk       string `json:"desk,omitzero"`
+}
+
 // MaxTimestamp is the greatest Timestamp of a HostState: the end of the year 9999.
 const MaxTimestamp = 253_402_300_799_999
 

@@ -142,8 +142,10 @@ func Channels() []Channel {
 		{"log", "up/log/{level}", Up, 0, false, "log.v1", "Log lines, warn and above, rate-capped"},
 		{"rsp", "up/rsp/{cmd}", Up, 1, false, "rsp.v1", "Answers to commands"},
 		{"config", "up/config", Up, 1, true, "config.v1", "Configuration in force"},
+		{"checkpoint", "up/checkpoint", Up, 1, true, "checkpoint.v1", "Newest checkpoint of the evidence log"},
 		{"cmd", "dn/cmd/{cmd}", DownTo, 1, false, "cmd.v1", "Commands, never retained"},
 		{"ack", "dn/ack", DownTo, 1, false, "ack.v1", "Acknowledgements"},
+		{"cosign", "dn/cosign", DownTo, 1, true, "cosign.v1", "Newest checkpoint that was co-signed"},
 		{"desiredConfig", "dn/config", DownTo, 1, true, "desired-config.v1", "Desired configuration"},
 		{"hostState", "_host/{host}/state", FromHost, 1, true, "host-state.v1", "Presence of a back office"},
 	}
