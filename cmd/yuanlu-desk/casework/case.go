@@ -59,6 +59,7 @@ type Case struct {
 	payerBack     bool // a contact with the payer since
 
 	advised map[string]bool // since it was opened or reopened
+	linked  map[string]bool // links of bills that it has
 	overdue map[overdue]bool
 
 	changed bool // an event ended the open proposal

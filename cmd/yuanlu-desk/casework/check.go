@@ -84,7 +84,7 @@ func (d *Desk) decode(v value) (act func(*Answer), at int64, ok bool) {
 		name string
 		read func(*form) func(*Answer)
 	}{{"do", d.readDo}, {"event", d.readEvent}, {"tick", d.readTick}, {"show", d.readShow}, {"list", d.readList}, {"find", d.readFind},
-		{"stats", d.readStats}, {"reads", d.readReads}} {
+		{"bill", d.readBill}, {"stats", d.readStats}, {"reads", d.readReads}} {
 		if _, there := v.member(k.name); there {
 			act = k.read(f)
 			break

@@ -24,8 +24,9 @@ type Desk struct {
 	numbers map[string]int64
 	home    map[string]*Case // of each refund
 	index   index
-	queue   queue   // when cases do something by themselves
-	fresh   []*Case // that changed since
+	paying  map[string][]string // cases by the numbers under which payers are paid; one may not have it any more
+	queue   queue               // when cases do something by themselves
+	fresh   []*Case             // that changed since
 
 	taken   map[taken]verdict
 	streams streams
@@ -54,7 +55,7 @@ type keyed struct {
 // beginning of 1970.
 func New() *Desk {
 	return &Desk{set: DefaultSettings(), cal: DefaultCalendar(), people: newPeople(), given: map[string]bool{}, hash: noHash,
-		cases: map[string]*Case{}, numbers: map[string]int64{}, home: map[string]*Case{}, index: index{}, taken: map[taken]verdict{}, streams: streams{},
+		cases: map[string]*Case{}, numbers: map[string]int64{}, home: map[string]*Case{}, index: index{}, paying: map[string][]string{}, taken: map[taken]verdict{}, streams: streams{},
 		waiting: map[string][]*TerminalEvent{}, tallies: map[tallyKey]*tally{}, keys: map[personKey]keyed{}}
 }
 

@@ -93,6 +93,8 @@ func blank(what string) change {
 		return &voidClosed{}
 	case "payer_seen":
 		return &payerSeen{}
+	case "bill_link":
+		return &Link{}
 	case "claimed":
 		return &claimed{}
 	case "assigned":
@@ -249,7 +251,8 @@ func (d *Desk) write(no, by, what string, data change) {
 	d.apply(e, data)
 	if no != DeskJournal {
 		d.touch(no)
-		if c := d.cases[no]; c.proposal != nil && lapses(what) {
+		link, billed := data.(*Link)
+		if c := d.cases[no]; c.proposal != nil && (lapses(what) || billed && link.Fact != "") {
 			c.changed = true
 		}
 	}

@@ -121,9 +121,12 @@ func (x *reported) apply(d *Desk, c *Case, _ *Event) {
 	}
 	r.role, r.last = x.Role, *x
 	r.at, r.dated = moment(x.Refund.At)
-	if x.Type == fromHand {
+	switch x.Type {
+	case fromHand:
 		r.store = d.named(c)
-	} else {
+	case fromBill:
+		r.store = d.storeOf(&x.Refund.Side)
+	default:
 		r.source = terminalURN + x.Terminal
 		r.store = d.storeOf(&x.Refund.Side)
 		r.order = d.orderOf(x)

@@ -206,13 +206,14 @@ type Sides struct {
 	// Terminal and Event name the event of up/case that reported it last; "": by hand.
 	Terminal string `json:"-"`
 	Event    string `json:"-"`
+	ByHand   bool   `json:"-"`
 }
 
 // Sides returns both sides of each refund of a case.
 func (d *Desk) Sides(no string) (out []Sides) {
 	if c := d.cases[no]; c != nil {
 		for _, r := range c.refunds {
-			out = append(out, Sides{r.id, r.last.Refund, r.original, r.last.Terminal, r.last.Event})
+			out = append(out, Sides{r.id, r.last.Refund, r.original, r.last.Terminal, r.last.Event, r.last.Type == fromHand})
 		}
 	}
 	return out

@@ -1,6 +1,9 @@
 package casework
 
-import "slices"
+import (
+	"maps"
+	"slices"
+)
 
 // The states of both tracks (casework.md § 6).
 const (
@@ -24,9 +27,12 @@ type money struct {
 	last        string // of requested, refused
 	received    int64  // sum
 	receipts    bool
+	billed      map[string]int64 // of each refund: what bills show to be back
 	writtenOff  bool
 	payments    []payment
 	settled     []string // ids of refunds that a settled covered
+	proved      []string // ids of refunds that a bill shows to have arrived, whatever the terminal reports
+	returned    []string // ids of refunds that a bill shows to have failed
 	approvals   []approval
 	declined    bool
 	unreachable bool
@@ -38,6 +44,7 @@ type money struct {
 type payment struct {
 	amount          int64
 	number          string
+	row             string // of a bill, where that showed it first
 	failed, settled bool
 }
 
@@ -52,6 +59,7 @@ type approval struct {
 func (m *money) copy() money {
 	n := *m
 	n.payments, n.settled, n.approvals = slices.Clone(m.payments), slices.Clone(m.settled), slices.Clone(m.approvals)
+	n.billed, n.proved, n.returned = maps.Clone(m.billed), slices.Clone(m.proved), slices.Clone(m.returned)
 	return n
 }
 
@@ -74,8 +82,12 @@ func (c *Case) tracks(now int64, restart bool) {
 	m.stake = c.finding.Stake
 	back := m.received
 	for _, r := range c.refunds {
-		if c.wrong(r.id) && r.back() {
+		switch {
+		case !c.wrong(r.id):
+		case r.back():
 			back += r.last.Refund.Amount
+		default:
+			back += min(m.billed[r.id], r.last.Refund.Amount)
 		}
 	}
 	m.recovered = min(m.stake, back)
@@ -134,7 +146,12 @@ func (c *Case) payerState() string {
 }
 
 // pays reports whether a refund counts as paid to the payer.
-func (c *Case) pays(r *refund) bool { return r.role == roleReissue && !c.wrong(r.id) && !r.back() }
+func (c *Case) pays(r *refund) bool {
+	if r.role != roleReissue || c.wrong(r.id) || slices.Contains(c.money.returned, r.id) {
+		return false
+	}
+	return !r.back() || !r.last.Cancelled && slices.Contains(c.money.proved, r.id)
+}
 
 // seen returns the refund that the terminal saw of a payment; nil if it counts itself.
 func (c *Case) seen(p *payment) *refund {

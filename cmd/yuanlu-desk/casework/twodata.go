@@ -127,8 +127,9 @@ func (x *received) apply(_ *Desk, c *Case, _ *Event) {
 
 func (x *refused) apply(_ *Desk, c *Case, _ *Event) { c.money.last = trackRefused }
 
-func (x *sent) apply(_ *Desk, c *Case, _ *Event) {
+func (x *sent) apply(d *Desk, c *Case, _ *Event) {
 	c.money.payments = append(c.money.payments, payment{amount: x.Amount, number: x.Number})
+	d.pays(c, x.Number)
 }
 
 func (x *settled) apply(_ *Desk, c *Case, _ *Event) { c.settle() }
@@ -159,10 +160,11 @@ func (x *found) apply(_ *Desk, c *Case, _ *Event) {
 	c.money.writtenOff, c.money.declined, c.money.unreachable = false, false, false
 }
 
-func (x *reissueApproved) apply(_ *Desk, c *Case, e *Event) {
+func (x *reissueApproved) apply(d *Desk, c *Case, e *Event) {
 	a := approval{seq: e.Seq, amount: x.Amount, number: x.Number}
 	a.ends, _ = written(x.Expires)
 	c.money.approvals = append(c.money.approvals, a)
+	d.pays(c, x.Number)
 	c.money.declined, c.money.unreachable = false, false
 }
 
@@ -201,6 +203,10 @@ func (x *merged) apply(d *Desk, c *Case, _ *Event) {
 		one := *r
 		c.refunds = append(c.refunds, &one)
 		d.home[r.id] = c
+		if n := from.money.billed[r.id]; n > 0 {
+			c.money.receipts = true
+			c.money.bill(r.id, n)
+		}
 		for _, s := range r.stores {
 			c.put(s)
 		}

@@ -235,7 +235,7 @@ func bothWords(word string) string {
 	zh, ok := map[string]string{
 		"new": "新建", "verifying": "核实中", "working": "处理中", "closed": "已结案", "same": "相同", "different": "不同", "equivalent": "等同", "unverifiable": "无法核实", "none": "无",
 		"strong": "强", "weak": "弱", "by_reference": "按原单", "pass": "通过", "review": "复核", "alarm": "告警",
-		"opened": "开立", "reported": "终端上报", "suggested": "建议关联", "undone": "已撤销", "void_closed": "撤销期已过", "payer_seen": "付款方再次出现", "claimed": "认领", "assigned": "指派",
+		"opened": "开立", "reported": "终端上报", "suggested": "建议关联", "undone": "已撤销", "void_closed": "撤销期已过", "payer_seen": "付款方再次出现", "bill_link": "账单佐证", "claimed": "认领", "assigned": "指派",
 		"noted": "备注", "filed": "归档文件", "contacted": "联系", "identified": "确认身份", "waiting": "等待", "woke": "恢复处理", "counted": "归类", "advised": "系统建议", "overdue": "逾期",
 		"escalated": "升级", "answered": "已答复", "requested": "请求追回", "received": "已收回", "refused": "被拒", "sent": "已付出", "settled": "已到账", "failed": "付款失败", "declined": "付款方谢绝",
 		"unreachable": "无法联系", "proposed": "提议", "approved": "批准", "rejected": "驳回", "withdrawn": "撤回", "lapsed": "失效", "found": "认定", "reissue_approved": "批准重新支付",

@@ -30,6 +30,7 @@ type sideBySide struct {
 	Own     []field // numbers that each record has of its own
 	Known   bool    // there is an original
 	ByHand  bool
+	Billed  bool // no terminal reported it: a bill shows it
 	Kept    bool // the terminal's message is there
 	Reasons []reason
 	Rules   []ruled
@@ -59,7 +60,7 @@ type ruled struct {
 
 // beside puts both sides of a refund beside each other (casework.md § 14, 2 and 3).
 func (s *speaker) beside(v casework.RefundView, one casework.Sides, verdict, explain json.RawMessage) sideBySide {
-	b := sideBySide{RefundView: v, Known: one.Original != nil, ByHand: one.Event == "", Kept: verdict != nil}
+	b := sideBySide{RefundView: v, Known: one.Original != nil, ByHand: one.ByHand, Billed: one.Event == "" && !one.ByHand, Kept: verdict != nil}
 	var said struct {
 		Findings []reason `json:"findings"`
 	}
@@ -91,7 +92,9 @@ func (s *speaker) beside(v casework.RefundView, one casework.Sides, verdict, exp
 	account := text("shown", original.Shown, refund.Shown, mono)
 	account.token(original.Token, refund.Token, v.Recipient)
 	amount := field{Name: "amount", Refund: money(refund.Amount, refund.Currency), Compare: compare(b.Known, plainMoney(original.Amount, original.Currency), plainMoney(refund.Amount, refund.Currency))}
-	if b.Known {
+	if b.Known && original.Amount == 0 && original.At == "" { // a bill names the sale and no more of it
+		amount.Compare = oneOnly
+	} else if b.Known {
 		amount.Original = money(original.Amount, original.Currency)
 		if refund.Amount < original.Amount && code(refund.Currency) == code(original.Currency) {
 			amount.Note = "sides.part"

@@ -164,9 +164,12 @@ func journals(t *testing.T) (all []casework.Event) {
 		}
 	}
 	for what, data := range map[string]string{"counted": `{"refund":"A","as":"reissue","text":"x"}`, "withdrawn": `{"proposal":4}`, "rejected": `{"proposal":4,"text":"x"}`,
-		"reissue_lapsed": `{"approved":9}`, "declined": `{"contact":5}`, "failed": `{"text":"x"}`, "escalated": `{"body":"12315","ref":"","answer_by":"2026-08-31","text":"x"}`,
+		"reissue_lapsed": `{"approved":9}`, "bill_link": `{"result":"missing_on_bill","key":"","refund":"A","row":"","bill":"","line":0,"amount":0,"bill_status":"","settled_at":"","certain":true,"transition":"R14","fact":""}`, "declined": `{"contact":5}`, "failed": `{"text":"x"}`, "escalated": `{"body":"12315","ref":"","answer_by":"2026-08-31","text":"x"}`,
 		"contacted": `{"party":"payer","direction":"out","channel":"in_person","number":"","on_file":false,"result":"no_answer","text":"x"}`} {
 		all = append(all, casework.Event{What: what, Data: []byte(data)})
+	}
+	for _, end := range []string{`"R3","fact":"received"}`, `"","fact":""}`} {
+		all = append(all, casework.Event{What: "bill_link", Data: []byte(`{"result":"recovered","key":"rrn","refund":"A","row":"00","bill":"00","line":4,"amount":100,"bill_status":"success","settled_at":"","certain":true,"transition":` + end)})
 	}
 	return all
 }

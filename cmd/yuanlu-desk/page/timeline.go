@@ -39,6 +39,14 @@ func groups(what, member string) string {
 		return "lapsedwhy"
 	case "refused.why":
 		return "refusedwhy"
+	case "bill_link.result":
+		return "billresult"
+	case "bill_link.bill_status":
+		return "billstatus"
+	case "bill_link.transition":
+		return "billstep"
+	case "bill_link.fact":
+		return "billfact"
 	}
 	switch member {
 	case "party", "direction", "result", "method", "for", "route", "body", "way", "bearer", "step", "kind", "channel", "type", "decision", "recipient":
@@ -104,7 +112,7 @@ func (s *speaker) sentence(what string, data map[string]any, currency string) te
 	if person, ok := data["person"].(map[string]any); ok {
 		fill["person"] = mono(str(person["id"]))
 	}
-	for _, name := range []string{"number", "ref", "owner", "checker"} { // those that may be empty or absent
+	for _, name := range []string{"number", "ref", "owner", "checker", "row", "bill_status"} { // those that may be empty or absent
 		if fill[name] == "" {
 			fill[name] = s.html("none", nil)
 		}
@@ -112,6 +120,12 @@ func (s *speaker) sentence(what string, data map[string]any, currency string) te
 	key := "what." + what
 	if what == "contacted" && str(data["number"]) == "" {
 		key += ".bare"
+	}
+	switch {
+	case what == "bill_link" && str(data["fact"]) != "":
+		key += ".fact"
+	case what == "bill_link" && str(data["transition"]) != "":
+		key += ".advice"
 	}
 	if what == "escalated" && str(data["answer_by"]) != "" {
 		key += ".by"

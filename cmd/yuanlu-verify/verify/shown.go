@@ -176,7 +176,11 @@ func addSums(sums []Sum, e *entry) []Sum {
 		{"received", "amount", "received back", "已追回"}, {"sent", "amount", "sent to the payer", "已付给付款方"}, {"written_off", "amount", "written off", "核销"},
 		{"closed", "lost", "lost, at closing", "结案时损失"}, {"closed", "payable", "still payable, at closing", "结案时仍应付"},
 	} {
-		if n, ok := e.data(s.member).Int(); ok && e.what == s.what {
+		what := e.what
+		if what == "bill_link" { // it stands for that (bills.md § 7)
+			what = e.data("fact").Text
+		}
+		if n, ok := e.data(s.member).Int(); ok && what == s.what {
 			sums = append(sums, Sum{Text{s.en, s.zh}, n})
 		}
 	}
