@@ -10,6 +10,13 @@ import (
 	"yuanlu/cmd/yuanlu-desk/store"
 )
 
+// Bounds of what a screen shows at once: a case that is like a thousand others, or that is
+// worked for years, must still be one.
+const (
+	eventsShown      = 100 // of the timeline, the newest
+	suggestionsShown = 5
+)
+
 // screen is a case on one screen (casework.md § 14, 2).
 type screen struct {
 	*casework.View
@@ -17,11 +24,13 @@ type screen struct {
 	Overdue   bool // its first step
 	Sides     []sideBySide
 	Timeline  []entry
+	Earlier   int // events of the journal before the timeline
 	Contacts  []contact
 	Files     []filed
 	Offered   actions
 	Proposed  *proposal
 	Suggested []suggestion
+	MoreLike  int // suggested beside these
 	Owners    []string
 	Left      int64 // owed and not paid
 	Out       int64 // at stake, and neither recovered nor written off
@@ -72,6 +81,7 @@ type approved struct {
 }
 
 func (q *request) oneCase() error {
+	q.whole = q.r.URL.Query().Has("all")
 	f, c, ok, err := q.look()
 	if !ok || err != nil {
 		return err
@@ -82,10 +92,16 @@ func (q *request) oneCase() error {
 // printed is a case for paper, in both languages (casework.md § 14, 12).
 func (q *request) printed() error {
 	chosen := q.say.lang
-	q.say = q.p.texts.speaker(both)
+	q.say, q.whole = q.p.texts.speaker(both), true
 	f, c, ok, err := q.look()
 	if q.say = q.p.texts.speaker(chosen); !ok || err != nil {
 		return err
+	}
+	for _, e := range c.Timeline {
+		switch e.What {
+		case "proposed", "approved", "rejected", "withdrawn", "lapsed":
+			c.Approvals = append(c.Approvals, e)
+		}
 	}
 	return q.write(http.StatusOK, "print", f, c)
 }
@@ -144,13 +160,10 @@ func (q *request) screen(l *store.Looking, v *casework.View) (*screen, error) {
 	if err := c.collect(journal); err != nil {
 		return nil, err
 	}
-	c.Timeline = q.say.entries(journal, c.Currency)
-	for _, e := range c.Timeline {
-		switch e.What {
-		case "proposed", "approved", "rejected", "withdrawn", "lapsed":
-			c.Approvals = append(c.Approvals, e)
-		}
+	if over := len(c.Suggested) - suggestionsShown; over > 0 && !q.whole {
+		c.Suggested, c.MoreLike = c.Suggested[:suggestionsShown], over
 	}
+	c.Timeline, c.Earlier = q.newest(journal, c.Currency)
 	me := q.who.Person.ID
 	c.Offered = q.who.actions(v, l.Desk.Offers(me, v.No))
 	c.propose(q, l, journal)
@@ -192,6 +205,15 @@ func (c *screen) collect(journal []casework.Event) error {
 	return nil
 }
 
+// newest puts the newest events of a journal into words, or all where the whole case is asked
+// for, and counts those before them.
+func (q *request) newest(journal []casework.Event, currency string) (list []entry, earlier int) {
+	if !q.whole {
+		earlier = max(0, len(journal)-eventsShown)
+	}
+	return q.say.entries(journal[earlier:], currency), earlier
+}
+
 // changes are the events of a case behind a version, for who has typed something meanwhile.
 func (q *request) changes() error {
 	no := q.r.PathValue("no")
@@ -212,7 +234,7 @@ func (q *request) changes() error {
 			currency = code(v.Refunds[0].Currency)
 		}
 		journal, err := l.Journal(no, after)
-		list = q.say.entries(journal, currency)
+		list, _ = q.newest(journal, currency)
 		return err
 	})
 	if !ok || err != nil {

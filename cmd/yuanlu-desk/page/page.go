@@ -97,6 +97,7 @@ type request struct {
 	who   *Visitor
 	say   *speaker
 	theme string
+	whole bool // all of a case, not only what fits on a screen
 }
 
 type visitorKey struct{}

@@ -266,6 +266,39 @@ func TestWhatIsLookedAtIsLogged(t *testing.T) {
 	}
 }
 
+// TestOneScreenIsBounded: of a case that is like hundreds of others, or that is worked for long,
+// one screen shows what is newest, and leads to the rest; paper has all.
+func TestOneScreenIsBounded(t *testing.T) {
+	o := newOffice(t, "s1")
+	ann := o.hire("ann", "1", "analyst")
+	for n := range int64(8) { // each is like all before it
+		o.publish(desktest.Case{Seq: n + 1, Token: "one"}.JSON())
+	}
+	last := "/case/C-2026-000008"
+	count := func(path, form string) int {
+		_, body := o.get(ann, path)
+		return len(regexp.MustCompile(form).FindAllString(body, -1))
+	}
+	const like, event = `May belong to`, `<tr class="w-`
+	for path, want := range map[string][2]int{last: {5 + 7, 1}, last + "?all": {7 + 7, 0}} { // in the head and in the timeline
+		if got := [2]int{count(path, like), count(path, "more cases that are like")}; got != want {
+			t.Errorf("%s: suggestions, and others: %v, want %v", path, got, want)
+		}
+	}
+	for n := range 130 {
+		o.work("ann", "note", map[string]any{"text": fmt.Sprint("note ", n)})
+	}
+	_, body := o.get(ann, "/case/"+firstCase)
+	if !strings.Contains(body, "note 129<") || strings.Contains(body, "note 29<") || !strings.Contains(body, "Show 32 earlier events") {
+		t.Error("the newest are not what is shown")
+	}
+	for path, want := range map[string]int{"/case/" + firstCase: 100, "/case/" + firstCase + "?all": 132, "/case/" + firstCase + "/print": 132, "/case/" + firstCase + "/changes?after=0": 100, "/case/" + firstCase + "/changes?after=120": 12} {
+		if got := count(path, event); got != want {
+			t.Errorf("%s: %d events, want %d", path, got, want)
+		}
+	}
+}
+
 // TestRolesSeeTheirPlaces: a place that a role does not have is neither shown nor linked.
 func TestRolesSeeTheirPlaces(t *testing.T) {
 	o := newOffice(t, "s1")
