@@ -26,6 +26,7 @@ func (a *API) work() {
 	a.handle("POST /v1/password", a.with(a.password))
 	a.handle("POST /v1/work/{do}", a.with(a.command))
 	a.handle("POST /v1/work/file", a.with(a.putFile))
+	a.handle("POST /v1/work/password", a.with(a.firstPassword))
 	a.handle("GET /v1/work/cases/{no}", a.with(a.workCase))
 	a.handle("GET /v1/work/cases/{no}/journal", a.with(a.journal))
 	a.handle("GET /v1/work/cases/{no}/files/{seq}", a.with(a.getFile))

@@ -350,6 +350,7 @@ func checkWorkIsDescribed(t *testing.T, o *office) {
 		{aud, "GET /v1/work/reads", "/v1/work/reads", "", "", 200},
 		{ann, "GET /v1/work/reads", "/v1/work/reads", "", "", 403},
 		{adm, "GET /v1/work/people", "/v1/work/people", "", "", 200},
+		{adm, "POST /v1/work/password", "/v1/work/password", `{"person":"ann"}`, "", 409},
 		{adm, "POST /v1/oidc/people", "/v1/oidc/people", `{"person":"aud","sub":"x"}`, "", 200},
 		{adm, "POST /v1/oidc/people", "/v1/oidc/people", `{"person":"ann2","sub":"x"}`, "", 404},
 		{adm, "GET /v1/oidc/people", "/v1/oidc/people", "", "", 200},

@@ -43,6 +43,7 @@ type office struct {
 	List     []casework.Person
 	Provider bool
 	Subs     map[string]string // by person: the identity at the provider
+	Chosen   map[string]bool   // who has a password of his own
 }
 
 // people shows who works at the desk, to an admin.
@@ -54,7 +55,10 @@ func (q *request) people() error {
 	d := office{Provider: q.p.o.Provider != ""}
 	ok, err := q.ask(`"show":"desk"`, &f, func(l *store.Looking, _ casework.Answer) (err error) {
 		d.List = l.Desk.People()
-		d.Subs, err = l.Subjects(q.p.o.Provider)
+		if d.Subs, err = l.Subjects(q.p.o.Provider); err != nil {
+			return err
+		}
+		d.Chosen, err = l.OwnPasswords()
 		return err
 	})
 	if !ok || err != nil {

@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"fmt"
 	"time"
 
 	"yuanlu/cmd/yuanlu-desk/casework"
@@ -31,6 +33,34 @@ func (s *Store) SetLogin(ctx context.Context, person string, l Login) error {
 		}
 		return t.endSessions(person)
 	})
+}
+
+// FirstLogin stores a password that must be changed at first use, of a person who has not chosen
+// one, and ends his sessions. ErrHand: he has.
+func (s *Store) FirstLogin(ctx context.Context, person, hash string) error {
+	return s.write(ctx, func(t *tx) error {
+		n, err := t.exec(`INSERT INTO work_login(person, password, must_change) VALUES(?,?,1) ON CONFLICT(person) DO UPDATE
+ SET password = excluded.password WHERE work_login.must_change = 1`, person, hash)
+		if err == nil && n == 0 {
+			err = fmt.Errorf("%w: %s has chosen a password", ErrHand, person)
+		}
+		if err != nil {
+			return err
+		}
+		return t.endSessions(person)
+	})
+}
+
+// OwnPasswords returns who has chosen a password.
+func (l *Looking) OwnPasswords() (map[string]bool, error) {
+	chosen := map[string]bool{}
+	err := l.t.rows(`SELECT person FROM work_login WHERE must_change = 0`, nil, func(r *sql.Rows) error {
+		var person string
+		err := r.Scan(&person)
+		chosen[person] = true
+		return err
+	})
+	return chosen, err
 }
 
 func (t *tx) endSessions(person string) error {

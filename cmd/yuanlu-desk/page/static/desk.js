@@ -488,6 +488,15 @@
     const got = await ask("/v1/logout", "{}", headers());
     if (got.status === 200 || got.status === 401) { dirty.clear(); location.assign("/login"); } else toast(say("none"));
   };
+  // firstPassword shows a new password once: to the admin, who hands it over.
+  const firstPassword = (b) => {
+    const person = b.dataset.first;
+    run(b, "/v1/work/password", () => ({ person }), $("answer-people"), async (got) => {
+      await refresh();
+      $("answer-people").replaceChildren(element("p", say("first").replace("{who}", person)), element("output", got.password, { class: "mono secret" }));
+      $("answer-people").scrollIntoView({ block: "nearest" });
+    });
+  };
   const editPerson = (b) => {
     const form = $("form-person");
     openPanel("person");
@@ -517,7 +526,7 @@
     const menu = document.querySelector("details.menu[open]");
     if (menu && !menu.contains(e.target)) menu.open = false;
     if (!b || b.disabled) return;
-    if (b.dataset.open) { openPanel(b.dataset.open); } else if (b.dataset.shut) { shut(b.dataset.shut); } else if (b.dataset.direct) { doButton(b, b.dataset.direct); } else if (b.dataset.edit) { editPerson(b); }
+    if (b.dataset.open) { openPanel(b.dataset.open); } else if (b.dataset.shut) { shut(b.dataset.shut); } else if (b.dataset.direct) { doButton(b, b.dataset.direct); } else if (b.dataset.edit) { editPerson(b); } else if (b.dataset.first) { firstPassword(b); }
     switch (b.dataset.act) {
       case "lang": switchLanguage(); break;
       case "theme": switchTheme(); break;
