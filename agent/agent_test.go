@@ -289,6 +289,30 @@ func TestWatchdogIsFedOnlyWithProgress(t *testing.T) {
 	r.line(t, "watchdog.stack")
 }
 
+// TestServiceManagerSeesTheStateOfNow: `systemctl status` may not show for a quarter of the
+// watchdog's time that the broker is away when it is there.
+func TestServiceManagerSeesTheStateOfNow(t *testing.T) {
+	reporter := &slowBroker{}
+	r := newRig(t, "", func(o *Options) {
+		o.Watchdog = 100 * beat.Every
+		o.NewReporter = func(*Agent) (Reporter, error) { return reporter, nil }
+	})
+	r.run(t)
+	r.await(t, "broker offline")
+	reporter.connected.Store(true)
+	r.await(t, "broker connected")
+}
+
+// slowBroker is a reporter that is connected when a test has it so.
+type slowBroker struct {
+	stalledReporter
+	connected atomic.Bool
+}
+
+func (s *slowBroker) Status() health.Broker {
+	return health.Broker{Connected: s.connected.Load(), Progress: s.progress.Add(1)}
+}
+
 // stubborn does not end when it is asked to.
 func TestStopNamesWhoStays(t *testing.T) {
 	c := newCrew()

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"yuanlu/agent/beat"
 )
 
 // timers count the turns of goroutines that only wait for time to pass, by name: they
@@ -36,8 +38,8 @@ type watchdog struct {
 }
 
 // feed keeps the service manager, which wants WATCHDOG=1 every limit, content while
-// all counters move, with a line about the state. A goroutine that makes no progress is
-// named in the log, with what it was doing.
+// all counters move, with a line about the state that is at most beat.Every old. A goroutine
+// that makes no progress is named in the log, with what it was doing.
 func feed(ctx context.Context, limit time.Duration, counters func() map[string]uint64, alive func(), log *slog.Logger) error {
 	if limit <= 0 {
 		limit = defaultWatchdog
@@ -53,7 +55,7 @@ func feed(ctx context.Context, limit time.Duration, counters func() map[string]u
 			logStacks(log)
 			logged = stalled
 		}
-		if !sleep(ctx, limit/4) {
+		if !rest(ctx, min(limit/4, beat.Every)) {
 			return nil
 		}
 	}

@@ -177,3 +177,15 @@ func TestFault(t *testing.T) {
 		})
 	}
 }
+
+// TestLine: what `systemctl status` shows names a store that cannot be used before all else.
+func TestLine(t *testing.T) {
+	s := Snapshot{Verdict: Failing, Links: []Link{{}}, StoreError: "no room\nleft"}
+	if got, want := s.Line(), "failing, the store cannot be used: no room left"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	s.StoreError = ""
+	if got, want := s.Line(), "failing, 0/1 links good, no broker configured, outbox 0"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

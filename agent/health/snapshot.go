@@ -2,6 +2,7 @@ package health
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"yuanlu/agent/ingest"
@@ -48,6 +49,9 @@ type Snapshot struct {
 
 // Line returns one line about everything, for `systemctl status`.
 func (s *Snapshot) Line() string {
+	if s.StoreError != "" {
+		return s.Verdict + ", the store cannot be used: " + strings.Join(strings.Fields(s.StoreError), " ")
+	}
 	good := 0
 	for _, l := range s.Links {
 		if l.Verdict == ingest.VerdictGood {

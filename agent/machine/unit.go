@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strings"
 )
 
 // ErrNoSystemd: the machine was not started by systemd, so that there is no unit.
@@ -33,7 +34,10 @@ func systemd(ctx context.Context, name string, args ...string) ([]byte, error) {
 	out, err := c.Output()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && len(exit.Stderr) > 0 {
-		err = fmt.Errorf("%s: %w: %.200s", name, err, exit.Stderr)
+		err = fmt.Errorf("%s: %w: %.200s", name, err, strings.TrimRight(string(exit.Stderr), ".\n"))
+	}
+	if err != nil && os.Geteuid() != 0 {
+		err = fmt.Errorf("%w; sudo yuanlu support-bundle may read it", err)
 	}
 	return out, err
 }

@@ -63,6 +63,9 @@ func (p *program) supportBundle(ctx context.Context, args []string) error {
 	if p.json {
 		return p.printJSON(r)
 	}
+	if order.Broken != nil {
+		p.complain(v.name, catalogue.Textf("without a configuration there is no status, log, case, outbox or store in it: %v", "没有可用的配置，归档中缺少状态、日志、案件、待发队列和数据库：%v", order.Broken))
+	}
 	for _, one := range r.Missing {
 		p.complain(v.name, catalogue.Textf("%s is missing or not whole: %v", "%s 缺失或不完整：%v", one.Name, errors.New(one.Error)))
 	}

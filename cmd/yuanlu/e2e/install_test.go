@@ -172,6 +172,7 @@ func TestE2EInstall(t *testing.T) {
 		t.Errorf("setup has changed more than the clock:\n%s\nwant\n%s", after, want)
 	}
 	checkUnit(t, g)
+	checkBundle(t, g)
 	upgrade(t, g, sold)
 	downgradeAndPurge(t, g)
 }
@@ -199,7 +200,7 @@ func checkUnit(t *testing.T, g *debian) {
 		t.Errorf("exposure: %s", out)
 	}
 	// What the filter of system calls forbids, nothing needs.
-	if out := g.must("journalctl -u yuanlu --no-pager"); strings.Contains(out, "core dumps") || strings.Contains(out, "not permitted") {
+	if out := g.must("journalctl -u yuanlu --no-pager"); strings.Contains(out, "core dumps") || strings.Contains(out, "mode is different") || strings.Contains(out, "not permitted") {
 		t.Errorf("the journal: %s", out)
 	}
 	out = g.must("dpkg -L yuanlu; dpkg-query -W -f='${Conffiles}' yuanlu; stat -c '%A %U:%G' /etc/yuanlu /etc/yuanlu/yuanlu.toml /var/lib/yuanlu")
@@ -209,6 +210,36 @@ func checkUnit(t *testing.T, g *debian) {
 		"/lib/udev/rules.d/70-yuanlu.rules", " /etc/yuanlu/example.toml ", "drwxr-x--- root:yuanlu", "-rw-r----- root:yuanlu", "drwx------ yuanlu:yuanlu"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the package: no %q in\n%s", want, out)
+		}
+	}
+}
+
+// checkBundle: what systemd knows of the unit, and what the daemon and systemd have written
+// about it, are in a bundle of root, whole; one of another user names what it lacks.
+func checkBundle(t *testing.T, g *debian) {
+	t.Helper()
+	g.must("yuanlu support-bundle --out /tmp/root.tgz && mkdir /tmp/root && tar xzf /tmp/root.tgz -C /tmp/root --strip-components 1")
+	for file, want := range map[string][]string{
+		"unit.txt":    {"Id=yuanlu.service", "ActiveState=active", "SubState=running", "UnitFileState=enabled", "Result=success", "NRestarts=0", "WatchdogUSec=1min", "User=yuanlu", "StatusText="},
+		"journal.txt": {"systemd[1]: Started yuanlu.service", "]: agent.ready", "]: link.online link=pos", "]: mqtt.connected"},
+	} {
+		out := g.must("cat /tmp/root/" + file)
+		for _, w := range want {
+			if !strings.Contains(out, w) {
+				t.Errorf("the bundle's %s: no %q in\n%s", file, w, out)
+			}
+		}
+	}
+	if out := g.must("cat /tmp/root/manifest.json"); strings.Contains(out, `"error"`) {
+		t.Errorf("the bundle lacks something: %s", out)
+	}
+	out := g.must("cd /tmp && setpriv --reuid nobody --regid nogroup --clear-groups yuanlu support-bundle --out /tmp/nobody.tgz 2>&1")
+	if !strings.Contains(out, "without a configuration there is no status") || !strings.Contains(out, "sudo yuanlu") {
+		t.Errorf("a bundle of another user does not name the configuration:\n%s", out)
+	}
+	for _, part := range []string{"unit.txt", "journal.txt", "kernel.txt"} {
+		if !regexp.MustCompile(part + " is missing or not whole: .*sudo yuanlu support-bundle").MatchString(out) {
+			t.Errorf("a bundle of another user does not name %s and what it needs:\n%s", part, out)
 		}
 	}
 }
