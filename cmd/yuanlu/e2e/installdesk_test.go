@@ -27,7 +27,9 @@ func TestE2EInstallDesk(t *testing.T) {
 		t.Fatal(err)
 	}
 	g := boot(t, shared)
-	packages(t, shared, "1.0.0", "FLAVOURS=desk")
+	packages(t, shared, "1.0.0", "FLAVOURS=desk verify")
+	lintian(t, filepath.Join(shared, "yuanlu-desk_1.0.0_amd64.deb"))
+	lintian(t, filepath.Join(shared, "yuanlu-verify_1.0.0_amd64.deb"))
 	packages(t, filepath.Join(shared, "newer"), "2.0.0", "FLAVOURS=desk")
 	g.must(`systemctl stop mosquitto; mkdir -p /run/broker
 mosquitto_passwd -b -c /run/broker/passwords backoffice secret
@@ -59,6 +61,13 @@ systemctl enable --now yuanlu-desk && systemctl is-active yuanlu-desk`)
 		}
 	}
 	deskUpgradeAndPurge(t, g)
+	out = g.must("dpkg -i /srv/yuanlu-verify_1.0.0_amd64.deb && yuanlu-verify version && dpkg -L yuanlu-verify && dpkg -P yuanlu-verify && ! command -v yuanlu-verify")
+	for _, want := range []string{"yuanlu-verify 1.0.0", "/usr/share/man/man8/yuanlu-verify.8.gz", "/usr/share/man/zh_CN/man8/yuanlu-verify.8.gz", "/usr/share/doc/yuanlu-verify/copyright",
+		"/usr/share/bash-completion/completions/yuanlu-verify", "/usr/share/doc/yuanlu-verify/yuanlu-verify.cdx.json"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the verifier's package: no %q in %s", want, out)
+		}
+	}
 }
 
 // checkDeskDoctor: nothing is amiss but what is of this machine, and of one person alone.
