@@ -102,7 +102,7 @@ func embedded(name string, schema object) object {
 
 func message(c Channel) object {
 	contentType := "application/json"
-	if c.Name == "case" || c.Name == "event" {
+	if c.Name == "case" || c.Name == "day" || c.Name == "event" {
 		contentType = "application/cloudevents+json"
 	}
 	return object{"name": c.Name, "title": c.Summary, "contentType": contentType,

@@ -27,6 +27,7 @@ func Commands() []CommandSpec {
 		{Name: "capture-stop", Summary: "End captures"},
 		{Name: "case-resend", Summary: "Send waiting cases again at once"},
 		{Name: "config-get", Summary: "The configuration in force"},
+		{Name: "day-resend", Summary: "Make the digests of days again"},
 		{Name: "hold-cancel", Summary: "End a hold: the refund is not made"},
 		{Name: "hold-release", Summary: "Release a hold: the refund may be made as asked; taken only signed"},
 		{Name: "link-reopen", Summary: "Close and open the port of a link"},

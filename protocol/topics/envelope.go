@@ -12,7 +12,7 @@ import (
 // rule 6), in bytes.
 const MaxMessage = 32 << 10
 
-// Event is one message of up/case or up/event: CloudEvents 1.0, structured
+// Event is one message of up/case, up/day or up/event: CloudEvents 1.0, structured
 // JSON. ID and Sequence never change between attempts: a back office
 // deduplicates by ID and sees gaps by Stream and Sequence.
 type Event struct {
@@ -53,6 +53,9 @@ func DataSchema(typ string) string {
 		if name, ok := strings.CutPrefix(typ, "yuanlu."+on); ok {
 			return SchemaURN(on + name)
 		}
+	}
+	if strings.HasPrefix(typ, "yuanlu.day.") { // of up/day: one schema for all
+		return SchemaURN("day.v1")
 	}
 	if name := "event-data." + typ + ".v1"; hasSchema(name) {
 		return SchemaURN(name)

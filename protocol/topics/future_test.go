@@ -31,7 +31,7 @@ func fromTheFuture(x any, name string) any {
 
 // payloadOf returns what a channel's payload is read into.
 func payloadOf(channel string) any {
-	return map[string]any{"state": &State{}, "info": &Info{}, "health": &Health{}, "link": &LinkState{}, "case": &Event{},
+	return map[string]any{"state": &State{}, "info": &Info{}, "health": &Health{}, "link": &LinkState{}, "case": &Event{}, "day": &Event{},
 		"caseSummary": &CaseSummary{}, "event": &Event{}, "log": &LogLine{}, "rsp": &Rsp{}, "config": &Config{}, "cmd": &Cmd{},
 		"ack": &Ack{}, "desiredConfig": &DesiredConfig{}, "hostState": &HostState{}, "cosign": &Cosign{}}[channel]
 }

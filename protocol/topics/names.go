@@ -94,6 +94,9 @@ func (n Names) LinkState(name string) string { return n.up("link/" + name + "/st
 // Case is the topic of case events.
 func (n Names) Case() string { return n.up("case") }
 
+// Day is where the digests of days go (bills.md § 5).
+func (n Names) Day() string { return n.up("day") }
+
 // CaseSummary is the topic of the numbers of the outbox and the open cases.
 func (n Names) CaseSummary() string { return n.up("case-summary") }
 

@@ -220,6 +220,15 @@ type CaseSummary struct {
 	// Before are the streams of this terminal that ended before Stream, the newest
 	// first, at most 16.
 	Before []string `json:"before,omitzero"`
+	// Days is the stream of up/day; nil: no digest was made yet.
+	Days *SummaryDays `json:"days,omitzero"`
+}
+
+// SummaryDays are the numbers of the stream of digests (bills.md § 5).
+type SummaryDays struct {
+	Stream   string `json:"stream"`
+	LastSeq  int64  `json:"last_seq"`
+	AckedSeq int64  `json:"acked_seq"`
 }
 
 // LogLine is the payload of up/log/{level}.

@@ -137,6 +137,7 @@ func Channels() []Channel {
 		{"health", "up/health", Up, 1, true, "health.v1", "Health, every 60 s ± 10 %"},
 		{"link", "up/link/{link}/state", Up, 1, true, "link-state.v1", "Presence of one link"},
 		{"case", "up/case", Up, 1, false, "case-event.v1", "Case events, in sequence order"},
+		{"day", "up/day", Up, 1, false, "day-event.v1", "Digests of days, in sequence order of a stream of their own"},
 		{"caseSummary", "up/case-summary", Up, 1, true, "case-summary.v1", "Numbers of the outbox and of open cases"},
 		{"event", "up/event", Up, 1, false, "event.v1", "Other events, lower priority"},
 		{"log", "up/log/{level}", Up, 0, false, "log.v1", "Log lines, warn and above, rate-capped"},

@@ -239,7 +239,7 @@ func TestSchemasCompileAndAreUsed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	used := map[string]bool{"signed.v1": true}
+	used := map[string]bool{"signed.v1": true, "day.v1": true}
 	for _, c := range Channels() {
 		used[c.Schema] = true
 	}
@@ -350,7 +350,7 @@ func TestCommandTable(t *testing.T) {
 			t.Errorf("%s: an unknown argument: %v", c.Name, err)
 		}
 	}
-	want := "capture-start capture-stop case-resend config-get hold-cancel hold-release link-reopen log-level log-tail outbox-stat ping rebirth restart selftest support-bundle"
+	want := "capture-start capture-stop case-resend config-get day-resend hold-cancel hold-release link-reopen log-level log-tail outbox-stat ping rebirth restart selftest support-bundle"
 	if got := strings.Join(names, " "); got != want {
 		t.Errorf("commands %s, want %s", got, want)
 	}

@@ -97,7 +97,7 @@ func checkEnvelope(topic string, c topics.Channel, payload []byte) error {
 	if c.Name == "rsp" {
 		return checkAnswer(topic, parts[len(parts)-1], payload)
 	}
-	if c.Name != "case" && c.Name != "event" {
+	if c.Name != "case" && c.Name != "day" && c.Name != "event" {
 		return nil
 	}
 	var e topics.Event
