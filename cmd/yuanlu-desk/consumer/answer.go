@@ -80,6 +80,8 @@ func (c *Consumer) apart(ctx context.Context, conn Broker, list []store.Message)
 	switch {
 	case m.Event != nil:
 		r = &store.Refusal{Terminal: m.Event.Terminal, Topic: "up/case", Stream: m.Event.Stream, Seq: m.Event.Seq, Payload: m.Event.Payload, Received: m.Event.Received}
+	case m.Day != nil:
+		r = &store.Refusal{Terminal: m.Day.Terminal, Topic: "up/day", Stream: m.Day.Stream, Seq: m.Day.Seq, Payload: m.Day.Payload, Received: m.Day.Received}
 	case m.Status != nil:
 		r = &store.Refusal{Terminal: m.Status.Terminal, Topic: "up/" + m.Status.What, Payload: m.Status.Payload, Received: m.Status.Received}
 	default: // even the quarantine cannot hold it: it is dropped, and logged
@@ -93,6 +95,7 @@ func (c *Consumer) apart(ctx context.Context, conn Broker, list []store.Message)
 // join adds up two answers; of a stream the later acknowledgement counts.
 func join(a, b store.Answer) store.Answer {
 	a.Full = append(a.Full, b.Full...)
+	a.Days = append(a.Days, b.Days...)
 	a.N, a.New, a.Repeats, a.Refused = b.N, a.New+b.New, a.Repeats+b.Repeats, a.Refused+b.Refused
 	a.Acks = append(a.Acks, b.Acks...)
 	a.GapBegun, a.GapEnded = append(a.GapBegun, b.GapBegun...), append(a.GapEnded, b.GapEnded...)

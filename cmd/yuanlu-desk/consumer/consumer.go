@@ -279,7 +279,7 @@ func (c *Consumer) filters() []filter {
 	if c.o.Group != "" {
 		share = "$share/" + c.o.Group + "/"
 	}
-	return append(list, filter{share + up + "case", 1}, filter{share + up + "event", 1})
+	return append(list, filter{share + up + "case", 1}, filter{share + up + "day", 1}, filter{share + up + "event", 1})
 }
 
 // work takes messages until the connection or ctx ends.

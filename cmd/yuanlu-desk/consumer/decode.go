@@ -62,6 +62,11 @@ func (d *Decoder) Decode(topic string, payload []byte, retained bool, received t
 			return m, false // a retained leftover was taken back
 		}
 		return in.event(rest == "case"), true
+	case "day":
+		if len(payload) == 0 {
+			return m, false
+		}
+		return in.day(), true
 	}
 	return in.status(rest)
 }
@@ -126,14 +131,17 @@ func (in *incoming) event(isCase bool) store.Message {
 		return in.refuse("too_large", strconv.Itoa(len(in.payload))+" bytes")
 	}
 	var e envelope
-	if topics.Exact(in.payload, &e) != nil {
-		return in.refuse(in.broken(isCase, "event.v1"))
-	}
-	in.place(isCase, e.Sequence, e.Stream)
 	schema, future := "event.v1", false
 	if isCase {
-		if future = !knownCase.MatchString(e.Type) || !caseSchema.MatchString(e.DataSchema); !future {
-			schema = "case-event.v1"
+		schema = "case-event.v1"
+	}
+	if topics.Exact(in.payload, &e) != nil {
+		return in.refuse(in.broken(isCase, schema))
+	}
+	in.place(isCase, e.Sequence, e.Stream)
+	if isCase {
+		if future = !knownCase.MatchString(e.Type) || !caseSchema.MatchString(e.DataSchema); future {
+			schema = "event.v1"
 		}
 	}
 	if err := in.d.check.Check(schema, in.payload); err != nil {
@@ -163,9 +171,9 @@ func (in *incoming) event(isCase bool) store.Message {
 }
 
 // place notes which sequence of which stream this is, where it is one.
-func (in *incoming) place(isCase bool, sequence, stream string) {
+func (in *incoming) place(sequenced bool, sequence, stream string) {
 	seq, err := strconv.ParseInt(sequence, 10, 64)
-	sequenced := isCase && err == nil && len(sequence) == 20 && seq >= 1 && seq <= mostSequence
+	sequenced = sequenced && err == nil && len(sequence) == 20 && seq >= 1 && seq <= mostSequence
 	if name := len(stream); sequenced && name > 0 && name <= 128 && plain(stream, 128) == stream {
 		in.stream, in.seq = stream, seq
 	}
@@ -173,16 +181,13 @@ func (in *incoming) place(isCase bool, sequence, stream string) {
 
 // broken returns why a payload cannot be read. Where at least its sequence can, the
 // terminal gets a refusal, and sends the rest on.
-func (in *incoming) broken(isCase bool, schema string) (code, message string) {
+func (in *incoming) broken(sequenced bool, schema string) (code, message string) {
 	var e struct {
 		Sequence string `json:"sequence"`
 		Stream   string `json:"stream"`
 	}
 	if topics.Exact(in.payload, &e) == nil {
-		in.place(isCase, e.Sequence, e.Stream)
-	}
-	if isCase {
-		schema = "case-event.v1"
+		in.place(sequenced, e.Sequence, e.Stream)
 	}
 	if err := in.d.check.Check(schema, in.payload); err != nil {
 		if !json.Valid(in.payload) {
@@ -200,6 +205,14 @@ func (e *envelope) digest() string {
 		h.Write([]byte(s + "\n")) // a hash never fails
 	}
 	return hex.EncodeToString(h.Sum(nil))
+}
+
+// lasting covers what does not change when it is put back into the queue by hand either: all but
+// the sequence.
+func (e *envelope) lasting() string {
+	same := *e
+	same.Sequence = ""
+	return same.digest()
 }
 
 // caseFacts reads what cases are found by; of a future kind what is there and fits.

@@ -30,6 +30,11 @@ func seeds(f *testing.F) *consumer.Decoder {
 		f.Add("t-1/up/case", []byte(strings.Replace(good, `"data":`, alike+`"data":`, 1)), false)
 		f.Add("t-1/up/case", []byte(strings.Replace(good, `{`, `{`+alike, 1)), false)
 	}
+	day := string(desktest.Day{Seq: 3, Sales: "0Ka9Xh1Vb2Zc"}.JSON())
+	for _, payload := range []string{day, day[1:], strings.Replace(day, `"sales":"`, `"sales":"é`, 1), strings.Replace(day, `"parts":1`, `"parts":0`, 1), strings.Replace(day, `"part":1`, `"part":9`, 1),
+		strings.Replace(day, `"amount":350`, `"amount":9223372036854775808`, 1), strings.Replace(day, `"data":`, `"Data":{},"data":`, 1), strings.Replace(day, `+08:00`, ``, 1), strings.Replace(day, `"rev":1`, `"rev":1,"rev":2`, 1)} {
+		f.Add("t-1/up/day", []byte(payload), false)
+	}
 	f.Add("t-1/up/event", desktest.Event("t-1", "e", "outbox.quarantined", map[string]any{"sequence": 1 << 39}), false)
 	d, err := consumer.NewDecoder("yuanlu")
 	if err != nil {
@@ -56,6 +61,15 @@ func FuzzDecode(f *testing.F) {
 			var named map[string]any // whose names are never folded
 			if err := json.Unmarshal(payload, &named); err != nil || named["id"] != m.Event.ID || named["stream"] != m.Event.Stream || named["type"] != m.Event.Type || named["subject"] != m.Event.Subject {
 				t.Errorf("%+v from %s", m.Event, payload)
+			}
+		case m.Day != nil:
+			p := m.Day
+			if !bytes.Equal(p.Payload, payload) || !json.Valid(p.Data) || p.Stream == "" || p.Seq < 1 || p.Rev < 1 || p.Part < 1 || p.Part > p.Parts || strings.Contains(p.ID+p.Stream+p.Day, "\x00") {
+				t.Errorf("%+v", p)
+			}
+			var named struct{ Data map[string]any }
+			if err := json.Unmarshal(payload, &named); err != nil || named.Data["day"] != p.Day || named.Data["terminal"] != p.Terminal || p.Terminal != "t-1" && strings.HasPrefix(topic, "t-1/") {
+				t.Errorf("%+v from %s", p, payload)
 			}
 		case m.Refusal != nil:
 			if m.Refusal.Code == "" || m.Refusal.Message == "" || strings.Contains(m.Refusal.Message, "\x00") {

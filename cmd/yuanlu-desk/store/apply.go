@@ -108,6 +108,8 @@ func (a *applying) one(s *Store, m *Message) error {
 		return a.event(s, m.Event)
 	case m.Refusal != nil:
 		return a.refusal(m.Refusal)
+	case m.Day != nil:
+		return a.day(m.Day)
 	case m.Status != nil:
 		return a.takeStatus(m.Status)
 	}

@@ -147,20 +147,6 @@ func (a *applying) importEntry(sha string, n int64, e *bills.Entry) (fits bool, 
 	return true, err
 }
 
-// TerminalDay stores one part of a terminal's digest of a day, the data of its event
-// (bills.md § 5). Again is no error: the first stands. ErrData if it is none.
-func (s *Store) TerminalDay(ctx context.Context, now time.Time, data []byte) error {
-	d, ok := match.ParseDigest(data)
-	if !ok {
-		return fmt.Errorf("%w: no digest of a terminal's day", ErrData)
-	}
-	return s.write(ctx, func(t *tx) error {
-		_, err := t.exec(`INSERT INTO terminal_day(terminal, day, rev, part, received, body) VALUES(?,?,?,?,?,?) ON CONFLICT DO NOTHING`,
-			d.Terminal, d.Day, d.Rev, d.Part, now.UnixMilli(), string(data))
-		return err
-	})
-}
-
 // Day matches a day, yyyy-MM-dd at +08:00, with what is stored at this moment (bills.md § 6).
 func (s *Store) Day(ctx context.Context, day string) (results []*match.Result, totals []*match.Total, err error) {
 	date, err := time.Parse(time.DateOnly, day)
@@ -195,15 +181,10 @@ func (s *Store) Day(ctx context.Context, day string) (results []*match.Result, t
 		}); err != nil {
 			return err
 		}
-		return t.rows(`SELECT body FROM terminal_day WHERE day >= ? AND day <= ? ORDER BY terminal, day, rev, part`, []any{around(-1), around(1)}, func(r *sql.Rows) error {
-			var body []byte
-			if err := r.Scan(&body); err != nil {
-				return err
-			}
-			if d, ok := match.ParseDigest(body); ok { // it was one when it was stored
+		return t.terminalDays(around(-1), around(1), func(body string) {
+			if d, ok := match.ParseDigest([]byte(body)); ok { // it was one when it was stored
 				digests = append(digests, d)
 			}
-			return nil
 		})
 	})
 	if err != nil {

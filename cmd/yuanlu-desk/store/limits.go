@@ -6,6 +6,7 @@ import "slices"
 // terminal but AllRefused.
 type Limits struct {
 	CaseBytes  int64 // of case events; beyond it they are neither stored nor acknowledged, so the terminal keeps them
+	DayBytes   int64 // of digests of days; beyond it likewise
 	Others     int   // other events; the oldest make room
 	Streams    int   // streams of a terminal; events of further ones are as beyond CaseBytes
 	Links      int   // links; what is published of further ones is refused
@@ -18,7 +19,7 @@ type Limits struct {
 // DefaultLimits are far above what an honest terminal needs in years: some ten
 // cases a day of 3 KB each make 16 MB in 540 days.
 func DefaultLimits() Limits {
-	return Limits{CaseBytes: 256 << 20, Others: 1000, Streams: 256, Links: 32, Refused: 200, AllRefused: 10_000, Payload: 64 << 10, Apart: 1000}
+	return Limits{CaseBytes: 256 << 20, DayBytes: 64 << 20, Others: 1000, Streams: 256, Links: 32, Refused: 200, AllRefused: 10_000, Payload: 64 << 10, Apart: 1000}
 }
 
 // SetLimits changes the limits; before the store is used.

@@ -11,6 +11,7 @@ type Message struct {
 	Event   *Event
 	Refusal *Refusal
 	Status  *Status
+	Day     *DayPart
 }
 
 // Event is one message of up/case or up/event that fits its schema.
@@ -119,6 +120,7 @@ type Answer struct {
 	GapEnded []Ack    // streams that are complete again
 	Reused   []Ack    // events that were stored though another one has their sequence; Seq: that
 	PutBack  []Ack    // streams of which the terminal knows less than is settled here; Seq: what is
+	Days     []string // days, YYYY-MM-DD, of which another digest of a terminal counts now
 	Full     []string // terminals whose events were neither stored nor acknowledged: they have no room left (Limits)
 }
 

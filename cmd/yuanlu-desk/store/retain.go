@@ -31,7 +31,7 @@ func (s *Store) Retain(ctx context.Context, now time.Time, keep time.Duration, s
 			`DELETE FROM terminal WHERE terminal IN (SELECT terminal FROM terminal WHERE ` + silent + ` ORDER BY terminal LIMIT ?)`,
 			`DELETE FROM bill_entry WHERE n IN (SELECT e.n FROM bill_entry e JOIN bill b ON b.sha256 = e.sha256 WHERE b.received < ? ORDER BY e.n LIMIT ?)`,
 			`DELETE FROM bill WHERE n IN (SELECT b.n FROM bill b WHERE b.received < ? AND NOT EXISTS(SELECT 1 FROM bill_entry e WHERE e.sha256 = b.sha256) ORDER BY b.n LIMIT ?)`,
-			`DELETE FROM terminal_day WHERE (terminal, day, rev, part) IN (SELECT terminal, day, rev, part FROM terminal_day WHERE received < ? ORDER BY terminal, day, rev, part LIMIT ?)`,
+			`DELETE FROM terminal_day WHERE (terminal, day, stream, rev, part) IN (SELECT terminal, day, stream, rev, part FROM terminal_day WHERE received < ? ORDER BY terminal, day, stream, rev, part LIMIT ?)`,
 		} {
 			n, err := a.exec(q, cut, step)
 			if err != nil {
