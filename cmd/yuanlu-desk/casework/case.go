@@ -58,6 +58,8 @@ type Case struct {
 	lateReport    bool // a new report came since it was closed
 	payerBack     bool // a contact with the payer since
 
+	keys []personKey // under which commands on it were done
+
 	advised map[string]bool // since it was opened or reopened
 	linked  map[string]bool // links of bills that it has
 	overdue map[overdue]bool

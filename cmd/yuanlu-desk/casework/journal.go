@@ -283,6 +283,9 @@ func (c *Case) take(d *Desk, e *Event, data change) {
 	if e.What != "overdue" {
 		c.lastSeen = e.Seq
 	}
+	if e.Key != "" {
+		c.keys = append(c.keys, personKey{e.By, e.Key})
+	}
 	data.apply(d, c, e)
 	c.recompute(d, e)
 }

@@ -93,11 +93,25 @@ func (d *Desk) TakeReads() []Reading {
 	return reads
 }
 
-// Forget drops a closed case that is kept no longer.
+// KeysOf returns the keys under which commands on a case were done. They are kept as long as
+// the case: behind it, there is nothing that a command sent again could do twice.
+func (d *Desk) KeysOf(no string) (keys []Key) {
+	if c := d.cases[no]; c != nil {
+		for _, k := range c.keys {
+			keys = append(keys, Key{Person: k.person, Key: k.key})
+		}
+	}
+	return keys
+}
+
+// Forget drops a closed case that is kept no longer, with the keys of its commands.
 func (d *Desk) Forget(no string) {
 	c := d.cases[no]
 	if c == nil {
 		return
+	}
+	for _, k := range c.keys {
+		delete(d.keys, k)
 	}
 	delete(d.cases, no)
 	for i := range d.order {

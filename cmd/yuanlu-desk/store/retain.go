@@ -88,8 +88,10 @@ func (a *applying) oldCases(cut int64, step int, removed *int64) error {
 	return nil
 }
 
-// oldWork removes cases of the case desk that were closed before a moment, in Unix seconds;
-// those that were merged into another with that one. Open ones stay (casework.md § 13).
+// oldWork removes cases of the case desk that were closed before a moment, in Unix seconds, with
+// the keys of their commands; those that were merged into another with that one. Open ones stay
+// (casework.md § 13). What terminals sent stays known by its ids: an event that was taken
+// changes nothing, however late it comes again (casework.md § 4).
 func (a *applying) oldWork(s *Store, cut int64, step int, removed *int64) error {
 	d, err := a.desk(s)
 	if err != nil {
@@ -107,6 +109,11 @@ func (a *applying) oldWork(s *Store, cut int64, step int, removed *int64) error 
 		return err
 	}
 	for _, no := range old {
+		for _, k := range d.KeysOf(no) {
+			if _, err := a.exec(`DELETE FROM work_key WHERE person = ? AND name = ?`, k.Person, k.Key); err != nil {
+				return err
+			}
+		}
 		for _, q := range []string{`DELETE FROM work_filed WHERE case_no = ?`, `DELETE FROM work_refund WHERE case_no = ?`,
 			`DELETE FROM work_case WHERE case_no = ?`, `DELETE FROM work_event WHERE case_no = ?`} {
 			n, err := a.exec(q, no)

@@ -235,8 +235,18 @@ func TestRetainKeepsOpenCases(t *testing.T) {
 		}
 		a, _ := r.work("analyst", `"do":"propose","case":%q,"expect":2,"commands":[{"do":"close","outcome":"test"}],"text":"x"`, caseOne)
 		r.want("proposed", whats(a), "overdue overdue claimed proposed ")
-		a, _ = r.work("checker", `"do":"approve","case":%q,"expect":5,"proposal":5`, caseOne)
+		approve := fmt.Sprintf(`"do":"approve","case":%q,"expect":5,"proposal":5,"key":"k-1"`, caseOne)
+		a, _ = r.work("checker", "%s", approve)
 		r.want("closed", whats(a), "approved closed ")
+		r.work("analyst", `"do":"claim","case":"C-2026-000002","expect":3,"key":"k-1"`)
+		other, err := store.Open(t.Context(), r.place)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer other.Close()
+		if a, _, err := other.Work(t.Context(), r.now, "checker", `"by":"checker",`+approve); err != nil || a.Again == 0 {
+			t.Errorf("the same key again: %+v %v", a, err)
+		}
 		r.now = r.now.Add(99 * 24 * time.Hour)
 		retain()
 		r.shown(r.s, caseOne)
@@ -252,6 +262,15 @@ func TestRetainKeepsOpenCases(t *testing.T) {
 				t.Errorf("%v %v", a.Refused, err)
 			}
 			r.shown(r.s, "C-2026-000002")
+			// The key is kept no longer than the case, in each desk; another's of that name is.
+			for _, s := range []*store.Store{r.s, other} {
+				if a, _, err := s.Work(t.Context(), r.now, "checker", `"by":"checker",`+approve); err != nil || a.Refused != casework.NotFound {
+					t.Errorf("a key of a case that is gone: %q, %v", a.Refused, err)
+				}
+				if a, _, err := s.Work(t.Context(), r.now, "analyst", `"by":"analyst","do":"claim","case":"C-2026-000002","expect":3,"key":"k-1"`); err != nil || a.Again == 0 {
+					t.Errorf("a key of a case that is there: %+v, %v", a, err)
+				}
+			}
 		}
 		if n := r.totals(); n.Cases != 1 || n.Events != 1 {
 			t.Errorf("%+v", n)
