@@ -48,7 +48,7 @@ func (a *Agent) guardOptions(db *ledger.DB) guard.Options {
 	s := &a.o.Config.Guard
 	o := guard.Options{Store: db, Keeper: db, Keys: db.Keys(), PINs: a.pins(), HoldFor: s.HoldFor, OfficeHoldFor: s.OfficeHoldFor, OfficeWait: s.OfficeWait,
 		Turn: a.turn, OfficeThere: a.officeThere, Now: func() time.Time { return a.clock.Now().In(a.tills.zone) }, Log: a.log,
-		Event: a.Event, Ended: a.tills.holdEnded}
+		Event: a.Event, Ended: a.tills.holdEnded, Tally: &a.tills.tally}
 	for _, l := range a.o.Links {
 		level := ask.Level(l.Config.Guard)
 		if level == "" {

@@ -41,6 +41,9 @@ func (a *Agent) snapshot(ctx context.Context, age time.Duration) health.Snapshot
 	if db := a.Store(); db != nil {
 		a.look(ctx, db, &s, age)
 	}
+	if answers, refused := a.tills.tally.Counts(); len(answers)+len(refused) > 0 {
+		s.Asks = &health.Asks{Answers: answers, Refused: refused}
+	}
 	if a.reporter != nil {
 		m := a.reporter.Status()
 		s.MQTT = &m

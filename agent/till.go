@@ -21,6 +21,7 @@ type tills struct {
 	zone  *time.Location
 	store func() *ledger.DB
 	links map[string]*till.Link
+	tally guard.Tally
 	guard atomic.Pointer[guard.Guard] // nil until the store is open
 }
 
@@ -31,7 +32,7 @@ func newTills(zone *time.Location, store func() *ledger.DB) *tills {
 // open has a guard answer the links of these names from now on.
 func (t *tills) open(g *guard.Guard, links []string) {
 	for _, name := range links {
-		t.links[name] = till.NewLink(name, g, t.zone)
+		t.links[name] = till.NewLink(name, g, t.zone, &t.tally)
 	}
 	t.guard.Store(g)
 }
@@ -70,7 +71,7 @@ func (t *tills) holdEnded(h ask.Held) {
 func (a *Agent) startAPI(c *crew, s guard.Service, links []string) {
 	g := &a.o.Config.Guard
 	server := api.New(api.Options{Service: s, Socket: g.Socket, Group: g.Group, Listen: g.Listen, Token: g.TokenFile, Links: links,
-		Merchant: a.o.Config.Terminal.MerchantID, Zone: a.tills.zone, Log: a.log})
+		Merchant: a.o.Config.Terminal.MerchantID, Zone: a.tills.zone, Log: a.log, Tally: &a.tills.tally})
 	c.start(layerLinks, "guard api", server.Run)
 }
 

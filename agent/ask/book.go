@@ -56,6 +56,7 @@ type Book struct {
 	free    map[day][]*Entry      // may still get a record, by merchant and day of at, in the order of places
 	about   map[original][]*Entry // by the original that was found
 	open    map[Key]*Entry        // with an open hold
+	passing []*Entry              // without a hold, oldest first
 	last    int64                 // place of the newest
 }
 
@@ -97,13 +98,24 @@ func (b *Book) Open() []*Entry {
 	return list
 }
 
-// OpenAt returns how many holds are open of the merchant and terminal of k, practice apart.
-func (b *Book) OpenAt(k Key) int {
-	n := 0
+// OpenBeside returns how many holds are open of the merchant and terminal of an ask, practice
+// apart, but for the one that it replaces.
+func (b *Book) OpenBeside(a *refund.Ask) int {
+	k, old, n := KeyOf(a), b.Replaces(a), 0
 	for o, e := range b.open {
-		if o.Merchant == k.Merchant && o.Terminal == k.Terminal && !e.Held.Practice {
+		if o.Merchant == k.Merchant && o.Terminal == k.Terminal && e.Held.Practice == a.Record.Training && e != old {
 			n++
 		}
+	}
+	return n
+}
+
+// Crowd forgets the oldest asks without a hold, so that no more than so many are remembered,
+// and returns how many it has forgotten.
+func (b *Book) Crowd(most int) int {
+	n := max(0, len(b.passing)-most)
+	for range n {
+		b.Forget(b.passing[0])
 	}
 	return n
 }
@@ -193,6 +205,10 @@ func (b *Book) remember(e *Entry) Undo {
 		b.open[k] = e
 	}
 	undo := Undo(func() { delete(b.entries, k); delete(b.open, k) })
+	if e.Held == nil {
+		b.passing = append(b.passing, e)
+		undo = undo.then(func() { b.pass(e) })
+	}
 	if e.Ask.Look || !e.usable() || e.at.IsZero() {
 		return undo
 	}
@@ -214,11 +230,19 @@ func (b *Book) Recall(e *Entry) {
 	b.remember(e)
 }
 
+// pass takes an entry out of those without a hold.
+func (b *Book) pass(e *Entry) {
+	if i, ok := slices.BinarySearchFunc(b.passing, e, byPlace); ok {
+		b.passing = slices.Delete(b.passing, i, i+1)
+	}
+}
+
 // Forget drops an entry.
 func (b *Book) Forget(e *Entry) {
 	k := KeyOf(&e.Ask)
 	delete(b.entries, k)
 	delete(b.open, k)
+	b.pass(e)
 	r := &e.Ask.Record
 	remove(b.free, day{r.MerchantID, r.Training, dayOf(e.at)}, e)
 	if e.Answer.Original != nil {

@@ -2,6 +2,7 @@ package ask
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -42,7 +43,35 @@ func fingerprint(b *Book, probe *refund.Record) string {
 	if e := b.BeingMade(&next.Ask, next.Answer.Original); e != nil {
 		s += " being made " + e.Ask.ID
 	}
-	return s + fmt.Sprint(" ", len(b.free), len(b.about), len(b.entries), len(b.open))
+	return s + fmt.Sprint(" ", len(b.free), len(b.about), len(b.entries), len(b.open), len(b.passing))
+}
+
+// TestCrowd: the oldest without a hold go first, wherever they are remembered.
+func TestCrowd(t *testing.T) {
+	b := NewBook()
+	for i := range 10 {
+		_, undo := b.Add(heldEntry(fmt.Sprint("a-", i), i, i%3 == 0), a0) // 0, 3, 6, 9 are held
+		if i == 8 {
+			undo()
+		}
+	}
+	if n := b.Crowd(5); n != 0 {
+		t.Errorf("%d forgotten of 5", n)
+	}
+	if n := b.Crowd(2); n != 3 {
+		t.Errorf("%d forgotten", n)
+	}
+	var left []string
+	for _, e := range b.All() {
+		left = append(left, e.Ask.ID)
+	}
+	if got := strings.Join(left, " "); got != "a-0 a-3 a-5 a-6 a-7 a-9" {
+		t.Error(got)
+	}
+	b.Forget(b.Find(Key{"M", "T", "a-7"}))
+	if len(b.passing) != 1 || len(b.free[day{"M", false, dayOf(b.passing[0].at)}]) != 5 {
+		t.Errorf("%d without a hold, %v", len(b.passing), b.free)
+	}
 }
 
 // TestUndo: what a change returns takes it back, whatever it was.

@@ -3,10 +3,13 @@ package guard
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"yuanlu/agent/ask"
 	"yuanlu/agent/ledger"
+	"yuanlu/agent/refund"
 )
 
 const (
@@ -28,6 +31,7 @@ func (g *Guard) Run(ctx context.Context) error {
 		wait := g.expire(ctx)
 		if now := time.Now(); !now.Before(forget) {
 			forget = now.Add(forgetEvery)
+			g.forgetHours(now)
 			if _, err := g.o.Keeper.ForgetAsks(ctx, g.o.Now()); err != nil && ctx.Err() == nil {
 				g.o.Log.Warn("asks.not_forgotten", "err", err)
 			}
@@ -76,31 +80,53 @@ func (g *Guard) expire(ctx context.Context) time.Duration {
 	return wait
 }
 
-// full reports whether a terminal with so many open holds may have no more now; else one more
-// is counted (ledger.AskHow.Full). What is too many is said once an hour.
-func (g *Guard) full(k ask.Key, open int) bool {
-	now := time.Now()
-	at := terminal{k.Merchant, k.Terminal}
+// hourly is what one terminal had held within the last hour.
+type hourly struct {
+	opened  []time.Time
+	flooded time.Time // when guard.flood was last queued
+}
+
+// over forgets what is more than an hour ago, and reports whether nothing counts any more.
+func (h *hourly) over(now time.Time) bool {
+	h.opened = slices.DeleteFunc(h.opened, func(t time.Time) bool { return now.Sub(t) >= hour })
+	return len(h.opened) == 0 && now.Sub(h.flooded) >= hour
+}
+
+// full reports whether a terminal with so many other open holds may have no more now; else one
+// more is counted (ledger.AskHow.Full). What is too many is said once an hour of each
+// terminal; of practice, which is counted apart, nothing is reported.
+func (g *Guard) full(a *refund.Ask, open int) bool {
+	now, k, practice := time.Now(), ask.KeyOf(a), a.Record.Training
+	at := terminal{k.Merchant, k.Terminal, practice}
 	g.mu.Lock()
-	var recent []time.Time
-	for _, t := range g.opened[at] {
-		if now.Sub(t) < hour {
-			recent = append(recent, t)
-		}
+	h := g.hourly[at]
+	if h == nil {
+		h = &hourly{}
+		g.hourly[at] = h
 	}
-	full := open >= mostOpen || len(recent) >= mostHourly
-	if !full {
-		recent = append(recent, now)
-	}
-	g.opened[at] = recent
-	say := full && (g.flooded.IsZero() || now.Sub(g.flooded) >= hour)
+	h.over(now)
+	full := open >= mostOpen || len(h.opened) >= mostHourly
+	say := full && now.Sub(h.flooded) >= hour
 	if say {
-		g.flooded = now
+		h.flooded = now
 	}
+	if !full {
+		h.opened = append(h.opened, now)
+	}
+	lastHour := len(h.opened)
 	g.mu.Unlock()
 	if say {
-		g.o.Log.Warn("guard.flood", "terminal", k.Terminal, "open", open, "last_hour", len(recent))
-		g.flood(k, open, len(recent))
+		g.o.Log.Warn("guard.flood", "terminal", k.Terminal, "open", open, "last_hour", lastHour, "practice", practice)
+		if !practice {
+			g.flood(k, open, lastHour)
+		}
 	}
 	return full
+}
+
+// forgetHours drops what terminals had held more than an hour ago.
+func (g *Guard) forgetHours(now time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	maps.DeleteFunc(g.hourly, func(_ terminal, h *hourly) bool { return h.over(now) })
 }

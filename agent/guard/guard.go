@@ -63,6 +63,7 @@ type Options struct {
 	// Ended is called once when a hold has ended, whatever ended it. It must not block. nil:
 	// not called.
 	Ended func(ask.Held)
+	Tally *Tally // counts what is answered and refused; nil: one of its own
 }
 
 // Guard answers asks. It is safe for concurrent use; Run ends what expires.
@@ -75,25 +76,30 @@ type Guard struct {
 	mu      sync.Mutex // guards the rest; never held while the store is called
 	began   map[ask.Key]time.Time
 	waiting map[ask.Key]chan struct{} // closed when the hold ends
-	opened  map[terminal][]time.Time  // within the last hour
-	flooded time.Time                 // when guard.flood was last queued
+	hourly  map[terminal]*hourly
 }
 
 // mostArrived bounds the arrivals that wait to be stored.
 const mostArrived = 256
 
-// terminal names a terminal of a merchant.
-type terminal struct{ merchant, id string }
+// terminal names a terminal of a merchant, practice apart.
+type terminal struct {
+	merchant, id string
+	practice     bool
+}
 
 // New makes a guard and has the time of every hold that is open begin again: after a restart
 // that is the whole of it (guard.md § 3).
 func New(ctx context.Context, o Options) (*Guard, error) {
-	g := &Guard{o: o, wake: make(chan struct{}, 1), arrived: make(chan ask.Key, mostArrived), began: map[ask.Key]time.Time{}, waiting: map[ask.Key]chan struct{}{}, opened: map[terminal][]time.Time{}}
+	g := &Guard{o: o, wake: make(chan struct{}, 1), arrived: make(chan ask.Key, mostArrived), began: map[ask.Key]time.Time{}, waiting: map[ask.Key]chan struct{}{}, hourly: map[terminal]*hourly{}}
 	if g.o.Event == nil {
 		g.o.Event = func(string, string, ...slog.Attr) {}
 	}
 	if g.o.Ended == nil {
 		g.o.Ended = func(ask.Held) {}
+	}
+	if g.o.Tally == nil {
+		g.o.Tally = &Tally{}
 	}
 	open, err := o.Keeper.Holds(ctx, true)
 	if err != nil {
@@ -124,6 +130,15 @@ const beforeDeadline = 20 * time.Millisecond
 
 // Ask implements Service.
 func (g *Guard) Ask(ctx context.Context, r Request) (Reply, error) {
+	reply, err := g.answer(ctx, r)
+	if err == nil {
+		g.o.Tally.Answered(&reply.Answer)
+	}
+	g.o.Tally.refusal(err)
+	return reply, err
+}
+
+func (g *Guard) answer(ctx context.Context, r Request) (Reply, error) {
 	link := r.Link
 	if link == "" && len(g.o.Links) > 0 {
 		link = g.o.Links[0].Name
@@ -201,7 +216,8 @@ func (g *Guard) age(k ask.Key) time.Duration {
 }
 
 // Look implements Service.
-func (g *Guard) Look(ctx context.Context, k ask.Key, wait time.Duration) (Reply, error) {
+func (g *Guard) Look(ctx context.Context, k ask.Key, wait time.Duration) (reply Reply, err error) {
+	defer func() { g.o.Tally.refusal(err) }()
 	over := g.endOf(k) // before it is looked at, so that an end in between is not missed
 	a, err := g.find(ctx, k)
 	if err != nil {

@@ -381,6 +381,100 @@ func TestTooManyHolds(t *testing.T) {
 	}
 }
 
+// TestTooManyApart: holds are counted by terminal, and those of practice apart, of which nothing
+// is reported; what replaces an open hold is not one more.
+func TestTooManyApart(t *testing.T) {
+	var flooded []string
+	r := newRig(t, func(o *Options) {
+		o.Event = func(name, subject string, _ ...slog.Attr) { flooded = append(flooded, name+" "+subject) }
+	})
+	state := func(text string) ask.State {
+		t.Helper()
+		got, err := r.ask("pos", text)
+		if err != nil || got.Hold == nil {
+			t.Fatalf("%+v %v", got, err)
+		}
+		return got.Hold.State
+	}
+	at := func(terminal, text string) string { return strings.ReplaceAll(text, pos, terminal) }
+	training := func(text string) string { return strings.Replace(text, "{", `{"training":true,`, 1) }
+	// In practice sale 1 is not there: over a refund without a sale nothing is held, so that
+	// one of its own is needed.
+	r.store(refund.Record{Kind: refund.KindSale, Outcome: refund.Approved, MerchantID: merchant, TerminalID: pos, Channel: refund.ChannelCard, Training: true,
+		Amount: 1000, HasAmount: true, Currency: "CNY", RRN: "260822000101", At: "2026-08-22T10:00:00+08:00", Party: card(1)})
+	for i := range mostOpen {
+		if s := state(asked(fmt.Sprint("a-", i), 2, "")); s != ask.Open {
+			t.Fatal(i, s)
+		}
+		if s := state(training(asked(fmt.Sprint("p-", i), 2, ""))); s != ask.Open {
+			t.Fatal("practice", i, s)
+		}
+	}
+	for _, c := range []struct {
+		name, text string
+		want       ask.State
+	}{
+		{"in place of an open one", strings.Replace(asked("b-1", 2, ""), `"deadline_ms"`, `"replaces":"a-0","deadline_ms"`, 1), ask.Open},
+		{"in place of one that has ended", strings.Replace(asked("b-2", 2, ""), `"deadline_ms"`, `"replaces":"a-0","deadline_ms"`, 1), ask.Expired},
+		{"one more", asked("b-3", 2, ""), ask.Expired},
+		{"one more in practice", training(asked("b-4", 2, "")), ask.Expired},
+		{"of another terminal", at("20000002", asked("c-0", 2, "")), ask.Open},
+	} {
+		if s := state(c.text); s != c.want {
+			t.Errorf("%s: %s", c.name, s)
+		}
+	}
+	for i := range mostOpen {
+		state(at("20000002", asked(fmt.Sprint("c-", i+1), 2, "")))
+	}
+	if diff := cmp.Diff([]string{"guard.flood terminal/" + pos, "guard.flood terminal/20000002"}, flooded); diff != "" {
+		t.Error(diff)
+	}
+	r.forgetHours(time.Now().Add(2 * time.Hour))
+	if len(r.hourly) != 0 {
+		t.Errorf("%d terminals are remembered", len(r.hourly))
+	}
+}
+
+// TestWhoCancels: who is on site has no name of the back office, whose names may be as long as others.
+func TestWhoCancels(t *testing.T) {
+	r := newRig(t, nil)
+	k := r.hold("pos", "a-1", "")
+	for _, by := range []string{"office/lee", "a\x00b", strings.Repeat("a", 65)} {
+		if _, err := r.Cancel(t.Context(), k, by); code(err) != CodeForm {
+			t.Errorf("%q: %v", by, err)
+		}
+	}
+	long := strings.Repeat("l", 64)
+	if h, err := r.OfficeCancel(t.Context(), k, long); err != nil || h.By != "office/"+long {
+		t.Errorf("%+v %v", h, err)
+	}
+}
+
+// TestTally: what is answered and refused is counted, from wherever it came.
+func TestTally(t *testing.T) {
+	tally := &Tally{}
+	r := newRig(t, func(o *Options) { o.Tally = tally })
+	for _, one := range []struct{ link, text string }{{"pos", asked("a-1", 1, "")}, {"pos", asked("a-2", 2, "")}, {"kiosk", asked("a-3", 2, "")}, {"old", asked("a-4", 2, "")},
+		{"pos", asked("a-1", 2, "")}, {"nowhere", asked("a-5", 1, "")}} {
+		_, _ = r.ask(one.link, one.text) // counted, whatever it is
+	}
+	k := ask.Key{Merchant: merchant, Terminal: pos, ID: "a-2"}
+	_, _ = r.Release(t.Context(), k, Release{By: "s-1", PIN: refund.NewSecret("1"), Reason: "1"})
+	_, _ = r.Release(t.Context(), ask.Key{ID: "x"}, Release{By: "s-1", Reason: "1"})
+	_, _ = r.OfficeRelease(t.Context(), k, Release{By: "01", Reason: "1"})
+	_, _ = r.Cancel(t.Context(), k, "office/x")
+	_, _ = r.OfficeCancel(t.Context(), k, "")
+	_, _ = r.Look(t.Context(), ask.Key{ID: "x"}, 0)
+	answers, refused := tally.Counts()
+	if diff := cmp.Diff(map[string]uint64{"proceed": 1, "hold": 1, "confirm": 1}, answers); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(map[string]uint64{CodeOff: 1, CodeReused: 1, CodeForm: 3, CodeWrongPIN: 1, CodeUnknown: 2, CodeSamePerson: 1}, refused); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // TestUnchecked: an ask whose deadline is over is answered, never proceed, and is judged when
 // it comes again.
 func TestUnchecked(t *testing.T) {

@@ -21,11 +21,12 @@ const practicePIN = "000000"
 const mostText = 500
 
 // Release implements Service. What is checked, and in which order: guard.md § 3, Release.
-func (g *Guard) Release(ctx context.Context, k ask.Key, r Release) (ask.Held, error) {
+func (g *Guard) Release(ctx context.Context, k ask.Key, r Release) (h ask.Held, err error) {
+	defer func() { g.o.Tally.refusal(err) }()
 	if err := r.check(); err != nil {
 		return ask.Held{}, err
 	}
-	h, err := g.held(ctx, k)
+	h, err = g.held(ctx, k)
 	if err != nil {
 		return h, err
 	}
@@ -45,11 +46,12 @@ func (g *Guard) Release(ctx context.Context, k ask.Key, r Release) (ask.Held, er
 }
 
 // OfficeRelease implements Office.
-func (g *Guard) OfficeRelease(ctx context.Context, k ask.Key, r Release) (ask.Held, error) {
+func (g *Guard) OfficeRelease(ctx context.Context, k ask.Key, r Release) (h ask.Held, err error) {
+	defer func() { g.o.Tally.refusal(err) }()
 	if err := r.check(); err != nil {
 		return ask.Held{}, err
 	}
-	h, err := g.held(ctx, k)
+	h, err = g.held(ctx, k)
 	if err != nil {
 		return h, err
 	}
@@ -62,24 +64,28 @@ func (g *Guard) OfficeRelease(ctx context.Context, k ask.Key, r Release) (ask.He
 // officePrefix stands before the name of a person of the back office. Source: guard.md § 6.
 const officePrefix = "office/"
 
-// Cancel implements Service.
-func (g *Guard) Cancel(ctx context.Context, k ask.Key, by string) (ask.Held, error) {
-	if !plainText(by) || utf8.RuneCountInString(by) > maxName {
+// Cancel implements Service. A name of the back office is refused.
+func (g *Guard) Cancel(ctx context.Context, k ask.Key, by string) (h ask.Held, err error) {
+	defer func() { g.o.Tally.refusal(err) }()
+	if !isName(by) || strings.HasPrefix(by, officePrefix) {
 		return ask.Held{}, &Refusal{Code: CodeForm, Field: "by"}
 	}
 	return g.end(ctx, k, ask.Ending{State: ask.Cancelled, By: by, At: g.o.Now()})
 }
 
 // OfficeCancel implements Office.
-func (g *Guard) OfficeCancel(ctx context.Context, k ask.Key, by string) (ask.Held, error) {
-	if by == "" {
+func (g *Guard) OfficeCancel(ctx context.Context, k ask.Key, by string) (h ask.Held, err error) {
+	defer func() { g.o.Tally.refusal(err) }()
+	if by == "" || !isName(by) {
 		return ask.Held{}, &Refusal{Code: CodeForm, Field: "by"}
 	}
-	return g.Cancel(ctx, k, officePrefix+by)
+	return g.end(ctx, k, ask.Ending{State: ask.Cancelled, By: officePrefix + by, At: g.o.Now()})
 }
 
 // maxName is how many characters the name of who releases or cancels may have.
 const maxName = 64
+
+func isName(s string) bool { return plainText(s) && utf8.RuneCountInString(s) <= maxName }
 
 // check looks at the form of a release and writes its reason out.
 func (r *Release) check() error {
@@ -88,7 +94,7 @@ func (r *Release) check() error {
 		r.Reason = reasons[r.Reason[0]-'1']
 	}
 	switch {
-	case r.By == "" || !plainText(r.By) || utf8.RuneCountInString(r.By) > maxName:
+	case r.By == "" || !isName(r.By):
 		return &Refusal{Code: CodeForm, Field: "by"}
 	case !slices.Contains(reasons, r.Reason):
 		return &Refusal{Code: CodeForm, Field: "reason"}

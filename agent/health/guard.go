@@ -25,6 +25,12 @@ type GuardedLink struct {
 	Operators []string `json:"operators"` // whose refunds no supervisor could release; "": without a number
 }
 
+// Asks is what the guard has answered and refused since the start, from wherever it came.
+type Asks struct {
+	Answers map[string]uint64 `json:"answers"` // by action; those not judged as "unchecked"
+	Refused map[string]uint64 `json:"refused"` // asks, releases, cancels and requests, by code
+}
+
 // PINTrouble is why the file of PINs is not as it must be (guard.md § 3): readable by its owner
 // alone, who is the daemon's user.
 type PINTrouble struct {

@@ -30,6 +30,7 @@ type Snapshot struct {
 	RolledBack *ledger.Renewal     `json:"rolled_back,omitempty"` // nil: it was not, as far as is known
 	Links      []Link              `json:"links"`
 	Guarding   *Guarding           `json:"guarding,omitempty"` // nil: no link has a guard
+	Asks       *Asks               `json:"asks,omitempty"`     // nil: nothing was asked since the start
 	MQTT       *Broker             `json:"mqtt,omitempty"`     // nil: no broker is configured
 	Outbox     Outbox              `json:"outbox"`
 	Counts     ledger.Counts       `json:"counts"`

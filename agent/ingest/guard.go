@@ -15,13 +15,22 @@ import (
 type Guard interface {
 	// Ask answers a question, by its deadline: the body of a guard.answer. Of one that is
 	// Late, or has an Err, it returns at once.
-	Ask(ctx context.Context, q *Question) json.RawMessage
-	// Order does what a guard.release or guard.cancel orders: the body of a guard.state.
-	Order(ctx context.Context, o *Order) json.RawMessage
-	// Arrived notes that the firmware has confirmed the answer to an ask.
+	Ask(ctx context.Context, q *Question) Saying
+	// Order does what a guard.release or guard.cancel orders: the body of a guard.state. Of
+	// one that is Late, or has an Err, it returns at once.
+	Order(ctx context.Context, o *Order) Saying
+	// Arrived notes that the firmware has confirmed a Saying that Tells of an ask.
 	Arrived(k AskKey)
 	// Ended returns the holds of the link that end otherwise than by an Order of it.
 	Ended() <-chan HoldEnd
+}
+
+// Saying is what is said of one ask.
+type Saying struct {
+	Body json.RawMessage // none: nothing is said
+	// Tells: who has it knows what the ask was answered, or of its hold. An answer that the ask
+	// is refused, or was not judged, does not tell (guard.md § 3, hold_bypassed).
+	Tells bool
 }
 
 // AskKey names an ask (guard.md § 1).
@@ -43,6 +52,7 @@ type Question struct {
 type Order struct {
 	Key      AskKey
 	Err      error // it is not to its form: a *smart.DecodeError
+	Late     bool  // too many wait; it is not to be done
 	Cancel   bool
 	Operator string // of the envelope
 	By       string
@@ -61,8 +71,7 @@ type HoldEnd struct {
 const (
 	// maxAsks bounds the asks of one link that wait; one more is answered as not judged.
 	maxAsks = 16
-	// maxOrders bounds the releases and cancels that wait; one more is dropped, and the
-	// firmware asks again.
+	// maxOrders bounds the releases and cancels that wait; one more is answered as not done.
 	maxOrders = 16
 	// answerBefore is how long before its deadline an ask is answered. Source: guard.md § 2.
 	answerBefore = 20 * time.Millisecond
@@ -104,14 +113,14 @@ type openAsk struct {
 // answered is the guard's answer to one ask.
 type answered struct {
 	number uint64
-	body   json.RawMessage
+	said   Saying
 }
 
 // orderDone is the answer to an order.
 type orderDone struct {
 	key     AskKey
 	message string
-	body    json.RawMessage
+	said    Saying
 }
 
 func newTalk() talk {
@@ -203,7 +212,7 @@ func (w *Worker) settleAsk(a answered) {
 	}
 	one := w.talk.open[0]
 	w.talk.open = append(w.talk.open[:0], w.talk.open[1:]...)
-	w.say(one.generation, answerTo(one.question, a.body))
+	w.say(one.generation, answerTo(one.question, a.said))
 }
 
 // room is how many of the arrivals that wait may be stored before the first open ask is
@@ -221,7 +230,7 @@ func (w *Worker) order(o *Order) {
 	if o.message != "" {
 		for _, d := range w.talk.done {
 			if d.message == o.message && d.key.TerminalID == o.Key.TerminalID {
-				w.say(w.generation, stateOf(d.key, d.body))
+				w.say(w.generation, stateOf(d.key, d.said))
 				return
 			}
 		}
@@ -233,6 +242,9 @@ func (w *Worker) order(o *Order) {
 	}
 	if len(w.talk.orders) >= maxOrders {
 		w.log.Warn("order.dropped", "why", "too many wait")
+		late := *o
+		late.Late = true
+		w.say(w.generation, stateOf(o.Key, w.opt.Guard.Order(context.Background(), &late)))
 		return
 	}
 	w.talk.orders = append(w.talk.orders, *o)
@@ -263,7 +275,7 @@ func (w *Worker) settleOrder(d orderDone) {
 		w.talk.done[w.talk.at] = d
 		w.talk.at = (w.talk.at + 1) % remembered
 	}
-	w.say(w.generation, stateOf(d.key, d.body))
+	w.say(w.generation, stateOf(d.key, d.said))
 }
 
 // ended returns what has ended otherwise; nil where the link has no guard.
@@ -278,7 +290,7 @@ func (w *Worker) ended() <-chan HoldEnd {
 // said. Source: guard.md § 4.
 func (w *Worker) holdEnded(e HoldEnd) {
 	if w.talk.asked {
-		w.say(w.generation, stateOf(e.Key, e.Body))
+		w.say(w.generation, stateOf(e.Key, Saying{Body: e.Body, Tells: true}))
 	}
 }
 

@@ -28,12 +28,12 @@ type memGuard struct {
 	pin     string // of the last order
 }
 
-func (g *memGuard) Ask(ctx context.Context, q *Question) json.RawMessage {
+func (g *memGuard) Ask(ctx context.Context, q *Question) Saying {
 	switch {
 	case q.Err != nil:
-		return fmt.Appendf(nil, `{"ask":%q,"action":"refused"}`, q.Key.ID)
+		return Saying{Body: fmt.Appendf(nil, `{"ask":%q,"action":"refused"}`, q.Key.ID)}
 	case q.Late:
-		return fmt.Appendf(nil, `{"ask":%q,"action":"confirm"}`, q.Key.ID)
+		return Saying{Body: fmt.Appendf(nil, `{"ask":%q,"action":"confirm"}`, q.Key.ID)}
 	}
 	g.mu.Lock()
 	slow, deaf := g.slow, g.deaf
@@ -45,16 +45,19 @@ func (g *memGuard) Ask(ctx context.Context, q *Question) json.RawMessage {
 	case <-time.After(slow):
 	case <-ctx.Done():
 	}
-	return fmt.Appendf(nil, `{"ask":%q,"action":"proceed","after":%d}`, q.Key.ID, len(strings.Fields(g.store.stans())))
+	return Saying{fmt.Appendf(nil, `{"ask":%q,"action":"proceed","after":%d}`, q.Key.ID, len(strings.Fields(g.store.stans()))), true}
 }
 
-func (g *memGuard) Order(_ context.Context, o *Order) json.RawMessage {
+func (g *memGuard) Order(_ context.Context, o *Order) Saying {
+	if o.Late {
+		return Saying{Body: fmt.Appendf(nil, `{"ask":%q,"state":"too many"}`, o.Key.ID)}
+	}
 	<-time.After(100 * time.Millisecond)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.orders = append(g.orders, fmt.Sprint(o.Key.ID, o.Cancel, o.By, o.Reason, o.Err != nil))
 	g.pin = o.PIN.Reveal()
-	return fmt.Appendf(nil, `{"ask":%q,"state":"released"}`, o.Key.ID)
+	return Saying{fmt.Appendf(nil, `{"ask":%q,"state":"released"}`, o.Key.ID), o.Err == nil}
 }
 
 func (g *memGuard) Arrived(k AskKey) {
@@ -263,6 +266,50 @@ func TestAskNotToItsForm(t *testing.T) {
 		want(t, "confirmed", strings.Contains(port.output(), string(smartFrame(frame.Frame{Type: frame.SmartConfirm, Ack: 7}))), true)
 		want(t, "refused", b.w.Health().AsksRefused, 1)
 		want(t, "log", strings.Contains(b.log.String(), "ask.refused") && strings.Contains(b.log.String(), "kind") && !strings.Contains(b.log.String(), "6200000000000005"), true)
+		_ = b.stop()
+	})
+}
+
+// TestWhatTells: of an ask that was refused, or not judged, nothing is known by who has that
+// answer; of a hold he knows by any state that he has.
+func TestWhatTells(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, g, port := startGuarded(t, func(_ *bench, g *memGuard) { g.slow, g.deaf = time.Minute, true })
+		port.in <- guardFrame(1, "guard.ask", "m-1", `{"kind":"sale","ask":{"id":"refused"}}`)
+		port.in <- askFrame(2, "late")
+		pass(1500 * time.Millisecond)
+		port.in <- guardFrame(3, "guard.cancel", "m-3", `{"ask":"cancelled"}`)
+		pass(200 * time.Millisecond)
+		g.ends <- HoldEnd{Key: AskKey{"M", "SM000001", "ended"}, Body: json.RawMessage(`{"ask":"ended","state":"expired"}`)}
+		pass(10 * time.Millisecond)
+		bodies, ids := said(t, port.output())
+		for _, id := range ids {
+			port.in <- smartFrame(frame.Frame{Type: frame.SmartConfirm, Ack: id})
+		}
+		pass(10 * time.Millisecond)
+		arrived, _ := g.seen()
+		want(t, "said", len(bodies) >= 4, true)
+		want(t, "arrived", arrived, "cancelled ended")
+		pass(time.Minute)
+		_ = b.stop()
+	})
+}
+
+// TestOrdersAreBounded: one too many is answered, and the firmware may send it again.
+func TestOrdersAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, _, port := startGuarded(t, nil)
+		for i := range maxOrders + 1 {
+			port.in <- guardFrame(byte(i+1), "guard.cancel", fmt.Sprint("m-", i), fmt.Sprintf(`{"ask":"a-%d"}`, i))
+		}
+		pass(time.Millisecond)
+		bodies, _ := said(t, port.output())
+		want(t, "said", strings.Join(bodies, ""), fmt.Sprintf(`state{"ask":"a-%d","state":"too many"}`, maxOrders))
+		pass(3 * time.Second)
+		port.in <- guardFrame(maxOrders+1, "guard.cancel", fmt.Sprint("m-", maxOrders), fmt.Sprintf(`{"ask":"a-%d"}`, maxOrders))
+		pass(200 * time.Millisecond)
+		bodies, _ = said(t, port.output())
+		want(t, "done at last", bodies[len(bodies)-1], fmt.Sprintf(`state{"ask":"a-%d","state":"released"}`, maxOrders))
 		_ = b.stop()
 	})
 }

@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -19,16 +18,14 @@ const (
 
 // saying is one message of the agent to the firmware.
 type saying struct {
-	src  string
-	key  AskKey // whose terminal and merchant the envelope names
-	body json.RawMessage
+	src string
+	key AskKey // whose terminal and merchant the envelope names
+	Saying
 }
 
-func answerTo(q *Question, body json.RawMessage) saying {
-	return saying{smart.SrcGuardAnswer, q.Key, body}
-}
+func answerTo(q *Question, s Saying) saying { return saying{smart.SrcGuardAnswer, q.Key, s} }
 
-func stateOf(k AskKey, body json.RawMessage) saying { return saying{smart.SrcGuardState, k, body} }
+func stateOf(k AskKey, s Saying) saying { return saying{smart.SrcGuardState, k, s} }
 
 // outgoing are the data frames that the firmware has not confirmed yet. It belongs to the
 // goroutine of Run.
@@ -42,7 +39,7 @@ type outgoing struct {
 type unconfirmed struct {
 	id         byte
 	raw        []byte
-	answers    AskKey // the ask that it answers, zero: none
+	tells      AskKey // of which ask, zero: of none
 	generation int
 	again      time.Time // when it is sent again, or dropped
 	repeats    int
@@ -62,12 +59,12 @@ func (o *outgoing) next() byte {
 	}
 }
 
-// confirmed takes the confirm of a frame, and returns which ask it answers.
+// confirmed takes the confirm of a frame, and returns of which ask it tells.
 func (o *outgoing) confirmed(id byte, generation int) (k AskKey, ok bool) {
 	for i, one := range o.waiting {
 		if one.id == id && one.generation == generation {
 			o.waiting = append(o.waiting[:i], o.waiting[i+1:]...)
-			return one.answers, true
+			return one.tells, true
 		}
 	}
 	return AskKey{}, false
@@ -75,14 +72,14 @@ func (o *outgoing) confirmed(id byte, generation int) (k AskKey, ok bool) {
 
 // say sends a message to the firmware and waits for its confirm; nothing, if there is no body.
 func (w *Worker) say(generation int, s saying) {
-	if len(s.body) == 0 {
+	if len(s.Body) == 0 {
 		return
 	}
 	o := &w.talk.outgoing
 	o.number++
 	// The beginning of this run keeps the ids of two runs apart.
 	id := fmt.Sprintf("g%x-%d", w.began.UnixMilli(), o.number)
-	data, err := smart.AppendGuard(nil, id, s.src, s.key.TerminalID, s.key.MerchantID, s.body)
+	data, err := smart.AppendGuard(nil, id, s.src, s.key.TerminalID, s.key.MerchantID, s.Body)
 	if err != nil {
 		w.log.Error("guard.unsent", "error", err)
 		return
@@ -92,8 +89,8 @@ func (w *Worker) say(generation int, s saying) {
 		w.log.Error("guard.unsent", "error", err)
 		return
 	}
-	if s.src == smart.SrcGuardAnswer {
-		one.answers = s.key
+	if s.Tells {
+		one.tells = s.key
 	}
 	if len(o.waiting) >= maxOutgoing {
 		o.waiting = append(o.waiting[:0], o.waiting[1:]...)

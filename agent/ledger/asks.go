@@ -23,9 +23,10 @@ type AskHow struct {
 	Link    string
 	Level   ask.Level
 	HoldFor time.Duration // how long a hold of it may stay open
-	// Full reports whether its terminal, which has so many open holds, may have no more: the
-	// hold is then opened and expired at once. It is called with the writer; nil: never.
-	Full func(k ask.Key, open int) bool
+	// Full reports whether the terminal of an ask, which has so many other open holds of its
+	// kind, may have no more: the hold is then opened and expired at once. It is called with
+	// the writer; nil: never.
+	Full func(a *refund.Ask, open int) bool
 }
 
 // Asked is an ask as it stands.
@@ -76,6 +77,9 @@ func (d *DB) Ask(ctx context.Context, a *refund.Ask, how AskHow) (Asked, error) 
 		return Asked{}, d.failedWith(err)
 	}
 	ended, undo := d.book.Add(e, e.Asked)
+	if !d.temporary {
+		d.book.Crowd(mostAsked)
+	}
 	if e.Held == nil && ended == nil {
 		return asked(e), nil
 	}
@@ -110,7 +114,7 @@ func (d *DB) judgeAsk(ctx context.Context, a *refund.Ask, how *AskHow) (*ask.Ent
 	}
 	e.Held = &ask.Held{Key: e.Key(), Seq: e.Answer.Seq, Practice: a.Record.Training, Operator: a.Record.Operator, Link: how.Link,
 		Level: how.Level, State: ask.Open, Opened: now, Until: now.Add(how.HoldFor)}
-	if how.Full != nil && !a.Record.Training && how.Full(e.Key(), d.book.OpenAt(e.Key())) {
+	if how.Full != nil && how.Full(a, d.book.OpenBeside(a)) {
 		e.Held.State, e.Held.Ended, e.Held.Flood = ask.Expired, now, true
 	}
 	return e, nil
@@ -276,6 +280,9 @@ func (d *DB) AnswerArrived(k ask.Key) { d.arrived.add(k) }
 
 // NoteArrived notes that the answer to an ask has reached who asked; of a held one durably.
 func (d *DB) NoteArrived(ctx context.Context, k ask.Key) error {
+	if noted, err := d.noteInMemory(ctx, k); noted || err != nil {
+		return err
+	}
 	_, _, err := d.changeAsk(ctx, k, func(t *tx, e *ask.Entry) (bool, error) {
 		if e.Arrived {
 			return false, nil
@@ -288,6 +295,21 @@ func (d *DB) NoteArrived(ctx context.Context, k ask.Key) error {
 		d.arrived.remove(k)
 	}
 	return err
+}
+
+// noteInMemory does it where nothing is held: the disk has nothing to do with it.
+func (d *DB) noteInMemory(ctx context.Context, k ask.Key) (noted bool, err error) {
+	if err := d.acquire(ctx); err != nil {
+		return false, err
+	}
+	defer d.release()
+	e := d.book.Find(k)
+	if e == nil || e.Held != nil {
+		return false, nil
+	}
+	e.Arrived = true
+	d.arrived.remove(k)
+	return true, nil
 }
 
 // NoteWrongPIN counts a PIN that was wrong for a hold, durably.
@@ -327,6 +349,10 @@ func (d *DB) changeAsk(ctx context.Context, k ask.Key, do func(*tx, *ask.Entry) 
 const (
 	heldFor  = 30 * day
 	askedFor = day
+
+	// mostAsked bounds the asks without a hold that are remembered: one every
+	// 20 s of that day. A program that asks faster must not take the memory of the terminal.
+	mostAsked = 4096
 )
 
 // ForgetAsks forgets asks whose time is over: with a hold that has ended after 30 days, others

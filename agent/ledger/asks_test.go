@@ -236,17 +236,43 @@ func TestKillWhileHolding(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "s")
 		c := exec.Command(os.Args[0])
 		c.Env = append(os.Environ(), childDir+"="+dir, childWhat+"=holds", "GOCOVERDIR="+t.TempDir())
-		var out strings.Builder
+		// Its time begins with its first word: how long a process takes to start is the
+		// machine's matter. One that says nothing is killed all the same.
+		out := saying{first: make(chan struct{})}
 		c.Stdout = &out
 		must(t, c.Start())
-		kill := time.AfterFunc(time.Duration(20+r.IntN(300))*time.Millisecond, func() { _ = c.Process.Kill() })
+		kill := time.AfterFunc(time.Minute, func() { _ = c.Process.Kill() })
+		ended := make(chan struct{})
+		go func() {
+			select {
+			case <-out.first:
+				kill.Reset(time.Duration(r.IntN(300)) * time.Millisecond)
+			case <-ended:
+			}
+		}()
 		_ = c.Wait()
+		close(ended)
 		kill.Stop()
 		looked += checkHolds(t, dir, out.String())
 		if t.Failed() {
 			t.Fatalf("kill %d", i)
 		}
 	}
+}
+
+// saying keeps what a process writes, and closes first with the first of it. It is read when
+// the process has ended.
+type saying struct {
+	strings.Builder
+	first chan struct{}
+}
+
+// Write implements io.Writer.
+func (s *saying) Write(p []byte) (int, error) {
+	if s.Len() == 0 {
+		close(s.first)
+	}
+	return s.Builder.Write(p)
 }
 
 // checkHolds compares a store with what its process has said of its holds, and returns of how
@@ -302,6 +328,31 @@ func (j slowForesight) Foresee(h refund.History, _ int64, _ *refund.Ask) (refund
 				return refund.Foreseen{}, err
 			}
 		}
+	}
+}
+
+// TestAsksWithoutAHoldAreBounded: a program that asks without end takes no more memory than this, and
+// what is held is kept.
+func TestAsksWithoutAHoldAreBounded(t *testing.T) {
+	d := openTest(t, testOptions(t.TempDir()))
+	apply(t, d, saleOf(1, start))
+	held, err := d.Ask(t.Context(), askTo(d, "held", 1, card(100)), holdLevel())
+	if err != nil || held.Entry.Held == nil {
+		t.Fatal(held, err)
+	}
+	first := askTo(d, "a-0", 1, card(1))
+	for i := range mostAsked + 1 {
+		if _, err := d.Ask(t.Context(), askTo(d, fmt.Sprint("a-", i), 1, card(1)), holdLevel()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, err := d.Asks(t.Context())
+	must(t, err)
+	if len(all) != mostAsked+1 || all[0].Ask.ID != "held" || all[1].Ask.ID != "a-1" {
+		t.Errorf("%d are remembered", len(all))
+	}
+	if got, err := d.Ask(t.Context(), first, holdLevel()); err != nil || got.Repeated {
+		t.Errorf("the first again: %+v %v", got.Repeated, err)
 	}
 }
 

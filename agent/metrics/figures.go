@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -28,6 +29,14 @@ func Of(s *health.Snapshot) []Family {
 	}
 	if s.CertDays != nil {
 		f.add(Gauge, "certificate_days", "Days until the certificate of the terminal ends; below 0: it has ended.", float64(*s.CertDays))
+	}
+	if a := s.Asks; a != nil {
+		for _, action := range slices.Sorted(maps.Keys(a.Answers)) {
+			f.add(Counter, "asks_answered_total", "Questions before a refund, by what they were answered.", float64(a.Answers[action]), "action", action)
+		}
+		for _, code := range slices.Sorted(maps.Keys(a.Refused)) {
+			f.add(Counter, "asks_refused_total", "Questions, releases, cancels and requests of tills that were refused.", float64(a.Refused[code]), "code", code)
+		}
 	}
 	if m := s.MQTT; m != nil {
 		f.add(Gauge, "mqtt_connected", "1: there is a connection to the broker.", flag(m.Connected))

@@ -49,7 +49,8 @@ func TestFiguresAreTheSnapshot(t *testing.T) {
 			{LinkHealth: ingest.LinkHealth{Name: "usb", State: "absent", Reason: "SECRET"}}, {LinkHealth: ingest.LinkHealth{Name: "new", State: "of a later version"}}},
 		MQTT:   &health.Broker{Connected: true, Address: "SECRET", LastError: "SECRET", Reconnects: 11},
 		Outbox: health.Outbox{Stream: "SECRET", Waiting: 12, Bytes: 13, LimitBytes: 14, Unsequenced: 15, Quarantined: 16, Dropped: 17, Oldest: now.Add(-time.Hour), Open: map[string]int{"critical": 18, "low": 19}},
-		Counts: ledger.Counts{Records: 20, Refunds: 21, Cases: 22}, Records: 23, Foreign: 24, CertDays: &days, Memory: 25, StoreBytes: 26, DiskFree: 27, Goroutines: 28}
+		Counts: ledger.Counts{Records: 20, Refunds: 21, Cases: 22}, Records: 23, Foreign: 24, CertDays: &days, Memory: 25, StoreBytes: 26, DiskFree: 27, Goroutines: 28,
+		Asks: &health.Asks{Answers: map[string]uint64{"hold": 41, "unchecked": 42}, Refused: map[string]uint64{"form": 43, "wrong_pin": 44}}}
 	want := map[string]float64{"build_info 1.2 abc": 1, "uptime_seconds": 90, "ready": 1, "verdict ok": 0, "verdict degraded": 1, "verdict failing": 0,
 		"problems records_in_future degraded": 2, "problems link_absent degraded": 1, "clock_synced": 0, "memory_bytes": 25, "goroutines": 28,
 		"records_taken_total": 23, "records_of_other_merchants_total": 24, "disk_free_bytes": 27, "certificate_days": -3, "mqtt_connected": 1, "mqtt_reconnects_total": 11,
@@ -59,6 +60,7 @@ func TestFiguresAreTheSnapshot(t *testing.T) {
 		"link_frames_total pos good": 8, "link_frames_total pos bad": 2, "link_skipped_bytes_total pos": 3, "link_refused_total pos": 4,
 		"link_records_total pos": 5, "link_reopens_total pos": 6, "link_last_frame_seconds pos": 60, "link_stalls_total pos": 7, "link_stalled_seconds_total pos": 8,
 		"link_line_errors_total pos overrun": 31, "link_line_errors_total pos buf_overrun": 32, "link_line_errors_total pos frame": 33, "link_line_errors_total pos parity": 34, "link_line_errors_total pos brk": 35,
+		"asks_answered_total hold": 41, "asks_answered_total unchecked": 42, "asks_refused_total form": 43, "asks_refused_total wrong_pin": 44,
 		"link_state pos online": 1, "link_state pos absent": 0, "link_state usb absent": 1, "link_state usb online": 0, "link_state new of a later version": 1}
 	text := Append(nil, Of(&s))
 	if bytes.Contains(text, []byte("SECRET")) {

@@ -31,6 +31,8 @@ type service struct {
 	release guard.Release
 	keys    []ask.Key
 	arrived []ask.Key
+	late    bool          // it judges nothing
+	none    bool          // there is no such hold
 	waiting chan struct{} // Look waits until its context ends, after a value here
 }
 
@@ -57,6 +59,9 @@ func (s *service) Ask(_ context.Context, r guard.Request) (guard.Reply, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.asked = append(s.asked, r)
+	if s.late {
+		return guard.Reply{Answer: ask.Unchecked(&r.Ask)}, nil
+	}
 	return reply(ask.Key{Merchant: r.Ask.Record.MerchantID, Terminal: r.Ask.Record.TerminalID, ID: r.Ask.ID}), s.err()
 }
 
@@ -71,6 +76,9 @@ func (s *service) Cancel(_ context.Context, k ask.Key, by string) (ask.Held, err
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.keys, s.release.By = append(s.keys, k), by
+	if s.none {
+		return ask.Held{}, s.err()
+	}
 	return held(k, ask.Cancelled), s.err()
 }
 
@@ -254,7 +262,7 @@ func TestEndpoints(t *testing.T) {
 	if got := fmt.Sprint(b.keys); got != "[{M2 T1 a-17} {M2 T1 a-17} {M2 T1 a-17} {M9 T9 x} {M1 T9 x}]" {
 		t.Error(got)
 	}
-	if len(b.arrived) != 3 || b.asked[0].Link != "pos" || b.asked[0].InTurn || b.asked[0].Received.IsZero() {
+	if len(b.arrived) != 6 || b.asked[0].Link != "pos" || b.asked[0].InTurn || b.asked[0].Received.IsZero() {
 		t.Error(b.arrived, b.asked)
 	}
 	if log := b.log.String(); strings.Contains(log, "628401") || strings.Contains(log, "6205500000000000004") {
@@ -318,6 +326,32 @@ func TestRefusals(t *testing.T) {
 	}
 	if strings.Contains(b.log.String(), "628401") {
 		t.Error("a PIN is in the log")
+	}
+}
+
+// TestWhatTells: who was answered that his ask was not judged, or that there is no such hold, knows
+// nothing of a hold; who was refused a release does.
+func TestWhatTells(t *testing.T) {
+	tally := &guard.Tally{}
+	b := start(t, func(o *Options) { o.Tally = tally })
+	b.late = true
+	if code, body := b.call("POST", "/v1/asks", refundAsk); code != 200 || !strings.Contains(body, "unchecked") || len(b.arrived) != 0 {
+		t.Error(code, body, b.arrived)
+	}
+	b.call("POST", "/v1/asks", "{")
+	if code, _ := b.call("POST", "/v1/asks/T1/a/release", `{"by":"s-1","pin":"1","reason":1}`); code != 200 || len(b.arrived) != 1 {
+		t.Error(code, b.arrived)
+	}
+	b.fail = &guard.Refusal{Code: guard.CodeWrongPIN}
+	if code, _ := b.call("POST", "/v1/asks/T1/a/release", `{"by":"s-1","pin":"1","reason":1}`); code != 403 || len(b.arrived) != 2 {
+		t.Error(code, b.arrived)
+	}
+	b.none = true
+	if code, _ := b.call("POST", "/v1/asks/T1/a/cancel", ""); code != 403 || len(b.arrived) != 2 {
+		t.Error(code, b.arrived)
+	}
+	if _, refused := tally.Counts(); len(refused) != 1 || refused[guard.CodeForm] != 1 {
+		t.Error(refused) // what the guard refuses it counts itself
 	}
 }
 

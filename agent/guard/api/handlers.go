@@ -35,12 +35,12 @@ func (s *Server) guarded(next http.Handler, token, address string) http.Handler 
 		shown, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 		switch {
 		case r.Host != address:
-			s.refuse(w, r, http.StatusUnauthorized, codeUnauthorized, "Host")
+			s.refuse(w, http.StatusUnauthorized, codeUnauthorized, "Host")
 		case len(r.Header.Values("Origin")) > 0:
-			s.refuse(w, r, http.StatusUnauthorized, codeUnauthorized, "Origin")
+			s.refuse(w, http.StatusUnauthorized, codeUnauthorized, "Origin")
 		case !bearer || subtle.ConstantTimeCompare([]byte(shown), []byte(token)) != 1:
 			w.Header().Set("WWW-Authenticate", "Bearer")
-			s.refuse(w, r, http.StatusUnauthorized, codeUnauthorized, "Authorization")
+			s.refuse(w, http.StatusUnauthorized, codeUnauthorized, "Authorization")
 		default:
 			next.ServeHTTP(w, r)
 		}
@@ -67,15 +67,22 @@ func statusOf(code string) int {
 	return http.StatusServiceUnavailable
 }
 
-// refuse answers why something was not done.
-func (s *Server) refuse(w http.ResponseWriter, _ *http.Request, status int, code, field string) {
-	s.o.Log.Warn("guard.refused", "code", code, "field", field)
-	s.write(w, status, map[string]till.Error{"error": {Code: code, Field: field}})
+// refuse answers why a request did not come to the guard, and counts it.
+func (s *Server) refuse(w http.ResponseWriter, status int, code, field string) {
+	s.o.Tally.Refused(code)
+	s.answerNo(w, status, till.Error{Code: code, Field: field})
 }
 
-func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
+// fail answers why the guard did not do something, and reports whether that is on its way. The
+// guard has counted it.
+func (s *Server) fail(w http.ResponseWriter, err error) bool {
 	e := till.ErrorOf(err)
-	s.refuse(w, r, statusOf(e.Code), e.Code, e.Field)
+	return s.answerNo(w, statusOf(e.Code), e)
+}
+
+func (s *Server) answerNo(w http.ResponseWriter, status int, e till.Error) bool {
+	s.o.Log.Warn("guard.refused", "code", e.Code, "field", e.Field)
+	return s.write(w, status, map[string]till.Error{"error": e})
 }
 
 // write writes a body, and reports whether all of it is on its way.
@@ -99,17 +106,17 @@ func (s *Server) body(w http.ResponseWriter, r *http.Request, optional bool) ([]
 	var long *http.MaxBytesError
 	switch {
 	case errors.As(err, &long):
-		s.refuse(w, r, http.StatusBadRequest, guard.CodeForm, "body")
+		s.refuse(w, http.StatusBadRequest, guard.CodeForm, "body")
 		return nil, false
 	case err != nil: // it stopped in the middle
-		s.refuse(w, r, http.StatusBadRequest, guard.CodeForm, "body")
+		s.refuse(w, http.StatusBadRequest, guard.CodeForm, "body")
 		return nil, false
 	case optional && len(data) == 0:
 		return []byte("{}"), true
 	}
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "application/json" {
-		s.refuse(w, r, http.StatusBadRequest, guard.CodeForm, "Content-Type")
+		s.refuse(w, http.StatusBadRequest, guard.CodeForm, "Content-Type")
 		return nil, false
 	}
 	return data, true
@@ -118,7 +125,7 @@ func (s *Server) body(w http.ResponseWriter, r *http.Request, optional bool) ([]
 // ask is POST /v1/asks.
 func (s *Server) ask(w http.ResponseWriter, r *http.Request) {
 	if !s.pace.take(time.Now()) {
-		s.refuse(w, r, http.StatusTooManyRequests, guard.CodeTooMany, "")
+		s.refuse(w, http.StatusTooManyRequests, guard.CodeTooMany, "")
 		return
 	}
 	data, ok := s.body(w, r, false)
@@ -129,7 +136,7 @@ func (s *Server) ask(w http.ResponseWriter, r *http.Request) {
 	a, err := refund.ParseAsk(data, refund.AskForm{Link: true})
 	clear(data) // it may hold a card number
 	if err != nil {
-		s.fail(w, r, guard.Form(err))
+		s.refuse(w, http.StatusBadRequest, guard.CodeForm, guard.Form(err).Field)
 		return
 	}
 	link := a.Link
@@ -137,17 +144,17 @@ func (s *Server) ask(w http.ResponseWriter, r *http.Request) {
 		link = s.o.Links[0]
 	}
 	if !slices.Contains(s.o.Links, link) {
-		s.refuse(w, r, http.StatusBadRequest, guard.CodeForm, "link")
+		s.refuse(w, http.StatusBadRequest, guard.CodeForm, "link")
 		return
 	}
 	key := ask.Key{Merchant: a.Record.MerchantID, Terminal: a.Record.TerminalID, ID: a.ID}
 	reply, err := s.o.Service.Ask(r.Context(), guard.Request{Link: link, Ask: a, Received: received})
 	if err != nil {
-		s.fail(w, r, err)
+		s.fail(w, err)
 		return
 	}
 	s.known.note(key.Terminal, key.ID, key.Merchant)
-	if s.write(w, http.StatusOK, till.AnswerOf(&reply, s.o.Zone)) {
+	if s.write(w, http.StatusOK, till.AnswerOf(&reply, s.o.Zone)) && !reply.Answer.Unchecked() {
 		s.o.Service.Arrived(key)
 	}
 }
@@ -171,7 +178,7 @@ func (s *Server) look(w http.ResponseWriter, r *http.Request) {
 	if text := r.URL.Query().Get("wait_s"); text != "" {
 		n, err := strconv.ParseUint(text, 10, 16)
 		if err != nil || time.Duration(n)*time.Second > mostWait {
-			s.refuse(w, r, http.StatusBadRequest, guard.CodeForm, "wait_s")
+			s.refuse(w, http.StatusBadRequest, guard.CodeForm, "wait_s")
 			return
 		}
 		wait = time.Duration(n) * time.Second
@@ -192,7 +199,7 @@ func (s *Server) look(w http.ResponseWriter, r *http.Request) {
 	k := s.key(r)
 	reply, err := s.o.Service.Look(r.Context(), k, wait)
 	if err != nil {
-		s.fail(w, r, err)
+		s.fail(w, err)
 		return
 	}
 	if s.write(w, http.StatusOK, till.AnswerOf(&reply, s.o.Zone)) {
@@ -210,12 +217,12 @@ func (s *Server) release(w http.ResponseWriter, r *http.Request) {
 	field, ok := readOrder(data, &v, true)
 	clear(data) // it holds a PIN
 	if !ok {
-		s.refuse(w, r, http.StatusBadRequest, guard.CodeForm, field)
+		s.refuse(w, http.StatusBadRequest, guard.CodeForm, field)
 		return
 	}
 	k := s.key(r)
 	held, err := s.o.Service.Release(r.Context(), k, v)
-	s.state(w, r, k, held, err)
+	s.state(w, k, held, err)
 }
 
 // cancel is POST /v1/asks/{terminal_id}/{id}/cancel.
@@ -227,20 +234,25 @@ func (s *Server) cancel(w http.ResponseWriter, r *http.Request) {
 	var v guard.Release
 	field, ok := readOrder(data, &v, false)
 	if !ok {
-		s.refuse(w, r, http.StatusBadRequest, guard.CodeForm, field)
+		s.refuse(w, http.StatusBadRequest, guard.CodeForm, field)
 		return
 	}
 	k := s.key(r)
 	held, err := s.o.Service.Cancel(r.Context(), k, v.By)
-	s.state(w, r, k, held, err)
+	s.state(w, k, held, err)
 }
 
-func (s *Server) state(w http.ResponseWriter, r *http.Request, k ask.Key, held ask.Held, err error) {
+// state answers what became of an order. A client that has read it of a hold knows of the hold.
+func (s *Server) state(w http.ResponseWriter, k ask.Key, held ask.Held, err error) {
+	sent := false
 	if err != nil {
-		s.fail(w, r, err)
-		return
+		sent = s.fail(w, err)
+	} else {
+		sent = s.write(w, http.StatusOK, till.StateOf(k.ID, held, nil))
 	}
-	s.write(w, http.StatusOK, till.StateOf(k.ID, held, nil))
+	if sent && held.Key != (ask.Key{}) {
+		s.o.Service.Arrived(k)
+	}
 }
 
 // orderForm is the form of the bodies of release and cancel.

@@ -43,6 +43,7 @@ type Options struct {
 	Merchant string   // of the configuration: of an ask that a request names without one
 	Zone     *time.Location
 	Log      *slog.Logger
+	Tally    *guard.Tally // counts what does not come to the guard; nil: one of its own
 }
 
 // Server is the local API. Run is called once.
@@ -57,12 +58,15 @@ type Server struct {
 // New makes a server. It does not listen yet.
 func New(o Options) *Server {
 	s := &Server{o: o, waits: make(chan struct{}, mostWaits), pace: pace{left: mostAsks}, mux: http.NewServeMux()}
+	if s.o.Tally == nil {
+		s.o.Tally = &guard.Tally{}
+	}
 	s.mux.HandleFunc("POST /v1/asks", s.ask)
 	s.mux.HandleFunc("GET /v1/asks/{terminal}/{id}", s.look)
 	s.mux.HandleFunc("POST /v1/asks/{terminal}/{id}/release", s.release)
 	s.mux.HandleFunc("POST /v1/asks/{terminal}/{id}/cancel", s.cancel)
 	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		s.refuse(w, r, http.StatusNotFound, guard.CodeForm, "path")
+		s.refuse(w, http.StatusNotFound, guard.CodeForm, "path")
 	})
 	return s
 }

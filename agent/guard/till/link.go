@@ -2,7 +2,6 @@ package till
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"sync"
 	"time"
@@ -24,15 +23,17 @@ type Link struct {
 	name    string
 	service guard.Service
 	zone    *time.Location
+	tally   *guard.Tally
 	ends    chan ingest.HoldEnd
 
 	mu  sync.Mutex
 	own map[ask.Key]bool // an order of this link is under way
 }
 
-// NewLink returns the guard of the link of that name; times are written in a zone.
-func NewLink(name string, s guard.Service, zone *time.Location) *Link {
-	return &Link{name: name, service: s, zone: zone, ends: make(chan ingest.HoldEnd, maxEnds), own: map[ask.Key]bool{}}
+// NewLink returns the guard of the link of that name; times are written in a zone, and what
+// does not come to the service is counted.
+func NewLink(name string, s guard.Service, zone *time.Location, tally *guard.Tally) *Link {
+	return &Link{name: name, service: s, zone: zone, tally: tally, ends: make(chan ingest.HoldEnd, maxEnds), own: map[ask.Key]bool{}}
 }
 
 func keyOf(k ingest.AskKey) ask.Key {
@@ -40,28 +41,35 @@ func keyOf(k ingest.AskKey) ask.Key {
 }
 
 // Ask implements ingest.Guard.
-func (l *Link) Ask(ctx context.Context, q *ingest.Question) json.RawMessage {
+func (l *Link) Ask(ctx context.Context, q *ingest.Question) ingest.Saying {
 	switch {
 	case q.Err != nil:
-		return encode(Refused{Ask: q.Key.ID, Action: ActionRefused, Error: Error{guard.CodeForm, fieldOf(q.Err)}})
+		l.tally.Refused(guard.CodeForm)
+		return ingest.Saying{Body: encode(Refused{Ask: q.Key.ID, Action: ActionRefused, Error: Error{guard.CodeForm, fieldOf(q.Err)}})}
 	case q.Late:
-		return encode(UncheckedOf(q.Key.ID, q.Ask.Record.Training))
+		l.tally.Unchecked()
+		return ingest.Saying{Body: encode(UncheckedOf(q.Key.ID, q.Ask.Record.Training))}
 	}
 	reply, err := l.service.Ask(ctx, guard.Request{Link: l.name, Ask: q.Ask, Received: q.Received, InTurn: q.InTurn})
 	switch {
 	case err == nil:
-		return encode(AnswerOf(&reply, l.zone))
+		return ingest.Saying{Body: encode(AnswerOf(&reply, l.zone)), Tells: !reply.Answer.Unchecked()}
 	case ctx.Err() != nil:
-		return nil // the link stops
+		return ingest.Saying{} // the link stops
 	}
-	return encode(Refused{Ask: q.Key.ID, Action: ActionRefused, Error: ErrorOf(err)})
+	return ingest.Saying{Body: encode(Refused{Ask: q.Key.ID, Action: ActionRefused, Error: ErrorOf(err)})}
 }
 
 // Order implements ingest.Guard.
-func (l *Link) Order(ctx context.Context, o *ingest.Order) json.RawMessage {
+func (l *Link) Order(ctx context.Context, o *ingest.Order) ingest.Saying {
 	k := keyOf(o.Key)
-	if o.Err != nil {
-		return encode(State{Ask: k.ID, Error: guard.CodeForm})
+	switch {
+	case o.Err != nil:
+		l.tally.Refused(guard.CodeForm)
+		return ingest.Saying{Body: encode(State{Ask: k.ID, Error: guard.CodeForm})}
+	case o.Late:
+		l.tally.Refused(guard.CodeStore)
+		return ingest.Saying{Body: encode(State{Ask: k.ID, Error: guard.CodeStore})}
 	}
 	l.begin(k, true)
 	defer l.begin(k, false)
@@ -75,7 +83,7 @@ func (l *Link) Order(ctx context.Context, o *ingest.Order) json.RawMessage {
 	if ctx.Err() != nil && err != nil {
 		err = &guard.Refusal{Code: guard.CodeStore, Err: err}
 	}
-	return encode(StateOf(k.ID, h, err))
+	return ingest.Saying{Body: encode(StateOf(k.ID, h, err)), Tells: h.Key != (ask.Key{})}
 }
 
 func (l *Link) begin(k ask.Key, begins bool) {

@@ -131,27 +131,46 @@ func same(t *testing.T, got json.RawMessage, want string) {
 
 func TestLink(t *testing.T) {
 	s := &service{}
-	l := NewLink("pos", s, time.UTC)
+	tally := &guard.Tally{}
+	l := NewLink("pos", s, time.UTC, tally)
 	key := ingest.AskKey{MerchantID: "M", TerminalID: "T", ID: "a-1"}
 	q := &ingest.Question{Key: key, Ask: refund.Ask{ID: "a-1"}}
-	same(t, l.Ask(t.Context(), q), `{"ask":"a-1","action":"proceed","text":{"en":"It goes back to the payer.","zh":"款项退回原付款方"},"recipient":"same","reason":"","evidence":"","remaining":null,"candidates":[],"findings":[],"hold":null,"practice":false}`)
+	same(t, l.Ask(t.Context(), q).Body, `{"ask":"a-1","action":"proceed","text":{"en":"It goes back to the payer.","zh":"款项退回原付款方"},"recipient":"same","reason":"","evidence":"","remaining":null,"candidates":[],"findings":[],"hold":null,"practice":false}`)
 	s.err = &guard.Refusal{Code: guard.CodeOff}
-	same(t, l.Ask(t.Context(), q), `{"ask":"a-1","action":"refused","error":{"code":"guard_off","field":""}}`)
-	same(t, l.Ask(t.Context(), &ingest.Question{Key: key, Err: &refund.InputError{Member: "kind"}}), `{"ask":"a-1","action":"refused","error":{"code":"form","field":"kind"}}`)
+	same(t, l.Ask(t.Context(), q).Body, `{"ask":"a-1","action":"refused","error":{"code":"guard_off","field":""}}`)
+	same(t, l.Ask(t.Context(), &ingest.Question{Key: key, Err: &refund.InputError{Member: "kind"}}).Body, `{"ask":"a-1","action":"refused","error":{"code":"form","field":"kind"}}`)
 	o := &ingest.Order{Key: key, By: "s-1", PIN: sensitive.New("628401"), Reason: "1"}
 	s.err = &guard.Refusal{Code: guard.CodeEnded, State: ask.Expired}
-	same(t, l.Order(t.Context(), o), `{"ask":"a-1","state":"expired","by":"","error":"ended"}`)
+	same(t, l.Order(t.Context(), o).Body, `{"ask":"a-1","state":"expired","by":"","error":"ended"}`)
 	s.err = errors.New("broken")
-	same(t, l.Order(t.Context(), o), `{"ask":"a-1","state":"","by":"","error":"store"}`)
+	same(t, l.Order(t.Context(), o).Body, `{"ask":"a-1","state":"","by":"","error":"store"}`)
 	s.err = nil
 	held := ask.Held{Key: ask.Key{Merchant: "M", Terminal: "T", ID: "a-1"}, Link: "pos", State: ask.Released, By: "s-1"}
 	s.during = func(ask.Key) { l.HoldEnded(held) } // by its own order: said once, as the answer
-	same(t, l.Order(t.Context(), o), `{"ask":"a-1","state":"released","by":"s-1","error":""}`)
+	same(t, l.Order(t.Context(), o).Body, `{"ask":"a-1","state":"released","by":"s-1","error":""}`)
 	if s.release.PIN.Reveal() != "628401" {
 		t.Error("another PIN")
 	}
-	same(t, l.Order(t.Context(), &ingest.Order{Key: key, Cancel: true, By: "01"}), `{"ask":"a-1","state":"cancelled","by":"01","error":""}`)
-	same(t, l.Order(t.Context(), &ingest.Order{Err: errors.New("x")}), `{"ask":"","state":"","by":"","error":"form"}`)
+	same(t, l.Order(t.Context(), &ingest.Order{Key: key, Cancel: true, By: "01"}).Body, `{"ask":"a-1","state":"cancelled","by":"01","error":""}`)
+	same(t, l.Order(t.Context(), &ingest.Order{Err: errors.New("x")}).Body, `{"ask":"","state":"","by":"","error":"form"}`)
+	for _, c := range []struct {
+		what  string
+		said  ingest.Saying
+		tells bool
+	}{
+		{"an answer", l.Ask(t.Context(), q), true},
+		{"late", l.Ask(t.Context(), &ingest.Question{Key: key, Late: true}), false},
+		{"to no form", l.Ask(t.Context(), &ingest.Question{Key: key, Err: &refund.InputError{Member: "kind"}}), false},
+		{"a state", l.Order(t.Context(), o), true},
+		{"an order too many", l.Order(t.Context(), &ingest.Order{Key: key, Late: true}), false},
+	} {
+		if c.said.Tells != c.tells || len(c.said.Body) == 0 {
+			t.Errorf("%s: tells %v: %s", c.what, c.said.Tells, c.said.Body)
+		}
+	}
+	if answers, refused := tally.Counts(); answers[ask.ReasonUnchecked] != 1 || refused[guard.CodeForm] != 3 || refused[guard.CodeStore] != 1 {
+		t.Errorf("counted %v %v", answers, refused)
+	}
 	if l.Arrived(key); s.arrived.ID != "a-1" {
 		t.Error(s.arrived)
 	}

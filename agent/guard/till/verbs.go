@@ -272,7 +272,9 @@ func (v *Verbs) ask(ctx context.Context, args json.RawMessage, send func(any) er
 	if err := send(AnswerOf(&reply, v.Zone)); err != nil {
 		return err
 	}
-	s.Arrived(ask.KeyOf(&a))
+	if !reply.Answer.Unchecked() {
+		s.Arrived(ask.KeyOf(&a))
+	}
 	return nil
 }
 

@@ -3,9 +3,12 @@ package screen
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
+	"yuanlu/agent/ask"
 	"yuanlu/agent/config"
 	"yuanlu/agent/health"
 )
@@ -62,6 +65,9 @@ func (s *Screen) statusLines(st *State, detail int) []string {
 	row := func(name, text string) { lines = append(lines, s.hang(padTo(name, 10), 10, text)...) }
 	for i := range h.Links {
 		lines = append(lines, s.link(&h.Links[i], h.At, detail)...)
+	}
+	if h.Asks != nil && detail == detailAll {
+		row(t("asks", "核查"), s.asks(h.Asks))
 	}
 	if st.Running {
 		row(t("broker", "服务器"), s.broker(h))
@@ -158,6 +164,24 @@ func (s *Screen) link(l *health.Link, now time.Time, detail int) []string {
 		lines = append(lines, s.hang(strings.Repeat(" ", 12), 12, figures)...)
 	}
 	return lines
+}
+
+// asks returns what the guard has answered and refused since the start, refusals by their codes.
+func (s *Screen) asks(a *health.Asks) string {
+	t := s.t
+	n := a.Answers
+	text := fmt.Sprintf(t("%d may be refunded, %d to look at first, %d held, %d not checked", "可退 %d，须先核对 %d，暂停 %d，未核查 %d"),
+		n[string(ask.Proceed)], n[string(ask.Confirm)], n[string(ask.Hold)], n[ask.ReasonUnchecked])
+	var all uint64
+	var codes []string
+	for _, code := range slices.Sorted(maps.Keys(a.Refused)) {
+		all += a.Refused[code]
+		codes = append(codes, fmt.Sprint(code, " ", a.Refused[code]))
+	}
+	if all == 0 {
+		return text
+	}
+	return text + fmt.Sprintf(t(", %d refused (%s)", "，拒绝 %d（%s）"), all, strings.Join(codes, t(", ", "，")))
 }
 
 func (s *Screen) linkFigures(l *health.Link, now time.Time) string {
