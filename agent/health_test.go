@@ -62,7 +62,7 @@ func TestOutboxOfAStoreThatIsNotOpen(t *testing.T) {
 	if due, next, err := box.Due(ctx, time.Now(), 8, nil); len(due) != 0 || !next.IsZero() || err != nil || box.Attempt("s", 1) != 1 {
 		t.Errorf("due %v at %v, %v", due, next, err)
 	}
-	_, acked := box.Acked(ctx, "s", 1)
+	_, acked := box.Acked(ctx, "s", 1, "")
 	_, rolledBack := box.RolledBack(ctx, refund.Trace{})
 	_, resend := box.Resend(ctx, 1)
 	_, stat := box.OutboxStat(ctx)

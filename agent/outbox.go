@@ -31,7 +31,7 @@ func (closedOutbox) Sent(context.Context, string, []int64, time.Time) error {
 	return ledger.ErrUnavailable
 }
 
-func (closedOutbox) Acked(context.Context, string, int64) (int64, error) {
+func (closedOutbox) Acked(context.Context, string, int64, string) (int64, error) {
 	return 0, ledger.ErrUnavailable
 }
 

@@ -70,7 +70,8 @@ var mayImport = map[string][]string{
 	"agent/guard/till":           {"agent/ask", "agent/control", "agent/guard", "agent/ingest", "agent/refund", "protocol/sensitive", "protocol/smart"},
 	"agent/guard/api":            {"agent/ask", "agent/guard", "agent/guard/till", "agent/localhttp", "agent/refund", "protocol/strictjson"},
 	"agent/guard/pins":           {"agent/newfile", "agent/refund"},
-	"agent/ledger":               {"agent/ask", "agent/follow", "agent/ledger/...", "agent/newfile", "agent/refund"},
+	"agent/ledger":               {"agent/ask", "agent/follow", "agent/ledger/...", "agent/newfile", "agent/refund", "protocol/evidence"},
+	"agent/ledger/tree":          {"protocol/evidence"},
 	"agent/ledger/outbox":        {"agent/ledger/rows", "agent/ledger/sqlite", "agent/refund"},
 	"agent/ledger/sqlite":        {},
 	"agent/ledger/packed":        {},
@@ -136,7 +137,7 @@ var onlyHere = map[string][]string{
 	"github.com/google/gousb":                  {"drivers/usbport"},
 	"github.com/prometheus/client_golang":      {"cmd/yuanlu-desk/metrics"},
 	"github.com/moov-io/iso8583":               {"protocol/cup8583"},
-	"golang.org/x/mod":                         {"protocol/evidence"},
+	"golang.org/x/mod":                         {"agent/ledger/tree", "protocol/evidence"},
 	"github.com/pelletier/go-toml/v2/unstable": {"agent/tomlfile"},
 	"github.com/mochi-mqtt/server/v2":          {"firmware-sim", "cmd/firmware-sim"},
 }

@@ -149,6 +149,9 @@ func (t *tx) store(link int64, s *refund.Sighting, ch *refund.Changes, done *ref
 		if err := t.queueGap(ch.Integrity, &why); err != nil {
 			return err
 		}
+		if err := t.logGap(ch.Integrity); err != nil {
+			return err
+		}
 	}
 	t.n.newest = newerAt(t.n.newest, &s.Record, s.ClockSynced, s.AtFromClock && !s.Redated, s.Received)
 	t.n.synced = s.ClockSynced
@@ -210,11 +213,15 @@ func (t *tx) insertRecord(link int64, s *refund.Sighting, ch *refund.Changes) er
 	}
 	row.Body = refund.EncodeStored(t.h.body[:0], body)
 	t.h.body = row.Body
+	leaf, err := t.logRecord(&row, t.linkName(link))
+	if err != nil {
+		return err
+	}
 	stored, err := t.c.stored(row.Body)
 	if err != nil {
 		return err
 	}
-	return row.Insert(t.c.Conn, stored)
+	return row.Insert(t.c.Conn, stored, leaf)
 }
 
 // namedKeys are the keys that an event's row names because they cannot be had from its record:
@@ -259,6 +266,9 @@ func (t *tx) updateEvent(e *refund.Stored) error {
 	}
 	if len(e.Payer) > 0 {
 		t.n.payers.add(seq, e.Payer)
+	}
+	if err := t.keepLeaf(seq); err != nil {
+		return err
 	}
 	body := refund.EncodeStored(t.h.body[:0], &e.Event.Record)
 	t.h.body = body

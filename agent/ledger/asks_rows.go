@@ -216,6 +216,9 @@ func (t *tx) queueHold(e *ask.Entry, what string) error {
 		now = h.Ended
 	}
 	k := h.Key
+	if err := t.logHold(k, data); err != nil {
+		return err
+	}
 	n := refund.Notice{
 		ID: keyedID(t.d.keys.caseKey, []string{"hold", k.Merchant, k.Terminal, k.ID, what}), Type: "yuanlu.hold." + what + ".v1",
 		Subject: "hold/" + k.Terminal + "/" + k.ID, Time: now, ClockSynced: t.n.synced, Data: data,

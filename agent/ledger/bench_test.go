@@ -103,7 +103,7 @@ func BenchmarkFloor(b *testing.B) {
 		for i := range b.N {
 			row.Seq = int64(i + 1)
 			must(b, c.Begin())
-			must(b, row.Insert(c.Conn, packed.Append(nil, row.Body)))
+			must(b, row.Insert(c.Conn, packed.Append(nil, row.Body), nil))
 			must(b, c.Commit())
 		}
 	})
@@ -138,7 +138,7 @@ func plainRows(b testing.TB, c *conn, arrivals []refund.Arrival, seq int64) {
 		s := &arrivals[i].Sightings[0]
 		r := &s.Record
 		row := rows.Record{Seq: seq + int64(i), Link: 1, Received: rows.Millis(s.Received), Flags: rows.Synced, MAC: rows.PackMAC(s.FrameMAC), Body: refund.EncodeStored(nil, r)}
-		must(b, row.Insert(c.Conn, packed.Append(nil, row.Body)))
+		must(b, row.Insert(c.Conn, packed.Append(nil, row.Body), nil))
 		must(b, t.insertKeys(row.Seq, []refund.Key{
 			{Kind: refund.KeyRRN, Value: r.RRN + "\x1f"},
 			{Kind: refund.KeyStan, Value: r.TerminalID + "\x1f" + r.Stan + "\x1f" + r.Batch + "\x1f"},

@@ -45,7 +45,7 @@ func someStore(t *testing.T) (dir string, d *DB) {
 	wrongRefund(t, d, 10)
 	n := due(t, d)
 	must(t, d.Sent(context.Background(), d.Stream(), []int64{n[0].Entry}, start.Add(time.Hour)))
-	_, err := d.Acked(context.Background(), d.Stream(), 1)
+	_, err := d.Acked(context.Background(), d.Stream(), 1, "")
 	must(t, err)
 	apply(t, d, refundOf(9000, 50, card(3), start))
 	_, err = d.Apply(context.Background(), []refund.Arrival{{Link: "pos", Memory: []refund.MemoryChange{{Key: "id", Value: []byte("7")}}}})

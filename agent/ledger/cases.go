@@ -41,6 +41,9 @@ func (t *tx) storeVerdicts(verdicts []refund.Judged, why *circumstances, done *r
 			}
 		}
 		done.Verdicts = append(done.Verdicts, *j)
+		if err := t.logVerdict(j); err != nil {
+			return err
+		}
 		if t.d.temporary {
 			continue
 		}

@@ -43,6 +43,7 @@ func storePlaces() []place {
 		upgradeFile, upgradeFile + "-wal", upgradeFile + "-shm", upgradeFile + "-journal",
 		markerFile, markerFile + ".new", ballastFile,
 		"keys/" + tokenFile, "keys/" + tokenFile + ".new", "keys/" + caseFile, "keys/" + caseFile + ".new",
+		"keys/" + logKeyPlace, "keys/" + logKeyPlace + ".new", "keys/" + logKeyPlace + nextEnd, "keys/" + logKeyPlace + nextEnd + ".new", cosignedFile, cosignedFile + ".new",
 	} {
 		list = append(list, place{name, aFile})
 	}

@@ -77,7 +77,7 @@ func TestSequencesGoOnFromTheirRows(t *testing.T) {
 	d, err = Open(ctx, o)
 	must(t, err)
 	must(t, d.Sent(ctx, d.Stream(), []int64{1, 2, 3}, start.Add(time.Hour)))
-	_, err = d.Acked(ctx, d.Stream(), 3)
+	_, err = d.Acked(ctx, d.Stream(), 3, "")
 	must(t, err)
 	must(t, d.save(ctx))
 	if left, _, err := d.w.Int(`SELECT count(*) FROM outbox`); left != 0 || err != nil {

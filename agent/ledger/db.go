@@ -68,6 +68,7 @@ type DB struct {
 
 	committer committer     // arrivals that wait to be stored; has a lock of its own
 	queue     *outbox.Queue // what waits in the outbox; has a lock of its own
+	log       evidenceLog   // the evidence log; belongs to the writer
 	guarded   guarded       // what is counted of the refunds; has a lock of its own
 	damageMu  sync.Mutex    // guards damage
 	damage    []DamageNote
@@ -109,6 +110,8 @@ type tx struct {
 	out      *outbox.Tx     // has the outbox's figures; those of n are set at the end
 	caseID   string         // in place of the computed one, "": none
 	dueDays  []string       // that this transaction has noted as due
+	left     leaving        // leaves of the evidence log
+	removed  int64          // the newest record that retention has removed
 	undone   map[int64]bool // refunds and voids that the record at hand has undone
 }
 
@@ -166,11 +169,11 @@ func (d *DB) transact(do func(*tx) error) error {
 	t := &tx{d: d, c: d.w, n: d.now}
 	t.out = outbox.Begin(d.w.Conn, d.queue, &outbox.Env{
 		Count: d.o.OutboxMaxCount, Bytes: d.o.OutboxMaxBytes, Age: d.o.OutboxMaxAge, Now: d.o.Now, NewID: randomID, After: t.after,
-		SetMeta: func(name string, v int64) error { return setMetaInt(t.c, name, v) }, Stored: t.c.stored,
+		SetMeta: func(name string, v int64) error { return setMetaInt(t.c, name, v) }, Stored: t.c.stored, Logged: t.logCase, Settled: t.logSettled,
 		Synced: func() bool { return t.n.synced },
 	}, d.now.outbox, d.now.tallies)
 	t.h = &history{c: d.w, bounds: &t.n.bounds, payers: &t.n.payers, index: d.index, recent: &d.recent}
-	d.unknown = false
+	d.unknown, d.log.hashed = false, false
 	entries := len(d.index.entries)
 	err := do(t)
 	if err == nil {
@@ -183,6 +186,9 @@ func (d *DB) transact(do func(*tx) error) error {
 	}
 	if err != nil {
 		t.h.index.truncate(entries)
+		if d.log.hashed {
+			d.log.edge = nil // it is made again from the rows
+		}
 		for _, undo := range slices.Backward(t.ifFailed) {
 			undo()
 		}
@@ -195,6 +201,9 @@ func (d *DB) transact(do func(*tx) error) error {
 	d.queue.Committed(t.out.Added, d.now.outbox, d.now.tallies)
 	for _, f := range t.atEnd {
 		f()
+	}
+	if t.left.any && d.o.LeafLogged != nil {
+		d.o.LeafLogged(t.left.urgent)
 	}
 	d.publishDays()
 	return nil

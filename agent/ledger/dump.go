@@ -78,9 +78,9 @@ func dumped(table string, names []string, r *sqlite.Row) (json.RawMessage, error
 	return append(b, '}'), nil
 }
 
-// dumpedText is a text or blob as JSON; two columns hold bytes that are no text.
+// dumpedText is a text or blob as JSON; three columns hold bytes that are no text.
 func dumpedText(name string, v *sqlite.Value) ([]byte, error) {
-	if v.Kind == sqlite.Blob && (name == "frame_mac" || name == "keys") {
+	if v.Kind == sqlite.Blob && (name == "frame_mac" || name == "keys" || name == "leaf") {
 		return json.Marshal(hex.EncodeToString(v.Bytes))
 	}
 	text, err := packed.Text(nil, v.Bytes)

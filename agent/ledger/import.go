@@ -174,6 +174,9 @@ func (i *importer) newStream() error {
 			return err
 		}
 	}
+	if err := i.endLog(); err != nil {
+		return err
+	}
 	waiting, err := renumber(i.c, ring[0].secret, i.stream)
 	if err != nil {
 		return err
@@ -185,6 +188,18 @@ func (i *importer) newStream() error {
 		return err
 	}
 	return i.c.Commit()
+}
+
+// endLog leaves to the first opening to begin a new log (evidence.md § 1).
+func (i *importer) endLog() error {
+	note, err := metaText(i.c, logCosignedName)
+	if err != nil {
+		return err
+	}
+	if err := i.c.Do(`DELETE FROM meta WHERE name LIKE 'log.%'`); err != nil {
+		return err
+	}
+	return errors.Join(setMeta(i.c, logWhyName, logImport), setMeta(i.c, logBeforeName, note))
 }
 
 // install puts what was built in place of what is there. The marker goes first and

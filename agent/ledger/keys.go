@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"yuanlu/protocol/evidence"
 )
 
 // Keys holds the store's secrets: the ring of token keys, newest first, and the
@@ -26,6 +28,7 @@ type Keys struct {
 	ring    atomic.Pointer[[]*tokenKey] // newest first, never empty
 	mu      sync.Mutex                  // guards changes of the ring
 	caseKey []byte
+	log     *evidence.Signer // of the evidence log; belongs to the writer, nil in memory alone
 }
 
 // tokenKey is one key of the ring.

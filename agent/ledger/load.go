@@ -60,6 +60,9 @@ func (d *DB) load(c *conn) error {
 	if err := d.loadHolds(c); err != nil {
 		return err
 	}
+	if err := d.loadLog(c); err != nil {
+		return err
+	}
 	if err := d.loadDates(c, &n); err != nil {
 		return err
 	}

@@ -169,7 +169,7 @@ func rowsSince(b *testing.B, d *DB, after int64) map[int64][]plainRow {
 			return nil
 		}, after))
 	}
-	add(`INSERT INTO record VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)`, 13, `SELECT *, seq FROM record WHERE seq > ?1`)
+	add(`INSERT INTO record VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)`, 14, `SELECT *, seq FROM record WHERE seq > ?1`)
 	add(`INSERT INTO verdict VALUES(?1, ?2, ?3, ?4, ?5)`, 5, `SELECT *, seq FROM verdict WHERE seq > ?1`)
 	add(`INSERT INTO cases VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)`, 10, `SELECT *, seq FROM cases WHERE seq > ?1`)
 	add(`INSERT OR IGNORE INTO outbox VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)`, 10, `SELECT outbox.*, cases.seq FROM outbox JOIN cases USING(case_id) WHERE cases.seq > ?1`)

@@ -89,6 +89,10 @@ func (d *DB) openAll(ctx context.Context) error {
 	}
 	d.keys = keys
 	d.noteDamage(notes...)
+	if keys.log, notes, err = loadLogKey(d.dir, d.o.Terminal, d.o.Now()); err != nil {
+		return classOf(err)
+	}
+	d.noteDamage(notes...)
 	if !used {
 		d.o.step("open.keys")
 	}
@@ -158,6 +162,9 @@ func (d *DB) openStore(ctx context.Context, cause error) error {
 		if err = d.salvage(ctx, err); err == nil {
 			err = d.openFile(false)
 		}
+	}
+	if err == nil {
+		err = d.openLog(ctx)
 	}
 	return err
 }

@@ -89,7 +89,7 @@ func (d *DB) Sent(ctx context.Context, stream string, entries []int64, retry tim
 }
 
 // Acked notes the back office's cumulative acknowledgement and forgets what it
-// covers. It moves forward only, never past what was sent. It returns the newest
+// covers; kid is the id of the key that signed it, "" without. It moves forward only, never past what was sent. It returns the newest
 // acknowledged sequence. topics.md rule 4. Errors that mean that nothing was done:
 // refund.ErrOtherStream, and refund.ErrBeyond above the newest sequence.
 //
@@ -97,12 +97,12 @@ func (d *DB) Sent(ctx context.Context, stream string, entries []int64, retry tim
 // cases or after a second, by the next call of Acked, Sent or Due. A power cut before
 // that costs a duplicate of each, with the same id, which is acknowledged again; a
 // commit for each would cost half the rate of a drain.
-func (d *DB) Acked(ctx context.Context, stream string, seq int64) (int64, error) {
+func (d *DB) Acked(ctx context.Context, stream string, seq int64, kid string) (int64, error) {
 	if d.readOnly {
 		return 0, ErrReadOnly
 	}
 	q := d.queue
-	if err := q.Acknowledge(stream, seq); err != nil {
+	if err := q.Acknowledge(stream, seq, kid); err != nil {
 		acked, _ := q.Acknowledged()
 		return acked, err
 	}

@@ -106,13 +106,13 @@ func TestRule04_05_SentIsNotDelivered(t *testing.T) {
 	if !slices.Equal(sequences(n), []int64{1, 2, 3}) || n[0].Taken != 1 {
 		t.Fatalf("again %v, taken %d times", sequences(n), n[0].Taken)
 	}
-	if acked, err := d.Acked(ctx, "another", 3); acked != 0 || !errors.Is(err, refund.ErrOtherStream) {
+	if acked, err := d.Acked(ctx, "another", 3, ""); acked != 0 || !errors.Is(err, refund.ErrOtherStream) {
 		t.Errorf("another stream moved it to %d (%v)", acked, err)
 	}
-	if acked, err := d.Acked(ctx, d.Stream(), 2); acked != 2 || err != nil {
+	if acked, err := d.Acked(ctx, d.Stream(), 2, ""); acked != 2 || err != nil {
 		t.Fatalf("acked %d %v", acked, err)
 	}
-	if acked, err := d.Acked(ctx, d.Stream(), 1); acked != 2 || err != nil {
+	if acked, err := d.Acked(ctx, d.Stream(), 1, ""); acked != 2 || err != nil {
 		t.Errorf("moved back to %d (%v)", acked, err)
 	}
 	st := stat(t, d)
@@ -132,14 +132,14 @@ func TestRule04_AckNeverPassesWhatWasSent(t *testing.T) {
 	ctx := context.Background()
 	d := openTest(t, testOptions(t.TempDir()))
 	makeCases(t, d, 1, 3)
-	if acked, err := d.Acked(ctx, d.Stream(), 1<<50); acked != 0 || !errors.Is(err, refund.ErrBeyond) {
+	if acked, err := d.Acked(ctx, d.Stream(), 1<<50, ""); acked != 0 || !errors.Is(err, refund.ErrBeyond) {
 		t.Fatalf("nothing was sent, acked %d (%v)", acked, err)
 	}
 	if n, _, err := d.Due(ctx, start, 2, nil); len(n) != 2 || err != nil {
 		t.Fatal(n, err)
 	}
 	// The desk is faster than our PUBACK: what was handed out counts once it is sent.
-	if acked, err := d.Acked(ctx, d.Stream(), 2); acked != 0 || err != nil {
+	if acked, err := d.Acked(ctx, d.Stream(), 2, ""); acked != 0 || err != nil {
 		t.Fatalf("acked %d (%v)", acked, err)
 	}
 	if err := d.Sent(ctx, d.Stream(), []int64{1, 2}, start.Add(time.Minute)); err != nil {
@@ -205,7 +205,7 @@ func TestRule08_EventsMakeRoomAndCasesWaitForIt(t *testing.T) {
 		if err := d.Sent(ctx, d.Stream(), entries, start.Add(outbox.MostWait)); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := d.Acked(ctx, d.Stream(), last); err != nil {
+		if _, err := d.Acked(ctx, d.Stream(), last, ""); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -262,7 +262,7 @@ func TestAcknowledgementsAreSavedTogether(t *testing.T) {
 	}
 	ack := func(seq int64) {
 		t.Helper()
-		acked, err := d.Acked(ctx, d.Stream(), seq)
+		acked, err := d.Acked(ctx, d.Stream(), seq, "")
 		if err != nil || acked != seq {
 			t.Fatalf("acked %d, %v; want %d", acked, err, seq)
 		}
@@ -336,7 +336,7 @@ func TestAClockSetBackStrandsNothing(t *testing.T) {
 		if err != nil || next.Sub(at) > outbox.MostWait {
 			t.Errorf("%s: next due in %s (%v)", back, next.Sub(at), err)
 		}
-		if _, err := d.Acked(ctx, d.Stream(), 3); err != nil || stat(t, d).Waiting != 0 {
+		if _, err := d.Acked(ctx, d.Stream(), 3, ""); err != nil || stat(t, d).Waiting != 0 {
 			t.Errorf("%s: acknowledged, waiting %+v (%v)", back, stat(t, d), err)
 		}
 		at = at.Add(time.Second)
@@ -374,7 +374,7 @@ func TestOutboxFiguresAgree(t *testing.T) {
 			}
 			must(t, d.Sent(ctx, d.Stream(), entries, at.Add(time.Minute)))
 		case 4:
-			_, err := d.Acked(ctx, d.Stream(), d.queue.SentSeq()-1)
+			_, err := d.Acked(ctx, d.Stream(), d.queue.SentSeq()-1, "")
 			must(t, err)
 		case 6:
 			if err := d.Requeue(ctx, d.queue.SentSeq()-2); err != nil && !errors.Is(err, ErrNotFound) {

@@ -52,7 +52,7 @@ func TestEveryPageHasItsSum(t *testing.T) {
 			wrongRefund(t, d, 100_000+n)
 			if list := due(t, d); len(list) > 0 && r.IntN(2) == 0 {
 				sent(t, d, list[0].Entry)
-				_, err := d.Acked(ctx, d.Stream(), list[0].Sequence)
+				_, err := d.Acked(ctx, d.Stream(), list[0].Sequence, "")
 				must(t, err)
 			}
 			now = now.Add(5 * day)

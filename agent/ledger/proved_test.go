@@ -61,7 +61,7 @@ func TestCountersAreNotLessThanTheRows(t *testing.T) {
 func TestARowInTheWayIsDamage(t *testing.T) {
 	for name, sql := range map[string]string{
 		"outbox": `INSERT INTO outbox SELECT (SELECT max(entry) + 1 FROM outbox WHERE entry < 1099511627776), case_id, id, type, subject, time, flags, size, crc, data FROM outbox LIMIT 1`,
-		"record": `INSERT INTO record SELECT (SELECT max(seq) + 1 FROM record), copy_of, undone_by, link, received, flags, frame_mac, case_id, keys, note, observed, crc, body FROM record LIMIT 1`,
+		"record": `INSERT INTO record SELECT (SELECT max(seq) + 1 FROM record), copy_of, undone_by, link, received, flags, frame_mac, case_id, keys, note, observed, crc, body, NULL FROM record LIMIT 1`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx := context.Background()

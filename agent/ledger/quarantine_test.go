@@ -24,7 +24,7 @@ func sent(t *testing.T, d *DB, entries ...int64) {
 
 func acked(t *testing.T, d *DB, seq int64) {
 	t.Helper()
-	_, err := d.Acked(context.Background(), d.Stream(), seq)
+	_, err := d.Acked(context.Background(), d.Stream(), seq, "")
 	must(t, err)
 }
 

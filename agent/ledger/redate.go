@@ -271,6 +271,9 @@ func inYear(at, received time.Time) time.Time {
 
 func (t *tx) updateRedated(row *rows.Record, r *refund.Record) error {
 	t.d.recent.forget(row.Seq)
+	if err := t.keepLeaf(row.Seq); err != nil {
+		return err
+	}
 	body := refund.EncodeStored(t.h.body[:0], r)
 	t.h.body = body
 	stored, err := t.c.stored(body)

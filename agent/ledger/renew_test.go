@@ -84,7 +84,7 @@ func TestAStorePutBackBeginsANewStream(t *testing.T) {
 			if !renewed || done.From != lost.Stream || done.To != d.Stream() || d.Stream() == lost.Stream || done.Resent != int64(len(tc.want)) {
 				t.Fatalf("%+v, stream %s", done, d.Stream())
 			}
-			if _, err := d.Acked(ctx, lost.Stream, 8); !errors.Is(err, refund.ErrOtherStream) {
+			if _, err := d.Acked(ctx, lost.Stream, 8, ""); !errors.Is(err, refund.ErrOtherStream) {
 				t.Errorf("an acknowledgement of the old stream: %v", err)
 			}
 			checkRenewed(t, d, lost.Stream, tc.want)

@@ -133,6 +133,9 @@ func (t *tx) saveRemoved(n int) error {
 	if err := t.forgetDates(first); err != nil {
 		return err
 	}
+	if err := t.forgetLeaves(t.removed); err != nil {
+		return err
+	}
 	return saveBounds(t.c, &t.n.bounds)
 }
 
@@ -193,6 +196,9 @@ func (t *tx) removeRecord(row *rows.Record, r *refund.Record, needed *needed) (b
 		return false, err
 	}
 	t.d.recent.forget(row.Seq)
+	if err := t.forgetLeaf(row.Seq); err != nil {
+		return false, err
+	}
 	if err := t.removeKeys(row.Seq); err != nil {
 		return false, err
 	}
@@ -212,6 +218,7 @@ func (t *tx) removeRecord(row *rows.Record, r *refund.Record, needed *needed) (b
 	if err := t.forgetFollowed(row, needed.cases[row.Seq]); err != nil {
 		return false, err
 	}
+	t.removed = max(t.removed, row.Seq)
 	if on := row.Date(r, t.d.o.Now().Location()); on > t.n.bounds.RemovedDay {
 		t.n.bounds.RemovedDay = on
 	}

@@ -170,6 +170,9 @@ func (d *DB) rebuild(ctx context.Context, q string, left leftOpen, note *DamageN
 		err = classOf(d.keepNote(*note)) // before the name: what was counted is not known later
 	}
 	d.o.step("salvage.rename")
+	if err == nil { // it is of the log before; from here on it would contradict the new one
+		err = classOf(removeFile(d.cosignedFile()))
+	}
 	if err == nil {
 		err = classOf(os.Rename(path, d.file()))
 	}

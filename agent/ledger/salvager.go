@@ -70,8 +70,23 @@ func (s *salvager) copyMeta(t *tx) error {
 	if err := setMeta(t.c, "streams.before", strings.Join(before[:min(len(before), mostBefore)], " ")); err != nil {
 		return err
 	}
+	if err := t.beginLog(s.d.keys.log, logSalvage, s.before()); err != nil {
+		return err
+	}
 	t.n.removed = f.Last - f.Kept
 	return setMetaInt(t.c, "seq_floor", f.Last)
+}
+
+// before returns the newest checkpoint that is known of the old store's log, "": none.
+func (s *salvager) before() string {
+	if note := s.found.Meta[logCosignedName]; note != "" {
+		return note
+	}
+	note, err := s.d.readCosigned()
+	if err != nil {
+		return "" // what stands in its way is seen when it is written
+	}
+	return note
 }
 
 // judgeAgain judges records again, in their order, under their numbers and case ids.

@@ -193,7 +193,7 @@ func deliver(d *DB, waited bool, out *os.File) error {
 		saved = saved.Add(-time.Second)
 	}
 	d.queue.Saved(saved)
-	err := again(func() error { _, err := d.Acked(ctx, d.Stream(), n[0].Sequence); return err })
+	err := again(func() error { _, err := d.Acked(ctx, d.Stream(), n[0].Sequence, ""); return err })
 	if err == nil {
 		fmt.Fprintf(out, "forgot %d\n", d.now.outbox.Acked)
 	}

@@ -31,7 +31,7 @@ func deliverAll(t *testing.T, d *DB) (all []refund.Notice) {
 			}
 		}
 		must(t, d.Sent(ctx, d.Stream(), entries, start.Add(outbox.MostWait)))
-		_, err := d.Acked(ctx, d.Stream(), last)
+		_, err := d.Acked(ctx, d.Stream(), last, "")
 		must(t, err)
 		must(t, d.save(ctx))
 	}

@@ -193,7 +193,7 @@ func (s *session) ack(topic string, body []byte) {
 // that this copy of the store does not have: it is ignored, but shows that the store was
 // put back.
 func (s *session) acked(ctx context.Context, topic, stream string, seq int64) {
-	_, err := s.r.o.Terminal.Outbox().Acked(ctx, stream, seq)
+	_, err := s.r.o.Terminal.Outbox().Acked(ctx, stream, seq, "")
 	if code := refusedFor(err); code != "" {
 		s.r.refuse(topic, code, fmt.Errorf("acked_seq %d in stream %q: %w", seq, stream, err))
 		if errors.Is(err, refund.ErrBeyond) {

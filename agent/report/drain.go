@@ -268,7 +268,7 @@ func (d *drain) ackByBroker(ctx context.Context) error {
 	if d.s.r.o.AckMode != AckBroker || d.acked.sequence == 0 {
 		return nil
 	}
-	_, err := d.s.r.o.Terminal.Outbox().Acked(ctx, d.acked.stream, d.acked.sequence)
+	_, err := d.s.r.o.Terminal.Outbox().Acked(ctx, d.acked.stream, d.acked.sequence, "")
 	d.acked.sequence = 0
 	if errors.Is(err, refund.ErrOtherStream) { // a new one was begun meanwhile, in which it is sent again
 		return nil

@@ -43,7 +43,7 @@ type Listener interface {
 	// returns the newest acknowledged sequence. It may come before Sent, of something
 	// that Due returned: then it counts from Sent on. Errors after which nothing was
 	// done: refund.ErrOtherStream, refund.ErrBeyond.
-	Acked(ctx context.Context, stream string, seq int64) (int64, error)
+	Acked(ctx context.Context, stream string, seq int64, kid string) (int64, error)
 	// Nacked takes an entry into quarantine and queues an event about it. One that
 	// was refused before changes nothing. Errors after which nothing was done:
 	// refund.ErrOtherStream, ErrBeyond, ErrUnsent and ErrAcknowledged.

@@ -174,7 +174,7 @@ func (m *memory) forget(seq int64) {
 	m.entries = slices.DeleteFunc(m.entries, func(e *entry) bool { return e.n.Class == refund.NoticeCase && e.n.Sequence <= seq })
 }
 
-func (m *memory) Acked(_ context.Context, s string, seq int64) (int64, error) {
+func (m *memory) Acked(_ context.Context, s string, seq int64, _ string) (int64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch {

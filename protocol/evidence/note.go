@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Bounds of a note: bytes, and the latest time of a co-signature (the end of the year 9999).
@@ -159,4 +160,17 @@ func (s *Signer) Cosign(n *Note, at int64) (*Note, error) {
 	data = append(data, ed25519.Sign(s.key, cosigned(n.Checkpoint, at))...)
 	l := SignatureLine{Name: s.name, Hash: s.Key(KeyCosign).hash(), Data: data}
 	return &Note{Checkpoint: n.Checkpoint, Lines: append(append([]SignatureLine{}, n.Lines...), l)}, nil
+}
+
+// CosignTime returns the time that the second signature line states, not verified; the zero time if
+// there is none.
+func (n *Note) CosignTime() time.Time {
+	if len(n.Lines) < 2 || len(n.Lines[1].Data) != 8+ed25519.SignatureSize {
+		return time.Time{}
+	}
+	at := binary.BigEndian.Uint64(n.Lines[1].Data)
+	if at > maxCosign {
+		return time.Time{}
+	}
+	return time.Unix(int64(at), 0).UTC()
 }

@@ -68,6 +68,7 @@ type Queue struct {
 	shown   int64     // newest entry of an event that Due has handed out
 	early   int64     // newest acknowledgement of what was offered but not yet sent
 	acked   int64     // newest acknowledgement of what was sent
+	ackedBy string    // the id of the key that signed the newest acknowledgement, "": unsigned
 	gone    int64     // cases that it covers, still in the store
 	done    []int64   // events with a PUBACK, still in the store
 	savedAt time.Time // when acknowledgements were last saved
@@ -171,9 +172,9 @@ func (q *Queue) Attempt(stream string, entry int64) int {
 }
 
 // Acknowledge takes the back office's acknowledgement. It moves forward only, never past
-// what was sent; one of what was offered, whose PUBACK is still on the way, counts from then
+// what was sent; kid names the key that signed it, "": none. One of what was offered, whose PUBACK is still on the way, counts from then
 // on. Errors that mean that nothing was done: refund.ErrOtherStream, refund.ErrBeyond.
-func (q *Queue) Acknowledge(stream string, seq int64) error {
+func (q *Queue) Acknowledge(stream string, seq int64, kid string) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	switch {
@@ -184,8 +185,16 @@ func (q *Queue) Acknowledge(stream string, seq int64) error {
 	case seq > q.sent && seq <= q.offered:
 		q.early = max(q.early, seq)
 	}
+	q.ackedBy = kid
 	q.forget(min(seq, q.sent))
 	return nil
+}
+
+// AckedBy returns the id of the key that signed the newest acknowledgement, "" if none did.
+func (q *Queue) AckedBy() string {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.ackedBy
 }
 
 // forget takes out the cases up to seq. It is called with mu held.

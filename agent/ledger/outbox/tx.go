@@ -17,9 +17,11 @@ type Env struct {
 	Now          func() time.Time
 	NewID        func() string
 	SetMeta      func(name string, value int64) error
-	Stored       func(text []byte) ([]byte, error) // an event's data as a row keeps them, good until the next call
-	Synced       func() bool                       // whether the clock is trusted
-	After        func(func())                      // has a function run once the transaction is committed
+	Stored       func(text []byte) ([]byte, error)                           // an event's data as a row keeps them, good until the next call
+	Synced       func() bool                                                 // whether the clock is trusted
+	Logged       func(sequence int64, caseID string, n *refund.Notice) error // a case event has got its sequence
+	Settled      func(acked int64) error                                     // the acknowledged sequence has moved
+	After        func(func())                                                // has a function run once the transaction is committed
 }
 
 // Tx is the outbox as one transaction of the store changes it. What it counts is taken up by
@@ -55,6 +57,9 @@ func Sized(c *sqlite.Conn, from string, args ...any) (n, bytes int64, err error)
 // PutCase assigns a case event the next sequence and stores it.
 func (t *Tx) PutCase(caseID string, n *refund.Notice) error {
 	t.Figures.Last++
+	if err := t.env.Logged(t.Figures.Last, caseID, n); err != nil {
+		return err
+	}
 	return t.Put(t.Figures.Last, caseID, n)
 }
 
@@ -283,7 +288,12 @@ func (t *Tx) ForgetAcked() (more bool, err error) {
 			return false, err
 		}
 	}
-	t.Figures.Acked = max(t.Figures.Acked, upTo)
+	if upTo > t.Figures.Acked {
+		t.Figures.Acked = upTo
+		if err := t.env.Settled(upTo); err != nil {
+			return false, err
+		}
+	}
 	return upTo < acked, nil
 }
 

@@ -51,7 +51,13 @@ func (r *Record) Undated() bool {
 
 // Insert writes the row, with its checksum. stored is its Body as the table is to keep it:
 // packed, or as it is.
-func (r *Record) Insert(c *sqlite.Conn, stored []byte) error {
+// leaf is what it has of its leaf (AppendLeaf), nil: none, or a table of before there were any.
+func (r *Record) Insert(c *sqlite.Conn, stored, leaf []byte) error {
+	if leaf != nil {
+		return c.Do(`INSERT INTO record(`+RecordColumns+`, leaf) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)`,
+			r.Seq, sqlite.PositiveInt(r.CopyOf), sqlite.PositiveInt(r.UndoneBy), r.Link, r.Received, r.Flags, r.MAC, sqlite.StatedText(r.CaseID),
+			r.Keys, sqlite.StatedText(r.Note), sqlite.StatedText(r.Observed), Sum(r.Seq, stored), sqlite.JSON(stored), leaf)
+	}
 	return c.Do(`INSERT INTO record(`+RecordColumns+`) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)`,
 		r.Seq, sqlite.PositiveInt(r.CopyOf), sqlite.PositiveInt(r.UndoneBy), r.Link, r.Received, r.Flags, r.MAC, sqlite.StatedText(r.CaseID),
 		r.Keys, sqlite.StatedText(r.Note), sqlite.StatedText(r.Observed), Sum(r.Seq, stored), sqlite.JSON(stored))

@@ -44,7 +44,7 @@ func TestRecordsComeBack(t *testing.T) {
 			Note: "training", Observed: "1 2 3 4", Body: refund.EncodeStored(nil, &sale)},
 	}
 	for i := range want {
-		must(t, want[i].Insert(c, packed.Append(nil, want[i].Body)))
+		must(t, want[i].Insert(c, packed.Append(nil, want[i].Body), nil))
 	}
 	const all = `SELECT ` + RecordColumns + ` FROM record`
 	got, err := Records(c, all)

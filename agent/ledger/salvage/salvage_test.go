@@ -39,7 +39,7 @@ func made(t testing.TB, n int64) (db, wal []byte) {
 	c, err := sqlite.Open(path, sqlite.ReadWrite)
 	must(t, err)
 	defer c.Close()
-	must(t, c.Script("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; "+string(schema)))
+	must(t, c.Script("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; "+string(schema)+"; ALTER TABLE record ADD COLUMN leaf BLOB"))
 	must(t, c.Do(`INSERT INTO link VALUES(1, 'pos')`))
 	must(t, c.Do(`INSERT INTO meta VALUES('stream', 'S1')`))
 	must(t, c.Do(`INSERT INTO memory VALUES(1, 'batch', ?1, 5)`, []byte("7")))
@@ -50,7 +50,11 @@ func made(t testing.TB, n int64) (db, wal []byte) {
 			must(t, err)
 		}
 		r := record(seq + 1)
-		must(t, r.Insert(c, packed.Append(nil, r.Body)))
+		var leaf []byte // of every other record: rows of before there was a column for it have none
+		if seq%2 == 1 {
+			leaf = rows.AppendLeaf(nil, rows.Leaf{N: seq, At: 3})
+		}
+		must(t, r.Insert(c, packed.Append(nil, r.Body), leaf))
 	}
 	db, err = os.ReadFile(path)
 	must(t, err)

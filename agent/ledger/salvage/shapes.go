@@ -20,6 +20,7 @@ type shape struct {
 // Shapes of the rows that a salvage reads. Everything else is made again from these.
 var shapes = [...]shape{
 	{"record", true, "nIIiiiBTBTTij", rows.RecordIntact},
+	{"record", true, "nIIiiiBTBTTijB", rows.RecordIntact},
 	{"verdict", true, "niijj", rows.VerdictIntact},
 	// outbox and untold; quarantine has two columns more.
 	{"outbox", true, "nTtttiiiij", rows.EntryIntact},

@@ -13,6 +13,9 @@ type JSON []byte
 // PositiveInt is an argument that is NULL unless it is above 0.
 type PositiveInt int64
 
+// NonZeroInt is an argument that is NULL if it is 0.
+type NonZeroInt int64
+
 // StatedText is an argument that is NULL if it is "".
 type StatedText string
 
@@ -117,6 +120,10 @@ func (c *Conn) bound(sql string, args []any) (*stmt, error) {
 			s.bindBool(at, v)
 		case PositiveInt:
 			if s.bindNull(at); v > 0 {
+				s.bindInt(at, int64(v))
+			}
+		case NonZeroInt:
+			if s.bindNull(at); v != 0 {
 				s.bindInt(at, int64(v))
 			}
 		case StatedText:
