@@ -21,6 +21,7 @@ import (
 type smallMachine struct {
 	t           *testing.T
 	memory, cpu string // its folders; control groups of version 1
+	disk        string // where the program lies
 }
 
 func newSmallMachine(t *testing.T) *smallMachine {
@@ -40,7 +41,22 @@ func newSmallMachine(t *testing.T) *smallMachine {
 	m.set(m.memory, "memory.limit_in_bytes", 24<<20)
 	m.set(m.cpu, "cpu.cfs_period_us", 100_000)
 	m.set(m.cpu, "cpu.cfs_quota_us", 10_000)
+	m.disk = diskOf(t)
 	return m
+}
+
+// diskOf mounts a disk that reads as far ahead as the flash of a terminal, 128 KiB: what a
+// server's disk does would fill the machine's memory with each page of the program.
+func diskOf(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	image, disk := filepath.Join(dir, "image"), filepath.Join(dir, "disk")
+	out, err := exec.Command("sh", "-ec", `mkdir "$2"; truncate -s 96M "$1"; mkfs.ext4 -q "$1"; mount -o loop "$1" "$2"; blockdev --setra 256 "$(findmnt -n -o SOURCE "$2")"`, "disk", image, disk).CombinedOutput()
+	t.Cleanup(func() { _ = exec.Command("umount", disk).Run() }) // it may not have been mounted
+	if err != nil {
+		t.Skipf("no disk can be made here: %v: %s", err, out)
+	}
+	return disk
 }
 
 func (m *smallMachine) set(dir, name string, value int) {
@@ -70,7 +86,8 @@ func (m *smallMachine) figure(file, name string) int {
 	return 0
 }
 
-// program returns a program that runs the daemon in the group, and other verbs outside.
+// program returns a program that runs the daemon in the group, and other verbs outside. The
+// daemon is a copy that is not in memory yet, so that what of it gets there counts.
 func (m *smallMachine) program() string {
 	m.t.Helper()
 	bin, err := program()
@@ -78,7 +95,12 @@ func (m *smallMachine) program() string {
 		m.t.Fatal(err)
 	}
 	file := filepath.Join(m.t.TempDir(), "yuanlu")
-	script := fmt.Sprintf("#!/bin/sh\nif [ \"$1\" = run ]; then echo $$ >%s/cgroup.procs && echo $$ >%s/cgroup.procs || exit 1; fi\nexec %s \"$@\"\n", m.memory, m.cpu, bin)
+	script := fmt.Sprintf(`#!/bin/sh
+if [ "$1" != run ]; then exec %[1]s "$@"; fi
+own=%[4]s/yuanlu
+cp %[1]s $own && sync $own && dd if=$own iflag=nocache count=0 status=none || exit 1
+echo $$ >%[2]s/cgroup.procs && echo $$ >%[3]s/cgroup.procs && exec $own "$@"
+`, bin, m.memory, m.cpu, m.disk)
 	if err := os.WriteFile(file, []byte(script), 0o755); err != nil {
 		m.t.Fatal(err)
 	}
