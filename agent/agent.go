@@ -248,9 +248,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	if errors.Is(err, ErrAnotherDaemon) {
 		return err
 	}
-	for _, x := range exposed {
-		a.log.Warn("file.open_to_others", "path", x.Path, "mode", fmt.Sprintf("%04o", health.ModeBits(x.Mode)), "what", x.What.EN, "others_may", x.May.EN)
-	}
+	a.logFiles(exposed)
 	c := newCrew()
 	a.startOutside(c)
 	if err != nil && ctx.Err() == nil {

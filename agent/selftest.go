@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"encoding/json"
+	"os"
 	"time"
 
 	"yuanlu/agent/command"
@@ -80,6 +81,8 @@ func (a *Agent) examine(ctx context.Context, s *health.Snapshot, chinese bool, p
 // measure looks at what a snapshot does not show (health.Examination.Measure).
 func (a *Agent) measure(ctx context.Context, step string, s *health.Snapshot, m *health.Measured) {
 	switch step {
+	case "daemon":
+		m.Obstacles = machine.Obstacles(a.o.Config, uint32(os.Geteuid()))
 	case "config":
 		m.Exposed = machine.Exposed(a.o.Config)
 		m.OnDisk, m.OnDiskErr = a.o.Configuration.OnDisk()

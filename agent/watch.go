@@ -2,12 +2,15 @@ package agent
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"os"
 	"time"
 
 	"yuanlu/agent/beat"
 	"yuanlu/agent/health"
 	"yuanlu/agent/ingest"
+	"yuanlu/agent/machine"
 )
 
 // watch reports what changes around the agent: as log lines and events, and the reporter
@@ -49,6 +52,17 @@ func (w *watch) clockState(ctx context.Context, s *store) error {
 		if !rest(ctx, clockEvery) {
 			return nil
 		}
+	}
+}
+
+// logFiles logs which files are open to others, and what is in the way of the agent's own.
+func (a *Agent) logFiles(exposed []health.Exposed) {
+	for _, x := range exposed {
+		a.log.Warn("file.open_to_others", "path", x.Path, "mode", fmt.Sprintf("%04o", health.ModeBits(x.Mode)), "what", x.What.EN, "others_may", x.May.EN)
+	}
+	for _, o := range machine.Obstacles(a.o.Config, uint32(os.Geteuid())) {
+		text, remedy := o.Words()
+		a.log.Error("file.in_the_way", "what", o.What.EN, "text", text.EN, "remedy", remedy.EN)
 	}
 }
 

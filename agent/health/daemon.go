@@ -32,7 +32,10 @@ func lookAtDaemon(e *Examination) {
 	case e.m.Unasked != nil:
 		text, remedy := e.m.Unasked.words()
 		e.add(Error, name, text, remedy)
+	case e.m.Folder != nil && e.m.Folder.LockedBy != 0: // what holds the store has a line there
+		e.add(Note, name, textf("no answer on %s", "%s 上没有应答", e.Config.Control.Socket), config.Text{})
 	default:
 		e.add(Warning, name, both("is not running", "未运行"), same("sudo systemctl start yuanlu"))
 	}
+	lookAtObstacles(e)
 }

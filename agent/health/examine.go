@@ -69,7 +69,8 @@ type Examination struct {
 // Measured is what the caller has looked at, for one step after the other. What it did
 // not look at stays zero.
 type Measured struct {
-	Unasked   *Unasked   // step daemon: why a daemon that runs cannot be asked; nil: it does not run
+	Obstacles []Obstacle // daemon, or store where no daemon is asked: in the way of its files
+	Unasked   *Unasked   // daemon: why a daemon that runs cannot be asked; nil: it does not run
 	Exposed   []Exposed  // config
 	OnDisk    string     // config: the digest of what a start would read
 	OnDiskErr error      // what is wrong with it

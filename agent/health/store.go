@@ -3,6 +3,7 @@ package health
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -157,7 +158,7 @@ func (e *Examination) folder(f *Folder) {
 	default:
 		e.fine(name, textf("%s, %s free", "%s，剩余 %s", e.Config.Store.Dir, SizeText(f.DiskFree)))
 	}
-	if f.LockedBy != 0 {
+	if f.LockedBy != 0 && !slices.ContainsFunc(e.m.Obstacles, func(o Obstacle) bool { return o.Fatal }) {
 		e.add(Error, name, textf("it is open in process %[1]d, which cannot be asked", "已被进程 %[1]d 打开，但无法询问该进程", f.LockedBy),
 			textf("see what it is: ps -o user,lstart,args -p %[1]d; where it is the daemon: sudo systemctl restart yuanlu", "查看：ps -o user,lstart,args -p %[1]d；若是守护进程：sudo systemctl restart yuanlu", f.LockedBy))
 	}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -411,5 +412,24 @@ func TestNoiseIsOneLineOfItsLink(t *testing.T) {
 	}
 	if len(r.noise) > maxRepeats {
 		t.Errorf("%d links are remembered", len(r.noise))
+	}
+}
+
+// TestPipeInPlaceOfTheFile: what would be waited for is not opened; the other ways out go on.
+func TestPipeInPlaceOfTheFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "yuanlu.log")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var stream bytes.Buffer
+	b := Open(Options{Stream: &stream, File: path})
+	b.Logger().Info("first.line")
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if err := b.Close(ctx); err != nil {
+		t.Error(err)
+	}
+	if !strings.Contains(stream.String(), "first.line") {
+		t.Errorf("the stream has %q", stream.String())
 	}
 }

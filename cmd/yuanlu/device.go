@@ -4,10 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"os/user"
 	"path/filepath"
-	"slices"
-	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -49,8 +46,7 @@ func lookAtDevice(l config.Link, daemon uint32) health.Device {
 		d.Here = ports.Here()
 		return bad(health.Missing, "it is no serial port")
 	}
-	var owner uint32
-	if d.Group, owner, d.Mode = serialport.Owner(d.Node); err != nil || !mayOpen(d.Node, owner, d.Group, d.Mode, daemon) {
+	if d.Group, _, d.Mode = serialport.Owner(d.Node); err != nil || !mayOpen(d.Node, info, daemon) {
 		return bad(health.Locked, "")
 	}
 	for _, h := range serialport.Holders(d.Node) {
@@ -87,27 +83,9 @@ func lookAtUSB(d health.Device) health.Device {
 
 // mayOpen reports whether a user may read and write a device: this process is asked where
 // it is that user's, else the permissions are.
-func mayOpen(node string, owner uint32, group string, mode fs.FileMode, uid uint32) bool {
-	switch {
-	case uid == 0:
-		return true
-	case uid == uint32(os.Geteuid()):
+func mayOpen(node string, info fs.FileInfo, uid uint32) bool {
+	if uid != 0 && uid == uint32(os.Geteuid()) {
 		return unix.Access(node, unix.R_OK|unix.W_OK) == nil
-	case uid == owner:
-		return mode&0o600 == 0o600
-	case mode&0o006 == 0o006:
-		return true
-	case mode&0o060 != 0o060:
-		return false
 	}
-	u, err := user.LookupId(strconv.FormatUint(uint64(uid), 10))
-	if err != nil {
-		return false
-	}
-	groups, err := u.GroupIds()
-	if err != nil {
-		return false
-	}
-	g, err := user.LookupGroup(group)
-	return err == nil && slices.Contains(groups, g.Gid)
+	return machine.Permits(info, uid, 0o6)
 }

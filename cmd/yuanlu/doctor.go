@@ -163,6 +163,7 @@ func (p *program) examineHere(ctx context.Context, c *config.Config, unasked err
 				m.Exposed = machine.Exposed(c)
 			case "store":
 				m.Folder = lookAtFolder(ctx, c, daemon, unasked == nil)
+				m.Obstacles = machine.Obstacles(c, daemon)
 			case "daemon":
 				m.Unasked = unaskedOf(unasked)
 			case "links":

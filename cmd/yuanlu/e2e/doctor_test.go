@@ -105,10 +105,16 @@ func (p *patient) doctor(args ...string) (code int, out string) {
 
 // healthy starts the daemon and has the terminal speak until the link is good.
 func (p *patient) healthy() {
-	p.startOnline()
+	p.connected()
 	speaking(p.t.(*testing.T), "e-sign", "mispos", p.line, asItIs)
 	eventually(p.t, 30*time.Second, "a good link", func() bool { return p.theLink().Verdict == "good" })
-	eventually(p.t, 30*time.Second, "the broker", func() bool { return p.said("mqtt.connected") > 0 })
+}
+
+// connected starts the daemon and waits until it is connected to its broker.
+func (p *patient) connected() {
+	before := p.said("mqtt.connected")
+	p.startOnline()
+	eventually(p.t, 30*time.Second, "the broker", func() bool { return p.said("mqtt.connected") > before })
 }
 
 // must fails the test on an error.

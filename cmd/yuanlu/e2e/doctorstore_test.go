@@ -16,6 +16,12 @@ func (p *patient) foreign() {
 	p.must(os.Chown(p.store, nobody, nobody))
 }
 
+// obstructed puts folders where the control socket and the log file go.
+func (p *patient) obstructed() {
+	p.must(os.MkdirAll(filepath.Join(p.store, "control.sock"), 0o700))
+	p.must(os.MkdirAll(filepath.Join(p.store, "log", "yuanlu.log"), 0o700))
+}
+
 // asNobody starts the daemon as another user than root, which becomes ready or not.
 func (p *patient) asNobody(event string) {
 	p.passable()
@@ -60,9 +66,9 @@ func TestE2EDoctorOfStores(t *testing.T) {
 		}, want: []string{"√ daemon"}, never: []string{"is not running", "end that process", "×"}},
 		{no: "19", name: "full, stopped", code: 5, setUp: func(p *patient) { p.disk("2m"); fill(p.t.(*testing.T), filepath.Join(p.store, "x")) },
 			want: []string{"the disk of STORE is full", "at least 64 MiB", "df -h STORE", "never delete yuanlu.db"}},
-		{no: "20", name: "almost full, running", code: 4, setUp: func(p *patient) { p.disk("32m"); p.startOnline() },
+		{no: "20", name: "almost full, running", code: 4, setUp: func(p *patient) { p.disk("32m"); p.connected() },
 			want: []string{"(disk_low)", "df -h STORE"}},
-		{no: "21", name: "damaged, running", code: 4, setUp: func(p *patient) { p.once(); p.flip(); p.startOnline() },
+		{no: "21", name: "damaged, running", code: 4, setUp: func(p *patient) { p.once(); p.flip(); p.connected() },
 			want: []string{"(store_damaged)", "quarantine/", "dmesg"}},
 		{no: "22", name: "damaged, stopped", code: 5, setUp: func(p *patient) { p.once(); p.flip() },
 			want: []string{"× database", "does not match its sum", "quarantine/"}, never: []string{"√ database"}},
@@ -76,7 +82,7 @@ func TestE2EDoctorOfStores(t *testing.T) {
 		{no: "24", name: "keys missing", code: 4, setUp: func(p *patient) {
 			p.once()
 			p.must(os.Remove(filepath.Join(p.store, "keys", "token")))
-			p.startOnline()
+			p.connected()
 		}, want: []string{"keys/token was missing, a new key was made", "cannot be compared", "put the old keys/ back"}, never: []string{"moved aside"}},
 		{no: "25", name: "keys open to others", code: 4, setUp: func(p *patient) {
 			p.once()
@@ -84,6 +90,19 @@ func TestE2EDoctorOfStores(t *testing.T) {
 		}, want: []string{"keys/token may be read by every user", "chmod 0600 STORE/keys/token"}},
 		{no: "26", name: "a file in place of the folder", code: 5, setUp: func(p *patient) { p.must(os.WriteFile(p.store, nil, 0o600)) },
 			want: []string{"STORE is a file, not a folder", "sudo mv STORE STORE.old"}, never: []string{"chown"}},
+		{no: "59S", name: "folders in place of socket and log, stopped", code: 5, setUp: (*patient).obstructed,
+			want: []string{"× the control socket", "STORE/control.sock is a folder", "sudo mv STORE/control.sock STORE/control.sock.old", "‼ the log file", "STORE/log/yuanlu.log is a folder", "sudo mv STORE/log/yuanlu.log"}},
+		{no: "59R", name: "folders in place of socket and log, running", code: 5, setUp: func(p *patient) {
+			p.obstructed()
+			p.launch("control.unavailable")
+			if n := p.said("file.in_the_way"); n != 2 {
+				p.t.Errorf("%d obstacles in the log, want 2:\n%s", n, p.log.tail(20))
+			}
+		}, want: []string{"× the control socket", "sudo mv STORE/control.sock STORE/control.sock.old", "‼ the log file", "STORE/log/yuanlu.log is a folder"}, never: []string{"is not running", "systemctl start"}},
+		{no: "59L", name: "a folder in place of the log, running", code: 4, setUp: func(p *patient) {
+			p.must(os.MkdirAll(filepath.Join(p.store, "log", "yuanlu.log"), 0o700))
+			p.healthy()
+		}, want: []string{"√ daemon", "‼ the log file", "STORE/log/yuanlu.log is a folder", "sudo mv STORE/log/yuanlu.log STORE/log/yuanlu.log.old"}},
 		{no: "27", name: "not mounted", code: 5, setUp: func(p *patient) {
 			p.must(os.MkdirAll(p.store, 0o700))
 			p.edit("[store]", "[store]\nmount = \""+p.dir+"\"")
