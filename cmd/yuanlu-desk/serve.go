@@ -321,8 +321,10 @@ func (p *program) assemble(ctx context.Context, d *desk, s *serving, key sign.Ke
 		return errors.Join(err, d.store.Close())
 	}
 	d.api = api.New(api.Options{Store: d.store, Release: release, Status: func() any { return d.consumer.Status() }, Ready: ready,
-		Metrics: metrics.Handler(metrics.Options{Status: d.consumer.Status, Totals: d.store.Totals, Version: version, Log: d.log}),
-		Token:   token, Page: pages, Proxy: s.proxy, OIDC: s.provider, Now: p.now, Log: d.log})
+		Metrics: metrics.Handler(metrics.Options{Status: d.consumer.Status, Totals: d.store.Totals,
+			Fleet:   func(ctx context.Context) (store.Fleet, error) { return d.store.Fleet(ctx, p.now()) },
+			Version: version, Log: d.log}),
+		Token: token, Page: pages, Proxy: s.proxy, OIDC: s.provider, Now: p.now, Log: d.log})
 	return nil
 }
 

@@ -40,14 +40,14 @@ func (t *terminal) one(ctx context.Context, m *moment, now time.Time) {
 		t.queueCase("followed", m, t.follow(m.of, m.what, m.sim), now)
 	case tallies:
 		date := m.sim.Format(time.DateOnly)
-		t.queue(&entry{kind: "yuanlu.case.tally.v1", subject: "tally/" + t.merchant + "/" + t.number + "/" + date, at: m.sim, data: encode(t.sums(m.day, date))}, now)
+		t.queue(&entry{kind: "yuanlu.case.tally.v1", subject: "tally/" + t.merchant + "/" + t.number + "/" + date, data: encode(t.sums(m.day, date))}, now)
 	case linkLost, linkBack:
 		t.unplugged = m.what == linkLost
 		kind, data := "link.restored", object{"link": "pos", "port": "/dev/ttyS1"}
 		if t.unplugged {
 			kind, data = "link.lost", object{"link": "pos", "reason": "read /dev/ttyS1: serial port gone"}
 		}
-		t.queue(&entry{kind: kind, subject: "link/pos", at: m.sim, data: encode(data)}, now)
+		t.queue(&entry{kind: kind, subject: "link/pos", data: encode(data)}, now)
 		t.nextHealth = now
 	case cutOff:
 		t.ended(now)
@@ -66,12 +66,12 @@ func (t *terminal) one(ctx context.Context, m *moment, now time.Time) {
 
 // queueCase queues an event about a case.
 func (t *terminal) queueCase(what string, m *moment, data object, now time.Time) {
-	t.queue(&entry{kind: "yuanlu.case." + what + ".v1", subject: "case/" + m.of.id, at: m.sim, data: encode(data)}, now)
+	t.queue(&entry{kind: "yuanlu.case." + what + ".v1", subject: "case/" + m.of.id, data: encode(data)}, now)
 }
 
 // queue adds an event to those that wait, and to the truth.
 func (t *terminal) queue(e *entry, now time.Time) {
-	e.stream, e.made = t.stream, now
+	e.stream, e.made, e.at = t.stream, now, now
 	if e.kind[0] == 'y' { // of up/case
 		t.seq++
 		e.seq = t.seq

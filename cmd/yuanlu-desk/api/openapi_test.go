@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -19,6 +20,7 @@ import (
 	"yuanlu/cmd/yuanlu-desk/consumer"
 	"yuanlu/cmd/yuanlu-desk/desktest"
 	"yuanlu/cmd/yuanlu-desk/metrics"
+	"yuanlu/cmd/yuanlu-desk/store"
 )
 
 // document is the OpenAPI document with every object closed, so that an answer with a
@@ -66,6 +68,7 @@ func described(t *testing.T) *rig {
 	a := api.New(api.Options{Store: r.s, Status: func() any { return consumer.Status{Connected: true, Since: time.Now()} }, Ready: func() bool { return true },
 		Token: "sesame", Now: time.Now, Log: slog.New(slog.DiscardHandler),
 		Metrics: metrics.Handler(metrics.Options{Status: func() consumer.Status { return consumer.Status{Connected: true, Shed: 7} }, Totals: r.s.Totals,
+			Fleet:   func(ctx context.Context) (store.Fleet, error) { return r.s.Fleet(ctx, time.Now()) },
 			Version: "1", Log: slog.New(slog.DiscardHandler)})})
 	r.api, r.server = a, httptest.NewServer(a)
 	t.Cleanup(r.server.Close)
@@ -232,7 +235,8 @@ func TestHealthAndMetrics(t *testing.T) {
 	}
 	_, body := r.ask("GET", "/metrics", "")
 	for _, line := range []string{"yuanlu_desk_connected 1", "yuanlu_desk_shed_total 7", "yuanlu_desk_cases 4", `yuanlu_desk_open_cases{severity="high"} 4`,
-		"yuanlu_desk_streams_with_gaps 1", "yuanlu_desk_quarantined 1", "# TYPE yuanlu_desk_messages_total counter"} {
+		"yuanlu_desk_streams_with_gaps 1", "yuanlu_desk_quarantined 1", "# TYPE yuanlu_desk_messages_total counter",
+		`yuanlu_desk_terminals_by_presence{presence="lost"} 0`, `yuanlu_desk_terminals_by_health{verdict="failing"} 0`, "# TYPE process_resident_memory_bytes gauge"} {
 		t.Run(line, func(t *testing.T) {
 			if !strings.Contains(string(body), "\n"+line+"\n") {
 				t.Errorf("no %q among\n%s", line, body)

@@ -1,5 +1,6 @@
-// Package metrics shows the desk's numbers to Prometheus. It keeps none of its own: each
-// scrape asks the consumer and the store.
+// Package metrics shows the desk's numbers to Prometheus, with those of its process. It keeps none
+// of its own: each scrape asks the consumer and the store. desk.json and fleet.json are dashboards
+// for Grafana that show them.
 package metrics
 
 import (
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"yuanlu/cmd/yuanlu-desk/consumer"
@@ -22,6 +24,7 @@ const storeTime = 5 * time.Second
 type Options struct {
 	Status  func() consumer.Status
 	Totals  func(context.Context) (store.Totals, error)
+	Fleet   func(context.Context) (store.Fleet, error)
 	Version string
 	Log     *slog.Logger
 }
@@ -29,7 +32,7 @@ type Options struct {
 // Handler answers scrapes, at most four at a time. It is safe for concurrent use.
 func Handler(o Options) http.Handler {
 	r := prometheus.NewRegistry()
-	r.MustRegister(&collector{o})
+	r.MustRegister(&collector{o}, collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return promhttp.HandlerFor(r, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 2 * storeTime,
 		ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn)})
 }
@@ -81,6 +84,17 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	send(gauge, "terminals", "Terminals that were heard.", float64(all.Terminals))
 	send(gauge, "streams_with_gaps", "Streams that lack something.", float64(all.Incomplete))
 	send(gauge, "quarantined", "Messages in quarantine.", float64(all.Quarantined))
+	fleet, err := c.o.Fleet(ctx)
+	if err != nil {
+		c.o.Log.Warn("metrics.store", "err", err)
+		return
+	}
+	for presence, n := range fleet.Presence {
+		send(gauge, "terminals_by_presence", "Terminals by what they published last, unknown if that is too old.", float64(n), "presence", presence)
+	}
+	for verdict, n := range fleet.Health {
+		send(gauge, "terminals_by_health", "Terminals by the verdict of their health, unknown if that is too old.", float64(n), "verdict", verdict)
+	}
 }
 
 func flag(is bool) float64 {

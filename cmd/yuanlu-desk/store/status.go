@@ -163,11 +163,25 @@ func (a *applying) takeSummary(s *Status) error {
 		return st.jump(a, acked, s.Received, HoleElsewhere)
 	case acked < st.settled:
 		st.ackDue = true
-		// One that the broker kept may be from before what is settled; of a store that was put back
-		// there is one published live, when the terminal connects.
 		if s.Summary.LastSeq < st.settled && !s.Retained {
-			a.answer.PutBack = append(a.answer.PutBack, Ack{Terminal: st.terminal, Stream: st.stream, Seq: st.settled})
+			return a.putBack(st, s)
 		}
+	}
+	return nil
+}
+
+// putBack reports a terminal that knows less of its stream than is settled here, unless its
+// summary is from before the events that it lacks. One that the broker kept may be; and of
+// desks that share a store one may take a summary after another has stored what came behind it.
+// A store that was put back publishes one live, when the terminal connects.
+func (a *applying) putBack(st *stream, s *Status) error {
+	var newest int64
+	if _, err := a.row(`SELECT COALESCE(MAX(time), 0) FROM event WHERE terminal = ? AND stream = ? AND seq > ? AND seq <= ?`,
+		[]any{st.terminal, st.stream, s.Summary.LastSeq, st.settled}, &newest); err != nil {
+		return err
+	}
+	if ts := millis(s.Summary.TS.Time); ts == 0 || ts > newest {
+		a.answer.PutBack = append(a.answer.PutBack, Ack{Terminal: st.terminal, Stream: st.stream, Seq: st.settled})
 	}
 	return nil
 }

@@ -99,7 +99,7 @@ func (s *Store) Terminals(ctx context.Context, f TerminalFilter, now time.Time) 
 		w.add("terminal > ?", f.After)
 	}
 	if f.Presence != "" {
-		stale := `(state = '' OR ? - state_seen > 3000 * CASE WHEN interval_s > 0 THEN interval_s ELSE ` + strconv.Itoa(defaultInterval) + ` END)`
+		stale := stale("state", "state_seen")
 		if f.Presence == Unknown {
 			w.add(stale, millis(now))
 		} else {
@@ -124,6 +124,50 @@ func (s *Store) Terminals(ctx context.Context, f TerminalFilter, now time.Time) 
 		return err
 	})
 	return list, err
+}
+
+// stale is the condition under which a column of a terminal, seen at another, is worth nothing
+// any more. Its value is the time now, in milliseconds.
+func stale(column, seen string) string {
+	return `(` + column + ` = '' OR ? - ` + seen + ` > 3000 * CASE WHEN interval_s > 0 THEN interval_s ELSE ` + strconv.Itoa(defaultInterval) + ` END)`
+}
+
+// Fleet is how many terminals there are by presence, and by the verdict of their health; what a
+// later version may publish is counted as "other".
+type Fleet struct{ Presence, Health map[string]int64 }
+
+// Fleet counts the terminals as they are now.
+func (s *Store) Fleet(ctx context.Context, now time.Time) (Fleet, error) {
+	f := Fleet{map[string]int64{}, map[string]int64{}}
+	err := s.read(ctx, func(t *tx) error {
+		for _, one := range []struct {
+			to           map[string]int64
+			column, seen string
+			known        []string
+		}{
+			{f.Presence, "state", "state_seen", []string{Unknown, topics.StateStarting, topics.StateOnline, topics.StateDegraded, topics.StateOffline, topics.StateLost}},
+			{f.Health, "verdict", "health_seen", []string{Unknown, topics.HealthOK, topics.HealthDegraded, topics.HealthFailing}},
+		} {
+			for _, name := range append(one.known, "other") {
+				one.to[name] = 0
+			}
+			q := `SELECT value, count(*) FROM (SELECT CASE WHEN ` + stale(one.column, one.seen) + ` THEN '` + Unknown + `' ELSE ` + one.column + ` END AS value FROM terminal) AS now GROUP BY value`
+			if err := t.rows(q, []any{millis(now)}, func(r *sql.Rows) error {
+				var value string
+				var n int64
+				err := r.Scan(&value, &n)
+				if _, known := one.to[value]; !known {
+					value = "other"
+				}
+				one.to[value] += n
+				return err
+			}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return f, err
 }
 
 // Terminal returns one terminal; ErrNotFound if it never published anything.

@@ -248,6 +248,13 @@ func (b *Broker) end(s syscall.Signal) {
 	b.cmd, b.tap = nil, nil
 }
 
+// PID is the process id of the broker; it must run.
+func (b *Broker) PID() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.cmd.Process.Pid
+}
+
 // Checked is how many messages were checked so far.
 func (b *Broker) Checked() int { return b.faults.count() }
 
