@@ -67,3 +67,34 @@ func (d *desk) tick(ctx context.Context) {
 		}
 	}
 }
+
+// Times of days that are matched again.
+const (
+	matchEvery = 2 * time.Second
+	matchTime  = 5 * time.Minute
+)
+
+// matchDays matches the days of which something new came, until ctx ends.
+func (d *desk) matchDays(ctx context.Context) {
+	timer := time.NewTimer(matchEvery)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		work, cancel := context.WithTimeout(ctx, matchTime)
+		day, found, err := d.store.MatchDue(work, d.now())
+		cancel()
+		wait := matchEvery
+		switch {
+		case err != nil && ctx.Err() == nil:
+			d.log.Warn("bills.match", "day", day, "err", err)
+		case found:
+			d.log.Info("bills.matched", "day", day)
+			wait = time.Millisecond // there may be more
+		}
+		timer.Reset(wait)
+	}
+}

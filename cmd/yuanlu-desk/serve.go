@@ -48,6 +48,7 @@ type serving struct {
 	observe                    bool
 	keepDays, terminalMB       int64
 	bills                      string // a folder; "": none
+	config                     string // a file; "": none
 	notify                     notifying
 }
 
@@ -88,6 +89,7 @@ func (p *program) addServing(f *flag.FlagSet, s *serving) {
 	f.Int64Var(&s.keepDays, "keep-days", 540, p.t("`days` that cases, events and refused messages are kept; 0: for ever", "保留天数，0 为永久"))
 	f.Int64Var(&s.terminalMB, "terminal-mb", 256, p.t("`MiB` of case events that one terminal may take up; more are neither stored nor acknowledged", "每终端案件事件上限"))
 	text(&s.bills, "bills", "", "`folder` whose bills are imported as they come; nothing is written there", "账单目录，新文件自动导入")
+	text(&s.config, "config", "", "settings `file` (TOML): [[bills.account]] with merchant_id of bills and the merchant of terminals; without any, all bills are of one merchant", "配置文件（TOML）：[[bills.account]] 账单商户号与终端商户号对应")
 	text(&s.signKey, "sign-key", "", "key `file`: acknowledgements are signed", "签名密钥文件")
 	text(&s.signID, "sign-key-id", "", "`id` of that key; empty: the file's own", "签名密钥标识")
 	s.notify.flags(text)
@@ -287,11 +289,16 @@ func (p *program) assemble(ctx context.Context, d *desk, s *serving, key sign.Ke
 	if _, err := consumer.New(o); err != nil { // before a store is made
 		return err
 	}
+	accounts, err := readAccounts(s.config)
+	if err != nil {
+		return err
+	}
 	open, cancel := context.WithTimeout(ctx, openTime)
 	defer cancel()
 	if d.store, err = store.Open(open, s.store); err != nil {
 		return err
 	}
+	d.store.SetAccounts(accounts)
 	if s.bills != "" {
 		d.bills = newBillFolder(s.bills, d.store, p.now, d.log)
 	}
@@ -373,6 +380,7 @@ func (d *desk) run(ctx context.Context) error {
 	}
 	wg.Go(func() { d.retain(ctx) })
 	wg.Go(func() { d.tick(ctx) })
+	wg.Go(func() { d.matchDays(ctx) })
 	if d.bills != nil {
 		wg.Go(func() { d.bills.run(ctx, d.now) })
 	}

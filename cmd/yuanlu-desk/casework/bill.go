@@ -36,8 +36,8 @@ const (
 
 const (
 	fromBill = "bill"
-	// rowPrefix stands before the row that a refund is named by which no terminal reported.
-	rowPrefix = "B-"
+	// RowPrefix stands before the row that a refund is named by which no terminal reported.
+	RowPrefix = "B-"
 	// stepReopen is the step that a link advises on a closed case.
 	stepReopen = "T19"
 
@@ -109,7 +109,7 @@ func (d *Desk) bill(b *billed) {
 // linkHome returns the case that a link is about, and the id of the refund there; "" if the refund is none of the case's but
 // pays its payer (bills.md § 7, of a reissue).
 func (d *Desk) linkHome(b *billed) (c *Case, held string) {
-	for _, id := range []string{b.link.Refund, rowPrefix + b.link.Row} {
+	for _, id := range []string{b.link.Refund, RowPrefix + b.link.Row} {
 		if c := d.home[id]; c != nil && c.refund(id) != nil {
 			return c, id
 		}
@@ -175,7 +175,7 @@ func (l *Link) moved() bool { return among(l.BillStatus, []string{billSuccess, "
 func (d *Desk) openForBill(b *billed, code, severity string) {
 	no, id := d.nextNumber(), b.link.Refund
 	if id == "" {
-		id = rowPrefix + b.link.Row
+		id = RowPrefix + b.link.Row
 	}
 	r := &reported{ID: id, Terminal: b.terminal, Type: fromBill, Role: roleRefund, Decision: "review", Recipient: b.recipient, Severity: severity,
 		Codes: []string{code}, Refund: *b.refund, Original: b.original}
@@ -384,4 +384,9 @@ func (m *money) bill(refund string, amount int64) {
 		m.billed = map[string]int64{}
 	}
 	m.billed[refund] += amount
+}
+
+// Holds reports whether a case holds a refund, or the one that a row is named by.
+func (d *Desk) Holds(refund, row string) bool {
+	return refund != "" && d.home[refund] != nil || row != "" && d.home[RowPrefix+row] != nil
 }

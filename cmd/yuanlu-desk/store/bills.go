@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -15,10 +16,6 @@ import (
 
 // mostRefused bounds the refusals of a bill that are kept.
 const mostRefused = 1000
-
-// aroundDay is how many days around a day are matched with it: a row and its refund may be 3
-// days apart (bills.md § 6).
-const aroundDay = 4
 
 // ImportedBill is one bill of an imported file.
 type ImportedBill struct {
@@ -83,6 +80,15 @@ func (s *Store) ImportBills(ctx context.Context, now time.Time, f bills.File) (*
 				return err
 			}
 		}
+		days, err := a.dueDays(`last >= ?`, now.UnixMilli()) // what these bills are about
+		if err != nil {
+			return err
+		}
+		for _, day := range days {
+			if err := a.rematch(s, now, day); err != nil {
+				return err
+			}
+		}
 		return nil
 	})
 	return &g.Imported, err
@@ -97,14 +103,10 @@ func (a *applying) importBill(now time.Time, b *ImportedBill, entries []bills.En
 	if _, err := a.row(`SELECT coalesce(max(n), 0) FROM bill_entry`, nil, &last); err != nil {
 		return err
 	}
-	var channels []string
-	for i := range entries {
-		if !slices.Contains(channels, entries[i].Channel) {
-			channels = append(channels, entries[i].Channel)
-		}
-	}
-	added, err := a.exec(`INSERT INTO bill(sha256, n, received, from_day, to_day, channels, refused, body) VALUES(?,?,?,?,?,?,'',?) ON CONFLICT DO NOTHING`,
-		b.SHA256, n+1, now.UnixMilli(), b.From, b.To, strings.Join(channels, ","), string(b.AppendJSON(nil)))
+	channels := distinct(entries, func(e *bills.Entry) string { return e.Channel })
+	accounts := distinct(entries, func(e *bills.Entry) string { return e.MerchantID })
+	added, err := a.exec(`INSERT INTO bill(sha256, n, received, from_day, to_day, channels, accounts, refused, body) VALUES(?,?,?,?,?,?,?,'',?) ON CONFLICT DO NOTHING`,
+		b.SHA256, n+1, now.UnixMilli(), b.From, b.To, strings.Join(channels, ","), strings.Join(accounts, ","), string(b.AppendJSON(nil)))
 	if err != nil || added == 0 {
 		b.Known = true
 		return err
@@ -119,8 +121,56 @@ func (a *applying) importBill(now time.Time, b *ImportedBill, entries []bills.En
 			b.RefusedAt = append(b.RefusedAt, at.Place()+": "+string(at.Code))
 		}
 	}
-	_, err = a.exec(`UPDATE bill SET refused = ? WHERE sha256 = ?`, strings.Join(b.RefusedAt, "\n"), b.SHA256)
-	return err
+	if _, err = a.exec(`UPDATE bill SET refused = ? WHERE sha256 = ?`, strings.Join(b.RefusedAt, "\n"), b.SHA256); err != nil {
+		return err
+	}
+	return a.billDue(now, b, entries)
+}
+
+// distinct returns what entries have in one member, each once, in the order of its first; never empty.
+func distinct(entries []bills.Entry, of func(*bills.Entry) string) (all []string) {
+	seen := map[string]bool{"": true}
+	for i := range entries {
+		if v := of(&entries[i]); !seen[v] {
+			seen[v] = true
+			all = append(all, v)
+		}
+	}
+	return all
+}
+
+// billDue notes which days are to be matched again for a bill: its own with their neighbours, as far as anything is known
+// of them, and those whose refunds its rows of money back name.
+func (a *applying) billDue(now time.Time, b *ImportedBill, entries []bills.Entry) error {
+	days := map[string]bool{}
+	for i := range entries {
+		e := &entries[i]
+		days[e.At[:10]] = true
+		switch e.Kind {
+		case bills.Refund, bills.Void:
+			if err := a.name(e.At[:10], e.ChannelRefund, e.RefundNo, e.RRN); err != nil {
+				return err
+			}
+		case bills.RefundBack, bills.Adjust:
+			if err := a.dueOf(now, e.ChannelRefund, e.RefundNo, e.Original.ChannelTxn); err != nil {
+				return err
+			}
+		}
+	}
+	if err := a.rows(`SELECT DISTINCT day FROM terminal_day WHERE day >= ? AND day <= ?`, []any{b.From, b.To}, func(r *sql.Rows) error {
+		var day string
+		err := r.Scan(&day)
+		days[day] = true
+		return err
+	}); err != nil {
+		return err
+	}
+	for _, day := range slices.Sorted(maps.Keys(days)) {
+		if err := a.due(now, day); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // importEntry stores an entry, or fills one that another bill gave; false if the two
@@ -145,51 +195,4 @@ func (a *applying) importEntry(sha string, n int64, e *bills.Entry) (fits bool, 
 	}
 	_, err = a.exec(`UPDATE bill_entry SET body = ? WHERE row_id = ?`, string(mine.AppendJSON(nil)), e.Row)
 	return true, err
-}
-
-// Day matches a day, yyyy-MM-dd at +08:00, with what is stored at this moment (bills.md § 6).
-func (s *Store) Day(ctx context.Context, day string) (results []*match.Result, totals []*match.Total, err error) {
-	date, err := time.Parse(time.DateOnly, day)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%w: %w", ErrNotFound, err)
-	}
-	around := func(days int) string { return date.AddDate(0, 0, days).Format(time.DateOnly) }
-	book := match.NewBook(func(*bills.Refusal) {}) // what was refused is with its bill
-	var digests []*match.Digest
-	err = s.read(ctx, func(t *tx) error {
-		if err := t.rows(`SELECT channels, body FROM bill WHERE to_day >= ? AND from_day <= ? ORDER BY n`, []any{around(-aroundDay), around(aroundDay)}, func(r *sql.Rows) error {
-			var channels, body string
-			var b bills.Bill
-			if err := r.Scan(&channels, &body); err != nil {
-				return err
-			}
-			err := json.Unmarshal([]byte(body), &b)
-			book.KnownBill(&b, strings.Split(channels, ","))
-			return err
-		}); err != nil {
-			return err
-		}
-		if err := t.rows(`SELECT body FROM bill_entry WHERE day >= ? AND (day <= ? OR back = 1) ORDER BY n`, []any{around(-aroundDay), around(aroundDay)}, func(r *sql.Rows) error {
-			var body string
-			var e bills.Entry
-			if err := r.Scan(&body); err != nil {
-				return err
-			}
-			err := json.Unmarshal([]byte(body), &e)
-			book.Known(&e)
-			return err
-		}); err != nil {
-			return err
-		}
-		return t.terminalDays(around(-1), around(1), func(body string) {
-			if d, ok := match.ParseDigest([]byte(body)); ok { // it was one when it was stored
-				digests = append(digests, d)
-			}
-		})
-	})
-	if err != nil {
-		return nil, nil, err
-	}
-	results, totals = match.Match(day, digests, book)
-	return results, totals, nil
 }

@@ -104,6 +104,9 @@ func (a *applying) dayChanged(before []*dayDigest, d *DayPart) error {
 		if !slices.Contains(a.answer.Days, d.Day) {
 			a.answer.Days = append(a.answer.Days, d.Day)
 		}
+		if err := a.due(d.Received, d.Day); err != nil {
+			return err
+		}
 	}
 	for _, g := range after {
 		if !worthless(after, counts, g) {

@@ -265,7 +265,7 @@ func (r *rig) downgrade(more ...string) {
 	for _, name := range []string{"setup", "event", "input", "case", "refund", "year", "gone", "key", "read", "file", "filed", "login", "session", "failure", "identity"} {
 		list = append(list, "DROP TABLE work_"+name)
 	}
-	list = append(list, "DROP TABLE bill", "DROP TABLE bill_entry", "DROP TABLE terminal_day")
+	list = append(list, "DROP TABLE bill", "DROP TABLE bill_entry", "DROP TABLE terminal_day", "DROP TABLE day_due", "DROP TABLE day_line", "DROP TABLE day_total", "DROP TABLE bill_name")
 	for _, q := range append(list, more...) {
 		if _, err := db.Exec(q); err != nil {
 			r.t.Fatal(err)

@@ -39,9 +39,19 @@ func (s *Store) Retain(ctx context.Context, now time.Time, keep time.Duration, s
 			}
 			removed += n
 		}
-		return nil
+		return a.oldDays(now.Add(-keep))
 	})
 	return removed, err
+}
+
+// oldDays removes what was found of days before a moment.
+func (a *applying) oldDays(cut time.Time) error {
+	for _, table := range []string{"day_line", "day_total", "day_due", "bill_name"} {
+		if _, err := a.exec(`DELETE FROM `+table+` WHERE day < ?`, cut.UTC().Format(time.DateOnly)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Conditions with one value: the moment.

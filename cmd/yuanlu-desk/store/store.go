@@ -9,11 +9,12 @@ import (
 
 // Store is an open store.
 type Store struct {
-	db     *sql.DB
-	d      dialect
-	id     string
-	limits Limits
-	work   work
+	db       *sql.DB
+	d        dialect
+	id       string
+	limits   Limits
+	accounts map[string]string // of bills
+	work     work
 
 	mu      sync.Mutex
 	changed chan struct{} // guarded by mu: closed at the next commit of this process

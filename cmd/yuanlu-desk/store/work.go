@@ -183,6 +183,9 @@ func (a *applying) journal(s *Store, d *casework.Desk, events []casework.Event) 
 			return err
 		}
 		cases[e.Case] = true
+		if err := a.heldNow(time.Unix(d.Clock(), 0), e); err != nil {
+			return err
+		}
 		switch e.What {
 		case "filed":
 			if err := a.filed(e); err != nil {

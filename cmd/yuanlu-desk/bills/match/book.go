@@ -24,11 +24,13 @@ type Book struct {
 	rows    map[string]*Entry
 	entries []*Entry         // in the order in which they came
 	has     map[int][]string // channels of the rows of an acquirer's bill, by index of bills
+	// accounts are the merchants that the rows of a bill name, by index of bills.
+	accounts map[int][]string
 }
 
 // NewBook returns an empty book. refused takes what is refused, in the order of reading.
 func NewBook(refused func(*bills.Refusal)) *Book {
-	return &Book{refused: refused, sums: map[string]bool{}, rows: map[string]*Entry{}, has: map[int][]string{}}
+	return &Book{refused: refused, sums: map[string]bool{}, rows: map[string]*Entry{}, has: map[int][]string{}, accounts: map[int][]string{}}
 }
 
 // Refused passes a refusal on.
@@ -58,7 +60,7 @@ func (b *Book) Bill(v *bills.Bill) {
 	}
 	b.sums[v.SHA256] = true
 	at := len(b.bills)
-	b.bills = append(b.bills, *v)
+	b.bills, b.accounts[at] = append(b.bills, *v), accountsOf(pending)
 	for _, e := range pending {
 		if !slices.Contains(b.has[at], e.Channel) {
 			b.has[at] = append(b.has[at], e.Channel)
@@ -85,9 +87,9 @@ func (b *Book) known(e *Entry) {
 	b.entries = append(b.entries, e)
 }
 
-// KnownBill takes a bill whose entries are known, with the channels of its rows.
-func (b *Book) KnownBill(v *bills.Bill, channels []string) {
-	b.has[len(b.bills)] = channels
+// KnownBill takes a bill whose entries are known, with the channels and the accounts (merchant_id) of its rows.
+func (b *Book) KnownBill(v *bills.Bill, channels, accounts []string) {
+	b.has[len(b.bills)], b.accounts[len(b.bills)] = channels, accounts
 	b.bills = append(b.bills, *v)
 }
 

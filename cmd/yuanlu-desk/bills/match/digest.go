@@ -15,9 +15,12 @@ type Refund struct {
 	ID            string
 	Terminal      string
 	Day           string // of the digest
+	Kind          string
 	Outcome       string
+	Recipient     string // of its newest verdict
 	Undone        bool
 	Channel       string
+	MerchantID    string
 	TerminalID    string
 	At            time.Time
 	Amount        int64 // fen
@@ -36,8 +39,8 @@ type Sums struct{ SaleCount, SaleAmount, RefundCount, RefundAmount int64 }
 
 // total is what a digest sums for one channel and terminal_id.
 type total struct {
-	channel, terminalID string
-	sums                Sums
+	channel, merchantID, terminalID string
+	sums                            Sums
 }
 
 // Digest is one part of a digest of a terminal's day (bills.md § 5).
@@ -84,6 +87,17 @@ func text(r *strictjson.Reader, name string, v *string) field {
 	}}
 }
 
+// loose is a text that matching does without: anything else in its place is passed over.
+func loose(r *strictjson.Reader, name string, v *string) field {
+	read := text(r, name, v).read
+	return field{name, false, func() bool {
+		if r.Peek('"') {
+			return read()
+		}
+		return r.Skip()
+	}}
+}
+
 // needed is a text that must be there and not be empty.
 func needed(r *strictjson.Reader, name string, v *string) field {
 	f := text(r, name, v)
@@ -117,7 +131,7 @@ func ParseDigest(line []byte) (d *Digest, ok bool) {
 
 func (d *Digest) total(r *strictjson.Reader) bool {
 	var t total
-	ok := object(r, []field{needed(r, "channel", &t.channel), text(r, "terminal_id", &t.terminalID), integer(r, "sale_count", false, &t.sums.SaleCount),
+	ok := object(r, []field{needed(r, "channel", &t.channel), loose(r, "merchant_id", &t.merchantID), text(r, "terminal_id", &t.terminalID), integer(r, "sale_count", false, &t.sums.SaleCount),
 		integer(r, "sale_amount", false, &t.sums.SaleAmount), integer(r, "refund_count", false, &t.sums.RefundCount), integer(r, "refund_amount", false, &t.sums.RefundAmount)})
 	d.totals = append(d.totals, t)
 	return ok
@@ -131,7 +145,8 @@ func (d *Digest) refund(r *strictjson.Reader) bool {
 	}
 	ok := object(r, []field{
 		needed(r, "id", &v.ID), needed(r, "outcome", &v.Outcome), needed(r, "channel", &v.Channel), integer(r, "amount", true, &v.Amount), needed(r, "at", &at),
-		{"undone", false, func() bool { return r.Bool(&v.Undone) }}, text(r, "terminal_id", &v.TerminalID), text(r, "currency", &v.Currency),
+		{"undone", false, func() bool { return r.Bool(&v.Undone) }}, loose(r, "merchant_id", &v.MerchantID), text(r, "terminal_id", &v.TerminalID), text(r, "currency", &v.Currency),
+		loose(r, "kind", &v.Kind), loose(r, "recipient", &v.Recipient),
 		text(r, "stan", &v.STAN), text(r, "batch", &v.Batch), text(r, "rrn", &v.RRN), text(r, "refund_no", &v.RefundNo), text(r, "channel_refund", &v.ChannelRefund),
 		{"original", false, original},
 	})

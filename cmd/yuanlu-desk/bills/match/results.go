@@ -43,7 +43,16 @@ type Result struct {
 	RecoveredAmount int64
 	Certain         bool
 	Candidates      []string
+
+	// What the result is about; no members of the line.
+	Of    *Refund       // as its terminal reported it; nil: none did
+	Entry *bills.Entry  // nil: no bill shows it
+	Back  []bills.Entry // by which money came back
+	Place Place         // where it was made, of an entry without a refund: as its terminal names itself
 }
+
+// Place is a merchant and a terminal_id as terminals name them.
+type Place struct{ MerchantID, TerminalID string }
 
 // AppendJSON appends the line of a result, without its end.
 func (v *Result) AppendJSON(b []byte) []byte {
@@ -185,11 +194,10 @@ func backNames(e *Entry) (names []string) {
 }
 
 // recovered returns the sum of the entries by which the money of a refund came back.
-func (d *day) recovered(r *refundSide) (sum int64) {
+func (d *day) recovered(r *refundSide) (sum int64, found []*Entry) {
 	if !r.able() || r.movedAs() == no && r.entry == nil {
-		return 0
+		return 0, nil
 	}
-	var found []*Entry
 	take := func(kind, number string, same func(*Entry) bool) {
 		if number == "" {
 			return
@@ -211,15 +219,20 @@ func (d *day) recovered(r *refundSide) (sum int64) {
 	for _, e := range found {
 		sum += e.Amount
 	}
-	return sum
+	return sum, found
 }
 
 // refund returns the result of a refund; nil where there is nothing to report.
 func (d *day) refund(r *refundSide) *Result {
-	v := &Result{Day: d.date, Key: r.key, Terminal: r.Terminal, Refund: r.ID, Channel: r.Channel, Amount: r.Amount, Outcome: r.Outcome, Certain: true, RecoveredAmount: d.recovered(r)}
+	v := &Result{Day: d.date, Key: r.key, Terminal: r.Terminal, Refund: r.ID, Channel: r.Channel, Amount: r.Amount, Outcome: r.Outcome, Certain: true, Of: r.Refund}
+	var back []*Entry
+	v.RecoveredAmount, back = d.recovered(r)
+	for _, b := range back {
+		v.Back = append(v.Back, b.Entry)
+	}
 	e, m := r.entry, r.movedAs()
 	if e != nil {
-		v.Row, v.BillAmount, v.BillStatus, v.Route = e.Row, e.Amount, e.Status, e.Route
+		v.Row, v.BillAmount, v.BillStatus, v.Route, v.Entry = e.Row, e.Amount, e.Status, e.Route, &e.Entry.Entry
 	}
 	covered, marked := false, false
 	if e == nil && m != no && r.able() {
@@ -307,7 +320,8 @@ func (d *day) unseen() (results []*Result) {
 		return cmp.Or(cmp.Compare(channelRank(a.Channel), channelRank(b.Channel)), cmp.Compare(a.At, b.At), cmp.Compare(a.Row, b.Row))
 	})
 	for _, e := range entries {
-		v := &Result{Day: d.date, Result: MissingOnTerminal, Terminal: d.terminalOf(e), Row: e.Row, Channel: e.Channel, BillAmount: e.Amount, BillStatus: e.Status, Route: e.Route}
+		v := &Result{Day: d.date, Result: MissingOnTerminal, Terminal: d.terminalOf(e), Row: e.Row, Channel: e.Channel, BillAmount: e.Amount, BillStatus: e.Status, Route: e.Route, Entry: &e.Entry.Entry}
+		v.Place = d.placeOf(v.Terminal, e.Channel)
 		v.Certain = v.Terminal != "" && e.Channel != "unknown" && d.reported(e.when)
 		for _, r := range d.lone[likeness(e.Channel, e.Amount)] {
 			if apart(e.when, r.At) <= near {
