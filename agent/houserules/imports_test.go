@@ -30,7 +30,7 @@ var mayImport = map[string][]string{
 	// What the desk's doctor finds.
 	"cmd/yuanlu-desk/checkup": {"cmd/yuanlu-desk/casework"},
 	// What people see in a browser.
-	"cmd/yuanlu-desk/page": {"cmd/yuanlu-desk/casework", "cmd/yuanlu-desk/store"},
+	"cmd/yuanlu-desk/page": {"cmd/yuanlu-desk/casework", "cmd/yuanlu-desk/holds", "cmd/yuanlu-desk/store"},
 	// Packs, pure; and who stamps them.
 	"cmd/yuanlu-desk/evidence": {"cmd/yuanlu-desk/casework", "cmd/yuanlu-desk/tsa", "cmd/yuanlu-verify/verify", "protocol/evidence/..."}, // the second and third in tests
 	"cmd/yuanlu-desk/tsa":      {"protocol/evidence/seal"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"yuanlu/cmd/yuanlu-desk/casework"
 	"yuanlu/cmd/yuanlu-desk/holds"
 	"yuanlu/cmd/yuanlu-desk/store"
 )
@@ -48,29 +49,18 @@ func (a *API) prevented(ctx context.Context, q *query) (any, error) {
 	if since.IsZero() {
 		since = now.Add(-preventedBack)
 	}
-	all, err := a.folded(ctx, terminal, since, now)
-	if err != nil {
-		return nil, err
-	}
-	cases, err := a.o.Store.HoldEvents(ctx, terminal, since, true)
-	if err != nil {
-		return nil, err
-	}
-	return map[string]any{"since": since.UTC(), "prevented": holds.Prevented(all, eventsOf(cases))}, nil
+	var p holds.Prevention
+	_, err := a.o.Store.Look(ctx, now, "", `"show":"desk"`, func(l *store.Looking, _ casework.Answer) (err error) {
+		p, err = l.PreventedSince(terminal, since, now)
+		return err
+	})
+	return map[string]any{"since": since.UTC(), "prevented": p}, err
 }
 
 func (a *API) folded(ctx context.Context, terminal string, since, now time.Time) ([]holds.Hold, error) {
-	rows, err := a.o.Store.HoldEvents(ctx, terminal, since, false)
+	rows, err := a.o.Store.HoldEvents(ctx, terminal, since)
 	if err != nil {
 		return nil, err
 	}
-	return holds.Fold(eventsOf(rows), now), nil
-}
-
-func eventsOf(rows []store.EventRow) []holds.Event {
-	out := make([]holds.Event, len(rows))
-	for i := range rows {
-		out[i] = holds.Event{Terminal: rows[i].Terminal, Payload: rows[i].Event}
-	}
-	return out
+	return holds.Fold(rows, now), nil
 }

@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"yuanlu/cmd/yuanlu-desk/casework"
+	"yuanlu/cmd/yuanlu-desk/holds"
 	"yuanlu/cmd/yuanlu-desk/store"
 )
 
@@ -155,8 +156,26 @@ func cases(got casework.Answer) (any, error) { return map[string]any{"cases": go
 
 func (a *API) stats(w http.ResponseWriter, r *http.Request, s *session) {
 	from, to := "", ""
-	if a.query(w, r, func(q *query) { from, to = q.text("from"), q.text("to") }) {
-		a.ask(w, r, s, `"stats":{"from":`+quoted(from)+`,"to":`+quoted(to)+`}`, func(got casework.Answer) (any, error) { return got.Stats, nil })
+	if !a.query(w, r, func(q *query) { from, to = q.text("from"), q.text("to") }) {
+		return
+	}
+	var answer struct {
+		*casework.Stats
+		Prevented holds.Prevention `json:"prevented"`
+	}
+	got, err := a.o.Store.Look(r.Context(), a.o.Now(), s.Person, `"by":`+quoted(s.Person)+`,"stats":{"from":`+quoted(from)+`,"to":`+quoted(to)+`}`,
+		func(l *store.Looking, got casework.Answer) (err error) {
+			answer.Stats = got.Stats
+			answer.Prevented, err = l.Prevented(s.Person, from, to, a.o.Now())
+			return err
+		})
+	switch {
+	case err != nil:
+		a.broken(w, r, err)
+	case got.Refused != "":
+		a.refused(w, got.Refused)
+	default:
+		a.respond(w, http.StatusOK, &answer)
 	}
 }
 

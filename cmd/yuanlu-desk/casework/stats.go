@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math/big"
 	"slices"
+	"time"
 )
 
 // Stats are the statistics of casework.md § 9, over the cases that a person sees.
@@ -91,6 +92,17 @@ func (d *Desk) stats(p *Person, when span) (*Stats, Refusal) {
 	d.training(p, when, s)
 	return s, ""
 }
+
+// Prevents returns the store of a refund that was held, and whether the statistics of a person
+// ("": of all) count it: he sees that store, as in Training. Source: guard.md § 6.
+func (d *Desk) Prevents(by, merchant, terminal string) (store string, counts bool) {
+	p, refusal := d.asker(by)
+	store = d.shop(merchant, terminal)
+	return store, refusal == "" && (p == nil || p.of(store))
+}
+
+// DateOf returns the date of a time in the desk's zone.
+func (d *Desk) DateOf(t time.Time) string { return t.In(d.cal.zone).Format(time.DateOnly) }
 
 // countRules counts the codes of the first report of each refund, by class.
 func (c *Case) countRules(rules map[string]*Rule) {

@@ -114,11 +114,11 @@ func Fold(events []Event, now time.Time) []Hold {
 
 func key(merchant, terminal, ask string) string { return merchant + "\x00" + terminal + "\x00" + ask }
 
-// Sum is the money of refunds that were held and not made, of one terminal, finding and
+// Sum is the money of refunds that were held and not made, of one store, finding and
 // currency.
 type Sum struct {
-	Terminal string `json:"terminal"`
-	Code     string `json:"code"` // a critical or high finding; "" in Total
+	Store    string `json:"store"` // "" where the desk knows none of that terminal, and in Total
+	Code     string `json:"code"`  // a critical or high finding; "" in Total
 	Currency string `json:"currency"`
 	Holds    int    `json:"holds"`
 	Amount   int64  `json:"amount"` // minor units
@@ -134,10 +134,15 @@ type Prevention struct {
 // day is how long the same refund, tried again, counts once.
 const day = 24 * time.Hour
 
+// Back is how long before a time the events must begin of which Prevented counts it: a hold
+// lasts a day at most, and the same refund counts once in another.
+const Back = 2 * day
+
 // Prevented counts the holds that ended cancelled, corrected or expired and that no case
-// names, once per merchant, original (without one: recipient) and amount in 24 h. Source:
-// guard.md § 6.
-func Prevented(list []Hold, cases []Event) Prevention {
+// names, once per merchant, original (without one: recipient) and amount in 24 h, as far as
+// where counts them. where returns the store of a hold, and whether it is of the time and
+// stores that are asked about. Source: guard.md § 6.
+func Prevented(list []Hold, cases []Event, where func(h *Hold) (store string, counts bool)) Prevention {
 	named := map[string]bool{}
 	for _, one := range cases {
 		var e envelope
@@ -166,13 +171,17 @@ func Prevented(list []Hold, cases []Event) Prevention {
 			continue
 		}
 		last[same] = h.Opened
+		store, counts := where(h)
+		if !counts {
+			continue
+		}
 		for _, code := range append([]string{""}, codes(h.Answer)...) {
-			k := Sum{Terminal: h.Terminal, Code: code, Currency: r.Currency}
+			k := Sum{Store: store, Code: code, Currency: r.Currency}
 			if code == "" {
-				k.Terminal = ""
+				k.Store = ""
 			}
 			sum := sums[k]
-			sum.Terminal, sum.Code, sum.Currency = k.Terminal, k.Code, k.Currency
+			sum.Store, sum.Code, sum.Currency = k.Store, k.Code, k.Currency
 			sum.Holds++
 			sum.Amount += r.Amount
 			sums[k] = sum
@@ -192,7 +201,7 @@ func split(sums map[Sum]Sum) Prevention {
 	}
 	for _, list := range [][]Sum{p.Sums, p.Total} {
 		slices.SortFunc(list, func(a, b Sum) int {
-			return strings.Compare(key(a.Terminal, a.Code, a.Currency), key(b.Terminal, b.Code, b.Currency))
+			return strings.Compare(key(a.Store, a.Code, a.Currency), key(b.Store, b.Code, b.Currency))
 		})
 	}
 	return p

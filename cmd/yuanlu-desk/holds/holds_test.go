@@ -35,6 +35,18 @@ func TestFold(t *testing.T) {
 	}
 }
 
+// TestPreventedWhere: by store, and only what is asked about; the same refund tried again within
+// the time counts once, though its first try was before it.
+func TestPreventedWhere(t *testing.T) {
+	list := Fold([]Event{held("before", "cancelled", "1", 100, -time.Hour), held("again", "cancelled", "1", 100, time.Hour),
+		held("north", "cancelled", "2", 20, time.Hour), held("south", "corrected", "3", 3, 2*time.Hour), held("unseen", "expired", "4", 4, 0)}, began)
+	stores := map[string]string{"again": "north", "before": "north", "north": "north", "south": "south", "unseen": ""}
+	p := Prevented(list, nil, func(h *Hold) (string, bool) { return stores[h.Ask], h.Ask != "unseen" && !h.Opened.Before(began) })
+	if fmt.Sprint(p.Sums) != "[{north recipient_mismatch CNY 1 20} {south recipient_mismatch CNY 1 3}]" || fmt.Sprint(p.Total) != "[{  CNY 2 23}]" {
+		t.Errorf("%v %v", p.Sums, p.Total)
+	}
+}
+
 // TestPrevented: only what ended without a refund, once a day for the same sale and amount.
 func TestPrevented(t *testing.T) {
 	named := Event{"t-1", []byte(`{"type":"yuanlu.case.opened.v1","data":{"guard":{"ask":"named"},"refund":{"merchant_id":"M1","terminal_id":"T1"}}}`)}
@@ -44,11 +56,11 @@ func TestPrevented(t *testing.T) {
 		held("released", "released", "2", 1, 0), held("bypassed", "bypassed", "3", 1, 0), held("replaced", "replaced", "4", 1, 0), held("open", "open", "5", 1, 0),
 		held("named", "expired", "6", 1, 0),
 	}, began)
-	p := Prevented(list, []Event{named})
+	p := Prevented(list, []Event{named}, func(*Hold) (string, bool) { return "shop", true })
 	if len(p.Total) != 1 || p.Total[0] != (Sum{Currency: "CNY", Holds: 4, Amount: 100 + 150 + 100 + 700}) {
 		t.Errorf("%+v", p.Total)
 	}
-	if len(p.Sums) != 1 || p.Sums[0] != (Sum{Terminal: "t-1", Code: "recipient_mismatch", Currency: "CNY", Holds: 4, Amount: 1050}) {
+	if len(p.Sums) != 1 || p.Sums[0] != (Sum{Store: "shop", Code: "recipient_mismatch", Currency: "CNY", Holds: 4, Amount: 1050}) {
 		t.Errorf("%+v", p.Sums)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"yuanlu/cmd/yuanlu-desk/casework"
+	"yuanlu/cmd/yuanlu-desk/holds"
 	"yuanlu/cmd/yuanlu-desk/store"
 )
 
@@ -15,6 +16,7 @@ const mostReads = 500
 type figures struct {
 	From, To string
 	*casework.Stats
+	Prevented holds.Prevention
 }
 
 // stats shows the statistics of casework.md § 9; without dates, of this month.
@@ -28,9 +30,10 @@ func (q *request) stats() error {
 		d.To = now.Format(time.DateOnly)
 	}
 	f := frame{Title: q.say.text("title.stats"), Place: "stats"}
-	ok, err := q.ask(`"stats":{"from":`+quoted(d.From)+`,"to":`+quoted(d.To)+`}`, &f, func(_ *store.Looking, a casework.Answer) error {
+	ok, err := q.ask(`"stats":{"from":`+quoted(d.From)+`,"to":`+quoted(d.To)+`}`, &f, func(l *store.Looking, a casework.Answer) (err error) {
 		d.Stats = a.Stats
-		return nil
+		d.Prevented, err = l.Prevented(q.who.Person.ID, d.From, d.To, now)
+		return err
 	})
 	if !ok || err != nil {
 		return err
