@@ -36,6 +36,8 @@ var mayImport = map[string][]string{
 	"cmd/yuanlu-desk/tsa":      {"protocol/evidence/seal"},
 	// What the desk answers to a terminal's checkpoint: pure.
 	"cmd/yuanlu-desk/cosign": {"protocol/evidence"},
+	// Leaves of cases, asked of terminals.
+	"cmd/yuanlu-desk/leaves": {"cmd/yuanlu-desk/store", "protocol/evidence", "protocol/topics"},
 	// Passwords and sessions.
 	"cmd/yuanlu-desk/people": {},
 	// People who log in by a provider of OpenID Connect.

@@ -50,6 +50,7 @@ type serving struct {
 	bills                      string // a folder; "": none
 	config                     string // a file; "": none
 	notify                     notifying
+	sealing                    sealing
 }
 
 func (p *program) servingFlags(f *flag.FlagSet) *serving {
@@ -93,6 +94,7 @@ func (p *program) addServing(f *flag.FlagSet, s *serving) {
 	text(&s.signKey, "sign-key", "", "key `file`: acknowledgements are signed", "签名密钥文件")
 	text(&s.signID, "sign-key-id", "", "`id` of that key; empty: the file's own", "签名密钥标识")
 	s.notify.flags(text)
+	s.sealing.flags(text)
 	text(&s.logFormat, "log", "text", "text or json", "日志格式 text 或 json")
 }
 
@@ -170,6 +172,9 @@ func (p *program) equip(ctx context.Context, s *serving) (*desk, error) {
 		d.cert = &c
 	}
 	if err := s.signOn(p.now); err != nil {
+		return nil, err
+	}
+	if err := s.sealing.read(); err != nil {
 		return nil, err
 	}
 	if err := d.bind(s.listen, token); err != nil {
@@ -312,6 +317,9 @@ func (p *program) assemble(ctx context.Context, d *desk, s *serving, key sign.Ke
 	limits.CaseBytes = s.terminalMB << 20
 	d.store.SetLimits(limits)
 	o.Store, o.Hand, o.StoreID = d.store, d.store, d.store.ID()
+	if err := d.cosign(open, s, &o); err != nil {
+		return errors.Join(err, d.store.Close())
+	}
 	if d.consumer, err = consumer.New(o); err != nil {
 		return errors.Join(err, d.store.Close())
 	}

@@ -254,3 +254,6 @@ func (d *Desk) Shops(by string) (out []Place) {
 
 // Now is the desk's clock as journals write it (casework.md § 1).
 func (d *Desk) Now() string { return d.cal.Format(d.clock) }
+
+// Written writes Unix seconds as casework.md § 1 does, in the desk's zone.
+func (d *Desk) Written(t int64) string { return d.cal.Format(t) }

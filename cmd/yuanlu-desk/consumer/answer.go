@@ -2,7 +2,6 @@ package consumer
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"time"
@@ -84,6 +83,8 @@ func (c *Consumer) apart(ctx context.Context, conn Broker, list []store.Message)
 		r = &store.Refusal{Terminal: m.Day.Terminal, Topic: "up/day", Stream: m.Day.Stream, Seq: m.Day.Seq, Payload: m.Day.Payload, Received: m.Day.Received}
 	case m.Status != nil:
 		r = &store.Refusal{Terminal: m.Status.Terminal, Topic: "up/" + m.Status.What, Payload: m.Status.Payload, Received: m.Status.Received}
+	case m.Checkpoint != nil:
+		r = &store.Refusal{Terminal: m.Checkpoint.Terminal, Topic: "up/checkpoint", Payload: m.Checkpoint.Payload, Received: m.Checkpoint.Received}
 	default: // even the quarantine cannot hold it: it is dropped, and logged
 		c.o.Log.Error("message.dropped", "terminal", m.Refusal.Terminal, "code", m.Refusal.Code)
 		return store.Answer{Refused: 1}, nil
@@ -99,6 +100,11 @@ func join(a, b store.Answer) store.Answer {
 	a.N, a.New, a.Repeats, a.Refused = b.N, a.New+b.New, a.Repeats+b.Repeats, a.Refused+b.Refused
 	a.Acks = append(a.Acks, b.Acks...)
 	a.GapBegun, a.GapEnded = append(a.GapBegun, b.GapBegun...), append(a.GapEnded, b.GapEnded...)
+	a.Cosigned, a.LogAlarms, a.Forked = append(a.Cosigned, b.Cosigned...), append(a.LogAlarms, b.LogAlarms...), append(a.Forked, b.Forked...)
+	a.OtherKey = a.OtherKey || b.OtherKey
+	if b.DeskNote != "" {
+		a.DeskNote = b.DeskNote
+	}
 	a.Reused, a.PutBack = append(a.Reused, b.Reused...), append(a.PutBack, b.PutBack...)
 	return a
 }
@@ -137,11 +143,5 @@ func (c *Consumer) sendAck(conn Broker, terminal string, ack *topics.Ack) error 
 		c.o.Log.Error("ack.unfit", "terminal", terminal, "err", err) // never leaves; the terminal asks again
 		return nil
 	}
-	topic := topics.Names{Root: c.o.Root, Terminal: terminal}.Ack()
-	if c.o.Key != nil {
-		if body, err = topics.Sign(c.o.Key, c.o.KeyID, topic, terminal, rand.Text(), c.o.Now(), body); err != nil {
-			return err
-		}
-	}
-	return conn.Send(topic, false, body)
+	return c.send(conn, topics.Names{Root: c.o.Root, Terminal: terminal}.Ack(), terminal, false, body)
 }

@@ -74,6 +74,7 @@ type Options struct {
 	Observe bool
 	KeyID   string
 	Key     ed25519.PrivateKey // nil: acknowledgements are not signed
+	Leaves  Asker              // nil: checkpoints of terminals are not co-signed
 	Now     func() time.Time
 	Log     *slog.Logger
 }
@@ -88,6 +89,7 @@ type Consumer struct {
 	gaps   thinned // gaps, likewise
 	back   thinned // stores that were put back, likewise
 	full   thinned // terminals without room, likewise
+	alarms thinned // alarms about logs of terminals, likewise
 	flood  thinned // terminals that send faster than they are stored, likewise
 
 	mu        sync.Mutex
@@ -225,6 +227,7 @@ func (c *Consumer) session(ctx context.Context) error {
 	var wg sync.WaitGroup
 	handed, stop := context.WithCancel(ctx)
 	wg.Go(func() { c.hand(handed, conn) })
+	wg.Go(func() { c.ask(handed, conn) })
 	err = c.work(ctx, conn)
 	stop()
 	wg.Wait()
@@ -279,6 +282,11 @@ func (c *Consumer) filters() []filter {
 	if c.o.Group != "" {
 		share = "$share/" + c.o.Group + "/"
 	}
+	if c.o.Leaves != nil {
+		// What is retained, and what was asked for by one desk of a group: every desk gets both. A
+		// checkpoint that comes twice is answered twice, and kept once.
+		list = append(list, filter{up + "checkpoint", 1}, filter{up + rspEvidence, 1})
+	}
 	return append(list, filter{share + up + "case", 1}, filter{share + up + "day", 1}, filter{share + up + "event", 1})
 }
 
@@ -294,6 +302,9 @@ func (c *Consumer) work(ctx context.Context, conn Broker) error {
 		for _, m := range batch {
 			if m.Topic == c.host {
 				err = errors.Join(err, c.hostState(ctx, conn, m.Payload))
+				continue
+			}
+			if c.leaves(m.Topic, m.Payload) {
 				continue
 			}
 			if one, ok := c.decode.Decode(m.Topic, m.Payload, m.Retained, now); ok {
@@ -313,6 +324,9 @@ func (c *Consumer) work(ctx context.Context, conn Broker) error {
 		c.count(len(batch), list, &answer)
 		c.countShed(conn.Shed())
 		if err := c.answer(conn, answer.Acks); err != nil {
+			return err
+		}
+		if err := c.cosign(conn, &answer); err != nil {
 			return err
 		}
 		if err := c.echo(conn, list); err != nil {
@@ -381,6 +395,7 @@ func (c *Consumer) count(messages int, list []store.Message, a *store.Answer) {
 		}
 	}
 	c.countPutBack(a)
+	c.countLogs(a)
 }
 
 // countPutBack logs what shows that a terminal's store was put back from an old copy.

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"yuanlu/cmd/yuanlu-desk/store"
+	"yuanlu/protocol/evidence"
 	"yuanlu/protocol/topics"
 )
 
@@ -67,6 +68,11 @@ func (d *Decoder) Decode(topic string, payload []byte, retained bool, received t
 			return m, false
 		}
 		return in.day(), true
+	case "checkpoint":
+		if len(payload) == 0 {
+			return m, false // taken back
+		}
+		return in.checkpoint(), true
 	}
 	return in.status(rest)
 }
@@ -86,6 +92,18 @@ type incoming struct {
 func (in *incoming) refuse(code, message string) store.Message {
 	return store.Message{Refusal: &store.Refusal{Terminal: in.terminal, Topic: in.topic, Stream: in.stream, Seq: in.seq,
 		Code: code, Message: plain(message, 512), Payload: in.payload, Received: in.received}}
+}
+
+// checkpoint reads a checkpoint; evidence.md § 2 has its form.
+func (in *incoming) checkpoint() store.Message {
+	if len(in.payload) > evidence.MaxMessage {
+		return in.refuse("too_large", strconv.Itoa(len(in.payload))+" bytes")
+	}
+	a, err := evidence.ParseAnnouncement(in.payload, in.terminal)
+	if err != nil {
+		return in.refuse("checkpoint", err.Error())
+	}
+	return store.Message{Checkpoint: &store.Checkpoint{Terminal: in.terminal, Announcement: a, Payload: in.payload, Received: in.received}}
 }
 
 // plain makes a text fit for any database and for a nack: UTF-8 without control

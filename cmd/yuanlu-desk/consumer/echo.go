@@ -1,7 +1,6 @@
 package consumer
 
 import (
-	"crypto/rand"
 	"encoding/json"
 	"time"
 
@@ -42,13 +41,7 @@ func (c *Consumer) echo(conn Broker, list []store.Message) error {
 		if err != nil {
 			return err
 		}
-		topic := topics.Names{Root: c.o.Root, Terminal: e.Terminal}.Cmd("ping")
-		if c.o.Key != nil {
-			if body, err = topics.Sign(c.o.Key, c.o.KeyID, topic, e.Terminal, rand.Text(), now, body); err != nil {
-				return err
-			}
-		}
-		if err := conn.Send(topic, false, body); err != nil {
+		if err := c.send(conn, topics.Names{Root: c.o.Root, Terminal: e.Terminal}.Cmd("ping"), e.Terminal, false, body); err != nil {
 			return err
 		}
 	}

@@ -58,6 +58,10 @@ type Log struct {
 	Leaves      []Leaf
 }
 
+// Lack is why leaves of a terminal may be missing: no_log (it never had one), no_answer, removed:{n}
+// (by retention), or what it refused with. The texts for people state it.
+type Lack struct{ Terminal, Why string }
+
 // Stamp is a note of the desk's log with the time stamp token over it.
 type Stamp struct {
 	Note  string
@@ -89,6 +93,7 @@ type Input struct {
 	Events  [][]byte // of terminals, as received
 
 	Logs      []Log
+	Lacks     []Lack // terminals that did not deliver all leaves
 	Cosigners []evidence.Key
 	DeskKey   evidence.Key // of the desk's log
 	DeskNote  string       // its newest note

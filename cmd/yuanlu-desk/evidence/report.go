@@ -58,12 +58,41 @@ type page struct {
 	Money                                    []compared
 	Entries, Contacts                        []entryPart
 	Files                                    []filed
+	Lacks                                    []lacking
+}
+
+// lacking is a terminal whose leaves may be missing, and why.
+type lacking struct {
+	Terminal string
+	label
+}
+
+// lacks writes why leaves may be missing.
+func (w *work) lacks() (all []lacking) {
+	for _, l := range w.Lacks {
+		text := label{"终端拒绝：" + l.Why, "the terminal refused: " + l.Why}
+		n, removed := strings.CutPrefix(l.Why, "removed:")
+		switch {
+		case removed:
+			text = label{n + " 条叶的内容已按保留期限在终端上删除", "the bytes of " + n + " leaves were removed on the terminal by retention"}
+		case l.Why == "no_log":
+			text = label{"该终端没有证据日志", "this terminal has no evidence log"}
+		case l.Why == "no_answer" || l.Why == "":
+			text = label{"制作时终端没有应答；本包含此前已取得的叶", "the terminal did not answer when this pack was made; it has the leaves that were kept before"}
+		case l.Why == "not_cosigned":
+			text = label{"该终端的日志尚未联署", "no checkpoint of this terminal was co-signed yet"}
+		case l.Why == "wrong":
+			text = label{"终端应答的叶或证明不成立，未收入", "leaves or proofs that the terminal answered do not hold, and are not in this pack"}
+		}
+		all = append(all, lacking{l.Terminal, text})
+	}
+	return all
 }
 
 // addTexts adds the two entries for people.
 func (w *work) addTexts() error {
 	p := &page{Number: w.Number, Profile: w.Profile, Reader: w.Reader, At: w.At.Format("2006-01-02T15:04:05-07:00"), By: w.By, Program: w.Program,
-		Signed: w.Signer != nil, Stamped: w.Stamper != nil, LeftFiles: len(w.left.files), LeftEvents: strings.Join(w.left.events, ", "), Case: w.Case}
+		Signed: w.Signer != nil, Stamped: w.Stamper != nil, LeftFiles: len(w.left.files), LeftEvents: strings.Join(w.left.events, ", "), Case: w.Case, Lacks: w.lacks()}
 	if p.LeftEvents == "" {
 		p.LeftEvents = "-"
 	}

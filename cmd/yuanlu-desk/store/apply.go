@@ -27,6 +27,7 @@ type applying struct {
 	touched []string // of usage, as touched
 	w       int64    // newest number of the case desk, given out or found
 	current bool     // the case desk is up to date
+	own     *ownLog  // nil: not read yet
 }
 
 // Apply stores messages in one transaction and returns what may be acknowledged to the
@@ -81,6 +82,9 @@ func (s *Store) change(ctx context.Context, do func(*applying) error) (Answer, e
 		if err := a.finish(); err != nil {
 			return err
 		}
+		if err := a.saveLog(s); err != nil {
+			return err
+		}
 		if a.w > worked {
 			if _, err := a.exec(`UPDATE desk SET n = ? WHERE id = 2`, a.w); err != nil {
 				return err
@@ -112,6 +116,8 @@ func (a *applying) one(s *Store, m *Message) error {
 		return a.day(m.Day)
 	case m.Status != nil:
 		return a.takeStatus(m.Status)
+	case m.Checkpoint != nil:
+		return a.checkpoint(s, m.Checkpoint)
 	}
 	return nil
 }
@@ -160,6 +166,9 @@ func (a *applying) event(s *Store, e *Event) error {
 		if err := a.casework(s, e.Payload, e.Received); err != nil {
 			return err
 		}
+	}
+	if err := a.evidence(s, e); err != nil {
+		return err
 	}
 	if e.Aside > 0 {
 		if err := a.aside(e); err != nil {

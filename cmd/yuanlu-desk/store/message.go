@@ -8,10 +8,11 @@ import (
 
 // Message is one thing to be stored: exactly one of its members is set.
 type Message struct {
-	Event   *Event
-	Refusal *Refusal
-	Status  *Status
-	Day     *DayPart
+	Event      *Event
+	Refusal    *Refusal
+	Status     *Status
+	Checkpoint *Checkpoint
+	Day        *DayPart
 }
 
 // Event is one message of up/case or up/event that fits its schema.
@@ -111,17 +112,24 @@ type Status struct {
 // Answer is what Apply has committed and what is to be acknowledged to the terminals.
 type Answer struct {
 	Acks     []Ack
-	N        int64    // newest number of the store
-	New      int      // events stored
-	Repeats  int      // events that were there already
-	Refused  int      // messages put into quarantine
-	Unworked int      // case events that the case desk does not understand; they are stored
-	GapBegun []Ack    // streams that began to lack something; Seq: the first missing
-	GapEnded []Ack    // streams that are complete again
-	Reused   []Ack    // events that were stored though another one has their sequence; Seq: that
-	PutBack  []Ack    // streams of which the terminal knows less than is settled here; Seq: what is
-	Days     []string // days, YYYY-MM-DD, of which another digest of a terminal counts now
-	Full     []string // terminals whose events were neither stored nor acknowledged: they have no room left (Limits)
+	N        int64 // newest number of the store
+	New      int   // events stored
+	Repeats  int   // events that were there already
+	Refused  int   // messages put into quarantine
+	Unworked int   // case events that the case desk does not understand; they are stored
+	GapBegun []Ack // streams that began to lack something; Seq: the first missing
+	GapEnded []Ack // streams that are complete again
+	Reused   []Ack // events that were stored though another one has their sequence; Seq: that
+	PutBack  []Ack // streams of which the terminal knows less than is settled here; Seq: what is
+
+	Cosigned  []Cosigned // what terminals are answered to their checkpoints
+	DeskNote  string     // with Cosigned: the newest checkpoint of the desk's own log
+	LogAlarms []LogAlarm // alarms about logs of terminals that began
+	Forked    []string   // logs of the desk that were ended, because a terminal showed a note that they do not have
+	OtherKey  bool       // checkpoints were left unanswered: the desk's log is of another co-signing key
+
+	Days []string // days, YYYY-MM-DD, of which another digest of a terminal counts now
+	Full []string // terminals whose events were neither stored nor acknowledged: they have no room left (Limits)
 }
 
 // Ack is the acknowledgement of one stream: everything up to Seq is settled (stored, or

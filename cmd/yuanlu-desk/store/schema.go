@@ -17,7 +17,7 @@ import (
 
 // version of the schema; a store of a greater one is left alone, one of a lesser
 // one is brought up to it. It is the number of the last migration.
-const version = 7
+const version = 8
 
 // migrations are the steps of the schema, in order. What was released is never changed.
 //

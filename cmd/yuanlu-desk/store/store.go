@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"sync"
+
+	"yuanlu/protocol/evidence"
 )
 
 // Store is an open store.
@@ -15,6 +17,7 @@ type Store struct {
 	limits   Limits
 	accounts map[string]string // of bills
 	work     work
+	signer   *evidence.Signer // of checkpoints; nil: none are co-signed. Set before the store is shared
 
 	mu      sync.Mutex
 	changed chan struct{} // guarded by mu: closed at the next commit of this process

@@ -179,7 +179,15 @@ func (a *applying) journal(s *Store, d *casework.Desk, events []casework.Event) 
 	for i := range events {
 		e := &events[i]
 		a.w++
-		if _, err := a.exec(`INSERT INTO work_event(case_no, seq, n, body) VALUES(?,?,?,?)`, e.Case, e.Seq, a.w, string(e.Bytes())); err != nil {
+		own, err := a.ownLog()
+		if err != nil {
+			return err
+		}
+		place, err := own.append(e.Bytes())
+		if err != nil {
+			return err
+		}
+		if _, err := a.exec(`INSERT INTO work_event(case_no, seq, n, body, place) VALUES(?,?,?,?,?)`, e.Case, e.Seq, a.w, string(e.Bytes()), place); err != nil {
 			return err
 		}
 		cases[e.Case] = true
