@@ -139,7 +139,7 @@ var onlyHere = map[string][]string{
 	"github.com/google/gousb":                  {"drivers/usbport"},
 	"github.com/prometheus/client_golang":      {"cmd/yuanlu-desk/metrics"},
 	"github.com/moov-io/iso8583":               {"protocol/cup8583"},
-	"golang.org/x/mod":                         {"agent/ledger/tree", "protocol/evidence"},
+	"golang.org/x/mod":                         {"agent/ledger/tree", "cmd/yuanlu-desk/store", "protocol/evidence"},
 	"github.com/pelletier/go-toml/v2/unstable": {"agent/tomlfile"},
 	"github.com/mochi-mqtt/server/v2":          {"firmware-sim", "cmd/firmware-sim"},
 }

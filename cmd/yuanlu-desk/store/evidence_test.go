@@ -22,7 +22,7 @@ func cosigner(t *testing.T, name, seed string) *evidence.Signer {
 	return s
 }
 
-// cosigns gives the store a key.
+// cosigns has the store co-sign with a key.
 func (r *rig) cosigns(s *store.Store, key *evidence.Signer, begins bool) {
 	r.t.Helper()
 	begun, err := s.SetCosigner(r.t.Context(), r.now, key)

@@ -236,7 +236,7 @@ func (p *ownProver) prove(do func(*ownLog) ([]evidence.Hash, error)) (proof []ev
 	return proof, err
 }
 
-// basis collects what a pack is made of, gives it its number, and signs the desk's log as it is.
+// basis collects what a pack is made of, numbers it, and signs the desk's log as it is.
 func (a *applying) basis(s *Store, x *Exporting, in *packs.Input) (err error) {
 	if s.signer == nil {
 		return ErrKey
@@ -299,7 +299,7 @@ func (a *applying) basis(s *Store, x *Exporting, in *packs.Input) (err error) {
 	return err
 }
 
-// numbered gives a pack its number.
+// numbered takes the next number of a pack.
 func (a *applying) numbered(x *Exporting, in *packs.Input) error {
 	year := in.At.Format("2006")
 	var last string

@@ -266,6 +266,9 @@ func (r *rig) downgrade(more ...string) {
 		list = append(list, "DROP TABLE work_"+name)
 	}
 	list = append(list, "DROP TABLE bill", "DROP TABLE bill_entry", "DROP TABLE terminal_day", "DROP TABLE day_due", "DROP TABLE day_line", "DROP TABLE day_total", "DROP TABLE bill_name")
+	for _, name := range []string{"log", "log_note", "log_step", "log_leaf", "log_alarm", "case_leaf", "leaf_ask", "desk_log", "desk_leaf", "desk_stamp", "export"} {
+		list = append(list, "DROP TABLE "+name)
+	}
 	for _, q := range append(list, more...) {
 		if _, err := db.Exec(q); err != nil {
 			r.t.Fatal(err)

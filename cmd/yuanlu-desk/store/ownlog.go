@@ -181,7 +181,7 @@ func (l *ownLog) signer(s *evidence.Signer) (*evidence.Signer, error) {
 	return named, nil
 }
 
-// SetCosigner gives the store the key by which checkpoints of terminals are co-signed. A desk
+// SetCosigner sets the key by which checkpoints of terminals are co-signed. A desk
 // that has no log, or one of another key, begins one, which takes in all events and notes
 // (evidence.md § 4). begun: it did.
 func (s *Store) SetCosigner(ctx context.Context, now time.Time, key *evidence.Signer) (begun bool, err error) {

@@ -100,6 +100,13 @@ func restoreAt(ctx context.Context, place string, in *blockReader, h header) (r 
 		return r, err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
+	// What the desk signed since the backup is not in it: its log is not continued (evidence.md § 4).
+	if err := s.write(ctx, func(t *tx) error {
+		_, err := t.exec(`UPDATE desk_log SET ended = 1 WHERE ended = 0`)
+		return err
+	}); err != nil {
+		return r, err
+	}
 	w, err := s.Journals(ctx)
 	if err != nil {
 		return r, err
