@@ -14,6 +14,7 @@ import (
 	"runtime/debug"
 	"syscall"
 
+	"yuanlu/firmware-sim/bills"
 	"yuanlu/firmware-sim/fleet"
 	"yuanlu/firmware-sim/scenario"
 	"yuanlu/firmware-sim/terminal"
@@ -39,6 +40,7 @@ const usage = `firmware-sim: payment terminals to test against
   firmware-sim demo --agent BIN [--desk BIN] [--stay] [--keep] [--seed N]
   firmware-sim fleet --broker URL --terminals N [--seed S] [--days D] [--desk URL] …
   firmware-sim ledger [FILE…]
+  firmware-sim bills --out DIR [--terminals N] [--days N] [--seed N]
   firmware-sim version [--licences | --sbom]
 
 firmware-sim VERB -h says more.
@@ -60,7 +62,7 @@ func dispatch(ctx context.Context, args []string, stdin io.Reader, stdout, stder
 		return exitUsage
 	}
 	verbs := map[string]func(context.Context, []string, io.Reader, io.Writer, io.Writer) error{
-		"run": run, "demo": runDemo, "fleet": runFleet, "ledger": ledger, "version": version}
+		"run": run, "demo": runDemo, "fleet": runFleet, "ledger": ledger, "bills": writeBills, "version": version}
 	verb, ok := verbs[args[0]]
 	if !ok {
 		if args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
@@ -86,7 +88,7 @@ var errPrinted = errors.New("failed")
 func exitCode(err error) int {
 	var cannot *wire.CannotCarry
 	switch {
-	case errors.Is(err, errUsage), errors.Is(err, terminal.ErrOptions), errors.Is(err, fleet.ErrOptions):
+	case errors.Is(err, errUsage), errors.Is(err, terminal.ErrOptions), errors.Is(err, bills.ErrOptions), errors.Is(err, fleet.ErrOptions):
 		return exitUsage
 	case errors.Is(err, fs.ErrPermission):
 		return exitPermission
