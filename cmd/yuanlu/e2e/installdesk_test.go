@@ -61,7 +61,7 @@ systemctl enable --now yuanlu-desk && systemctl is-active yuanlu-desk`)
 		}
 	}
 	deskUpgradeAndPurge(t, g)
-	out = g.must("dpkg -i /srv/yuanlu-verify_1.0.0_amd64.deb && yuanlu-verify version && dpkg -L yuanlu-verify && dpkg -P yuanlu-verify && ! command -v yuanlu-verify")
+	out = g.must("dpkg -i /srv/yuanlu-verify_1.0.0_amd64.deb && yuanlu-verify version && dpkg -L yuanlu-verify && dpkg -P yuanlu-verify && test ! -e /usr/bin/yuanlu-verify")
 	for _, want := range []string{"yuanlu-verify 1.0.0", "/usr/share/man/man8/yuanlu-verify.8.gz", "/usr/share/man/zh_CN/man8/yuanlu-verify.8.gz", "/usr/share/doc/yuanlu-verify/copyright",
 		"/usr/share/bash-completion/completions/yuanlu-verify", "/usr/share/doc/yuanlu-verify/yuanlu-verify.cdx.json"} {
 		if !strings.Contains(out, want) {
