@@ -337,6 +337,7 @@ func (a *Agent) startInside(c *crew, db *ledger.DB) {
 	c.start(layerStore, "held", func(ctx context.Context) error { return a.store.releaseDue(ctx, db) })
 	c.start(layerStore, "redate", func(ctx context.Context) error { return a.store.redate(ctx, db) })
 	c.start(layerStore, "tally", func(ctx context.Context) error { return a.store.tally(ctx, db) })
+	c.start(layerStore, "evidence", func(ctx context.Context) error { return a.noteRun(ctx, db) })
 	c.start(layerStore, "events", func(ctx context.Context) error { return a.events.store(ctx, db) })
 	c.start(layerStore, "retention", func(ctx context.Context) error { return a.store.retain(ctx, db) })
 }

@@ -17,6 +17,14 @@ func (a *Agent) Outbox() report.Outbox {
 	return closedOutbox{}
 }
 
+// Evidence implements report.Terminal.
+func (a *Agent) Evidence() report.EvidenceLog {
+	if db := a.Store(); db != nil {
+		return db
+	}
+	return nil
+}
+
 // closedOutbox is the outbox of a store that is not open yet: nothing waits in it, and
 // nothing can be noted.
 type closedOutbox struct{}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"yuanlu/agent/tomlfile"
+	"yuanlu/protocol/evidence"
 )
 
 func merchant(text string) string {
@@ -83,6 +84,13 @@ func topicRoot(text string) string {
 func publicKey(text string) string {
 	if b, err := base64.StdEncoding.DecodeString(text); err != nil || len(b) != 32 {
 		return "wants the base64 of 32 bytes"
+	}
+	return ""
+}
+
+func cosigner(text string) string {
+	if _, err := evidence.ParseKey(text, evidence.KeyCosign); err != nil {
+		return "wants the key that yuanlu-desk keygen --cosign has printed: yuanlu-desk/NAME+HASH+BASE64"
 	}
 	return ""
 }

@@ -16,6 +16,7 @@ type Config struct {
 	MQTT       MQTT
 	Delivery   Delivery
 	Backoffice Backoffice
+	Evidence   Evidence
 	Remote     Remote
 	Guard      Guard
 	Case       Case
@@ -85,6 +86,11 @@ type Delivery struct {
 type Backoffice struct {
 	Host string
 	Keys []Key
+}
+
+// Evidence is about the evidence log (evidence.md § 2).
+type Evidence struct {
+	Cosigner string // vkey of the only co-signer that is believed; "": any is
 }
 
 // Remote is what the back office may change from afar (Desired).

@@ -180,6 +180,8 @@ func mqttSettings() []Setting {
 			func(c *Config, _ int) *int64 { return &c.Delivery.MaxBytes }),
 		text("backoffice.host", "", "whose presence ({root}/v1/_host/{host}/state) is watched; empty: nobody's", "关注其在线状态的后台名称；留空不关注",
 			optional(name), func(c *Config, _ int) *string { return &c.Backoffice.Host }),
+		text("evidence.cosigner", "", "the only key whose co-signatures of the evidence log are believed, as yuanlu-desk keygen has printed it; empty: any", "只信此密钥对证据日志的会签（yuanlu-desk keygen 输出）；留空则都信",
+			optional(cosigner), func(c *Config, _ int) *string { return &c.Evidence.Cosigner }),
 		text("backoffice.key[].id", "", "id of a key the back office signs with", "后台签名密钥的标识",
 			name, func(c *Config, i int) *string { return &c.Backoffice.Keys[i].ID }).required(),
 		text("backoffice.key[].public_key", "", "base64 of the Ed25519 public key (32 bytes)", "Ed25519 公钥（32 字节）的 base64",

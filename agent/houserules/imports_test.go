@@ -43,9 +43,9 @@ var mayImport = map[string][]string{
 	// People who log in by a provider of OpenID Connect.
 	"cmd/yuanlu-desk/oidc": {"cmd/yuanlu-desk/people"},
 
-	"agent":            {"agent/..."},
+	"agent":            {"agent/...", "protocol/evidence"},
 	"agent/houserules": {"agent/catalogue", "agent/codes"},
-	"agent/config":     {"agent/catalogue", "agent/spelling", "agent/tomlfile"},
+	"agent/config":     {"agent/catalogue", "agent/spelling", "agent/tomlfile", "protocol/evidence"},
 	"agent/desired":    {"agent/catalogue", "agent/config", "agent/newfile", "protocol/printable"},
 	"agent/command":    {"agent/ask", "agent/bundle", "agent/capture", "agent/config", "agent/control", "agent/desired", "agent/guard", "agent/ingest", "agent/ledger", "agent/logbook", "agent/machine", "agent/report", "agent/sanitise", "protocol/printable"},
 	"agent/capture":    {},
@@ -80,7 +80,7 @@ var mayImport = map[string][]string{
 	"agent/ledger/rows":          {"agent/ledger/packed", "agent/ledger/sqlite", "agent/refund"},
 	"agent/ledger/salvage":       {"agent/ledger/sqlite", "agent/ledger/rows", "agent/refund"},
 	"agent/ledger/carry":         {"agent/ledger/sqlite"},
-	"agent/report":               {"agent/beat", "agent/refund", "agent/health", "agent/logbook", "protocol/mqtt", "protocol/topics", "protocol/printable"},
+	"agent/report":               {"agent/beat", "agent/refund", "agent/health", "agent/logbook", "protocol/evidence", "protocol/mqtt", "protocol/topics", "protocol/printable"},
 	"agent/control":              {"agent/refund"},
 	"agent/health":               {"agent/catalogue", "agent/config", "agent/refund", "agent/ingest", "agent/ledger", "protocol/printable"}, // the last two for what they report of themselves
 	"agent/machine":              {"agent/config", "agent/health"},

@@ -69,6 +69,7 @@ type DB struct {
 	committer committer     // arrivals that wait to be stored; has a lock of its own
 	queue     *outbox.Queue // what waits in the outbox; has a lock of its own
 	log       evidenceLog   // the evidence log; belongs to the writer
+	due       checkpointDue // when its next checkpoint is made; has a lock of its own
 	guarded   guarded       // what is counted of the refunds; has a lock of its own
 	damageMu  sync.Mutex    // guards damage
 	damage    []DamageNote
@@ -202,9 +203,7 @@ func (d *DB) transact(do func(*tx) error) error {
 	for _, f := range t.atEnd {
 		f()
 	}
-	if t.left.any && d.o.LeafLogged != nil {
-		d.o.LeafLogged(t.left.urgent)
-	}
+	d.due.leaves(&t.left, d.o.Now)
 	d.publishDays()
 	return nil
 }

@@ -83,7 +83,7 @@ func newDeskOf(t testing.TB) *deskOf {
 // answer co-signs the checkpoint of now and hands it to the store.
 func (k *deskOf) answer(d *DB) *evidence.Note {
 	k.t.Helper()
-	a, err := d.Checkpoint(context.Background())
+	a, err := d.Checkpoint(context.Background(), 0)
 	must(k.t, err)
 	of, _ := evidence.TerminalOf(a.Note.Origin)
 	if _, err := evidence.ParseAnnouncement(a.Append(nil), of); err != nil {

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"yuanlu/agent/ledger/outbox"
@@ -90,20 +91,60 @@ func (v *view) newestSize() (int64, error) {
 	return n.Size, nil
 }
 
-// Checkpoint returns the message for up/checkpoint about all leaves that are durable, with the proof
-// that they continue the newest co-signed checkpoint (evidence.md § 2). ErrNoLog.
-func (d *DB) Checkpoint(ctx context.Context) (*evidence.Announcement, error) {
+// checkpointDue is when the next checkpoint is made.
+type checkpointDue struct {
+	mu       sync.Mutex // guards the rest
+	schedule evidence.Schedule
+}
+
+// leaves notes the durable leaves of one transaction.
+func (c *checkpointDue) leaves(l *leaving, now func() time.Time) {
+	if !l.any {
+		return
+	}
+	kind := evidence.LeafNote
+	if l.urgent {
+		kind = evidence.LeafCase
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.schedule.Leaf(kind, now())
+}
+
+func (c *checkpointDue) made(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.schedule.Made(now)
+}
+
+// CheckpointDue returns how long it is until the next checkpoint is to be made (evidence.md § 2);
+// false: none is.
+func (d *DB) CheckpointDue() (time.Duration, bool) {
+	d.due.mu.Lock()
+	defer d.due.mu.Unlock()
+	at, ok := d.due.schedule.Due()
+	return at.Sub(d.o.Now()), ok
+}
+
+// Checkpoint returns the message for up/checkpoint about the first size leaves, 0: all that are
+// durable, with the proof that they continue the newest co-signed checkpoint (evidence.md § 2).
+// evidence.ErrProof: this log has fewer, or more of it is co-signed; ErrNoLog.
+func (d *DB) Checkpoint(ctx context.Context, size int64) (*evidence.Announcement, error) {
 	if d.readOnly {
 		return nil, ErrReadOnly
 	}
+	now := d.o.Now()
 	v, err := d.viewLog(ctx)
 	if err != nil {
 		return nil, err
 	}
+	if size == 0 {
+		size = v.edge.Size()
+		d.due.made(now)
+	}
 	var a *evidence.Announcement
 	err = d.read(ctx, func(c *conn) error {
 		r := v.reader(c)
-		size := r.Size()
 		root, err := r.Root(size)
 		if err != nil {
 			return err

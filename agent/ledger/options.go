@@ -31,11 +31,8 @@ type Options struct {
 	// HoldChanged is called when a new hold, or a change of one, is durable, with the writer: it
 	// must not block. nil: not.
 	HoldChanged func(ask.Held)
-	// LeafLogged is called when a leaf for which a checkpoint is made is durable, with the writer: it
-	// must not block. urgent: soon (evidence.md § 2). nil: not.
-	LeafLogged func(urgent bool)
-	Now        func() time.Time // default time.Now
-	Log        *slog.Logger     // default: none
+	Now         func() time.Time // default time.Now
+	Log         *slog.Logger     // default: none
 	// Synchronous is SQLite's setting of that name, "" FULL. Anything less than
 	// FULL loses confirmed records in a power cut; it is here so that a test can
 	// show that the tests notice.

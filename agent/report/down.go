@@ -35,8 +35,15 @@ func (s *session) receive(topic string, payload []byte, retained bool) {
 			s.r.refuse(topic, "retained_ack", nil)
 			return
 		}
-		if body, ok := s.open(topic, payload); ok {
-			s.ack(topic, body)
+		if body, kid, ok := s.open(topic, payload); ok {
+			s.ack(topic, body, kid)
+		}
+	case topics.DownCosign:
+		if len(payload) == 0 {
+			return // taken back
+		}
+		if body, _, ok := s.open(topic, payload); ok {
+			s.cosign(topic, body)
 		}
 	case topics.DownConfig:
 		if len(payload) == 0 || s.repeated(payload) {
@@ -71,14 +78,14 @@ func (s *session) noteMessage(good bool) {
 	}
 }
 
-// open returns the body of a payload: signed, if keys are known.
-func (s *session) open(topic string, payload []byte) ([]byte, bool) {
-	body, code, err := s.r.open(topic, payload)
+// open returns the body of a payload: signed, if keys are known, and by which.
+func (s *session) open(topic string, payload []byte) (body []byte, signedBy string, ok bool) {
+	body, signedBy, code, err := s.r.openSigned(topic, payload)
 	if err != nil {
 		s.r.refuse(topic, code, err)
-		return nil, false
+		return nil, "", false
 	}
-	return body, true
+	return body, signedBy, true
 }
 
 // open returns the body of a payload, or why it is refused. Without keys the
@@ -162,7 +169,7 @@ func (s *session) hostState(payload []byte) {
 
 // ack takes a cumulative acknowledgement and refusals of single events. It only
 // moves forward, and needs no trusted clock.
-func (s *session) ack(topic string, body []byte) {
+func (s *session) ack(topic string, body []byte, signedBy string) {
 	var a topics.Ack
 	if err := s.r.check.Decode("ack.v1", body, &a); err != nil {
 		s.r.refuse(topic, "schema", err)
@@ -184,7 +191,7 @@ func (s *session) ack(topic string, body []byte) {
 		}
 	}
 	if a.AckedSeq != nil && *a.AckedSeq > 0 {
-		s.acked(ctx, topic, a.Stream, *a.AckedSeq)
+		s.acked(ctx, topic, a.Stream, *a.AckedSeq, signedBy)
 	}
 	s.r.Wake()
 }
@@ -192,8 +199,8 @@ func (s *session) ack(topic string, body []byte) {
 // acked takes a cumulative acknowledgement. One above the newest sequence is of a case
 // that this copy of the store does not have: it is ignored, but shows that the store was
 // put back.
-func (s *session) acked(ctx context.Context, topic, stream string, seq int64) {
-	_, err := s.r.o.Terminal.Outbox().Acked(ctx, stream, seq, "")
+func (s *session) acked(ctx context.Context, topic, stream string, seq int64, signedBy string) {
+	_, err := s.r.o.Terminal.Outbox().Acked(ctx, stream, seq, signedBy)
 	if code := refusedFor(err); code != "" {
 		s.r.refuse(topic, code, fmt.Errorf("acked_seq %d in stream %q: %w", seq, stream, err))
 		if errors.Is(err, refund.ErrBeyond) {

@@ -11,6 +11,7 @@ import (
 	"yuanlu/agent/health"
 	"yuanlu/agent/logbook"
 	"yuanlu/agent/refund"
+	"yuanlu/protocol/evidence"
 	"yuanlu/protocol/mqtt"
 	"yuanlu/protocol/topics"
 )
@@ -91,6 +92,8 @@ type Terminal interface {
 	Outbox() Outbox
 	// Glance returns the state; what the store knows may be half a second old.
 	Glance(ctx context.Context) health.Snapshot
+	// Evidence returns the evidence log, nil while the store was not open yet.
+	Evidence() EvidenceLog
 	// Event queues an up/event. The values of attrs are integers, truths and texts.
 	Event(typ, subject string, attrs ...slog.Attr)
 }
@@ -181,8 +184,10 @@ type Options struct {
 	// AckTimeout is how long the first attempt waits for its acknowledgement before
 	// it is sent again (topics.md rule 5); default 30 s.
 	AckTimeout time.Duration
-	HostID     string       // whose presence the cases wait for (topics.md rule 7); "": they wait for none
-	Keys       []topics.Key // of the back office; none: unsigned payloads are taken
+	// Cosigner is the only key whose co-signature is believed; nil: any is (evidence.md § 2).
+	Cosigner *evidence.Key
+	HostID   string       // whose presence the cases wait for (topics.md rule 7); "": they wait for none
+	Keys     []topics.Key // of the back office; none: unsigned payloads are taken
 
 	Commands Commands // nil: none
 	// Memory keeps which commands were taken, so that none with an effect is done

@@ -38,6 +38,7 @@ type Reporter struct {
 	commands       *commands
 	wakeDrain      signal
 	wakePresence   signal
+	wakeCheckpoint signal
 	logs           chan topics.LogLine
 	logCap         *bucket
 	refusals       *bucket // of answers and events about refused payloads
@@ -71,7 +72,7 @@ func New(o Options) (*Reporter, error) {
 	}
 	now := o.Clock.Now
 	r := &Reporter{o: o, log: o.Log, check: check, began: time.Now(), problems: newProblems(now), host: newHost(o.Clock),
-		wakeDrain: make(signal, 1), wakePresence: make(signal, 1), logs: make(chan topics.LogLine, 32),
+		wakeDrain: make(signal, 1), wakePresence: make(signal, 1), wakeCheckpoint: make(signal, 1), logs: make(chan topics.LogLine, 32),
 		logCap: newBucket(now, 20, 6*time.Second), refusals: newBucket(now, 20, 3*time.Second)}
 	r.commands, r.links = newCommands(r), map[string]topics.LinkState{}
 	r.status.Since = now()
@@ -83,6 +84,7 @@ func New(o Options) (*Reporter, error) {
 func (r *Reporter) Wake() {
 	r.wakeDrain.set()
 	r.wakePresence.set()
+	r.wakeCheckpoint.set()
 }
 
 // Status returns the connection to the broker as it went so far.

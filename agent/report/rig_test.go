@@ -256,6 +256,7 @@ func (m *memory) waiting() (cases, sent int) {
 // rig is a reporter on a broker with an outbox; it is the terminal whose state is
 // published, its clock, its commands and its configuration, too.
 type rig struct {
+	evidence report.EvidenceLog // nil: none
 	*report.Reporter
 	out  *memory
 	fake *brokertest.Fake
@@ -312,6 +313,8 @@ func (g *rig) BackOfficeReached()                           { call(g.heard) }
 
 func (g *rig) Outbox() report.Outbox { return g.out }
 
+func (g *rig) Evidence() report.EvidenceLog { return g.evidence }
+
 func (g *rig) Glance(context.Context) health.Snapshot {
 	s := health.Snapshot{Ready: g.ready == nil || g.ready()}
 	g.mu.Lock()
@@ -341,6 +344,8 @@ type still struct {
 }
 
 func (s still) Outbox() report.Outbox { return s.out }
+
+func (s still) Evidence() report.EvidenceLog { return nil }
 
 func (s still) Glance(context.Context) health.Snapshot {
 	return health.Snapshot{Ready: true, Links: s.links}

@@ -34,7 +34,8 @@ type session struct {
 	id           string
 	began        time.Time // by time.Now: the wall clock may be set meanwhile
 	answers      chan answer
-	republish    signal // publish everything again (command rebirth)
+	cosigned     chan answeredWith // of size 8
+	republish    signal            // publish everything again (command rebirth)
 	presenceBeat atomic.Int64
 	granted      bool        // set before anything is published: the broker granted what comes down
 	exact        atomic.Bool // dn/config has a subscription of its own
@@ -62,7 +63,7 @@ type sent struct {
 }
 
 func newSession(r *Reporter, conn Broker, id string) *session {
-	s := &session{r: r, conn: conn, id: id, began: time.Now(), answers: make(chan answer, 32), republish: make(signal, 1)}
+	s := &session{r: r, conn: conn, id: id, began: time.Now(), answers: make(chan answer, 32), republish: make(signal, 1), cosigned: make(chan answeredWith, 8)}
 	s.presenceBeat.Store(time.Now().UnixNano())
 	return s
 }
@@ -83,6 +84,7 @@ func (s *session) run(ctx context.Context) {
 	wg.Go(func() { newDrain(s).run(work) })
 	wg.Go(func() { p.run(work) })
 	wg.Go(func() { s.answer(work) })
+	wg.Go(func() { (&checkpoints{s: s}).run(work) })
 	select {
 	case <-s.conn.Done():
 	case <-ctx.Done():

@@ -13,6 +13,7 @@ import (
 	"yuanlu/agent/logbook"
 	"yuanlu/agent/machine"
 	"yuanlu/agent/report"
+	"yuanlu/protocol/evidence"
 	"yuanlu/protocol/mqtt"
 	"yuanlu/protocol/topics"
 )
@@ -37,7 +38,7 @@ func (s *service) reporterOf(c *config.Config, book *logbook.Book) func(*agent.A
 		}
 		r, err := report.New(report.Options{
 			Terminal: a, Dial: dialer(c, a.Clock()), Names: names, Info: infoOf(c, a.Began()),
-			AckMode: report.AckMode(c.Delivery.Ack), AckTimeout: c.Delivery.AckTimeout, HostID: c.Backoffice.Host, Keys: keys,
+			AckMode: report.AckMode(c.Delivery.Ack), AckTimeout: c.Delivery.AckTimeout, HostID: c.Backoffice.Host, Keys: keys, Cosigner: cosignerOf(c),
 			Commands: s.commandsOf(c, book, a), Memory: command.Taken{Agent: a}, Config: remoteConfig{s.config},
 			HealthEvery: c.Health.Interval, Clock: a.Clock(), ClockFrom: source, Log: book.Logger(), Book: book,
 		})
@@ -47,6 +48,15 @@ func (s *service) reporterOf(c *config.Config, book *logbook.Book) func(*agent.A
 		s.config.OnIgnored(func(code string, why error) { r.Refused(names.DesiredConfig(), code, why) })
 		return r, nil
 	}
+}
+
+// cosignerOf returns the only co-signer that is believed, nil: any is.
+func cosignerOf(c *config.Config) *evidence.Key {
+	k, err := evidence.ParseKey(c.Evidence.Cosigner, evidence.KeyCosign)
+	if err != nil {
+		return nil // none is configured: what is there was checked
+	}
+	return &k
 }
 
 func backofficeKeys(c *config.Config) ([]topics.Key, error) {

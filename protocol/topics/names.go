@@ -145,6 +145,7 @@ const (
 	DownCmd
 	DownAck
 	DownConfig
+	DownCosign
 	DownHost
 	DownSummary // the terminal's own case summary, as it is retained
 )
@@ -159,6 +160,8 @@ func (n Names) ParseDown(topic string) (Down, string) {
 			return DownAck, ""
 		case "config":
 			return DownConfig, ""
+		case "cosign":
+			return DownCosign, ""
 		}
 		if cmd, ok := strings.CutPrefix(rest, "cmd/"); ok && CheckPart(cmd) == nil {
 			return DownCmd, cmd
