@@ -96,8 +96,13 @@ func (p *program) twoPINs() (first, second refund.Secret, err error) {
 }
 
 // secretLine reads one line of standard input, which lines reads: without echo and after a
-// prompt if that is a terminal.
+// prompt if that is a terminal. From then on the process leaves no core file.
 func (p *program) secretLine(lines *bufio.Reader, en, zh string) (refund.Secret, error) {
+	if p.whole {
+		if err := protect(); err != nil {
+			return refund.Secret{}, err
+		}
+	}
 	var line string
 	var err error
 	if in, ok := p.stdin.(*os.File); ok && screen.IsTerminal(in) {

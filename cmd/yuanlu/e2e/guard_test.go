@@ -32,6 +32,12 @@ type counter struct {
 // newCounter starts an agent with level hold and a supervisor with a PIN.
 func newCounter(t *testing.T, seed uint64, o terminal.GuardOptions) *counter {
 	t.Helper()
+	return newCounterAt(t, seed, o, "")
+}
+
+// newCounterAt is newCounter with a broker at a URL, "" none.
+func newCounterAt(t *testing.T, seed uint64, o terminal.GuardOptions, broker string) *counter {
+	t.Helper()
 	c := &counter{}
 	c.port = filepath.Join(t.TempDir(), "pos")
 	c.plug(t)
@@ -47,7 +53,7 @@ func newCounter(t *testing.T, seed uint64, o terminal.GuardOptions) *counter {
 		o.Presents = -1
 	}
 	c.term.Guard(o)
-	c.station = newStation(t, settings{port: c.port, wire: "smart", link: `guard = "hold"`,
+	c.station = newStation(t, settings{port: c.port, wire: "smart", link: `guard = "hold"`, broker: broker,
 		extra: "[[guard.supervisor]]\nid = \"s-1\"\nname = \"Wang\"\noperators = [\"90\"]\n"})
 	if out := c.verb(t, guardPIN+"\n"+guardPIN+"\n", 0, "guard", "pin", "s-1"); strings.Contains(out, guardPIN) {
 		t.Error("the PIN is printed")
