@@ -76,6 +76,11 @@ func TestE2EDoctorOfBrokers(t *testing.T) {
 		p.url(s.URL())
 		p.mqtt("ca_file = %q", s.ours.CAFile)
 	}, "was valid until")
+	add("40N", "not valid yet", func(p *patient) {
+		s := newSecure(p, now.Add(2*day), now.Add(9*day), "127.0.0.1", false)
+		p.url(s.URL())
+		p.mqtt("ca_file = %q", s.ours.CAFile)
+	}, "is valid from ", "set the clock")
 	add("41", "another host", func(p *patient) {
 		s := newSecure(p, time.Time{}, time.Time{}, "broker.example", false)
 		p.url(s.URL())
@@ -100,6 +105,23 @@ func TestE2EDoctorOfBrokers(t *testing.T) {
 			return a.CertFile, b.KeyFile
 		})
 	}, "is not that of the certificate")
+	add("43A", "client certificate of another authority", func(p *patient) {
+		client(p, func(secure) (string, string) {
+			c := brokertest.NewAuthority(p.t).Client(p.id, time.Time{}, time.Time{})
+			return c.CertFile, c.KeyFile
+		})
+	}, "certificate")
+	add("43F", "client certificate missing", func(p *patient) {
+		client(p, func(s secure) (string, string) {
+			return filepath.Join(p.dir, "none.pem"), s.ours.Client(p.id, time.Time{}, time.Time{}).KeyFile
+		})
+	}, "none.pem", "no such file")
+	add("43C", "an authority's file without a certificate", func(p *patient) {
+		s := newSecure(p, time.Time{}, time.Time{}, "127.0.0.1", false)
+		p.url(s.URL())
+		p.must(os.WriteFile(filepath.Join(p.dir, "ca.pem"), []byte("no certificate\n"), 0o600))
+		p.mqtt("ca_file = %q", filepath.Join(p.dir, "ca.pem"))
+	}, "ca.pem", "certificate")
 	add("45", "a name that is none", func(p *patient) { p.url("tls://nowhere.invalid:8883") }, "nowhere.invalid")
 	rows = append(rows, ill{no: "44", name: "certificate ends in 4 days", code: 4, setUp: func(p *patient) {
 		client(p, func(s secure) (string, string) {
