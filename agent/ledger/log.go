@@ -185,6 +185,21 @@ func (t *tx) logCase(sequence int64, caseID string, n *refund.Notice) error {
 	return t.logLeaf(evidence.LeafCase, ref, t.d.log.data)
 }
 
+// logPutBack logs a case event that was put back by hand under a new sequence.
+func (t *tx) logPutBack(sequence int64) error {
+	var n refund.Notice
+	caseID := ""
+	_, err := t.c.First(`SELECT `+rows.EntryColumns+` FROM outbox WHERE entry = ?1`, func(r *sqlite.Row) (err error) {
+		caseID = r.Text(1)
+		n, err = rows.ScanEntry(r, t.d.Stream())
+		return err
+	}, sequence)
+	if err != nil {
+		return err
+	}
+	return t.logCase(sequence, caseID, &n)
+}
+
 // logHold logs that a hold was opened or has ended, by the data of its event.
 func (t *tx) logHold(k ask.Key, data []byte) error {
 	if !t.logs() {

@@ -406,6 +406,23 @@ func TestProofsRefused(t *testing.T) {
 	ask(ProofQuery{CaseID: id, Sizes: []int64{size}}, nil)
 }
 
+// TestPutBackByHandIsLoggedAgain, with the new sequence.
+func TestPutBackByHandIsLoggedAgain(t *testing.T) {
+	ctx := context.Background()
+	d := openTest(t, testOptions(t.TempDir()))
+	makeCases(t, d, 1, 2)
+	due(t, d)
+	nacked(t, d, 1)
+	must(t, d.Requeue(ctx, 1))
+	leaves := allLeaves(t, d)
+	l, err := evidence.ParseLeaf(leaves[len(leaves)-1])
+	must(t, err)
+	if l.Type != evidence.LeafCase || l.D.Get("sequence").Text != "00000000000000000003" {
+		t.Errorf("the last leaf is of kind %s, sequence %s", l.Type, l.D.Get("sequence").Text)
+	}
+	wholeLog(t, d)
+}
+
 // TestAnchors: the desk's log is anchored once an hour, a contradiction at once.
 func TestAnchors(t *testing.T) {
 	ctx := context.Background()

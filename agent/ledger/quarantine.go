@@ -67,6 +67,9 @@ func (d *DB) Requeue(ctx context.Context, entry int64) error {
 		t.out.Figures.Waiting++
 		t.out.Figures.Bytes += size
 		t.out.Added = append(t.out.Added, to)
+		if entry < rows.FirstEvent {
+			return t.logPutBack(to)
+		}
 		return nil
 	})
 }

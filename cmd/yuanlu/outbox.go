@@ -125,7 +125,7 @@ func requeueInStore(ctx context.Context, c *config.Config, entry int64, now func
 	} else if err := db.Close(); err != nil {
 		return err
 	}
-	db, err := ledger.Open(ctx, ledger.Options{Dir: c.Store.Dir, Mount: c.Store.Mount, Judge: newJudge(settingsOf(c)),
+	db, err := ledger.Open(ctx, ledger.Options{Dir: c.Store.Dir, Mount: c.Store.Mount, Terminal: c.Terminal.ID, Judge: newJudge(settingsOf(c)),
 		Retention: c.Store.Retention, OutboxMaxBytes: c.Delivery.MaxBytes, Now: now})
 	if err != nil {
 		return err
