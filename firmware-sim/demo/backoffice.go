@@ -42,6 +42,7 @@ type bothTexts struct {
 
 // typeFollowed is about a case that came before, typeTally about none.
 const (
+	typeCleared  = "yuanlu.case.cleared.v1"
 	typeFollowed = "yuanlu.case.followed.v1"
 	typeTally    = "yuanlu.case.tally.v1"
 )
@@ -102,6 +103,7 @@ type backOffice struct {
 	cases    map[string]*caseEvent // by key of the refund: the newest event
 	opened   map[string]string     // key of the refund: case id
 	followed map[string]followed   // by case id
+	after    map[string]bool       // keys of refunds that came as refund_after
 	faults   []string              // what was wrong with the delivery
 	events   map[string]int        // up/event by type
 	traffic  map[string][]byte     // topic: payloads, one after the other
@@ -112,7 +114,7 @@ type backOffice struct {
 
 func newBackOffice(out *output) *backOffice {
 	return &backOffice{out: out, stations: map[string]*station{}, streams: map[string]*stream{},
-		cases: map[string]*caseEvent{}, opened: map[string]string{}, followed: map[string]followed{}, events: map[string]int{},
+		cases: map[string]*caseEvent{}, opened: map[string]string{}, followed: map[string]followed{}, after: map[string]bool{}, events: map[string]int{},
 		traffic: map[string][]byte{}, changed: make(chan struct{}, 1)}
 }
 
@@ -236,6 +238,9 @@ func (b *backOffice) follow(name string, e *caseEvent) {
 				b.followed[id] = followed{}
 			}
 			b.followed[id][e.Data.What]++
+			if r := &e.Data.Refund; e.Data.What == "refund_after" {
+				b.after[refundKey(r.TerminalID, r.Batch, r.Stan, r.RefundNo)] = true
+			}
 			model := name
 			if s := b.stations[name]; s != nil {
 				model = s.model

@@ -19,24 +19,26 @@ func (d *outsideDesk) work(ctx context.Context, c *crew, desk *backOffice, out *
 	return office.Work(ctx, office.Options{URL: d.url, Passwords: d.passwords, Refunds: candidates(c, desk), Now: time.Now, Line: out.line})
 }
 
-// candidates lists the refunds whose cases came: those that certainly went to somebody else, and those that the wire
-// does not let anyone decide.
+// candidates lists the refunds whose cases came: those that certainly went to somebody else, those that their terminal
+// reversed, and those that the wire does not let anyone decide.
 func candidates(c *crew, desk *backOffice) []office.Refund {
 	desk.mu.Lock()
 	defer desk.mu.Unlock()
 	var list []office.Refund
 	for _, s := range c.stations {
-		for _, e := range s.ledger() {
+		all := s.ledger()
+		for i, e := range all {
 			came := desk.cases[keyOf(&e)]
 			if came == nil || e.Truth == nil || e.Record.Copy != "" {
 				continue
 			}
 			wrong := e.Truth.Label == scenario.Wrong
-			if wrong && e.Truth.Recipient != "different" || !wrong && e.Truth.Label != scenario.CannotTell {
+			_, undone := happenedAfter(&e, all[i+1:])
+			if wrong && e.Truth.Recipient != "different" || !wrong && undone == 0 && e.Truth.Label != scenario.CannotTell {
 				continue
 			}
 			list = append(list, office.Refund{CaseID: came.Data.CaseID, TerminalID: e.Record.TerminalID, At: e.Record.At.Format(time.RFC3339),
-				Number: cmp.Or(e.Record.RRN, e.Record.RefundNo), Wrong: wrong})
+				Number: cmp.Or(e.Record.RRN, e.Record.RefundNo), Wrong: wrong, Undone: undone > 0})
 		}
 	}
 	return list

@@ -295,6 +295,13 @@ func (s *station) ledger() []scenario.Entry {
 	return out
 }
 
+// first is the truth of an entry of the ledger as it was before later ones changed it.
+func (s *station) first(i int) *scenario.Truth {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sent[i].Truth
+}
+
 // startAgents starts one agent for each station.
 func (c *crew) startAgents(bin string) error {
 	for _, s := range c.stations {

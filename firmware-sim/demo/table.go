@@ -100,7 +100,8 @@ func compare(c *crew, desk *backOffice) *result {
 // station compares one terminal's truth with the cases, and adds to known what it refunded.
 func (r *result) station(s *station, desk *backOffice, known map[string]bool) line {
 	l := line{Terminal: s.title(), Wire: s.wire}
-	for _, e := range s.ledger() {
+	all := s.ledger()
+	for i, e := range all {
 		if e.Record.Copy == "reprint" || e.Record.Copy == "upload" {
 			continue
 		}
@@ -116,6 +117,10 @@ func (r *result) station(s *station, desk *backOffice, known map[string]bool) li
 		}
 		l.Refunds++
 		known[keyOf(&e)] = true
+		if _, undone := happenedAfter(&e, all[i+1:]); undone > 0 && s.first(i).Case {
+			r.undone(&l, &e, desk.cases[keyOf(&e)])
+			continue
+		}
 		r.one(&l, &e, desk.cases[keyOf(&e)])
 	}
 	return l
@@ -192,6 +197,21 @@ func (r *result) one(l *line, e *scenario.Entry, c *caseEvent) {
 			l.Other++
 			differs("recipient %s %s, must be %s %s", c.Data.Verdict.Recipient, c.Data.Verdict.Reason, t.Recipient, t.Reason)
 		}
+	}
+}
+
+// undone is one for a refund that had to become a case, and that its terminal reversed then: no money moved in the end, and
+// the case is cleared.
+func (r *result) undone(l *line, e *scenario.Entry, c *caseEvent) {
+	l.Right++
+	got := "no case came"
+	if c != nil {
+		l.Received++
+		got = "the newest event of its case is " + c.Type
+	}
+	if got != "the newest event of its case is "+typeCleared {
+		l.Other++
+		r.differ = append(r.differ, fmt.Sprintf("%s %s %s, %s was reversed: %s, want %s", l.Terminal, e.Record.Kind, yuan(e.Record.Amount), keyOf(e), got, typeCleared))
 	}
 }
 

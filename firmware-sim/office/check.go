@@ -49,14 +49,14 @@ func (f *office) check(ctx context.Context, begun time.Time) error {
 			outcomes[s.outcome]++
 		}
 		if s.stake {
-			want.Stake += one.amount
+			want.Stake += one.stake
 			want.Repaid += one.amount
 		}
 		switch {
 		case s.recovered:
-			want.Recovered += one.amount
+			want.Recovered += one.stake
 		case s.stake:
-			want.Lost += one.amount
+			want.Lost += one.stake
 		}
 	}
 	return f.checkStats(ctx, begun, want, outcomes)

@@ -14,7 +14,7 @@ import (
 func TestScriptIsWhole(t *testing.T) {
 	f := &office{facts: map[string]*fact{}}
 	for _, s := range stories() {
-		f.facts[s.name] = &fact{no: "C-2026-000001", id: "R1", number: "261128000032", at: "2026-11-28T12:19:17+08:00", amount: 350,
+		f.facts[s.name] = &fact{no: "C-2026-000001", id: "R1", number: "261128000032", at: "2026-11-28T12:19:17+08:00", amount: 350, stake: 700, second: "R2",
 			latest: map[string]int64{"contacted": 3, "filed": 4, "proposed": 5}}
 		if !strings.HasSuffix(s.journal, ":closed") {
 			t.Errorf("%s: the journal ends with %q", s.name, s.journal)

@@ -18,6 +18,7 @@ import (
 type Refund struct {
 	CaseID, TerminalID, Number, At string // Number: as the terminal printed it; At: RFC 3339
 	Wrong                          bool   // for certain, and the money is out
+	Undone                         bool   // it went wrong, and the terminal reversed it
 }
 
 // Options are what the office needs.
@@ -52,7 +53,8 @@ type Closed struct {
 // fact is what is known of the case of one story.
 type fact struct {
 	no, id, number, at string
-	amount             int64
+	amount, stake      int64
+	second             string           // id of the second refund
 	latest             map[string]int64 // contacted, filed, proposed: seq
 	seen               map[string]int64 // by person: the version on his screen
 }
@@ -100,10 +102,10 @@ func (f *office) choose(ctx context.Context) error {
 			if one.no != "" || s.terminal == "" {
 				break
 			}
-			if used[r.CaseID] || r.TerminalID != s.terminal || r.Wrong != s.wrong || r.Number == "" {
+			if used[r.CaseID] || r.TerminalID != s.terminal || r.Wrong != s.wrong || r.Undone != s.undone || r.Number == "" {
 				continue
 			}
-			c, err := f.fits(ctx, r.CaseID, s.again)
+			c, err := f.fits(ctx, r.CaseID, &s)
 			if err != nil {
 				return err
 			}
@@ -111,18 +113,31 @@ func (f *office) choose(ctx context.Context) error {
 				continue
 			}
 			used[r.CaseID] = true
-			one.no, one.id, one.number, one.at, one.amount = c.No, r.CaseID, r.Number, r.At, c.Refunds[0].Amount
+			one.take(c, &r)
 		}
 		if one.no == "" && s.terminal != "" {
-			return fmt.Errorf("the story %q needs a new case of terminal %s (wrong: %t, paid again there: %t); none came", s.name, s.terminal, s.wrong, s.again)
+			return fmt.Errorf("the story %q needs a new case of terminal %s (wrong: %t, reversed there: %t, then there: %q); none came", s.name, s.terminal, s.wrong, s.undone, s.more)
 		}
 	}
 	return nil
 }
 
-// fits looks at the case of a refund; nil if it holds anything but that refund and, if again, one corrected refund of the
-// same amount.
-func (f *office) fits(ctx context.Context, id string, again bool) (*shown, error) {
+// take keeps what the story needs of a case and its first refund.
+func (one *fact) take(c *shown, r *Refund) {
+	one.no, one.id, one.number, one.at, one.amount = c.No, r.CaseID, r.Number, r.At, c.Refunds[0].Amount
+	for _, part := range c.Refunds {
+		if part.Role == "refund" {
+			one.stake += part.Amount
+		}
+	}
+	if len(c.Refunds) > 1 {
+		one.second = c.Refunds[1].ID
+	}
+}
+
+// fits looks at the case of a refund; nil if it holds anything but that refund and those of the same amount that the story
+// has besides.
+func (f *office) fits(ctx context.Context, id string, s *story) (*shown, error) {
 	var list struct {
 		Cases []string `json:"cases"`
 	}
@@ -136,15 +151,12 @@ func (f *office) fits(ctx context.Context, id string, again bool) (*shown, error
 	if err != nil {
 		return nil, err
 	}
-	roles := []string{"refund"}
-	if again {
-		roles = append(roles, "reissue")
-	}
+	roles := append([]string{"refund"}, strings.Fields(s.more)...)
 	if c.State != "new" || len(c.Refunds) != len(roles) || c.Refunds[0].ID != id || c.Refunds[0].Amount == 0 {
 		return nil, nil
 	}
 	for i, r := range c.Refunds {
-		if r.Role != roles[i] || r.Outcome != "approved" || r.Cancelled || r.Amount != c.Refunds[0].Amount || r.Currency != "CNY" {
+		if r.Role != roles[i] || r.Outcome != "approved" || r.Cancelled != (s.undone && i == 0) || r.Amount != c.Refunds[0].Amount || r.Currency != "CNY" {
 			return nil, nil
 		}
 	}
@@ -246,7 +258,8 @@ func (f *office) command(ctx context.Context, s *step, key string) (*answer, err
 func (f *office) filled(s *step) string {
 	var pairs []string
 	for name, one := range f.facts {
-		for what, value := range map[string]string{"case": one.no, "id": one.id, "number": one.number, "at": one.at, "amount": strconv.FormatInt(one.amount, 10)} {
+		for what, value := range map[string]string{"case": one.no, "id": one.id, "number": one.number, "at": one.at, "amount": strconv.FormatInt(one.amount, 10),
+			"stake": strconv.FormatInt(one.stake, 10), "second": one.second} {
 			pairs = append(pairs, "{"+name+"."+what+"}", value)
 			if name == s.story {
 				pairs = append(pairs, "{"+what+"}", value)

@@ -31,11 +31,12 @@ func staff() []hired {
 type story struct {
 	name, title string
 	terminal    string // whose refund; "": opened by hand
-	again       bool   // the terminal has paid the payer again by itself
+	more        string // further refunds that its case holds, by role: what the terminal did after the first by itself
+	undone      bool   // the terminal has reversed the first
 	wrong       bool   // the refund went wrong; else it is one of those that a wire does not let anyone decide
 	outcome     string // casework.md § 7
 	into        string // story whose case it is merged into
-	stake       bool   // its amount counts as stake and as repaid
+	stake       bool   // the amounts of its wrong refunds count as stake, that of the first as repaid
 	recovered   bool   // likewise as recovered; else as lost
 	journal     string // what people's events must be, in order, as person:event
 }
@@ -55,7 +56,11 @@ func stories() []story {
 		{name: "own", title: "keyed by the owner, fetched back and paid again", terminal: smart, wrong: true, outcome: "recovered_reissued", stake: true, recovered: true,
 			journal: begin + "wang:contacted wang:proposed wang:withdrawn wang:assigned chen:claimed chen:proposed wang:approved chen:found chen:requested " +
 				"chen:filed chen:received chen:proposed wang:approved chen:reissue_approved chen:sent chen:filed chen:settled chen:proposed wang:approved chen:closed"},
-		{name: "till", title: "paid again at the terminal itself, then fetched back", terminal: eSign, wrong: true, again: true, outcome: "recovered_reissued", stake: true, recovered: true,
+		{name: "till", title: "paid again at the terminal itself, then fetched back", terminal: eSign, wrong: true, more: "reissue", outcome: "recovered_reissued", stake: true, recovered: true,
+			journal: begin + "wang:contacted " + found + "wang:filed wang:received wang:contacted wang:settled " + end},
+		{name: "back", title: "reversed and paid again by the terminal", terminal: older, undone: true, more: "reissue", outcome: "recovered_reissued", stake: true, recovered: true,
+			journal: begin + "wang:contacted wang:proposed chen:approved wang:found wang:contacted wang:settled " + end},
+		{name: "astray", title: "paid wrong again, then right, and fetched back twice", terminal: older, wrong: true, more: "refund reissue", outcome: "recovered_reissued", stake: true, recovered: true,
 			journal: begin + "wang:contacted " + found + "wang:filed wang:received wang:contacted wang:settled " + end},
 		{name: "alarm", title: "a false alarm", terminal: eSign, outcome: "same_account",
 			journal: begin + "wang:contacted " + end},
@@ -70,8 +75,8 @@ func stories() []story {
 }
 
 // step is one command of a person and what the desk must answer. In with, {name} is a fact of the story: id, amount
-// (minor units), number and at of its refund, case, and the latest contact, file and proposal; {story.name} is one of
-// another story.
+// (minor units), number and at of its refund, stake (of all that went wrong), second (id of the second refund), case, and
+// the latest contact, file and proposal; {story.name} is one of another story.
 type step struct {
 	story, who, do string
 	with           string // the members beside case and expect; of a file: kind and name
@@ -96,7 +101,7 @@ const (
 // day is what the office does, in order.
 func day() []step {
 	var all []step
-	for _, part := range [][]step{enteredTwice(), paidAgain(), keyedByOwner(), paidAtTill(), falseAlarm(), writtenOff(), unclear(), agreed()} {
+	for _, part := range [][]step{enteredTwice(), paidAgain(), keyedByOwner(), paidAtTill(), reversed(), wrongAgain(), falseAlarm(), writtenOff(), unclear(), agreed()} {
 		all = append(all, part...)
 	}
 	return all
@@ -180,6 +185,37 @@ func paidAtTill() []step {
 		{story: "till", who: manager, do: "settled", with: `"contact":{contact}`},
 		{story: "till", who: manager, do: "propose", with: ended},
 		{story: "till", who: owner, do: "approve", with: decide},
+	}
+}
+
+// reversed has no request either: the terminal took the money back and paid it to the payer, and people find out that it did.
+func reversed() []step {
+	return []step{
+		{story: "back", who: manager, do: "claim"},
+		{story: "back", who: manager, do: "contact", with: reached},
+		{story: "back", who: manager, do: "propose", with: wrongOne, refused: "track_state"},
+		{story: "back", who: manager, do: "propose", with: `"commands":[{"do":"finding","wrong":["{id}"],"owed":{amount}}],"text":"It went to another card; the terminal reversed it."`},
+		{story: "back", who: owner, do: "approve", with: decide},
+		{story: "back", who: manager, do: "contact", with: confirmed},
+		{story: "back", who: manager, do: "settled", with: `"contact":{contact}`},
+		{story: "back", who: manager, do: "propose", with: ended},
+		{story: "back", who: owner, do: "approve", with: decide},
+	}
+}
+
+// wrongAgain is a case with two wrong refunds of one sale; the payer is owed the money once.
+func wrongAgain() []step {
+	return []step{
+		{story: "astray", who: manager, do: "claim"},
+		{story: "astray", who: manager, do: "contact", with: reached},
+		{story: "astray", who: manager, do: "propose", with: `"commands":[{"do":"finding","wrong":["{id}","{second}"],"owed":{amount}},{"do":"request","route":"acquirer","ref":"AQ-{number}"}],"text":"Two strangers got it, one after the other."`},
+		{story: "astray", who: owner, do: "approve", with: decide},
+		{story: "astray", who: manager, do: "file", with: "statement statement.txt"},
+		{story: "astray", who: manager, do: "received", with: `"amount":{stake},"file":{file}`},
+		{story: "astray", who: manager, do: "contact", with: confirmed},
+		{story: "astray", who: manager, do: "settled", with: `"contact":{contact}`},
+		{story: "astray", who: manager, do: "propose", with: ended},
+		{story: "astray", who: owner, do: "approve", with: decide},
 	}
 }
 

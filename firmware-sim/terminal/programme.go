@@ -143,6 +143,14 @@ func hostSteps() steps {
 		{Do: "refund", Of: "qr0", Amount: 500},
 		{Do: "refund", Of: "qr0", Amount: 1500},
 		{Do: "refund", Of: "gone", Amount: 1600},
+		{Do: "sale", As: "back", By: "guest43", Pay: "chip", Amount: 1800},   // refunded wrong, reversed, refunded right
+		{Do: "sale", As: "astray", By: "guest44", Pay: "chip", Amount: 4000}, // wrong, wrong again, right
+		{Do: "refund", As: "back-wrong", Of: "back", To: "stranger", Entry: "keyed", Amount: 1800},
+		{Do: "reversal", Of: "back-wrong"},
+		{Do: "refund", Of: "back", Amount: 1800},
+		{Do: "refund", Of: "astray", To: "stranger", Entry: "keyed", Amount: 1100},
+		{Do: "refund", Of: "astray", To: "guest45", Entry: "keyed", Amount: 1100},
+		{Do: "refund", Of: "astray", Amount: 1100},
 		{Do: "sale", As: "phone0", By: "guest42", Pay: "phone", Amount: 1700},
 		{Do: "refund", Of: "phone0", Entry: "chip"},
 	}
