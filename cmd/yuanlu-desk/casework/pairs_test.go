@@ -37,6 +37,7 @@ func TestNobodyAloneEndsACase(t *testing.T) {
 		"loss":    `{"do":"finding","wrong":["` + refundA + `"],"owed":0},{"do":"write_off","bearer":"merchant"}`,
 		"close":   `{"do":"close","outcome":"test"}`,
 		"reopen":  `{"do":"close","outcome":"test"},{"do":"reopen"}`,
+		"merge":   `{"do":"close","outcome":"duplicate","into":"C-2026-000002"}`,
 	} {
 		for _, unknown := range []bool{false, true} { // no one was ever registered as the operator
 			for _, maker := range humans {
@@ -49,6 +50,7 @@ func TestNobodyAloneEndsACase(t *testing.T) {
 						operator = "77"
 					}
 					b.report("09:00", "1", typeOpened, refundA, `data.refund.operator="`+operator+`"`)
+					b.report("09:01", "2", typeOpened, refundB, "data.original=null") // another case of the same recipient, to merge with
 					proposed := b.say(`@09:10 "by":"%s",%s`, maker.id, b.on(one, `propose "commands":[`+orders+`],"text":"x"`)).Refused
 					if may := has(maker, manager, analyst, supervisor); may != (proposed == "") {
 						t.Fatalf("%s proposes %s: %q", maker.id, name, proposed)
