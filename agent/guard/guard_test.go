@@ -575,3 +575,66 @@ func TestPractisedBy(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// TestTwoReleasesAtOnce: of a release, another, and a cancel at the same moment one is done, and its
+// record is the only end.
+func TestTwoReleasesAtOnce(t *testing.T) {
+	r := newRig(t, func(o *Options) { o.Supervisors = append(o.Supervisors, Supervisor{"s-2", nil}) })
+	for i := range 10 {
+		k := r.hold("pos", fmt.Sprint("a-", i), "")
+		results := make(chan error, 4)
+		go func() {
+			_, err := r.Release(t.Context(), k, Release{By: "s-1", PIN: refund.NewSecret("271828"), Reason: "1"})
+			results <- err
+		}()
+		go func() {
+			_, err := r.Release(t.Context(), k, Release{By: "s-2", PIN: refund.NewSecret("271828"), Reason: "2"})
+			results <- err
+		}()
+		go func() { _, err := r.OfficeRelease(t.Context(), k, Release{By: "lee", Reason: "3"}); results <- err }()
+		go func() { _, err := r.Cancel(t.Context(), k, "01"); results <- err }()
+		done := 0
+		for range 4 {
+			switch err := <-results; {
+			case err == nil:
+				done++
+			case code(err) != CodeEnded:
+				t.Error(err)
+			}
+		}
+		if done != 1 {
+			t.Fatalf("hold %d ended %d times", i, done)
+		}
+	}
+	holds, err := r.Holds(t.Context(), true)
+	if err != nil || len(holds) != 0 {
+		t.Errorf("%+v %v", holds, err)
+	}
+	list, _, err := r.db.Due(t.Context(), time.Now().Add(time.Hour), 100, nil)
+	if err != nil || len(list) != 20 {
+		t.Errorf("%d events of 10 holds: %v", len(list), err)
+	}
+}
+
+// TestClockSteps: a clock that jumps by years, either way, ends no hold and lengthens none,
+// also where the agent starts again meanwhile.
+func TestClockSteps(t *testing.T) {
+	var step atomic.Int64
+	r := newRig(t, func(o *Options) { o.Now = func() time.Time { return time.Now().Add(time.Duration(step.Load())) } })
+	k := r.hold("pos", "a-1", "")
+	for _, years := range []int64{10, -10, 0} {
+		step.Store(years * int64(365*24*time.Hour))
+		if _, err := r.db.ForgetAsks(t.Context(), r.o.Now()); err != nil {
+			t.Fatal(err)
+		}
+		got, err := r.Look(t.Context(), k, 0)
+		if err != nil || got.Hold.State != ask.Open || got.Left > time.Hour || got.Left < 50*time.Minute {
+			t.Errorf("%d years: %+v %v", years, got, err)
+		}
+		r.stop()
+		r.start()
+	}
+	if h, err := r.Release(t.Context(), k, Release{By: "s-1", PIN: refund.NewSecret("271828"), Reason: "1"}); err != nil || h.State != ask.Released {
+		t.Errorf("%+v %v", h, err)
+	}
+}
