@@ -24,7 +24,7 @@ var mayImport = map[string][]string{
 	"cmd/yuanlu-desk/casework": {"protocol/strictjson"},
 	// Bills of platforms and acquirers: pure.
 	"cmd/yuanlu-desk/bills":       {},
-	"cmd/yuanlu-desk/bills/match": {"cmd/yuanlu-desk/bills", "protocol/strictjson"},
+	"cmd/yuanlu-desk/bills/match": {"cmd/yuanlu-desk/bills", "protocol/daydigest", "protocol/strictjson"},
 	// What people are notified of, and by what.
 	"cmd/yuanlu-desk/notify": {"cmd/yuanlu-desk/store"},
 	// What the desk's doctor finds.
@@ -72,7 +72,7 @@ var mayImport = map[string][]string{
 	"agent/guard/till":           {"agent/ask", "agent/control", "agent/guard", "agent/ingest", "agent/refund", "protocol/sensitive", "protocol/smart"},
 	"agent/guard/api":            {"agent/ask", "agent/guard", "agent/guard/till", "agent/localhttp", "agent/refund", "protocol/strictjson"},
 	"agent/guard/pins":           {"agent/newfile", "agent/refund"},
-	"agent/ledger":               {"agent/ask", "agent/follow", "agent/ledger/...", "agent/newfile", "agent/refund", "protocol/evidence"},
+	"agent/ledger":               {"agent/ask", "agent/follow", "agent/ledger/...", "agent/newfile", "agent/refund", "protocol/daydigest", "protocol/evidence"},
 	"agent/ledger/tree":          {"protocol/evidence"},
 	"agent/ledger/outbox":        {"agent/ledger/rows", "agent/ledger/sqlite", "agent/refund"},
 	"agent/ledger/sqlite":        {},
@@ -95,6 +95,7 @@ var mayImport = map[string][]string{
 	"protocol/cup8583":   {"protocol/explain", "protocol/frame", "protocol/currency", "protocol/sensitive"},
 	"protocol/smart":     {"protocol/explain", "protocol/frame", "protocol/currency", "protocol/sensitive", "protocol/strictjson"},
 	"protocol/notices":   {},
+	"protocol/daydigest": {},
 	"protocol/mqtt":      {},
 	// Brokers, real and hostile, and a client for tests.
 	"protocol/mqtt/brokertest": {"protocol/topics", "protocol/topics/topicstest"},

@@ -152,6 +152,9 @@ func (t *tx) store(link int64, s *refund.Sighting, ch *refund.Changes, done *ref
 		if err := t.logGap(ch.Integrity); err != nil {
 			return err
 		}
+		if err := t.gapInDay(&s.Record, s.Received); err != nil {
+			return err
+		}
 	}
 	t.n.newest = newerAt(t.n.newest, &s.Record, s.ClockSynced, s.AtFromClock && !s.Redated, s.Received)
 	t.n.synced = s.ClockSynced

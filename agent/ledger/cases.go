@@ -29,6 +29,11 @@ func (t *tx) storeVerdicts(verdicts []refund.Judged, why *circumstances, done *r
 		if err := t.storeVerdict(j); err != nil {
 			return err
 		}
+		if seq <= t.d.now.seq { // else its own record is being stored
+			if err := t.verdictChanged(seq); err != nil {
+				return err
+			}
+		}
 		if j.Unreleased {
 			if err := t.delayRelease(seq); err != nil {
 				return err

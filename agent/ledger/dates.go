@@ -40,6 +40,11 @@ func (t *tx) noteDates(ch *refund.Changes) error {
 	}
 	for i := range ch.Events {
 		e := ch.Events[i].Event
+		if e.Record.Kind == refund.KindAdjust {
+			if err := t.adjustChanged(e); err != nil {
+				return err
+			}
+		}
 		day, ok := dated(&e.Record)
 		if !ok {
 			continue
@@ -59,6 +64,9 @@ func (t *tx) noteDates(ch *refund.Changes) error {
 
 // dayChanged notes that a day is due.
 func (t *tx) dayChanged(day string) error {
+	if err := t.digestChanged(day); err != nil {
+		return err
+	}
 	if t.d.dueDays[day] || slices.Contains(t.dueDays, day) {
 		return nil
 	}
@@ -137,6 +145,13 @@ func newestRun(c *conn) (string, error) {
 
 // eventsOf calls do for the events that state this date, in order.
 func (t *tx) eventsOf(day string, do func(*refund.Event)) error {
+	return t.rowsOf(day, func(row *rows.Record, r *refund.Record) {
+		do(&refund.Event{Seq: row.Seq, Record: *r, UndoneBy: row.UndoneBy})
+	})
+}
+
+// rowsOf calls do for the rows of the events that state this date, in order.
+func (t *tx) rowsOf(day string, do func(*rows.Record, *refund.Record)) error {
 	type stretch struct{ from, to int64 }
 	var all []stretch
 	err := t.c.Each(`SELECT first, coalesce((SELECT min(first) FROM day_run n WHERE n.first > d.first) - 1, ?2) FROM day_run d WHERE day = ?1 ORDER BY first`, func(r *sqlite.Row) error {
@@ -157,7 +172,7 @@ func (t *tx) eventsOf(day string, do func(*refund.Event)) error {
 				return err
 			}
 			if is, ok := dated(&rec); ok && is == day {
-				do(&refund.Event{Seq: row.Seq, Record: rec, UndoneBy: row.UndoneBy})
+				do(&row, &rec)
 			}
 			return nil
 		}, s.from, s.to)
@@ -256,6 +271,9 @@ func (t *tx) forgetDates(first int64) error {
 		return err
 	}
 	if err := t.c.Do(`DELETE FROM day_run WHERE first < (SELECT max(first) FROM day_run WHERE first <= ?1)`, first); err != nil {
+		return err
+	}
+	if err := t.forgetDigests(); err != nil {
 		return err
 	}
 	return t.c.Do(`DELETE FROM tally WHERE substr(subject, -10) <= ?1`, t.n.bounds.RemovedDay)

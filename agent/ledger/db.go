@@ -24,6 +24,8 @@ type judge interface {
 	Redated(h refund.History, seqs []int64) (refund.Changes, error)
 	Foresee(h refund.History, seq int64, a *refund.Ask) (refund.Foreseen, error)
 	SupposedOriginal(h refund.History, seq int64) (int64, error)
+	SaleAmount(h refund.History, sale *refund.Event) (int64, error)
+	AdjustedSale(h refund.History, adjust *refund.Event) (*refund.Event, error)
 }
 
 // DB is the store of one terminal. It is safe for concurrent use. Every exported
@@ -59,10 +61,13 @@ type DB struct {
 	ran             running
 	recent          recent
 	following       following
-	dueDays         map[string]bool      // the table day_due
-	notBefore       map[string]time.Time // when a day that is due may be published again
-	damagePublished int                  // how many of damage have an event
-	rebuilding      bool                 // a salvage judges old records again
+	dueDays         map[string]bool       // the table day_due
+	notBefore       map[string]time.Time  // when a day that is due may be published again
+	digests         map[string]*digestRow // by day; nil: the store is of before there were digests, or has none
+	rebuilt         string                // the newest date on which the store was salvaged or put back
+	adjusted        bool                  // there may be adjusts
+	damagePublished int                   // how many of damage have an event
+	rebuilding      bool                  // a salvage judges old records again
 	book            *ask.Book
 	closed          bool
 
@@ -70,6 +75,7 @@ type DB struct {
 	queue     *outbox.Queue // what waits in the outbox; has a lock of its own
 	log       evidenceLog   // the evidence log; belongs to the writer
 	due       checkpointDue // when its next checkpoint is made; has a lock of its own
+	days      *outbox.Days  // digests that wait; has a lock of its own
 	guarded   guarded       // what is counted of the refunds; has a lock of its own
 	damageMu  sync.Mutex    // guards damage
 	damage    []DamageNote

@@ -55,6 +55,8 @@
 //	day_run     no             made again from the records
 //	day_due     no             all days are due, but those of which records may be lost
 //	tally       no             published again in the new stream
+//	digest      no             each day of the last 40 is reported again, as one that may lack something
+//	digest_part yes            made again from the records, in a new stream
 //	daily       no             made again from the records
 //	link        no             taken from pages that match, else "unknown"
 //	memory      no             taken from pages that match
@@ -164,6 +166,8 @@
 //	answered                           it is a copy; a case is sent with the same id
 //	before the keys of the newest      collected again from the records                 TestTheSameKeysWhereverTheyAre,
 //	records are written                                                                 TestKillAtEachStep/committed-N
+//	between two digests of days, or    the digest is made again, or its parts wait, all of     TestKillAtEachStep/{commit,committed}-N
+//	after one was made                 them; what was acknowledged is sent again or forgotten
 //	after a commit that gave an error  there or not; either way as in the two above     TestKillByIOErrors, TestALostCommitIsRecognised
 //	between PUBACK and its saving      sent again with the same id and sequence         TestKillAtEachStep/committed-N
 //	between dn/ack and its saving      as above; the back office acknowledges it again  TestAcknowledgementsAreSavedTogether,

@@ -162,7 +162,7 @@ func (i *importer) newStream() error {
 	if err := i.c.Do(`DELETE FROM outbox WHERE entry >= ?1`, rows.FirstEvent); err != nil {
 		return err
 	}
-	if err := i.c.Do(`DELETE FROM meta WHERE name LIKE 'outbox.%'`); err != nil {
+	if err := i.c.Do(`DELETE FROM meta WHERE name LIKE 'outbox.%' OR name IN ('day.stream', 'day.last', 'day.acked')`); err != nil {
 		return err
 	}
 	before, err := metaText(i.c, "stream")

@@ -66,6 +66,9 @@ func (d *DB) load(c *conn) error {
 	if err := d.loadDates(c, &n); err != nil {
 		return err
 	}
+	if err := d.loadDigests(c); err != nil {
+		return err
+	}
 	if d.following, err = loadFollowing(c); err != nil {
 		return err
 	}

@@ -71,7 +71,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 }
 
 func newDB(o Options) *DB {
-	d := &DB{dir: o.Dir, o: o, judge: o.judge, writer: make(chan struct{}, 1), queue: outbox.New(o.Now()), book: ask.NewBook()}
+	d := &DB{dir: o.Dir, o: o, judge: o.judge, writer: make(chan struct{}, 1), queue: outbox.New(o.Now()), days: new(outbox.Days), book: ask.NewBook()}
 	d.ran.now = o.Now
 	d.writer <- struct{}{}
 	return d
@@ -372,6 +372,12 @@ func (noJudge) Redated(refund.History, []int64) (refund.Changes, error) {
 }
 
 func (noJudge) SupposedOriginal(refund.History, int64) (int64, error) { return 0, ErrReadOnly }
+
+func (noJudge) SaleAmount(refund.History, *refund.Event) (int64, error) { return 0, ErrReadOnly }
+
+func (noJudge) AdjustedSale(refund.History, *refund.Event) (*refund.Event, error) {
+	return nil, ErrReadOnly
+}
 
 func (noJudge) Foresee(refund.History, int64, *refund.Ask) (refund.Foreseen, error) {
 	return refund.Foreseen{}, ErrReadOnly

@@ -15,7 +15,7 @@ import (
 // except: cases that no broker has taken, or that were asked for again; then cases whose
 // acknowledgement is overdue; both in sequence order; then events. It reserves nothing: until
 // Sent, Acked or Nacked changes an entry, it is returned again. next is when something will be
-// due, zero if nothing waits. The memory of reuse, which an earlier call has returned, is
+// due, zero if nothing waits. Digests of days come behind cases and before events. The memory of reuse, which an earlier call has returned, is
 // used for what is returned. topics.md rules 2, 5.
 func (d *DB) Due(ctx context.Context, now time.Time, limit int, reuse []refund.Notice, except ...int64) ([]refund.Notice, time.Time, error) {
 	d.renewing.RLock()
@@ -27,10 +27,14 @@ func (d *DB) Due(ctx context.Context, now time.Time, limit int, reuse []refund.N
 		}
 		picked, next = d.queue.Due(now, limit, except)
 	}
-	if len(picked) == 0 {
+	parts, nextPart := d.days.Due(now, min(limit, mostDaysDue), except)
+	if !nextPart.IsZero() && (next.IsZero() || nextPart.Before(next)) {
+		next = nextPart
+	}
+	if len(picked)+len(parts) == 0 {
 		return nil, next, nil
 	}
-	notices := slices.Grow(reuse[:0], len(picked))
+	notices := slices.Grow(reuse[:0], len(picked)+len(parts))
 	err := d.read(ctx, func(c *conn) (err error) {
 		stream := d.Stream()
 		for len(picked) > 0 && err == nil {
@@ -46,7 +50,14 @@ func (d *DB) Due(ctx context.Context, now time.Time, limit int, reuse []refund.N
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	return notices, next, nil
+	if len(parts) == 0 {
+		return notices, now, nil
+	}
+	loaded, err := d.dueParts(ctx, nil, parts)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	return inOrder(notices, loaded, limit), now, nil
 }
 
 // loadNotices appends the entries of one run without gaps: one statement and one look
@@ -68,6 +79,9 @@ func loadNotices(c *conn, list []refund.Notice, picked []outbox.Entry, stream st
 // Attempt notes that an entry of a stream is put on a connection, and returns which time
 // that is since the start, from 1. It is counted in memory. topics.md rule 5.
 func (d *DB) Attempt(stream string, entry int64) int {
+	if entry >= rows.FirstDay {
+		return d.days.Attempt(entry - rows.FirstDay)
+	}
 	return d.queue.Attempt(stream, entry)
 }
 
@@ -77,6 +91,10 @@ func (d *DB) Attempt(stream string, entry int64) int {
 // event is done. It is kept in memory and saved with the next commit once there is much of
 // it: losing it costs a duplicate attempt. topics.md rule 4.
 func (d *DB) Sent(ctx context.Context, stream string, entries []int64, retry time.Time) error {
+	if d.ofDays(stream) {
+		d.days.Sent(stream, entries, d.o.Now(), retry)
+		return nil
+	}
 	d.queue.Sent(stream, entries, retry)
 	if !d.queue.MustSave(d.o.Now()) {
 		return nil
@@ -100,6 +118,9 @@ func (d *DB) Sent(ctx context.Context, stream string, entries []int64, retry tim
 func (d *DB) Acked(ctx context.Context, stream string, seq int64, kid string) (int64, error) {
 	if d.readOnly {
 		return 0, ErrReadOnly
+	}
+	if d.ofDays(stream) {
+		return d.ackedDays(ctx, seq)
 	}
 	q := d.queue
 	if err := q.Acknowledge(stream, seq, kid); err != nil {

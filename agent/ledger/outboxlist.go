@@ -63,6 +63,7 @@ func (d *DB) OutboxStat(ctx context.Context) (refund.OutboxStat, error) {
 	oldest := int64(1)
 	if !counted {
 		oldest = d.queue.Stat(&st)
+		st.Days = d.days.Stat()
 	}
 	err := d.read(ctx, func(c *conn) error {
 		if counted {
@@ -118,13 +119,13 @@ func loadQueueFigures(c *conn, o *outbox.Figures) (waiting outbox.Figures, err e
 func (d *DB) OutboxList(ctx context.Context, limit int) ([]OutboxRow, error) {
 	var list []OutboxRow
 	stream := d.Stream()
-	err := d.read(ctx, func(c *conn) error {
+	err := d.read(ctx, func(c *conn) (err error) {
 		for _, table := range []string{"outbox", "untold", "quarantine"} {
 			reason := `'', ''`
 			if table == "quarantine" {
 				reason = `code, message`
 			}
-			err := c.Each(`SELECT `+rows.EntryColumns+`, `+reason+` FROM `+table+` ORDER BY entry LIMIT ?1`, func(r *sqlite.Row) error {
+			err = c.Each(`SELECT `+rows.EntryColumns+`, `+reason+` FROM `+table+` ORDER BY entry LIMIT ?1`, func(r *sqlite.Row) error {
 				n, err := rows.ScanEntry(r, stream)
 				if err == nil {
 					list = append(list, d.listed(table, n, r.Text(10), r.Text(11)))
@@ -133,6 +134,11 @@ func (d *DB) OutboxList(ctx context.Context, limit int) ([]OutboxRow, error) {
 			}, limit-len(list))
 			if err != nil {
 				return err
+			}
+			if table != "untold" {
+				if list, err = d.listParts(c, list, table == "quarantine", limit-len(list)); err != nil {
+					return err
+				}
 			}
 		}
 		return nil

@@ -18,6 +18,9 @@ var ErrNoRoom = errors.New("ledger: no room in the outbox")
 // done: refund.ErrOtherStream, refund.ErrBeyond, refund.ErrUnsent (Due has never returned
 // it, so that no subscriber can have read it), refund.ErrAcknowledged.
 func (d *DB) Nacked(ctx context.Context, stream string, seq int64, code, message string) error {
+	if d.ofDays(stream) {
+		return d.nackedDay(ctx, seq, clip(code, 64), clip(message, 512))
+	}
 	if err := d.queue.Refusable(stream, seq); err != nil {
 		return err
 	}
@@ -44,6 +47,9 @@ func clip(s string, n int) string {
 // outbox is full of cases.
 func (d *DB) Requeue(ctx context.Context, entry int64) error {
 	return d.write(ctx, func(t *tx) error {
+		if entry >= rows.FirstDay {
+			return t.requeueDay(entry)
+		}
 		size, ok, err := t.c.Int(`SELECT size FROM quarantine WHERE entry = ?1`, entry)
 		if err != nil {
 			return err

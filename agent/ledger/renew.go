@@ -77,7 +77,7 @@ func (d *DB) Renewed() *Renewal { return d.renewal.Load() }
 
 // contradicts reports whether a trace shows more of this store's stream than it knows.
 func (d *DB) contradicts(trace *refund.Trace) bool {
-	return !d.readOnly && !d.temporary && d.queue.Contradicts(trace)
+	return !d.readOnly && !d.temporary && (d.queue.Contradicts(trace) || d.days.Contradicts(trace))
 }
 
 // renew begins the new stream; nil: there was one less than renewPause ago.
@@ -123,6 +123,9 @@ func (t *tx) renew(trace *refund.Trace) (*Renewal, error) {
 		return nil, err
 	}
 	t.after(func() { d.queue.Renew(list, r.To, before) })
+	if err := t.renewDays(now); err != nil {
+		return nil, err
+	}
 	return r, t.queueRolledBack(r)
 }
 

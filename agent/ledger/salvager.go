@@ -73,6 +73,12 @@ func (s *salvager) copyMeta(t *tx) error {
 	if err := t.beginLog(s.d.keys.log, logSalvage, s.before()); err != nil {
 		return err
 	}
+	// Digests of days up to now may lack what is lost (bills.md § 5).
+	rebuilt := s.d.o.Now().Format(time.DateOnly)
+	t.after(func() { s.d.rebuilt = rebuilt })
+	if err := setMeta(t.c, dayRebuiltName, rebuilt); err != nil {
+		return err
+	}
 	t.n.removed = f.Last - f.Kept
 	return setMetaInt(t.c, "seq_floor", f.Last)
 }

@@ -12,6 +12,7 @@ type NoticeClass uint8
 const (
 	NoticeCase  NoticeClass = iota + 1 // up/case: never dropped while it is the only copy
 	NoticeEvent                        // up/event
+	NoticeDay                          // up/day: made again from the records
 )
 
 // Notice is one event that is published to the back office, as the outbox keeps it. All but Attempt
@@ -71,4 +72,14 @@ type OutboxStat struct {
 	Dropped       int64   // events given up for lack of room, since the store began
 	OldestUnacked time.Time
 	Open          map[Severity]int // open cases by severity
+	Days          *DayStat         // nil: no digest was made yet, or the store is only read
+}
+
+// DayStat are the numbers of the stream of digests (bills.md § 5).
+type DayStat struct {
+	Stream   string
+	LastSeq  int64 // newest sequence given out
+	AckedSeq int64 // newest sequence the back office has acknowledged
+	Waiting  int64 // parts of digests that are not acknowledged
+	Bytes    int64 // of those
 }

@@ -15,6 +15,10 @@ const EntryColumns = `entry, case_id, id, type, subject, time, flags, size, crc,
 // rule 2).
 const FirstEvent = int64(1) << 40
 
+// FirstDay is the entry of the first part of a digest of a day, which has a table of its own: an
+// entry is FirstDay and its sequence.
+const FirstDay = int64(1) << 41
+
 // historical is the flag of an event that did not just happen; the other is Synced.
 const historical = 2
 

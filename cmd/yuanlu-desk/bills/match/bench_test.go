@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"yuanlu/cmd/yuanlu-desk/bills"
+	"yuanlu/protocol/daydigest"
 )
 
 // BenchmarkDay matches the day of 200 terminals, 40 refunds each on three days, with their
@@ -25,7 +26,7 @@ func BenchmarkDay(b *testing.B) {
 			var sales []string
 			for i := range 160 {
 				no := fmt.Sprintf("S%s-%d-%d", day, t, i)
-				sales = append(sales, saleKey("t", "wechat", no))
+				sales = append(sales, daydigest.SaleKey("t", "wechat", no))
 				entries = append(entries, bills.Entry{Format: bills.WechatTrade, Row: no, Kind: bills.Sale, Direction: bills.In, Status: bills.Success, Channel: "wechat", At: day + "T12:00:00+08:00", Amount: 1000, Currency: "CNY", ChannelTxn: no})
 			}
 			lines = append(lines, fmt.Sprintf(`{"terminal":"t-%d","day":"%s","rev":1,"part":1,"parts":1,"complete":true,"totals":[],"refunds":[%s],"sales":"%s"}`, t, day, strings.Join(refunds, ","), strings.Join(sales, "")))

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"yuanlu/cmd/yuanlu-desk/bills"
+	"yuanlu/protocol/daydigest"
 )
 
 const today = "2026-08-23"
@@ -59,7 +60,7 @@ func (r random) digest() string {
 		totals = append(totals, fmt.Sprintf(`{"channel":"%s","terminal_id":"%s","sale_count":%d,"sale_amount":%d,"refund_count":%d,"refund_amount":%d}`, r.channel(r.IntN(4)), r.some("T", r.IntN(3)), r.IntN(2), 100*r.IntN(2), r.IntN(3), 100*r.IntN(3)))
 	}
 	for range r.IntN(3) {
-		sales = append(sales, saleKey(r.of("t", "o"), r.channel(r.IntN(4)), r.of("S0", "S1", "S2", "O0", "O1")))
+		sales = append(sales, daydigest.SaleKey(r.of("t", "o"), r.channel(r.IntN(4)), r.of("S0", "S1", "S2", "O0", "O1")))
 	}
 	return fmt.Sprintf(`{"terminal":"t-%d","day":"2026-08-%s","rev":%d,"part":%d,"parts":%d,"complete":%t,"totals":[%s],"refunds":[%s],"sales":"%s"}`,
 		r.IntN(3), r.of("22", "23", "23", "23", "24"), 1+r.IntN(2), 1+r.IntN(parts), parts, r.IntN(4) > 0, strings.Join(totals, ","), strings.Join(refunds, ","), strings.Join(sales, ""))

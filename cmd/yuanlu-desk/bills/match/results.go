@@ -2,14 +2,12 @@ package match
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/base64"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"yuanlu/cmd/yuanlu-desk/bills"
+	"yuanlu/protocol/daydigest"
 )
 
 // The results (bills.md § 6).
@@ -342,7 +340,7 @@ func (d *day) terminalOf(e *entrySide) string {
 		if n.number == "" {
 			continue
 		}
-		if t := d.sold[saleKey(n.kind, e.Channel, n.number)]; t != "" && (best == "" || t < best) {
+		if t := d.sold[daydigest.SaleKey(n.kind, e.Channel, n.number)]; t != "" && (best == "" || t < best) {
 			best = t
 		}
 	}
@@ -350,12 +348,6 @@ func (d *day) terminalOf(e *entrySide) string {
 		best = d.named[e.TerminalID]
 	}
 	return best
-}
-
-// saleKey returns the key under which a digest lists a sale (bills.md § 5).
-func saleKey(kind, channel, number string) string {
-	sum := sha256.Sum256([]byte(strings.Join([]string{kind + channel, number}, "\x1f")))
-	return base64.RawURLEncoding.EncodeToString(sum[:9])
 }
 
 // reported reports whether terminals have reported all of the day, and of the neighbours on which

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"yuanlu/cmd/yuanlu-desk/bills"
+	"yuanlu/protocol/daydigest"
 )
 
 // TestLinesOfDigests: which lines are taken (bills.md § 6).
@@ -114,7 +115,7 @@ func (s *scene) brief(t *testing.T) string {
 func TestRules(t *testing.T) {
 	type entry = bills.Entry
 	orig := func(order, txn string) bills.Original { return bills.Original{OrderNo: order, ChannelTxn: txn} }
-	sold := saleKey("t", "wechat", "S1")
+	sold := daydigest.SaleKey("t", "wechat", "S1")
 	for _, tc := range []struct {
 		name string
 		set  func(s *scene)
