@@ -137,7 +137,7 @@ type Agent struct {
 // New makes an agent. Nothing runs yet.
 func New(o Options) (*Agent, error) {
 	a := &Agent{o: o, log: o.Book.Logger(), clock: o.Clock, began: time.Now(),
-		timers: newTimers("held", "retention", "redate", "tally", "clock"), testing: make(chan struct{}, 1)}
+		timers: newTimers("held", "retention", "redate", "tally", "day", "clock"), testing: make(chan struct{}, 1)}
 	if a.o.Notify == nil {
 		a.o.Notify = func(string) {}
 	}
@@ -338,6 +338,7 @@ func (a *Agent) startInside(c *crew, db *ledger.DB) {
 	c.start(layerStore, "redate", func(ctx context.Context) error { return a.store.redate(ctx, db) })
 	c.start(layerStore, "tally", func(ctx context.Context) error { return a.store.tally(ctx, db) })
 	c.start(layerStore, "evidence", func(ctx context.Context) error { return a.noteRun(ctx, db) })
+	c.start(layerStore, "day", func(ctx context.Context) error { return a.days(ctx, db) })
 	c.start(layerStore, "events", func(ctx context.Context) error { return a.events.store(ctx, db) })
 	c.start(layerStore, "retention", func(ctx context.Context) error { return a.store.retain(ctx, db) })
 }

@@ -5,6 +5,9 @@ import "yuanlu/agent/catalogue"
 func storeCodes() []Code {
 	return []Code{
 		row("file.in_the_way", fault, catalogue.Both("the log file or the control socket cannot be made", "无法创建日志文件或控制套接字"), catalogue.Both("something else stands in its place, or it belongs to another user", "其位置被占用，或属于其他用户"), catalogue.Both("the command in the line", "日志行中的命令")),
+		row("day.failed", fault, catalogue.Both("the digest of a day could not be made", "当日交易摘要未能生成"), catalogue.Both("the store is away", "数据库不可用"), catalogue.Both("yuanlu doctor; it is tried again", "yuanlu doctor；会自动重试")),
+		row("day.queued", info, catalogue.Both("what passed on a day is on its way to the back office", "当日交易摘要待上报"), catalogue.Both("the day is over, something of it has changed, or it was asked for again", "当日已结束、内容有变化，或后台要求重发"), usual()),
+		row("day.resend_asked", info, catalogue.Both("the back office wants the digests of some days made again", "后台要求重新生成若干日的交易摘要"), catalogue.Both("it lacks them", "后台缺少这些摘要"), usual()),
 		row("file.open_to_others", warn, catalogue.Both("a file with a secret may be read by others", "含密钥的文件可被他人读取"), catalogue.Both("its mode", "文件权限"), catalogue.Both("chmod 600 FILE", "chmod 600 文件")),
 		row("held.failed", fault, catalogue.Both("verdicts whose grace is over were not released", "等待期满的判定未能放行"), catalogue.Both("the store is away", "数据库不可用"), catalogue.Both("yuanlu doctor; it is tried again", "yuanlu doctor；会自动重试")),
 		row("log.begun", warn, catalogue.Both("a new evidence log was begun, for the reason that is named", "已开始新的证据日志，原因见该行"), catalogue.Both("a new store, a salvage, an import, a new key, an order, or a note that contradicts the old log", "新建存储、重建、导入、新密钥、人工命令，或旧日志被推翻"), catalogue.Both("if it was contradicted: find out who put the store back or copied the key", "若为被推翻：查明何人回退了存储或复制了密钥")),

@@ -104,6 +104,13 @@ func zone(text string) string {
 	return `wants an offset such as "+08:00"`
 }
 
+func timeOfDay(text string) string {
+	if at, err := time.Parse("15:04", text); err != nil || at.Format("15:04") != text {
+		return `wants a time of day such as "02:00"`
+	}
+	return ""
+}
+
 func logFile(text string) string {
 	if text == "" || text == "none" {
 		return ""

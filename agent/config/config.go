@@ -21,6 +21,7 @@ type Config struct {
 	Guard      Guard
 	Case       Case
 	Window     Window
+	Day        Day
 	Health     Health
 	Log        Log
 	Metrics    Metrics
@@ -143,6 +144,21 @@ type Case struct {
 // Window is how many calendar days after a sale a refund is in time, by channel.
 type Window struct {
 	Card, WeChat, Alipay, UnionPayQR, JD, ECNY, Cash, Unknown int
+}
+
+// Day is when what passed on a day is reported (bills.md § 5).
+type Day struct {
+	Report bool
+	At     string // "02:00", of the day after
+}
+
+// After returns the time of day that At means. The file has been checked.
+func (d Day) After() time.Duration {
+	at, err := time.Parse("15:04", d.At)
+	if err != nil {
+		return 2 * time.Hour
+	}
+	return time.Duration(at.Hour())*time.Hour + time.Duration(at.Minute())*time.Minute
 }
 
 // elements returns how many elements a table has that may stand several times, and whether

@@ -81,6 +81,7 @@ func TestDefaults(t *testing.T) {
 			Supervisors: []Supervisor{}},
 		Case:    Case{MinSeverity: "medium", PendingGrace: 10 * time.Minute},
 		Window:  Window{Card: 180, WeChat: 365, Alipay: 365, UnionPayQR: 360, JD: 365, ECNY: 365, Cash: 365, Unknown: 365},
+		Day:     Day{Report: true, At: "02:00"},
 		Health:  Health{Interval: time.Minute},
 		Log:     Log{Level: "info", Format: "text", File: "/var/lib/yuanlu/log/yuanlu.log", MaxBytes: 2 << 20, Keep: 3},
 		Control: Control{Socket: "/var/lib/yuanlu/control.sock"},

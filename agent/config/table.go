@@ -16,7 +16,7 @@ type Options struct {
 // settings is the whole table: every name there is, in the order of `config schema`.
 func settings(o Options) []Setting {
 	all := slices.Concat(terminalSettings(), linkSettings(o.Wires), mqttSettings(),
-		guardSettings(), caseSettings(), logSettings())
+		guardSettings(), caseSettings(), daySettings(), logSettings())
 	for i := range all {
 		s := &all[i]
 		dot := strings.LastIndexByte(s.Name, '.')
@@ -190,6 +190,15 @@ func mqttSettings() []Setting {
 			func(c *Config, _ int) *bool { return &c.Remote.Config }).local("whether anything comes from afar is settled here"),
 		span("remote.trial", "5m", MinTrial, MaxTrial, "running time a configuration from the back office has until the terminal can be reached again, else the one before returns; at another broker something must have come from the back office",
 			"后台下发的配置须在此运行时间内使终端重新可被后台联系，否则恢复原配置；更换服务器时须已收到后台消息", func(c *Config, _ int) *time.Duration { return &c.Remote.Trial }),
+	}
+}
+
+func daySettings() []Setting {
+	return []Setting{
+		flag("day.report", "true", "report what passed on each day, so that the back office can reconcile it with the bills of platforms and acquirers", "上报每日交易摘要，供后台与平台、收单机构账单核对",
+			func(c *Config, _ int) *bool { return &c.Day.Report }),
+		text("day.at", "02:00", "when a day is reported: at this time of the day after, in time.zone", "次日何时上报（按 time.zone）",
+			timeOfDay, func(c *Config, _ int) *string { return &c.Day.At }).withRange("00:00 to 23:59"),
 	}
 }
 

@@ -24,6 +24,7 @@ var passOn = map[string]string{
 	"agent/ledger/tally.go tally":              "typeTally, on up/case",
 	"agent/ledger/followdata.go queueFollowed": "typeFollowed, on up/case",
 	"agent/ledger/rows/entry.go ScanEntryInto": "what the store holds",
+	"agent/ledger/digestqueue.go scanPart":     "the type of a digest, on up/day",
 	"agent/ledger/outboxlist.go UnmarshalJSON": "a list that is read back",
 	"agent/desired/machine.go report":          "Event.Name of a State",
 }

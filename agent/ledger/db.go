@@ -24,8 +24,6 @@ type judge interface {
 	Redated(h refund.History, seqs []int64) (refund.Changes, error)
 	Foresee(h refund.History, seq int64, a *refund.Ask) (refund.Foreseen, error)
 	SupposedOriginal(h refund.History, seq int64) (int64, error)
-	SaleAmount(h refund.History, sale *refund.Event) (int64, error)
-	AdjustedSale(h refund.History, adjust *refund.Event) (*refund.Event, error)
 }
 
 // DB is the store of one terminal. It is safe for concurrent use. Every exported
@@ -44,30 +42,28 @@ type DB struct {
 	temporary bool
 	arrived   arrivals
 
-	writer          chan struct{} // holds one token: the right to use what stands below
-	w               *conn         // nil while the store is not available
-	now             figures       // as committed
-	index           *keyIndex
-	lacking         atomic.Pointer[lacking] // as of now and index, for readers
-	unreleased      map[int64]*unreleasedVerdict
-	links           map[string]int64
-	names           map[int64]string
-	fault           error         // why w is nil
-	failed          time.Time     // when it was last tried in vain
-	failedIn        time.Duration // how long that took
-	contradiction   time.Time     // when a row was last in the way of another
-	lost            []*attempt    // batches whose commit failed and which may be on the disk
-	unknown         bool          // the last transaction failed in its commit
-	ran             running
-	recent          recent
-	following       following
-	dueDays         map[string]bool       // the table day_due
-	notBefore       map[string]time.Time  // when a day that is due may be published again
-	digests         map[string]*digestRow // by day; nil: the store is of before there were digests, or has none
-	rebuilt         string                // the newest date on which the store was salvaged or put back
-	adjusted        bool                  // there may be adjusts
-	damagePublished int                   // how many of damage have an event
-	rebuilding      bool                  // a salvage judges old records again
+	writer        chan struct{} // holds one token: the right to use what stands below
+	w             *conn         // nil while the store is not available
+	now           figures       // as committed
+	index         *keyIndex
+	lacking       atomic.Pointer[lacking] // as of now and index, for readers
+	unreleased    map[int64]*unreleasedVerdict
+	links         map[string]int64
+	names         map[int64]string
+	fault         error         // why w is nil
+	failed        time.Time     // when it was last tried in vain
+	failedIn      time.Duration // how long that took
+	contradiction time.Time     // when a row was last in the way of another
+	lost          []*attempt    // batches whose commit failed and which may be on the disk
+	unknown       bool          // the last transaction failed in its commit
+	ran           running
+	recent        recent
+	following     following
+	dueDays       map[string]bool      // the table day_due
+	notBefore     map[string]time.Time // when a day that is due may be published again
+	digesting
+	damagePublished int  // how many of damage have an event
+	rebuilding      bool // a salvage judges old records again
 	book            *ask.Book
 	closed          bool
 

@@ -56,6 +56,13 @@ type digestRow struct {
 	changed   time.Time // when it was last changed, in this process; its start if before
 }
 
+// digesting is what the writer knows of digests.
+type digesting struct {
+	digests  map[string]*digestRow // by day; nil: the store is of before there were digests, or has none
+	rebuilt  string                // the newest date on which the store was salvaged or put back
+	adjusted bool                  // there may be adjusts
+}
+
 // Names in meta.
 const (
 	dayStreamName   = "day.stream"
@@ -132,7 +139,7 @@ func (t *tx) verdictChanged(seq int64) error {
 
 // adjustChanged notes the day of the sale that an adjust names: its amount is another now.
 func (t *tx) adjustChanged(e *refund.Event) error {
-	if t.d.digests == nil {
+	if t.d.digests == nil || t.d.o.Judge == nil {
 		return nil
 	}
 	if !t.d.adjusted {
@@ -141,7 +148,7 @@ func (t *tx) adjustChanged(e *refund.Event) error {
 		}
 		t.after(func() { t.d.adjusted = true })
 	}
-	sale, err := t.d.judge.AdjustedSale(t.h, e)
+	sale, err := t.d.o.Judge.AdjustedSale(t.h, e)
 	if err != nil || sale == nil {
 		return err
 	}

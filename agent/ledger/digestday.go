@@ -169,7 +169,7 @@ func (t *tx) addAmount(c *dayContent, one uncounted) error {
 	}
 	s := &c.totals[one.total]
 	if e.Record.Kind.IsSale() {
-		amount, err := t.d.judge.SaleAmount(t.h, e)
+		amount, err := t.saleAmount(e)
 		s.SaleAmount += amount - e.Record.Amount
 		return err
 	}
@@ -191,7 +191,15 @@ func (t *tx) voidedAmount(v *refund.Verdict) (int64, error) {
 	if err != nil || sale == nil {
 		return 0, err
 	}
-	return t.d.judge.SaleAmount(t.h, sale)
+	return t.saleAmount(sale)
+}
+
+// saleAmount is the amount of a sale as adjusts have left it.
+func (t *tx) saleAmount(sale *refund.Event) (int64, error) {
+	if t.d.o.Judge == nil {
+		return sale.Record.Amount, nil
+	}
+	return t.d.o.Judge.SaleAmount(t.h, sale)
 }
 
 // refundText is the JSON of a refund.

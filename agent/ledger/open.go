@@ -373,12 +373,6 @@ func (noJudge) Redated(refund.History, []int64) (refund.Changes, error) {
 
 func (noJudge) SupposedOriginal(refund.History, int64) (int64, error) { return 0, ErrReadOnly }
 
-func (noJudge) SaleAmount(refund.History, *refund.Event) (int64, error) { return 0, ErrReadOnly }
-
-func (noJudge) AdjustedSale(refund.History, *refund.Event) (*refund.Event, error) {
-	return nil, ErrReadOnly
-}
-
 func (noJudge) Foresee(refund.History, int64, *refund.Ask) (refund.Foreseen, error) {
 	return refund.Foreseen{}, ErrReadOnly
 }

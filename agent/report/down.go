@@ -243,6 +243,9 @@ func (s *session) summary(topic string, payload []byte) {
 	ctx, done := context.WithTimeout(context.Background(), downTime)
 	defer done()
 	s.rolledBack(ctx, refund.Trace{By: "case-summary", Stream: sum.Stream, LastSeq: sum.LastSeq, AckedSeq: sum.AckedSeq, Before: sum.Before})
+	if d := sum.Days; d != nil {
+		s.rolledBack(ctx, refund.Trace{By: "case-summary", Stream: d.Stream, LastSeq: d.LastSeq, AckedSeq: d.AckedSeq})
+	}
 }
 
 // rolledBack hands on what may show that the store was put back. What is retained is

@@ -29,14 +29,14 @@ type drain struct {
 	s      *session
 	batch  []refund.Notice // what the outbox returned last; its memory is used again
 	flight []inFlight
-	except []int64  // the entries in flight
-	done   []int64  // acknowledged by the broker, not yet passed to the outbox
-	first  inFlight // stream and earlier number of PUBACKs, equal for all in done
-	acked  inFlight // the newest case that the broker has acknowledged
+	except []int64                        // the entries in flight
+	done   []int64                        // acknowledged by the broker, not yet passed to the outbox
+	first  inFlight                       // stream and earlier number of PUBACKs, equal for all in done
+	acked  [refund.NoticeDay + 1]inFlight // by class: the newest that the broker has acknowledged
 	leave  []mqtt.Outgoing
-	spare  []inFlight                    // memory of what is in flight no more
-	broken bool                          // the outbox fails; logged once
-	routes [refund.NoticeEvent + 1]route // by refund.Notice.Class
+	spare  []inFlight                  // memory of what is in flight no more
+	broken bool                        // the outbox fails; logged once
+	routes [refund.NoticeDay + 1]route // by refund.Notice.Class
 }
 
 // route is where a class of entries goes.
@@ -50,6 +50,7 @@ type inFlight struct {
 	entry    int64
 	sequence int64 // 0: no case
 	stream   string
+	class    refund.NoticeClass
 	taken    int // PUBACKs before this one
 	payload  []byte
 	result   chan error
@@ -61,6 +62,8 @@ func newDrain(s *session) *drain {
 	d.routes[refund.NoticeCase].topic = s.r.o.Names.Case()
 	d.routes[refund.NoticeEvent].channel, _ = topics.ChannelOf("event")
 	d.routes[refund.NoticeEvent].topic = s.r.o.Names.Event()
+	d.routes[refund.NoticeDay].channel, _ = topics.ChannelOf("day")
+	d.routes[refund.NoticeDay].topic = s.r.o.Names.Day()
 	return d
 }
 
@@ -265,15 +268,21 @@ func (d *drain) last(ctx context.Context) {
 // ackByBroker makes what the broker has acknowledged count as delivered, where
 // that is configured (topics.md rule 4): once a batch, because each is a commit.
 func (d *drain) ackByBroker(ctx context.Context) error {
-	if d.s.r.o.AckMode != AckBroker || d.acked.sequence == 0 {
+	if d.s.r.o.AckMode != AckBroker {
 		return nil
 	}
-	_, err := d.s.r.o.Terminal.Outbox().Acked(ctx, d.acked.stream, d.acked.sequence, "")
-	d.acked.sequence = 0
-	if errors.Is(err, refund.ErrOtherStream) { // a new one was begun meanwhile, in which it is sent again
-		return nil
+	for class := range d.acked {
+		newest := &d.acked[class]
+		if newest.sequence == 0 {
+			continue
+		}
+		_, err := d.s.r.o.Terminal.Outbox().Acked(ctx, newest.stream, newest.sequence, "")
+		newest.sequence = 0
+		if err != nil && !errors.Is(err, refund.ErrOtherStream) { // a new one was begun meanwhile, in which it is sent again
+			return err
+		}
 	}
-	return err
+	return nil
 }
 
 // push sends entries for which there is room in flight, together.
@@ -309,7 +318,7 @@ func (d *drain) prepare(ctx context.Context, n *refund.Notice) error {
 	if err := d.s.r.fit(to.channel.Schema, f.payload); err != nil {
 		return d.quarantine(ctx, n, err)
 	}
-	f.entry, f.sequence, f.stream, f.taken = n.Entry, n.Sequence, n.Stream, n.Taken
+	f.entry, f.sequence, f.stream, f.class, f.taken = n.Entry, n.Sequence, n.Stream, n.Class, n.Taken
 	d.flight = append(d.flight, f)
 	d.leave = append(d.leave, mqtt.Outgoing{Topic: to.topic, QoS: to.channel.QoS, Retain: to.channel.Retain, Payload: f.payload, Result: f.result})
 	return nil
@@ -361,10 +370,10 @@ func (d *drain) pop(ctx context.Context) error {
 	}
 	d.done, d.first = append(d.done, oldest.entry), oldest
 	if oldest.sequence > 0 {
-		if oldest.stream != d.acked.stream || oldest.sequence > d.acked.sequence { // a retry follows newer ones
-			d.acked = oldest
+		if newest := &d.acked[oldest.class]; oldest.stream != newest.stream || oldest.sequence > newest.sequence { // a retry follows newer ones
+			*newest = oldest
 		}
-		if taken := oldest.taken + 1; taken >= unackedTries && d.s.r.o.AckMode == AckBackoffice {
+		if taken := oldest.taken + 1; oldest.class == refund.NoticeCase && taken >= unackedTries && d.s.r.o.AckMode == AckBackoffice {
 			d.unacked(taken)
 		}
 	}

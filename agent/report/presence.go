@@ -305,6 +305,9 @@ func (p *presence) publishSummary(ctx context.Context) error {
 	for _, sev := range []refund.Severity{refund.Critical, refund.High, refund.Medium} {
 		sum.Open[sev.String()] = stat.Open[sev]
 	}
+	if d := stat.Days; d != nil {
+		sum.Days = &topics.SummaryDays{Stream: d.Stream, LastSeq: d.LastSeq, AckedSeq: d.AckedSeq}
+	}
 	if !stat.OldestUnacked.IsZero() {
 		t := topics.At(stat.OldestUnacked)
 		sum.OldestUnacked = &t
