@@ -40,30 +40,33 @@ func (t *tx) storeVerdicts(verdicts []refund.Judged, why *circumstances, done *r
 			}
 			continue
 		}
-		if t.d.mayBeUnreleased(t, seq) {
-			if err := t.endDelay(seq); err != nil {
-				return err
-			}
-		}
-		done.Verdicts = append(done.Verdicts, *j)
-		if err := t.logVerdict(j); err != nil {
-			return err
-		}
-		if t.d.temporary {
-			continue
-		}
-		ch, err := t.caseStep(j, why)
-		if err != nil {
-			return err
-		}
-		if ch != nil {
-			done.Cases = append(done.Cases, *ch)
-		}
-		if err := t.followUndone(seq, why, done); err != nil {
+		if err := t.release(j, why, done); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// release logs a stored verdict that is released, and queues what it changes of its case.
+func (t *tx) release(j *refund.Judged, why *circumstances, done *refund.Applied) error {
+	seq := j.Verdict.Seq
+	if t.d.mayBeUnreleased(t, seq) {
+		if err := t.endDelay(seq); err != nil {
+			return err
+		}
+	}
+	done.Verdicts = append(done.Verdicts, *j)
+	if err := t.logVerdict(j); err != nil || t.d.temporary {
+		return err
+	}
+	ch, err := t.caseStep(j, why)
+	if err != nil {
+		return err
+	}
+	if ch != nil {
+		done.Cases = append(done.Cases, *ch)
+	}
+	return t.followUndone(seq, why, done)
 }
 
 // mayBeUnreleased reports whether a verdict may be among the unreleased ones.

@@ -168,7 +168,7 @@ func (d *DB) Checkpoint(ctx context.Context, size int64) (*evidence.Announcement
 		if is.Start.Proof, err = r.Inclusion(0, size); err != nil {
 			return err
 		}
-		is.Start.Leaf, _, err = logRows{c, v.after}.leaf(0, nil)
+		is.Start.Leaf, err = logRows{c, v.after}.whole(0, nil)
 		return err
 	})
 	return a, err
@@ -194,7 +194,7 @@ func (d *DB) Cosigned(ctx context.Context, origin, checkpoint, desk string, cosi
 			return d.failedWith(err)
 		}
 		if is == evidence.Contradicted {
-			return d.restartLog(ctx, logContradicted, checkpoint)
+			return d.restartLog(logContradicted, checkpoint)
 		}
 		if is == evidence.Base {
 			if err := d.keepCosigned(checkpoint, size); err != nil {

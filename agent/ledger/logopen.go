@@ -104,14 +104,14 @@ func (d *DB) openLog(ctx context.Context) error {
 		return err
 	}
 	if why != "" {
-		return d.restartLog(ctx, why, before)
+		return d.restartLog(why, before)
 	}
 	if d.log.signer, err = d.keys.log.Named(d.log.origin); err != nil {
 		return err
 	}
 	if d.log.edge, err = loadEdge(d.w, d.log.after); lacksLeaves(err) {
 		d.o.Log.LogAttrs(ctx, slog.LevelError, "log.incomplete", slog.String("error", err.Error()))
-		return d.restartLog(ctx, logContradicted, before)
+		return d.restartLog(logContradicted, before)
 	} else if err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func (d *DB) openLog(ctx context.Context) error {
 	if contradicts, err := d.contradictedBy(note); err != nil || !contradicts {
 		return err
 	}
-	return d.restartLog(ctx, logContradicted, note)
+	return d.restartLog(logContradicted, note)
 }
 
 // logEnds returns why a new log must begin, "": it need not, and the newest checkpoint known of the
@@ -165,7 +165,7 @@ func newKey(why string) bool { return why == logImport || why == logContradicted
 
 // restartLog begins a new log, durably. A new key is on the disk before the log that is signed by it,
 // and takes the other's place after it.
-func (d *DB) restartLog(ctx context.Context, why, before string) error {
+func (d *DB) restartLog(why, before string) error {
 	key := d.keys.log
 	if newKey(why) {
 		var err error
@@ -214,7 +214,7 @@ func (d *DB) RestartLog(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		return d.restartLog(ctx, logByHand, before)
+		return d.restartLog(logByHand, before)
 	})
 }
 

@@ -124,44 +124,10 @@ func (h *history) recordsOfCase(id string) (seqs []int64, asks []caseAsk, err er
 	if k == nil {
 		return nil, nil, fmt.Errorf("%w: case", ErrNotFound)
 	}
-	events := map[int64]*refund.Event{}
-	add := func(seq int64) error {
-		if seq == 0 || events[seq] != nil {
-			return nil
-		}
-		e, err := h.event(seq)
-		if e != nil {
-			events[seq] = e
-		}
-		return err
-	}
-	if err := errors.Join(add(k.seq), add(k.original)); err != nil {
+	events, err := h.eventsOfCase(k)
+	if err != nil {
 		return nil, nil, err
 	}
-	if sale := events[k.original]; sale != nil {
-		others, err := h.lookUp(refund.KeysOfRefunds(sale))
-		if err != nil {
-			return nil, nil, err
-		}
-		for _, seq := range others {
-			if j, ok, err := loadVerdict(h.c, seq); err != nil {
-				return nil, nil, err
-			} else if ok && j.Verdict.Original != nil && j.Verdict.Original.Seq == k.original {
-				if err := add(seq); err != nil {
-					return nil, nil, err
-				}
-			}
-		}
-	}
-	for _, e := range events {
-		seqs = append(seqs, e.UndoneBy)
-	}
-	for _, seq := range seqs {
-		if err := add(seq); err != nil {
-			return nil, nil, err
-		}
-	}
-	seqs = seqs[:0]
 	for seq, e := range events {
 		seqs = append(seqs, seq)
 		if g := e.Record.Guard; g != nil && g.Ask != "" {
@@ -175,6 +141,63 @@ func (h *history) recordsOfCase(id string) (seqs []int64, asks []caseAsk, err er
 	}
 	slices.Sort(seqs)
 	return slices.Compact(seqs), asks, nil
+}
+
+// eventsOfCase returns, by seq, the refund of a case, its original, the other refunds of that original,
+// and what undid any of them.
+func (h *history) eventsOfCase(k *caseRow) (map[int64]*refund.Event, error) {
+	events := map[int64]*refund.Event{}
+	add := func(seqs ...int64) error {
+		for _, seq := range seqs {
+			if seq == 0 || events[seq] != nil {
+				continue
+			}
+			e, err := h.event(seq)
+			if err != nil {
+				return err
+			}
+			if e != nil {
+				events[seq] = e
+			}
+		}
+		return nil
+	}
+	if err := add(k.seq, k.original); err != nil {
+		return nil, err
+	}
+	if sale := events[k.original]; sale != nil {
+		others, err := h.refundsJudgedOf(k.original, sale)
+		if err != nil {
+			return nil, err
+		}
+		if err := add(others...); err != nil {
+			return nil, err
+		}
+	}
+	var undoers []int64
+	for _, e := range events {
+		undoers = append(undoers, e.UndoneBy)
+	}
+	return events, add(undoers...)
+}
+
+// refundsJudgedOf returns the refunds whose verdict names this sale as the original.
+func (h *history) refundsJudgedOf(original int64, sale *refund.Event) ([]int64, error) {
+	all, err := h.lookUp(refund.KeysOfRefunds(sale))
+	if err != nil {
+		return nil, err
+	}
+	var list []int64
+	for _, seq := range all {
+		j, ok, err := loadVerdict(h.c, seq)
+		if err != nil {
+			return nil, err
+		}
+		if ok && j.Verdict.Original != nil && j.Verdict.Original.Seq == original {
+			list = append(list, seq)
+		}
+	}
+	return list, nil
 }
 
 // prover proves the leaves of a case.
@@ -217,7 +240,7 @@ func (p *prover) prove(q *ProofQuery, seqs []int64, asks []caseAsk) (*Proofs, er
 			out.More = true
 			break
 		}
-		leaf, _, err := p.rows.leaf(n, p.names)
+		leaf, err := p.rows.whole(n, p.names)
 		if err != nil {
 			return nil, err
 		}

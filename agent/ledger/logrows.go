@@ -7,6 +7,7 @@ import (
 	"yuanlu/agent/ledger/rows"
 	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/ledger/tree"
+	"yuanlu/protocol/evidence"
 )
 
 // logRows are the hashes of the log as a connection sees them. It implements tree.Rows.
@@ -142,6 +143,19 @@ func (l logRows) Tile(level int, index int64, into *tree.Tile) error {
 		err = rows.Damaged("tile", id, fmt.Sprintf("there: %t, whole: %t", found, whole))
 	}
 	return err
+}
+
+// whole returns the bytes of leaf n, nil: retention has removed them. Bytes that do not have the
+// leaf's hash are an error: no proof holds for them.
+func (l logRows) whole(n int64, names map[int64]string) ([]byte, error) {
+	leaf, hash, err := l.leaf(n, names)
+	if err == nil && leaf != nil && evidence.LeafHash(leaf) != evidence.Hash(hash) {
+		err = rows.Damaged("leaf", n, "its bytes have another hash")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return leaf, nil
 }
 
 // leaf returns the bytes of leaf n and its hash; nil bytes: retention has removed them.

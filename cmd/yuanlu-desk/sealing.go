@@ -3,13 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"os"
 
 	"yuanlu/cmd/yuanlu-desk/consumer"
 	packs "yuanlu/cmd/yuanlu-desk/evidence"
 	"yuanlu/cmd/yuanlu-desk/leaves"
-	"yuanlu/cmd/yuanlu-desk/tsa"
 	"yuanlu/protocol/evidence"
 	"yuanlu/protocol/evidence/seal"
 )
@@ -65,14 +63,6 @@ func (s *sealing) read() error {
 	}
 	s.signer = &packs.Signer{Key: private, Chain: certs}
 	return nil
-}
-
-// stamper asks the time stamping authority; nil: there is none.
-func (s *sealing) stamper(ctx context.Context) packs.Stamper {
-	if s.tsa == "" {
-		return nil
-	}
-	return func(content []byte) ([]byte, error) { return tsa.Stamp(ctx, http.DefaultClient, s.tsa, content) }
 }
 
 // cosign has the desk co-sign checkpoints, if it has the key.

@@ -73,10 +73,9 @@ type fleet struct {
 	routes    []*mqtt.Route
 	delivered atomic.Int64
 
-	mu      sync.Mutex
-	perSec  map[int64]int    // guarded by mu: connections by second since began
-	failed  map[string]int   // guarded by mu: attempts to connect by why
-	example map[string]error // guarded by mu
+	mu     sync.Mutex
+	perSec map[int64]int  // guarded by mu: connections by second since began
+	failed map[string]int // guarded by mu: attempts to connect by why
 }
 
 // progressEvery is the time between two lines of progress.

@@ -51,7 +51,7 @@ func (t *terminal) health(now time.Time) retained {
 		"outbox": object{"waiting": len(t.cases) + len(t.events), "bytes": 3000 * len(t.cases), "limit_bytes": 16 << 20, "oldest_s": 0, "last_seq": t.seq, "sent_seq": t.seq,
 			"acked_seq": t.acked, "unsequenced": 0, "quarantined": 0, "dropped": 0},
 		"links":   object{"pos": object{"state": "online", "frames_good": 60 * t.rounds, "frames_bad": 0, "reopens": 0, "stalls": 0, "stalled_s": 0}},
-		"records": 60 * t.rounds, "refunds": 2 * t.seq, "cases": t.opened, "memory_bytes": 22 << 20, "disk_free_bytes": 4 << 30, "goroutines": 33}}
+		"records": 60 * t.rounds, "refunds": 2 * t.seq, "cases": t.opened, "memory_bytes": 22 << 20, "disk_free_bytes": 1 << 30, "goroutines": 33}}
 }
 
 // summary is up/case-summary; ok is false where it is the one published last.

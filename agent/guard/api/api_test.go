@@ -101,6 +101,19 @@ func (s *service) Arrived(k ask.Key) {
 	s.arrived = append(s.arrived, k)
 }
 
+// hasArrived waits until as many answers with a hold have reached their clients: that is reported after
+// the client has read its answer.
+func (b *bench) hasArrived(n int) bool {
+	b.t.Helper()
+	count := func() int {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return len(b.arrived)
+	}
+	b.until(func() bool { return count() >= n })
+	return count() == n
+}
+
 // bench is a running API with a client.
 type bench struct {
 	*service
@@ -262,8 +275,8 @@ func TestEndpoints(t *testing.T) {
 	if got := fmt.Sprint(b.keys); got != "[{M2 T1 a-17} {M2 T1 a-17} {M2 T1 a-17} {M9 T9 x} {M1 T9 x}]" {
 		t.Error(got)
 	}
-	if len(b.arrived) != 6 || b.asked[0].Link != "pos" || b.asked[0].InTurn || b.asked[0].Received.IsZero() {
-		t.Error(b.arrived, b.asked)
+	if !b.hasArrived(6) || b.asked[0].Link != "pos" || b.asked[0].InTurn || b.asked[0].Received.IsZero() {
+		t.Error(b.asked)
 	}
 	if log := b.log.String(); strings.Contains(log, "628401") || strings.Contains(log, "6205500000000000004") {
 		t.Error("a secret is in the log")
@@ -335,20 +348,20 @@ func TestWhatTells(t *testing.T) {
 	tally := &guard.Tally{}
 	b := start(t, func(o *Options) { o.Tally = tally })
 	b.late = true
-	if code, body := b.call("POST", "/v1/asks", refundAsk); code != 200 || !strings.Contains(body, "unchecked") || len(b.arrived) != 0 {
-		t.Error(code, body, b.arrived)
+	if code, body := b.call("POST", "/v1/asks", refundAsk); code != 200 || !strings.Contains(body, "unchecked") || !b.hasArrived(0) {
+		t.Error(code, body)
 	}
 	b.call("POST", "/v1/asks", "{")
-	if code, _ := b.call("POST", "/v1/asks/T1/a/release", `{"by":"s-1","pin":"1","reason":1}`); code != 200 || len(b.arrived) != 1 {
-		t.Error(code, b.arrived)
+	if code, _ := b.call("POST", "/v1/asks/T1/a/release", `{"by":"s-1","pin":"1","reason":1}`); code != 200 || !b.hasArrived(1) {
+		t.Error(code)
 	}
 	b.fail = &guard.Refusal{Code: guard.CodeWrongPIN}
-	if code, _ := b.call("POST", "/v1/asks/T1/a/release", `{"by":"s-1","pin":"1","reason":1}`); code != 403 || len(b.arrived) != 2 {
-		t.Error(code, b.arrived)
+	if code, _ := b.call("POST", "/v1/asks/T1/a/release", `{"by":"s-1","pin":"1","reason":1}`); code != 403 || !b.hasArrived(2) {
+		t.Error(code)
 	}
 	b.none = true
-	if code, _ := b.call("POST", "/v1/asks/T1/a/cancel", ""); code != 403 || len(b.arrived) != 2 {
-		t.Error(code, b.arrived)
+	if code, _ := b.call("POST", "/v1/asks/T1/a/cancel", ""); code != 403 || !b.hasArrived(2) {
+		t.Error(code)
 	}
 	if _, refused := tally.Counts(); len(refused) != 1 || refused[guard.CodeForm] != 1 {
 		t.Error(refused) // what the guard refuses it counts itself

@@ -243,14 +243,13 @@ func TestLinksThatOpen(t *testing.T) {
 
 // TestLinksAreKept: journals with links make the same desk again.
 func TestLinksAreKept(t *testing.T) {
-	b := found0(t)
 	var journal [][]byte
 	keep := func(a Answer) {
 		for i := range a.Events {
 			journal = append(journal, a.Events[i].Bytes())
 		}
 	}
-	b = newBench(t)
+	b := newBench(t)
 	keep(b.report("09:00", "1", typeOpened, refundA))
 	keep(b.do("09:10", "ann", `propose "commands":[{"do":"finding","wrong":["`+refundA+`"],"owed":35000}],"text":"wrong"`))
 	keep(b.do("09:10", "chen", `approve "proposal":4`))

@@ -297,20 +297,7 @@ func (c *Consumer) work(ctx context.Context, conn Broker) error {
 		if err != nil {
 			return err
 		}
-		list := make([]store.Message, 0, len(batch))
-		now := c.o.Now()
-		for _, m := range batch {
-			if m.Topic == c.host {
-				err = errors.Join(err, c.hostState(ctx, conn, m.Payload))
-				continue
-			}
-			if c.leaves(m.Topic, m.Payload) {
-				continue
-			}
-			if one, ok := c.decode.Decode(m.Topic, m.Payload, m.Retained, now); ok {
-				list = append(list, one)
-			}
-		}
+		list, err := c.sort(ctx, conn, batch)
 		if err != nil {
 			return err
 		}
@@ -333,6 +320,26 @@ func (c *Consumer) work(ctx context.Context, conn Broker) error {
 			return err
 		}
 	}
+}
+
+// sort returns what of a batch is to be stored. It takes the rest: our own presence, and what belongs
+// to evidence.
+func (c *Consumer) sort(ctx context.Context, conn Broker, batch []broker.Message) (list []store.Message, err error) {
+	list = make([]store.Message, 0, len(batch))
+	now := c.o.Now()
+	for _, m := range batch {
+		if m.Topic == c.host {
+			err = errors.Join(err, c.hostState(ctx, conn, m.Payload))
+			continue
+		}
+		if c.leaves(m.Topic, m.Payload) {
+			continue
+		}
+		if one, ok := c.decode.Decode(m.Topic, m.Payload, m.Retained, now); ok {
+			list = append(list, one)
+		}
+	}
+	return list, err
 }
 
 // hostState looks at our own presence: another desk's will, or an old one of ours,

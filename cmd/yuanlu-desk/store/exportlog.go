@@ -168,6 +168,12 @@ func (t *tx) chain(l *packs.Log, cosigners map[string]bool) error {
 			wanted[sizes[i-1]] = true
 		}
 	}
+	return t.lead(l, slices.Sorted(maps.Keys(wanted)), sizes, cosigners)
+}
+
+// lead adds the checkpoints of these sizes, each with a proof from the one before: where there is none,
+// with the co-signed sizes between them.
+func (t *tx) lead(l *packs.Log, wanted, sizes []int64, cosigners map[string]bool) error {
 	from := int64(0)
 	add := func(size int64) (bool, error) {
 		c, found, err := t.point(l.Key.Name, from, size, cosigners)
@@ -177,7 +183,7 @@ func (t *tx) chain(l *packs.Log, cosigners map[string]bool) error {
 		}
 		return found, err
 	}
-	for _, to := range slices.Sorted(maps.Keys(wanted)) {
+	for _, to := range wanted {
 		if found, err := add(to); err != nil || found {
 			if err != nil {
 				return err
