@@ -23,6 +23,7 @@ func brokerCodes() []Code {
 		row("mqtt.exact_refused", info, catalogue.Both("the broker refuses one exact topic; the wildcard serves", "服务器拒绝单个主题；通配订阅可用"), catalogue.Both("its access list", "访问控制列表"), usual()),
 		row("mqtt.lost", warn, catalogue.Both("the connection to the broker has ended", "与服务器的连接断开"), catalogue.Both("network, or the broker was restarted", "网络问题或服务器重启"), catalogue.Both("none: it connects again", "无需处理：会自动重连")),
 		row("mqtt.offline_unsaid", warn, catalogue.Both("the terminal stopped and could not publish that", "终端停止时未能发布离线状态"), catalogue.Both("the broker was away; its will is published", "服务器不可达；遗嘱消息将代为发布"), usual()),
+		row("mqtt.subscribed_late", info, catalogue.Both("the broker grants what it had refused", "服务器现已允许先前拒绝的订阅"), catalogue.Both("its access list was changed, or its cluster is whole again", "访问控制列表已更改，或集群已恢复"), usual()),
 		row("mqtt.subscription_refused", warn, catalogue.Both("the broker refuses what comes down", "服务器拒绝订阅"), catalogue.Both("its access list", "访问控制列表"), catalogue.Both("allow {root}/v1/{terminal}/dn/# for reading", "允许读取 {root}/v1/{terminal}/dn/#")),
 		row("mqtt.summary_unreadable", info, catalogue.Both("the retained summary of this terminal is not readable", "本终端的保留摘要不可读"), catalogue.Both("the access list, or another version", "访问控制列表，或版本不同"), usual()),
 		row("mqtt.unreachable", warn, catalogue.Both("the broker cannot be connected to", "无法连接服务器"), catalogue.Both("network, name, port or certificate", "网络、主机名、端口或证书"), catalogue.Both("yuanlu doctor --echo", "yuanlu doctor --echo")),

@@ -184,7 +184,7 @@ func (p *presence) publishState(ctx context.Context) error {
 		return err
 	}
 	p.s.r.firstPublished.Store(true)
-	if p.s.granted && !p.reached {
+	if p.s.granted.Load() && !p.reached {
 		p.reached = true
 		p.s.r.o.Config.BrokerReached()
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,8 +36,9 @@ type session struct {
 	cosigned     chan answeredWith // of size 8
 	republish    signal            // publish everything again (command rebirth)
 	presenceBeat atomic.Int64
-	granted      bool        // set before anything is published: the broker granted what comes down
+	granted      atomic.Bool // the broker granted what comes down
 	exact        atomic.Bool // dn/config has a subscription of its own
+	refused      []filter    // what the broker refused; of subscribe, then of subscribeAgain alone
 
 	received bool      // of receive alone: something came down
 	config   [32]byte  // likewise: SHA-256 of the last dn/config
@@ -85,6 +85,7 @@ func (s *session) run(ctx context.Context) {
 	wg.Go(func() { p.run(work) })
 	wg.Go(func() { s.answer(work) })
 	wg.Go(func() { (&checkpoints{s: s}).run(work) })
+	wg.Go(func() { s.subscribeAgain(work) })
 	select {
 	case <-s.conn.Done():
 	case <-ctx.Done():
@@ -106,76 +107,6 @@ func (s *session) close(ctx context.Context) {
 	if err := s.conn.Close(bye); err != nil {
 		s.r.log.Debug("mqtt.close", "err", err)
 	}
-}
-
-// subscribe asks for all that comes down; false: the connection has ended. A refusal is
-// an event and a problem, nothing more (topics.md rule 3).
-//
-// dn/config has a filter of its own besides dn/#, because some brokers (RabbitMQ) give
-// what is retained to exact filters only. The terminal's own summary shows whether the
-// store was put back from an old copy; many access lists do not let it be read, and then
-// nothing is amiss.
-func (s *session) subscribe(ctx context.Context) bool {
-	names, refused := s.r.o.Names, ""
-	all := func(topic string, payload []byte, retained bool) {
-		if !s.exact.Load() || topic != names.DesiredConfig() {
-			s.receive(topic, payload, retained)
-		}
-	}
-	filters := []string{names.DownFilter(), names.DesiredConfig()}
-	if s.r.o.HostID != "" {
-		filters = append(filters, names.HostState(s.r.o.HostID))
-	}
-	for i, filter := range filters {
-		take := s.receive
-		if i == 0 {
-			take = all
-		}
-		err := s.conn.Subscribe(ctx, filter, take)
-		switch {
-		case err == nil && i == 0:
-			s.granted = true
-		case err == nil && i == 1:
-			s.exact.Store(true)
-		case err != nil && (ctx.Err() != nil || s.conn.Err() != nil):
-			return false
-		case err != nil && i == 1: // what is not retained comes by the other
-			s.r.log.Info("mqtt.exact_refused", "filter", filter, "err", err)
-		case err != nil:
-			refused = filter
-			s.refused(filter, err)
-		}
-	}
-	if refused == "" {
-		s.r.problems.clear("subscription_refused")
-	}
-	return s.readSummary(ctx)
-}
-
-func (s *session) refused(filter string, err error) {
-	if s.r.problems.set("subscription_refused", "the broker refused "+filter+": acknowledgements and commands do not arrive; check its access list", 0) {
-		s.r.log.Warn("mqtt.subscription_refused", "filter", filter, "err", err)
-		s.r.o.Terminal.Event("subscription.refused", "mqtt", slog.String("filter", filter))
-	}
-}
-
-// readSummary asks for the terminal's own case summary, until a broker has taken one of
-// this process: what is retained since is our own. A broker that ends the connection for it
-// is not asked again.
-func (s *session) readSummary(ctx context.Context) bool {
-	if s.r.summaryDone.Load() {
-		return true
-	}
-	err := s.conn.Subscribe(ctx, s.r.o.Names.CaseSummary(), s.receive)
-	if err == nil {
-		return true
-	}
-	ended := s.conn.Err() != nil
-	if ctx.Err() == nil {
-		s.r.summaryDone.Store(true)
-		s.r.log.Info("mqtt.summary_unreadable", "err", err)
-	}
-	return !ended
 }
 
 // publish sends one message and waits until the broker has acknowledged it.
