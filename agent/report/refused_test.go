@@ -250,7 +250,7 @@ func TestRefusedMessagesChangeNothing(t *testing.T) {
 	for range 2 {
 		say(refusal{topic: names.Ack(), payload: o.good(names.Ack(), "a2", fmt.Appendf(nil, `{"stream":%q,"acked_seq":4}`, db.Stream()))}, false)
 	}
-	eventually(t, 20*time.Second, "the right acknowledgement", func() bool { return stat(t, db).AckedSeq == 4 })
+	eventually(t, 20*time.Second, "the right acknowledgement and command", func() bool { return stat(t, db).AckedSeq == 4 && done.Load() > 0 })
 	if done.Load() != 1 {
 		t.Errorf("the right command was done %d times", done.Load())
 	}
