@@ -111,8 +111,8 @@ func TestE2EReadmeForTheBackOffice(t *testing.T) {
 		text := strings.NewReplacer("/dev/ttyS1", fw.link, "tls://broker.example:8883", broker.URL()).Replace(b.text)
 		out := shell.run(text)
 		switch {
-		case strings.Contains(text, "-C 6"):
-			for _, topic := range []string{"up/state ", "up/info ", "up/health ", "up/link/pos/state ", "up/case-summary ", "up/config "} {
+		case strings.Contains(text, "-C 7"):
+			for _, topic := range []string{"up/state ", "up/info ", "up/health ", "up/link/pos/state ", "up/case-summary ", "up/config ", "up/checkpoint "} {
 				if !strings.Contains(out, "yuanlu/v1/t-00423/"+topic) {
 					t.Errorf("%s is not among what is retained:\n%s", topic, out)
 				}
