@@ -19,15 +19,16 @@ type key struct{ terminal, stream string }
 // applying is one transaction that changes what is acknowledged to the terminals.
 type applying struct {
 	*tx
-	limits  Limits
-	answer  Answer
-	streams map[key]*stream
-	order   []key // of streams, as touched
-	usage   map[string]*usage
-	touched []string // of usage, as touched
-	w       int64    // newest number of the case desk, given out or found
-	current bool     // the case desk is up to date
-	own     *ownLog  // nil: not read yet
+	limits    Limits
+	answer    Answer
+	streams   map[key]*stream
+	order     []key // of streams, as touched
+	usage     map[string]*usage
+	touched   []string // of usage, as touched
+	w         int64    // newest number of the case desk, given out or found
+	current   bool     // the case desk is up to date
+	journaled bool     // a journal of the case desk grew
+	own       *ownLog  // nil: not read yet
 }
 
 // Apply stores messages in one transaction and returns what may be acknowledged to the
@@ -63,6 +64,7 @@ func (s *Store) change(ctx context.Context, do func(*applying) error) (Answer, e
 	defer cancel()
 	begin, begun := context.AfterFunc(ctx, cancel), false
 	defer begin()
+	shown := false // what the streams show is another
 	err := s.write(work, func(t *tx) error {
 		a.tx = t
 		// One desk at a time: numbers grow in the order of commits.
@@ -90,7 +92,7 @@ func (s *Store) change(ctx context.Context, do func(*applying) error) (Answer, e
 				return err
 			}
 		}
-		if a.n == before {
+		if shown = a.n > before || a.journaled; a.n == before {
 			return nil
 		}
 		_, err := a.exec(`UPDATE desk SET n = ? WHERE id = 1`, a.n)
@@ -102,7 +104,9 @@ func (s *Store) change(ctx context.Context, do func(*applying) error) (Answer, e
 	if err != nil {
 		return Answer{}, err
 	}
-	s.announce()
+	if shown {
+		s.announce()
+	}
 	return a.answer, nil
 }
 

@@ -20,7 +20,7 @@ type Store struct {
 	signer   *evidence.Signer // of checkpoints; nil: none are co-signed. Set before the store is shared
 
 	mu      sync.Mutex
-	changed chan struct{} // guarded by mu: closed at the next commit of this process
+	changed chan struct{} // guarded by mu: see Changed
 }
 
 // Open opens the store at place, a file for SQLite or a postgres:// URL, and
@@ -52,8 +52,9 @@ func (s *Store) Kind() string {
 // ID names this store: made with it, the same for all who share it.
 func (s *Store) ID() string { return s.id }
 
-// Changed is closed at the next commit of this process. Commits of other desks on
-// the same database do not close it.
+// Changed is closed at the next commit of this process that changes what is shown: events,
+// gaps, terminals, journals. What is only read does not close it, nor do commits of other desks
+// on the same database.
 func (s *Store) Changed() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -176,6 +176,7 @@ func (a *applying) line(s *Store, text []byte) (casework.Answer, error) {
 // journal stores events and what is found by them.
 func (a *applying) journal(s *Store, d *casework.Desk, events []casework.Event) error {
 	cases := map[string]bool{}
+	a.journaled = a.journaled || len(events) > 0
 	for i := range events {
 		e := &events[i]
 		a.w++

@@ -277,3 +277,33 @@ func TestRetainKeepsOpenCases(t *testing.T) {
 		}
 	})
 }
+
+// TestWhatIsOnlyReadWakesNothing: streams look again after a change, not after each case that
+// a person opens, though its reading is logged.
+func TestWhatIsOnlyReadWakesNothing(t *testing.T) {
+	both(t, func(r *rig) {
+		r.hire("analyst")
+		woken := func(do func()) bool {
+			changed := r.s.Changed()
+			do()
+			select {
+			case <-changed:
+				return true
+			default:
+				return false
+			}
+		}
+		r.want("an event wakes", woken(func() { r.take(c(desktest.Case{Seq: 1})) }), true)
+		r.want("a repeated event wakes", woken(func() { r.take(c(desktest.Case{Seq: 1})) }), false)
+		r.want("a case that is read wakes", woken(func() { r.work("analyst", `"show":%q`, caseOne) }), false)
+		list, err := r.s.Reads(t.Context(), 0)
+		r.want("readings", fmt.Sprint(len(list), err), "1 <nil>")
+		r.want("a refused command wakes", woken(func() { r.work("analyst", `"do":"claim","case":%q,"expect":7`, caseOne) }), false)
+		r.want("a command wakes", woken(func() { r.work("analyst", `"do":"claim","case":%q,"expect":2`, caseOne) }), true)
+		r.want("a tick without anything due wakes", woken(func() {
+			if _, err := r.s.Tick(t.Context(), r.now); err != nil {
+				t.Fatal(err)
+			}
+		}), false)
+	})
+}
