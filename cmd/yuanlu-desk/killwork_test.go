@@ -205,6 +205,19 @@ func holds(t *testing.T, place string, cases []string) {
 		t.Fatal(err)
 	}
 	defer db.Close()
+	wholeOnce(t, db, cases)
+	if len(cases) == 0 {
+		t.Error("no case was worked: the test shows nothing")
+	}
+	a, _, err := db.Work(t.Context(), time.Now(), "", fmt.Sprintf(`"show":"C-%d-%06d"`, time.Now().Year(), len(cases)+1))
+	if err != nil || a.Refused != casework.NotFound {
+		t.Errorf("a case of which no one was answered: %v %v", a.Refused, err)
+	}
+}
+
+// wholeOnce: the journal of each case has the events of its commands, once.
+func wholeOnce(t *testing.T, db *store.Store, cases []string) {
+	t.Helper()
 	seen := map[string]bool{}
 	for _, no := range cases {
 		list, err := db.Journal(t.Context(), no, 0)
@@ -223,12 +236,5 @@ func holds(t *testing.T, place string, cases []string) {
 			t.Errorf("%s: %s", no, got)
 		}
 		seen[no] = true
-	}
-	if len(cases) == 0 {
-		t.Error("no case was worked: the test shows nothing")
-	}
-	a, _, err := db.Work(t.Context(), time.Now(), "", fmt.Sprintf(`"show":"C-%d-%06d"`, time.Now().Year(), len(cases)+1))
-	if err != nil || a.Refused != casework.NotFound {
-		t.Errorf("a case of which no one was answered: %v %v", a.Refused, err)
 	}
 }

@@ -140,7 +140,9 @@ func (s *streaming) run(ctx context.Context) {
 func (s *streaming) send(ctx context.Context) (more bool, err error) {
 	list, more, err := s.collect(ctx)
 	if err != nil {
-		s.a.o.Log.Warn("api.stream", "err", err)
+		if ctx.Err() == nil { // else the client has gone
+			s.a.o.Log.Warn("api.stream", "err", err)
+		}
 		return false, nil // the store is away: the next look may find it
 	}
 	var b strings.Builder

@@ -191,6 +191,8 @@ func (v *watch) run(ctx context.Context) {
 		switch {
 		case lasts != nil && errors.Is(lasts, store.ErrNotFound):
 			return
+		case ctx.Err() != nil: // the client has gone
+			return
 		case err != nil || lasts != nil: // the store is away: the next look may find it
 			v.a.o.Log.Warn("api.stream", "err", errors.Join(err, lasts))
 		case v.send(list, upto) != nil:
