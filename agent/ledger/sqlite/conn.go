@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"modernc.org/libc"
 	"modernc.org/sqlite"
@@ -94,8 +95,32 @@ func prepareLibrary() error {
 	// SQLite's own default is as safe then.
 	_, _ = sqlite.Fdatasync(true)
 	_, _ = sqlite.OFDLocking(true)
-	return nil
+	return shareCache()
 }
+
+// The block that cached pages of all connections lie in. A slot is a page with what SQLite keeps
+// beside it (SQLITE_CONFIG_PCACHE_HDRSZ is below 280 bytes); the library's allocator would round each
+// up to 8 KiB. What finds no slot, and pages of 32 KiB of a temporary store, come from the
+// allocator. Slots that are not used take no memory.
+const (
+	cacheSlot  = PageSize + 280
+	cacheSlots = 640 // the caches of the writer and of four readers
+)
+
+// shareCache gives SQLite that block, once in a process and before its first use.
+var shareCache = sync.OnceValue(func() error {
+	tls := libc.NewTLS()
+	defer tls.Close()
+	block, list := libc.Xmalloc(tls, cacheSlot*cacheSlots), libc.Xmalloc(tls, 3*8)
+	if block == 0 || list == 0 {
+		return fmt.Errorf("ledger: page cache: out of memory")
+	}
+	defer libc.Xfree(tls, list)
+	if rc := sqlite3.Xsqlite3_config(tls, sqlite3.SQLITE_CONFIG_PAGECACHE, libc.VaList(list, block, int32(cacheSlot), int32(cacheSlots))); rc != sqlite3.SQLITE_OK {
+		libc.Xfree(tls, block) // another use of SQLite in this process came first: its own cache serves
+	}
+	return nil
+})
 
 // Script runs one or more statements that return no rows.
 func (c *Conn) Script(sql string) error {
