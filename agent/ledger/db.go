@@ -274,6 +274,11 @@ func (d *DB) contradicted(err error) error {
 func (d *DB) breakOff(err error) {
 	d.o.Log.LogAttrs(context.Background(), slog.LevelError, "store.failed", slog.String("error", err.Error()))
 	d.fault = err
+	d.closeFile()
+}
+
+// closeFile closes the database file, and leaves its WAL as it is.
+func (d *DB) closeFile() {
 	d.recent.forgetAll()
 	d.readers.close()
 	if d.w != nil {

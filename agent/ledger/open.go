@@ -156,15 +156,25 @@ func (d *DB) openStore(ctx context.Context, cause error) error {
 		err = d.upgrade(ctx)
 	}
 	if err == nil {
-		err = d.openFile(cause != nil)
+		err = d.openWithLog(ctx, cause != nil)
 	}
 	if errors.Is(err, sqlite.ErrDamaged) {
 		if err = d.salvage(ctx, err); err == nil {
-			err = d.openFile(false)
+			err = d.openWithLog(ctx, false)
 		}
 	}
-	if err == nil {
-		err = d.openLog(ctx)
+	return err
+}
+
+// openWithLog opens the database file and its evidence log. After an error the file is closed
+// again: damage may show first where the log is read.
+func (d *DB) openWithLog(ctx context.Context, whole bool) error {
+	if err := d.openFile(whole); err != nil {
+		return err
+	}
+	err := d.openLog(ctx)
+	if err != nil {
+		d.closeFile()
 	}
 	return err
 }
