@@ -46,6 +46,7 @@ type leaving struct {
 	at     time.Time // of its leaves
 	any    bool      // a leaf that a checkpoint is made for
 	urgent bool      // one that a checkpoint is made for soon
+	record int64     // whose leaf is the newest of a record; 0: none yet
 }
 
 // logs reports whether what this transaction stores is logged.
@@ -126,6 +127,7 @@ func (t *tx) logRecord(row *rows.Record, link string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	t.left.record = row.Seq
 	return rows.AppendLeaf(nil, rows.Leaf{N: n, At: t.leafTime().UnixMilli() - row.Received, Hash: hash}), nil
 }
 
@@ -148,13 +150,18 @@ func (t *tx) logLeaf(kind string, ref int64, d []byte) error {
 	return t.putLeaf(n, ref, hash, leaf)
 }
 
-// putLeaf writes a row of the table leaf.
+// putLeaf writes a row of the table leaf. Most of those about a refund come in its own transaction and lie
+// behind its leaf: they need no entry in the index.
 func (t *tx) putLeaf(n, ref int64, hash tree.Hash, leaf []byte) error {
 	stored, err := t.c.stored(leaf)
 	if err != nil {
 		return err
 	}
-	return t.c.Do(`INSERT INTO leaf(n, ref, hash, body) VALUES(?1, ?2, ?3, ?4)`, n, sqlite.NonZeroInt(ref), hash[:], stored)
+	apart := sqlite.NonZeroInt(0)
+	if ref != refNone && ref != t.left.record {
+		apart = 1
+	}
+	return t.c.Do(`INSERT INTO leaf(n, ref, apart, hash, body) VALUES(?1, ?2, ?3, ?4, ?5)`, n, sqlite.NonZeroInt(ref), apart, hash[:], stored)
 }
 
 // logVerdict logs a verdict that is released.
@@ -285,12 +292,18 @@ func (t *tx) forgetLeaf(seq int64) error {
 		return err
 	}
 	if l != nil {
-		err := t.c.Do(`INSERT INTO leaf(n, hash) VALUES(?1, ?2) ON CONFLICT(n) DO UPDATE SET body = NULL`, l.N, l.Hash[:])
+		next, err := logRows{t.c, t.d.log.after}.nextLeaf(seq)
+		if err == nil {
+			err = t.c.Do(`UPDATE leaf SET body = NULL WHERE n > ?1 AND n < ?2 AND ref = ?3`, l.N, next, seq)
+		}
+		if err == nil {
+			err = t.c.Do(`INSERT INTO leaf(n, hash) VALUES(?1, ?2) ON CONFLICT(n) DO UPDATE SET body = NULL`, l.N, l.Hash[:])
+		}
 		if err != nil {
 			return err
 		}
 	}
-	return t.c.Do(`UPDATE leaf SET body = NULL WHERE ref = ?1`, seq)
+	return t.c.Do(`UPDATE leaf SET body = NULL WHERE ref = ?1 AND apart IS NOT NULL`, seq)
 }
 
 // forgetLeaves keeps the hashes alone of the leaves before that of the oldest record that is still

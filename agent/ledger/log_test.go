@@ -180,13 +180,24 @@ func TestTheLogTellsAll(t *testing.T) {
 	must(t, err)
 	for _, id := range ids {
 		p := proved(t, d, ProofQuery{CaseID: id, After: -1}, desk.signer.Key(evidence.KeyCosign))
-		has := map[string]bool{}
+		has, got, of := map[string]bool{}, map[int64]bool{}, map[string]bool{}
 		for _, l := range p.Leaves {
 			is, err := evidence.ParseLeaf(l.Leaf)
 			must(t, err)
-			has[is.Type] = true
+			has[is.Type], got[l.N] = true, true
+			if is.Type == evidence.LeafRecord {
+				of[is.D.Get("seq").Text] = true
+			}
 			if is.Type == evidence.LeafCase && is.D.Get("subject").Text != "case/"+id {
 				t.Errorf("leaf %d is of another case", l.N)
+			}
+		}
+		for n, leaf := range leaves { // whatever the index holds: none is left out
+			is, err := evidence.ParseLeaf(leaf)
+			must(t, err)
+			about := is.Type == evidence.LeafVerdict && of[is.D.Get("verdict").Get("seq").Text] || is.Type == evidence.LeafCase && is.D.Get("subject").Text == "case/"+id
+			if about && !got[int64(n)] {
+				t.Errorf("leaf %d is about case %s, and is not proved for it", n, id)
 			}
 		}
 		if !has[evidence.LeafRecord] || !has[evidence.LeafVerdict] || !has[evidence.LeafCase] || p.Leaves[0].N != 0 {

@@ -285,16 +285,17 @@ func (p *prover) checkpoints(sizes []int64) ([]int64, []string, error) {
 func (p *prover) leavesOf(caseID string, seqs []int64, asks []caseAsk, desk []int64) ([]int64, error) {
 	var list []int64
 	for _, seq := range seqs {
+		var own *rows.Leaf
 		if seq > p.v.after {
-			l, _, err := loadRecordLeaf(p.c, seq)
-			if err != nil {
+			var err error
+			if own, _, err = loadRecordLeaf(p.c, seq); err != nil {
 				return nil, err
 			}
-			if l != nil {
-				list = append(list, l.N)
+			if own != nil {
+				list = append(list, own.N)
 			}
 		}
-		about, err := p.about(seq, caseID)
+		about, err := p.about(seq, caseID, own)
 		if err != nil {
 			return nil, err
 		}
@@ -308,7 +309,7 @@ func (p *prover) leavesOf(caseID string, seqs []int64, asks []caseAsk, desk []in
 		list = append(list, held...)
 	}
 	if len(list) > 0 {
-		notes, err := p.c.Ints(`SELECT n FROM leaf WHERE ref = ?1 AND n BETWEEN ?2 AND ?3`, refNote, slices.Min(list), slices.Max(list))
+		notes, err := p.c.Ints(`SELECT n FROM leaf WHERE ref = ?1 AND apart IS NOT NULL AND n BETWEEN ?2 AND ?3`, refNote, slices.Min(list), slices.Max(list))
 		if err != nil {
 			return nil, err
 		}
@@ -320,19 +321,33 @@ func (p *prover) leavesOf(caseID string, seqs []int64, asks []caseAsk, desk []in
 	return slices.Compact(list), err
 }
 
-// about returns the leaves about a refund, but for the events of other cases.
-func (p *prover) about(seq int64, caseID string) (list []int64, err error) {
-	err = p.eachBody(seq, func(n int64, l *evidence.Leaf) {
+// about returns the leaves about a record, but for the events of other cases. own is the record's leaf, nil: it
+// has none.
+func (p *prover) about(seq int64, caseID string, own *rows.Leaf) (list []int64, err error) {
+	take := func(n int64, l *evidence.Leaf) {
 		if l == nil || l.Type != evidence.LeafCase || l.D.Get("subject").Text == "case/"+caseID {
 			list = append(list, n)
 		}
-	})
+	}
+	if own != nil {
+		next, err := p.rows.nextLeaf(seq)
+		if err == nil {
+			err = p.eachBody(take, `n > ?1 AND n < ?2 AND ref = ?3 AND apart IS NULL`, own.N, next, seq)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	err = p.eachBody(take, byRef, seq)
 	return list, err
 }
 
-// eachBody hands out the leaves with this ref, in order; l is nil where retention has removed the bytes.
-func (p *prover) eachBody(ref int64, do func(n int64, l *evidence.Leaf)) error {
-	return p.c.Each(`SELECT n, body FROM leaf WHERE ref = ?1 ORDER BY n`, func(r *sqlite.Row) error {
+// byRef are the leaves that the index finds.
+const byRef = `ref = ?1 AND apart IS NOT NULL`
+
+// eachBody hands out leaves in order; l is nil where retention has removed the bytes.
+func (p *prover) eachBody(do func(n int64, l *evidence.Leaf), which string, args ...any) error {
+	return p.c.Each(`SELECT n, body FROM leaf WHERE `+which+` ORDER BY n`, func(r *sqlite.Row) error {
 		text, err := packed.Text(nil, r.View(1))
 		if err != nil {
 			return rows.Damaged("leaf", r.Int(0), "its bytes are not packed as they say")
@@ -345,16 +360,16 @@ func (p *prover) eachBody(ref int64, do func(n int64, l *evidence.Leaf)) error {
 		}
 		do(r.Int(0), l)
 		return nil
-	}, ref)
+	}, args...)
 }
 
 // holds returns the leaves of the holds of an ask.
 func (p *prover) holds(a caseAsk) (list []int64, err error) {
-	err = p.eachBody(holdRef(a.merchant, a.terminal, a.id), func(n int64, l *evidence.Leaf) {
+	err = p.eachBody(func(n int64, l *evidence.Leaf) {
 		if l != nil && l.D.Get("ask").Text == a.id && l.D.Get("merchant_id").Text == a.merchant && l.D.Get("terminal_id").Text == a.terminal {
 			list = append(list, n) // without its bytes whose hold it is cannot be known
 		}
-	})
+	}, byRef, holdRef(a.merchant, a.terminal, a.id))
 	return list, err
 }
 
@@ -373,7 +388,7 @@ func (p *prover) anchors(sizes []int64) (list []int64, err error) {
 		return nil, nil // none was anchored
 	}
 	found := make([]bool, len(sizes))
-	err = p.eachBody(refAnchor, func(n int64, l *evidence.Leaf) {
+	err = p.eachBody(func(n int64, l *evidence.Leaf) {
 		if l == nil {
 			return
 		}
@@ -386,6 +401,6 @@ func (p *prover) anchors(sizes []int64) (list []int64, err error) {
 				found[i], list = true, append(list, n)
 			}
 		}
-	})
+	}, byRef, refAnchor)
 	return list, err
 }

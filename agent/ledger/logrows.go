@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"fmt"
+	"math"
 
 	"yuanlu/agent/ledger/packed"
 	"yuanlu/agent/ledger/rows"
@@ -129,6 +130,16 @@ func (l logRows) leafFrom(seq int64) (at int64, leaf rows.Leaf, err error) {
 		return err
 	}, seq)
 	return at, leaf, err
+}
+
+// nextLeaf returns the number of the leaf of the first record behind seq that has one, else one behind
+// all: what lies behind the leaf of record seq and before it came before the next record.
+func (l logRows) nextLeaf(seq int64) (int64, error) {
+	at, leaf, err := l.leafFrom(seq + 1)
+	if at == 0 {
+		return math.MaxInt64, err
+	}
+	return leaf.N, err
 }
 
 // Tile implements tree.Rows.
