@@ -277,18 +277,6 @@ func (d *DB) breakOff(err error) {
 	d.closeFile()
 }
 
-// closeFile closes the database file, and leaves its WAL as it is.
-func (d *DB) closeFile() {
-	d.recent.forgetAll()
-	d.readers.close()
-	if d.w != nil {
-		d.w.KeepWAL()
-		_ = d.w.Close()
-		d.w = nil
-		d.lock.unfollow()
-	}
-}
-
 // retryEvery is the shortest pause between two attempts to reopen the store. After one
 // that took longer, the pause is as long as that was, up to longestPause.
 const (

@@ -179,6 +179,18 @@ func (d *DB) openWithLog(ctx context.Context, whole bool) error {
 	return err
 }
 
+// closeFile closes the database file, and leaves its WAL as it is.
+func (d *DB) closeFile() {
+	d.recent.forgetAll()
+	d.readers.close()
+	if d.w != nil {
+		d.w.KeepWAL()
+		_ = d.w.Close()
+		d.w = nil
+		d.lock.unfollow()
+	}
+}
+
 // missing reports a store that was there and is gone, or has lost all its bytes or
 // commits in its WAL, as damaged, before SQLite opens it.
 func (d *DB) missing(cause error) error {

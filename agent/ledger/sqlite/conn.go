@@ -107,7 +107,7 @@ const (
 	cacheSlots = 640 // the caches of the writer and of four readers
 )
 
-// shareCache gives SQLite that block, once in a process and before its first use.
+// shareCache hands that block to SQLite, once in a process and before its first use.
 var shareCache = sync.OnceValue(func() error {
 	tls := libc.NewTLS()
 	defer tls.Close()
