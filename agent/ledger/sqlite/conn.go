@@ -113,7 +113,7 @@ var shareCache = sync.OnceValue(func() error {
 	defer tls.Close()
 	block, list := libc.Xmalloc(tls, cacheSlot*cacheSlots), libc.Xmalloc(tls, 3*8)
 	if block == 0 || list == 0 {
-		return fmt.Errorf("ledger: page cache: out of memory")
+		return fmt.Errorf("ledger: open: out of memory")
 	}
 	defer libc.Xfree(tls, list)
 	if rc := sqlite3.Xsqlite3_config(tls, sqlite3.SQLITE_CONFIG_PAGECACHE, libc.VaList(list, block, int32(cacheSlot), int32(cacheSlots))); rc != sqlite3.SQLITE_OK {
