@@ -15,6 +15,7 @@ import (
 	"yuanlu/agent/command"
 	"yuanlu/agent/control"
 	"yuanlu/agent/health"
+	"yuanlu/agent/report"
 	"yuanlu/protocol/topics"
 )
 
@@ -205,6 +206,9 @@ func FuzzCommandArguments(f *testing.F) {
 		}
 		if err != nil {
 			return
+		}
+		if paged, ok := data.(report.Paged); ok {
+			data = paged.Data
 		}
 		raw, err := json.Marshal(data)
 		if err != nil || len(raw) > command.MostData || check.Check(spec.DataSchema(), raw) != nil {

@@ -108,7 +108,7 @@ func New(o Options) *Set { return &Set{o: o, log: o.Book.Logger()} }
 func (s *Set) Funcs() Funcs {
 	return Funcs{
 		"capture-start": s.captureStartCommand, "capture-stop": s.captureStopCommand, "config-get": s.configGet,
-		"day-resend": s.dayResend, "hold-cancel": s.holdCancel, "hold-release": s.holdRelease, "link-reopen": s.linkReopen, "log-level": s.logLevel, "log-tail": s.logTail, "selftest": s.o.Selftest,
+		"day-resend": s.dayResend, "evidence": s.evidence, "hold-cancel": s.holdCancel, "hold-release": s.holdRelease, "link-reopen": s.linkReopen, "log-level": s.logLevel, "log-tail": s.logTail, "selftest": s.o.Selftest,
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"yuanlu/agent/control"
 	"yuanlu/agent/ledger"
 	"yuanlu/agent/logbook"
+	"yuanlu/agent/report"
 )
 
 // Verbs returns what the control socket answers: the commands, and what the technician
@@ -23,6 +24,14 @@ func (s *Set) Verbs() map[string]control.Handler {
 			result, err := do(ctx, args, func(any) {})
 			if err != nil {
 				return err
+			}
+			if paged, ok := result.(report.Paged); ok {
+				result = paged.Data
+				for _, page := range paged.Pages {
+					if err := send(page); err != nil {
+						return err
+					}
+				}
 			}
 			return send(result)
 		}

@@ -153,7 +153,11 @@ func (c *commands) replyTo(name string, rsp *topics.Rsp, published chan<- sent, 
 	if out.Data == nil {
 		out.Data = json.RawMessage(`{}`)
 	}
-	payload, err := c.r.payload("rsp.v1", &out)
+	most := topics.MaxMessage
+	if spec, _ := topics.CommandOf(name); spec.Paged {
+		most = topics.MaxPage
+	}
+	payload, err := c.r.payloadOf("rsp.v1", &out, most)
 	if err != nil {
 		out.Status, out.Data = topics.RspFailed, json.RawMessage(`{}`)
 		out.Error = &topics.RspError{Code: "answer", Message: "the answer cannot be sent: " + printable.Cut(err.Error(), 512)}

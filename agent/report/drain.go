@@ -315,7 +315,7 @@ func (d *drain) prepare(ctx context.Context, n *refund.Notice) error {
 	f := d.room()
 	f.payload = topics.AppendEvent(f.payload[:0], &topics.Fields{ID: n.ID, Source: d.s.r.o.Names.Source(), Type: n.Type, Subject: n.Subject,
 		Stream: n.Stream, Time: n.Time, Sequence: n.Sequence, Attempt: n.Attempt, Historical: n.Historical, ClockSynced: n.ClockSynced, Data: n.Data})
-	if err := d.s.r.fit(to.channel.Schema, f.payload); err != nil {
+	if err := d.s.r.fit(to.channel.Schema, f.payload, topics.MaxMessage); err != nil {
 		return d.quarantine(ctx, n, err)
 	}
 	f.entry, f.sequence, f.stream, f.class, f.taken = n.Entry, n.Sequence, n.Stream, n.Class, n.Taken

@@ -80,7 +80,7 @@ func (r *Reporter) AskBackOffice(ctx context.Context) (time.Duration, error) {
 	}
 	channel, _ := topics.ChannelOf("event")
 	payload := echoEvent(r.o.Names, id, stream, r.o.Clock.Now(), r.o.Clock.Synced())
-	if err := r.fit(channel.Schema, payload); err != nil {
+	if err := r.fit(channel.Schema, payload, topics.MaxMessage); err != nil {
 		return 0, err
 	}
 	begin := time.Now()

@@ -171,6 +171,9 @@ func (v *invocation) finish(ctx context.Context, data any, err error) {
 	if ends {
 		data = last.Data
 	}
+	if paged, ok := data.(Paged); ok && err == nil {
+		data, err = paged.Data, v.sendPages(ctx, paged.Pages)
+	}
 	rsp := v.outcome(data, err)
 	if ends && rsp.Status == topics.RspOK {
 		if ends = v.deliver(ctx, rsp); !ends {
@@ -186,6 +189,26 @@ func (v *invocation) finish(ctx context.Context, data any, err error) {
 		return
 	}
 	v.conclude(rsp, true)
+}
+
+// sendPages publishes pages, one after the other.
+func (v *invocation) sendPages(ctx context.Context, pages []any) error {
+	spec, _ := topics.CommandOf(v.name)
+	v.accept()
+	for _, page := range pages {
+		raw, err := json.Marshal(page)
+		if err == nil {
+			err = v.c.r.check.Check(spec.PageSchema(), raw)
+		}
+		if err != nil {
+			v.c.r.log.Error("command.unfit", "cmd", v.name, "err", err)
+			return &CommandError{Code: "answer", Message: "a page is not as this version describes it"}
+		}
+		if !v.deliver(ctx, &topics.Rsp{ID: v.id, Status: topics.RspProgress, Data: raw}) {
+			return &CommandError{Code: "unheard", Message: "the broker did not take a page in time; send the command again, under another id"}
+		}
+	}
+	return nil
 }
 
 func (v *invocation) conclude(rsp *topics.Rsp, say bool) {

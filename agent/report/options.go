@@ -130,7 +130,7 @@ type Commands interface {
 	// Names lists them; others do not reach Do.
 	Names() []string
 	// Do does one, in a goroutine of its own; ctx ends with the reporter. The result
-	// marshals to an object, or is a Last. Errors: *CommandError, ErrUnknownCommand, any
+	// marshals to an object, or is a Last or a Paged. Errors: *CommandError, ErrUnknownCommand, any
 	// other is published as "failed".
 	Do(ctx context.Context, c Command) (any, error)
 }
@@ -154,6 +154,14 @@ type Command struct {
 type Last struct {
 	Data              any
 	Then, Undelivered func()
+}
+
+// Paged is what Commands.Do returns where the answer is too long for one message. Each page is published as
+// progress, behind the broker's acknowledgement of the one before; Data is the answer ok. Where the
+// broker does not take a page in time, the answer is an error.
+type Paged struct {
+	Pages []any // each marshals to an object, of at most topics.MaxPage with its envelope
+	Data  any
 }
 
 // CommandError is why a command was not done, as the back office shall read it.

@@ -262,19 +262,23 @@ func lostByPeer(err error) bool {
 
 // payload marshals v and checks it as topics.md rule 6 asks: size and own schema.
 func (r *Reporter) payload(schema string, v any) ([]byte, error) {
+	return r.payloadOf(schema, v, topics.MaxMessage)
+}
+
+func (r *Reporter) payloadOf(schema string, v any, most int) ([]byte, error) {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return nil, fmt.Errorf("report: %s: %w", schema, err)
 	}
-	return b, r.fit(schema, b)
+	return b, r.fit(schema, b, most)
 }
 
-// ErrTooLarge is a payload over topics.MaxMessage.
+// ErrTooLarge is a payload over topics.MaxMessage, or a page over topics.MaxPage.
 var ErrTooLarge = errors.New("report: payload too large")
 
-func (r *Reporter) fit(schema string, b []byte) error {
-	if len(b) > topics.MaxMessage {
-		return fmt.Errorf("%w: %d bytes, want at most %d", ErrTooLarge, len(b), topics.MaxMessage)
+func (r *Reporter) fit(schema string, b []byte, most int) error {
+	if len(b) > most {
+		return fmt.Errorf("%w: %d bytes, want at most %d", ErrTooLarge, len(b), most)
 	}
 	return r.check.Check(schema, b)
 }

@@ -213,8 +213,28 @@ func addCommands(channels, operations, messages object) {
 		if c.Long {
 			op["description"] = "Says progress, with data as " + ProgressSchema + "."
 		}
+		if c.Paged {
+			addPages(channels, messages, op, c)
+		}
 		operations["receiveCmd"+camel(c.Name)] = op
 	}
+}
+
+// addPages describes the pages of a command's answer.
+func addPages(channels, messages, op object, c CommandSpec) {
+	name := "page" + camel(c.Name)
+	messages[name] = object{"name": name, "title": "A page of the answer to " + c.Name, "contentType": "application/json", "payload": with("Page "+spaced(c.Name), "rsp.v1", "data", c.PageSchema())}
+	if ch, ok := channels["rsp"].(object); ok {
+		if all, ok := ch["messages"].(object); ok {
+			all[name] = object{"$ref": "#/components/messages/" + name}
+		}
+	}
+	if reply, ok := op["reply"].(object); ok {
+		if list, ok := reply["messages"].([]any); ok {
+			reply["messages"] = append(list, object{"$ref": "#/channels/rsp/messages/" + name})
+		}
+	}
+	op["description"] = "Its pages come before the answer ok, as progress, with data as " + c.PageSchema() + "."
 }
 
 // with is the schema of a payload of which one member has a schema of its own.

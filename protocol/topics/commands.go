@@ -7,6 +7,7 @@ type CommandSpec struct {
 	Name    string // last level of dn/cmd/{cmd}
 	Summary string
 	Long    bool // may take longer and sends progress (ProgressSchema) meanwhile
+	Paged   bool // its answer is too long for one message: pages (PageSchema) come before, as progress
 }
 
 // ProgressSchema names the schema of the data of an answer of status progress.
@@ -15,6 +16,10 @@ const ProgressSchema = "rsp-progress.v1"
 // ArgsSchema names the schema of the command's args. It is closed: a member that it
 // does not have is refused, because an argument that does nothing is a mistake.
 func (c CommandSpec) ArgsSchema() string { return "cmd-args." + c.Name + ".v1" }
+
+// PageSchema names the schema of the data of an answer of status progress of a command that is
+// Paged.
+func (c CommandSpec) PageSchema() string { return "rsp-page." + c.Name + ".v1" }
 
 // DataSchema names the schema of the data of an answer of status ok.
 func (c CommandSpec) DataSchema() string { return "rsp-data." + c.Name + ".v1" }
@@ -28,6 +33,7 @@ func Commands() []CommandSpec {
 		{Name: "case-resend", Summary: "Send waiting cases again at once"},
 		{Name: "config-get", Summary: "The configuration in force"},
 		{Name: "day-resend", Summary: "Make the digests of days again"},
+		{Name: "evidence", Summary: "The leaves of a case in the evidence log, with their proofs", Paged: true},
 		{Name: "hold-cancel", Summary: "End a hold: the refund is not made"},
 		{Name: "hold-release", Summary: "Release a hold: the refund may be made as asked; taken only signed"},
 		{Name: "link-reopen", Summary: "Close and open the port of a link"},

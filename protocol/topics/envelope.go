@@ -12,6 +12,10 @@ import (
 // rule 6), in bytes.
 const MaxMessage = 32 << 10
 
+// MaxPage is what a message of a paged answer may have, in bytes (evidence.md § 3: 200 KiB of data, with
+// what the envelope has around it).
+const MaxPage = 201 << 10
+
 // Event is one message of up/case, up/day or up/event: CloudEvents 1.0, structured
 // JSON. ID and Sequence never change between attempts: a back office
 // deduplicates by ID and sees gaps by Stream and Sequence.

@@ -249,6 +249,9 @@ func TestSchemasCompileAndAreUsed(t *testing.T) {
 	}
 	for _, c := range Commands() {
 		used[c.ArgsSchema()], used[c.DataSchema()] = true, true
+		if c.Paged {
+			used[c.PageSchema()] = true
+		}
 	}
 	for _, d := range docs {
 		if !used[d.Name] && !strings.HasPrefix(d.Name, "case.") && !strings.HasPrefix(d.Name, "hold.") && d.Name != "event-data.v1" {
@@ -350,7 +353,7 @@ func TestCommandTable(t *testing.T) {
 			t.Errorf("%s: an unknown argument: %v", c.Name, err)
 		}
 	}
-	want := "capture-start capture-stop case-resend config-get day-resend hold-cancel hold-release link-reopen log-level log-tail outbox-stat ping rebirth restart selftest support-bundle"
+	want := "capture-start capture-stop case-resend config-get day-resend evidence hold-cancel hold-release link-reopen log-level log-tail outbox-stat ping rebirth restart selftest support-bundle"
 	if got := strings.Join(names, " "); got != want {
 		t.Errorf("commands %s, want %s", got, want)
 	}
@@ -363,6 +366,8 @@ func TestCommandTable(t *testing.T) {
 		{"cmd-args.link-reopen.v1", `{"link":"pos"}`, `{}`},
 		{"cmd-args.capture-start.v1", `{"link":"pos","max_bytes":1000}`, `{"link":"../pos"}`},
 		{"rsp-data.support-bundle.v1", `{"file":"f","bytes":1,"sha256":"` + strings.Repeat("0a", 32) + `","parts":3}`, `{"file":"f","bytes":1,"sha256":"x","parts":3}`},
+		{"cmd-args.evidence.v1", `{"case_id":"01J9","sizes":[3,9],"desk":[5003],"after":-1}`, `{"case_id":"01J9","sizes":[0],"after":-1}`},
+		{"rsp-page.evidence.v1", `{"page":1,"leaves":[]}`, `{"page":0,"leaves":[]}`},
 		{ProgressSchema, `{"step":1,"steps":2,"what":"store"}`, `{"step":0,"steps":2,"what":"store"}`},
 	} {
 		t.Run(tc.schema, func(t *testing.T) {
@@ -407,6 +412,9 @@ func TestExamples(t *testing.T) {
 	commands := map[string]CommandSpec{}
 	for _, c := range Commands() {
 		commands["cmd"+camel(c.Name)], commands["rsp"+camel(c.Name)] = c, c
+		if c.Paged {
+			commands["page"+camel(c.Name)] = c
+		}
 	}
 	for name, m := range doc.Components.Messages {
 		if len(m.Examples) == 0 {
@@ -427,6 +435,9 @@ func TestExamples(t *testing.T) {
 			case ofCommand && strings.HasPrefix(name, "cmd"):
 				check(e.Name, "cmd.v1", e.Payload)
 				check(e.Name, cmd.ArgsSchema(), p.Args)
+			case ofCommand && strings.HasPrefix(name, "page"):
+				check(e.Name, "rsp.v1", e.Payload)
+				check(e.Name, cmd.PageSchema(), p.Data)
 			case ofCommand:
 				check(e.Name, "rsp.v1", e.Payload)
 				check(e.Name, cmd.DataSchema(), p.Data)

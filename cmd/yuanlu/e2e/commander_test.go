@@ -118,6 +118,8 @@ func (c *commander) fits(one rsp) {
 	spec, ok := topics.CommandOf(one.cmd)
 	schema := spec.DataSchema()
 	switch {
+	case one.Status == topics.RspProgress && spec.Paged:
+		schema = spec.PageSchema()
 	case one.Status == topics.RspProgress:
 		schema = topics.ProgressSchema
 	case one.Status != topics.RspOK || !ok:

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path"
 	"strings"
 	"sync"
 
@@ -38,8 +39,12 @@ func Received(topic string, payload []byte) error {
 	if len(payload) == 0 && c.Retain && c.Direction != topics.Up {
 		return nil
 	}
-	if len(payload) > topics.MaxMessage && c.Direction == topics.Up {
-		return fmt.Errorf("%w: %s: %d bytes, want at most %d", ErrMessage, topic, len(payload), topics.MaxMessage)
+	most := topics.MaxMessage
+	if cmd, _ := topics.CommandOf(path.Base(topic)); c.Name == "rsp" && cmd.Paged {
+		most = topics.MaxPage
+	}
+	if len(payload) > most && c.Direction == topics.Up {
+		return fmt.Errorf("%w: %s: %d bytes, want at most %d", ErrMessage, topic, len(payload), most)
 	}
 	if c.Direction == topics.DownTo && v.Check("signed.v1", payload) == nil {
 		var s topics.Signed
@@ -131,6 +136,8 @@ func checkAnswer(topic, command string, payload []byte) error {
 	switch {
 	case known && r.Status == topics.RspOK:
 		schema = c.DataSchema()
+	case r.Status == topics.RspProgress && c.Paged:
+		schema = c.PageSchema()
 	case r.Status == topics.RspProgress:
 		schema = topics.ProgressSchema
 	}
