@@ -47,7 +47,7 @@ var mayImport = map[string][]string{
 	"agent/houserules": {"agent/catalogue", "agent/codes"},
 	"agent/config":     {"agent/catalogue", "agent/spelling", "agent/tomlfile", "protocol/evidence"},
 	"agent/desired":    {"agent/catalogue", "agent/config", "agent/newfile", "protocol/printable"},
-	"agent/command":    {"agent/ask", "agent/bundle", "agent/capture", "agent/config", "agent/control", "agent/desired", "agent/guard", "agent/ingest", "agent/ledger", "agent/logbook", "agent/machine", "agent/report", "agent/sanitise", "protocol/printable"},
+	"agent/command":    {"agent/ask", "agent/bundle", "agent/capture", "agent/config", "agent/control", "agent/desired", "agent/guard", "agent/ingest", "agent/ledger", "agent/logbook", "agent/machine", "agent/report", "agent/sanitise", "protocol/evidence", "protocol/printable"},
 	"agent/capture":    {},
 	"agent/codes":      {"agent/catalogue"},
 	"agent/bundle":     {"agent/capture", "agent/config", "agent/desired", "agent/health", "agent/ledger", "agent/logbook", "agent/machine", "agent/newfile", "protocol/cardnumber", "protocol/printable"},

@@ -38,7 +38,7 @@ func TestPagesComeBeforeTheAnswer(t *testing.T) {
 		expectRsp(t, g, "evidence", "e1 accepted", "e1 progress", "e1 progress", "e1 ok")
 		deaf.Store(true)
 		g.push(names.Cmd("evidence"), command("e2", 60, `{"case_id":"c"}`), false)
-		pass(3 * time.Minute) // the connection has ended: the answer is there for whoever asks again
+		pass(3 * time.Minute) // the connection has ended: the answer is there for the one who asks again
 		g.push(names.Cmd("evidence"), command("e2", 600, `{"case_id":"c"}`), false)
 		if got := g.rsp("evidence"); got[len(got)-1] != "e2 error unheard" {
 			t.Errorf("%q", got)
