@@ -5,9 +5,11 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"strings"
 
 	"yuanlu/agent/control"
 	"yuanlu/agent/ledger"
+	"yuanlu/agent/refund"
 	"yuanlu/agent/report"
 	"yuanlu/protocol/evidence"
 )
@@ -126,4 +128,71 @@ func hashes(list []evidence.Hash) []string {
 		out[i] = base64.StdEncoding.EncodeToString(h[:])
 	}
 	return out
+}
+
+// Matched is what the verb evidence-match answers.
+type Matched struct {
+	Seq    int64  `json:"seq"`
+	Who    string `json:"who"`    // payer, recipient
+	Result string `json:"result"` // same, different
+}
+
+// MatchArgs are the arguments of evidence-match. Number is in clear: it goes over the control socket alone.
+type MatchArgs struct {
+	Seq    int64           `json:"seq"`
+	Payer  bool            `json:"payer"`
+	Number json.RawMessage `json:"number"`
+}
+
+// match compares a number with the party of a record, and logs the answer.
+func (s *Set) match(ctx context.Context, args json.RawMessage, send func(any) error) error {
+	var q MatchArgs
+	var clear string
+	if json.Unmarshal(args, &q) != nil || json.Unmarshal(q.Number, &clear) != nil || q.Seq < 1 || clear == "" || len(clear) > 256 {
+		return &control.Error{Code: "bad_request", Message: "evidence-match: arguments do not fit"}
+	}
+	db := s.o.Agent.Store()
+	if db == nil {
+		return &control.Error{Code: "unavailable", Message: "the store is not open"}
+	}
+	same, err := db.Match(ctx, q.Seq, q.Payer, refund.NewSecret(clear))
+	switch {
+	case errors.Is(err, ledger.ErrNotFound):
+		return &control.Error{Code: "not_found", Message: "no such record"}
+	case errors.Is(err, ledger.ErrOften):
+		return &control.Error{Code: "busy", Message: "numbers were compared too often: at most 5 an hour and 20 a day"}
+	case errors.Is(err, ledger.ErrNoIdentifier), errors.Is(err, ledger.ErrNoPayer), errors.Is(err, ledger.ErrNoRecipient), errors.Is(err, ledger.ErrNoLog):
+		return &control.Error{Code: "bad_request", Message: strings.TrimPrefix(err.Error(), "ledger: ")}
+	case err != nil:
+		return &control.Error{Code: "unavailable", Message: err.Error()}
+	}
+	is := Matched{Seq: q.Seq, Who: "recipient", Result: "different"}
+	if q.Payer {
+		is.Who = "payer"
+	}
+	if same {
+		is.Result = "same"
+	}
+	s.log.Info("log.matched", "seq", is.Seq, "who", is.Who, "result", is.Result)
+	return send(is)
+}
+
+// restartLog begins a new evidence log because a person orders it.
+func (s *Set) restartLog(ctx context.Context, _ json.RawMessage, send func(any) error) error {
+	db := s.o.Agent.Store()
+	if db == nil {
+		return &control.Error{Code: "unavailable", Message: "the store is not open"}
+	}
+	err := db.RestartLog(ctx)
+	if errors.Is(err, ledger.ErrNoLog) {
+		return &control.Error{Code: "bad_request", Message: "this store has no evidence log yet"}
+	}
+	if err != nil {
+		return &control.Error{Code: "unavailable", Message: err.Error()}
+	}
+	state, err := db.LogState(ctx)
+	if err != nil {
+		return &control.Error{Code: "unavailable", Message: err.Error()}
+	}
+	return send(map[string]string{"origin": state.Origin, "vkey": state.Key.String()})
 }

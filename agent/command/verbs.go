@@ -18,7 +18,7 @@ import (
 // alone may ask for.
 func (s *Set) Verbs() map[string]control.Handler {
 	all := s.captureVerbs()
-	maps.Copy(all, map[string]control.Handler{"tail": s.tail, "requeue": s.requeue, "outbox-list": s.outboxList})
+	maps.Copy(all, map[string]control.Handler{"tail": s.tail, "requeue": s.requeue, "outbox-list": s.outboxList, "evidence-match": s.match, "evidence-restart": s.restartLog})
 	for name, do := range s.Funcs() {
 		all[name] = func(ctx context.Context, args json.RawMessage, send func(any) error) error {
 			result, err := do(ctx, args, func(any) {})

@@ -45,9 +45,10 @@ var mayImport = map[string][]string{
 
 	"agent":            {"agent/...", "protocol/evidence"},
 	"agent/houserules": {"agent/catalogue", "agent/codes"},
+	"agent/proofs":     {"agent/ledger", "protocol/evidence", "protocol/evidence/pack"},
 	"agent/config":     {"agent/catalogue", "agent/spelling", "agent/tomlfile", "protocol/evidence"},
 	"agent/desired":    {"agent/catalogue", "agent/config", "agent/newfile", "protocol/printable"},
-	"agent/command":    {"agent/ask", "agent/bundle", "agent/capture", "agent/config", "agent/control", "agent/desired", "agent/guard", "agent/ingest", "agent/ledger", "agent/logbook", "agent/machine", "agent/report", "agent/sanitise", "protocol/evidence", "protocol/printable"},
+	"agent/command":    {"agent/ask", "agent/bundle", "agent/capture", "agent/config", "agent/control", "agent/desired", "agent/guard", "agent/ingest", "agent/ledger", "agent/logbook", "agent/machine", "agent/refund", "agent/report", "agent/sanitise", "protocol/evidence", "protocol/printable"},
 	"agent/capture":    {},
 	"agent/codes":      {"agent/catalogue"},
 	"agent/bundle":     {"agent/capture", "agent/config", "agent/desired", "agent/health", "agent/ledger", "agent/logbook", "agent/machine", "agent/newfile", "protocol/cardnumber", "protocol/printable"},

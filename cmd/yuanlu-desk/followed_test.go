@@ -32,7 +32,7 @@ var putRight = []string{
 // seedStore makes an agent's store that has taken these records, each in a transaction.
 func seedStore(t *testing.T, dir string, lines []string) {
 	t.Helper()
-	db, err := ledger.Open(t.Context(), ledger.Options{Dir: dir, Judge: refund.NewJudge(refund.DefaultSettings(), rules.All())})
+	db, err := ledger.Open(t.Context(), ledger.Options{Dir: dir, Terminal: "t-1", Judge: refund.NewJudge(refund.DefaultSettings(), rules.All())})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,7 +25,7 @@ type verb struct {
 func verbs() []*verb {
 	return []*verb{
 		runVerb(), setupVerb(), checkVerb(), replayVerb(), statusVerb(), tailVerb(), casesVerb(), linksVerb(), doctorVerb(), configVerb(),
-		outboxVerb(), askVerb(), holdVerb(), guardVerb(), practiceVerb(), captureVerb(), bundleVerb(), ctlVerb(), storeVerb(), apiVerb(), codesVerb(), completionVerb(), manVerb(), versionVerb(),
+		outboxVerb(), askVerb(), holdVerb(), guardVerb(), practiceVerb(), captureVerb(), bundleVerb(), ctlVerb(), storeVerb(), evidenceVerb(), apiVerb(), codesVerb(), completionVerb(), manVerb(), versionVerb(),
 	}
 }
 
