@@ -68,6 +68,38 @@ func (d *desk) tick(ctx context.Context) {
 	}
 }
 
+// Times of stamping: a stamp is due once a day; where the authority does not answer it is asked again.
+const (
+	stampEvery = 10 * time.Minute
+	stampTime  = time.Minute
+)
+
+// stamp has the desk's log stamped, until ctx ends.
+func (d *desk) stamp(ctx context.Context) {
+	if d.stamping == nil {
+		return
+	}
+	timer := time.NewTimer(time.Second)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		work, cancel := context.WithTimeout(ctx, stampTime)
+		size, err := d.store.Stamp(work, d.now(), d.stamping.stamper(work))
+		cancel()
+		switch {
+		case err != nil && ctx.Err() == nil:
+			d.log.Warn("evidence.stamp", "err", err, "remedy", "see whether --tsa answers; packs say that their desk's log is not stamped")
+		case size > 0:
+			d.log.Info("evidence.stamped", "size", size)
+		}
+		timer.Reset(stampEvery)
+	}
+}
+
 // Times of days that are matched again.
 const (
 	matchEvery = 2 * time.Second

@@ -18,16 +18,21 @@ import (
 // errCosignKey is the class of errors about a co-signing key.
 var errCosignKey = errors.New("co-signing key")
 
-// evidence does what belongs to evidence.md without a store: it replays messages.
-func (p *program) evidence(_ context.Context, v *verb, args []string) error {
+// evidence does what belongs to evidence.md: packs and keys of a desk's store, and without one the replay of
+// messages.
+func (p *program) evidence(ctx context.Context, v *verb, args []string) error {
 	f := p.flags(v)
 	key := f.String("key", "", p.t("`file` with the co-signing key, of keygen --cosign", "联署密钥`文件`，由 keygen --cosign 生成"))
+	x := p.exportFlags(f)
 	rest, err := p.parse(v, f, args, 2)
 	if err != nil {
 		return err
 	}
-	if len(rest) == 0 || rest[0] != "replay" || *key == "" {
-		return fmt.Errorf("%w: replay --key FILE [MESSAGES]", errUsage)
+	if len(rest) > 0 && rest[0] != "replay" {
+		return x.run(ctx, p, v, rest)
+	}
+	if len(rest) == 0 || *key == "" {
+		return fmt.Errorf("%w: want export, keys, trust, restart, or replay --key FILE [MESSAGES]", errUsage)
 	}
 	signer, open, err := readCosigner(*key)
 	if err != nil {

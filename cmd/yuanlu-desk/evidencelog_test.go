@@ -25,7 +25,88 @@ import (
 type logged struct {
 	t             *testing.T
 	config, place string
+	key           string // co-signing key file
 	agent, desk   *process
+}
+
+// office runs a verb evidence of the desk's program on the store.
+func (l *logged) office(args ...string) (int, string) {
+	l.t.Helper()
+	out, err := exec.Command(binary(l.t, "yuanlu-desk"), append([]string{"evidence", "--store", l.place}, args...)...).CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		l.t.Fatal(err)
+	}
+	if exit != nil {
+		return exit.ExitCode(), string(out)
+	}
+	return exitOK, string(out)
+}
+
+// packs exports the case for every reader and has each pack checked: an unsigned one ends with 3, a signed one
+// with 0 where its keys are trusted.
+func (l *logged) packs() {
+	l.t.Helper()
+	dir := l.t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	if out, err := exec.Command("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", at("seal.key"), "-out", at("seal.pem"), "-days", "3650", "-subj", "/CN=Shop").CombinedOutput(); err != nil {
+		l.t.Fatalf("%v %s", err, out)
+	}
+	no := fmt.Sprintf("C-%d-000001", time.Now().UTC().Add(8*time.Hour).Year())
+	verified := func(pack, trust string) int {
+		args := []string{pack}
+		if trust != "" {
+			args = append(args, "--trust", trust)
+		}
+		cmd := exec.Command(binary(l.t, "yuanlu-verify"), args...)
+		out, err := cmd.CombinedOutput()
+		var exit *exec.ExitError
+		if err != nil && !errors.As(err, &exit) {
+			l.t.Fatal(err)
+		}
+		if code := cmd.ProcessState.ExitCode(); code == 1 || code == 2 {
+			l.t.Errorf("%s: %d\n%s", pack, code, out)
+		}
+		return cmd.ProcessState.ExitCode()
+	}
+	seal := []string{"--seal-cert", at("seal.pem"), "--seal-key", at("seal.key")}
+	code, trust := l.office(append([]string{"keys", "--cosign-key", l.key}, seal...)...)
+	if err := os.WriteFile(at("trust.json"), []byte(trust), 0o600); code != exitOK || err != nil {
+		l.t.Fatal(code, trust, err)
+	}
+	for _, profile := range []string{"bank", "platform", "12315", "court", "store"} {
+		for _, signed := range []bool{false, true} {
+			args, pack, want := []string{"export", no, "--for", profile, "--reader", "someone", "--cosign-key", l.key}, at(fmt.Sprint(profile, signed)), 3
+			if signed {
+				args, want = append(args, seal...), 0
+			}
+			if code, out := l.office(append(args, "--out", pack)...); code != exitOK {
+				l.t.Fatalf("%s: %d %s", profile, code, out)
+			}
+			if got := verified(pack, at("trust.json")); got != want {
+				l.t.Errorf("%s, signed %t: verified with %d, want %d", profile, signed, got, want)
+			}
+			if got := verified(pack, ""); got != 3 {
+				l.t.Errorf("%s, signed %t, without trust: %d", profile, signed, got)
+			}
+		}
+	}
+	// The very pack again, and what is refused.
+	again := at("again")
+	if code, out := l.office("export", "--again", fmt.Sprintf("E-%d-000001", time.Now().UTC().Add(8*time.Hour).Year()), "--out", again); code != exitOK {
+		l.t.Errorf("%d %s", code, out)
+	}
+	one, err := os.ReadFile(again)
+	two, bad := os.ReadFile(at("bankfalse"))
+	if err != nil || bad != nil || !bytes.Equal(one, two) {
+		l.t.Errorf("the pack is another one: %v %v", err, bad)
+	}
+	for _, args := range [][]string{{"export", no, "--cosign-key", l.key}, {"export", no, "--for", "court"}, {"export", "C-2001-000001", "--for", "court", "--cosign-key", l.key},
+		{"export", "--again", "E-2001-000001"}, {"trust", "nobody+00000000+AAAA", "--who", "ann"}, {"restart"}, {"else"}} {
+		if code, out := l.office(args...); code == exitOK || strings.Contains(out, "PRIVATE") {
+			l.t.Errorf("%q: %d %s", args, code, out)
+		}
+	}
 }
 
 // verb runs a verb of the terminal's program and returns its exit status and what it printed.
@@ -62,6 +143,7 @@ func newLogged(t *testing.T) *logged {
 		t.Fatal(err)
 	}
 	key := filepath.Join(dir, "cosign")
+	l.key = key
 	if out, err := exec.Command(binary(t, "yuanlu-desk"), "keygen", "--cosign", "shop", "--out", key).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
@@ -127,6 +209,10 @@ func TestE2EEvidenceLog(t *testing.T) {
 	if code, text := l.verb("", "evidence", "check"); code != exitOK || !strings.Contains(text, "all holds") {
 		t.Errorf("%d %s", code, text)
 	}
+	if code, text := l.office("trust", key.VKey, "--who", "ann"); code != exitOK {
+		t.Errorf("%d %s", code, text)
+	}
+	l.packs()
 	before := key.VKey
 	if code, text := l.verb("", "evidence", "restart"); code != exitOK {
 		t.Errorf("%d %s", code, text)

@@ -40,7 +40,7 @@ var binaries = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if out, err := exec.Command("go", "build", "-o", dir, "yuanlu/cmd/yuanlu", "yuanlu/cmd/yuanlu-desk", "yuanlu/cmd/firmware-sim").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-o", dir, "yuanlu/cmd/yuanlu", "yuanlu/cmd/yuanlu-desk", "yuanlu/cmd/firmware-sim", "yuanlu/cmd/yuanlu-verify").CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w: %s", err, out)
 	}
 	return dir, nil

@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 
 	"yuanlu/cmd/yuanlu-desk/consumer"
 	packs "yuanlu/cmd/yuanlu-desk/evidence"
 	"yuanlu/cmd/yuanlu-desk/leaves"
+	"yuanlu/cmd/yuanlu-desk/tsa"
 	"yuanlu/protocol/evidence"
 	"yuanlu/protocol/evidence/seal"
 )
@@ -65,6 +67,14 @@ func (s *sealing) read() error {
 	return nil
 }
 
+// stamper asks the time stamping authority; nil: there is none. An answer that does not come within 30 s is an error.
+func (s *sealing) stamper(ctx context.Context) packs.Stamper {
+	if s.tsa == "" {
+		return nil
+	}
+	return func(content []byte) ([]byte, error) { return tsa.Stamp(ctx, http.DefaultClient, s.tsa, content) }
+}
+
 // cosign has the desk co-sign checkpoints, if it has the key.
 func (d *desk) cosign(ctx context.Context, s *serving, o *consumer.Options) error {
 	if s.sealing.cosigner == nil || s.observe {
@@ -77,6 +87,8 @@ func (d *desk) cosign(ctx context.Context, s *serving, o *consumer.Options) erro
 	if begun {
 		d.log.Warn("evidence.log_begun", "key", s.sealing.cosigner.String(), "remedy", "the desk began a log of its own, which has all events and notes so far: expected at first use, with a new key, or after a restore")
 	}
-	o.Leaves = leaves.New(d.store, d.now, d.log)
+	if o.Leaves = leaves.New(d.store, d.now, d.log); s.sealing.tsa != "" {
+		d.stamping = &s.sealing
+	}
 	return nil
 }

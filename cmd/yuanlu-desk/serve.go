@@ -110,6 +110,7 @@ type desk struct {
 	notices  []notify.Options
 	now      func() time.Time
 	bills    *billFolder // nil: none
+	stamping *sealing    // nil: the desk has no log, or no time stamping authority
 }
 
 func (p *program) serve(ctx context.Context, v *verb, args []string) error {
@@ -388,6 +389,7 @@ func (d *desk) run(ctx context.Context) error {
 	}
 	wg.Go(func() { d.retain(ctx) })
 	wg.Go(func() { d.tick(ctx) })
+	wg.Go(func() { d.stamp(ctx) })
 	wg.Go(func() { d.matchDays(ctx) })
 	if d.bills != nil {
 		wg.Go(func() { d.bills.run(ctx, d.now) })

@@ -1,0 +1,196 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"yuanlu/agent/newfile"
+	"yuanlu/cmd/yuanlu-desk/store"
+)
+
+// profiles are whom a pack may be for (evidence.md § 5).
+var profiles = []string{"bank", "platform", "12315", "court", "store"}
+
+// exporting are the flags of the verb evidence that need a store.
+type exporting struct {
+	at                               *atStore
+	sealing                          sealing
+	profile, reader, out, again, who string
+	wait                             time.Duration
+}
+
+func (p *program) exportFlags(f *flag.FlagSet) *exporting {
+	x := &exporting{at: p.storeFlags(f, false)}
+	x.sealing.flags(func(to *string, name, def, en, zh string) { f.StringVar(to, name, def, p.t(en, zh)) })
+	f.StringVar(&x.profile, "for", "", p.t("whom the pack is for: bank, platform, 12315, court or store", "用途：bank、platform、12315、court 或 store"))
+	f.StringVar(&x.reader, "reader", "", p.t("who gets it, in words", "接收方`名称`"))
+	f.StringVar(&x.out, "out", "", p.t("`file` of the pack; else its number with .asice", "证据包`文件`；默认以编号命名"))
+	f.StringVar(&x.again, "again", "", p.t("the very pack of this number once more", "按`编号`重新取出同一证据包"))
+	f.StringVar(&x.who, "who", p.user(), p.t("who has compared the key", "比对人"))
+	f.DurationVar(&x.wait, "wait", 20*time.Second, p.t("how long the terminals are waited for, which the running desk asks; 0: not at all", "等待终端应答的时间（由运行中的后台询问）；0 不等待"))
+	return x
+}
+
+// run does what the verb orders.
+func (x *exporting) run(ctx context.Context, p *program, v *verb, rest []string) error {
+	if err := x.sealing.read(); err != nil {
+		return err
+	}
+	return x.at.with(ctx, p, func() error {
+		switch {
+		case rest[0] == "export" && x.again != "" && len(rest) == 1:
+			e, err := x.at.db.Again(ctx, x.again)
+			if err != nil {
+				return err
+			}
+			return x.write(p, &e)
+		case rest[0] == "export" && len(rest) == 2:
+			return x.export(ctx, p, rest[1])
+		case rest[0] == "keys" && len(rest) == 1:
+			return x.keys(ctx, p)
+		case rest[0] == "trust" && len(rest) == 2:
+			if x.who == "" {
+				return fmt.Errorf("%w: trust needs --who: the person who has compared the key", errUsage)
+			}
+			return x.at.db.TrustLog(ctx, rest[1], x.who)
+		case rest[0] == "restart" && len(rest) == 1:
+			return x.restart(ctx, p)
+		}
+		return fmt.Errorf("%w: yuanlu-desk %s %s", errUsage, v.name, v.usage)
+	})
+}
+
+// errNoCosigner: the verb needs the desk's key.
+var errNoCosigner = fmt.Errorf("%w: --cosign-key is needed: the file that the desk is served with", errUsage)
+
+// export makes a pack of a case and writes it.
+func (x *exporting) export(ctx context.Context, p *program, no string) error {
+	if !slices.Contains(profiles, x.profile) {
+		return fmt.Errorf("%w: export needs --for bank, platform, 12315, court or store", errUsage)
+	}
+	if x.sealing.cosigner == nil {
+		return errNoCosigner
+	}
+	db := x.at.db
+	if err := db.UseCosigner(ctx, x.sealing.cosigner); err != nil {
+		return err
+	}
+	answers, err := x.ask(ctx, p, no)
+	if err != nil {
+		return err
+	}
+	e, err := db.Export(ctx, p.now(), store.Exporting{Case: no, Profile: x.profile, Reader: x.reader, Program: "yuanlu-desk " + version, Answers: answers,
+		Signer: x.sealing.signer, Stamper: x.sealing.stamper(ctx)})
+	if err != nil {
+		return err
+	}
+	if e.Refused.Refused != "" {
+		return fmt.Errorf("%w: case %s: %s", store.ErrNotFound, no, e.Refused.Refused)
+	}
+	return x.write(p, &e)
+}
+
+// ask has the running desk ask the terminals of the case for its leaves, and waits for the answers.
+func (x *exporting) ask(ctx context.Context, p *program, no string) (answers map[string]string, err error) {
+	mark := "export/" + rand.Text()
+	if err := x.at.db.AskFor(ctx, p.now(), no, mark); err != nil {
+		return nil, err
+	}
+	look := time.NewTicker(200 * time.Millisecond)
+	defer look.Stop()
+	for end := time.Now().Add(x.wait); time.Now().Before(end); {
+		waiting, _, err := x.at.db.Asked(ctx, mark, false)
+		if err != nil {
+			return nil, err
+		}
+		if waiting == 0 {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-look.C:
+		}
+	}
+	_, answers, err = x.at.db.Asked(ctx, mark, true)
+	return answers, err
+}
+
+// write writes a pack to a new file and prints what it is.
+func (x *exporting) write(p *program, e *store.Exported) error {
+	name := x.out
+	if name == "" {
+		name = e.Pack + ".asice"
+	}
+	if err := keep(name, e.File); err != nil {
+		return err
+	}
+	if p.json {
+		return p.printJSON(struct {
+			*store.Exported
+			Name string `json:"file"`
+		}{e, name})
+	}
+	_, err := fmt.Fprintf(p.stdout, p.t("%s: pack %s of case %s, %d bytes, SHA-256 %s\n", "%s：证据包 %s，案件 %s，%d 字节，SHA-256 %s\n"), name, e.Pack, e.Case, len(e.File), e.SHA256)
+	return err
+}
+
+// keep writes a file that only its owner reads, whole or not at all.
+func keep(name string, data []byte) (err error) {
+	f, err := newfile.Create(name)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Discard()) }()
+	if _, err := f.Write(data); err != nil {
+		return err
+	}
+	if err := f.Keep(); err != nil {
+		return err
+	}
+	return newfile.SyncDir(filepath.Dir(name))
+}
+
+// keys prints the trust file (evidence.md § 6).
+func (x *exporting) keys(ctx context.Context, p *program) error {
+	var signers []string
+	if s := x.sealing.signer; s != nil {
+		sum := sha256.Sum256(s.Chain[0].Raw)
+		signers = append(signers, hex.EncodeToString(sum[:]))
+	}
+	t, err := x.at.db.Trusted(ctx, signers, nil)
+	if err != nil {
+		return err
+	}
+	text, err := t.JSON()
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(p.stdout, string(text)+"\n")
+	return err
+}
+
+// restart begins a new log of the desk (evidence.md § 4).
+func (x *exporting) restart(ctx context.Context, p *program) error {
+	if x.sealing.cosigner == nil {
+		return errNoCosigner
+	}
+	origin, err := x.at.db.RestartLog(ctx, p.now(), x.sealing.cosigner)
+	if err != nil {
+		return err
+	}
+	if p.json {
+		return p.printJSON(map[string]string{"origin": origin})
+	}
+	_, err = fmt.Fprintf(p.stdout, p.t("the desk's log begins again as %s, with all events and notes so far\n", "后台日志已重新开始：%s，含此前全部事件与注记\n"), origin)
+	return err
+}
