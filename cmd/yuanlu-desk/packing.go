@@ -42,6 +42,9 @@ func (p *program) exportFlags(f *flag.FlagSet) *exporting {
 
 // run does what the verb orders.
 func (x *exporting) run(ctx context.Context, p *program, v *verb, rest []string) error {
+	if !slices.Contains([]string{"export", "keys", "trust", "restart"}, rest[0]) {
+		return fmt.Errorf("%w: no %q; yuanlu-desk %s %s", errUsage, rest[0], v.name, v.usage)
+	}
 	if err := x.sealing.read(); err != nil {
 		return err
 	}
