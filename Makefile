@@ -52,7 +52,7 @@ release:
 demo:
 	@.ci/setup build
 	@$(MAKE) --no-print-directory build
-	bin/firmware-sim demo --agent bin/yuanlu --desk bin/yuanlu-desk$(if $(KEEP), --stay)
+	bin/firmware-sim demo --agent bin/yuanlu --desk bin/yuanlu-desk --verify bin/yuanlu-verify$(if $(KEEP), --stay)
 
 test:
 	@.ci/setup build test lab root

@@ -17,6 +17,7 @@ func runDemo(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.
 	var o demo.Options
 	f.StringVar(&o.Agent, "agent", "", "the yuanlu program")
 	f.StringVar(&o.Desk, "desk", "", "the yuanlu-desk program; without it a small back office inside takes the cases")
+	f.StringVar(&o.Verify, "verify", "", "the yuanlu-verify program: at the end one case is exported as evidence and verified; with --desk")
 	f.BoolVar(&o.Keep, "keep", false, "keep the directory with configurations, logs, stores and the truth")
 	f.BoolVar(&o.Stay, "stay", false, "after the table leave the desk running with its page, until Ctrl-C; with --desk")
 	f.Uint64Var(&o.Seed, "seed", 1, "the same seed gives the same customers")
@@ -27,14 +28,14 @@ func runDemo(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.
 	if err := parse(f, args); err != nil {
 		return err
 	}
-	if o.Agent == "" || f.NArg() > 0 || o.Stay && o.Desk == "" {
-		return fmt.Errorf("%w: demo --agent BIN [--desk BIN] [--stay] [--keep] [--seed N] [--fault …] [--limit 90s]", errUsage)
+	if o.Agent == "" || f.NArg() > 0 || (o.Stay || o.Verify != "") && o.Desk == "" {
+		return fmt.Errorf("%w: demo --agent BIN [--desk BIN] [--verify BIN] [--stay] [--keep] [--seed N] [--fault …] [--limit 90s]", errUsage)
 	}
 	var err error
 	if o.Faults, err = wire.ParseFaults(faults); err != nil {
 		return fmt.Errorf("%w: %w", errUsage, err)
 	}
-	for _, bin := range []string{o.Agent, o.Desk} {
+	for _, bin := range []string{o.Agent, o.Desk, o.Verify} {
 		if _, err := os.Stat(bin); err != nil && bin != "" {
 			return err
 		}

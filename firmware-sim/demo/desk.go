@@ -27,11 +27,13 @@ type outsideDesk struct {
 	wg        sync.WaitGroup
 	url       string            // of its API and page
 	passwords map[string]string // first ones of the people of the office, by login
+	seal      *sealing          // nil: nothing is proved
 }
 
-// startDesk starts the program bin against the broker at url and hands what it accepts to desk. Everything it keeps is
+// startDesk starts yuanlu-desk against the broker at url and hands what it accepts to desk. Everything it keeps is
 // below dir.
-func startDesk(ctx context.Context, bin, url, dir string, desk *backOffice) (*outsideDesk, error) {
+func startDesk(ctx context.Context, o *Options, url, dir string, desk *backOffice) (*outsideDesk, error) {
+	bin := o.Desk
 	dir = filepath.Join(dir, "desk")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
@@ -49,6 +51,14 @@ func startDesk(ctx context.Context, bin, url, dir string, desk *backOffice) (*ou
 	defer ready.Close()
 	d := &outsideDesk{exited: make(chan error, 1)}
 	d.cmd = exec.Command(bin, "serve", "--json", "--broker", url, "--root", root, "--listen", "127.0.0.1:0", "--store", store)
+	if o.Verify != "" {
+		d.seal = &sealing{bin: bin, verify: o.Verify, store: store, dir: dir}
+		if err := d.seal.prepare(ctx); err != nil {
+			report.Close()
+			return nil, err
+		}
+		d.cmd.Args = append(d.cmd.Args, "--cosign-key", d.seal.at("cosign"))
+	}
 	d.cmd.Stdout, d.cmd.Stderr = report, log
 	err = d.cmd.Start()
 	report.Close()

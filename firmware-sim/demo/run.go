@@ -19,6 +19,7 @@ import (
 type Options struct {
 	Agent  string // path of yuanlu
 	Desk   string // path of yuanlu-desk; empty: a back office inside
+	Verify string // path of yuanlu-verify; empty: no case is exported and verified; wants Desk
 	Keep   bool   // keep the directory
 	Stay   bool   // after the table leave the desk running with its page until the context ends; wants Desk
 	Seed   uint64
@@ -80,7 +81,7 @@ func show(all context.Context, o Options, dir string, out *output) error {
 	var outside *outsideDesk
 	if o.Desk != "" {
 		desk.outside = true
-		outside, err = startDesk(ctx, o.Desk, broker.url, dir, desk)
+		outside, err = startDesk(ctx, &o, broker.url, dir, desk)
 		if err != nil {
 			return err
 		}
@@ -103,9 +104,14 @@ func show(all context.Context, o Options, dir string, out *output) error {
 	} else if day != nil {
 		result.differ = append(result.differ, day.Differ...)
 	}
+	proof, err := outside.prove(ctx, day)
+	if err != nil {
+		result.differ = append(result.differ, fmt.Sprintf("evidence: %v", err))
+	}
 	result.leaks = findLeaks(crew, desk, dir)
 	out.table(result)
 	out.office(day)
+	out.proof(day, proof)
 	if !result.ok() {
 		crew.tails(out)
 		return ErrDiffers

@@ -205,6 +205,9 @@ url = %q
 [delivery]
 ack = "backoffice"
 
+[time]
+trust = "always"
+
 [case]
 min_severity = "medium"
 pending_grace = %q
