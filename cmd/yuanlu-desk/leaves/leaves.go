@@ -44,6 +44,9 @@ type Asker struct {
 	log     *slog.Logger
 	answers chan answer
 	inHand  map[string]*asked // by the id of the command; belongs to Run
+	// behind are what a terminal is asked for after what it is asked for now, by terminal: it takes few
+	// commands at once, and refuses more as busy. It belongs to Run.
+	behind map[string][]*asked
 }
 
 type answer struct {
@@ -64,7 +67,7 @@ type asked struct {
 
 // New makes an asker.
 func New(s Store, now func() time.Time, log *slog.Logger) *Asker {
-	return &Asker{s: s, now: now, log: log, answers: make(chan answer, waiting), inHand: map[string]*asked{}}
+	return &Asker{s: s, now: now, log: log, answers: make(chan answer, waiting), inHand: map[string]*asked{}, behind: map[string][]*asked{}}
 }
 
 // Take takes a message of up/rsp/evidence. It never waits: one that finds no room is lost, and its
@@ -80,6 +83,7 @@ func (a *Asker) Take(terminal string, payload []byte) {
 // Run asks until ctx ends or send fails. What is in hand then is asked again by whichever desk takes it.
 func (a *Asker) Run(ctx context.Context, send Send) error {
 	clear(a.inHand)
+	clear(a.behind)
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for {
@@ -101,9 +105,14 @@ func (a *Asker) Run(ctx context.Context, send Send) error {
 // look ends what was not answered, and sends what is due.
 func (a *Asker) look(ctx context.Context, send Send) error {
 	for id, one := range a.inHand {
-		if a.now().After(one.until) {
-			a.fail(ctx, id, one, "no_answer")
+		if !a.now().After(one.until) {
+			continue
 		}
+		a.fail(ctx, id, one, "no_answer")
+		for _, next := range a.behind[one.Terminal] {
+			a.fail(ctx, "", next, "no_answer")
+		}
+		delete(a.behind, one.Terminal)
 	}
 	if len(a.inHand) >= mostInHand {
 		return nil
@@ -123,11 +132,35 @@ func (a *Asker) look(ctx context.Context, send Send) error {
 			a.fail(ctx, "", one, "not_cosigned")
 			continue
 		}
-		if err := a.ask(send, one); err != nil {
+		if a.asks(one.Terminal) {
+			a.behind[one.Terminal] = append(a.behind[one.Terminal], one)
+		} else if err := a.ask(send, one); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// asks reports whether a terminal is being asked.
+func (a *Asker) asks(terminal string) bool {
+	for _, one := range a.inHand {
+		if one.Terminal == terminal {
+			return true
+		}
+	}
+	return false
+}
+
+// next asks a terminal for what is behind what it has answered.
+func (a *Asker) next(send Send, terminal string) error {
+	list := a.behind[terminal]
+	if len(list) == 0 || a.asks(terminal) {
+		return nil
+	}
+	if a.behind[terminal] = list[1:]; len(list) == 1 {
+		delete(a.behind, terminal)
+	}
+	return a.ask(send, list[0])
 }
 
 // ask sends the command for what is behind one.after.
@@ -176,12 +209,21 @@ func (a *Asker) take(ctx context.Context, send Send, m answer) error {
 			a.fail(ctx, r.ID, one, "wrong")
 		}
 	case "ok":
-		return a.finish(ctx, send, one, r)
+		if err := a.finish(ctx, send, one, r); err != nil {
+			return err
+		}
 	default:
+		if r.Code == busy {
+			delete(a.inHand, r.ID) // it stays due
+			break
+		}
 		a.fail(ctx, r.ID, one, strings.ToValidUTF8(r.Code, "?"))
 	}
-	return nil
+	return a.next(send, one.Terminal)
 }
+
+// busy is the code of a terminal that has other commands to do.
+const busy = "busy"
 
 // finish keeps a whole answer, and asks for the rest where there is more.
 func (a *Asker) finish(ctx context.Context, send Send, one *asked, r *response) error {
