@@ -9,16 +9,15 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
 	"slices"
 	"time"
 
 	"yuanlu/agent/newfile"
+	"yuanlu/cmd/yuanlu-desk/casework"
 	"yuanlu/cmd/yuanlu-desk/store"
 )
-
-// profiles are whom a pack may be for (evidence.md § 5).
-var profiles = []string{"bank", "platform", "12315", "court", "store"}
 
 // exporting are the flags of the verb evidence that need a store.
 type exporting struct {
@@ -77,8 +76,11 @@ var errNoCosigner = fmt.Errorf("%w: --cosign-key is needed: the file that the de
 
 // export makes a pack of a case and writes it.
 func (x *exporting) export(ctx context.Context, p *program, no string) error {
-	if !slices.Contains(profiles, x.profile) {
+	if !slices.Contains(store.Profiles(), x.profile) {
 		return fmt.Errorf("%w: export needs --for bank, platform, 12315, court or store", errUsage)
+	}
+	if !casework.OneLine(x.reader, store.MostReader) {
+		return fmt.Errorf("%w: --reader wants one line of at most %d characters", errUsage, store.MostReader)
 	}
 	if x.sealing.cosigner == nil {
 		return errNoCosigner
@@ -87,31 +89,38 @@ func (x *exporting) export(ctx context.Context, p *program, no string) error {
 	if err := db.UseCosigner(ctx, x.sealing.cosigner); err != nil {
 		return err
 	}
-	answers, err := x.ask(ctx, p, no)
-	if err != nil {
-		return err
-	}
-	e, err := db.Export(ctx, p.now(), store.Exporting{Case: no, Profile: x.profile, Reader: x.reader, Program: "yuanlu-desk " + version, Answers: answers,
-		Signer: x.sealing.signer, Stamper: x.sealing.stamper(ctx)})
+	e, err := x.sealing.makePack(ctx, db, p.now, x.wait, &store.Exporting{Case: no, Profile: x.profile, Reader: x.reader})
 	if err != nil {
 		return err
 	}
 	if e.Refused.Refused != "" {
 		return fmt.Errorf("%w: case %s: %s", store.ErrNotFound, no, e.Refused.Refused)
 	}
+	if e.NoStamp != nil {
+		fmt.Fprintf(p.stderr, p.t("yuanlu-desk evidence: not stamped, export again when --tsa answers: %v\n", "yuanlu-desk evidence：未加盖时间戳，待 --tsa 恢复后可重新导出：%v\n"), e.NoStamp)
+	}
 	return x.write(p, &e)
 }
 
-// ask has the running desk ask the terminals of the case for its leaves, and waits for the answers.
-func (x *exporting) ask(ctx context.Context, p *program, no string) (answers map[string]string, err error) {
+// makePack makes a pack with the desk's keys, and with what the terminals answer within wait.
+func (s *sealing) makePack(ctx context.Context, db *store.Store, now func() time.Time, wait time.Duration, x *store.Exporting) (e store.Exported, err error) {
+	if x.Answers, err = askTerminals(ctx, db, now, wait, x.Case); err != nil {
+		return e, err
+	}
+	x.Program, x.Signer, x.Stamper = "yuanlu-desk "+version, s.signer, s.stamper(ctx)
+	return db.Export(ctx, now(), *x)
+}
+
+// askTerminals has the running desk ask the terminals of a case for its leaves, and waits for the answers.
+func askTerminals(ctx context.Context, db *store.Store, now func() time.Time, wait time.Duration, no string) (answers map[string]string, err error) {
 	mark := "export/" + rand.Text()
-	if err := x.at.db.AskFor(ctx, p.now(), no, mark); err != nil {
+	if err := db.AskFor(ctx, now(), no, mark); err != nil {
 		return nil, err
 	}
 	look := time.NewTicker(200 * time.Millisecond)
 	defer look.Stop()
-	for end := time.Now().Add(x.wait); time.Now().Before(end); {
-		waiting, _, err := x.at.db.Asked(ctx, mark, false)
+	for end := time.Now().Add(wait); time.Now().Before(end); {
+		waiting, _, err := db.Asked(ctx, mark, false)
 		if err != nil {
 			return nil, err
 		}
@@ -124,7 +133,7 @@ func (x *exporting) ask(ctx context.Context, p *program, no string) (answers map
 		case <-look.C:
 		}
 	}
-	_, answers, err = x.at.db.Asked(ctx, mark, true)
+	_, answers, err = db.Asked(ctx, mark, true)
 	return answers, err
 }
 
@@ -140,11 +149,38 @@ func (x *exporting) write(p *program, e *store.Exported) error {
 	if p.json {
 		return p.printJSON(struct {
 			*store.Exported
-			Name string `json:"file"`
-		}{e, name})
+			Name    string            `json:"file"`
+			Signed  bool              `json:"signed"`
+			Stamped bool              `json:"stamped"`
+			Lacks   map[string]string `json:"lacks"` // by terminal
+		}{e, name, e.Signed, e.Stamped, lacking(e)})
 	}
-	_, err := fmt.Fprintf(p.stdout, p.t("%s: pack %s of case %s, %d bytes, SHA-256 %s\n", "%s：证据包 %s，案件 %s，%d 字节，SHA-256 %s\n"), name, e.Pack, e.Case, len(e.File), e.SHA256)
-	return err
+	say := func(is bool, yes, no string) string {
+		if is {
+			return yes
+		}
+		return no
+	}
+	if _, err := fmt.Fprintf(p.stdout, p.t("%s: pack %s of case %s, %d bytes, SHA-256 %s; %s, %s\n", "%s：证据包 %s，案件 %s，%d 字节，SHA-256 %s；%s，%s\n"), name, e.Pack, e.Case, len(e.File), e.SHA256,
+		say(e.Signed, p.t("signed", "已签名"), p.t("not signed", "未签名")), say(e.Stamped, p.t("stamped", "已加盖时间戳"), p.t("not stamped", "未加盖时间戳"))); err != nil {
+		return err
+	}
+	lacks := lacking(e)
+	for _, terminal := range slices.Sorted(maps.Keys(lacks)) {
+		if _, err := fmt.Fprintf(p.stdout, p.t("leaves of terminal %s may be missing: %s\n", "终端 %s 的日志条目可能不全：%s\n"), terminal, lacks[terminal]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lacking is what a pack lacks, by terminal.
+func lacking(e *store.Exported) map[string]string {
+	list := map[string]string{}
+	for _, l := range e.Lacks {
+		list[l.Terminal] = l.Why
+	}
+	return list
 }
 
 // keep writes a file that only its owner reads, whole or not at all.

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"time"
 
 	"yuanlu/cmd/yuanlu-desk/consumer"
 	packs "yuanlu/cmd/yuanlu-desk/evidence"
 	"yuanlu/cmd/yuanlu-desk/leaves"
+	"yuanlu/cmd/yuanlu-desk/store"
 	"yuanlu/cmd/yuanlu-desk/tsa"
 	"yuanlu/protocol/evidence"
 	"yuanlu/protocol/evidence/seal"
@@ -87,8 +89,26 @@ func (d *desk) cosign(ctx context.Context, s *serving, o *consumer.Options) erro
 	if begun {
 		d.log.Warn("evidence.log_begun", "key", s.sealing.cosigner.String(), "remedy", "the desk began a log of its own, which has all events and notes so far: expected at first use, with a new key, or after a restore")
 	}
+	d.packing = &s.sealing
 	if o.Leaves = leaves.New(d.store, d.now, d.log); s.sealing.tsa != "" {
 		d.stamping = &s.sealing
 	}
 	return nil
+}
+
+// packWait is how long a pack that a person asks for waits for the terminals.
+const packWait = 10 * time.Second
+
+// exports makes packs for people; nil: this desk makes none.
+func (d *desk) exports() func(context.Context, store.Exporting) (store.Exported, error) {
+	if d.packing == nil {
+		return nil
+	}
+	return func(ctx context.Context, x store.Exporting) (store.Exported, error) {
+		e, err := d.packing.makePack(ctx, d.store, d.now, packWait, &x)
+		if e.NoStamp != nil {
+			d.log.Warn("evidence.stamp", "pack", e.Pack, "err", e.NoStamp, "remedy", "export again when --tsa answers: this pack is not stamped")
+		}
+		return e, err
+	}
 }

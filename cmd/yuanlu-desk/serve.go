@@ -111,6 +111,7 @@ type desk struct {
 	now      func() time.Time
 	bills    *billFolder // nil: none
 	stamping *sealing    // nil: the desk has no log, or no time stamping authority
+	packing  *sealing    // nil: the desk makes no evidence packs
 }
 
 func (p *program) serve(ctx context.Context, v *verb, args []string) error {
@@ -336,7 +337,7 @@ func (p *program) assemble(ctx context.Context, d *desk, s *serving, key sign.Ke
 	if err != nil {
 		return errors.Join(err, d.store.Close())
 	}
-	d.api = api.New(api.Options{Store: d.store, Release: release, Status: func() any { return d.consumer.Status() }, Ready: ready,
+	d.api = api.New(api.Options{Store: d.store, Release: release, Export: d.exports(), Status: func() any { return d.consumer.Status() }, Ready: ready,
 		Metrics: metrics.Handler(metrics.Options{Status: d.consumer.Status, Totals: d.store.Totals,
 			Fleet:   func(ctx context.Context) (store.Fleet, error) { return d.store.Fleet(ctx, p.now()) },
 			Version: version, Log: d.log}),

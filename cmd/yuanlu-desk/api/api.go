@@ -33,8 +33,10 @@ type Options struct {
 	Page    *page.Page     // what browsers see; nil: nothing
 	Proxy   string         // address of the proxy that ends TLS for people; "": none
 	OIDC    *oidc.Provider // by which people may log in too; nil: none
-	Now     func() time.Time
-	Log     *slog.Logger
+	// Export makes an evidence pack; nil: this desk makes none.
+	Export func(context.Context, store.Exporting) (store.Exported, error)
+	Now    func() time.Time
+	Log    *slog.Logger
 }
 
 // API answers questions. It is safe for concurrent use.
@@ -48,6 +50,8 @@ type API struct {
 	hashing chan struct{}
 	// importing has one while a file of bills is read: it may take hundreds of megabytes.
 	importing chan struct{}
+	// packing has one while an evidence pack is made: it holds all files of a case.
+	packing chan struct{}
 	// asking has one for each answer that is fetched from the provider of identities.
 	asking   chan struct{}
 	feed     *feed
@@ -56,7 +60,7 @@ type API struct {
 
 // New makes the interface.
 func New(o Options) *API {
-	a := &API{o: o, mux: http.NewServeMux(), stop: make(chan struct{}), open: make(chan struct{}, mostStreams), hashing: make(chan struct{}, 2), importing: make(chan struct{}, 1), asking: make(chan struct{}, mostAsking),
+	a := &API{o: o, mux: http.NewServeMux(), stop: make(chan struct{}), open: make(chan struct{}, mostStreams), hashing: make(chan struct{}, 2), importing: make(chan struct{}, 1), packing: make(chan struct{}, 1), asking: make(chan struct{}, mostAsking),
 		feed: newFeed(o.Store), watching: watchers{of: map[string]int{}}}
 	for path, answer := range map[string]func(context.Context, *query) (any, error){
 		"/v1/status": a.status, "/v1/cases": a.cases, "/v1/cases/{id}": a.oneCase, "/v1/events": a.events, "/v1/terminals": a.terminals,

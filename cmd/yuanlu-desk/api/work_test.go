@@ -351,6 +351,8 @@ func checkWorkIsDescribed(t *testing.T, o *office) {
 		{ann, "GET /v1/work/reads", "/v1/work/reads", "", "", 403},
 		{adm, "GET /v1/work/people", "/v1/work/people", "", "", 200},
 		{adm, "POST /v1/work/password", "/v1/work/password", `{"person":"ann"}`, "", 409},
+		{ann, "POST /v1/work/export", "/v1/work/export", `{"case":"` + workCase + `","for":"court","expect":1}`, "", 409},
+		{ann, "GET /v1/work/cases/{no}/packs/{pack}", at + "/packs/E-2026-000001", "", "", 404},
 		{adm, "POST /v1/oidc/people", "/v1/oidc/people", `{"person":"aud","sub":"x"}`, "", 200},
 		{adm, "POST /v1/oidc/people", "/v1/oidc/people", `{"person":"ann2","sub":"x"}`, "", 404},
 		{adm, "GET /v1/oidc/people", "/v1/oidc/people", "", "", 200},

@@ -102,6 +102,9 @@ func (v *value) integer() (int64, bool) {
 	return n, v.kind == '0' && err == nil && n >= -most && n <= most
 }
 
+// OneLine reports whether a text of at most so many characters may stand in one line (casework.md § 10).
+func OneLine(s string, most int) bool { return characters(s, 0, most, false) }
+
 // characters reports whether a text has from lo to hi characters, all of which may stand
 // in a text; lines takes line feeds too.
 func characters(s string, lo, hi int, lines bool) bool {

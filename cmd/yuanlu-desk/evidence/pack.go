@@ -23,6 +23,9 @@ import (
 // case's, a leaf without its checkpoint, a file with other bytes.
 var ErrInput = errors.New("evidence: this cannot be a pack")
 
+// ErrStamp is the class of errors of a time stamping authority that does not stamp a pack.
+var ErrStamp = errors.New("evidence: no time stamp of the pack")
+
 // Prover proves leaves and sizes of the desk's own log.
 type Prover interface {
 	Inclusion(n, size int64) ([]evidence.Hash, error)
@@ -114,7 +117,7 @@ type work struct {
 }
 
 // Build makes the entries of a pack in their order. Write them with pack.Write. ErrInput for
-// what does not fit together; an error of the Signer or the Stamper.
+// what does not fit together; ErrStamp with the Stamper's error; an error of the Signer.
 func Build(in *Input) ([]pack.File, error) {
 	w := &work{Input: in}
 	var known bool
@@ -161,7 +164,7 @@ func (w *work) seal() ([]pack.File, error) {
 		second := pack.File{Name: pack.Manifest2, Data: pack.StampXML(covered)}
 		token, err := w.Stamper(second.Data)
 		if err != nil {
-			return nil, fmt.Errorf("time stamp of the pack: %w", err)
+			return nil, fmt.Errorf("%w: %w", ErrStamp, err)
 		}
 		out = append(out, second, pack.File{Name: pack.Timestamp, Data: token})
 	}
@@ -170,6 +173,15 @@ func (w *work) seal() ([]pack.File, error) {
 
 // profile is what a profile leaves out (evidence.md § 5).
 type profile struct{ kinds, events []string }
+
+// Profiles are whom a pack may be for (evidence.md § 5).
+func Profiles() []string { return []string{"bank", "platform", "12315", "court", "store"} }
+
+// LeavesOut returns which kinds of files and which events a profile leaves out; known is false for no profile.
+func LeavesOut(name string) (kinds, events []string, known bool) {
+	p, known := profiles()[name]
+	return slices.Clone(p.kinds), slices.Clone(p.events), known
+}
 
 func profiles() map[string]profile {
 	return map[string]profile{

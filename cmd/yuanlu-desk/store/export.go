@@ -26,9 +26,13 @@ import (
 // evidenceJournal is the case name of the journal of exports (evidence.md § 4).
 const evidenceJournal = "evidence"
 
+// MostReader bounds the name of who gets a pack, in characters.
+const MostReader = 200
+
 // Exporting is what an evidence pack is asked for with.
 type Exporting struct {
 	Case, Profile, Reader string
+	Expect                int64  // the version that was looked at before; another one is stale; 0: any
 	By                    string // a person who may export; "": on the machine of the desk itself
 	Program               string
 	Mark                  string            // of what terminals were asked for it
@@ -47,13 +51,24 @@ type Exported struct {
 	SHA256  string          `json:"sha256"`
 	File    []byte          `json:"-"`
 	Refused casework.Answer `json:"-"`
+	Signed  bool            `json:"-"`
+	Stamped bool            `json:"-"`
+	NoStamp error           `json:"-"` // why the authority did not stamp it, where there is one
+	Lacks   []packs.Lack    `json:"-"` // terminals that did not deliver all leaves; not known of a pack that is handed out again
 }
 
-// mayExport are the roles that may hand a case out: those that work on it.
-func mayExport() []string { return []string{"manager", "analyst", "supervisor"} }
+// Profiles are whom a pack may be for (evidence.md § 5).
+func Profiles() []string { return packs.Profiles() }
+
+// LeavesOut returns which kinds of files and which events a profile leaves out; known is false for no profile.
+func LeavesOut(profile string) (kinds, events []string, known bool) { return packs.LeavesOut(profile) }
+
+// MayExport are the roles that may hand a case out: those that work on it.
+func MayExport() []string { return []string{"manager", "analyst", "supervisor"} }
 
 // Export makes an evidence pack of a case (evidence.md § 5) of what the store has, and keeps it. The
-// answer of a refusal is in Refused. ErrNotFound, ErrKey, or an error of the signer or the stamper.
+// answer of a refusal is in Refused. An authority that does not stamp holds up nothing: the pack goes out
+// unstamped, and the error is in NoStamp. ErrNotFound, ErrKey, or an error of the signer.
 func (s *Store) Export(ctx context.Context, now time.Time, x Exporting) (e Exported, err error) {
 	var in packs.Input
 	_, err = s.change(ctx, func(a *applying) error {
@@ -69,8 +84,12 @@ func (s *Store) Export(ctx context.Context, now time.Time, x Exporting) (e Expor
 		if e.Refused = got; got.Refused != "" {
 			return nil
 		}
-		if p, ok := s.work.desk.Person(x.By); x.By != "" && (!ok || !slices.ContainsFunc(mayExport(), func(r string) bool { return slices.Contains(p.Roles, r) })) {
+		if p, ok := s.work.desk.Person(x.By); x.By != "" && (!ok || !slices.ContainsFunc(MayExport(), func(r string) bool { return slices.Contains(p.Roles, r) })) {
 			e.Refused.Refused = casework.NotAllowed
+			return nil
+		}
+		if v, ok := s.work.desk.Show(x.Case); ok && x.Expect > 0 && v.Version != x.Expect {
+			e.Refused.Refused = casework.Stale
 			return nil
 		}
 		return a.basis(s, &x, &in)
@@ -80,6 +99,11 @@ func (s *Store) Export(ctx context.Context, now time.Time, x Exporting) (e Expor
 	}
 	in.DeskLog = &ownProver{ctx, s, in.DeskKey.Name}
 	files, err := packs.Build(&in)
+	noStamp := err
+	if errors.Is(err, packs.ErrStamp) {
+		in.Stamper = nil
+		files, err = packs.Build(&in)
+	}
 	if err != nil {
 		return e, err
 	}
@@ -91,7 +115,8 @@ func (s *Store) Export(ctx context.Context, now time.Time, x Exporting) (e Expor
 		return e, err
 	}
 	sum := sha256.Sum256(whole.Bytes())
-	e = Exported{Pack: in.Number, Case: x.Case, Version: in.Case.Version, Profile: x.Profile, For: x.Reader, SHA256: hex.EncodeToString(sum[:]), File: whole.Bytes()}
+	e = Exported{Pack: in.Number, Case: x.Case, Version: in.Case.Version, Profile: x.Profile, For: x.Reader, SHA256: hex.EncodeToString(sum[:]), File: whole.Bytes(),
+		Signed: in.Signer != nil, Stamped: in.Stamper != nil, NoStamp: noStamp, Lacks: in.Lacks}
 	_, err = s.change(ctx, func(a *applying) error { return a.exported(&in, &e, kept.Bytes()) })
 	return e, err
 }
@@ -143,10 +168,13 @@ func plainJSON(v any) ([]byte, error) {
 func (s *Store) Again(ctx context.Context, number string) (e Exported, err error) {
 	err = s.read(ctx, func(t *tx) error {
 		var body []byte
-		var sum string
-		found, err := t.row(`SELECT case_no, sha256, body FROM export WHERE pack = ? AND seq > 0`, []any{number}, &e.Case, &sum, &body)
+		var sum, event string
+		found, err := t.row(`SELECT sha256, body, event FROM export WHERE pack = ? AND seq > 0`, []any{number}, &sum, &body, &event)
 		if err != nil || !found {
 			return errors.Join(err, missing(found))
+		}
+		if e, err = recorded(event); err != nil {
+			return err
 		}
 		archive, err := pack.Read(bytes.NewReader(body), int64(len(body)))
 		if err != nil {
@@ -160,6 +188,8 @@ func (s *Store) Again(ctx context.Context, number string) (e Exported, err error
 				return err
 			}
 			files = append(files, pack.File{Name: archive.Entries[i].Name, Data: data})
+			e.Signed = e.Signed || archive.Entries[i].Name == pack.Signature
+			e.Stamped = e.Stamped || archive.Entries[i].Name == pack.Timestamp
 			if archive.Entries[i].Name == pack.Sums {
 				last = i
 				more, err := t.filesOf(data)
@@ -174,12 +204,22 @@ func (s *Store) Again(ctx context.Context, number string) (e Exported, err error
 		if err := pack.Write(&whole, files); err != nil {
 			return err
 		}
-		e.Pack, e.SHA256, e.File = number, sum, whole.Bytes()
+		e.File = whole.Bytes()
 		if got := sha256.Sum256(e.File); hex.EncodeToString(got[:]) != sum {
 			return fmt.Errorf("%w: pack %s has other bytes", ErrUnavailable, number)
 		}
 		return nil
 	})
+	return e, err
+}
+
+// recorded is what the event of an export tells.
+func recorded(text string) (e Exported, err error) {
+	var event casework.Event
+	if err := json.Unmarshal([]byte(text), &event); err != nil {
+		return e, err
+	}
+	err = json.Unmarshal(event.Data, &e)
 	return e, err
 }
 
