@@ -52,6 +52,7 @@ type API struct {
 	importing chan struct{}
 	// packing has one while an evidence pack is made: it holds all files of a case.
 	packing chan struct{}
+	packs   map[string]madePack // by person, key and what was asked for; of who holds packing
 	// asking has one for each answer that is fetched from the provider of identities.
 	asking   chan struct{}
 	feed     *feed
@@ -60,7 +61,7 @@ type API struct {
 
 // New makes the interface.
 func New(o Options) *API {
-	a := &API{o: o, mux: http.NewServeMux(), stop: make(chan struct{}), open: make(chan struct{}, mostStreams), hashing: make(chan struct{}, 2), importing: make(chan struct{}, 1), packing: make(chan struct{}, 1), asking: make(chan struct{}, mostAsking),
+	a := &API{o: o, mux: http.NewServeMux(), stop: make(chan struct{}), open: make(chan struct{}, mostStreams), hashing: make(chan struct{}, 2), importing: make(chan struct{}, 1), packing: make(chan struct{}, 1), packs: map[string]madePack{}, asking: make(chan struct{}, mostAsking),
 		feed: newFeed(o.Store), watching: watchers{of: map[string]int{}}}
 	for path, answer := range map[string]func(context.Context, *query) (any, error){
 		"/v1/status": a.status, "/v1/cases": a.cases, "/v1/cases/{id}": a.oneCase, "/v1/events": a.events, "/v1/terminals": a.terminals,

@@ -15,6 +15,9 @@ import (
 // packTime is how long a pack may take: the terminals are asked, and a time stamping authority.
 const packTime = 2 * time.Minute
 
+// mostPacks bounds how many answers are kept for who sends the same key again, until the desk ends.
+const mostPacks = 1000
+
 // noPacks: evidence packs need the key that the desk co-signs with.
 var noPacks = refusal{http.StatusConflict, "no_packs", "This desk makes no evidence packs: it is started without --cosign-key.", "本案件台未以 --cosign-key 启动，不能生成证据包。"}
 
@@ -83,6 +86,11 @@ func (a *API) makePack(w http.ResponseWriter, r *http.Request, s *session) {
 		a.refuse(w, noAnswer)
 		return
 	}
+	again := s.Person + "/" + r.Header.Get("Idempotency-Key") + "/" + in.Case + "/" + in.For
+	if made, found := a.packs[again]; found && r.Header.Get("Idempotency-Key") != "" {
+		a.respond(w, http.StatusOK, made)
+		return
+	}
 	e, err := a.o.Export(ctx, store.Exporting{Case: in.Case, Profile: in.For, Reader: in.Reader, Expect: in.Expect, By: s.Person})
 	switch {
 	case errors.Is(err, store.ErrNotFound):
@@ -93,10 +101,15 @@ func (a *API) makePack(w http.ResponseWriter, r *http.Request, s *session) {
 		a.refused(w, e.Refused.Refused)
 	default:
 		a.o.Log.Info("evidence.exported", "pack", e.Pack, "case", e.Case, "for", e.Profile, "person", s.Person)
+		e.File = nil // the store has it
 		made := madePack{Exported: e, Signed: e.Signed, Stamped: e.Stamped, Lacks: []lack{}}
 		for _, l := range e.Lacks {
 			made.Lacks = append(made.Lacks, lack{l.Terminal, l.Why})
 		}
+		if len(a.packs) >= mostPacks {
+			clear(a.packs)
+		}
+		a.packs[again] = made
 		a.respond(w, http.StatusOK, made)
 	}
 }

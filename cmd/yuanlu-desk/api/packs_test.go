@@ -21,8 +21,8 @@ import (
 	"yuanlu/protocol/evidence"
 )
 
-// TestPacksOverHTTP: who works on a case makes a pack of what he looked at and saves its very bytes; nobody
-// else does, and an authority that does not stamp holds up nothing.
+// TestPacksOverHTTP: who works on a case makes a pack of what he looked at and saves its very bytes; others may
+// not, and an authority that does not stamp holds up nothing.
 func TestPacksOverHTTP(t *testing.T) { offices(t, checkPacksOverHTTP) }
 
 func checkPacksOverHTTP(t *testing.T, o *office) {
@@ -50,19 +50,19 @@ func checkPacksOverHTTP(t *testing.T, o *office) {
 	body := func(profile string, expect int) string {
 		return fmt.Sprintf(`{"case":%q,"for":%q,"reader":"银行 \"A\" <b>","expect":%d}`, workCase, profile, expect)
 	}
-	const make = "/v1/work/export"
-	o.want(aud, 403, "not_allowed", "POST", make, body("bank", 2))
-	o.want(cash, 403, "not_allowed", "POST", make, body("bank", 2))
-	o.want(far, 404, "not_found", "POST", make, body("bank", 2))
-	o.want(ann, 400, "bad_input", "POST", make, body("press", 2))
-	o.want(ann, 400, "bad_input", "POST", make, body("bank", 0))
-	o.want(ann, 400, "bad_input", "POST", make, strings.ReplaceAll(body("bank", 2), "银", `\n`))
-	o.want(ann, 409, "stale", "POST", make, body("bank", 1))
-	o.want(ann, 404, "not_found", "POST", make, strings.ReplaceAll(body("bank", 2), workCase, "C-2026-999999"))
-	o.want(&worker{cookie: ann.cookie}, 403, "csrf", "POST", make, body("bank", 2))
-	text := o.want(ann, 200, `"stamped":false`, "POST", make, body("bank", 2))
+	const route = "/v1/work/export"
+	o.want(aud, 403, "not_allowed", "POST", route, body("bank", 2))
+	o.want(cash, 403, "not_allowed", "POST", route, body("bank", 2))
+	o.want(far, 404, "not_found", "POST", route, body("bank", 2))
+	o.want(ann, 400, "bad_input", "POST", route, body("press", 2))
+	o.want(ann, 400, "bad_input", "POST", route, body("bank", 0))
+	o.want(ann, 400, "bad_input", "POST", route, strings.ReplaceAll(body("bank", 2), "银", `\n`))
+	o.want(ann, 409, "stale", "POST", route, body("bank", 1))
+	o.want(ann, 404, "not_found", "POST", route, strings.ReplaceAll(body("bank", 2), workCase, "C-2026-999999"))
+	o.want(&worker{cookie: ann.cookie}, 403, "csrf", "POST", route, body("bank", 2))
+	text := o.want(ann, 200, `"stamped":false`, "POST", route, body("bank", 2))
 	_, schemas := document(t)
-	schema, err := schemas.Compile("urn:desk#/paths/" + escape(make) + "/post/responses/200/content/" + escape("application/json") + "/schema")
+	schema, err := schemas.Compile("urn:desk#/paths/" + escape(route) + "/post/responses/200/content/" + escape("application/json") + "/schema")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,9 +79,14 @@ func checkPacksOverHTTP(t *testing.T, o *office) {
 	if sum := sha256.Sum256([]byte(file)); rsp.StatusCode != 200 || hex.EncodeToString(sum[:]) != made.SHA256 || rsp.Header.Get("Content-Disposition") != "attachment; filename=E-2026-000001.asice" {
 		t.Errorf("%s %v: other bytes than %s", rsp.Status, rsp.Header, text)
 	}
+	const once = "Idempotency-Key: once"
+	first := o.want(ann, 200, "E-2026-000002", "POST", route, body("court", 2), once)
+	if again := o.want(ann, 200, "E-2026-000002", "POST", route, body("court", 2), once); again != first {
+		t.Error("the same key has another answer")
+	}
 	o.want(aud, 403, "not_allowed", "GET", at, "")
 	o.want(far, 404, "not_found", "GET", at, "")
-	o.want(ann, 404, "not_found", "GET", strings.ReplaceAll(at, "000001", "000002"), "")
+	o.want(ann, 404, "not_found", "GET", strings.ReplaceAll(at, "E-2026-000001", "E-2026-000003"), "")
 	if again, err := o.s.Again(t.Context(), made.Pack); err != nil || again.Profile != "bank" || again.Version != 2 || again.Signed || again.Stamped || !strings.HasPrefix(again.For, "银行") {
 		t.Errorf("again: %+v %v", again, err)
 	}

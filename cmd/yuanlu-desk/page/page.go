@@ -77,7 +77,7 @@ func New(o Options) (*Page, error) {
 	}
 	p.mux.Handle("GET /static/", p.static)
 	for pattern, draw := range map[string]func(*request) error{
-		"GET /{$}": (*request).home, "GET /list/{name}": (*request).list, "GET /case/{no}": (*request).oneCase, "GET /case/{no}/print": (*request).printed,
+		"GET /{$}": (*request).home, "GET /list/{name}": (*request).list, "GET /case/{no}": (*request).oneCase, "GET /case/{no}/print": (*request).printed, "GET /case/{no}/export": (*request).export,
 		"GET /case/{no}/changes": (*request).changes, "GET /find": (*request).find, "GET /stats": (*request).stats, "GET /people": (*request).people,
 		"GET /reads": (*request).reads, "GET /help": (*request).help, "GET /password": (*request).password, "GET /login": (*request).login,
 	} {

@@ -200,7 +200,7 @@ func TestTextIsNeverMarkup(t *testing.T) {
 		map[string]any{"do": "request", "route": "acquirer", "ref": attack}, map[string]any{"do": "reissue", "amount": 350, "way": "original", "number": attack}}})
 	seen := 0
 	for _, c := range []struct{ who, path string }{
-		{bo, "/case/" + firstCase}, {ann, "/case/" + firstCase}, {bo, "/case/" + firstCase + "/print"}, {bo, "/case/" + firstCase + "/changes?after=0"},
+		{bo, "/case/" + firstCase}, {ann, "/case/" + firstCase}, {bo, "/case/" + firstCase + "/print"}, {ann, "/case/" + firstCase + "/export?for=court"}, {ann, "/case/" + firstCase + "/export?for=" + url.QueryEscape(attack)}, {bo, "/case/" + firstCase + "/changes?after=0"},
 		{bo, "/list/approve"}, {ann, "/list/mine"}, {ann, "/list/next"}, {ann, "/find?text=" + url.QueryEscape(attack[:20])}, {ann, "/find?text=%3C"}, {adm, "/people"}, {bo, "/reads"},
 		{bo, "/stats?from=2026-08-01&to=2026-08-31"}, {bo, "/stats?from=" + url.QueryEscape(attack) + "&to=x"}, {ann, "/case/" + url.PathEscape(attack)}, {ann, "/list/" + url.PathEscape(attack)},
 		{"", "/login?to=" + url.QueryEscape(attack)}, {ann, "/" + url.PathEscape(attack)},

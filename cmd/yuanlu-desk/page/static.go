@@ -12,6 +12,8 @@ import (
 	"net/url"
 	"path"
 	"time"
+
+	"yuanlu/cmd/yuanlu-desk/store"
 )
 
 //go:embed static templates
@@ -116,6 +118,8 @@ func args(pairs ...any) map[string]any {
 // options are the values of an enumeration that a form offers (casework.md § 5).
 func options(group string) []string {
 	switch group {
+	case "profile":
+		return store.Profiles()
 	case "party":
 		return []string{"payer", "recipient", "store", "platform", "bank", "authority", "other"}
 	case "direction":

@@ -29,9 +29,9 @@
   const newKey = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0")).join("");
 
   // ask sends a command and returns {status, body}; status 0: no answer came.
-  const ask = async (url, sent, headers) => {
+  const ask = async (url, sent, headers, time) => {
     const stop = new AbortController();
-    const timer = setTimeout(() => stop.abort(), answerTime);
+    const timer = setTimeout(() => stop.abort(), time || answerTime);
     try {
       const r = await fetch(url, { method: "POST", headers, body: sent, signal: stop.signal, credentials: "same-origin", redirect: "error" });
       let got = null;
@@ -147,7 +147,7 @@
     const same = typeof text === "string" ? text.replace(/"expect":\d+,?/, "") : of.dataset.same || "file";
     if (!of.dataset.key || of.dataset.same !== same) { of.dataset.key = newKey(); of.dataset.same = same; }
     announce(say("sending"));
-    const got = await ask(url, text, { ...headers(of.dataset.key), ...(sent.headers || {}) });
+    const got = await ask(url, text, { ...headers(of.dataset.key), ...(sent.headers || {}) }, Number(of.dataset.wait));
     busy.delete(of);
     of.removeAttribute("aria-busy");
     const again = () => run(of, url, make, where, done);
@@ -178,11 +178,21 @@
     const h = form.querySelector("h2, h3");
     return (h ? h.textContent : (button ? button.textContent : "")).trim();
   };
+  // exported tells what an evidence pack is, and saves it.
+  const exported = (form, got) => {
+    const say = form.dataset;
+    const save = element("a", say.save, { class: "button", href: `/v1/work/cases/${encodeURIComponent(got.case)}/packs/${encodeURIComponent(got.pack)}`, download: `${got.pack}.asice` });
+    const lines = [say.made.replace("{pack}", got.pack).replace("{hash}", got.sha256), `${got.signed ? say.signed : say.unsigned} ${got.stamped ? say.stamped : say.unstamped}`,
+      ...got.lacks.map((l) => say.lack.replace("{terminal}", l.terminal).replace("{why}", l.why))];
+    place(form).replaceChildren(...lines.map((l) => element("p", l)), save);
+    save.click();
+  };
   const doForm = (form, button) => {
     const name = form.dataset.do;
     run(form, form.dataset.at || `/v1/work/${name}`, () => command(form, button), place(form), async (got) => {
       const text = say("done").replace("{what}", labelOf(form, button));
       done(form);
+      if (name === "export") { exported(form, got); return; }
       if (name === "open") { location.assign("/case/" + got.case.no); return; }
       await refresh();
       toast(text);
