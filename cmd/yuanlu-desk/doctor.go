@@ -58,6 +58,7 @@ func (p *program) doctor(ctx context.Context, v *verb, args []string) error {
 	ctx, cancel := context.WithTimeout(ctx, doctorTime)
 	defer cancel()
 	p.lookAtSettings(s, &facts.Settings)
+	facts.Store.Log.Stamps = s.sealing.tsa != ""
 	p.lookAtStore(ctx, s.store, facts)
 	facts.Clock.Synced = clockSynced()
 	p.lookAtBroker(ctx, s, &facts.Broker)
@@ -139,7 +140,7 @@ func (p *program) lookAtSettings(s *serving, f *checkup.Settings) {
 	} else if f.Err == nil {
 		f.Err = s.check()
 	}
-	for _, one := range [][2]string{{"--password-file", s.broker.PasswordFile}, {"--key-file", s.broker.KeyFile}, {"--token-file", s.tokenFile}, {"--tls-key", s.tlsKey}, {"--sign-key", s.signKey},
+	for _, one := range [][2]string{{"--password-file", s.broker.PasswordFile}, {"--key-file", s.broker.KeyFile}, {"--token-file", s.tokenFile}, {"--tls-key", s.tlsKey}, {"--sign-key", s.signKey}, {"--cosign-key", s.sealing.cosignKey}, {"--seal-key", s.sealing.key},
 		{"--webhook-secret", s.notify.secretFile}, {"--mail-password-file", s.notify.mailPassword}} {
 		if one[1] == "" {
 			continue
@@ -225,6 +226,14 @@ func (p *program) lookInside(ctx context.Context, db *store.Store, f *checkup.Fa
 	}
 	if s.Unsent, s.UnsentSince, s.UnsentReason, err = db.Unsent(ctx); err != nil && s.SoundErr == nil {
 		s.SoundErr = err
+	}
+	log, err := db.LogState(ctx)
+	if err != nil && s.SoundErr == nil {
+		s.SoundErr = err
+	}
+	s.Log.Origin, s.Log.Size, s.Log.StampedSize, s.Log.Alarms = log.Origin, log.Size, log.StampedSize, log.Alarms
+	if log.StampedAt != nil {
+		s.Log.Stamped = *log.StampedAt
 	}
 	if s.JournalErr != nil {
 		return

@@ -32,7 +32,7 @@ func (p *program) evidence(ctx context.Context, v *verb, args []string) error {
 		return x.run(ctx, p, v, rest)
 	}
 	if len(rest) == 0 || *key == "" {
-		return fmt.Errorf("%w: want export, keys, trust, restart, or replay --key FILE [MESSAGES]", errUsage)
+		return fmt.Errorf("%w: want export, keys, trust, restart, alarms, end, or replay --key FILE [MESSAGES]", errUsage)
 	}
 	signer, open, err := readCosigner(*key)
 	if err != nil {

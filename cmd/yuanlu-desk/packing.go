@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"yuanlu/agent/newfile"
 	"yuanlu/cmd/yuanlu-desk/casework"
 	"yuanlu/cmd/yuanlu-desk/store"
+	"yuanlu/protocol/evidence/seal"
 )
 
 // exporting are the flags of the verb evidence that need a store.
@@ -24,6 +26,7 @@ type exporting struct {
 	at                               *atStore
 	sealing                          sealing
 	profile, reader, out, again, who string
+	stamper                          string // file
 	wait                             time.Duration
 }
 
@@ -34,14 +37,15 @@ func (p *program) exportFlags(f *flag.FlagSet) *exporting {
 	f.StringVar(&x.reader, "reader", "", p.t("who gets it, in words", "接收方`名称`"))
 	f.StringVar(&x.out, "out", "", p.t("`file` of the pack; else its number with .asice", "证据包`文件`；默认以编号命名"))
 	f.StringVar(&x.again, "again", "", p.t("the very pack of this number once more", "按`编号`重新取出同一证据包"))
-	f.StringVar(&x.who, "who", p.user(), p.t("who has compared the key", "比对人"))
+	f.StringVar(&x.stamper, "stamper-cert", "", p.t("keys: certificate `file` (PEM) of the time stamping authority or its root, as the authority gives it", "keys：时间戳服务或其根证书`文件`（PEM），向该服务取得"))
+	f.StringVar(&x.who, "who", p.user(), p.t("who has compared the key, or ends an alarm", "比对人或解除告警的人"))
 	f.DurationVar(&x.wait, "wait", 20*time.Second, p.t("how long the terminals are waited for, which the running desk asks; 0: not at all", "等待终端应答的时间（由运行中的后台询问）；0 不等待"))
 	return x
 }
 
 // run does what the verb orders.
 func (x *exporting) run(ctx context.Context, p *program, v *verb, rest []string) error {
-	if !slices.Contains([]string{"export", "keys", "trust", "restart"}, rest[0]) {
+	if !slices.Contains([]string{"export", "keys", "trust", "restart", "alarms", "end"}, rest[0]) {
 		return fmt.Errorf("%w: no %q; yuanlu-desk %s %s", errUsage, rest[0], v.name, v.usage)
 	}
 	if err := x.sealing.read(); err != nil {
@@ -66,6 +70,10 @@ func (x *exporting) run(ctx context.Context, p *program, v *verb, rest []string)
 			return x.at.db.TrustLog(ctx, rest[1], x.who)
 		case rest[0] == "restart" && len(rest) == 1:
 			return x.restart(ctx, p)
+		case rest[0] == "alarms" && len(rest) == 1:
+			return x.alarms(ctx, p)
+		case rest[0] == "end" && len(rest) == 2:
+			return x.end(ctx, p, rest[1])
 		}
 		return fmt.Errorf("%w: yuanlu-desk %s %s", errUsage, v.name, v.usage)
 	})
@@ -206,7 +214,11 @@ func (x *exporting) keys(ctx context.Context, p *program) error {
 		sum := sha256.Sum256(s.Chain[0].Raw)
 		signers = append(signers, hex.EncodeToString(sum[:]))
 	}
-	t, err := x.at.db.Trusted(ctx, signers, nil)
+	stampers, err := certHashes(x.stamper)
+	if err != nil {
+		return err
+	}
+	t, err := x.at.db.Trusted(ctx, signers, stampers)
 	if err != nil {
 		return err
 	}
@@ -216,6 +228,26 @@ func (x *exporting) keys(ctx context.Context, p *program) error {
 	}
 	_, err = io.WriteString(p.stdout, string(text)+"\n")
 	return err
+}
+
+// certHashes returns the hashes of the certificates in a file; none for no file.
+func certHashes(file string) (hashes []string, err error) {
+	if file == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	certs, err := seal.ParseChain(text)
+	if err != nil {
+		return nil, fmt.Errorf("%w: --stamper-cert: %w", errConfig, err)
+	}
+	for _, c := range certs {
+		sum := sha256.Sum256(c.Raw)
+		hashes = append(hashes, hex.EncodeToString(sum[:]))
+	}
+	return hashes, nil
 }
 
 // restart begins a new log of the desk (evidence.md § 4).

@@ -90,7 +90,7 @@ func verbs() []verb {
 		{"restore", "FILE|- [--check] [--store FILE|URL]", "make a store of a backup, of either database, where there is none", "由备份还原数据库", (*program).restore},
 		{"sign", "--key FILE --topic TOPIC [--terminal ID] [FILE|-]", "wrap a payload with a signature, for mosquitto_pub -s", "给下发报文签名", (*program).sign},
 		{"keygen", "--out FILE [--id ID | --cosign NAME]", "make a signing key, or a co-signing key", "生成签名密钥或联署密钥", (*program).keygen},
-		{"evidence", "export CASE --for bank|platform|12315|court|store | export --again E-… | keys | trust VKEY | restart; --store FILE|URL | replay --key FILE [MESSAGES]", "an evidence pack of a case; the keys that a reader needs; answer terminals' checkpoints of a file as the desk does", "案件证据包；核验所需公钥；按后台规则回答文件中的终端检查点", (*program).evidence},
+		{"evidence", "export CASE --for bank|platform|12315|court|store | export --again E-… | keys | trust VKEY | restart | alarms | end N; --store FILE|URL | replay --key FILE [MESSAGES]", "an evidence pack of a case; the keys that a reader needs; alarms about logs of terminals; answer terminals' checkpoints of a file as the desk does", "案件证据包；核验所需公钥；终端日志告警；按后台规则回答文件中的终端检查点", (*program).evidence},
 		{"api", "", "print the OpenAPI document of the HTTP API", "输出 HTTP 接口的 OpenAPI 文档", (*program).api},
 		{"completion", "bash|zsh|fish", "print the completion of a shell", "输出 shell 的命令补全脚本", (*program).completion},
 		{"man", "FOLDER", "write the manual pages into a folder, for man -M", "将手册页写入目录，供 man -M 使用", (*program).man},

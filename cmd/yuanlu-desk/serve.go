@@ -339,6 +339,7 @@ func (p *program) assemble(ctx context.Context, d *desk, s *serving, key sign.Ke
 	}
 	d.api = api.New(api.Options{Store: d.store, Release: release, Export: d.exports(), Status: func() any { return d.consumer.Status() }, Ready: ready,
 		Metrics: metrics.Handler(metrics.Options{Status: d.consumer.Status, Totals: d.store.Totals,
+			Proofs:  d.store.LogState,
 			Fleet:   func(ctx context.Context) (store.Fleet, error) { return d.store.Fleet(ctx, p.now()) },
 			Version: version, Log: d.log}),
 		Token: token, Page: pages, Proxy: s.proxy, OIDC: s.provider, Now: p.now, Log: d.log})

@@ -66,7 +66,7 @@ func New(o Options) *API {
 	for path, answer := range map[string]func(context.Context, *query) (any, error){
 		"/v1/status": a.status, "/v1/cases": a.cases, "/v1/cases/{id}": a.oneCase, "/v1/events": a.events, "/v1/terminals": a.terminals,
 		"/v1/terminals/{terminal}": a.terminal, "/v1/gaps": a.gaps, "/v1/quarantine": a.quarantine, "/v1/quarantine/{n}": a.kept,
-		"/v1/actions": a.actions, "/v1/holds": a.holds, "/v1/prevented": a.prevented,
+		"/v1/actions": a.actions, "/v1/holds": a.holds, "/v1/alarms": a.alarms, "/v1/prevented": a.prevented,
 	} {
 		a.handle("GET "+path, func(w http.ResponseWriter, r *http.Request) { a.question(w, r, answer) })
 	}

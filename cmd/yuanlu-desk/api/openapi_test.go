@@ -68,6 +68,7 @@ func described(t *testing.T) *rig {
 	a := api.New(api.Options{Store: r.s, Status: func() any { return consumer.Status{Connected: true, Since: time.Now()} }, Ready: func() bool { return true },
 		Token: "sesame", Now: time.Now, Log: slog.New(slog.DiscardHandler),
 		Metrics: metrics.Handler(metrics.Options{Status: func() consumer.Status { return consumer.Status{Connected: true, Shed: 7} }, Totals: r.s.Totals,
+			Proofs:  r.s.LogState,
 			Fleet:   func(ctx context.Context) (store.Fleet, error) { return r.s.Fleet(ctx, time.Now()) },
 			Version: "1", Log: slog.New(slog.DiscardHandler)})})
 	r.api, r.server = a, httptest.NewServer(a)
@@ -147,7 +148,7 @@ func TestOpenAPIDescribesEveryRoute(t *testing.T) {
 		{"POST /v1/gaps/close", "/v1/gaps/close", `{`, 400},
 		{"POST /v1/quarantine/{n}/discard", kept + "/discard", `{"who":"anna","why":"garbage"}`, 200},
 		{"POST /v1/quarantine/{n}/discard", kept + "/discard", `{"who":"anna","why":"garbage"}`, 404},
-		{"GET /v1/actions", "/v1/actions", "", 200}, {"GET /v1/holds", "/v1/holds?state=all", "", 200}, {"GET /v1/holds", "/v1/holds?state=some", "", 400}, {"GET /v1/prevented", "/v1/prevented?terminal=t-1", "", 200}, {"GET /v1/stream", "/v1/stream", "", 200}, {"GET /v1/openapi.json", "/v1/openapi.json", "", 200},
+		{"GET /v1/actions", "/v1/actions", "", 200}, {"GET /v1/alarms", "/v1/alarms?terminal=t-1", "", 200}, {"GET /v1/holds", "/v1/holds?state=all", "", 200}, {"GET /v1/holds", "/v1/holds?state=some", "", 400}, {"GET /v1/prevented", "/v1/prevented?terminal=t-1", "", 200}, {"GET /v1/stream", "/v1/stream", "", 200}, {"GET /v1/openapi.json", "/v1/openapi.json", "", 200},
 		{"POST /v1/bills", "/v1/bills?name=a.csv", "交易时间", 200}, {"POST /v1/bills", "/v1/bills?day=1", "x", 400}, {"GET /v1/days/{day}", "/v1/days/2026-08-23", "", 200}, {"GET /v1/days/{day}", "/v1/days/none", "", 404},
 		{"GET /healthz", "/healthz", "", 200}, {"GET /metrics", "/metrics", "", 200},
 	} {

@@ -118,7 +118,11 @@ func (a *API) status(ctx context.Context, q *query) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return map[string]any{"ready": a.o.Ready(), "store": a.o.Store.Kind(), "totals": totals, "consumer": a.o.Status(), "now": a.o.Now().UTC()}, nil
+	log, err := a.o.Store.LogState(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"ready": a.o.Ready(), "store": a.o.Store.Kind(), "totals": totals, "evidence": log, "consumer": a.o.Status(), "now": a.o.Now().UTC()}, nil
 }
 
 func (a *API) cases(ctx context.Context, q *query) (any, error) {
@@ -233,6 +237,16 @@ func (a *API) kept(ctx context.Context, q *query) (any, error) {
 		return nil, err
 	}
 	return a.o.Store.Kept(ctx, number64(q.r))
+}
+
+// alarms are those about logs of terminals (evidence.md § 2).
+func (a *API) alarms(ctx context.Context, q *query) (any, error) {
+	terminal := q.text("terminal")
+	if err := q.done(); err != nil {
+		return nil, err
+	}
+	list, err := a.o.Store.LogAlarms(ctx, terminal)
+	return map[string]any{"alarms": list}, err
 }
 
 func (a *API) actions(ctx context.Context, q *query) (any, error) {

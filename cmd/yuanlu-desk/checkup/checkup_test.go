@@ -49,6 +49,11 @@ func TestFindings(t *testing.T) {
 		{"file", Error, "case C-2026-000007", "yuanlu-desk restore", func(f *Facts) { f.Store.Amiss = []string{"C-2026-000007"} }},
 		{"gaps", Warning, "2 streams", "gaps list", func(f *Facts) { f.Store.Gaps, f.Store.OldestGap = 2, now.Add(-2*time.Hour) }},
 		{"quarantine", Warning, "3 messages", "quarantine list", func(f *Facts) { f.Store.Quarantined = 3 }},
+		{"alarms of logs", Error, "2 alarms", "evidence alarms --store /d.db", func(f *Facts) { f.Store.Log.Alarms = 2 }},
+		{"never stamped", Warning, "stamped last: never", "evidence.stamp", func(f *Facts) { f.Store.Log = Log{Origin: "o", Size: 5, Stamps: true} }},
+		{"stamped long ago", Warning, "stamped last: 2026-08-22T12:00:00Z", "evidence.stamp", func(f *Facts) {
+			f.Store.Log = Log{Origin: "o", Size: 5, StampedSize: 4, Stamps: true, Stamped: now.Add(-48 * time.Hour)}
+		}},
 		{"clock not set", Warning, "nothing sets", "timedatectl", func(f *Facts) { f.Clock.Synced = false }},
 		{"clock went back", Error, "ahead of this clock", "timedatectl", func(f *Facts) { f.Clock.Newest = now.Add(time.Hour) }},
 		{"no people", Warning, "nobody works here", "people add", func(f *Facts) { f.People.List = nil }},

@@ -28,7 +28,18 @@ type Store struct {
 	Unsent       int64     // notifications that wait
 	UnsentSince  time.Time // the oldest of them
 	UnsentReason string    // of the last try
+	Log          Log       // the desk's own evidence log
 	Examined     bool      // all of the above was looked at: its schema is this program's
+}
+
+// Log is the desk's own evidence log (evidence.md § 4).
+type Log struct {
+	Origin      string // "": there is none
+	Size        int64
+	Stamps      bool // the desk is to have it stamped
+	StampedSize int64
+	Stamped     time.Time // zero: never
+	Alarms      int64     // about logs of terminals
 }
 
 // Bounds of the store.
@@ -38,6 +49,7 @@ const (
 	gapLong   = time.Hour
 	dueLate   = 5 * time.Minute
 	noteLate  = time.Hour
+	stampLate = 26 * time.Hour // one is due each day
 	megabytes = 1 << 20
 )
 
@@ -66,6 +78,7 @@ func (m *maker) store(s *Store) {
 		m.journals(s)
 		m.filed(s)
 		m.backlog(s)
+		m.log(s)
 	}
 }
 
@@ -124,4 +137,29 @@ func (m *maker) backlog(s *Store) {
 		m.add(Warning, name, [2]string{"%d notifications wait, the oldest since %s: %s", "%d 条通知待发，最早自 %s：%s"}, same("journalctl -u yuanlu-desk -g notify -n 5"), s.Unsent, s.UnsentSince.Format(time.RFC3339), s.UnsentReason)
 	}
 	m.well(before, name, [2]string{"nothing waits", "无积压"})
+}
+
+// log tells how the desk's evidence log is.
+func (m *maker) log(s *Store) {
+	l, name, before := &s.Log, [2]string{"evidence log", "证据日志"}, len(m.list)
+	if l.Alarms > 0 {
+		m.add(Error, name, [2]string{"%d alarms about evidence logs of terminals", "终端证据日志告警 %d 条"}, same("yuanlu-desk evidence alarms --store %s", s.Place), l.Alarms)
+	}
+	switch {
+	case l.Origin == "":
+		m.well(before, name, [2]string{"none: without --cosign-key no evidence pack can be made", "无：未配置 --cosign-key，不能生成证据包"})
+		return
+	case l.Stamps && l.Size > l.StampedSize && m.now.Sub(l.Stamped) > stampLate:
+		when := [2]string{"never", "从未"}
+		if !l.Stamped.IsZero() {
+			when = same("%s", l.Stamped.Format(time.RFC3339))
+		}
+		m.add(Warning, name, [2]string{"%d leaves, stamped last: %s; the time stamping authority does not answer", "%d 条，上次加盖时间戳：%s；时间戳服务无应答"}, same("journalctl -u yuanlu-desk -g evidence.stamp -n 5"), l.Size, m.t(when[0], when[1]))
+	}
+	switch {
+	case l.Stamped.IsZero():
+		m.well(before, name, [2]string{"%s, %d leaves, not stamped", "%s，%d 条，未加盖时间戳"}, l.Origin, l.Size)
+	default:
+		m.well(before, name, [2]string{"%s, %d leaves, %d of them stamped on %s", "%s，%d 条，其中 %d 条已于 %s 加盖时间戳"}, l.Origin, l.Size, l.StampedSize, l.Stamped.Format(time.RFC3339))
+	}
 }

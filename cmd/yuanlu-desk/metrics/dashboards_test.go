@@ -22,6 +22,7 @@ func exported(t *testing.T) map[string]string {
 		Totals: func(context.Context) (store.Totals, error) {
 			return store.Totals{Open: map[string]int{"high": 1}}, nil
 		},
+		Proofs: func(context.Context) (store.LogState, error) { return store.LogState{}, nil },
 		Fleet: func(context.Context) (store.Fleet, error) {
 			return store.Fleet{Presence: map[string]int64{"online": 1}, Health: map[string]int64{"ok": 1}}, nil
 		}})

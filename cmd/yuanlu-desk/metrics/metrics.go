@@ -25,6 +25,7 @@ type Options struct {
 	Status  func() consumer.Status
 	Totals  func(context.Context) (store.Totals, error)
 	Fleet   func(context.Context) (store.Fleet, error)
+	Proofs  func(context.Context) (store.LogState, error)
 	Version string
 	Log     *slog.Logger
 }
@@ -84,6 +85,19 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	send(gauge, "terminals", "Terminals that were heard.", float64(all.Terminals))
 	send(gauge, "streams_with_gaps", "Streams that lack something.", float64(all.Incomplete))
 	send(gauge, "quarantined", "Messages in quarantine.", float64(all.Quarantined))
+	proofs, err := c.o.Proofs(ctx)
+	if err != nil {
+		c.o.Log.Warn("metrics.store", "err", err)
+		return
+	}
+	send(gauge, "evidence_log_size", "Leaves of the desk's own evidence log.", float64(proofs.Size))
+	send(gauge, "evidence_stamped_size", "Leaves under its newest time stamp.", float64(proofs.StampedSize))
+	stamped := 0.0
+	if proofs.StampedAt != nil {
+		stamped = float64(proofs.StampedAt.Unix())
+	}
+	send(gauge, "evidence_stamped_timestamp_seconds", "When it was stamped last; 0: never.", stamped)
+	send(gauge, "evidence_alarms", "Alarms about evidence logs of terminals that have not ended.", float64(proofs.Alarms))
 	fleet, err := c.o.Fleet(ctx)
 	if err != nil {
 		c.o.Log.Warn("metrics.store", "err", err)

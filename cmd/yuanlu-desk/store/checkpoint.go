@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
 	"yuanlu/cmd/yuanlu-desk/cosign"
@@ -242,10 +243,18 @@ func (s *Store) LogAlarms(ctx context.Context, terminal string) (list []LogAlarm
 // has ended.
 func (s *Store) EndLogAlarm(ctx context.Context, now time.Time, n int64, by string) error {
 	_, err := s.change(ctx, func(a *applying) error {
-		ended, err := a.exec(`UPDATE log_alarm SET ended = ?, ended_by = ? WHERE n = ? AND ended = 0`, millis(now), by, n)
-		if err == nil && ended == 0 {
-			err = ErrNotFound
+		var code string
+		var ended int64
+		found, err := a.row(`SELECT code, ended FROM log_alarm WHERE n = ?`, []any{n}, &code, &ended)
+		switch {
+		case err != nil || !found:
+			return errors.Join(err, missing(found))
+		case ended > 0:
+			return fmt.Errorf("%w: alarm %d has ended", ErrHand, n)
+		case code == cosign.RolledBack || code == cosign.NotExtended:
+			return fmt.Errorf("%w: %s ends by itself, by the next checkpoint of the terminal that is co-signed", ErrHand, code)
 		}
+		_, err = a.exec(`UPDATE log_alarm SET ended = ?, ended_by = ? WHERE n = ?`, max(1, millis(now)), by, n)
 		return err
 	})
 	return err

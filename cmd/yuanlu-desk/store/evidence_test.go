@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -101,8 +102,16 @@ func TestCheckpointsAreCosignedAndKept(t *testing.T) {
 			if one.Theirs == "" || one.Code != cosign.KeyShared && one.Ours == "" {
 				t.Errorf("the alarm %s lacks a note", one.Code)
 			}
-			if err := r.s.EndLogAlarm(t.Context(), r.now, one.N, "ann"); err != nil {
-				t.Error(err)
+			before, err := r.s.LogState(t.Context())
+			if err == nil {
+				err = r.s.EndLogAlarm(t.Context(), r.now, one.N, "ann")
+			}
+			after, err2 := r.s.LogState(t.Context())
+			if err != nil || err2 != nil || after.Alarms != before.Alarms-1 || after.Note == "" || after.Size == 0 {
+				t.Errorf("%v %v: alarms %d, then %+v", err, err2, before.Alarms, after)
+			}
+			if err := r.s.EndLogAlarm(t.Context(), r.now, one.N, "ann"); !errors.Is(err, store.ErrHand) {
+				t.Errorf("ended twice: %v", err)
 			}
 		}
 	})

@@ -103,3 +103,41 @@ func texts(t *tx, query string) (list []string, err error) {
 	})
 	return list, err
 }
+
+// LogState is how the desk's own log is (evidence.md § 4).
+type LogState struct {
+	Origin      string     `json:"origin"` // "": there is none
+	Size        int64      `json:"size"`
+	Note        string     `json:"note"` // the newest; "": this process has no key for it
+	StampedSize int64      `json:"stamped_size"`
+	StampedAt   *time.Time `json:"stamped_at"` // of the newest stamp; nil: there is none
+	Alarms      int64      `json:"alarms"`     // about logs of terminals, that have not ended
+}
+
+// LogState returns how the desk's own log is, and how many alarms there are about those of terminals.
+func (s *Store) LogState(ctx context.Context) (l LogState, err error) {
+	err = s.read(ctx, func(t *tx) error {
+		own, err := t.currentLog()
+		if err != nil {
+			return err
+		}
+		l = LogState{Origin: own.origin, Size: own.size}
+		if _, err := t.row(`SELECT count(*) FROM log_alarm WHERE ended = 0`, nil, &l.Alarms); err != nil {
+			return err
+		}
+		var at int64
+		found, err := t.row(`SELECT size, at FROM desk_stamp WHERE log = ? ORDER BY size DESC LIMIT 1`, []any{own.id}, &l.StampedSize, &at)
+		if err != nil {
+			return err
+		}
+		if found {
+			when := timeOf(at)
+			l.StampedAt = &when
+		}
+		if s.signer != nil {
+			l.Note, err = own.note(s.signer)
+		}
+		return err
+	})
+	return l, err
+}
