@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -78,7 +79,8 @@ func New(o Options) (*Page, error) {
 	p.mux.Handle("GET /static/", p.static)
 	for pattern, draw := range map[string]func(*request) error{
 		"GET /{$}": (*request).home, "GET /list/{name}": (*request).list, "GET /case/{no}": (*request).oneCase, "GET /case/{no}/print": (*request).printed, "GET /case/{no}/export": (*request).export,
-		"GET /case/{no}/changes": (*request).changes, "GET /find": (*request).find, "GET /stats": (*request).stats, "GET /people": (*request).people,
+		"GET /case/{no}/changes": (*request).changes, "GET /find": (*request).find, "GET /stats": (*request).stats, "GET /days": (*request).days, "GET /day/{day}": (*request).day,
+		"GET /day/{day}/csv": (*request).dayCSV, "GET /people": (*request).people,
 		"GET /reads": (*request).reads, "GET /help": (*request).help, "GET /password": (*request).password, "GET /login": (*request).login,
 	} {
 		p.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { p.draw(w, r, draw) })
@@ -248,4 +250,9 @@ func Language(r *http.Request) string {
 // Lists reports whether the visitor's role has a list (casework.md § 9).
 func (f *frame) Lists(name string) bool {
 	return f.Sees("manager", "analyst", "supervisor") || name != "next" && f.Sees("cashier", "checker", "finance", "auditor")
+}
+
+// Whole reports whether the visitor may see the days of all stores.
+func (f *frame) Whole() bool {
+	return f.Sees("manager", "analyst", "checker", "supervisor", "finance", "auditor") && slices.Contains(f.Who.Person.Stores, "*")
 }

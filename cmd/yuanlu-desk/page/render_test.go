@@ -79,6 +79,12 @@ func (o *office) hire(id, staff string, roles ...string) string {
 	if err := o.s.Hire(o.t.Context(), o.now, p); err != nil {
 		o.t.Fatal(err)
 	}
+	return o.begin(id)
+}
+
+// begin begins a session of a person and returns the cookie.
+func (o *office) begin(id string) string {
+	o.t.Helper()
 	token := people.Token()
 	if err := o.s.Begin(o.t.Context(), store.Session{Hash: people.TokenHash(token), Person: id, CSRF: people.Token(), Made: o.now}); err != nil {
 		o.t.Fatal(err)
