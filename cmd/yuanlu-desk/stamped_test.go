@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -112,7 +113,7 @@ func TestE2EStamps(t *testing.T) {
 			t.Fatal(code, trust, err)
 		}
 	}
-	no := desktestCase()
+	no := caseNo(1)
 	verify := func(pack, trust string) (int, string) {
 		cmd := exec.Command(binary(t, "yuanlu-verify"), pack, "--trust", at(trust))
 		out, err := cmd.CombinedOutput()
@@ -143,9 +144,9 @@ func TestE2EStamps(t *testing.T) {
 	}
 }
 
-// desktestCase is the number of the first case of this year.
-func desktestCase() string {
-	return "C-" + time.Now().UTC().Add(8*time.Hour).Format("2006") + "-000001"
+// caseNo is the number of the n-th case of this year.
+func caseNo(n int) string {
+	return fmt.Sprintf("C-%s-%06d", time.Now().UTC().Add(8*time.Hour).Format("2006"), n)
 }
 
 // hasCase stores a case of a terminal.
