@@ -5,6 +5,7 @@ package browser
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -26,6 +27,7 @@ import (
 	"yuanlu/cmd/yuanlu-desk/page"
 	"yuanlu/cmd/yuanlu-desk/people"
 	"yuanlu/cmd/yuanlu-desk/store"
+	"yuanlu/protocol/evidence"
 	"yuanlu/protocol/topics"
 )
 
@@ -73,7 +75,18 @@ func newDesk(t *testing.T, place string) *desk {
 	if d.decode, err = consumer.NewDecoder("yuanlu"); err != nil {
 		t.Fatal(err)
 	}
-	d.server = httptest.NewTLSServer(api.New(api.Options{Store: s, Page: pages, OIDC: provider, Token: "sesame", Now: time.Now, Log: log}))
+	key, err := evidence.NewSigner("yuanlu-desk/shop", bytes.Repeat([]byte{7}, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.SetCosigner(t.Context(), time.Now(), key); err != nil {
+		t.Fatal(err)
+	}
+	export := func(ctx context.Context, x store.Exporting) (store.Exported, error) {
+		x.Program = "browser"
+		return s.Export(ctx, time.Now(), x)
+	}
+	d.server = httptest.NewTLSServer(api.New(api.Options{Store: s, Page: pages, OIDC: provider, Export: export, Token: "sesame", Now: time.Now, Log: log}))
 	t.Cleanup(func() {
 		d.server.CloseClientConnections()
 		d.server.Close()

@@ -360,7 +360,7 @@ await check("10 axe, light and dark", async () => {
   await proposed("ann", small);
   for (const scheme of given.schemes) {
     const ann = await opened("ann", { scheme }), chen = await opened("chen", { scheme }), adm = await opened("adm", { scheme }), none = await opened(null, { scheme }), aud = await opened("aud", { scheme });
-    for (const [page, path] of [[none, "/login"], [ann, "/list/next"], [ann, at(small)], [ann, at(whole)], [ann, "/stats"], [ann, "/help"], [ann, `${at(whole)}/print`], [chen, at(small)], [adm, "/people"], [aud, "/reads"], [ann, "/password"], [ann, "/find?text=C-2"], [ann, "/case/C-1999-000001"]]) {
+    for (const [page, path] of [[none, "/login"], [ann, "/list/next"], [ann, at(small)], [ann, at(whole)], [ann, "/stats"], [ann, "/help"], [ann, `${at(whole)}/print`], [ann, `${at(whole)}/export?for=store`], [chen, at(small)], [adm, "/people"], [aud, "/reads"], [ann, "/password"], [ann, "/find?text=C-2"], [ann, "/case/C-1999-000001"]]) {
       await page.go(path);
       await accessible(page, `${scheme} ${path}`);
     }
@@ -443,6 +443,31 @@ await check("12 print: both languages, hashes, who, when, version, page numbers"
   const css = await (await page.context().request.get(await page.locator('link[rel="stylesheet"]').evaluate((l) => l.href))).text();
   ok(/@page[^}]*counter\(page\)/.test(css), "no page numbers");
   ok((await page.pdf()).length > 10_000, "no paper");
+});
+
+await check("13 an evidence pack: what goes out is shown, then it is made once and saved", async () => {
+  await act("ann", spare, "note", { text: "only for us" });
+  const page = await opened("ann");
+  await page.go(at(spare));
+  await page.locator(`a[href="${at(spare)}/export"]`).click();
+  await page.waitForURL(`**${at(spare)}/export`);
+  ok(!(await page.content()).includes("only for us"), "a bank gets the note");
+  await page.selectOption("#profile", "court");
+  await page.locator(".listhead button[type=submit]").click();
+  await page.waitForURL("**for=court");
+  ok((await page.content()).includes("only for us"), "a court gets no note");
+  await page.fill("#export-reader", "法院");
+  page.asked.length = 0;
+  const saved = page.waitForEvent("download");
+  await page.locator("#form-export button.main").dblclick();
+  const file = await saved;
+  const chunks = [];
+  for await (const part of await file.createReadStream()) chunks.push(part);
+  const said = await text(page, "#form-export .answer");
+  ok(said.includes(createHash("sha256").update(Buffer.concat(chunks)).digest("hex")), `another file than ${said}`);
+  ok(said.includes(file.suggestedFilename().replace(".asice", "")) && said.includes("Not signed."), said);
+  is(page.asked.filter((r) => r.startsWith("POST")).length, 1, "packs");
+  is(page.errors.join(), "", "errors");
 });
 
 await check("13 no request twice; live without a reload", async () => {
