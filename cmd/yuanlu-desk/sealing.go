@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"time"
 
@@ -35,6 +36,9 @@ func (s *sealing) flags(text func(to *string, name, def, en, zh string)) {
 func (s *sealing) read() error {
 	if (s.cert == "") != (s.key == "") {
 		return fmt.Errorf("%w: --seal-cert and --seal-key belong together", errUsage)
+	}
+	if u, err := url.Parse(s.tsa); s.tsa != "" && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
+		return fmt.Errorf("%w: --tsa wants the address of a time stamping authority, https://…", errUsage)
 	}
 	if s.cosignKey == "" {
 		if s.tsa != "" || s.cert != "" {

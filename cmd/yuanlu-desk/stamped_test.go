@@ -90,6 +90,8 @@ func TestE2EStamps(t *testing.T) {
 	}
 	b := brokertest.Start(t, brokertest.Options{})
 	l.desk = newDesk(t, "--broker", b.URL(), "--allow-plaintext", "--store", l.place, "--cosign-key", l.key, "--tsa", url)
+	desks := &address{}
+	analyst := hiredClerks(t, l.place, desks, "analyst-1")[0]
 	hasCase(t, l.place)
 	l.desk.startDesk()
 	var status struct {
@@ -138,6 +140,14 @@ func TestE2EStamps(t *testing.T) {
 	}
 	if code, out := verify(at("away"), "with"); code != 0 {
 		t.Errorf("the pack without a stamp of its own: %d\n%s", code, out)
+	}
+	if code, out := l.office(append([]string{"export", no, "--for", "bank", "--tsa", "clock.example"}, keys...)...); code != exitUsage || !strings.Contains(out, "--tsa wants") {
+		t.Errorf("an authority without an address: %d %s", code, out)
+	}
+	desks.set(l.desk.api)
+	got, text, err := analyst.post(t.Context(), "/v1/work/export", "once", `{"case":"`+no+`","for":"court","reader":"","expect":2}`)
+	if err != nil || got != http.StatusOK || !strings.Contains(string(text), `"stamped":true,"lacks":[{"terminal":"t-1","why":"no_log"}]`) {
+		t.Errorf("by the desk that serves: %v %d %s", err, got, text)
 	}
 	if code := l.desk.stop(); code != exitOK {
 		t.Errorf("the desk ended with %d", code)
