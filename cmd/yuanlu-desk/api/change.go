@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -29,6 +30,7 @@ type change struct {
 func (a *API) changes() {
 	for path, do := range map[string]func(*http.Request, *change, store.Hand) (any, error){
 		"/v1/gaps/close": a.closeGap, "/v1/quarantine/{n}/release": a.release, "/v1/quarantine/{n}/discard": a.discard,
+		"/v1/alarms/{n}/end": a.endAlarm,
 	} {
 		a.handle("POST "+path, func(w http.ResponseWriter, r *http.Request) { a.change(w, r, do) })
 	}
@@ -85,6 +87,14 @@ func number64(r *http.Request) int64 {
 func (a *API) release(r *http.Request, _ *change, h store.Hand) (any, error) {
 	n := number64(r)
 	return map[string]any{"released": n}, a.o.Release(r.Context(), n, h)
+}
+
+func (a *API) endAlarm(r *http.Request, _ *change, h store.Hand) (any, error) {
+	n := number64(r)
+	if h.Who == "" || h.Why == "" {
+		return nil, fmt.Errorf("%w: want who and why", store.ErrHand)
+	}
+	return map[string]any{"ended": n}, a.o.Store.EndLogAlarm(r.Context(), h.At, n, h.Who)
 }
 
 func (a *API) discard(r *http.Request, _ *change, h store.Hand) (any, error) {

@@ -148,7 +148,8 @@ func TestOpenAPIDescribesEveryRoute(t *testing.T) {
 		{"POST /v1/gaps/close", "/v1/gaps/close", `{`, 400},
 		{"POST /v1/quarantine/{n}/discard", kept + "/discard", `{"who":"anna","why":"garbage"}`, 200},
 		{"POST /v1/quarantine/{n}/discard", kept + "/discard", `{"who":"anna","why":"garbage"}`, 404},
-		{"GET /v1/actions", "/v1/actions", "", 200}, {"GET /v1/alarms", "/v1/alarms?terminal=t-1", "", 200}, {"GET /v1/holds", "/v1/holds?state=all", "", 200}, {"GET /v1/holds", "/v1/holds?state=some", "", 400}, {"GET /v1/prevented", "/v1/prevented?terminal=t-1", "", 200}, {"GET /v1/stream", "/v1/stream", "", 200}, {"GET /v1/openapi.json", "/v1/openapi.json", "", 200},
+		{"GET /v1/actions", "/v1/actions", "", 200}, {"GET /v1/alarms", "/v1/alarms?terminal=t-1", "", 200}, {"POST /v1/alarms/{n}/end", "/v1/alarms/99/end", `{"who":"anna","why":"looked into"}`, 404}, {"POST /v1/alarms/{n}/end", "/v1/alarms/99/end", `{"who":"anna"}`, 409},
+		{"GET /v1/holds", "/v1/holds?state=all", "", 200}, {"GET /v1/holds", "/v1/holds?state=some", "", 400}, {"GET /v1/prevented", "/v1/prevented?terminal=t-1", "", 200}, {"GET /v1/stream", "/v1/stream", "", 200}, {"GET /v1/openapi.json", "/v1/openapi.json", "", 200},
 		{"POST /v1/bills", "/v1/bills?name=a.csv", "交易时间", 200}, {"POST /v1/bills", "/v1/bills?day=1", "x", 400}, {"GET /v1/days/{day}", "/v1/days/2026-08-23", "", 200}, {"GET /v1/days/{day}", "/v1/days/none", "", 404},
 		{"GET /healthz", "/healthz", "", 200}, {"GET /metrics", "/metrics", "", 200},
 	} {
