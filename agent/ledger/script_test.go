@@ -141,7 +141,7 @@ func again(do func() error) error {
 
 // script plays everything a store does and prints what was returned as durable:
 // "acked SEQ KEY" for a record, "forgot SEQUENCE" for a case whose acknowledgement is
-// saved; another one may be sent again.
+// saved; another one may be sent again; "root SIZE ORIGIN HASH" for a checkpoint.
 func script(o Options, out *os.File) error {
 	ctx := context.Background()
 	var d *DB
@@ -163,6 +163,9 @@ func script(o Options, out *os.File) error {
 		if err := deliver(d, i%4 != 3, out); err != nil {
 			return err
 		}
+		if err := again(func() error { return signRoot(d, out) }); err != nil {
+			return err
+		}
 	}
 	if err := d.Rotate(ctx); err != nil {
 		return err
@@ -174,6 +177,16 @@ func script(o Options, out *os.File) error {
 		return err
 	}
 	return nil // what Close saves costs duplicates when it is lost
+}
+
+// signRoot makes a checkpoint of the evidence log, as it would be published.
+func signRoot(d *DB, out *os.File) error {
+	a, err := d.Checkpoint(context.Background(), 0)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "root %d %s %s\n", a.Note.Size, a.Note.Origin, a.Note.Root)
+	return nil
 }
 
 // deliver sends one due case and has it acknowledged, which is saved at once if the
@@ -240,6 +253,7 @@ func checkScript(t *testing.T, dir, out string) {
 	events := map[int64]publishedCase{}
 	acked := map[int64]string{}
 	forgot := int64(0)
+	roots := map[string]map[int64]string{}
 	for s := bufio.NewScanner(strings.NewReader(out)); s.Scan(); {
 		f := strings.Fields(s.Text())
 		n, _ := strconv.ParseInt(f[1], 10, 64)
@@ -250,8 +264,14 @@ func checkScript(t *testing.T, dir, out string) {
 			events[n] = publishedCase{f[2], f[3], f[4]}
 		case "forgot":
 			forgot = max(forgot, n)
+		case "root":
+			if roots[f[2]] == nil {
+				roots[f[2]] = map[int64]string{}
+			}
+			roots[f[2]][n] = f[3]
 		}
 	}
+	checkRoots(t, d, roots)
 	for r, err := range d.Records(ctx, 1) {
 		if err != nil {
 			t.Fatal(err)
@@ -304,11 +324,45 @@ func checkScript(t *testing.T, dir, out string) {
 	}
 }
 
+// checkRoots: every checkpoint that was published of the log that is there holds, so that there are never
+// two roots of one size; and no other log has begun.
+func checkRoots(t *testing.T, d *DB, roots map[string]map[int64]string) {
+	t.Helper()
+	if len(roots) == 0 {
+		return
+	}
+	v, err := d.viewLog(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	mine, ok := roots[v.origin]
+	if !ok || len(roots) > 1 {
+		t.Errorf("the log is %s, published were checkpoints of %d", v.origin, len(roots))
+	}
+	if err := d.read(context.Background(), func(c *conn) error {
+		for size, want := range mine {
+			if size > v.edge.Size() {
+				t.Errorf("a checkpoint of %d leaves was published, there are %d", size, v.edge.Size())
+				continue
+			}
+			if got, err := v.reader(c).Root(size); err != nil || got.String() != want {
+				t.Errorf("the root of %d leaves was %s and is %s, %v", size, want, got, err)
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestScriptWithoutAccident(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "s")
 	out, err := runChild(t, dir, "script", "")
 	if err != nil {
 		t.Fatal(err)
+	}
+	if !strings.Contains(out, "\nroot ") {
+		t.Error("no checkpoint was published")
 	}
 	checkScript(t, dir, out)
 }
