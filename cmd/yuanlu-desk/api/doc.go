@@ -17,7 +17,7 @@
 //
 //	POST /v1/login, /v1/logout, /v1/password; GET /v1/me          sessions of people (casework.md § 13)
 //	GET /v1/oidc/login, /v1/oidc/back; GET, POST /v1/oidc/people  logging in by a provider, and who is who there
-//	POST /v1/work/{do}, /v1/work/file                            commands
+//	POST /v1/work/{do}, /v1/work/file, /v1/work/bills            commands
 //	GET /v1/work/cases/{no}[/journal | /files/{seq}]             a case
 //	GET /v1/work/lists/{name}, /find, /stats, /reads, /people    questions
 //

@@ -27,6 +27,7 @@ func (a *API) work() {
 	a.handle("POST /v1/password", a.with(a.password))
 	a.handle("POST /v1/work/{do}", a.with(a.command))
 	a.handle("POST /v1/work/file", a.with(a.putFile))
+	a.handle("POST /v1/work/bills", a.with(a.putBills))
 	a.handle("POST /v1/work/password", a.with(a.firstPassword))
 	a.handle("POST /v1/work/export", a.with(a.makePack))
 	a.handle("GET /v1/work/cases/{no}", a.with(a.workCase))

@@ -340,6 +340,8 @@ func checkWorkIsDescribed(t *testing.T, o *office) {
 		{ann, "POST /v1/work/{do}", "/v1/work/claim", `{"case":"` + workCase + `","expect":2}`, "", 409},
 		{adm, "POST /v1/work/{do}", "/v1/work/person", `{"person":{"id":"x","staff":"x","roles":["cashier"],"stores":["*"],"operators":[],"active":true}}`, "", 200},
 		{ann, "POST /v1/work/file", "/v1/work/file?case=" + workCase + "&name=a&kind=letter", "%PDF-1.4", "application/pdf", 200},
+		{ann, "POST /v1/work/bills", "/v1/work/bills?name=a.csv", "no bill", "application/octet-stream", 200},
+		{adm, "POST /v1/work/bills", "/v1/work/bills?name=a.csv", "no bill", "application/octet-stream", 403},
 		{ann, "POST /v1/work/{do}", "/v1/work/propose", `{"case":"` + workCase + `","expect":4,"commands":[{"do":"close","outcome":"test"}],"text":"x"}`, "", 200},
 		{ann, "GET /v1/work/cases/{no}", at, "", "", 200},
 		{ann, "GET /v1/work/cases/{no}", at + "7", "", "", 404},

@@ -45,6 +45,11 @@ var channelOrder = []string{"card", "wechat", "alipay", "unionpay_qr", "jd", "ec
 // wholeOffice reports whether the visitor sees every store: what a day's bills show is of all of them.
 func (q *request) wholeOffice() bool { return slices.Contains(q.who.Person.Stores, "*") }
 
+// Imports reports whether the visitor may import bills: of all stores, as a bill is.
+func (f *frame) Imports() bool {
+	return f.Sees("manager", "analyst", "supervisor", "finance") && slices.Contains(f.Who.Person.Stores, "*")
+}
+
 // period asks for a time as the statistics do, which the same people may see, and has it in the reading log.
 func (q *request) period(from, to string, f *frame, more func(*store.Looking) error) (ok bool, err error) {
 	if !q.wholeOffice() {

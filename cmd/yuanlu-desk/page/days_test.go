@@ -61,6 +61,13 @@ func TestDays(t *testing.T) {
 			}
 		}
 	}
+	// Who only looks is offered no import.
+	for role, offered := range map[string]bool{"manager": true, "analyst": true, "supervisor": true, "finance": true, "checker": false, "auditor": false} {
+		rsp, body := o.get(o.hire("i-"+role, role, role), "/days")
+		if rsp.StatusCode != http.StatusOK || strings.Contains(body, `id="form-bill"`) != offered {
+			t.Errorf("%s: %s, import offered: %t", role, rsp.Status, !offered)
+		}
+	}
 	_, body := o.get(manager, "/day/2026-08-22")
 	if strings.Count(body, `href="/case/C-2026-`) != 2 || strings.Contains(body, "ID-1") {
 		t.Error(body)

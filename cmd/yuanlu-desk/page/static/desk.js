@@ -222,6 +222,20 @@
     });
   };
 
+  // bill imports a file of bills and shows what of it was refused, by line and column.
+  const bill = (form) => {
+    const file = form.elements.namedItem("file").files[0];
+    const said = form.dataset.done;
+    run(form, `/v1/work/bills?name=${encodeURIComponent(file.name)}`, () => ({ body: file, headers: { "Content-Type": "application/octet-stream" } }), place(form), async (got) => {
+      done(form);
+      await refresh();
+      const places = got.refused.concat(...got.bills.map((b) => b.refused_at));
+      const list = element("ul", "", { class: "mono small" });
+      list.append(...places.map((p) => element("li", p)));
+      $("answer-bill").replaceChildren(...got.bills.map((b) => element("p", said.replace(/\{(file|rows|entries|refused)\}/g, (_, k) => b[k]))), ...(places.length ? [list] : []));
+    });
+  };
+
   // Doors: login, password, logout.
   const door = async (form) => {
     const where = place(form);
@@ -528,6 +542,7 @@
       if (!Number.isSafeInteger(value(f))) { f.setAttribute("aria-invalid", "true"); f.focus(); f.select(); return; }
       f.removeAttribute("aria-invalid");
     }
+    if (form.dataset.bill !== undefined) { bill(form); return; }
     if (form.dataset.upload !== undefined) { upload(form, form.elements.namedItem("file").files[0], form.elements.namedItem("kind").value, place(form)); return; }
     doForm(form, e.submitter);
   });
