@@ -319,6 +319,7 @@ func (p *program) assemble(ctx context.Context, d *desk, s *serving, key sign.Ke
 	limits.CaseBytes = s.terminalMB << 20
 	d.store.SetLimits(limits)
 	o.Store, o.Hand, o.StoreID = d.store, d.store, d.store.ID()
+	o.Days = consumer.NewDayAsker(d.store, d.now)
 	if err := d.cosign(open, s, &o); err != nil {
 		return errors.Join(err, d.store.Close())
 	}

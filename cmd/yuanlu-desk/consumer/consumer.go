@@ -75,6 +75,7 @@ type Options struct {
 	KeyID   string
 	Key     ed25519.PrivateKey // nil: acknowledgements are not signed
 	Leaves  Asker              // nil: checkpoints of terminals are not co-signed
+	Days    *DayAsker          // nil: days that lack are not asked for
 	Now     func() time.Time
 	Log     *slog.Logger
 }
@@ -228,6 +229,7 @@ func (c *Consumer) session(ctx context.Context) error {
 	handed, stop := context.WithCancel(ctx)
 	wg.Go(func() { c.hand(handed, conn) })
 	wg.Go(func() { c.ask(handed, conn) })
+	wg.Go(func() { c.askDays(handed, conn) })
 	err = c.work(ctx, conn)
 	stop()
 	wg.Wait()
@@ -287,7 +289,7 @@ func (c *Consumer) filters() []filter {
 		// checkpoint that comes twice is answered twice, and kept once.
 		list = append(list, filter{up + "checkpoint", 1}, filter{up + rspEvidence, 1})
 	}
-	return append(list, filter{share + up + "case", 1}, filter{share + up + "day", 1}, filter{share + up + "event", 1})
+	return append(append(list, c.dayAnswers(up)...), filter{share + up + "case", 1}, filter{share + up + "day", 1}, filter{share + up + "event", 1})
 }
 
 // work takes messages until the connection or ctx ends.
@@ -332,7 +334,7 @@ func (c *Consumer) sort(ctx context.Context, conn Broker, batch []broker.Message
 			err = errors.Join(err, c.hostState(ctx, conn, m.Payload))
 			continue
 		}
-		if c.leaves(m.Topic, m.Payload) {
+		if c.leaves(m.Topic, m.Payload) || c.days(m.Topic, m.Payload) {
 			continue
 		}
 		if one, ok := c.decode.Decode(m.Topic, m.Payload, m.Retained, now); ok {
