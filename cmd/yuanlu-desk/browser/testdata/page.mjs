@@ -356,11 +356,25 @@ await check("9 no keys in a field, while composing, with Ctrl, or switched off; 
   await eventually("g l", async () => (await page.locator("html").getAttribute("lang")) === "zh-CN");
 });
 
+await check("10 a bill is imported, and what was refused has its place", async () => {
+  const page = await opened("ann");
+  await page.go("/days?month=2026-08");
+  const head = "商户号,终端号,交易日期,交易时间,交易类型,交易批次号,凭证号,参考号,卡号,交易金额,交易单号,原交易单\n";
+  const row = (rrn, amount) => `898000000000009,10000009,2026-08-22,12:00:00,退货,,,${rrn},,${amount},,\n`;
+  await page.locator("#bill-file").setInputFiles({ name: "<img src=x>.csv", mimeType: "text/csv", buffer: Buffer.from(head + row("900000000001", "3.50") + row("900000000002", "abc")) });
+  await page.locator("#form-bill button[type=submit]").click();
+  await eventually("the answer", async () => (await text(page, "#answer-bill")).includes(".csv:3:10: amount"));
+  ok((await text(page, "#answer-bill")).includes("2 rows, 1 accepted, 1 refused"), await text(page, "#answer-bill"));
+  is(await page.locator("#answer-bill img").count(), 0, "markup");
+  await accessible(page, "a month with a bill");
+  is(page.errors.join(), "", "errors");
+});
+
 await check("10 axe, light and dark", async () => {
   await proposed("ann", small);
   for (const scheme of given.schemes) {
     const ann = await opened("ann", { scheme }), chen = await opened("chen", { scheme }), adm = await opened("adm", { scheme }), none = await opened(null, { scheme }), aud = await opened("aud", { scheme });
-    for (const [page, path] of [[none, "/login"], [ann, "/list/next"], [ann, at(small)], [ann, at(whole)], [ann, "/stats"], [ann, "/help"], [ann, `${at(whole)}/print`], [ann, `${at(whole)}/export?for=store`], [chen, at(small)], [adm, "/people"], [aud, "/reads"], [ann, "/password"], [ann, "/find?text=C-2"], [ann, "/case/C-1999-000001"]]) {
+    for (const [page, path] of [[none, "/login"], [ann, "/list/next"], [ann, at(small)], [ann, at(whole)], [ann, "/stats"], [ann, "/days"], [ann, "/day/2026-08-22"], [ann, "/help"], [ann, `${at(whole)}/print`], [ann, `${at(whole)}/export?for=store`], [chen, at(small)], [adm, "/people"], [aud, "/reads"], [ann, "/password"], [ann, "/find?text=C-2"], [ann, "/case/C-1999-000001"]]) {
       await page.go(path);
       await accessible(page, `${scheme} ${path}`);
     }
@@ -373,7 +387,7 @@ await check("10 axe, light and dark", async () => {
 await check("10 200 %, 320 px, reduced motion, focus and targets", async () => {
   for (const [how, o] of [["200 %", { width: 640, height: 450, scale: 2 }], ["320 px", { width: 320, height: 640, reduced: true }], ["320 px, Chinese", { width: 320, height: 640, lang: "zh-CN" }]]) {
     const page = await opened("chen", o);
-    for (const path of ["/list/approve", at(small), "/stats", "/help", "/password"]) {
+    for (const path of ["/list/approve", at(small), "/stats", "/days", "/help", "/password"]) {
       await page.go(path);
       const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
       ok(over <= 1, `${how} ${path}: ${over} px beyond the edge`);
