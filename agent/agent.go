@@ -116,6 +116,7 @@ type Agent struct {
 	commands *command.Set
 	timers   timers
 	testing  chan struct{} // holds one token: the right to run a selftest
+	sums     sums          // of what the evidence log notes now and then
 
 	mu      sync.Mutex // guards all below
 	workers []*ingest.Worker
@@ -271,7 +272,7 @@ func (a *Agent) startOutside(c *crew) {
 			a.o.Notify("WATCHDOG=1\nSTATUS=" + s.Line())
 		}, a.log)
 	})
-	w := &watch{a.clock, a.events, a.log, a.Wake}
+	w := &watch{a.clock, a.events, a.log, a.Wake, &a.sums}
 	c.start(layerLocal, "clock", func(ctx context.Context) error { return w.clockState(ctx, a.store) })
 	if ends := a.o.CertEnds; ends != nil {
 		c.start(layerLocal, "certificate", func(ctx context.Context) error { return w.certificate(ctx, ends) })

@@ -20,6 +20,7 @@ type watch struct {
 	events *events
 	log    *slog.Logger
 	wake   func() // of the reporter
+	sums   *sums
 }
 
 // clockState reports when the clock is set and when it becomes trusted or stops to be.
@@ -35,6 +36,8 @@ func (w *watch) clockState(ctx context.Context, s *store) error {
 		if step := w.clock.Step(); step != 0 {
 			w.log.Warn("clock.stepped", "by", step.Round(time.Millisecond))
 			w.events.Event("clock.stepped", "clock", slog.Int64("by_ms", step.Milliseconds()))
+			now := w.clock.Now()
+			w.sums.clock(now.Add(-step), now)
 		}
 		if now := w.clock.Synced(); now != trusted {
 			trusted = now
