@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -11,6 +12,7 @@ import (
 
 	"yuanlu/agent/ledger/outbox"
 	"yuanlu/agent/ledger/rows"
+	"yuanlu/agent/ledger/sqlite"
 	"yuanlu/agent/ledger/tree"
 	"yuanlu/agent/newfile"
 	"yuanlu/agent/refund"
@@ -130,6 +132,9 @@ func (d *DB) openLog(ctx context.Context) error {
 func (d *DB) logEnds(vkey string) (why, before string, err error) {
 	if before, err = metaText(d.w, logCosignedName); err != nil {
 		return "", "", err
+	}
+	if (d.log.origin == "") != (vkey == "") { // both are written in one transaction
+		return "", "", fmt.Errorf("%w: the evidence log has lost its origin or its key", sqlite.ErrDamaged)
 	}
 	if d.log.origin == "" {
 		if why, err = metaText(d.w, logWhyName); err == nil && why == "" {
