@@ -230,7 +230,7 @@ func TestWatchIsBounded(t *testing.T) {
 		o.hire("ann", "analyst", "*")
 		o.hire("bob", "analyst", "*")
 		ann, bob := o.enter("ann"), o.enter("bob")
-		for range 8 { // nothing is ever read of them
+		for range 8 { // of them the first line is read, which tells that they have a place, and nothing more
 			c, err := net.Dial("tcp", strings.TrimPrefix(o.server.URL, "http://"))
 			if err != nil {
 				t.Fatal(err)
@@ -238,6 +238,9 @@ func TestWatchIsBounded(t *testing.T) {
 			defer c.Close()
 			if _, err := fmt.Fprintf(c, "GET /v1/stream?after=0 HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: %s\r\n\r\n", ann.cookie); err != nil {
 				t.Fatal(err)
+			}
+			if line, err := bufio.NewReader(c).ReadString('\n'); err != nil || !strings.Contains(line, " 200 ") {
+				t.Fatalf("%q %v", line, err)
 			}
 		}
 		desktest.Eventually(t, soon, "the ninth stream is refused", func() bool {
