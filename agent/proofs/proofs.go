@@ -49,7 +49,7 @@ func Write(ctx context.Context, db Source, caseID string, out io.Writer) (w Writ
 			}
 		}
 		q.Sizes = []int64{w.Size} // a checkpoint that is co-signed meanwhile does not count
-		w.Removed = max(w.Removed, p.Removed)
+		w.Removed += p.Removed    // each turn counts those behind the one before
 		for i := range p.Leaves {
 			l := &p.Leaves[i]
 			if err := line(&leaves, leaf{p.Origin, l.N, l.Size, string(l.Leaf), hashes(l.Proof)}); err != nil {

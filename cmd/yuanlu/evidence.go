@@ -162,6 +162,9 @@ func (p *program) evidenceExport(ctx context.Context, v *verb, db *ledger.DB, ca
 		}{w, name})
 	}
 	_, err = fmt.Fprintf(p.stdout, p.lang.T("%d leaves under the checkpoint of size %d written to %s\n", "已写出 %d 个叶（检查点大小 %d）到 %s\n"), w.Leaves, w.Size, name)
+	if err == nil && w.Removed > 0 {
+		_, err = fmt.Fprintf(p.stdout, p.lang.T("%d more leaves of this case are missing: retention has removed their bytes\n", "另缺该案件 %d 个叶：其内容已按保留期限删除\n"), w.Removed)
+	}
 	return err
 }
 

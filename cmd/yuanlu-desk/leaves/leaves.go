@@ -250,10 +250,11 @@ func (a *Asker) finish(ctx context.Context, send Send, one *asked, r *response) 
 	return nil
 }
 
-// join adds one turn's leaves to those before. Checkpoints are the same in each.
+// join adds one turn's leaves to those before. Checkpoints are the same in each; the removed leaves that a turn
+// counts are behind those of the turn before.
 func (one *asked) join(r *response, leaves []store.Leaf) error {
 	one.got.Origin, one.got.Points = r.Answer.Origin, r.Answer.Points
-	one.got.Removed, one.got.More = max(one.got.Removed, r.Answer.Removed), r.Answer.More
+	one.got.Removed, one.got.More = one.got.Removed+r.Answer.Removed, r.Answer.More
 	for _, l := range leaves {
 		if one.placed[l.N] {
 			return fmt.Errorf("%w: leaf %d twice", errAnswer, l.N)
