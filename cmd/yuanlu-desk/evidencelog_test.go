@@ -223,12 +223,34 @@ func TestE2EEvidenceLog(t *testing.T) {
 	if code := l.agent.stop(); code != exitOK {
 		t.Errorf("the agent ended with %d", code)
 	}
+	l.forged()
+}
+
+// forged changes the row of leaf 0 with sqlite3, and expects evidence check to find it: by the leaf's hash while
+// the change is in the journal of SQLite alone, whose pages have no sum of the store's; by the sum of its page
+// once it is in the database file.
+func (l *logged) forged() {
+	l.t.Helper()
 	db := filepath.Join(filepath.Dir(l.config), "store", "yuanlu.db")
-	if out, err := exec.Command("sqlite3", db, `UPDATE leaf SET hash = zeroblob(32) WHERE n = 0`).CombinedOutput(); err != nil {
-		t.Fatalf("%v %s", err, out)
+	if code, text := l.verb("", "evidence", "check"); code != exitOK {
+		l.t.Errorf("before any change: %d %s", code, text)
 	}
-	if code, text := l.verb("", "evidence", "check"); code == exitOK {
-		t.Errorf("a changed row: %d %s", code, text)
+	for _, tc := range []struct {
+		before string
+		code   int
+		want   string
+	}{
+		{".dbconfig no_ckpt_on_close on\n", exitData, "leaf 0: its bytes are not those of its hash"},
+		{"", exitStore, "does not match its sum"},
+	} {
+		cmd := exec.Command("sqlite3", "-bail", db)
+		cmd.Stdin = strings.NewReader(tc.before + "UPDATE leaf SET hash = zeroblob(32) WHERE n = 0;\n")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			l.t.Fatalf("%v %s", err, out)
+		}
+		if code, text := l.verb("", "evidence", "check"); code != tc.code || !strings.Contains(text, tc.want) {
+			l.t.Errorf("a changed row: %d %s; want %d, %s", code, text, tc.code, tc.want)
+		}
 	}
 }
 
