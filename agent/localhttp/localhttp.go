@@ -1,6 +1,6 @@
 // Package localhttp keeps an HTTP server open to the programs of this machine. They are not
-// trusted to behave: requests are bounded in size and time, connections in number, and an
-// idle client takes no place.
+// trusted to behave: requests are bounded in size and time, connections in number. An idle
+// client takes no place, and a stuck one loses it when another client needs it.
 package localhttp
 
 import (
@@ -11,8 +11,6 @@ import (
 	"net/http"
 	"sync"
 	"time"
-
-	"golang.org/x/net/netutil"
 )
 
 const (
@@ -21,17 +19,20 @@ const (
 	mostHeader = 8 << 10          // bytes
 )
 
-// Server is where is listened, who answers there and within which bounds. All are needed.
+// Server is where is listened, who answers there and within which bounds. All but Stuck are needed.
 type Server struct {
 	// Listen opens the address and returns who answers there.
 	Listen func(context.Context) (net.Listener, http.Handler, error)
-	Conns  int           // at once; further ones wait until the kernel's queue is full
+	Conns  int           // at once; for a further one a stuck client makes room, else it waits
 	Ask    time.Duration // for a request to come
 	Answer time.Duration // for request and answer
 	// Listening is called each time the address is had, Failed each time it is not, or no longer.
 	Listening func(net.Addr)
 	Failed    func(error)
-	Log       *slog.Logger // of what net/http says of its clients, at level debug
+	// Stuck is called for each client that was cut off to make room for another; it may not
+	// block. nil: not called.
+	Stuck func()
+	Log   *slog.Logger // of what net/http says of its clients, at level debug
 }
 
 // Run answers until ctx ends, then waits for the requests under way, which end with it. An
@@ -64,10 +65,11 @@ func (s *Server) serve(ctx context.Context, l net.Listener, handler http.Handler
 	counted := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked.RLock()
 		defer asked.RUnlock()
+		begun(r)
 		handler.ServeHTTP(w, r)
 	})
 	server := &http.Server{Handler: counted, ReadTimeout: s.Ask, WriteTimeout: s.Answer, MaxHeaderBytes: mostHeader,
-		BaseContext: func(net.Listener) context.Context { return ctx }, ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug)}
+		BaseContext: func(net.Listener) context.Context { return ctx }, ConnContext: withPlace, ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug)}
 	server.SetKeepAlivesEnabled(false) // an idle client takes no place
 	down := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
@@ -78,7 +80,7 @@ func (s *Server) serve(ctx context.Context, l net.Listener, handler http.Handler
 			_ = server.Close() // a client that does not go away is cut off
 		}
 	})
-	err := server.Serve(netutil.LimitListener(l, s.Conns))
+	err := server.Serve(newRoom(l, s.Conns, s.Stuck))
 	if stop() {
 		err = errors.Join(err, server.Close())
 	} else {

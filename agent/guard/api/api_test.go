@@ -34,6 +34,8 @@ type service struct {
 	late    bool          // it judges nothing
 	none    bool          // there is no such hold
 	waiting chan struct{} // Look waits until its context ends, after a value here
+	slow    chan struct{} // Release and Cancel wait until it is closed; nil: they do not
+	atWork  int           // how many of these do or did
 }
 
 func (s *service) err() error {
@@ -65,14 +67,16 @@ func (s *service) Ask(_ context.Context, r guard.Request) (guard.Reply, error) {
 	return reply(ask.Key{Merchant: r.Ask.Record.MerchantID, Terminal: r.Ask.Record.TerminalID, ID: r.Ask.ID}), s.err()
 }
 
-func (s *service) Release(_ context.Context, k ask.Key, r guard.Release) (ask.Held, error) {
+func (s *service) Release(ctx context.Context, k ask.Key, r guard.Release) (ask.Held, error) {
+	s.work(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.keys, s.release = append(s.keys, k), r
 	return held(k, ask.Released), s.err()
 }
 
-func (s *service) Cancel(_ context.Context, k ask.Key, by string) (ask.Held, error) {
+func (s *service) Cancel(ctx context.Context, k ask.Key, by string) (ask.Held, error) {
+	s.work(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.keys, s.release.By = append(s.keys, k), by
@@ -91,6 +95,7 @@ func (s *service) Look(ctx context.Context, k ask.Key, wait time.Duration) (guar
 		s.waiting <- struct{}{}
 		<-ctx.Done()
 		s.mu.Lock()
+		return guard.Reply{}, ctx.Err()
 	}
 	return reply(k), s.err()
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"cmp"
+	"context"
 	"crypto/subtle"
 	"encoding/json"
 	"errors"
@@ -16,6 +17,7 @@ import (
 	"yuanlu/agent/ask"
 	"yuanlu/agent/guard"
 	"yuanlu/agent/guard/till"
+	"yuanlu/agent/localhttp"
 	"yuanlu/agent/refund"
 	"yuanlu/protocol/strictjson"
 )
@@ -197,7 +199,7 @@ func (s *Server) look(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	k := s.key(r)
-	reply, err := s.o.Service.Look(r.Context(), k, wait)
+	reply, err := s.lookFor(r.Context(), k, wait)
 	if err != nil {
 		s.fail(w, err)
 		return
@@ -205,6 +207,20 @@ func (s *Server) look(w http.ResponseWriter, r *http.Request) {
 	if s.write(w, http.StatusOK, till.AnswerOf(&reply, s.o.Zone)) {
 		s.o.Service.Arrived(k)
 	}
+}
+
+// lookFor looks, and waits at most so long; it waits no longer when another client needs the place.
+func (s *Server) lookFor(ctx context.Context, k ask.Key, wait time.Duration) (guard.Reply, error) {
+	if wait <= 0 {
+		return s.o.Service.Look(ctx, k, 0)
+	}
+	patient, done := localhttp.Patient(ctx)
+	defer done()
+	reply, err := s.o.Service.Look(patient, k, wait)
+	if err != nil && patient.Err() != nil && ctx.Err() == nil {
+		return s.o.Service.Look(ctx, k, 0)
+	}
+	return reply, err
 }
 
 // release is POST /v1/asks/{terminal_id}/{id}/release.
@@ -218,6 +234,13 @@ func (s *Server) release(w http.ResponseWriter, r *http.Request) {
 	clear(data) // it holds a PIN
 	if !ok {
 		s.refuse(w, http.StatusBadRequest, guard.CodeForm, field)
+		return
+	}
+	select {
+	case s.releases <- struct{}{}:
+		defer func() { <-s.releases }()
+	default: // asks need the places and the processor
+		s.refuse(w, http.StatusTooManyRequests, guard.CodeTooMany, "")
 		return
 	}
 	k := s.key(r)

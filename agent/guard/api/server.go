@@ -30,6 +30,10 @@ const (
 	// mostWaits bounds the requests that wait for the end of a hold; one more is answered
 	// at once, so that a place is left for asks.
 	mostWaits = 8
+	// mostReleases bounds the releases under way: PINs are compared one at a time, at a cost.
+	mostReleases = 4
+	// sayStuck is how often at most the log tells of stuck clients.
+	sayStuck = time.Minute
 )
 
 // Options are who answers, and where. Service, Socket, Links, Zone and Log are needed.
@@ -50,14 +54,17 @@ type Options struct {
 type Server struct {
 	o     Options
 	waits chan struct{} // one for each request that waits
-	pace  pace
-	mux   *http.ServeMux
-	known merchants
+	// releases has one for each release under way.
+	releases chan struct{}
+	pace     pace
+	stuck    stuck
+	mux      *http.ServeMux
+	known    merchants
 }
 
 // New makes a server. It does not listen yet.
 func New(o Options) *Server {
-	s := &Server{o: o, waits: make(chan struct{}, mostWaits), pace: pace{left: mostAsks}, mux: http.NewServeMux()}
+	s := &Server{o: o, waits: make(chan struct{}, mostWaits), releases: make(chan struct{}, mostReleases), pace: pace{left: mostAsks}, mux: http.NewServeMux()}
 	if s.o.Tally == nil {
 		s.o.Tally = &guard.Tally{}
 	}
@@ -96,6 +103,12 @@ func (s *Server) keep(ctx context.Context, network string, listen func(context.C
 			if text := fmt.Sprint(err); text != last {
 				s.o.Log.Error("guard.unavailable", "network", network, "err", err)
 				last = text
+			}
+		},
+		Stuck: func() {
+			s.o.Tally.Refused(codeStuck)
+			if n := s.stuck.add(time.Now()); n > 0 {
+				s.o.Log.Warn("guard.stuck", "network", network, "clients", n)
 			}
 		},
 	}
@@ -185,6 +198,29 @@ func (p *pace) take(now time.Time) bool {
 	}
 	p.left--
 	return true
+}
+
+// codeStuck counts a client that was cut off because it hung and another wanted its place.
+const codeStuck = "stuck"
+
+// stuck counts clients that were cut off, for a line of the log once a minute at most.
+type stuck struct {
+	mu   sync.Mutex // guards the rest
+	n    int        // not logged yet
+	last time.Time  // of a line
+}
+
+// add counts one more, and returns how many to log now, 0: nothing.
+func (s *stuck) add(now time.Time) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.n++
+	if !s.last.IsZero() && now.Sub(s.last) < sayStuck {
+		return 0
+	}
+	n := s.n
+	s.n, s.last = 0, now
+	return n
 }
 
 // merchants remembers whose asks came: a request about one names its terminal and id alone.
