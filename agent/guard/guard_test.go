@@ -440,10 +440,13 @@ func TestTooManyApart(t *testing.T) {
 func TestWhoCancels(t *testing.T) {
 	r := newRig(t, nil)
 	k := r.hold("pos", "a-1", "")
-	for _, by := range []string{"office/lee", "a\x00b", strings.Repeat("a", 65)} {
+	for _, by := range []string{"office/lee", "a\x00b", strings.Repeat("a", 65), "6200000000000112", "no. 6200000000000112"} {
 		if _, err := r.Cancel(t.Context(), k, by); code(err) != CodeForm {
 			t.Errorf("%q: %v", by, err)
 		}
+	}
+	if _, err := r.OfficeCancel(t.Context(), k, "6200000000000112"); code(err) != CodeForm {
+		t.Errorf("office: %v", err)
 	}
 	long := strings.Repeat("l", 64)
 	if h, err := r.OfficeCancel(t.Context(), k, long); err != nil || h.By != "office/"+long {

@@ -85,7 +85,10 @@ func (g *Guard) OfficeCancel(ctx context.Context, k ask.Key, by string) (h ask.H
 // maxName is how many characters the name of who releases or cancels may have.
 const maxName = 64
 
-func isName(s string) bool { return plainText(s) && utf8.RuneCountInString(s) <= maxName }
+// isName reports whether s may be one; it is stored, logged and reported, and no card number.
+func isName(s string) bool {
+	return plainText(s) && utf8.RuneCountInString(s) <= maxName && !holdsCardNumber(s)
+}
 
 // check looks at the form of a release and writes its reason out.
 func (r *Release) check() error {

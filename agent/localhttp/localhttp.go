@@ -68,7 +68,7 @@ func (s *Server) serve(ctx context.Context, l net.Listener, handler http.Handler
 		begun(r)
 		handler.ServeHTTP(w, r)
 	})
-	server := &http.Server{Handler: counted, ReadTimeout: s.Ask, WriteTimeout: s.Answer, MaxHeaderBytes: mostHeader,
+	server := &http.Server{Handler: counted, ReadTimeout: s.Ask, WriteTimeout: s.Answer, MaxHeaderBytes: mostHeader, DisableGeneralOptionsHandler: true,
 		BaseContext: func(net.Listener) context.Context { return ctx }, ConnContext: withPlace, ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug)}
 	server.SetKeepAlivesEnabled(false) // an idle client takes no place
 	down := make(chan struct{})

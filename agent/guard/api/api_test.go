@@ -126,6 +126,8 @@ type bench struct {
 	client http.Client
 	log    *lockedLog
 	socket string
+	o      Options // of the API
+	api    *Server
 }
 
 type lockedLog struct {
@@ -149,11 +151,12 @@ func start(t *testing.T, change func(*Options)) *bench {
 	t.Helper()
 	b := &bench{service: &service{}, t: t, log: &lockedLog{}, socket: filepath.Join(t.TempDir(), "guard.sock")}
 	o := Options{Service: b.service, Socket: b.socket, Links: []string{"pos", "two"}, Merchant: "M1", Zone: time.FixedZone("", 8*3600),
-		Log: slog.New(slog.NewTextHandler(b.log, nil))}
+		Log: slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 	if change != nil {
 		change(&o)
 	}
 	s := New(o)
+	b.o, b.api = o, s
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()

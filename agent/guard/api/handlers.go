@@ -9,6 +9,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,7 +28,16 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
+	if p := r.URL.EscapedPath(); !strings.HasPrefix(p, "/") || path.Clean(p) != strings.TrimSuffix(p, "/") {
+		s.noPath(w, r) // the mux would send it elsewhere, by a page that repeats the path
+		return
+	}
 	s.mux.ServeHTTP(w, r)
+}
+
+// noPath answers a request for what there is not.
+func (s *Server) noPath(w http.ResponseWriter, _ *http.Request) {
+	s.refuse(w, http.StatusNotFound, guard.CodeForm, "path")
 }
 
 // guarded lets through who shows the token and came by the address itself: a page in a

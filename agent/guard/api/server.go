@@ -72,9 +72,7 @@ func New(o Options) *Server {
 	s.mux.HandleFunc("GET /v1/asks/{terminal}/{id}", s.look)
 	s.mux.HandleFunc("POST /v1/asks/{terminal}/{id}/release", s.release)
 	s.mux.HandleFunc("POST /v1/asks/{terminal}/{id}/cancel", s.cancel)
-	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		s.refuse(w, http.StatusNotFound, guard.CodeForm, "path")
-	})
+	s.mux.HandleFunc("/", s.noPath)
 	return s
 }
 
