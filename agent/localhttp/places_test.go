@@ -116,6 +116,21 @@ func TestStuckMakeRoom(t *testing.T) {
 	}
 }
 
+// TestSilentIsCutOff: a client has 5 s for its request, though no other wants its place.
+func TestSilentIsCutOff(t *testing.T) {
+	for name, text := range map[string]string{"nothing": "", "half a head": "GET / HTTP/1.1\r\nHo"} {
+		t.Run(name, func(t *testing.T) {
+			open(t, ok, func(h *hall) {
+				begin := time.Now()
+				_, _ = io.Copy(io.Discard, h.dial(text))
+				if took := time.Since(begin); took != 5*time.Second {
+					t.Errorf("cut off after %v", took)
+				}
+			})
+		})
+	}
+}
+
 // TestManyStuckMakeRoom: a whole queue of silent clients costs the one behind it 10 ms for
 // every two.
 func TestManyStuckMakeRoom(t *testing.T) {

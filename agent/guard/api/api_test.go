@@ -486,6 +486,39 @@ func TestStuckClients(t *testing.T) {
 	waits.Wait()
 }
 
+// TestTokenOfOthers: with a token that others may read the API does not listen there, and the error names the mode.
+func TestTokenOfOthers(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte("0123456789abcdef-token\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := New(Options{Listen: "127.0.0.1:0", Token: file, Log: slog.New(slog.DiscardHandler)})
+	for mode, want := range map[os.FileMode]string{0o600: "", 0o400: "", 0o640: "want 0600", 0o604: "want 0600"} {
+		if err := os.Chmod(file, mode); err != nil {
+			t.Fatal(err)
+		}
+		l, _, err := s.loopback(t.Context())
+		if err == nil {
+			_ = l.Close()
+		}
+		if got := fmt.Sprint(err); want == "" && err != nil || !strings.Contains(got, want) || strings.Contains(got, "abcdef") {
+			t.Errorf("%04o: %v", mode, err)
+		}
+	}
+}
+
+// TestGroupOfTheSocket: by number or name; one that there is not is an error.
+func TestGroupOfTheSocket(t *testing.T) {
+	for name, want := range map[string]int{"7": 7, "root": 0} {
+		if got, err := groupOf(name); err != nil || got != want {
+			t.Errorf("%s: %d %v", name, got, err)
+		}
+	}
+	if _, err := groupOf("no such group"); err == nil {
+		t.Error("a group that there is not was found")
+	}
+}
+
 func TestSocketInTheWay(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "guard.sock")
 	if err := os.WriteFile(path, []byte("precious"), 0o600); err != nil {

@@ -160,6 +160,13 @@ func groupOf(name string) (int, error) {
 
 // loopback listens on the loopback address, and reads the token.
 func (s *Server) loopback(ctx context.Context) (net.Listener, http.Handler, error) {
+	info, err := os.Stat(s.o.Token)
+	if err != nil {
+		return nil, nil, err
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		return nil, nil, fmt.Errorf("guard.token_file: %s: got mode %04o, want 0600: others could show the token", s.o.Token, mode)
+	}
 	data, err := os.ReadFile(s.o.Token)
 	if err != nil {
 		return nil, nil, err
