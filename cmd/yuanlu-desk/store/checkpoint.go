@@ -188,7 +188,7 @@ func (a *applying) keepNote(c *Checkpoint, k *cosign.Known, change *cosign.Chang
 	if _, err := a.exec(`UPDATE log_alarm SET ended = ?, ended_by = 'system' WHERE terminal = ? AND ended = 0 AND code IN (?, ?)`, now, c.Terminal, cosign.RolledBack, cosign.NotExtended); err != nil {
 		return err
 	}
-	_, err = a.exec(`UPDATE leaf_ask SET due = 1, taken = 0 WHERE terminal = ? AND due = 0 AND asked > ?`, c.Terminal, now-millisOf(askFor))
+	_, err = a.exec(`UPDATE leaf_ask SET due = 1, taken = 0 WHERE terminal = ? AND asked > ?`, c.Terminal, now-millisOf(askFor))
 	return err
 }
 

@@ -29,6 +29,8 @@ type LeafAsk struct {
 	Terminal, CaseID string
 	Origin           string // of its newest log; "": it has none that is co-signed
 	Sizes, Desk      []int64
+
+	taken int64 // when it was taken; an answer counts for nothing that came due later
 }
 
 // LeafAnswer is what it answered, with all its pages.
@@ -67,7 +69,14 @@ func (a *applying) evidence(s *Store, e *Event) error {
 	if !e.Case || e.CaseID == "" || e.Seq == 0 {
 		return nil
 	}
-	_, err := a.exec(`INSERT INTO leaf_ask(terminal, case_id, event, asked, due, taken, answer) VALUES(?,?,?,?,0,0,'') ON CONFLICT DO NOTHING`, e.Terminal, e.CaseID, e.ID, millis(e.Received))
+	// The newest co-signature may hold the event already: a terminal that connects publishes its checkpoint beside
+	// the events that wait. So it is asked for at once; if the leaf is not there yet, again after the next.
+	var due int64
+	if _, err := a.row(`SELECT count(*) FROM log WHERE terminal = ? AND closed = 0`, []any{e.Terminal}, &due); err != nil {
+		return err
+	}
+	_, err := a.exec(`INSERT INTO leaf_ask(terminal, case_id, event, asked, due, taken, answer) VALUES(?,?,?,?,?,0,'') ON CONFLICT DO NOTHING`,
+		e.Terminal, e.CaseID, e.ID, millis(e.Received), min(due, 1))
 	return err
 }
 
@@ -88,6 +97,7 @@ func (s *Store) DueAsks(ctx context.Context, now time.Time) (list []LeafAsk, err
 		list = nil
 		if err := a.rows(`SELECT DISTINCT terminal, case_id FROM leaf_ask WHERE `+due+` ORDER BY terminal, case_id LIMIT ?`, []any{at - millisOf(askAgain), mostAsks}, func(r *sql.Rows) error {
 			var one LeafAsk
+			one.taken = at
 			err := r.Scan(&one.Terminal, &one.CaseID)
 			list = append(list, one)
 			return err
@@ -151,8 +161,9 @@ func (s *Store) AskFailed(ctx context.Context, one *LeafAsk, why string) error {
 	return err
 }
 
+// answered notes what an ask came to. What came due since it was taken, or was taken again, stays due.
 func (a *applying) answered(one *LeafAsk, why string) error {
-	_, err := a.exec(`UPDATE leaf_ask SET due = 0, answer = ? WHERE terminal = ? AND case_id = ? AND due = 1`, why, one.Terminal, one.CaseID)
+	_, err := a.exec(`UPDATE leaf_ask SET due = 0, answer = ? WHERE terminal = ? AND case_id = ? AND due = 1 AND taken = ?`, why, one.Terminal, one.CaseID, one.taken)
 	return err
 }
 
