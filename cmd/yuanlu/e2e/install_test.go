@@ -125,11 +125,10 @@ chgrp yuanlu "$(readlink /dev/ttyUSB0)" && chmod 660 "$(readlink /dev/ttyUSB0)"`
 }
 
 // prints has a terminal without confirms sell at /dev/ttyUSB1, so many transactions, and adds
-// it to the configuration as link card. What comes while no program reads waits in the kernel, which has
-// room for a dozen: ten a second leave a restart on a busy machine a second.
+// it to the configuration as link card.
 func (g *debian) prints(count int) {
 	g.t.Helper()
-	g.must(`systemd-run -q --unit printer --property=StandardInput=null /srv/firmware-sim run --terminal traditional --id 10000009 --link pty --symlink /dev/ttyUSB1 --journal /run/printed.jsonl --speed 0 --rate 10 --count ` + itoa(count) + `
+	g.must(`systemd-run -q --unit printer --property=StandardInput=null /srv/firmware-sim run --terminal traditional --id 10000009 --link pty --symlink /dev/ttyUSB1 --journal /run/printed.jsonl --speed 0 --rate 20 --count ` + itoa(count) + `
 for i in $(seq 100); do [ -e /dev/ttyUSB1 ] && break; sleep 0.1; done
 chgrp yuanlu "$(readlink /dev/ttyUSB1)" && chmod 660 "$(readlink /dev/ttyUSB1)"
 printf '\n[[link]]\nname = "card"\nwire = "mispos"\nport = "/dev/ttyUSB1"\n' >>/etc/yuanlu/yuanlu.toml
