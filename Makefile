@@ -14,6 +14,10 @@ LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.bui
 # Tests that end processes, boot machines, run the twin or measure: never with -race.
 SLOW := ^Test(Kill|E2E|Lab|Twin|Soak)
 
+# A long go test; what its failed tests have printed stands at its end once more.
+verbose = mkdir -p bin; set -o pipefail; echo "$(GO) test $(2)"; \
+  $(GO) test $(2) | tee bin/$(1).out || { .ci/failed bin/$(1).out; exit 1; }
+
 .PHONY: all build static arches demo test unit unit32 e2e lab twin bench soak repeat fuzz nightly vet lint clean setup deb release
 
 all: build
@@ -86,11 +90,12 @@ twin:
 
 # The program that main builds, against the simulator, mosquitto, kill -9, full disks.
 e2e:
-	$(GO) test -timeout 20m -v -run '^Test(Kill|E2E)' ./agent/... ./cmd/...
+	@$(call verbose,e2e,-timeout 20m -v -run '^Test(Kill|E2E)' ./agent/... ./cmd/...)
 
 # USB in a virtual machine, where the kernel has none. YUANLU_USBLAB=1: it must run.
+lab: export YUANLU_USBLAB ?= auto
 lab:
-	YUANLU_USBLAB=$${YUANLU_USBLAB:-auto} $(GO) test -timeout 15m -v -run '^TestLab' ./drivers/... ./cmd/...
+	@$(call verbose,lab,-timeout 15m -v -run '^TestLab' ./drivers/... ./cmd/...)
 
 # All figures in bin/bench.txt, in the form that benchstat reads; each has its floor of the same
 # run, and the load of the machine stands before every part.

@@ -226,9 +226,12 @@ func (st *station) stop() {
 // out runs a verb and returns its standard output.
 func (st *station) out(verb string, args ...string) string {
 	st.t.Helper()
-	b, err := st.command(verb, args...).Output()
+	cmd := st.command(verb, args...)
+	var complaint bytes.Buffer
+	cmd.Stderr = &complaint
+	b, err := cmd.Output()
 	if err != nil {
-		st.t.Fatalf("yuanlu %s %s: %v", verb, strings.Join(args, " "), err)
+		st.t.Fatalf("yuanlu %s %s: %v: %s", verb, strings.Join(args, " "), err, complaint.Bytes())
 	}
 	return string(b)
 }

@@ -118,7 +118,7 @@ func TestE2EConfigOddPlaces(t *testing.T) {
 	}
 	toml := st.file() + "\n[health]\ninterval = \"50s\"\n"
 	h.desire(1, 0, toml, "")
-	if r := h.expectDesired(10*time.Second, 1); r.Newest != 0 || !strings.Contains(r.Errors[0].Message, "it cannot be kept on this terminal") {
+	if r := h.expectDesired(30*time.Second, 1); r.Newest != 0 || !strings.Contains(r.Errors[0].Message, "it cannot be kept on this terminal") {
 		t.Errorf("no place: %+v", r)
 	}
 	if err := os.Remove(folder); err != nil {
@@ -144,7 +144,7 @@ func TestE2EConfigOddPlaces(t *testing.T) {
 		t.Errorf("doctor: %v: %s", err, out)
 	}
 	st.start()
-	eventually(t, 10*time.Second, "config.state_lost", func() bool { return h.heard("config.state_lost", "checksum") == 1 })
+	eventually(t, 30*time.Second, "config.state_lost", func() bool { return h.heard("config.state_lost", "checksum") == 1 })
 	h.expect(20*time.Second, 1, "applied") // it expects the terminal's own file, and that was in force
 	st.stop()
 
@@ -154,8 +154,8 @@ func TestE2EConfigOddPlaces(t *testing.T) {
 		t.Fatal(err)
 	}
 	st.start()
-	eventually(t, 10*time.Second, "config.local", func() bool { return h.heard("config.local", "it is not right any more") == 1 })
-	if r := h.expect(10*time.Second, 0, "applied"); r.Origin != "file" || r.Newest != 4 {
+	eventually(t, 30*time.Second, "config.local", func() bool { return h.heard("config.local", "it is not right any more") == 1 })
+	if r := h.expect(30*time.Second, 0, "applied"); r.Origin != "file" || r.Newest != 4 {
 		t.Errorf("not right any more: %+v", r)
 	}
 	st.stop()
@@ -165,7 +165,7 @@ func TestE2EConfigOddPlaces(t *testing.T) {
 	}
 	st.start()
 	h.desire(5, 0, toml, "")
-	if r := h.expectDesired(10*time.Second, 5); r.Version != 0 || r.Errors[0].Path != "remote.config" {
+	if r := h.expectDesired(30*time.Second, 5); r.Version != 0 || r.Errors[0].Path != "remote.config" {
 		t.Errorf("remote.config = false: %+v", r)
 	}
 	st.stop()

@@ -23,8 +23,13 @@ func TestE2EGuardUnderAFlood(t *testing.T) {
 	withHistory(t, st.store, history)
 	st.startOnline()
 	f := askFlood{line: line, answers: map[string]string{}}
-	reader := make(chan error, 1)
-	go func() { reader <- f.read() }()
+	read := make(chan struct{})
+	var listening sync.WaitGroup
+	listening.Go(func() {
+		defer close(read)
+		_ = f.read() // ends when the line is closed
+	})
+	listening.Go(func() { f.confirm(read) })
 	tills := make(chan map[int]int, 1)
 	c := &counter{station: st}
 	go func() {
@@ -84,7 +89,7 @@ func TestE2EGuardUnderAFlood(t *testing.T) {
 	}
 	t.Logf("wire: %d proceed, %d confirm, %d hold, %d refused; tills %v; counted %+v", f.count("proceed"), f.count("confirm"), f.count("hold"), f.count("refused"), seen, s.Asks)
 	line.Close()
-	<-reader // its port is closed
+	listening.Wait()
 	if out := st.log.String(); len(out) > 1<<20 || strings.Count(out, "ask.refused") > asks/10 {
 		t.Errorf("%d bytes of log", len(out))
 	}
@@ -106,13 +111,15 @@ func (c *counter) askFast(t *testing.T) map[int]int {
 	return seen
 }
 
-// askFlood is the firmware's end of a line: it writes without waiting, and confirms what comes.
+// askFlood is the firmware's end of a line: it writes without waiting, and confirms what comes. It goes on reading while the
+// line takes none of its bytes, as a firmware with a buffer does: a daemon that stores slowly takes no confirms for a while.
 type askFlood struct {
 	line *wire.PTY
 
 	writing sync.Mutex // frames are written whole
 	mu      sync.Mutex // guards the rest
 	answers map[string]string
+	owed    []byte // confirms
 }
 
 func (f *askFlood) write(b []byte) error {
@@ -120,6 +127,26 @@ func (f *askFlood) write(b []byte) error {
 	defer f.writing.Unlock()
 	_, err := f.line.Write(b)
 	return err
+}
+
+// confirm writes the confirms that are owed until end.
+func (f *askFlood) confirm(end <-chan struct{}) {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-end:
+			return
+		case <-tick.C:
+		}
+		f.mu.Lock()
+		owed := f.owed
+		f.owed = nil
+		f.mu.Unlock()
+		if f.write(owed) != nil {
+			return // the line is closed
+		}
+	}
 }
 
 // read takes in what comes until the line is closed.
@@ -132,23 +159,27 @@ func (f *askFlood) read() error {
 			return err
 		}
 		for _, one := range in.Push(buf[:n]) {
-			if one.Kind != wire.SmartData {
-				continue
-			}
-			confirm, err := wire.AppendSmart(nil, wire.SmartConfirm, one.ID, 0, nil)
-			if err != nil {
-				return err
-			}
-			if err := f.write(confirm); err != nil {
-				return err
-			}
-			if got, ok := wire.ReadGuard(one.Data); ok && got.Src == "guard.answer" {
-				f.mu.Lock()
-				f.answers[got.Ask] = got.Action
-				f.mu.Unlock()
+			if one.Kind == wire.SmartData {
+				if err := f.take(one); err != nil {
+					return err
+				}
 			}
 		}
 	}
+}
+
+// take keeps an answer, and owes its confirm.
+func (f *askFlood) take(one wire.Arrived) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var err error
+	if f.owed, err = wire.AppendSmart(f.owed, wire.SmartConfirm, one.ID, 0, nil); err != nil {
+		return err
+	}
+	if got, ok := wire.ReadGuard(one.Data); ok && got.Src == "guard.answer" {
+		f.answers[got.Ask] = got.Action
+	}
+	return nil
 }
 
 // count returns how many asks have an answer with that action, "" any.
