@@ -20,8 +20,10 @@ type desk struct {
 	terminal string
 	mu       sync.Mutex
 	client   mqtt.Client
-	traffic  []byte // all topics and payloads
-	cases    map[string]caseEvent
+	traffic  []byte                    // all topics and payloads
+	cases    map[string]caseEvent      // the newest event of each
+	opened   map[string]int64          // the sequence of its case.opened
+	first    map[string]caseEvent      // the one of the lowest sequence
 	byID     map[string]string         // event id → its bytes but attempt
 	got      map[string]map[int64]bool // stream → sequences received
 	whole    map[string]int64          // stream → all up to this were received
@@ -38,6 +40,7 @@ type caseEvent struct {
 	Sequence string `json:"sequence"`
 	Stream   string `json:"stream"`
 	Attempt  int    `json:"attempt"`
+	sequence int64  // Sequence, read
 	Data     struct {
 		CaseID   string `json:"case_id"`
 		Severity string `json:"severity"`
@@ -56,7 +59,7 @@ type caseEvent struct {
 
 // newDesk is a back office at a broker; more are further addresses of it.
 func newDesk(t testing.TB, url, terminal string, more ...string) *desk {
-	d := &desk{t: t, terminal: terminal, cases: map[string]caseEvent{}, byID: map[string]string{}, got: map[string]map[int64]bool{}, whole: map[string]int64{}}
+	d := &desk{t: t, terminal: terminal, cases: map[string]caseEvent{}, opened: map[string]int64{}, first: map[string]caseEvent{}, byID: map[string]string{}, got: map[string]map[int64]bool{}, whole: map[string]int64{}}
 	o := mqtt.NewClientOptions().AddBroker(strings.Replace(url, "mqtt://", "tcp://", 1)).SetClientID("desk-" + terminal).
 		SetCleanSession(false).SetAutoReconnect(true).SetMaxReconnectInterval(200 * time.Millisecond).SetConnectRetry(true).
 		SetConnectRetryInterval(100 * time.Millisecond).SetOrderMatters(true)
@@ -93,6 +96,7 @@ func (d *desk) receive(c mqtt.Client, m mqtt.Message) {
 		d.fault("sequence %q", e.Sequence)
 		return
 	}
+	e.sequence = seq
 	bytes := strings.Replace(string(m.Payload()), fmt.Sprintf(`"attempt":%d`, e.Attempt), "", 1)
 	if before, ok := d.byID[e.ID]; ok {
 		if d.again++; before != bytes {
@@ -111,16 +115,22 @@ func (d *desk) receive(c mqtt.Client, m mqtt.Message) {
 	}
 }
 
-// receiveCase takes an event about a case's own verdict.
+// receiveCase takes an event about a case's own verdict. A broker that changes its leader
+// may deliver one behind those that were published after it: the sequence has the order.
 func (d *desk) receiveCase(e *caseEvent) {
-	opened, known := d.cases[e.Data.CaseID]
-	if known && e.Type == "yuanlu.case.opened.v1" {
-		d.fault("case %s opened twice (%s)", e.Data.CaseID, opened.ID)
+	id, seq := e.Data.CaseID, e.sequence
+	if e.Type == "yuanlu.case.opened.v1" {
+		if before, again := d.opened[id]; again {
+			d.fault("case %s opened twice (sequences %d and %d)", id, before, seq)
+		}
+		d.opened[id] = seq
 	}
-	if !known && e.Type != "yuanlu.case.opened.v1" {
-		d.fault("case %s begins with %s", e.Data.CaseID, e.Type)
+	if first, known := d.first[id]; !known || e.Stream == first.Stream && seq < first.sequence {
+		d.first[id] = *e
 	}
-	d.cases[e.Data.CaseID] = *e
+	if newest, known := d.cases[id]; !known || e.Stream != newest.Stream || seq > newest.sequence {
+		d.cases[id] = *e
+	}
 	if d.arrived != nil {
 		d.arrived <- time.Now()
 	}
@@ -178,6 +188,11 @@ func (d *desk) check() {
 	defer d.mu.Unlock()
 	for _, f := range d.faults {
 		d.t.Errorf("desk: %s", f)
+	}
+	for id, first := range d.first {
+		if first.Type != "yuanlu.case.opened.v1" {
+			d.t.Errorf("desk: case %s begins with %s, sequence %d", id, first.Type, first.sequence)
+		}
 	}
 	for stream, got := range d.got {
 		if int64(len(got)) != d.whole[stream] {
