@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -243,4 +244,27 @@ func FuzzRead(f *testing.F) {
 			t.Error("a line that is none")
 		}
 	})
+}
+
+// TestTheSameWork: of an unknown id, of a supervisor without a PIN and of a wrong PIN as much memory is worked through
+// (argon2id takes 19 MiB, which is nearly all of the time), so that who guesses learns no id.
+func TestTheSameWork(t *testing.T) {
+	b := open(t, withPINs(t))
+	work := func(id string) uint64 {
+		t.Helper()
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		b.want(t, id, wrong, ErrWrong)
+		runtime.ReadMemStats(&after)
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	known := work("s-1")
+	if known < 19<<20 {
+		t.Fatalf("a comparison took %d bytes: nothing was hashed", known)
+	}
+	for _, id := range []string{"s-2", "s-none", "nobody", ""} {
+		if got := work(id); got < known*99/100 || got > known*101/100 {
+			t.Errorf("%q took %d bytes, a known one %d", id, got, known)
+		}
+	}
 }
