@@ -55,7 +55,9 @@ host = "desk"
 		return fmt.Sprint(status, " ", strings.TrimSpace(body))
 	}
 	refusedFirst := func(id string) func() bool {
-		return func() bool { return strings.Contains(release(id, "s-1", guardPIN), `409 {"error":{"code":"office_first"`) }
+		return func() bool {
+			return strings.Contains(release(id, "s-1", guardPIN), `409 {"error":{"code":"office_first"`)
+		}
 	}
 	eventually(t, 30*time.Second, "connected", func() bool { return c.said("mqtt.connected") > 0 })
 
