@@ -185,38 +185,10 @@ func (w *Worker) read(ctx context.Context, port Port) (gotBytes bool, err error)
 			}
 		}
 	}
-	if time.Until(silentAt) > w.opt.FrameTimeout-readOnQuiet {
-		w.readOn(port)
+	if !silentAt.IsZero() { // it was not silent for long enough to give up what has begun
+		w.readOn(port, silentAt.Add(-w.opt.FrameTimeout))
 	}
 	return gotBytes, nil
-}
-
-// What is read of a line without confirms when the worker stops ends where a frame does.
-const (
-	readOnQuiet = 100 * time.Millisecond // without a byte: a frame has ended
-	readOnFor   = time.Second
-)
-
-// readOn reads what a frame that has begun still lacks, so that the next run of the program
-// begins with a whole one. Bytes of a wire with confirms come again.
-func (w *Worker) readOn(port Port) {
-	if Confirms(w.opt.Wire) {
-		return
-	}
-	buf := make([]byte, readSize)
-	for end := time.Now().Add(readOnFor); time.Now().Before(end); {
-		if port.SetReadDeadline(time.Now().Add(readOnQuiet)) != nil {
-			return
-		}
-		n, err := port.Read(buf)
-		if n > 0 {
-			w.tapBytes(buf[:n])
-			w.inbox.add(buf[:n], true)
-		}
-		if err != nil || n == 0 {
-			return
-		}
-	}
 }
 
 // readOnce reads until silentAt, for readPoll at most and readAgain at least. On a line that

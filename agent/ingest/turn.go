@@ -27,7 +27,7 @@ func (w *Worker) Turn(ctx context.Context) error {
 
 // takeTurn takes one in, behind all that was read.
 func (w *Worker) takeTurn(done chan struct{}) {
-	for w.stuck == nil && len(w.waiting) < w.mayWait() && w.receive() {
+	for w.mayDecode() && w.receive() {
 		continue // what lies in the inbox came before it
 	}
 	w.turns = append(w.turns, turn{w.queued, done})

@@ -128,6 +128,7 @@ type Worker struct {
 	began      time.Time // of the worker
 	turns      []turn    // only of the goroutine of Run
 	turnsAsked chan chan struct{}
+	frameAsked chan chan bool // inFrame asks, by the reader, while Run stops
 }
 
 // ErrOptions: a required option is missing.
@@ -148,7 +149,7 @@ func NewWorker(o Options) (*Worker, error) {
 	w.wire = wire
 	w.scanner, w.askDue = wire.Scanner(), true
 	w.stored, w.talk, w.began = make(chan stored, 1), newTalk(), o.Clock().Now
-	w.turnsAsked = make(chan chan struct{})
+	w.turnsAsked, w.frameAsked = make(chan chan struct{}), make(chan chan bool)
 	w.health = Untried(o.Link, o.Wire, "", o.Clock().Now)
 	w.health.Verdict, w.health.VerdictSince = VerdictNotOpened, w.health.Since
 	return w, nil
@@ -204,7 +205,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		w.inbox.setLimit(w.readAhead())
 		var ready <-chan struct{}
-		if w.stuck == nil && len(w.waiting) < w.mayWait() {
+		if w.mayDecode() {
 			ready = w.inbox.ready
 		}
 		timer.Reset(w.untilNext())
@@ -234,12 +235,12 @@ func (w *Worker) Run(ctx context.Context) error {
 		if w.gathering() == 0 {
 			w.dispatch()
 		}
-		if w.stuck == nil && len(w.waiting) < w.mayWait() { // else what came is not known yet
+		if w.mayDecode() { // else what came is not known yet
 			w.weigh()
 		}
 		w.beat()
 	}
-	<-linkDone
+	w.decodeOn(linkDone)
 	w.endTalk()
 	return w.flush()
 }
