@@ -11,6 +11,7 @@ const brokerPatience = 2 * time.Minute
 
 var (
 	setURL       = both("set mqtt.url", "设置 mqtt.url")
+	checkBroker  = both("check the broker's log", "查看服务器日志")
 	checkNetwork = both("check network, mqtt.url and certificates; cases wait in the outbox", "检查网络、mqtt.url 和证书；案件在队列中等待")
 )
 
@@ -117,7 +118,11 @@ func (e *Examination) contact(name config.Text) {
 		level = Warning // another address works
 	}
 	for _, f := range c.Failed {
-		e.add(level, name, same(f.Text), same(f.Remedy))
+		remedy := same(f.Remedy)
+		if f.Remedy == "" {
+			remedy = checkNetwork
+		}
+		e.add(level, name, same(f.Text), remedy)
 	}
 	if !c.Connected {
 		return
@@ -127,7 +132,7 @@ func (e *Examination) contact(name config.Text) {
 		e.add(Warning, name, textf("%s, but it refuses %s", "%s，但拒绝订阅 %s", c.Address, c.Filter),
 			both("acknowledgements and commands do not arrive; check its access list", "确认和命令无法到达；检查其访问控制列表"))
 	case c.Err != nil:
-		e.add(Error, name, same(c.Err.Error()), both("check the broker's log", "查看服务器日志"))
+		e.add(Error, name, same(c.Err.Error()), checkBroker)
 	default:
 		e.fine(name, textf("%s, round trip %s", "%s，往返 %s", c.Address, c.Took.Round(time.Millisecond/10)))
 	}
@@ -138,6 +143,6 @@ func (e *Examination) contact(name config.Text) {
 		e.m.Answer = c.Answer // StepEcho follows where it was asked
 	}
 	if c.CloseErr != nil {
-		e.add(Warning, name, same(c.CloseErr.Error()), config.Text{})
+		e.add(Warning, name, same(c.CloseErr.Error()), checkBroker)
 	}
 }

@@ -45,7 +45,7 @@ func TestExaminationWithoutADaemon(t *testing.T) {
 		{"broker", "broker", contact(Contact{Connected: true, Took: time.Second}), "broker ok A, round trip 1s ", "服务器 ok A，往返 1s "},
 		{"broker refuses", "broker", contact(Contact{Connected: true, Refused: true, Err: gone}), "broker warning A, but it refuses F acknowledgements and commands do not arrive; check its access list", "服务器 warning A，但拒绝订阅 F 确认和命令无法到达；检查其访问控制列表"},
 		{"broker ends the connection", "broker", contact(Contact{Connected: true, Err: gone}), "broker error gone check the broker's log", "服务器 error gone 查看服务器日志"},
-		{"the connection does not close", "broker", contact(Contact{Connected: true, CloseErr: gone}), "broker warning gone ", "服务器 warning gone "},
+		{"the connection does not close", "broker", contact(Contact{Connected: true, CloseErr: gone}), "broker warning gone check the broker's log", "服务器 warning gone 查看服务器日志"},
 		{"back office", "broker", host(HostSeen{Host: Host{Known: true, Online: true, At: now}}), "back office ok desk is online since 2026-03-04 13:06:07 ", "后台 ok desk 自 2026-03-04 13:06:07 起在线 "},
 		{"back office away", "broker", host(HostSeen{Host: Host{Known: true, At: now}}), "back office warning desk is offline since 2026-03-04 13:06:07 check backoffice.host and the back office", "后台 warning desk 自 2026-03-04 13:06:07 起离线 检查 backoffice.host 和后台"},
 		{"back office silent", "broker", host(HostSeen{}), "back office warning desk has not said that it is there check backoffice.host and the back office", "后台 warning desk 未声明在线 检查 backoffice.host 和后台"},

@@ -71,9 +71,10 @@ func DamageProblems(found []ledger.DamageNote) []Problem {
 		if at := strings.LastIndex(place, "/quarantine/"); at >= 0 {
 			place = place[at+1:]
 		}
-		text := textf("%s was damaged: in %s (%s)", "%s 已损坏：位于 %s（%s）", d.What, place, d.Why)
+		why := reasonOfDamage(d.Why)
+		text := textf("%s was damaged: in %s (%s)", "%s 已损坏：位于 %s（%s）", d.What, place, why)
 		if d.OfRecords() {
-			text = textf("%s was damaged: %d records kept, %d lost, in %s (%s)", "%s 已损坏：保留 %d 条记录，丢失 %d 条，位于 %s（%s）", d.What, d.Kept, d.Lost, place, d.Why)
+			text = textf("%s was damaged: %d records kept, %d lost, in %s (%s)", "%s 已损坏：保留 %d 条记录，丢失 %d 条，位于 %s（%s）", d.What, d.Kept, d.Lost, place, why)
 		}
 		if d.Why == "missing" && strings.HasPrefix(d.What, "keys/") {
 			all.add(level, "store_damaged", d.What,
@@ -87,6 +88,16 @@ func DamageProblems(found []ledger.DamageNote) []Problem {
 				"检查磁盘（dmesg）；将 quarantine/ 目录交给技术支持，然后移出 store.dir，本提示即消失")).Since = d.When
 	}
 	return all
+}
+
+// reasonOfDamage is why something was found damaged. What SQLite says is quoted, since it is
+// for the support desk, in SQLite's own words.
+func reasonOfDamage(why string) config.Text {
+	before, says, found := strings.Cut(why, ": *** in database main ***")
+	if !found {
+		return same(why)
+	}
+	return textf("%s: SQLite says %q", "%s：SQLite 报告 %q", same(before), strings.TrimSpace(says))
 }
 
 // OpenStore is what the daemon has found out about its open store.
@@ -133,7 +144,7 @@ func lookAtStore(e *Examination) {
 	case o.ReadErr != nil:
 		e.add(Error, name, textf("cannot be read: %v", "无法读取：%v", o.ReadErr), lookAtMount)
 	case check != ledger.CheckOK && check != ledger.NotChecked:
-		e.add(Error, name, textf("is damaged: %s", "已损坏：%s", check),
+		e.add(Error, name, textf("is damaged: SQLite says %q", "已损坏：SQLite 报告 %q", check),
 			both("restart the agent: it keeps what is readable and moves the rest to quarantine/; check the disk", "重启程序：可读部分保留，其余移至 quarantine/；检查磁盘"))
 	default:
 		checked := both("whole", "完整")

@@ -127,6 +127,35 @@ func TestErrorsHaveTheirChinese(t *testing.T) {
 	}
 }
 
+// TestProblemsOfTheReporterHaveTheirChinese: every problem that the reporter sets is in the
+// catalogue.
+func TestProblemsOfTheReporterHaveTheirChinese(t *testing.T) {
+	checked := 0
+	code(t, func(r *room, f sourceFile, fset *token.FileSet) {
+		if r.dir != "agent/report" {
+			return
+		}
+		ast.Inspect(f.ast, func(n ast.Node) bool {
+			c, ok := n.(*ast.CallExpr)
+			if !ok || called(c) != "set" || len(c.Args) < 2 {
+				return true
+			}
+			text, known := madeText(c.Args[1])
+			if !known {
+				return true
+			}
+			checked++
+			if wrong := cataloguetest.Foreign(catalogue.Chinese(text), true); wrong != "" {
+				t.Errorf("%s: no Chinese in agent/catalogue/chinese.txt for %q: %s", fset.Position(n.Pos()), text, wrong)
+			}
+			return true
+		})
+	})
+	if checked < 3 {
+		t.Errorf("only %d texts looked at", checked)
+	}
+}
+
 // values are words of arguments, which are typed as they are, in the texts that list them.
 var values = map[string][]string{"cmd/yuanlu/cases.go": {"low", "medium", "high", "critical"}, "cmd/yuanlu/ask.go": {"card", "wechat", "alipay", "jd", "ecny"}}
 

@@ -119,7 +119,7 @@ func (p *program) examine(ctx context.Context, path string) []health.Checkup {
 func (p *program) configLines(f *desired.InForce, note string) []health.Checkup {
 	t := p.lang.T
 	name := t("config", "配置")
-	all := []health.Checkup{{Name: name, Level: health.Fine, Text: p.lang.Text(f.Describe()) + ", " + f.Digest}}
+	all := []health.Checkup{{Name: name, Level: health.Fine, Text: p.lang.Text(catalogue.Textf("%s, %s", "%s，%s", f.Describe(), f.Digest))}}
 	if note != "" {
 		all = append(all, health.Checkup{Name: name, Level: health.Warning, Text: note, Remedy: t("tell the back office; yuanlu config show shows what is in force", "请通知后台；yuanlu config show 查看生效配置")})
 	}

@@ -85,7 +85,7 @@ func dialTo(c *config.Config, clock *agent.Clock, route *mqtt.Route) func(contex
 		if c.MQTT.PasswordFile != "" {
 			var err error
 			if o.Password, err = mqtt.ReadPassword(c.MQTT.PasswordFile); err != nil {
-				return nil, fmt.Errorf("mqtt.password_file: %w", err)
+				return nil, err // it has its place
 			}
 		}
 		conn, err := route.Dial(ctx, o)

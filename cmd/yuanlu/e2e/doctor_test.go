@@ -66,7 +66,7 @@ func examine(t *testing.T, rows []ill) {
 			if row.setUp != nil {
 				row.setUp(p)
 			}
-			code, out := p.doctor(row.args...)
+			code, out := p.doctorAt(400, row.args...)
 			for _, want := range row.want {
 				if want = p.fill(want); !strings.Contains(out, want) {
 					t.Errorf("no %q", want)
@@ -80,6 +80,7 @@ func examine(t *testing.T, rows []ill) {
 			if code != row.code || t.Failed() {
 				t.Errorf("it ends with %d, want %d:\n%s", code, row.code, out)
 			}
+			p.everyReader(t, &row)
 		})
 	}
 }
@@ -94,11 +95,16 @@ func (p *patient) fill(text string) string {
 }
 
 func (p *patient) doctor(args ...string) (code int, out string) {
+	return p.doctorAt(counterColumns, args...)
+}
+
+// doctorAt is doctor on a screen of so many columns.
+func (p *patient) doctorAt(columns int, args ...string) (code int, out string) {
 	cmd := p.command("doctor", args...)
 	if p.as != 0 {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: p.as, Gid: p.as}}
 	}
-	cmd.Env = append(cmd.Env, "LC_ALL=C.UTF-8")
+	cmd.Env = append(cmd.Env, "LC_ALL=C.UTF-8", "COLUMNS="+itoa(columns))
 	b, err := cmd.CombinedOutput()
 	return exitOf(err), string(b)
 }
