@@ -121,7 +121,11 @@ func (p *program) configLines(f *desired.InForce, note string) []health.Checkup 
 	name := t("config", "配置")
 	all := []health.Checkup{{Name: name, Level: health.Fine, Text: p.lang.Text(catalogue.Textf("%s, %s", "%s，%s", f.Describe(), f.Digest))}}
 	if note != "" {
-		all = append(all, health.Checkup{Name: name, Level: health.Warning, Text: note, Remedy: t("tell the back office; yuanlu config show shows what is in force", "请通知后台；yuanlu config show 查看生效配置")})
+		remedy := t("tell the back office; yuanlu config show shows what is in force", "请通知后台；yuanlu config show 查看生效配置")
+		if _, err := os.ReadDir(filepath.Join(f.Config.Store.Dir, "desired")); errors.Is(err, fs.ErrPermission) {
+			remedy = "sudo yuanlu doctor"
+		}
+		all = append(all, health.Checkup{Name: name, Level: health.Warning, Text: note, Remedy: remedy})
 	}
 	return all
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"yuanlu/agent/config"
+	"yuanlu/agent/health"
 	"yuanlu/agent/ingest"
 	"yuanlu/agent/probe"
 	"yuanlu/cmd/yuanlu/ports"
@@ -28,9 +29,30 @@ func (p *program) linksProbe(ctx context.Context, port string, long time.Duratio
 		fmt.Fprint(p.stderr, "\r\x1b[K")
 	}
 	if err != nil {
-		return p.portError("links", err)
+		ended := p.portError("links", err)
+		if errors.Is(err, serialport.ErrBusy) {
+			p.releasePort(port)
+		}
+		return ended
 	}
 	return p.showProbe(found)
+}
+
+// releasePort prints how a port is freed of who has it open. The daemon has it as a rule.
+func (p *program) releasePort(port string) {
+	var who []string
+	if node, err := serialport.Node(port); err == nil {
+		for _, h := range serialport.Holders(node) {
+			if h.Command == "yuanlu" {
+				fmt.Fprintln(p.stderr, p.lang.T("  → sudo systemctl stop yuanlu, then probe; afterwards: sudo systemctl start yuanlu",
+					"  → 先 sudo systemctl stop yuanlu，再监听；之后 sudo systemctl start yuanlu"))
+				return
+			}
+			who = append(who, h.String())
+		}
+		port = node
+	}
+	fmt.Fprintln(p.stderr, "  → "+p.lang.Text(health.ReleasePort(port, who)))
 }
 
 func probeOpener(port string) func(context.Context, probe.Setting) (ingest.Port, error) {

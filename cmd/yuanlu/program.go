@@ -183,6 +183,8 @@ func (p *program) exit(v *verb, err error) int {
 			one.Message = p.english(one.Message)
 			fmt.Fprintln(p.stderr, one)
 		}
+	case v.name != "run" && os.Geteuid() != 0 && exitCode(err) == exitPermission: // a daemon of root would leave files of root
+		p.complain(v.name, catalogue.Textf("%v; try: sudo yuanlu %s", "%v；请试：sudo yuanlu %s", err, v.name))
 	default:
 		p.complain(v.name, catalogue.Translated(err.Error()))
 	}
@@ -262,7 +264,8 @@ func (p *program) parse(v *verb, f *flag.FlagSet, args []string, least, most int
 	}
 	switch {
 	case len(rest) < least:
-		return nil, p.wrongUsage(v, "%s", p.lang.T("something is missing", "缺少参数"))
+		return nil, p.wrongUsage(v, p.lang.T("missing after %[2]q: %[1]d, as the next line has it", "%[2]q 之后缺少 %[1]d 个参数，见下一行"),
+			least-len(rest), strings.Join(append([]string{"yuanlu", v.name}, rest...), " "))
 	case len(rest) > most:
 		return nil, p.wrongUsage(v, p.lang.T("unexpected %q", "多余的参数 %q"), rest[most])
 	}

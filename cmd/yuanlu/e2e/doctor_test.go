@@ -100,7 +100,12 @@ func (p *patient) doctor(args ...string) (code int, out string) {
 
 // doctorAt is doctor on a screen of so many columns.
 func (p *patient) doctorAt(columns int, args ...string) (code int, out string) {
-	cmd := p.command("doctor", args...)
+	return p.run(columns, "doctor", args...)
+}
+
+// run is a verb on a screen of so many columns.
+func (p *patient) run(columns int, verb string, args ...string) (code int, out string) {
+	cmd := p.command(verb, args...)
 	if p.as != 0 {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: p.as, Gid: p.as}}
 	}
@@ -220,7 +225,13 @@ func TestE2EDoctorOfPorts(t *testing.T) {
 			p.healthy()
 			p.passable()
 			p.as = nobody
-		}, want: []string{"it runs, and this user may not ask it", "sudo yuanlu doctor"}, never: []string{"chown"}},
+			for _, verb := range []string{"status", "tail", "cases", "outbox"} {
+				args := map[string][]string{"cases": {"list"}, "outbox": {"list"}}[verb]
+				if code, out := p.run(counterColumns, verb, args...); code != 77 || !strings.Contains(out, "try: sudo yuanlu "+verb) {
+					p.t.Errorf("%s of a user who may not: %d %s", verb, code, out)
+				}
+			}
+		}, want: []string{"it runs, and this user may not ask it", "sudo yuanlu doctor"}, never: []string{"chown", "tell the back office"}},
 		{no: "5", name: "port held, stopped", code: 5, setUp: (*patient).open, want: []string{"held by pid SELF", "sudo kill SELF"}},
 		{no: "6", name: "port opened first by another", code: 4, setUp: func(p *patient) {
 			p.open()
@@ -241,6 +252,12 @@ func TestE2EDoctorOfPorts(t *testing.T) {
 			out, _ := second.command("doctor").CombinedOutput()
 			if !strings.Contains(string(out), "held by pid "+itoa(first)+" (yuanlu") || !strings.Contains(string(out), "another yuanlu has it") {
 				p.t.Errorf("the second one: %s", out)
+			}
+			bin, err := program()
+			p.must(err)
+			out, err = exec.Command(bin, "links", "probe", p.line.Place(), "--lang", "en").CombinedOutput()
+			if exitOf(err) != 74 || !strings.Contains(string(out), "sudo systemctl stop yuanlu") {
+				p.t.Errorf("links probe beside a daemon: %v: %s", err, out)
 			}
 			second.stop()
 			p.must(p.cmd.Process.Signal(syscall.SIGSTOP)) // and 52: it hangs

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"yuanlu/agent/logbook"
 	"yuanlu/protocol/printable"
 )
 
@@ -40,6 +41,20 @@ func TestColours(t *testing.T) {
 				t.Errorf("got %q", got)
 			}
 		})
+	}
+}
+
+// TestTailNamesFilesInChinese: what a file is for stands in the language of the reader.
+func TestTailNamesFilesInChinese(t *testing.T) {
+	s := Screen{Lang: Chinese, Zone: time.UTC}
+	for what, want := range map[string]string{"the store's folder": "数据目录", "the folder of the password file": "密码文件所在目录", "the configuration": "配置文件",
+		"the private key": "私钥", "the profile of link pos": "链路 pos 的差异文件", "the log file (log.file)": "日志文件（log.file）"} {
+		for _, code := range []string{"file.open_to_others", "file.in_the_way"} {
+			text := strings.Join(s.LineLines(logbook.Line{Code: code, Fields: `what="` + what + `"`}, time.Time{}), "\n")
+			if !strings.Contains(text, "what="+want) {
+				t.Errorf("%s: %s, want %s", code, text, want)
+			}
+		}
 	}
 }
 

@@ -234,6 +234,9 @@ func (s *Screen) eventSentence(code string, f *fields) string {
 	}
 	for _, key := range f.order {
 		if v, left := f.values[key]; left && key != "link" && v != "" {
+			if key == "what" {
+				v = s.english(v)
+			}
 			text += colon + key + "=" + v
 			colon = s.t(", ", "，")
 		}
