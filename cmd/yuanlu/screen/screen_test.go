@@ -44,6 +44,16 @@ func TestColours(t *testing.T) {
 	}
 }
 
+// TestTailTellsAProblemInOneLanguage: "no link {}", of a link that is not configured, is not
+// taken for the text of this problem.
+func TestTailTellsAProblemInOneLanguage(t *testing.T) {
+	s := Screen{Lang: Chinese, Zone: time.UTC}
+	text := strings.Join(s.LineLines(logbook.Line{Code: "problem.begins", Fields: `code=no_link about="" text="no link is connected: refunds are not seen"`}, time.Time{}), "\n")
+	if strings.Contains(text, "connected") || strings.Contains(text, "refunds") {
+		t.Error(text)
+	}
+}
+
 // TestTailNamesFilesInChinese: what a file is for stands in the language of the reader.
 func TestTailNamesFilesInChinese(t *testing.T) {
 	s := Screen{Lang: Chinese, Zone: time.UTC}
