@@ -349,3 +349,24 @@ func TestWhoMayNotApproveSeesWhy(t *testing.T) {
 		}
 	}
 }
+
+// TestNothingIsClaimedThatIsNotKnown: a page that did not count has no number at its lists, and statistics without an
+// unusual store do not speak of one.
+func TestNothingIsClaimedThatIsNotKnown(t *testing.T) {
+	o := newOffice(t, "s1")
+	o.publish(desktest.Case{Seq: 1}.JSON())
+	session := o.hire("chen", "chen", "manager")
+	for _, c := range []struct {
+		path, text string
+		there      bool
+	}{
+		{"/list/next", `data-count="next">1<`, true}, {"/people", `data-count`, false}, {"/help", `data-count`, false},
+		{"/stats", "wrong refunds than chance", false},
+	} {
+		t.Run(c.path, func(t *testing.T) {
+			if _, body := o.get(session, c.path); strings.Contains(body, c.text) != c.there {
+				t.Errorf("%q there: %v", c.text, !c.there)
+			}
+		})
+	}
+}
