@@ -350,8 +350,8 @@ func TestWhoMayNotApproveSeesWhy(t *testing.T) {
 	}
 }
 
-// TestNothingIsClaimedThatIsNotKnown: a page that did not count has no number at its lists, and statistics without an
-// unusual store do not speak of one.
+// TestNothingIsClaimedThatIsNotKnown: a page that did not count has no number at its lists, and statistics in which
+// no actor is named claim nothing of the store.
 func TestNothingIsClaimedThatIsNotKnown(t *testing.T) {
 	o := newOffice(t, "s1")
 	o.publish(desktest.Case{Seq: 1}.JSON())
@@ -361,7 +361,7 @@ func TestNothingIsClaimedThatIsNotKnown(t *testing.T) {
 		there      bool
 	}{
 		{"/list/next", `data-count="next">1<`, true}, {"/people", `data-count`, false}, {"/help", `data-count`, false},
-		{"/stats", "wrong refunds than chance", false},
+		{"/stats", "> More wrong refunds than", false}, {"/stats", "Unusual, not proof", true}, // casework.md § 14, 8
 	} {
 		t.Run(c.path, func(t *testing.T) {
 			if _, body := o.get(session, c.path); strings.Contains(body, c.text) != c.there {
