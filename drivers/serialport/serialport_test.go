@@ -378,7 +378,7 @@ func TestBusyNamesTheHolder(t *testing.T) {
 	for s := bufio.NewScanner(out); s.Scan() && s.Text() != "locked"; {
 	}
 	_, err = Open(t.Context(), Config{Port: dev.slave})
-	if want := fmt.Sprintf("pid %d (serialport.test, locked)", cmd.Process.Pid); !errors.Is(err, ErrBusy) || !strings.Contains(fmt.Sprint(err), want) {
+	if want := fmt.Sprintf("pid %d (%.15s, locked)", cmd.Process.Pid, filepath.Base(os.Args[0])); !errors.Is(err, ErrBusy) || !strings.Contains(fmt.Sprint(err), want) {
 		t.Errorf("Open: %v, want ErrBusy naming %q", err, want)
 	}
 	if err := in.Close(); err != nil {
