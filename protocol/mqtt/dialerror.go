@@ -31,7 +31,11 @@ type DialError struct {
 
 // Error returns the one line: stage, what and remedy.
 func (e *DialError) Error() string {
-	return "mqtt: " + e.Stage + ": " + e.What + "; " + e.Remedy
+	text := e.Stage + ": " + e.What + "; " + e.Remedy
+	if e.Stage == "mqtt" {
+		return text
+	}
+	return "mqtt: " + text
 }
 
 // Unwrap returns the cause.

@@ -194,3 +194,12 @@ func TestServerNameStaysTheHost(t *testing.T) {
 		})
 	}
 }
+
+// TestADialErrorNamesItsStageOnce: in one line the stage, what is wrong and what to do.
+func TestADialErrorNamesItsStageOnce(t *testing.T) {
+	for stage, want := range map[string]string{"mqtt": "mqtt: it is so; do that", "tls": "mqtt: tls: it is so; do that"} {
+		if got := (&DialError{Stage: stage, What: "it is so", Remedy: "do that"}).Error(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
