@@ -18,6 +18,9 @@ var (
 	// I/O error, being reopened). Nothing was confirmed; the same call may be
 	// made again, and an Apply that did reach the disk is then recognised.
 	ErrUnavailable = sqlite.ErrUnavailable
+	// ErrDamaged: bytes of the store are not those that were written. What is readable is
+	// kept when the store is opened for writing.
+	ErrDamaged = sqlite.ErrDamaged
 	// ErrDiskFull: as ErrUnavailable, because there is no room. It works again by
 	// itself when there is.
 	ErrDiskFull = sqlite.ErrDiskFull

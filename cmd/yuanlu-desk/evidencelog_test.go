@@ -241,7 +241,7 @@ func (l *logged) forged() {
 		want   string
 	}{
 		{".dbconfig no_ckpt_on_close on\n", exitData, "leaf 0: its bytes are not those of its hash"},
-		{"", exitStore, "does not match its sum"},
+		{"", exitStore, "; what to do: sudo yuanlu doctor"},
 	} {
 		cmd := exec.Command("sqlite3", "-bail", db)
 		cmd.Stdin = strings.NewReader(tc.before + "UPDATE leaf SET hash = zeroblob(32) WHERE n = 0;\n")
@@ -251,6 +251,9 @@ func (l *logged) forged() {
 		if code, text := l.verb("", "evidence", "check"); code != tc.code || !strings.Contains(text, tc.want) {
 			l.t.Errorf("a changed row: %d %s; want %d, %s", code, text, tc.code, tc.want)
 		}
+	}
+	if _, text := l.verb("", "evidence", "check", "--lang", "zh"); !strings.Contains(text, "文件有一页与校验和不符") || !strings.Contains(text, "处理办法：sudo yuanlu doctor") {
+		l.t.Errorf("in Chinese: %s", text)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"yuanlu/agent/catalogue"
 	"yuanlu/agent/config"
 	"yuanlu/agent/control"
+	"yuanlu/agent/ledger"
 	"yuanlu/agent/spelling"
 	"yuanlu/cmd/yuanlu/screen"
 	"yuanlu/protocol/printable"
@@ -185,6 +186,8 @@ func (p *program) exit(v *verb, err error) int {
 		}
 	case v.name != "run" && os.Geteuid() != 0 && exitCode(err) == exitPermission: // a daemon of root would leave files of root
 		p.complain(v.name, catalogue.Textf("%v; try: sudo yuanlu %s", "%v；请试：sudo yuanlu %s", err, v.name))
+	case v.name != "run" && errors.Is(err, ledger.ErrDamaged):
+		p.complain(v.name, catalogue.Textf("%v; what to do: sudo yuanlu doctor", "%v；处理办法：sudo yuanlu doctor", err))
 	default:
 		p.complain(v.name, catalogue.Translated(err.Error()))
 	}
